@@ -1,0 +1,76 @@
+"""Recipe entries that name code: `type = "grpo"`, or `type = "mypackage.module:Class"` from outside the package.
+
+A component is a pydantic model: its fields are its settings, its defaults the vetted ones, its methods the algorithm.
+"""
+
+import importlib
+from collections.abc import Mapping
+from typing import Any, TypeVar
+
+from pydantic import BaseModel, ConfigDict, ValidationError
+
+from .errors import nearest
+
+
+class Component(BaseModel):
+    """Base of everything a recipe can name by `type`. Unknown settings are errors."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    type: str
+
+
+C = TypeVar("C", bound=Component)
+
+
+def build(value: Any, known: Mapping[str, type[C]], kind: str) -> C:
+    """Make the component that a recipe entry describes.
+
+    value: the entry (a table with `type`), or a component already made. known: type name -> class.
+    Raises ValueError naming the nearest known type or setting, or what is wrong with an outside one.
+    """
+    if isinstance(value, Component):
+        return value  # type: ignore[return-value]
+    if not isinstance(value, Mapping) or not isinstance(value.get("type"), str):
+        raise ValueError(f'this {kind} needs a type, one of: {", ".join(sorted(known))}')
+    name = value["type"]
+    found = known.get(name) if ":" not in name else _outside(name, kind)
+    if found is None:
+        raise ValueError(f"unknown {kind} {name!r}{nearest(name, list(known))}")
+    try:
+        return found.model_validate(dict(value))  # type: ignore[return-value]
+    except ValidationError as error:
+        raise ValueError(f"{kind} {name!r}: {explain(error, found)}") from error
+
+
+def _outside(name: str, kind: str) -> type[Component]:
+    module, _, attribute = name.partition(":")
+    try:
+        found = getattr(importlib.import_module(module), attribute)
+    except (ImportError, AttributeError) as error:
+        raise ValueError(f"cannot import {kind} {name!r}: {error}") from error
+    if not (isinstance(found, type) and issubclass(found, Component)):
+        raise ValueError(f"{name!r} is no outgrow.component.Component")
+    return found
+
+
+def explain(error: ValidationError, model: type[BaseModel]) -> str:
+    """The first thing wrong, in one line: where it is, what is wrong, and the nearest known key where a key is unknown."""
+    first = error.errors()[0]
+    path = ".".join(str(part) for part in first["loc"])
+    if first["type"] == "extra_forbidden":
+        known = _fields_at(model, first["loc"][:-1])
+        return f"unknown key {path!r}{nearest(str(first['loc'][-1]), known)}"
+    message = first["msg"].removeprefix("Value error, ")
+    given = "" if first["type"] in ("value_error", "missing") else f", not {first['input']!r}"
+    return f"{path}: {message[0].lower()}{message[1:]}{given}" if path else message
+
+
+def _fields_at(model: type[BaseModel], path: tuple[int | str, ...]) -> list[str]:
+    for part in path:
+        field = model.model_fields.get(str(part))
+        if field is None:
+            return []
+        nested = [kind for kind in (field.annotation, *getattr(field.annotation, "__args__", ())) if isinstance(kind, type)]
+        model = next((kind for kind in nested if issubclass(kind, BaseModel)), model)
+    return list(model.model_fields)

@@ -1,0 +1,10 @@
+"""What to practise next: the pass-rate ledger and the samplers."""
+
+from .ledger import Ledger, Visit
+from .pass_rate import PassRate
+from .sampler import Sampler
+from .uniform import Uniform
+
+SAMPLERS: dict[str, type[Sampler]] = {"uniform": Uniform, "pass_rate": PassRate}
+
+__all__ = ["SAMPLERS", "Ledger", "Sampler", "Visit"]

@@ -1,0 +1,163 @@
+"""The loop every run goes through: measure, advance step by step, measure again; stop and continue at any moment.
+
+What is on disk is always ahead of, or level with, the newest checkpoint; continuing drops whatever is ahead of it.
+"""
+
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Protocol
+
+import torch
+
+from ..errors import OutgrowError, UsageError
+from ..evaluate import Evaluation, evaluate, paired_delta, suite
+from ..policy import Policy, load_policy
+from ..policy.micro import make_model, make_tokenizer
+from ..recipes import Recipe, RLRecipe
+from ..rollout import NativeEngine
+from ..runs.checkpoint import newest_whole_checkpoint, optimizer_to_tensors, save_checkpoint, tensors_to_optimizer
+from ..runs.files import append_line, keep_lines_through, read_lines, write_json
+from ..runs.folder import create_run, held, read_recipe, versions, write_recipe
+from ..runs.interrupt import Interrupt, StopRequested
+from .job import Job, StepResult
+from .rl import RLJob, frozen_copy
+from .sft import SFTJob
+
+
+class Watcher(Protocol):
+    """Who is told how a run goes (the terminal)."""
+
+    def phase(self, text: str) -> None:
+        """A part of the run begins."""
+
+    def training(self, done: int, steps: int) -> None:
+        """Steps begin, `done` of them already behind."""
+
+    def step(self, result: StepResult) -> None:
+        """A step is done."""
+
+    def note(self, text: str) -> None:
+        """Something a person should read."""
+
+
+def train(recipe: Recipe, path: Path, watcher: Watcher) -> None:
+    """Start a run in a new folder and take it to its end. Raises OutgrowError, or StopRequested after a signal."""
+    _settle(recipe)
+    suite(recipe.evaluate.suite)  # a wrong name is told before anything is made
+    base = _base_policy(recipe)
+    create_run(path, recipe, base.digest())
+    _run(recipe, path, base, watcher)
+
+
+def resume(path: Path, overrides: list[str], watcher: Watcher) -> None:
+    """Continue a run exactly where its newest whole checkpoint stands."""
+    recipe, made_with = read_recipe(path, overrides)
+    _settle(recipe)
+    base = _base_policy(recipe)
+    if base.digest() != made_with.get("base_sha256"):
+        raise UsageError(f"{path}: its base model {recipe.policy.model!r} is not the one it started from; put that one back")
+    changed = [f"{name} {made_with.get(name)} → {now}" for name, now in versions().items() if made_with.get(name) != now]
+    if changed:
+        watcher.note(f"continuing with other versions than it began with ({', '.join(changed)}); results may differ in the last bits")
+    if overrides:
+        write_recipe(path, recipe, str(made_with["base_sha256"]))
+    _run(recipe, path, base, watcher)
+
+
+def _settle(recipe: Recipe) -> None:
+    torch.set_num_threads(recipe.run.threads)
+    torch.use_deterministic_algorithms(True)
+
+
+def _base_policy(recipe: Recipe) -> Policy:
+    section = recipe.policy
+    if section.init is None:
+        assert section.model is not None
+        return load_policy(section.model)
+    tokenizer = make_tokenizer()
+    return Policy(make_model(section.init, tokenizer, recipe.seed), tokenizer)
+
+
+def _run(recipe: Recipe, path: Path, base: Policy, watcher: Watcher) -> None:
+    with held(path), Interrupt() as interrupt:
+        checkpoint, warnings = newest_whole_checkpoint(path)
+        for warning in warnings:
+            watcher.note(warning)
+        done = checkpoint.step if checkpoint else 0
+        reference = frozen_copy(base)
+        policy = load_policy(str(checkpoint.folder / "policy")) if checkpoint else base
+        policy.model.eval()  # no dropout: the log-probabilities of the learner must be those of the engine
+        job: Job = RLJob(recipe, policy, reference, path) if isinstance(recipe, RLRecipe) else SFTJob(recipe, policy, path)
+        try:
+            if checkpoint:
+                tensors_to_optimizer(job.optimizer.adamw, job.optimizer.names, checkpoint.optimizer_tensors())
+            for name in ("metrics.jsonl", "timings.jsonl"):
+                keep_lines_through(path / name, done)
+            job.rewind(done)
+            _measure("before", recipe, reference, path, 0, interrupt.poll, watcher)
+            _advance(recipe, path, job, done, interrupt.poll, watcher)
+            _measure("after", recipe, policy, path, job.steps, interrupt.poll, watcher)
+            _summarise(path, job)
+        except OSError as error:
+            raise OutgrowError(f"{path}: {error.strerror or error}; mend that, then run: outgrow resume {path}") from error
+        finally:
+            job.close()
+
+
+def _advance(recipe: Recipe, path: Path, job: Job, done: int, poll: Callable[[], None], watcher: Watcher) -> None:
+    saved = done
+
+    def save() -> None:
+        nonlocal saved
+        if done > saved or not (path / "checkpoints").exists():
+            tensors = optimizer_to_tensors(job.optimizer.adamw, job.optimizer.names)
+            save_checkpoint(path, done, job.policy, tensors, {}, recipe.run.keep_checkpoints)
+            saved = done
+
+    watcher.training(done, job.steps)
+    while done < job.steps:
+        try:
+            result = job.advance(done + 1, poll)
+        except (StopRequested, OutgrowError):
+            save()  # the step in hand has moved nothing yet
+            raise
+        result.commit()
+        append_line(path / "metrics.jsonl", result.metrics)
+        append_line(path / "timings.jsonl", {"step": done + 1, **result.seconds})
+        done += 1
+        watcher.step(result)
+        if done % recipe.run.checkpoint_every == 0 or done == job.steps:
+            save()
+
+
+def _measure(
+    name: str, recipe: Recipe, policy: Policy, path: Path, step: int, poll: Callable[[], None], watcher: Watcher
+) -> None:
+    file = path / "evals" / f"{name}.parquet"
+    if file.exists():
+        return
+    section = recipe.evaluate
+    watcher.phase(f"measuring {name} training on {section.suite}")
+    started = time.perf_counter()
+    sampling = recipe.sampling.model_copy(update={"temperature": section.temperature})
+    # The same dice for every run's seed and for before and after: what differs is the policy.
+    evaluation = evaluate(policy, NativeEngine(), section.suite, section.samples, sampling, 0, poll)
+    file.parent.mkdir(exist_ok=True)
+    evaluation.save(file)
+    append_line(path / "timings.jsonl", {"step": step, f"evaluation_{name}": round(time.perf_counter() - started, 4)})
+
+
+def _summarise(path: Path, job: Job) -> None:
+    before, after = (Evaluation.load(path / "evals" / f"{name}.parquet") for name in ("before", "after"))
+    seconds = [row for row in read_lines(path / "timings.jsonl")]
+    summary = {
+        "before": before.summary(),
+        "after": after.summary(),
+        "paired_delta": paired_delta(before, after),
+        "wall_s": round(sum(value for row in seconds for key, value in row.items() if key != "step"), 2),
+        "steps": job.steps,
+        "rollouts": job.rollouts(),
+        "policy_sha256": job.policy.digest(),
+    }
+    write_json(path / "summary.json", summary)

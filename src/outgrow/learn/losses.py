@@ -1,0 +1,70 @@
+"""The clipped policy loss, as pure functions over tensors."""
+
+from dataclasses import dataclass
+from typing import Literal
+
+import torch
+from torch import Tensor
+
+Averaging = Literal["token", "sequence", "constant"]
+
+
+def token_weights(lengths_B: Tensor, averaging: Averaging, max_tokens: int) -> Tensor:
+    """How much each token of a completion counts in the batch's loss: one weight per completion.
+
+    lengths_B: completion lengths. Weights are for the whole batch, so a micro-batch needs to know nothing of the rest.
+
+    - token: every token counts the same, 1 / (tokens in the batch) (DAPO, arXiv 2503.14476, equation 8)
+    - sequence: every completion counts the same, 1 / (B · its length) (GRPO, arXiv 2402.03300, equation 3)
+    - constant: every token counts 1 / (B · max_tokens), so length never changes a token's weight (Dr. GRPO, arXiv 2503.20783)
+    """
+    lengths_B = lengths_B.float()
+    count = len(lengths_B)
+    if averaging == "token":
+        return torch.full_like(lengths_B, 1.0) / lengths_B.sum()
+    if averaging == "sequence":
+        return 1.0 / (count * lengths_B)
+    return torch.full_like(lengths_B, 1.0 / (count * max_tokens))
+
+
+@dataclass(frozen=True)
+class PolicyLoss:
+    """The loss (a scalar with gradient), and what a person watches, each weighted as the loss is (no gradient)."""
+
+    loss: Tensor
+    clipped_low: Tensor
+    clipped_high: Tensor
+    kl: Tensor
+
+
+def policy_loss(
+    logprobs_BT: Tensor,
+    old_logprobs_BT: Tensor,
+    advantages_B: Tensor,
+    weights_BT: Tensor,
+    clip_low: float,
+    clip_high: float,
+    reference_logprobs_BT: Tensor | None = None,
+    kl_weight: float = 0.0,
+) -> PolicyLoss:
+    """The clipped surrogate, −Σ w · min(ρA, clip(ρ, 1 − clip_low, 1 + clip_high)A), plus kl_weight · KL(π ‖ reference).
+
+    ρ = π/π_old per token (PPO, arXiv 1707.06347, equation 7; separate clips: DAPO, arXiv 2503.14476, equation 10).
+    weights_BT is 0 where a row has no token. The KL estimate is k3, exp(δ) − δ − 1 with δ = log π_ref − log π
+    (GRPO, arXiv 2402.03300, equation 4).
+    """
+    ratio = torch.exp(logprobs_BT - old_logprobs_BT)
+    advantages = advantages_B.unsqueeze(-1)
+    clipped = ratio.clamp(1 - clip_low, 1 + clip_high)
+    objective = torch.minimum(ratio * advantages, clipped * advantages)
+    loss = -(weights_BT * objective).sum()
+    kl = torch.zeros_like(loss)
+    if reference_logprobs_BT is not None:
+        # Where a row has no token both are 0, and so is the difference.
+        delta = reference_logprobs_BT - logprobs_BT
+        kl = (weights_BT * (delta.exp() - delta - 1)).sum()
+        loss = loss + kl_weight * kl
+    with torch.no_grad():
+        low = (weights_BT * ((ratio < 1 - clip_low) & (advantages < 0))).sum()
+        high = (weights_BT * ((ratio > 1 + clip_high) & (advantages > 0))).sum()
+    return PolicyLoss(loss, low, high, kl.detach())

@@ -1,0 +1,40 @@
+"""The optimizer: AdamW over the weights that learn, one clipped step at a time."""
+
+import torch
+from torch import nn
+
+from ..errors import OutgrowError
+from ..recipes.schema import OptimizerSection
+from .schedules import learning_rate_factor
+
+
+class Optimizer:
+    """AdamW with a learning-rate schedule and gradient clipping."""
+
+    def __init__(self, model: nn.Module, section: OptimizerSection, steps: int) -> None:
+        self.section = section
+        self.steps = steps
+        trained = {name: weight for name, weight in model.named_parameters() if weight.requires_grad}
+        self.names = list(trained)
+        self.weights = list(trained.values())
+        self.adamw = torch.optim.AdamW(self.weights, lr=section.lr, betas=section.betas, weight_decay=section.weight_decay)
+
+    def step(self, step: int) -> tuple[float, float]:
+        """Clip the gradient, move the weights, clear the gradient. Returns the gradient's norm before clipping and the rate.
+
+        Raises OutgrowError, with the weights as they were, where the gradient is not finite.
+        """
+        section = self.section
+        rate = section.lr * learning_rate_factor(step, self.steps, section.schedule, section.warmup, section.lr_floor)
+        norm = float(nn.utils.clip_grad_norm_(self.weights, section.max_grad_norm))
+        if not norm < float("inf"):  # also true of NaN
+            self.adamw.zero_grad()
+            raise OutgrowError(
+                f"step {step}: the loss or its gradient is not finite; the weights were left as they were. Lower the learning "
+                f"rate (--set learn.lr={section.lr / 10:g} when resuming)"
+            )
+        for group in self.adamw.param_groups:
+            group["lr"] = rate
+        self.adamw.step()
+        self.adamw.zero_grad()
+        return norm, rate

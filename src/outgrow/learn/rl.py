@@ -1,0 +1,218 @@
+"""The RL loop's step: pick problems, write groups, verify, reward, weigh, learn, remember."""
+
+import copy
+import time
+from collections import Counter
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import Any
+
+import torch
+
+from ..curriculum import Ledger, Visit
+from ..errors import OutgrowError
+from ..evaluate import SUITES
+from ..evaluate.sample import sample_problems
+from ..keyed import seed_from
+from ..policy import Policy
+from ..problems import Problem
+from ..recipes.schema import RLRecipe
+from ..rewards import GradedGroup, compose
+from ..rollout import NativeEngine
+from ..runs.files import read_lines
+from ..runs.rollouts import drop_parts_after, write_part
+from ..verify import Verdict, verify
+from .job import StepResult
+from .optimizer import Optimizer
+from .update import Weighed, kl_to_reference, update
+
+# Rollouts of a step on which KL to the reference is measured (where the loss does not need it on all of them).
+_KL_ROLLOUTS = 32
+
+
+class RLJob:
+    """Reinforcement learning by a recipe."""
+
+    def __init__(self, recipe: RLRecipe, policy: Policy, reference: Policy, run: Path) -> None:
+        """policy: what learns, at any step. reference: the policy as it was before step 1."""
+        self.recipe, self.policy, self.run = recipe, policy, run
+        self.reference = reference
+        self.steps = recipe.learn.steps
+        self.optimizer = Optimizer(policy.model, recipe.learn, self.steps)
+        self.engine = NativeEngine()
+        self.problems = [problem for source in recipe.problems for problem in source.load()]
+        self.validation = SUITES[recipe.evaluate.validation].load() if recipe.evaluate.every else []
+        self.ledger = Ledger(run / "ledger.sqlite")
+        self.ledger.enter(self.problems)
+        self.idle = 0  # steps in a row without anything to learn from
+
+    def rewind(self, step: int) -> None:
+        self.ledger.rewind(step)
+        drop_parts_after(self.run, step)
+        rows = read_lines(self.run / "metrics.jsonl")
+        taught = [row["step"] for row in rows if row["step"] <= step and row["informative"] > 0]
+        self.idle = step - max(taught, default=0)
+
+    def rollouts(self) -> int:
+        return sum(visit.n for visit in self.ledger.visits())
+
+    def close(self) -> None:
+        self.ledger.close()
+
+    def advance(self, step: int, poll: Callable[[], None]) -> StepResult:
+        recipe, learn = self.recipe, self.recipe.learn
+        clock = _Clock()
+        self.engine.update(self.policy)
+        metrics: dict[str, float] = {"step": step, **self._validate(step, poll)}
+        clock.lap("validation")
+
+        problems = recipe.curriculum.pick(step, learn.problems_per_step, self.problems, self.ledger, recipe.seed)
+        groups_rollouts = self.engine.generate(
+            [self.policy.prompt_ids(problem.question) for problem in problems],
+            learn.group_size,
+            recipe.sampling,
+            [seed_from(recipe.seed, "rollout", step, problem.id) for problem in problems],
+            poll,
+        )
+        clock.lap("generation")
+
+        inside_think = self.policy.opens_think
+        groups = [
+            GradedGroup(
+                problem=problem,
+                rollouts=rollouts,
+                graded=[verify(r.text, problem.answer, finished=r.finished, inside_think=inside_think) for r in rollouts],
+                step=step,
+                seed=recipe.seed,
+                inside_think=inside_think,
+            )
+            for problem, rollouts in zip(problems, groups_rollouts, strict=True)
+        ]
+        poll()
+        clock.lap("verification")
+
+        parts = [compose(recipe.rewards, group) for group in groups]
+        rewards_PG = torch.tensor([[sum(prices) for prices in zip(*part.values(), strict=True)] for part in parts])
+        advantages_PG = recipe.advantage.weigh(rewards_PG)
+        informative_P = (rewards_PG.amax(1) - rewards_PG.amin(1)) > 1e-8
+        weighed = [
+            [Weighed(r, a) for r, a in zip(group.rollouts, advantages, strict=True)]
+            for group, advantages, informative in zip(groups, advantages_PG.tolist(), informative_P.tolist(), strict=True)
+            if informative
+        ]
+        metrics |= self._describe(groups, parts, rewards_PG, len(weighed))
+        metrics["kl"] = kl_to_reference(self.reference, _spread(groups, _KL_ROLLOUTS), recipe.sampling)
+        warning = self._check(metrics, step)
+        if weighed:
+            metrics |= update(
+                self.policy, self.reference, self.optimizer, weighed, learn, recipe.sampling, step, recipe.seed, poll
+            )
+        clock.lap("learning")
+
+        rows = _rows(step, groups, parts, rewards_PG, advantages_PG)
+        visits = [Visit(step, g.problem.id, len(g.rollouts), g.right, g.mean_length) for g in groups]
+
+        def commit() -> None:
+            write_part(self.run, step, rows)
+            self.ledger.record(visits)
+
+        return StepResult(metrics, clock.laps, commit, warning)
+
+    def _validate(self, step: int, poll: Callable[[], None]) -> dict[str, float]:
+        """Pass rate on held-out validation problems, before every so many steps."""
+        section = self.recipe.evaluate
+        if not section.every or (step - 1) % section.every:
+            return {}
+        sampling = self.recipe.sampling.model_copy(update={"temperature": section.temperature})
+        samples = sample_problems(self.policy, self.engine, self.validation, section.validation_samples, sampling, self.recipe.seed, poll)
+        return {"validation_pass_rate": sum(s.right for s in samples) / len(samples)}
+
+    def _describe(
+        self, groups: Sequence[GradedGroup], parts: Sequence[dict[str, list[float]]], rewards_PG: torch.Tensor, informative: int
+    ) -> dict[str, float]:
+        verdicts = Counter(grade.verdict for group in groups for grade in group.graded)
+        total = verdicts.total()
+        lengths = [len(r.completion_ids) for group in groups for r in group.rollouts]
+        return {
+            "pass_rate": verdicts[Verdict.RIGHT] / total,
+            "truncated": verdicts[Verdict.TRUNCATED] / total,
+            "no_answer": verdicts[Verdict.NO_ANSWER] / total,
+            "verifier_failed": verdicts[Verdict.VERIFIER_FAILED] / total,
+            "informative": informative / len(groups),
+            "length": sum(lengths) / total,
+            "reward": rewards_PG.mean().item(),
+            **{f"reward_{name}": sum(sum(part[name]) for part in parts) / total for name in parts[0]},
+        }
+
+    def _check(self, metrics: dict[str, float], step: int) -> str | None:
+        """What a person should know of a step that teaches little. Raises OutgrowError after too many that teach nothing."""
+        limit = self.recipe.sampling.max_tokens
+        warning = None
+        if metrics["truncated"] == 1:
+            warning = f"step {step}: every completion was cut at sampling.max_tokens={limit}; raise it"
+        elif metrics["informative"] == 0:
+            rate = metrics["pass_rate"]
+            advice = "harder problems" if rate > 0.5 else "easier problems or a better base model"
+            warning = f"step {step}: all rewards within every group are equal (pass rate {rate:.2f}), so nothing is learned; try {advice}"
+        elif metrics["verifier_failed"] > 0:
+            warning = f"step {step}: the verifier failed on {metrics['verifier_failed']:.0%} of the completions; see rollouts/"
+        elif metrics["truncated"] > 0.5:
+            warning = f"step {step}: {metrics['truncated']:.0%} of the completions were cut at sampling.max_tokens={limit}; raise it"
+        self.idle = self.idle + 1 if metrics["informative"] == 0 else 0
+        if self.idle >= self.recipe.learn.give_up_after:
+            raise OutgrowError(f"nothing to learn from in {self.idle} steps in a row. {warning}")
+        return warning
+
+
+def _spread(groups: Sequence[GradedGroup], count: int) -> list[Any]:
+    """About `count` rollouts, spread evenly over the groups."""
+    rollouts = [rollout for group in groups for rollout in group.rollouts]
+    return rollouts[:: max(1, len(rollouts) // count)][:count]
+
+
+def _rows(
+    step: int,
+    groups: Sequence[GradedGroup],
+    parts: Sequence[dict[str, list[float]]],
+    rewards_PG: torch.Tensor,
+    advantages_PG: torch.Tensor,
+) -> list[dict[str, Any]]:
+    """One row a rollout, for the Parquet part of the step."""
+    return [
+        {
+            "step": step,
+            "problem_id": group.problem.id,
+            "field": group.problem.field,
+            "level": group.problem.level,
+            "sample": index,
+            "question": group.problem.question,
+            "completion": rollout.text,
+            "verdict": str(group.graded[index].verdict),
+            "extracted": group.graded[index].extracted,
+            "answer": group.problem.answer,
+            "length": len(rollout.completion_ids),
+            "reward": rewards_PG[row, index].item(),
+            **{f"reward_{name}": prices[index] for name, prices in parts[row].items()},
+            "advantage": advantages_PG[row, index].item(),
+        }
+        for row, group in enumerate(groups)
+        for index, rollout in enumerate(group.rollouts)
+    ]
+
+
+class _Clock:
+    """Seconds by phase."""
+
+    def __init__(self) -> None:
+        self.laps: dict[str, float] = {}
+        self._last = time.perf_counter()
+
+    def lap(self, name: str) -> None:
+        now = time.perf_counter()
+        self.laps[name], self._last = round(now - self._last, 4), now
+
+
+def frozen_copy(policy: Policy) -> Policy:
+    """The policy as it is now, for a reference that never moves."""
+    model = copy.deepcopy(policy.model).requires_grad_(False)
+    return Policy(model.eval(), policy.tokenizer)

@@ -1,0 +1,116 @@
+"""One step's learning: rollouts with advantages in, weights moved, a few figures out."""
+
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor
+
+from ..keyed import python_random
+from ..policy import Policy, Sampling, completion_logprobs
+from ..recipes.schema import LearnSection
+from ..rollout import Rollout
+from .losses import policy_loss, token_weights
+from .optimizer import Optimizer
+
+
+@dataclass(frozen=True)
+class Weighed:
+    """A rollout and its advantage."""
+
+    rollout: Rollout
+    advantage: float
+
+
+def update(
+    policy: Policy,
+    reference: Policy,
+    optimizer: Optimizer,
+    groups: Sequence[Sequence[Weighed]],
+    section: LearnSection,
+    sampling: Sampling,
+    step: int,
+    seed: int,
+    poll: Callable[[], None],
+) -> dict[str, float]:
+    """Move the policy's weights by `section.updates_per_step` optimizer steps over these groups, each on a share of them.
+
+    Old log-probabilities are the engine's. poll is called between passes until the first optimizer step, so that an
+    interrupted call has either moved nothing or finishes. Returns the step's figures (see `Figures`).
+    """
+    order = list(groups)
+    python_random(seed, "minibatch", step).shuffle(order)
+    updates = min(section.updates_per_step, len(order))
+    figures: dict[str, float] = {}
+    for index in range(updates):
+        rows = [row for group in order[index::updates] for row in group]
+        totals = dict.fromkeys(("loss", "clip_low", "clip_high", "entropy", "gap_mean"), 0.0)
+        gap_max = 0.0
+        for weights_B, batch in _passes(rows, section, sampling):
+            if index == 0:
+                poll()
+            part = _backward(policy, reference, batch, weights_B, section, sampling)
+            gap_max = max(gap_max, part.pop("gap_max"))
+            for name, value in part.items():
+                totals[name] += value
+        norm, rate = optimizer.step(step)
+        found = {**totals, "gap_max": gap_max, "grad_norm": norm, "lr": rate}
+        # The engine's gap to the learner means something only while the learner has not moved; the rest is averaged.
+        for name, value in found.items():
+            if name.startswith("gap"):
+                figures.setdefault(name, value)
+            else:
+                figures[name] = figures.get(name, 0.0) + value / updates
+    return figures
+
+
+def _passes(rows: list[Weighed], section: LearnSection, sampling: Sampling) -> Iterator[tuple[Tensor, list[Weighed]]]:
+    """Batches of rows of like length (little padding), longest first (memory peaks at once), with their token weights."""
+    rows = sorted(rows, key=lambda row: len(row.rollout.prompt_ids) + len(row.rollout.completion_ids), reverse=True)
+    lengths = torch.tensor([len(row.rollout.completion_ids) for row in rows])
+    weights = token_weights(lengths, section.averaging, sampling.max_tokens)
+    for first in range(0, len(rows), section.rows_per_pass):
+        chosen = slice(first, first + section.rows_per_pass)
+        yield weights[chosen], rows[chosen]
+
+
+def _backward(
+    policy: Policy, reference: Policy, batch: list[Weighed], weights_B: Tensor, section: LearnSection, sampling: Sampling
+) -> dict[str, float]:
+    prompts = [row.rollout.prompt_ids for row in batch]
+    completions = [row.rollout.completion_ids for row in batch]
+    logprobs_BT, entropy_BT, mask_BT = completion_logprobs(policy, prompts, completions, sampling)
+    width = mask_BT.shape[1]
+    old_BT = torch.tensor([row.rollout.logprobs + [0.0] * (width - len(row.rollout.logprobs)) for row in batch])
+    old_BT = old_BT.to(logprobs_BT.device)
+    weights_BT = weights_B.to(logprobs_BT.device).unsqueeze(-1) * mask_BT
+    reference_BT = None
+    if section.kl_weight > 0:
+        with torch.no_grad():
+            reference_BT = completion_logprobs(reference, prompts, completions, sampling)[0]
+    advantages_B = torch.tensor([row.advantage for row in batch], device=logprobs_BT.device)
+    result = policy_loss(
+        logprobs_BT, old_BT, advantages_B, weights_BT, section.clip_low, section.clip_high, reference_BT, section.kl_weight
+    )
+    result.loss.backward()  # type: ignore[no-untyped-call]
+    gap_BT = (logprobs_BT.detach() - old_BT).abs()
+    return {
+        "loss": result.loss.item(),
+        "clip_low": result.clipped_low.item(),
+        "clip_high": result.clipped_high.item(),
+        "entropy": (weights_BT * entropy_BT).sum().item(),
+        "gap_mean": (weights_BT * gap_BT).sum().item(),
+        "gap_max": gap_BT.max().item(),
+    }
+
+
+@torch.no_grad()
+def kl_to_reference(reference: Policy, rollouts: Sequence[Rollout], sampling: Sampling) -> float:
+    """Mean KL(policy ‖ reference) per token, estimated (k3) on rollouts that the policy itself drew."""
+    theirs_BT, _, mask_BT = completion_logprobs(
+        reference, [r.prompt_ids for r in rollouts], [r.completion_ids for r in rollouts], sampling
+    )
+    width = mask_BT.shape[1]
+    ours_BT = torch.tensor([r.logprobs + [0.0] * (width - len(r.logprobs)) for r in rollouts]).to(theirs_BT.device)
+    delta = theirs_BT - ours_BT
+    return float((mask_BT * (delta.exp() - delta - 1)).sum() / mask_BT.sum())

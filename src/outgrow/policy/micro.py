@@ -1,0 +1,91 @@
+"""A new micro policy: a small Llama with random weights and a character tokenizer in DeepSeek-R1's chat shape.
+
+Everything is an ordinary Hugging Face object, so that what is saved loads with `AutoModelForCausalLM` and
+`AutoTokenizer` anywhere.
+"""
+
+import string
+
+import torch
+from pydantic import BaseModel, ConfigDict, Field
+from tokenizers import AddedToken, Regex, Tokenizer, decoders, models, pre_tokenizers
+from transformers import LlamaConfig, LlamaForCausalLM, PreTrainedTokenizerFast
+
+from ..keyed import seed_from
+
+SPECIAL = ("<|pad|>", "<|begin|>", "<|end|>", "<|user|>", "<|assistant|>", "<|unknown|>")
+# Markers are one token each, as <think> is in R1's own tokenizer; unlike special tokens they stay in the decoded text.
+MARKERS = ("<think>", "</think>", "\\boxed{")
+CHARACTERS = string.digits + string.ascii_letters + string.punctuation + " \n"
+
+# R1's shape: the template opens <think> itself, and thoughts of earlier turns are not shown again.
+CHAT_TEMPLATE = (
+    "{{ bos_token }}"
+    "{%- for message in messages %}"
+    "{%- if message['role'] == 'assistant' %}"
+    "{{- '<|assistant|>' + message['content'].split('</think>')[-1] + eos_token }}"
+    "{%- else %}"
+    "{{- '<|user|>' + message['content'] }}"
+    "{%- endif %}"
+    "{%- endfor %}"
+    "{%- if add_generation_prompt %}{{- '<|assistant|><think>' }}{%- endif %}"
+)
+
+
+class MicroInit(BaseModel):
+    """Shape of a policy made from nothing (recipe table `policy.init`)."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    layers: int = Field(default=3, ge=1)
+    hidden: int = Field(default=128, ge=8)
+    heads: int = Field(default=4, ge=1)
+    kv_heads: int = Field(default=2, ge=1)
+    feed_forward: int = Field(default=384, ge=8)
+    context: int = Field(default=256, ge=16)
+
+
+def make_tokenizer() -> PreTrainedTokenizerFast:
+    """A tokenizer of printable ASCII characters, one token each, plus the markers."""
+    vocabulary = {token: index for index, token in enumerate((*SPECIAL, *MARKERS, *CHARACTERS))}
+    tokenizer = Tokenizer(models.WordLevel(vocabulary, unk_token="<|unknown|>"))
+    tokenizer.pre_tokenizer = pre_tokenizers.Split(Regex(r"[\s\S]"), behavior="isolated")
+    tokenizer.decoder = decoders.Fuse()
+    tokenizer.add_special_tokens([AddedToken(token, normalized=False) for token in SPECIAL])
+    tokenizer.add_tokens([AddedToken(token, normalized=False) for token in MARKERS])
+    fast = PreTrainedTokenizerFast(
+        tokenizer_object=tokenizer,
+        pad_token="<|pad|>",
+        bos_token="<|begin|>",
+        eos_token="<|end|>",
+        unk_token="<|unknown|>",
+        clean_up_tokenization_spaces=False,
+    )
+    fast.chat_template = CHAT_TEMPLATE
+    return fast
+
+
+def make_model(init: MicroInit, tokenizer: PreTrainedTokenizerFast, seed: int) -> LlamaForCausalLM:
+    """A Llama with weights drawn from `seed` and nothing else (float32)."""
+    config = LlamaConfig(
+        vocab_size=len(tokenizer),
+        hidden_size=init.hidden,
+        intermediate_size=init.feed_forward,
+        num_hidden_layers=init.layers,
+        num_attention_heads=init.heads,
+        num_key_value_heads=init.kv_heads,
+        max_position_embeddings=init.context,
+        tie_word_embeddings=True,
+        pad_token_id=tokenizer.pad_token_id,
+        bos_token_id=tokenizer.bos_token_id,
+        eos_token_id=tokenizer.eos_token_id,
+        # 0.02 is set for large models; at this width 1/sqrt(hidden) starts several times faster.
+        initializer_range=init.hidden**-0.5,
+    )
+    # transformers initialises from the global stream, so that stream is keyed and then put back.
+    state = torch.random.get_rng_state()
+    try:
+        torch.manual_seed(seed_from(seed, "init"))
+        return LlamaForCausalLM(config)
+    finally:
+        torch.random.set_rng_state(state)

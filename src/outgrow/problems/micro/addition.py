@@ -1,0 +1,27 @@
+"""Sum: 347+85=?, worked digit by digit from the right with the carry written out."""
+
+import random
+
+from .field import Written, digits_upward, with_digits
+
+DIGITS = {1: (2, 1), 2: (2, 2), 3: (3, 2), 4: (4, 2), 5: (4, 3), 6: (4, 4)}
+
+
+class Sum:
+    name = "sum"
+
+    def draw(self, level: int, rng: random.Random) -> Written:
+        a, b = (with_digits(count, rng) for count in DIGITS[level])
+        if rng.random() < 0.5:
+            a, b = b, a
+        low, high = sorted((a, b))
+        return Written(f"{low}+{high}", f"{a}+{b}=?", a + b, _steps(a, b))
+
+
+def _steps(a: int, b: int) -> str:
+    lines, carry = [], 0
+    width = len(str(max(a, b)))
+    for x, y in zip(digits_upward(a, width), digits_upward(b, width), strict=True):
+        lines.append(f"{x}+{y}+{carry}={x + y + carry}")
+        carry = (x + y + carry) // 10
+    return ",".join(lines)

@@ -1,0 +1,19 @@
+"""Counting a letter in a word: spell it with a running count."""
+
+import random
+
+from .field import Written
+
+LENGTH = {1: (3, 4), 2: (5, 6), 3: (7, 8), 4: (9, 10), 5: (11, 12), 6: (13, 14)}
+ALPHABET = "abcdefghijklmnopqrstuvwxyz"
+
+
+class Letters:
+    name = "letters"
+
+    def draw(self, level: int, rng: random.Random) -> Written:
+        target = rng.choice(ALPHABET)
+        # About a third of the letters are the wanted one, so that counts vary and guessing 0 or 1 does not pay.
+        word = "".join(target if rng.random() < 0.35 else rng.choice(ALPHABET) for _ in range(rng.randint(*LENGTH[level])))
+        counts = [f"{letter}{word[: i + 1].count(target)}" for i, letter in enumerate(word)]
+        return Written(f"{target}/{word}", f"count {target} in {word}", word.count(target), "".join(counts))

@@ -1,0 +1,20 @@
+"""The problem: what a person or a file asks, and the answer it can be checked against."""
+
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True)
+class Problem:
+    """One checkable question.
+
+    id: unique in its source, stable over runs (the ledger's key).
+    level: nominal difficulty, 1 the easiest; 0 where the source has none.
+    solution: worked steps for SFT; RL never reads it.
+    """
+
+    id: str
+    field: str
+    level: int
+    question: str
+    answer: str
+    solution: str = ""

@@ -1,0 +1,18 @@
+"""What a problem source is: a recipe entry that loads problems."""
+
+from abc import abstractmethod
+
+from pydantic import Field
+
+from ..component import Component
+from .problem import Problem
+
+
+class Source(Component):
+    """Loads problems. weight: its share of the examples where several sources are mixed."""
+
+    weight: float = Field(default=1.0, gt=0)
+
+    @abstractmethod
+    def load(self) -> list[Problem]:
+        """All its problems, in a fixed order."""

@@ -1,0 +1,133 @@
+"""What a recipe may say. Class defaults are the vetted setting; everything else is an error."""
+
+from typing import Annotated, Any, Literal
+
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, SerializeAsAny, model_validator
+
+from ..advantages import ADVANTAGES, Advantage
+from ..advantages.grpo import GRPO
+from ..component import build
+from ..curriculum import SAMPLERS, Sampler
+from ..curriculum.uniform import Uniform
+from ..learn.losses import Averaging
+from ..learn.schedules import Schedule
+from ..policy import Sampling
+from ..policy.micro import MicroInit
+from ..problems import SOURCES, Source
+from ..problems.micro import Micro
+from ..rewards import REWARDS, Reward
+from ..rewards.accuracy import Accuracy
+
+
+class _Section(BaseModel):
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+
+AnySource = Annotated[SerializeAsAny[Source], BeforeValidator(lambda value: build(value, SOURCES, "problem source"))]
+AnyReward = Annotated[SerializeAsAny[Reward], BeforeValidator(lambda value: build(value, REWARDS, "reward"))]
+AnyAdvantage = Annotated[SerializeAsAny[Advantage], BeforeValidator(lambda value: build(value, ADVANTAGES, "advantage"))]
+AnySampler = Annotated[SerializeAsAny[Sampler], BeforeValidator(lambda value: build(value, SAMPLERS, "sampler"))]
+
+
+class PolicySection(_Section):
+    """Which model learns: one that exists (`model`), or a micro policy made from nothing (`init`)."""
+
+    model: str | None = None
+    init: MicroInit | None = None
+
+    @model_validator(mode="after")
+    def _one_of(self) -> "PolicySection":
+        if (self.model is None) == (self.init is None):
+            raise ValueError("needs either model or init")
+        return self
+
+
+class OptimizerSection(_Section):
+    """AdamW and its schedule, the same for RL and SFT."""
+
+    lr: float = Field(default=1e-3, gt=0)
+    schedule: Schedule = "constant"
+    warmup: float = Field(default=0.05, ge=0, lt=1, description="share of the steps")
+    lr_floor: float = Field(default=0.1, ge=0, le=1, description="share of lr at which a falling schedule ends")
+    betas: tuple[float, float] = (0.9, 0.95)
+    weight_decay: float = Field(default=0.0, ge=0)
+    max_grad_norm: float = Field(default=1.0, gt=0)
+
+
+class LearnSection(OptimizerSection):
+    """The RL loop."""
+
+    steps: int = Field(default=200, ge=1)
+    problems_per_step: int = Field(default=32, ge=1)
+    group_size: int = Field(default=8, ge=2)
+    updates_per_step: int = Field(default=1, ge=1, description="optimizer steps over one step's rollouts, each on a share of them")
+    rows_per_pass: int = Field(default=64, ge=1, description="rollouts in one forward and backward pass; bounds memory")
+    clip_low: float = Field(default=0.2, gt=0, lt=1)
+    clip_high: float = Field(default=0.28, gt=0)
+    kl_weight: float = Field(default=0.0, ge=0, description="weight of the KL divergence to the starting policy")
+    averaging: Averaging = "token"
+    give_up_after: int = Field(default=20, ge=1, description="steps in a row without anything to learn from before the run stops")
+
+
+class SFTSection(OptimizerSection):
+    """Supervised fine-tuning on written-out solutions."""
+
+    steps: int = Field(default=1000, ge=1)
+    batch_size: int = Field(default=64, ge=1)
+
+
+class EvaluateSection(_Section):
+    """How before, after and the curve between are measured."""
+
+    suite: str = "micro"
+    samples: int = Field(default=8, ge=1, description="samples a problem for pass@1")
+    temperature: float = Field(default=1.0, gt=0)
+    every: int = Field(default=25, ge=0, description="steps between looks at held-out validation problems; 0 for none")
+    validation: str = "micro-validation"
+    validation_samples: int = Field(default=4, ge=1)
+
+
+class RunSection(_Section):
+    """What a run leaves behind."""
+
+    checkpoint_every: int = Field(default=10, ge=1, description="steps")
+    keep_checkpoints: int = Field(default=3, ge=2, description="two at least, so that a torn one has a predecessor")
+    threads: int = Field(default=2, ge=1, description="CPU threads; part of the recipe, since sums depend on it to the last bit")
+    dollars_per_hour: float = Field(default=0.0, ge=0, description="price of the machine, for the cost in the report")
+
+
+class _Recipe(_Section):
+    name: str
+    description: str = ""
+    expected: str = Field(default="", description="what a person should see, with time and machine")
+    seed: int = 0
+    policy: PolicySection
+    problems: tuple[AnySource, ...] = Field(default=(Micro(),), min_length=1)
+    sampling: Sampling = Sampling()
+    evaluate: EvaluateSection = EvaluateSection()
+    run: RunSection = RunSection()
+
+
+class RLRecipe(_Recipe):
+    """`outgrow train`: reinforcement learning on checked answers."""
+
+    kind: Literal["rl"] = "rl"
+    rewards: tuple[AnyReward, ...] = Field(default=(Accuracy(),), min_length=1)
+    advantage: AnyAdvantage = GRPO()
+    curriculum: AnySampler = Uniform()
+    learn: LearnSection = LearnSection()
+
+
+class SFTRecipe(_Recipe):
+    """`outgrow sft`: supervised fine-tuning on written-out solutions, mixed by each source's weight."""
+
+    kind: Literal["sft"]
+    learn: SFTSection = SFTSection()
+
+
+Recipe = RLRecipe | SFTRecipe
+
+
+def recipe_class(values: dict[str, Any]) -> type[RLRecipe] | type[SFTRecipe]:
+    """The class that a recipe's `kind` names; reinforcement learning where it names none."""
+    return SFTRecipe if values.get("kind") == "sft" else RLRecipe

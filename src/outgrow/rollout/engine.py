@@ -1,0 +1,44 @@
+"""The one contract between the loop and whatever writes completions."""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Protocol
+
+from ..policy import Policy, Sampling
+
+
+@dataclass(frozen=True)
+class Rollout:
+    """One completion of one prompt.
+
+    logprobs: one per completion token, of the distribution it was drawn from.
+    finished: whether the model ended it itself (its last token is the end token); otherwise the token limit cut it.
+    """
+
+    prompt_ids: list[int]
+    completion_ids: list[int]
+    logprobs: list[float]
+    finished: bool
+    text: str
+
+
+class Engine(Protocol):
+    """Something one sends weights and prompts to, and gets rollouts from."""
+
+    def update(self, policy: Policy) -> None:
+        """Take over the policy's present weights."""
+
+    def generate(
+        self,
+        prompts: Sequence[Sequence[int]],
+        n: int,
+        sampling: Sampling,
+        seeds: Sequence[int],
+        poll: Callable[[], None] = lambda: None,
+    ) -> list[list[Rollout]]:
+        """n rollouts of each prompt, in order.
+
+        seeds: one per prompt; a group's draws depend on its seed only, not on the prompts beside it.
+        poll: called at every token; what it raises ends the generation.
+        """
+        ...

@@ -1,0 +1,118 @@
+"""One decoding step of a Llama over a preallocated key-value cache, without the per-call cost of the full model class.
+
+Weights are those of a transformers `LlamaForCausalLM`; results agree with it to float rounding.
+"""
+
+from dataclasses import dataclass
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor
+from transformers import PreTrainedModel
+
+from ..errors import UsageError
+
+
+@dataclass
+class _Layer:
+    input_norm: Tensor
+    qkv: Tensor
+    output: Tensor
+    feed_norm: Tensor
+    gate_up: Tensor
+    down: Tensor
+
+
+@dataclass
+class Cache:
+    """Keys and values, each (layers, rows, kv_heads, slots, head_dim); slots fill from the left, one a step."""
+
+    keys: Tensor
+    values: Tensor
+
+    def select(self, rows: Tensor, filled: int) -> "Cache":
+        """The cache of some of the rows (in this order, repeats allowed); only the filled slots are copied."""
+        return Cache(_take_rows(self.keys, rows, filled), _take_rows(self.values, rows, filled))
+
+
+def _take_rows(source: Tensor, rows: Tensor, filled: int) -> Tensor:
+    layers, _, heads, slots, size = source.shape
+    # Zeros, not empty: masked slots are multiplied by 0, and 0 times a stray NaN is NaN.
+    taken = source.new_zeros((layers, len(rows), heads, slots, size))
+    taken[:, :, :, :filled] = source[:, rows, :, :filled]
+    return taken
+
+
+class LlamaDecoder:
+    """Decodes with a snapshot of a Llama's weights."""
+
+    def __init__(self, model: PreTrainedModel) -> None:
+        config = model.config
+        if config.model_type != "llama" or config.rope_parameters.get("rope_type", "default") != "default":
+            raise UsageError(f"the native engine decodes plain Llama models; this one is {config.model_type!r}")
+        self.heads: int = config.num_attention_heads
+        self.kv_heads: int = config.num_key_value_heads
+        self.head_size: int = getattr(config, "head_dim", None) or config.hidden_size // self.heads
+        self.eps: float = config.rms_norm_eps
+        self.layers: list[_Layer] = []
+        with torch.no_grad():
+            weights = {name: tensor.detach().clone() for name, tensor in model.state_dict().items()}
+            self.embedding = weights["model.embed_tokens.weight"]
+            self.final_norm = weights["model.norm.weight"]
+            self.head = weights["lm_head.weight"]
+            for index in range(config.num_hidden_layers):
+                w = {name.removeprefix(f"model.layers.{index}."): t for name, t in weights.items() if f".layers.{index}." in name}
+                if any(name.endswith("bias") for name in w):
+                    raise UsageError("the native engine decodes Llama models without biases")
+                self.layers.append(
+                    _Layer(
+                        input_norm=w["input_layernorm.weight"],
+                        qkv=torch.cat([w[f"self_attn.{part}_proj.weight"] for part in "qkv"]),
+                        output=w["self_attn.o_proj.weight"],
+                        feed_norm=w["post_attention_layernorm.weight"],
+                        gate_up=torch.cat([w["mlp.gate_proj.weight"], w["mlp.up_proj.weight"]]),
+                        down=w["mlp.down_proj.weight"],
+                    )
+                )
+            half = torch.arange(0, self.head_size, 2, dtype=torch.float32) / self.head_size
+            angles = torch.outer(torch.arange(config.max_position_embeddings).float(), config.rope_parameters["rope_theta"] ** -half)
+            self.cos = torch.cat([angles.cos(), angles.cos()], dim=-1).to(self.embedding.dtype)
+            self.sin = torch.cat([angles.sin(), angles.sin()], dim=-1).to(self.embedding.dtype)
+
+    def new_cache(self, rows: int, slots: int) -> Cache:
+        """An empty cache."""
+        shape = (len(self.layers), rows, self.kv_heads, slots, self.head_size)
+        return Cache(self.embedding.new_zeros(shape), self.embedding.new_zeros(shape))
+
+    def forward(self, tokens_BQ: Tensor, positions_BQ: Tensor, cache: Cache, start: int, mask_BQS: Tensor) -> Tensor:
+        """Run Q new tokens a row, filling cache slots start .. start + Q, and return the last one's logits (B, V), float32.
+
+        positions_BQ: rotary positions. mask_BQS: True where a query may look, S = start + Q.
+        """
+        rows, queries = tokens_BQ.shape
+        stop = start + queries
+        x = F.embedding(tokens_BQ, self.embedding)
+        cos, sin = self.cos[positions_BQ].unsqueeze(1), self.sin[positions_BQ].unsqueeze(1)
+        mask = mask_BQS.unsqueeze(1)
+        q_size, kv_size = self.heads * self.head_size, self.kv_heads * self.head_size
+        for index, layer in enumerate(self.layers):
+            qkv = F.linear(F.rms_norm(x, x.shape[-1:], layer.input_norm, self.eps), layer.qkv)
+            q, k, v = (part.view(rows, queries, -1, self.head_size).transpose(1, 2) for part in qkv.split((q_size, kv_size, kv_size), -1))
+            cache.keys[index, :, :, start:stop] = _rotate(k, cos, sin)
+            cache.values[index, :, :, start:stop] = v
+            attended = F.scaled_dot_product_attention(
+                _rotate(q, cos, sin),
+                cache.keys[index, :, :, :stop],
+                cache.values[index, :, :, :stop],
+                attn_mask=mask,
+                enable_gqa=self.heads != self.kv_heads,
+            )
+            x = x + F.linear(attended.transpose(1, 2).reshape(rows, queries, q_size), layer.output)
+            gate, up = F.linear(F.rms_norm(x, x.shape[-1:], layer.feed_norm, self.eps), layer.gate_up).chunk(2, dim=-1)
+            x = x + F.linear(F.silu(gate) * up, layer.down)
+        return F.linear(F.rms_norm(x[:, -1], x.shape[-1:], self.final_norm, self.eps), self.head).float()
+
+
+def _rotate(x: Tensor, cos: Tensor, sin: Tensor) -> Tensor:
+    first, second = x.chunk(2, dim=-1)
+    return x * cos + torch.cat([-second, first], dim=-1) * sin

@@ -1,0 +1,149 @@
+"""Checkpoints: atomic, checked when read, safetensors and JSON only (nothing that unpickles).
+
+checkpoints/step-000120/
+  policy/                 the model, an ordinary Hugging Face folder
+  optimizer.safetensors   one tensor per parameter and moment
+  state.json              step, and the sha256 of every other file: a folder without it, or that disagrees with it, is torn
+checkpoints/latest        a link to the newest
+"""
+
+import hashlib
+import json
+import os
+import re
+import shutil
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import safetensors
+import safetensors.torch
+import torch
+from torch import Tensor
+
+from ..errors import OutgrowError
+from ..policy import Policy
+from .files import flush_folder, flush_tree, remove_tree, write_json
+
+_NAME = re.compile(r"step-(\d{6,})")
+
+
+@dataclass(frozen=True)
+class Checkpoint:
+    """A checkpoint that has been checked against its own hashes."""
+
+    folder: Path
+    step: int
+    state: dict[str, Any]
+
+    def optimizer_tensors(self) -> dict[str, Tensor]:
+        """The optimizer's tensors by name."""
+        return dict(safetensors.torch.load_file(self.folder / "optimizer.safetensors"))
+
+
+class TornCheckpoint(Exception):
+    """A checkpoint folder that cannot be trusted; str() says why."""
+
+
+def save_checkpoint(run: Path, step: int, policy: Policy, optimizer: dict[str, Tensor], state: dict[str, Any], keep: int) -> None:
+    """Write the checkpoint of `step`, point `latest` at it, and drop all but the newest `keep`.
+
+    Raises OutgrowError where it cannot be written (a full disk); earlier checkpoints are untouched then.
+    """
+    folder = run / "checkpoints"
+    final = folder / f"step-{step:06d}"
+    beside = folder / f".{final.name}.tmp"
+    try:
+        folder.mkdir(exist_ok=True)
+        shutil.rmtree(beside, ignore_errors=True)
+        beside.mkdir()
+        policy.save(beside / "policy")
+        (beside / "optimizer.safetensors").write_bytes(safetensors.torch.save(optimizer))
+        sums = {str(path.relative_to(beside)): _sha256(path) for path in sorted(beside.rglob("*")) if path.is_file()}
+        write_json(beside / "state.json", {"step": step, "sha256": sums, **state})
+        flush_tree(beside)
+        remove_tree(final)
+        beside.rename(final)
+        flush_folder(folder)
+        _point_latest(folder, final.name)
+    except (OSError, safetensors.SafetensorError) as error:
+        shutil.rmtree(beside, ignore_errors=True)
+        reason = error.strerror if isinstance(error, OSError) and error.strerror else str(error)
+        raise OutgrowError(
+            f"checkpoint of step {step} could not be written to {folder} ({reason}); earlier checkpoints are whole: "
+            f"free some space, then run: outgrow resume {run}"
+        ) from error
+    for old in _steps(folder)[:-keep]:
+        remove_tree(folder / f"step-{old:06d}")
+
+
+def newest_whole_checkpoint(run: Path) -> tuple[Checkpoint | None, list[str]]:
+    """The newest checkpoint that is whole (None where there is none), and a line about each newer, torn one."""
+    warnings = []
+    for step in reversed(_steps(run / "checkpoints")):
+        folder = run / "checkpoints" / f"step-{step:06d}"
+        try:
+            return read_checkpoint(folder), warnings
+        except TornCheckpoint as torn:
+            warnings.append(f"{folder} is torn ({torn}); passing it over for the one before")
+    return None, warnings
+
+
+def latest_checkpoint(run: Path) -> Checkpoint:
+    """The newest whole checkpoint. Raises OutgrowError where there is none."""
+    checkpoint, warnings = newest_whole_checkpoint(run)
+    if checkpoint is None:
+        raise OutgrowError(f"{run}: no whole checkpoint here{': ' + '; '.join(warnings) if warnings else ' yet'}")
+    return checkpoint
+
+
+def read_checkpoint(folder: Path) -> Checkpoint:
+    """Check a checkpoint against its hashes. Raises TornCheckpoint."""
+    try:
+        state = json.loads((folder / "state.json").read_bytes())
+        sums, step = state.pop("sha256"), state.pop("step")
+        for name, expected in sums.items():
+            if _sha256(folder / name) != expected:
+                raise TornCheckpoint(f"{name} is not what was written")
+    except OSError as error:
+        raise TornCheckpoint(f"cannot read {Path(error.filename).name if error.filename else error}") from error
+    except (ValueError, KeyError, TypeError, AttributeError) as error:
+        raise TornCheckpoint("state.json is not what was written") from error
+    return Checkpoint(folder, step, state)
+
+
+def optimizer_to_tensors(optimizer: torch.optim.Optimizer, names: list[str]) -> dict[str, Tensor]:
+    """An optimizer's state as named tensors. names: of its parameters, in order."""
+    return {
+        f"{names[index]}/{key}": torch.as_tensor(value).contiguous()
+        for index, values in optimizer.state_dict()["state"].items()
+        for key, value in values.items()
+    }
+
+
+def tensors_to_optimizer(optimizer: torch.optim.Optimizer, names: list[str], tensors: dict[str, Tensor]) -> None:
+    """Put back what `optimizer_to_tensors` took out."""
+    state: dict[int, dict[str, Tensor]] = {}
+    for name, tensor in tensors.items():
+        parameter, _, key = name.rpartition("/")
+        state.setdefault(names.index(parameter), {})[key] = tensor
+    optimizer.load_state_dict({**optimizer.state_dict(), "state": state})
+
+
+def _steps(folder: Path) -> list[int]:
+    if not folder.is_dir():
+        return []
+    return sorted(int(match[1]) for path in folder.iterdir() if (match := _NAME.fullmatch(path.name)))
+
+
+def _point_latest(folder: Path, name: str) -> None:
+    beside = folder / ".latest.tmp"
+    beside.unlink(missing_ok=True)
+    os.symlink(name, beside)
+    beside.replace(folder / "latest")
+    flush_folder(folder)
+
+
+def _sha256(path: Path) -> str:
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()

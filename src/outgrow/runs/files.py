@@ -1,0 +1,79 @@
+"""Writing files so that a reader, or the next process, never finds half of one."""
+
+import json
+import os
+import shutil
+from pathlib import Path
+from typing import Any
+
+
+def write_atomic(path: Path, content: bytes) -> None:
+    """Write beside, flush to the disk, rename. Raises OSError and leaves the old file where that fails."""
+    beside = path.with_name(f".{path.name}.tmp")
+    try:
+        with beside.open("wb") as file:
+            file.write(content)
+            file.flush()
+            os.fsync(file.fileno())
+        beside.replace(path)
+    except OSError:
+        beside.unlink(missing_ok=True)
+        raise
+    flush_folder(path.parent)
+
+
+def flush_folder(folder: Path) -> None:
+    """Make renames and new names in a folder survive a power cut."""
+    handle = os.open(folder, os.O_RDONLY)
+    try:
+        os.fsync(handle)
+    finally:
+        os.close(handle)
+
+
+def flush_tree(folder: Path) -> None:
+    """Flush every file in a folder to the disk, then the folders themselves."""
+    for path in folder.rglob("*"):
+        if path.is_file():
+            with path.open("rb") as file:
+                os.fsync(file.fileno())
+        else:
+            flush_folder(path)
+    flush_folder(folder)
+
+
+def remove_tree(folder: Path) -> None:
+    """Remove a folder if it is there. It is renamed first, so that a kill half way leaves no folder with a good name."""
+    if folder.exists():
+        doomed = folder.with_name(f".{folder.name}.doomed")
+        shutil.rmtree(doomed, ignore_errors=True)
+        folder.rename(doomed)
+        shutil.rmtree(doomed)
+
+
+def write_json(path: Path, value: Any) -> None:
+    """Write JSON atomically, keys in the order given; refuses NaN, which is no JSON."""
+    write_atomic(path, (json.dumps(value, indent=2, allow_nan=False) + "\n").encode())
+
+
+def append_line(path: Path, row: dict[str, Any]) -> None:
+    """Append one JSON line and flush it to the disk."""
+    with path.open("ab") as file:
+        file.write((json.dumps(row, allow_nan=False) + "\n").encode())
+        file.flush()
+        os.fsync(file.fileno())
+
+
+def read_lines(path: Path) -> list[dict[str, Any]]:
+    """All whole JSON lines; a last line cut short by a kill is left out."""
+    if not path.exists():
+        return []
+    lines = path.read_bytes().split(b"\n")
+    return [json.loads(line) for line in lines[:-1]]
+
+
+def keep_lines_through(path: Path, step: int) -> None:
+    """Drop every line of a later step, and a torn last line."""
+    if path.exists():
+        kept = [row for row in read_lines(path) if row["step"] <= step]
+        write_atomic(path, b"".join((json.dumps(row) + "\n").encode() for row in kept))
