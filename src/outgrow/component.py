@@ -32,7 +32,7 @@ def build(value: Any, known: Mapping[str, type[C]], kind: str) -> C:
     if isinstance(value, Component):
         return value  # type: ignore[return-value]
     if not isinstance(value, Mapping) or not isinstance(value.get("type"), str):
-        raise ValueError(f'this {kind} needs a type, one of: {", ".join(sorted(known))}')
+        raise ValueError(f"this {kind} needs a type, one of: {', '.join(sorted(known))}")
     name = value["type"]
     found = known.get(name) if ":" not in name else _outside(name, kind)
     if found is None:

@@ -12,6 +12,7 @@ import torch
 
 from ..errors import OutgrowError, UsageError
 from ..evaluate import Evaluation, evaluate, paired_delta, suite
+from ..memory import keep_large_buffers
 from ..policy import Policy, load_policy
 from ..policy.micro import make_model, make_tokenizer
 from ..recipes import Recipe, RLRecipe
@@ -59,13 +60,16 @@ def resume(path: Path, overrides: list[str], watcher: Watcher) -> None:
         raise UsageError(f"{path}: its base model {recipe.policy.model!r} is not the one it started from; put that one back")
     changed = [f"{name} {made_with.get(name)} → {now}" for name, now in versions().items() if made_with.get(name) != now]
     if changed:
-        watcher.note(f"continuing with other versions than it began with ({', '.join(changed)}); results may differ in the last bits")
+        watcher.note(
+            f"continuing with other versions than it began with ({', '.join(changed)}); results may differ in the last bits"
+        )
     if overrides:
         write_recipe(path, recipe, str(made_with["base_sha256"]))
     _run(recipe, path, base, watcher)
 
 
 def _settle(recipe: Recipe) -> None:
+    keep_large_buffers()
     torch.set_num_threads(recipe.run.threads)
     torch.use_deterministic_algorithms(True)
 
@@ -131,9 +135,7 @@ def _advance(recipe: Recipe, path: Path, job: Job, done: int, poll: Callable[[],
             save()
 
 
-def _measure(
-    name: str, recipe: Recipe, policy: Policy, path: Path, step: int, poll: Callable[[], None], watcher: Watcher
-) -> None:
+def _measure(name: str, recipe: Recipe, policy: Policy, path: Path, step: int, poll: Callable[[], None], watcher: Watcher) -> None:
     file = path / "evals" / f"{name}.parquet"
     if file.exists():
         return
@@ -150,12 +152,11 @@ def _measure(
 
 def _summarise(path: Path, job: Job) -> None:
     before, after = (Evaluation.load(path / "evals" / f"{name}.parquet") for name in ("before", "after"))
-    seconds = [row for row in read_lines(path / "timings.jsonl")]
     summary = {
         "before": before.summary(),
         "after": after.summary(),
         "paired_delta": paired_delta(before, after),
-        "wall_s": round(sum(value for row in seconds for key, value in row.items() if key != "step"), 2),
+        "wall_s": round(sum(value for row in read_lines(path / "timings.jsonl") for key, value in row.items() if key != "step"), 2),
         "steps": job.steps,
         "rollouts": job.rollouts(),
         "policy_sha256": job.policy.digest(),

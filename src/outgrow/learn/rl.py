@@ -15,7 +15,6 @@ from ..evaluate import SUITES
 from ..evaluate.sample import sample_problems
 from ..keyed import seed_from
 from ..policy import Policy
-from ..problems import Problem
 from ..recipes.schema import RLRecipe
 from ..rewards import GradedGroup, compose
 from ..rollout import NativeEngine
@@ -104,9 +103,7 @@ class RLJob:
         metrics["kl"] = kl_to_reference(self.reference, _spread(groups, _KL_ROLLOUTS), recipe.sampling)
         warning = self._check(metrics, step)
         if weighed:
-            metrics |= update(
-                self.policy, self.reference, self.optimizer, weighed, learn, recipe.sampling, step, recipe.seed, poll
-            )
+            metrics |= update(self.policy, self.reference, self.optimizer, weighed, learn, recipe.sampling, step, recipe.seed, poll)
         clock.lap("learning")
 
         rows = _rows(step, groups, parts, rewards_PG, advantages_PG)
@@ -124,7 +121,9 @@ class RLJob:
         if not section.every or (step - 1) % section.every:
             return {}
         sampling = self.recipe.sampling.model_copy(update={"temperature": section.temperature})
-        samples = sample_problems(self.policy, self.engine, self.validation, section.validation_samples, sampling, self.recipe.seed, poll)
+        samples = sample_problems(
+            self.policy, self.engine, self.validation, section.validation_samples, sampling, self.recipe.seed, poll
+        )
         return {"validation_pass_rate": sum(s.right for s in samples) / len(samples)}
 
     def _describe(
@@ -153,11 +152,15 @@ class RLJob:
         elif metrics["informative"] == 0:
             rate = metrics["pass_rate"]
             advice = "harder problems" if rate > 0.5 else "easier problems or a better base model"
-            warning = f"step {step}: all rewards within every group are equal (pass rate {rate:.2f}), so nothing is learned; try {advice}"
+            warning = (
+                f"step {step}: all rewards within every group are equal (pass rate {rate:.2f}), so nothing is learned; try {advice}"
+            )
         elif metrics["verifier_failed"] > 0:
             warning = f"step {step}: the verifier failed on {metrics['verifier_failed']:.0%} of the completions; see rollouts/"
         elif metrics["truncated"] > 0.5:
-            warning = f"step {step}: {metrics['truncated']:.0%} of the completions were cut at sampling.max_tokens={limit}; raise it"
+            warning = (
+                f"step {step}: {metrics['truncated']:.0%} of the completions were cut at sampling.max_tokens={limit}; raise it"
+            )
         self.idle = self.idle + 1 if metrics["informative"] == 0 else 0
         if self.idle >= self.recipe.learn.give_up_after:
             raise OutgrowError(f"nothing to learn from in {self.idle} steps in a row. {warning}")

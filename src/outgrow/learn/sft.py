@@ -53,7 +53,7 @@ class SFTJob:
             labels_BS[row, : len(prompt)] = _IGNORED
         logits_BSV = self.policy.model(input_ids=tokens_BS, attention_mask=mask_BS, use_cache=False).logits
         loss = F.cross_entropy(logits_BSV[:, :-1].flatten(0, 1), labels_BS[:, 1:].flatten(), ignore_index=_IGNORED)
-        loss.backward()  # type: ignore[no-untyped-call]
+        loss.backward()
         norm, rate = self.optimizer.step(step)
         metrics = {"step": step, "loss": loss.item(), "grad_norm": norm, "lr": rate}
         return StepResult(metrics, {"learning": round(time.perf_counter() - started, 4)}, commit=lambda: None)

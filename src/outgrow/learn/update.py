@@ -92,7 +92,7 @@ def _backward(
     result = policy_loss(
         logprobs_BT, old_BT, advantages_B, weights_BT, section.clip_low, section.clip_high, reference_BT, section.kl_weight
     )
-    result.loss.backward()  # type: ignore[no-untyped-call]
+    result.loss.backward()
     gap_BT = (logprobs_BT.detach() - old_BT).abs()
     return {
         "loss": result.loss.item(),

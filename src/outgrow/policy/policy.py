@@ -55,8 +55,8 @@ class Policy:
 
     def chat_ids(self, messages: list[dict[str, str]]) -> list[int]:
         """Token ids of a conversation whose next turn is the model's."""
-        encoded = self.tokenizer.apply_chat_template(messages, add_generation_prompt=True, tokenize=True, return_dict=True)
-        return [int(token) for token in encoded["input_ids"]]
+        text = self.tokenizer.apply_chat_template(messages, add_generation_prompt=True, tokenize=False)
+        return [int(token) for token in self.tokenizer(text, add_special_tokens=False)["input_ids"]]
 
     def text(self, ids: list[int]) -> str:
         """Completion text, without the end token and its like, with markers such as </think>."""

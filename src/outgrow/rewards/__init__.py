@@ -26,6 +26,5 @@ def compose(rewards: Sequence[Reward], group: GradedGroup) -> dict[str, list[flo
     A part still in its warm-up pays 0.
     """
     return {
-        part.type: [part.weight * price if group.step > part.warmup_steps else 0.0 for price in part.pay(group)]
-        for part in rewards
+        part.type: [part.weight * price if group.step > part.warmup_steps else 0.0 for price in part.pay(group)] for part in rewards
     }

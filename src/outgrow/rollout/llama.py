@@ -75,7 +75,9 @@ class LlamaDecoder:
                     )
                 )
             half = torch.arange(0, self.head_size, 2, dtype=torch.float32) / self.head_size
-            angles = torch.outer(torch.arange(config.max_position_embeddings).float(), config.rope_parameters["rope_theta"] ** -half)
+            angles = torch.outer(
+                torch.arange(config.max_position_embeddings).float(), config.rope_parameters["rope_theta"] ** -half
+            )
             self.cos = torch.cat([angles.cos(), angles.cos()], dim=-1).to(self.embedding.dtype)
             self.sin = torch.cat([angles.sin(), angles.sin()], dim=-1).to(self.embedding.dtype)
 
@@ -97,7 +99,9 @@ class LlamaDecoder:
         q_size, kv_size = self.heads * self.head_size, self.kv_heads * self.head_size
         for index, layer in enumerate(self.layers):
             qkv = F.linear(F.rms_norm(x, x.shape[-1:], layer.input_norm, self.eps), layer.qkv)
-            q, k, v = (part.view(rows, queries, -1, self.head_size).transpose(1, 2) for part in qkv.split((q_size, kv_size, kv_size), -1))
+            q, k, v = (
+                part.view(rows, queries, -1, self.head_size).transpose(1, 2) for part in qkv.split((q_size, kv_size, kv_size), -1)
+            )
             cache.keys[index, :, :, start:stop] = _rotate(k, cos, sin)
             cache.values[index, :, :, start:stop] = v
             attended = F.scaled_dot_product_attention(

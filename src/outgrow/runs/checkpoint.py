@@ -79,7 +79,7 @@ def save_checkpoint(run: Path, step: int, policy: Policy, optimizer: dict[str, T
 
 def newest_whole_checkpoint(run: Path) -> tuple[Checkpoint | None, list[str]]:
     """The newest checkpoint that is whole (None where there is none), and a line about each newer, torn one."""
-    warnings = []
+    warnings: list[str] = []
     for step in reversed(_steps(run / "checkpoints")):
         folder = run / "checkpoints" / f"step-{step:06d}"
         try:

@@ -5,7 +5,11 @@ from types import FrameType, TracebackType
 
 
 class StopRequested(Exception):
-    """Raised by `Interrupt.poll` once a signal has come. str() names the signal."""
+    """Raised by `Interrupt.poll` once a signal has come. Exit code 128 + the signal's number, as a shell would say."""
+
+    def __init__(self, number: int) -> None:
+        super().__init__(signal.Signals(number).name)
+        self.exit_code = 128 + number
 
 
 class Interrupt:
@@ -14,7 +18,7 @@ class Interrupt:
     _SIGNALS = (signal.SIGTERM, signal.SIGINT)
 
     def __init__(self) -> None:
-        self.requested: str | None = None
+        self.requested: int | None = None
         self._before: dict[int, object] = {}
 
     def __enter__(self) -> "Interrupt":
@@ -29,7 +33,7 @@ class Interrupt:
     def _note(self, number: int, frame: FrameType | None) -> None:
         if self.requested is not None:
             raise KeyboardInterrupt
-        self.requested = signal.Signals(number).name
+        self.requested = number
 
     def poll(self) -> None:
         """Raise StopRequested if a signal has come."""

@@ -13,6 +13,7 @@ from ...errors import nearest
 from ...keyed import python_random
 from ..problem import Problem
 from ..source import Source
+from .addition import Sum
 from .binary import Binary
 from .clock import Clock
 from .difference import Difference
@@ -22,7 +23,6 @@ from .letters import Letters
 from .product import Product
 from .roman import Roman
 from .sequence import Sequence
-from .addition import Sum
 
 FIELDS: dict[str, MicroField] = {
     field.name: field for field in (Sum(), Difference(), Product(), Clock(), Sequence(), Roman(), Binary(), Letters())

@@ -4,7 +4,7 @@ import random
 
 from .field import Written, digits_upward, with_digits
 
-DIGITS = {1: (2, 1), 2: (2, 2), 3: (3, 2), 4: (4, 2), 5: (4, 3), 6: (4, 4)}
+DIGITS = {1: (2, 1), 2: (2, 2), 3: (3, 2), 4: (3, 3), 5: (4, 3), 6: (4, 4)}
 
 
 class Difference:

@@ -4,7 +4,7 @@ import random
 
 from .field import Written, digits_upward, with_digits
 
-DIGITS_AND_LARGEST = {1: (2, 5), 2: (2, 9), 3: (3, 5), 4: (4, 5), 5: (4, 9), 6: (5, 9)}
+DIGITS_AND_LARGEST = {1: (2, 5), 2: (2, 9), 3: (3, 5), 4: (3, 9), 5: (4, 5), 6: (4, 9)}
 
 
 class Product:

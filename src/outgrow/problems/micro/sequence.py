@@ -5,7 +5,14 @@ import random
 from .field import Written
 
 # level -> (largest first term, largest step, may it fall?)
-START_STEP_FALL = {1: (80, 5, False), 2: (90, 9, False), 3: (90, 9, True), 4: (90, 20, True), 5: (200, 20, True), 6: (500, 50, True)}
+START_STEP_FALL = {
+    1: (80, 5, False),
+    2: (90, 9, False),
+    3: (90, 9, True),
+    4: (90, 20, True),
+    5: (200, 20, True),
+    6: (500, 50, True),
+}
 
 
 class Sequence:

@@ -1,0 +1,5 @@
+"""`python -m outgrow`."""
+
+from .cli import main
+
+main()

@@ -1,0 +1,172 @@
+"""Which charts a run's page has, with the words that go with each."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from ..recipes import SFTRecipe
+from .curves import BUCKETS, bucket_counts, figure_keys, series, smoothing_width, windows
+from .data import RunData
+from .figures import Figure, curves, interval_point, stacked_seconds, stacked_shares
+from .outcome import Comparison
+from .words import span_label
+
+_HISTOGRAM_WINDOWS = 20
+
+
+@dataclass(frozen=True)
+class Chart:
+    """A figure with its heading and what to see in it. wide: over the page's whole width."""
+
+    title: str
+    caption: str
+    figure: Figure
+    wide: bool = False
+
+
+@dataclass(frozen=True)
+class _Panel:
+    """A chart of figures of metrics.jsonl. curves: metrics key -> what the legend says."""
+
+    title: str
+    caption: str
+    axis: str
+    curves: Mapping[str, str]
+    share: bool = False
+    log: bool = False
+    smoothed: bool = True
+
+
+_SHARES = {
+    "pass_rate": "training",
+    "validation_pass_rate": "validation",
+    "informative": "informative groups",
+    "truncated": "truncated",
+    "no_answer": "no answer",
+    "verifier_failed": "verifier failed",
+    "clip_low": "clipped low",
+    "clip_high": "clipped high",
+}
+
+_PANELS = (
+    _Panel("Completion length", "How long the policy's answers are.", "tokens", {"length": "mean length"}),
+    _Panel(
+        "Informative groups",
+        "Groups whose rewards differ. The others weigh nothing and teach nothing.",
+        "share of groups",
+        {"informative": "informative groups"},
+        share=True,
+    ),
+    _Panel(
+        "Answers that could not be graded right or wrong",
+        "Cut at the token limit, without a final answer, or given up on by the verifier.",
+        "share of rollouts",
+        {name: _SHARES[name] for name in ("truncated", "no_answer", "verifier_failed")},
+        share=True,
+    ),
+    _Panel(
+        "Entropy",
+        "How undecided the policy is over its next token. A fall to 0 ends exploration.",
+        "nats a token",
+        {"entropy": "entropy"},
+    ),
+    _Panel("KL to the starting policy", "How far the policy has moved, on answers it drew itself.", "nats a token", {"kl": "KL"}),
+    _Panel(
+        "Clipped tokens",
+        "Tokens whose probability ratio left the clip range, so that they stop pulling.",
+        "share of tokens",
+        {name: _SHARES[name] for name in ("clip_low", "clip_high")},
+        share=True,
+    ),
+    _Panel(
+        "Engine and learner apart",
+        "Absolute difference of the log-probabilities the engine sampled with and the learner computes; logarithmic.",
+        "nats a token",
+        {"gap_mean": "mean", "gap_max": "largest"},
+        log=True,
+    ),
+    _Panel(
+        "Loss",
+        "What the optimizer lowers: nats a token in fine-tuning; in reinforcement learning its level alone says little.",
+        "loss",
+        {"loss": "loss"},
+    ),
+    _Panel("Gradient norm", "Before clipping.", "norm", {"grad_norm": "gradient norm"}),
+    _Panel("Learning rate", "As scheduled.", "learning rate", {"lr": "learning rate"}, smoothed=False),
+)
+
+
+def is_share(key: str) -> bool:
+    """Whether a figure of metrics.jsonl is a share, to be shown in percent."""
+    return key in _SHARES
+
+
+def learning_charts(data: RunData, pass_at_1: Comparison | None) -> list[Chart]:
+    """Every figure of metrics.jsonl as a curve; one that no panel knows gets a chart under its own name."""
+    keys = figure_keys(data.metrics)
+    width = smoothing_width(len(data.metrics))
+    steps = [row["step"] for row in data.metrics]
+    panels = list(_PANELS)
+    if isinstance(data.recipe, SFTRecipe):
+        panels.sort(key=lambda panel: "loss" not in panel.curves)
+    parts = [key for key in keys if key.startswith("reward_")]
+    named = {key: key.removeprefix("reward_") for key in parts}
+    if len(parts) != 1:  # a single part is all there is
+        named = {"reward": "all together", **named}
+    panels.insert(0, _Panel("Rewards", "What a rollout earns on average, by part, as paid (weighted).", "reward a rollout", named))
+    known = {key for panel in panels for key in panel.curves} | {"pass_rate", "validation_pass_rate", "reward"}
+    panels += [_Panel(key, "", key, {key: key}) for key in keys if key not in known]
+    charts = [_pass_rate_chart(data, steps, width, pass_at_1)] if "pass_rate" in keys else []
+    for panel in panels:
+        named_series = {label: series(data.metrics, key) for key, label in panel.curves.items() if key in keys}
+        if named_series:
+            figure = curves(steps, named_series, panel.axis, width if panel.smoothed else 1, share=panel.share, log=panel.log)
+            charts.append(Chart(panel.title, panel.caption, figure))
+    return charts
+
+
+def _pass_rate_chart(data: RunData, steps: list[float], width: int, pass_at_1: Comparison | None) -> Chart:
+    named = {_SHARES[key]: series(data.metrics, key) for key in ("pass_rate", "validation_pass_rate")}
+    named = {name: values for name, values in named.items() if any(value is not None for value in values)}
+    figure = curves(steps, named, "share of answers right", width, share=True)
+    ends = {
+        "test, before": (pass_at_1 and pass_at_1.before, 0),
+        "test, after": (pass_at_1 and pass_at_1.after, data.recipe.learn.steps),
+    }
+    for index, (name, (estimate, step)) in enumerate(ends.items()):
+        if estimate:
+            colour = f"@c{index + 3}"
+            figure["data"].append(interval_point(name, step, estimate.value, estimate.low, estimate.high, colour))
+    figure["layout"]["showlegend"] = True
+    section = data.recipe.evaluate
+    looks = (
+        f" Validation is always the same held-out problems ({section.validation}), {section.validation_samples} samples each."
+        if "validation" in named
+        else ""
+    )
+    caption = (
+        "Training problems are those the curriculum picked, so their curve tells what was practised, not how good the policy "
+        f"is.{looks} Diamonds are pass@1 on the test suite ({section.suite}) with its 95% interval."
+    )
+    return Chart("Pass rate", caption, figure, wide=True)
+
+
+def seconds_chart(data: RunData) -> Chart | None:
+    """Where the time of every step went."""
+    rows = [row for row in data.timings if not any(key.startswith("evaluation_") for key in row)]
+    if not rows:
+        return None
+    named = {key: series(rows, key) for key in figure_keys(rows)}
+    return Chart("Seconds a step", "", stacked_seconds([row["step"] for row in rows], named), wide=True)
+
+
+def histogram_chart(data: RunData) -> Chart | None:
+    """How the pass rates of visited problems shift over the run."""
+    if not data.visits:
+        return None
+    spans = windows(max(visit.step for visit in data.visits), _HISTOGRAM_WINDOWS)
+    caption = (
+        "A visit is one group of rollouts of one problem. Groups that are all wrong or all right say nothing about which "
+        "answer is better; what lies between is what a policy learns from."
+    )
+    figure = stacked_shares([span_label(span) for span in spans], BUCKETS, bucket_counts(data.visits, spans))
+    return Chart("Shares by pass rate", caption, figure, wide=True)

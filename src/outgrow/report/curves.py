@@ -1,0 +1,89 @@
+"""Series of a run's figures, as pure functions: smoothed, thinned, summed up by windows of steps."""
+
+from collections.abc import Iterable, Mapping, Sequence
+
+from ..curriculum import Visit
+
+# Points of one drawn series; longer runs are averaged down to it, so that a page of 10,000 steps is no larger than one of 1,000.
+MAX_POINTS = 500
+
+# Pass-rate buckets of the histogram, as `bucket` numbers them.
+BUCKETS = ("0%", "to 25%", "to 50%", "to 75%", "below 100%", "100%")
+
+Series = Sequence[float | None]
+
+
+def figure_keys(rows: Sequence[Mapping[str, float]]) -> list[str]:
+    """Names of all figures in rows, in the order they first come up, without the step."""
+    return [key for key in dict.fromkeys(key for row in rows for key in row) if key != "step"]
+
+
+def series(rows: Sequence[Mapping[str, float]], key: str) -> Series:
+    """A figure over the rows, None where a row lacks it."""
+    return [row.get(key) for row in rows]
+
+
+def smoothing_width(steps: int) -> int:
+    """Steps a curve is averaged over: one in twenty, an odd number, at least 3; 1 (none) for a run too short to need it."""
+    return 1 if steps < 10 else max(3, steps // 20 | 1)
+
+
+def smooth(values: Series, width: int) -> Series:
+    """Centred moving mean over `width` steps, over fewer near the ends and around gaps; a gap stays a gap.
+
+    >>> smooth([1.0, 3.0, None, 5.0], 3)
+    [2.0, 2.0, None, 5.0]
+    """
+    half = width // 2
+    return [None if value is None else mean(values[max(0, index - half) : index + half + 1]) for index, value in enumerate(values)]
+
+
+def thin(values: Series, limit: int = MAX_POINTS) -> Series:
+    """At most `limit` values: means of as many neighbours as that takes (see `thinning`)."""
+    size = thinning(len(values), limit)
+    return values if size == 1 else [mean(values[first : first + size]) for first in range(0, len(values), size)]
+
+
+def thinning(length: int, limit: int = MAX_POINTS) -> int:
+    """How many neighbours `thin` averages into one value."""
+    return max(1, -(-length // limit))
+
+
+def windows(steps: int, count: int) -> list[range]:
+    """At most `count` windows of steps, equally wide but for the last, that cover 1 .. steps.
+
+    >>> windows(5, 2)
+    [range(1, 4), range(4, 6)]
+    """
+    width = max(1, -(-steps // count))
+    return [range(first, min(first + width, steps + 1)) for first in range(1, steps + 1, width)]
+
+
+def window_means(rows: Sequence[Mapping[str, float]], key: str, spans: Iterable[range]) -> Series:
+    """Mean of a figure in each window of steps, None where no step of it has the figure."""
+    return [mean([row.get(key) for row in rows if row["step"] in span]) for span in spans]
+
+
+def bucket(right: int, n: int) -> int:
+    """Where `right` of `n` stands in BUCKETS: 0 none, then quarters (upper end included), 5 all.
+
+    >>> [bucket(right, 8) for right in (0, 1, 2, 3, 7, 8)]
+    [0, 1, 1, 2, 4, 5]
+    """
+    return 5 if right == n else -(-4 * right // n)
+
+
+def bucket_counts(visits: Iterable[Visit], spans: Sequence[range]) -> list[list[int]]:
+    """For each window of steps, the number of visits in each bucket."""
+    counts = [[0] * len(BUCKETS) for _ in spans]
+    place = {step: index for index, span in enumerate(spans) for step in span}
+    for visit in visits:
+        if visit.step in place:
+            counts[place[visit.step]][bucket(visit.right, visit.n)] += 1
+    return counts
+
+
+def mean(values: Sequence[float | None]) -> float | None:
+    """Mean of the values that are there, None where none is."""
+    there = [value for value in values if value is not None]
+    return sum(there) / len(there) if there else None

@@ -1,0 +1,99 @@
+"""A run's folder read into plain values, as far as it is there: a run may be unfinished, and is then shown as it stands."""
+
+import sqlite3
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from ..curriculum import Visit
+from ..errors import OutgrowError
+from ..evaluate import Evaluation
+from ..recipes import Recipe
+from ..runs.files import read_lines
+from ..runs.folder import read_recipe
+
+
+@dataclass(frozen=True)
+class RunData:
+    """Everything the page is made from. What is not there yet is None or empty."""
+
+    name: str
+    recipe: Recipe
+    recipe_text: str
+    made_with: Mapping[str, Any]
+    metrics: list[dict[str, float]]
+    timings: list[dict[str, float]]
+    visits: list[Visit]
+    known_problems: int
+    before: Evaluation | None
+    after: Evaluation | None
+
+    @property
+    def steps_done(self) -> int:
+        """Steps whose metrics are on disk."""
+        return int(self.metrics[-1]["step"]) if self.metrics else 0
+
+    @property
+    def finished(self) -> bool:
+        """Whether every step is done and the policy was measured after them."""
+        return self.after is not None and self.steps_done >= self.recipe.learn.steps
+
+    def seconds(self) -> dict[str, float]:
+        """Seconds by phase, over the whole run."""
+        totals: dict[str, float] = {}
+        for row in self.timings:
+            for phase, seconds in row.items():
+                if phase != "step":
+                    totals[phase] = totals.get(phase, 0.0) + seconds
+        return totals
+
+
+def read_run(run: Path) -> RunData:
+    """Read a run's folder. Raises UsageError where there is no run, OutgrowError where one of its files is damaged."""
+    recipe, made_with = read_recipe(run)
+    known_problems, visits = _read_ledger(run / "ledger.sqlite")
+    return RunData(
+        name=run.resolve().name,
+        recipe=recipe,
+        recipe_text=(run / "recipe.toml").read_text(encoding="utf-8"),
+        made_with=made_with,
+        metrics=_read_rows(run / "metrics.jsonl"),
+        timings=_read_rows(run / "timings.jsonl"),
+        visits=visits,
+        known_problems=known_problems,
+        before=_read_evaluation(run / "evals" / "before.parquet"),
+        after=_read_evaluation(run / "evals" / "after.parquet"),
+    )
+
+
+def _read_rows(path: Path) -> list[dict[str, float]]:
+    try:
+        return read_lines(path)
+    except (OSError, ValueError) as error:
+        raise OutgrowError(f"{path}: cannot read these figures ({error})") from error
+
+
+def _read_evaluation(path: Path) -> Evaluation | None:
+    return Evaluation.load(path) if path.exists() else None
+
+
+def _read_ledger(path: Path) -> tuple[int, list[Visit]]:
+    """Number of known problems, and every visit, oldest first; nothing where there is no ledger (SFT keeps none).
+
+    Read without a lock, so that a run can be looked at while it trains, and without leaving a file behind: SQLite's
+    write-ahead log is opened only where a training process has one.
+    """
+    if not path.exists():
+        return 0, []
+    mode = "mode=ro" if path.with_name(f"{path.name}-wal").exists() else "immutable=1"
+    try:
+        db = sqlite3.connect(f"{path.resolve().as_uri()}?{mode}", uri=True)
+        try:
+            known = db.execute("SELECT count(*) FROM problems").fetchone()[0]
+            rows = db.execute("SELECT step, problem_id, n, right, mean_length FROM visits ORDER BY step, problem_id").fetchall()
+        finally:
+            db.close()
+    except sqlite3.Error as error:
+        raise OutgrowError(f"{path}: cannot read this ledger ({error})") from error
+    return known, [Visit(*row) for row in rows]

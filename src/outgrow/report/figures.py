@@ -1,0 +1,137 @@
+"""Plotly figures as plain dicts. Colours are names of the page's CSS variables ("@c1"), put in by the page for its scheme."""
+
+import html
+import math
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from .curves import Series, smooth, thin
+
+Figure = dict[str, Any]
+
+_COLOURS = ("@c1", "@c2", "@c3", "@c4", "@c5", "@c6")
+_DASHES = ("solid", "dash", "dot", "dashdot", "longdash", "longdashdot")  # so that colour is not all that tells curves apart
+
+_MOST_MARKED = 60  # points of an unsmoothed curve that are drawn as such
+
+
+def rounded(values: Series, log: bool = False) -> list[float | None]:
+    """Four significant digits, which is more than a screen shows; None for what cannot be drawn."""
+    return [
+        float(f"{value:.4g}") if value is not None and math.isfinite(value) and (value > 0 or not log) else None for value in values
+    ]
+
+
+def curves(
+    steps: Sequence[float], named: Mapping[str, Series], axis: str, width: int, *, share: bool = False, log: bool = False
+) -> Figure:
+    """Curves over steps. named: what the legend says -> values. width: steps a curve is smoothed over, 1 for not at all.
+
+    A figure that most steps lack is drawn as it is; any other as its smoothed line over the raw points.
+    """
+    number = "%{y:.1%}" if share else "%{y:.4~g}"
+    traces: list[Figure] = []
+    for index, (name, values) in enumerate(named.items()):
+        style = {"color": _COLOURS[index % len(_COLOURS)], "dash": _DASHES[index % len(_DASHES)], "width": 2.25}
+        common = {"type": "scatter", "name": html.escape(name), "legendgroup": str(index), "connectgaps": True}
+        there = [(step, value) for step, value in zip(steps, values, strict=True) if value is not None]
+        if width == 1 or len(there) < len(values) / 2:
+            xs, ys = (rounded(thin([point[part] for point in there]), log) for part in (0, 1))
+            mode = "lines+markers" if len(xs) <= _MOST_MARKED else "lines"
+            marker = {"color": style["color"], "size": 7}
+            traces.append({**common, "mode": mode, "x": xs, "y": ys, "line": style, "marker": marker, "hovertemplate": number})
+            continue
+        xs, raw, line = rounded(thin(steps)), rounded(thin(values), log), rounded(thin(smooth(values, width)), log)
+        dots = {"color": style["color"], "size": 4, "opacity": 0.4}
+        traces.append({**common, "mode": "markers", "x": xs, "y": raw, "marker": dots, "hoverinfo": "skip", "showlegend": False})
+        exact = number.replace("{y", "{customdata")
+        hover = f"{number} (itself {exact})"
+        traces.append({**common, "mode": "lines", "x": xs, "y": line, "customdata": raw, "line": style, "hovertemplate": hover})
+    layout = _layout("step", axis, legend=len(named) > 1)
+    layout["yaxis"] |= _number_axis(share, log)
+    return {"data": traces, "layout": layout}
+
+
+def interval_point(name: str, step: float, value: float, low: float, high: float, colour: str) -> Figure:
+    """A trace of one estimate: a diamond with its interval."""
+    value, low, high = (float(f"{number:.4g}") for number in (value, low, high))
+    return {
+        "type": "scatter",
+        "mode": "markers",
+        "name": html.escape(name),
+        "x": [step],
+        "y": [value],
+        "marker": {"symbol": "diamond", "size": 11, "color": colour, "line": {"color": "@surface", "width": 1}},
+        "error_y": {
+            "type": "data",
+            "symmetric": False,
+            "array": [float(f"{high - value:.4g}")],
+            "arrayminus": [float(f"{value - low:.4g}")],
+            "color": colour,
+            "thickness": 1.75,
+            "width": 5,
+        },
+        "hovertemplate": f"%{{y:.1%}} ({low:.1%} to {high:.1%})",
+    }
+
+
+def stacked_seconds(steps: Sequence[float], named: Mapping[str, Series]) -> Figure:
+    """Seconds of every step by phase, as stacked bars."""
+    xs = rounded(thin(list(steps)))
+    traces = [
+        {
+            "type": "bar",
+            "name": html.escape(name),
+            "x": xs,
+            "y": rounded(thin([value or 0.0 for value in values])),
+            "marker": {"color": _COLOURS[index % len(_COLOURS)], "line": {"width": 0}},
+            "hovertemplate": "%{y:.3~g} s",
+        }
+        for index, (name, values) in enumerate(named.items())
+    ]
+    layout = _layout("step", "seconds a step", legend=len(named) > 1)
+    layout["yaxis"] |= {"rangemode": "tozero"}
+    return {"data": traces, "layout": {**layout, "barmode": "stack", "bargap": 0}}
+
+
+def stacked_shares(labels: Sequence[str], names: Sequence[str], counts: Sequence[Sequence[int]]) -> Figure:
+    """Shares that add up to 1 in each window. labels: of the windows. counts: a row a window, a number a name."""
+    totals = [sum(row) for row in counts]
+    traces = [
+        {
+            "type": "bar",
+            "name": html.escape(name),
+            "x": list(labels),
+            "y": rounded([row[index] / total if total else None for row, total in zip(counts, totals, strict=True)]),
+            "customdata": [f"{row[index]:,} of {total:,}" for row, total in zip(counts, totals, strict=True)],
+            "marker": {"color": f"@b{index}", "line": {"color": "@surface", "width": 0.75}},
+            "hovertemplate": "%{y:.0%} (%{customdata})",
+        }
+        for index, name in enumerate(names)
+    ]
+    layout = _layout("steps", "share of visits", legend=True)
+    layout["xaxis"] |= {"type": "category"}
+    layout["yaxis"] |= {"range": [0, 1], "tickformat": ".0%"}
+    return {"data": traces, "layout": {**layout, "barmode": "stack", "bargap": 0.06}}
+
+
+def _number_axis(share: bool, log: bool) -> dict[str, Any]:
+    if log:
+        return {"type": "log", "exponentformat": "power", "dtick": 1}
+    return {"rangemode": "tozero", "tickformat": ".0%"} if share else {"exponentformat": "power"}
+
+
+def _layout(x: str, y: str, legend: bool) -> dict[str, Any]:
+    line = {"gridcolor": "@grid", "zeroline": False, "linecolor": "@line", "automargin": True, "tickfont": {"color": "@muted"}}
+    return {
+        "paper_bgcolor": "rgba(0,0,0,0)",
+        "plot_bgcolor": "rgba(0,0,0,0)",
+        "font": {"family": "system-ui, -apple-system, Segoe UI, Roboto, sans-serif", "size": 12.5, "color": "@ink"},
+        "margin": {"l": 52, "r": 10, "t": 10, "b": 42},
+        "hovermode": "x unified",
+        "hoverlabel": {"bgcolor": "@surface", "bordercolor": "@line", "font": {"color": "@ink"}},
+        "showlegend": legend,
+        "legend": {"orientation": "h", "x": 0, "xanchor": "left", "y": 1.02, "yanchor": "bottom", "traceorder": "normal"},
+        "xaxis": {**line, "title": {"text": x, "font": {"color": "@muted", "size": 12.5}}, "showgrid": False},
+        "yaxis": {**line, "title": {"text": y, "font": {"color": "@muted", "size": 12.5}}},
+    }

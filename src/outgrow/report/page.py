@@ -1,0 +1,98 @@
+"""The run's page: words, tables and charts put into the template, and written as one file that needs no network."""
+
+import base64
+import gzip
+import hashlib
+from functools import cache
+from importlib.resources import files
+from pathlib import Path
+from typing import Any
+
+from jinja2 import Environment, PackageLoader, StrictUndefined, Template
+from markupsafe import Markup
+from plotly.offline import get_plotlyjs
+
+from ..errors import OutgrowError
+from ..runs.files import write_atomic
+from . import tables, words
+from .charts import histogram_chart, learning_charts, seconds_chart
+from .curves import MAX_POINTS, smoothing_width, thinning
+from .data import RunData, read_run
+from .outcome import compare, grid, largest_changes
+
+_PROBLEMS_SHOWN = 5
+
+
+def write_report(run: Path) -> Path:
+    """Write report.html into a run's folder, finished or not, and return its path.
+
+    Raises UsageError where there is no run, OutgrowError where one of its files is damaged or the page cannot be written.
+    """
+    page = render(read_run(run))
+    path = run / "report.html"
+    try:
+        write_atomic(path, page.encode("utf-8", errors="replace"))
+    except OSError as error:
+        raise OutgrowError(f"{path}: cannot write the report ({error.strerror or error})") from error
+    return path
+
+
+def render(data: RunData) -> str:
+    """The page as HTML. The same run gives the same page."""
+    comparisons = compare(data.before, data.after)
+    pass_at_1 = comparisons.get("pass@1")
+    cells = grid(data.before, data.after)
+    known = data.after or data.before
+    k = known.k if known else 0
+    won, lost = largest_changes(data.before, data.after, _PROBLEMS_SHOWN) if data.before and data.after else ([], [])
+    return _template().render(
+        data=data,
+        headline=words.headline(pass_at_1, k),
+        tone=tables.tone(pass_at_1.change if pass_at_1 else None),
+        n=len(known.pass_rates()) if known else 0,
+        k=k,
+        measures=tables.measure_rows(comparisons),
+        heat_maps=tables.heat_maps(cells, k),
+        cell_table=tables.cell_table(cells),
+        charts=learning_charts(data, pass_at_1),
+        width=smoothing_width(len(data.metrics)),
+        thinning=thinning(len(data.metrics), MAX_POINTS),
+        curve_table=tables.curve_table(data),
+        histogram=histogram_chart(data),
+        histogram_table=tables.histogram_table(data),
+        seconds=seconds_chart(data),
+        time_table=tables.time_table(data),
+        facts=tables.facts(data),
+        changes=(("won", won), ("lost", lost)),
+        **_scripts(),
+    )
+
+
+@cache
+def _template() -> Template:
+    # autoescape stands for every name: what a model wrote is text on the page, never markup. tojson escapes <, > and &.
+    environment = Environment(
+        loader=PackageLoader("outgrow", "report"), autoescape=True, undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True
+    )
+    environment.policies["json.dumps_kwargs"] = {"allow_nan": False, "separators": (",", ":")}
+    environment.filters |= {"percent": words.percent, "points": words.points, "shortened": words.shortened}
+    return environment.get_template("page.html.jinja")
+
+
+@cache
+def _scripts() -> dict[str, Any]:
+    """The page's own style and script, plotly packed to a third, and the policy that lets these two scripts run and no other."""
+    here = files("outgrow.report")
+    style, script = ((here / name).read_text(encoding="utf-8") for name in ("page.css", "page.js"))
+    plotly = get_plotlyjs()
+    sources = " ".join(f"'sha256-{_sha256(text)}'" for text in (script, plotly))
+    return {
+        "style": Markup(style),
+        "script": Markup(script),
+        "plotly": base64.b64encode(gzip.compress(plotly.encode(), 9, mtime=0)).decode("ascii"),
+        "policy": f"default-src 'none'; script-src {sources}; style-src 'unsafe-inline'; img-src data: blob:; base-uri 'none'",
+    }
+
+
+def _sha256(text: str) -> str:
+    return base64.b64encode(hashlib.sha256(text.encode()).digest()).decode("ascii")

@@ -1,0 +1,233 @@
+"""The page's tables as rows of finished text, so that the template only lays them out."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+from . import words
+from .charts import is_share
+from .curves import BUCKETS, bucket_counts, figure_keys, window_means, windows
+from .data import RunData
+from .outcome import Comparison, Estimate, Grid
+
+_TABLE_WINDOWS = 10
+_NOT_YET = "not yet"
+
+_MEASURES = {
+    "pass@1": "one sample",
+    "greedy": "the likeliest answer",
+    "between": "problems with samples of both kinds",
+    "truncated": "samples cut at the token limit",
+    "no_answer": "samples without a final answer",
+    "length": "tokens a sample",
+}
+
+
+_NAMES = {"between": "sometimes right", "no_answer": "no answer"}
+
+
+@dataclass(frozen=True)
+class Bar:
+    """An interval on a scale from 0 to 100: its ends and its middle."""
+
+    which: str
+    low: float
+    high: float
+    value: float
+
+
+@dataclass(frozen=True)
+class MeasureRow:
+    """A measure before and after. tone: gain, loss or none, where more is better; empty where it is neither."""
+
+    name: str
+    note: str
+    before: str
+    after: str
+    change: str
+    tone: str
+    bars: list[Bar]
+
+
+@dataclass(frozen=True)
+class HeatCell:
+    """A coloured cell. strength: 0 to 100, how much of the colour it takes. tint: share, gain or loss. marked: stands out."""
+
+    text: str
+    hint: str
+    tint: str = "share"
+    strength: float = 0.0
+    marked: bool = False
+
+
+@dataclass(frozen=True)
+class HeatMap:
+    """A table of coloured cells. rows: heading and cells."""
+
+    title: str
+    legend: str
+    columns: list[str]
+    rows: list[tuple[str, list[HeatCell]]]
+
+
+@dataclass(frozen=True)
+class Table:
+    """A plain table; the first of each row is its heading."""
+
+    columns: list[str]
+    rows: list[list[str]]
+
+
+def measure_rows(comparisons: Mapping[str, Comparison]) -> list[MeasureRow]:
+    """Before, after and change of every measure, as text and as bars."""
+    rows = []
+    for name, compared in comparisons.items():
+        share = name != "length"
+        number, change = (words.share_estimate, words.share_change) if share else (words.token_estimate, words.token_change)
+        better = name == "greedy" or name.startswith("pass@")
+        bars = [
+            Bar(which, *(round(100 * value, 2) for value in (estimate.low, estimate.high, estimate.value)))
+            for which, estimate in (("before", compared.before), ("after", compared.after))
+            if estimate and share
+        ]
+        rows.append(
+            MeasureRow(
+                name=_NAMES.get(name, name),
+                note=_MEASURES.get(name) or f"at least one of {name.removeprefix('pass@')} samples right",
+                before=number(compared.before) if compared.before else _NOT_YET,
+                after=number(compared.after) if compared.after else _NOT_YET,
+                change=change(compared.change) if compared.change else "",
+                tone=tone(compared.change) if better else "",
+                bars=bars,
+            )
+        )
+    return rows
+
+
+def tone(change: Estimate | None) -> str:
+    """gain, loss, or none where the interval holds 0 or nothing was measured."""
+    if change is None or not change.excludes_zero:
+        return "none"
+    return "gain" if change.value > 0 else "loss"
+
+
+def heat_maps(grid: Grid, k: int) -> list[HeatMap]:
+    """Field × level before, after, and the change, as far as measured."""
+    compared = grid.cells.values()
+    strongest = max((abs(cell.change.value) for cell in compared if cell.change), default=0.0) or 1.0
+    levels: list[int | None] = [*grid.levels, None]
+    fields: list[str | None] = [*grid.fields, None]
+
+    def table(title: str, legend: str, part: str) -> HeatMap:
+        rows = []
+        for field in fields:
+            cells = []
+            for level in levels:
+                place = f"{'all fields' if field is None else field}, {'all levels' if level is None else f'level {level}'}"
+                comparison = grid.cells.get((field, level))
+                estimate: Estimate | None = getattr(comparison, part) if comparison else None
+                cells.append(_heat_cell(estimate, place, k, strongest if part == "change" else None))
+            rows.append(("all" if field is None else field, cells))
+        return HeatMap(title, legend, [*("all" if level is None else str(level) for level in levels)], rows)
+
+    maps = []
+    if any(cell.before for cell in compared):
+        maps.append(table("Before", "Percent right.", "before"))
+    if any(cell.after for cell in compared):
+        maps.append(table("After", "Percent right.", "after"))
+    if any(cell.change for cell in compared):
+        legend = "Points gained or lost. Underlined: the cell's own 95% interval leaves out 0."
+        maps.append(table("Change", legend, "change"))
+    return maps
+
+
+def _heat_cell(estimate: Estimate | None, place: str, k: int, strongest: float | None) -> HeatCell:
+    """strongest: the change that takes the full colour; None where the cell is a pass rate."""
+    if estimate is None:
+        return HeatCell("", f"{place}: no problems")
+    size = f"n = {estimate.n} problems × {k} samples"
+    if strongest is None:
+        hint = f"{place}: {words.share_estimate(estimate)}, {size}"
+        return HeatCell(f"{100 * estimate.value:.0f}", hint, strength=round(100 * estimate.value, 1))
+    return HeatCell(
+        text=words.points(estimate.value, 0),
+        hint=f"{place}: {words.share_change(estimate)}, {size}",
+        tint="gain" if estimate.value >= 0 else "loss",
+        strength=round(100 * abs(estimate.value) / strongest, 1),
+        marked=estimate.shows_change,
+    )
+
+
+def cell_table(grid: Grid) -> Table:
+    """Every cell of the heat maps with its intervals."""
+    rows = []
+    for (field, level), compared in grid.cells.items():
+        known = compared.before or compared.after
+        if field is None or level is None or known is None:
+            continue
+        before, after = (words.share_estimate(part) if part else _NOT_YET for part in (compared.before, compared.after))
+        change = words.share_change(compared.change) if compared.change else ""
+        rows.append([f"{field} {level}", str(known.n), before, after, change])
+    return Table(["field and level", "n", "before", "after", "change"], rows)
+
+
+def curve_table(data: RunData) -> Table:
+    """The learning curves as numbers: the mean of every figure in each of a few windows of steps."""
+    spans = windows(data.steps_done, _TABLE_WINDOWS)
+    keys = figure_keys(data.metrics)
+    columns = [window_means(data.metrics, key, spans) for key in keys]
+    rows = [
+        [words.span_label(span), *(words.figure(column[index], is_share(key)) for key, column in zip(keys, columns, strict=True))]
+        for index, span in enumerate(spans)
+    ]
+    return Table(["steps", *(key.replace("_", " ") for key in keys)], rows)
+
+
+def histogram_table(data: RunData) -> Table:
+    """The pass-rate histogram as numbers."""
+    spans = windows(max((visit.step for visit in data.visits), default=0), _TABLE_WINDOWS)
+    rows = []
+    for span, counts in zip(spans, bucket_counts(data.visits, spans), strict=True):
+        total = sum(counts)
+        rows.append([words.span_label(span), f"{total:,}", *(f"{count / total:.0%}" if total else "" for count in counts)])
+    return Table(["steps", "visits", *BUCKETS], rows)
+
+
+def time_table(data: RunData) -> Table:
+    """Where the time went."""
+    seconds = data.seconds()
+    total = sum(seconds.values())
+    rows = [[phase.replace("_", " "), words.duration(spent), f"{spent / total:.0%}"] for phase, spent in seconds.items() if total]
+    return Table(["phase", "time", "share"], rows)
+
+
+def facts(data: RunData) -> list[tuple[str, str]]:
+    """What was run, and what it took, in a few lines."""
+    recipe, seconds = data.recipe, data.seconds()
+    rollouts, visited = sum(visit.n for visit in data.visits), len({visit.problem_id for visit in data.visits})
+    lines = [
+        ("Steps", f"{data.steps_done:,} of {recipe.learn.steps:,}"),
+        ("Model", recipe.policy.model or "a micro policy made from nothing"),
+        ("Problems", _types(recipe.problems)),
+    ]
+    if recipe.kind == "rl":
+        lines += [
+            ("Rewards", _types(recipe.rewards)),
+            ("Advantage and curriculum", f"{recipe.advantage.type}, {recipe.curriculum.type}"),
+            (
+                "Practised",
+                f"{rollouts:,} rollouts of {visited:,} of {data.known_problems:,} problems",
+            ),
+        ]
+        tokens = sum(visit.n * visit.mean_length for visit in data.visits)
+        if seconds.get("generation"):
+            lines.append(("Generated", f"{tokens:,.0f} tokens, {tokens / seconds['generation']:,.0f} a second"))
+    lines += [
+        ("Wall-clock", f"{words.duration(sum(seconds.values()))} (loading and saving not counted)"),
+        ("Cost", words.cost(sum(seconds.values()), recipe.run.dollars_per_hour)),
+        ("Seed", str(recipe.seed)),
+    ]
+    return lines
+
+
+def _types(components: Sequence[object]) -> str:
+    return ", ".join(str(getattr(component, "type", component)) for component in components)

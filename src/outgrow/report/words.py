@@ -1,0 +1,145 @@
+"""Numbers as a person reads them, and the sentence on top of the page."""
+
+from .outcome import Comparison, Estimate
+
+# Characters of one completion on the page; a long one keeps its end, where the answer is.
+_HEAD, _TAIL = 1500, 2500
+
+
+def percent(share: float) -> str:
+    """
+    >>> percent(0.1698)
+    '17.0%'
+    """
+    return f"{_number(100 * share, 1)}%"
+
+
+def points(change: float, digits: int = 1) -> str:
+    """A change of a share, in percentage points, with its sign.
+
+    >>> points(-0.1346), points(0.0)
+    ('−13.5', '0.0')
+    """
+    return _signed(100 * change, digits)
+
+
+def span(low: str, high: str) -> str:
+    """An interval's ends, with a dash that cannot be read as a minus.
+
+    >>> span("28.0", "34.4"), span("−1.0", "1.9")
+    ('28.0–34.4', '−1.0 to 1.9')
+    """
+    return f"{low} to {high}" if "−" in low + high or "+" in low + high else f"{low}–{high}"
+
+
+def share_estimate(estimate: Estimate) -> str:
+    """
+    >>> share_estimate(Estimate(0.17, 0.1429, 0.1993, 377))
+    '17.0% (14.3–19.9)'
+    """
+    return f"{percent(estimate.value)} ({span(_number(100 * estimate.low, 1), _number(100 * estimate.high, 1))})"
+
+
+def share_change(estimate: Estimate) -> str:
+    """
+    >>> share_change(Estimate(0.3, 0.25, 0.36, 377))
+    '+30.0 points (+25.0 to +36.0)'
+    """
+    return f"{points(estimate.value)} points ({span(points(estimate.low), points(estimate.high))})"
+
+
+def token_estimate(estimate: Estimate) -> str:
+    """
+    >>> token_estimate(Estimate(27.75, 27.1, 28.4, 377))
+    '27.8 (27.1–28.4)'
+    """
+    return f"{_number(estimate.value, 1)} ({span(_number(estimate.low, 1), _number(estimate.high, 1))})"
+
+
+def token_change(estimate: Estimate) -> str:
+    """
+    >>> token_change(Estimate(-2.0, -3.0, 1.0, 377))
+    '−2.0 (−3.0 to +1.0)'
+    """
+    return f"{_signed(estimate.value, 1)} ({span(_signed(estimate.low, 1), _signed(estimate.high, 1))})"
+
+
+def figure(value: float | None, share: bool) -> str:
+    """A figure of metrics.jsonl in a table cell.
+
+    >>> figure(0.25, True), figure(12.345, False), figure(3.3e-7, False), figure(None, False)
+    ('25.0%', '12.3', '3.3e−07', '')
+    """
+    if value is None:
+        return ""
+    return percent(value) if share else f"{value:.3g}".replace("-", "−")
+
+
+def duration(seconds: float) -> str:
+    """
+    >>> duration(30.59), duration(750), duration(11520)
+    ('30.6 s', '12 min 30 s', '3 h 12 min')
+    """
+    if seconds < 60:
+        return f"{seconds:.1f} s"
+    minutes, rest = divmod(round(seconds), 60)
+    return f"{minutes} min {rest} s" if minutes < 60 else f"{minutes // 60} h {minutes % 60} min"
+
+
+def cost(seconds: float, dollars_per_hour: float) -> str:
+    """What the machine cost, or that nobody said what it costs.
+
+    >>> cost(1800, 2.5)
+    '$1.25 (0.50 h at $2.50 an hour)'
+    """
+    if not dollars_per_hour:
+        return "no price given (run.dollars_per_hour is 0)"
+    hours = seconds / 3600
+    return f"${hours * dollars_per_hour:,.2f} ({hours:.2f} h at ${dollars_per_hour:,.2f} an hour)"
+
+
+def span_label(steps: range) -> str:
+    """
+    >>> span_label(range(1, 6)), span_label(range(7, 8))
+    ('1–5', '7')
+    """
+    return f"{steps[0]}–{steps[-1]}" if len(steps) > 1 else str(steps[0])
+
+
+def shortened(text: str) -> str:
+    """A completion short enough for a page: its beginning and, longer, its end."""
+    left_out = len(text) - _HEAD - _TAIL
+    if left_out <= 0:
+        return text
+    return f"{text[:_HEAD]}\n[… {left_out:,} characters left out …]\n{text[-_TAIL:]}"
+
+
+def headline(pass_at_1: Comparison | None, k: int) -> str:
+    """What came of the run, in one sentence with its interval and its n. k: samples a problem."""
+    if pass_at_1 is None:
+        return "Nothing has been measured yet."
+    change, known = pass_at_1.change, pass_at_1.before or pass_at_1.after
+    if change is None:
+        assert known is not None
+        when, missing = ("before", "after") if pass_at_1.before else ("after", "before")
+        return f"pass@1 was {share_estimate(known)} {when} training, {_count(known, k)}; not measured {missing} training yet."
+    if not change.excludes_zero:
+        return f"No difference shown: pass@1 changed by {share_change(change)}, {_count(change, k)}."
+    moved = "rose" if change.value > 0 else "fell"
+    size, *ends = (_number(abs(100 * value), 1) for value in (change.value, change.low, change.high))
+    low, high = ends if change.value > 0 else reversed(ends)
+    return f"pass@1 {moved} by {size} points ({span(low, high)}), {_count(change, k)}."
+
+
+def _count(estimate: Estimate, k: int) -> str:
+    return f"n = {estimate.n:,} problems × {k} samples"
+
+
+def _number(value: float, digits: int) -> str:
+    return f"{value:,.{digits}f}".replace("-", "−")
+
+
+def _signed(value: float, digits: int) -> str:
+    size = f"{abs(value):,.{digits}f}"
+    sign = "" if not size.strip("0.") else "+" if value > 0 else "−"  # what rounds to 0 has no sign
+    return sign + size

@@ -1,0 +1,31 @@
+"""What every test shares: nothing is fetched, two threads, property tests that repeat, and two policies."""
+
+import os
+
+os.environ["HF_HUB_OFFLINE"] = "1"
+os.environ["TRANSFORMERS_OFFLINE"] = "1"
+
+import pytest
+import torch
+from hypothesis import settings
+
+from outgrow.policy import Policy, load_policy
+from outgrow.policy.micro import MicroInit, make_model, make_tokenizer
+
+torch.set_num_threads(2)
+settings.register_profile("outgrow", deadline=None, derandomize=True, database=None)
+settings.load_profile("outgrow")
+
+
+@pytest.fixture(scope="session")
+def shipped():
+    """The policy that comes with the package. Do not change it."""
+    return load_policy("micro-base")
+
+
+@pytest.fixture
+def untrained():
+    """A tiny policy with random weights, a new one for every test, so that a test may change it."""
+    tokenizer = make_tokenizer()
+    init = MicroInit(layers=2, hidden=32, heads=4, kv_heads=2, feed_forward=48, context=96)
+    return Policy(make_model(init, tokenizer, seed=0).eval(), tokenizer)

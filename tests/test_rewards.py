@@ -1,0 +1,180 @@
+"""Rewards, against numbers worked by hand and a second implementation of the starting experiment's rule."""
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from outgrow.problems import Problem
+from outgrow.rewards import REWARDS, GradedGroup, compose
+from outgrow.rewards.accuracy import Accuracy
+from outgrow.rewards.format import Format
+from outgrow.rewards.length_experiment import LengthExperiment
+from outgrow.rewards.length_kimi import LengthKimi
+from outgrow.rewards.random import Random
+from outgrow.rollout import Rollout
+from outgrow.verify import Graded, Verdict
+
+
+def group(texts, verdicts, tokens=None, step=1, seed=0, inside_think=False, problem="sum:3+4"):
+    """A group of completions; tokens: how many each has (as many as characters where not told)."""
+    counts = tokens or [len(text) for text in texts]
+    rollouts = [Rollout([1], [5] * count, [0.0] * count, True, text) for text, count in zip(texts, counts, strict=True)]
+    graded = [Graded(Verdict(verdict), None) for verdict in verdicts]
+    return GradedGroup(Problem(problem, "sum", 1, "3+4=?", "7"), rollouts, graded, step, seed, inside_think)
+
+
+def of_lengths(lengths, right, **kwargs):
+    return group(["x" * length for length in lengths], ["right" if good else "wrong" for good in right], **kwargs)
+
+
+def test_the_group_counts_what_is_right_and_how_long_it_was():
+    one = group(["a", "bb", "cc"], ["right", "truncated", "right"], tokens=[4, 7, 1])
+    assert one.right == 2
+    assert one.mean_length == 4.0
+
+
+def test_accuracy_pays_only_what_is_right():
+    verdicts = ["right", "wrong", "no answer", "truncated", "verifier failed", "right"]
+    assert Accuracy().pay(group(["x"] * 6, verdicts)) == [1, 0, 0, 0, 0, 1]
+
+
+@pytest.mark.parametrize(
+    ("text", "price"),
+    [
+        (r"<think>3+4</think>\boxed{7}", 0.5 + 0.125 + 0.125),
+        ("<think>\n3+4\n</think>\n\\boxed{7}\n", 0.75),
+        (r"<think></think>\boxed{}", 0.75),
+        (r"\boxed{7}", 0.25),
+        (r"3+4</think>\boxed{7}", 0.25),
+        (r"<think>3+4\boxed{7}", 0.25),
+        (r"<think>\boxed{7}</think>", 0.25),
+        (r"<think>3+4</think>\boxed{7} for sure", 0.25),
+        (r"<think>3+4</think><think>5</think>\boxed{7}", 0.25),
+        (r"\boxed{7}<think>3+4</think>", 0.25),
+        (r"<think>3+4</think>\boxed{7", 0.125),
+        (r"<think>3+4</think>7}", 0.125),
+        (r"<think>3+4</think>\boxed{7}\boxed{7}", 0.0),
+        (r"\boxed{7}}", 0.125),
+        ("<think>3+4</think>7", 0.0),
+        ("", 0.0),
+        # reward does not depend on the answer
+        (r"<think>3+4</think>\boxed{8}", 0.75),
+    ],
+)
+def test_format_prices(text, price):
+    assert Format().pay(group([text], ["wrong"])) == [price]
+    if text.startswith("<think>"):
+        # The prompt opened <think>, so the completion starts behind it; the price is that of the whole.
+        assert Format().pay(group([text.removeprefix("<think>")], ["wrong"], inside_think=True)) == [price]
+
+
+def test_format_parts_can_be_priced_one_by_one():
+    text = r"<think>3+4</think>\boxed{7}"
+    prices = [
+        Format(strict=1, one_box=0, one_brace=0),
+        Format(strict=0, one_box=1, one_brace=0),
+        Format(strict=0, one_box=0, one_brace=1),
+    ]
+    assert [part.pay(group([text, r"\boxed{7}", "}", ""], ["wrong"] * 4)) for part in prices] == [
+        [1, 0, 0, 0],
+        [1, 1, 0, 0],
+        [1, 1, 1, 0],
+    ]
+
+
+def test_format_reads_a_long_text_without_going_back():
+    """A million characters that almost match: a pattern that backtracks would take hours."""
+    body = "<think>" + "a</thin" * 10**5 + "</think>" + "\\boxed" * 10**4
+    assert Format().price(body) == 0.0
+    assert Format().price(" " * 10**5 + body + "\\boxed{7}" + " " * 10**5 + "x") == 0.25
+
+
+def starting_experiment(response_len, min_len, max_len, is_correct):
+    """`calculate_length_reward` as the starting notes give it."""
+    if max_len == min_len:
+        return 0.0
+    lambda_val = 1.0 - (response_len - min_len) / (max_len - min_len)
+    return lambda_val if is_correct else min(0, lambda_val)
+
+
+@pytest.mark.parametrize(
+    ("lengths", "right", "experiment", "kimi"),
+    [
+        ([10, 20, 30], [1, 1, 1], [1.0, 0.5, 0.0], [0.5, 0.0, -0.5]),
+        ([10, 20, 30], [0, 0, 0], [0.0, 0.0, 0.0], [0.0, 0.0, -0.5]),
+        ([30, 10, 20, 15], [0, 1, 0, 1], [0.0, 1.0, 0.0, 0.75], [-0.5, 0.5, 0.0, 0.25]),
+        # min and max are those of the whole group, wrong answers included
+        ([40, 0, 10], [0, 0, 1], [0.0, 0.0, 0.75], [-0.5, 0.0, 0.25]),
+        ([5, 5, 5], [1, 0, 1], [0.0, 0.0, 0.0], [0.0, 0.0, 0.0]),
+        ([5], [1], [0.0], [0.0]),
+        ([0, 0], [1, 0], [0.0, 0.0], [0.0, 0.0]),
+    ],
+)
+def test_length_prices(lengths, right, experiment, kimi):
+    assert LengthExperiment().pay(of_lengths(lengths, right)) == experiment
+    assert LengthKimi().pay(of_lengths(lengths, right)) == kimi
+
+
+def test_the_experiment_measures_characters_and_kimi_tokens():
+    one = group(["x", "xx", "xxx"], ["right"] * 3, tokens=[30, 10, 20])
+    assert LengthExperiment().pay(one) == [1.0, 0.5, 0.0]
+    assert LengthKimi().pay(one) == [-0.5, 0.5, 0.0]
+
+
+@given(st.lists(st.tuples(st.integers(0, 500), st.booleans()), min_size=1, max_size=12))
+def test_the_experiments_length_reward_is_the_starting_notes_function(rows):
+    lengths, right = zip(*rows, strict=True)
+    expected = [starting_experiment(length, min(lengths), max(lengths), good) for length, good in rows]
+    assert LengthExperiment().pay(of_lengths(lengths, right)) == pytest.approx(expected)
+
+
+@given(st.lists(st.tuples(st.integers(0, 500), st.booleans()), min_size=1, max_size=12))
+def test_kimis_length_reward_is_the_papers(rows):
+    lengths, right = zip(*rows, strict=True)
+    span = max(lengths) - min(lengths)
+    lambdas = [0.5 - (length - min(lengths)) / span if span else 0.0 for length in lengths]
+    expected = [value if good else min(0.0, value) for value, good in zip(lambdas, right, strict=True)]
+    assert LengthKimi().pay(of_lengths(lengths, right)) == pytest.approx(expected)
+
+
+def test_random_coins_are_keyed():
+    def coins(**kwargs):
+        return Random().pay(of_lengths([1] * 64, [0] * 64, **kwargs))
+
+    assert coins() == coins()
+    assert coins(seed=1) != coins(seed=2)
+    assert coins(step=1) != coins(step=2)
+    assert coins(problem="sum:1+2") != coins(problem="sum:1+3")
+
+
+def test_random_coins_are_fair_and_blind():
+    rows = [Random().pay(of_lengths([1, 2, 3, 4] * 2, [1, 0] * 4, step=step)) for step in range(500)]
+    flat = [coin for row in rows for coin in row]
+    assert set(flat) == {0.0, 1.0}
+    # Four standard errors of a fair coin: 0.032 over all, 0.089 for one place in the group.
+    assert sum(flat) / len(flat) == pytest.approx(0.5, abs=0.032)
+    for place in range(8):
+        assert sum(row[place] for row in rows) / 500 == pytest.approx(0.5, abs=0.09)
+
+
+def test_compose_weighs_each_part():
+    one = of_lengths([10, 20, 30], [1, 0, 1])
+    paid = compose([Accuracy(weight=2.0), LengthExperiment(), LengthKimi(weight=-0.5)], one)
+    assert paid == {"accuracy": [2.0, 0.0, 2.0], "length_experiment": [1.0, 0.0, 0.0], "length_kimi": [-0.25, 0.0, 0.25]}
+
+
+@pytest.mark.parametrize(("step", "paid"), [(1, 0.0), (10, 0.0), (11, 1.0), (200, 1.0)])
+def test_a_part_pays_nothing_in_its_warm_up(step, paid):
+    parts = [Accuracy(), LengthExperiment(warmup_steps=10)]
+    assert compose(parts, of_lengths([1, 2], [1, 1], step=step)) == {"accuracy": [1.0, 1.0], "length_experiment": [paid, 0.0]}
+
+
+def test_two_parts_of_one_type_both_count():
+    """A length rule that gets stricter: a light weight from the start, more after a warm-up."""
+    parts = [LengthKimi(weight=0.25), LengthKimi(weight=0.75, warmup_steps=10)]
+    paid = compose(parts, of_lengths([10, 20], [1, 1], step=11))
+    assert [sum(prices) for prices in zip(*paid.values(), strict=True)] == [0.5, -0.5]
+
+
+def test_every_reward_answers_to_its_name():
+    assert {name: kind().type for name, kind in REWARDS.items()} == {name: name for name in REWARDS}
