@@ -100,6 +100,7 @@ def trl_inputs(batch):
     }
 
 
+@pytest.mark.filterwarnings("ignore:`gradient_checkpointing` is deprecated:FutureWarning")
 @pytest.mark.parametrize("kl_weight", [0.0, 0.13])
 @pytest.mark.parametrize(
     ("loss_type", "averaging"), [("grpo", "sequence"), ("bnpo", "token"), ("dapo", "token"), ("dr_grpo", "constant")]

@@ -13,6 +13,10 @@ class UsageError(OutgrowError):
     exit_code = 2
 
 
+class NotFiniteError(OutgrowError):
+    """Training has left the finite numbers; what is in memory is not worth saving."""
+
+
 def nearest(word: str, known: list[str]) -> str:
     """A hint naming the known word closest to `word`: " (did you mean 'lr'?)", or the known words where none is close.
 

@@ -10,7 +10,7 @@ from typing import Protocol
 
 import torch
 
-from ..errors import OutgrowError, UsageError
+from ..errors import NotFiniteError, OutgrowError, UsageError
 from ..evaluate import Evaluation, evaluate, paired_delta, suite
 from ..memory import keep_large_buffers
 from ..policy import Policy, load_policy
@@ -78,9 +78,16 @@ def _base_policy(recipe: Recipe) -> Policy:
     section = recipe.policy
     if section.init is None:
         assert section.model is not None
-        return load_policy(section.model)
-    tokenizer = make_tokenizer()
-    return Policy(make_model(section.init, tokenizer, recipe.seed), tokenizer)
+        policy = load_policy(section.model)
+    else:
+        tokenizer = make_tokenizer()
+        policy = Policy(make_model(section.init, tokenizer, recipe.seed), tokenizer)
+    if recipe.sampling.max_tokens >= policy.context:
+        raise UsageError(
+            f"sampling.max_tokens={recipe.sampling.max_tokens} leaves no room for a prompt in the model's context of "
+            f"{policy.context}; lower it"
+        )
+    return policy
 
 
 def _run(recipe: Recipe, path: Path, base: Policy, watcher: Watcher) -> None:
@@ -123,6 +130,8 @@ def _advance(recipe: Recipe, path: Path, job: Job, done: int, poll: Callable[[],
     while done < job.steps:
         try:
             result = job.advance(done + 1, poll)
+        except NotFiniteError:
+            raise
         except (StopRequested, OutgrowError):
             save()  # the step in hand has moved nothing yet
             raise

@@ -1,9 +1,11 @@
 """The optimizer: AdamW over the weights that learn, one clipped step at a time."""
 
+import math
+
 import torch
 from torch import nn
 
-from ..errors import OutgrowError
+from ..errors import NotFiniteError
 from ..recipes.schema import OptimizerSection
 from .schedules import learning_rate_factor
 
@@ -22,19 +24,20 @@ class Optimizer:
     def step(self, step: int) -> tuple[float, float]:
         """Clip the gradient, move the weights, clear the gradient. Returns the gradient's norm before clipping and the rate.
 
-        Raises OutgrowError, with the weights as they were, where the gradient is not finite.
+        Raises NotFiniteError where the gradient, or what the step makes of the weights, is not finite.
         """
         section = self.section
         rate = section.lr * learning_rate_factor(step, self.steps, section.schedule, section.warmup, section.lr_floor)
         norm = float(nn.utils.clip_grad_norm_(self.weights, section.max_grad_norm))
-        if not norm < float("inf"):  # also true of NaN
-            self.adamw.zero_grad()
-            raise OutgrowError(
-                f"step {step}: the loss or its gradient is not finite; the weights were left as they were. Lower the learning "
-                f"rate (--set learn.lr={section.lr / 10:g} when resuming)"
-            )
+        if not math.isfinite(norm):
+            raise NotFiniteError(f"step {step}: the loss or its gradient is not finite; {self._advice()}")
         for group in self.adamw.param_groups:
             group["lr"] = rate
         self.adamw.step()
         self.adamw.zero_grad()
+        if not all(bool(weight.isfinite().all()) for weight in self.weights):
+            raise NotFiniteError(f"step {step}: a weight is no longer finite; {self._advice()}")
         return norm, rate
+
+    def _advice(self) -> str:
+        return f"resume from the last checkpoint with a lower learning rate: --set learn.lr={self.section.lr / 10:g}"

@@ -105,14 +105,9 @@ def learning_charts(data: RunData, pass_at_1: Comparison | None) -> list[Chart]:
     keys = figure_keys(data.metrics)
     width = smoothing_width(len(data.metrics))
     steps = [row["step"] for row in data.metrics]
-    panels = list(_PANELS)
+    panels = [_reward_panel(keys), *_PANELS]
     if isinstance(data.recipe, SFTRecipe):
-        panels.sort(key=lambda panel: "loss" not in panel.curves)
-    parts = [key for key in keys if key.startswith("reward_")]
-    named = {key: key.removeprefix("reward_") for key in parts}
-    if len(parts) != 1:  # a single part is all there is
-        named = {"reward": "all together", **named}
-    panels.insert(0, _Panel("Rewards", "What a rollout earns on average, by part, as paid (weighted).", "reward a rollout", named))
+        panels.sort(key=lambda panel: "loss" not in panel.curves)  # the loss first: it is what there is to see
     known = {key for panel in panels for key in panel.curves} | {"pass_rate", "validation_pass_rate", "reward"}
     panels += [_Panel(key, "", key, {key: key}) for key in keys if key not in known]
     charts = [_pass_rate_chart(data, steps, width, pass_at_1)] if "pass_rate" in keys else []
@@ -124,29 +119,28 @@ def learning_charts(data: RunData, pass_at_1: Comparison | None) -> list[Chart]:
     return charts
 
 
+def _reward_panel(keys: list[str]) -> _Panel:
+    parts = {key: key.removeprefix("reward_") for key in keys if key.startswith("reward_")}
+    whole = {} if len(parts) == 1 else {"reward": "all together"}  # a single part is all there is
+    return _Panel("Rewards", "What a rollout earns on average, by part, as paid (weighted).", "reward a rollout", whole | parts)
+
+
 def _pass_rate_chart(data: RunData, steps: list[float], width: int, pass_at_1: Comparison | None) -> Chart:
     named = {_SHARES[key]: series(data.metrics, key) for key in ("pass_rate", "validation_pass_rate")}
     named = {name: values for name, values in named.items() if any(value is not None for value in values)}
     figure = curves(steps, named, "share of answers right", width, share=True)
-    ends = {
-        "test, before": (pass_at_1 and pass_at_1.before, 0),
-        "test, after": (pass_at_1 and pass_at_1.after, data.recipe.learn.steps),
-    }
-    for index, (name, (estimate, step)) in enumerate(ends.items()):
-        if estimate:
-            colour = f"@c{index + 3}"
-            figure["data"].append(interval_point(name, step, estimate.value, estimate.low, estimate.high, colour))
-    figure["layout"]["showlegend"] = True
     section = data.recipe.evaluate
-    looks = (
-        f" Validation is always the same held-out problems ({section.validation}), {section.validation_samples} samples each."
-        if "validation" in named
-        else ""
-    )
     caption = (
-        "Training problems are those the curriculum picked, so their curve tells what was practised, not how good the policy "
-        f"is.{looks} Diamonds are pass@1 on the test suite ({section.suite}) with its 95% interval."
+        "Training problems are those the curriculum picked, so their curve tells what was practised, not how good the policy is."
     )
+    if "validation" in named:
+        samples = section.validation_samples
+        caption += f" Validation is always the same held-out problems ({section.validation}), {samples} samples each."
+    if pass_at_1:
+        ends = (("before", pass_at_1.before, 0, "@c3"), ("after", pass_at_1.after, data.recipe.learn.steps, "@c4"))
+        figure["data"] += [interval_point(f"test, {when}", step, found, colour) for when, found, step, colour in ends if found]
+        caption += f" Diamonds are pass@1 on the test suite ({section.suite}) with its 95% interval."
+    figure["layout"]["showlegend"] = True
     return Chart("Pass rate", caption, figure, wide=True)
 
 

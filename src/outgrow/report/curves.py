@@ -38,15 +38,15 @@ def smooth(values: Series, width: int) -> Series:
     return [None if value is None else mean(values[max(0, index - half) : index + half + 1]) for index, value in enumerate(values)]
 
 
-def thin(values: Series, limit: int = MAX_POINTS) -> Series:
-    """At most `limit` values: means of as many neighbours as that takes (see `thinning`)."""
-    size = thinning(len(values), limit)
+def thin(values: Series) -> Series:
+    """At most MAX_POINTS values: means of as many neighbours as that takes (see `thinning`)."""
+    size = thinning(len(values))
     return values if size == 1 else [mean(values[first : first + size]) for first in range(0, len(values), size)]
 
 
-def thinning(length: int, limit: int = MAX_POINTS) -> int:
+def thinning(length: int) -> int:
     """How many neighbours `thin` averages into one value."""
-    return max(1, -(-length // limit))
+    return max(1, -(-length // MAX_POINTS))
 
 
 def windows(steps: int, count: int) -> list[range]:

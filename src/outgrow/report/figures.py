@@ -6,12 +6,12 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from .curves import Series, smooth, thin
+from .outcome import Estimate
 
 Figure = dict[str, Any]
 
 _COLOURS = ("@c1", "@c2", "@c3", "@c4", "@c5", "@c6")
 _DASHES = ("solid", "dash", "dot", "dashdot", "longdash", "longdashdot")  # so that colour is not all that tells curves apart
-
 _MOST_MARKED = 60  # points of an unsmoothed curve that are drawn as such
 
 
@@ -36,25 +36,25 @@ def curves(
         common = {"type": "scatter", "name": html.escape(name), "legendgroup": str(index), "connectgaps": True}
         there = [(step, value) for step, value in zip(steps, values, strict=True) if value is not None]
         if width == 1 or len(there) < len(values) / 2:
-            xs, ys = (rounded(thin([point[part] for point in there]), log) for part in (0, 1))
+            xs, ys = _places([step for step, _ in there]), rounded(thin([value for _, value in there]), log)
             mode = "lines+markers" if len(xs) <= _MOST_MARKED else "lines"
             marker = {"color": style["color"], "size": 7}
             traces.append({**common, "mode": mode, "x": xs, "y": ys, "line": style, "marker": marker, "hovertemplate": number})
             continue
-        xs, raw, line = rounded(thin(steps)), rounded(thin(values), log), rounded(thin(smooth(values, width)), log)
+        xs, raw, line = _places(steps), rounded(thin(values), log), rounded(thin(smooth(values, width)), log)
         dots = {"color": style["color"], "size": 4, "opacity": 0.4}
         traces.append({**common, "mode": "markers", "x": xs, "y": raw, "marker": dots, "hoverinfo": "skip", "showlegend": False})
         exact = number.replace("{y", "{customdata")
-        hover = f"{number} (itself {exact})"
+        hover = f"{number} (unsmoothed {exact})"
         traces.append({**common, "mode": "lines", "x": xs, "y": line, "customdata": raw, "line": style, "hovertemplate": hover})
     layout = _layout("step", axis, legend=len(named) > 1)
     layout["yaxis"] |= _number_axis(share, log)
     return {"data": traces, "layout": layout}
 
 
-def interval_point(name: str, step: float, value: float, low: float, high: float, colour: str) -> Figure:
-    """A trace of one estimate: a diamond with its interval."""
-    value, low, high = (float(f"{number:.4g}") for number in (value, low, high))
+def interval_point(name: str, step: float, estimate: Estimate, colour: str) -> Figure:
+    """A trace of one estimate of a share: a diamond with its interval."""
+    value, low, high = (float(f"{number:.4g}") for number in (estimate.value, estimate.low, estimate.high))
     return {
         "type": "scatter",
         "mode": "markers",
@@ -77,7 +77,7 @@ def interval_point(name: str, step: float, value: float, low: float, high: float
 
 def stacked_seconds(steps: Sequence[float], named: Mapping[str, Series]) -> Figure:
     """Seconds of every step by phase, as stacked bars."""
-    xs = rounded(thin(list(steps)))
+    xs = _places(steps)
     traces = [
         {
             "type": "bar",
@@ -115,6 +115,11 @@ def stacked_shares(labels: Sequence[str], names: Sequence[str], counts: Sequence
     return {"data": traces, "layout": {**layout, "barmode": "stack", "bargap": 0.06}}
 
 
+def _places(steps: Sequence[float]) -> list[float | None]:
+    """Where the points of a thinned curve stand."""
+    return [step if step is None else round(step, 1) for step in thin(steps)]
+
+
 def _number_axis(share: bool, log: bool) -> dict[str, Any]:
     if log:
         return {"type": "log", "exponentformat": "power", "dtick": 1}
@@ -132,6 +137,14 @@ def _layout(x: str, y: str, legend: bool) -> dict[str, Any]:
         "hoverlabel": {"bgcolor": "@surface", "bordercolor": "@line", "font": {"color": "@ink"}},
         "showlegend": legend,
         "legend": {"orientation": "h", "x": 0, "xanchor": "left", "y": 1.02, "yanchor": "bottom", "traceorder": "normal"},
-        "xaxis": {**line, "title": {"text": x, "font": {"color": "@muted", "size": 12.5}}, "showgrid": False},
-        "yaxis": {**line, "title": {"text": y, "font": {"color": "@muted", "size": 12.5}}},
+        "xaxis": {
+            **line,
+            "title": {"text": x, "font": {"color": "@muted", "size": 12.5}},
+            "showgrid": False,
+            "unifiedhovertitle": {"text": f"{x} %{{x}}"},
+            "spikecolor": "@line",
+            "spikethickness": 1,
+            "spikedash": "solid",
+        },
+        "yaxis": {**line, "title": {"text": html.escape(y), "font": {"color": "@muted", "size": 12.5}}},
     }

@@ -26,28 +26,30 @@
   const touch = matchMedia("(pointer: coarse)").matches;
   const settings = { responsive: true, displayModeBar: false, displaylogo: false, showTips: false };
 
-  const draw = (box, width) => {
+  const draw = (box, printing) => {
     const figure = painted(JSON.parse(box.querySelector("script").textContent), getComputedStyle(root));
-    const layout = { ...figure.layout, dragmode: touch ? false : "zoom", height: box.classList.contains("tall") ? 380 : 290 };
-    return Plotly.react(box.querySelector(".plot"), figure.data, width ? { ...layout, width } : layout, settings);
+    const wide = box.classList.contains("wide");
+    const layout = { ...figure.layout, dragmode: touch ? false : "zoom", height: wide ? 380 : 290 };
+    if (printing) layout.width = wide ? 660 : 320; // a page of paper
+    return Plotly.react(box.querySelector(".plot"), figure.data, layout, settings);
   };
 
   try {
     const Plotly = await unpack();
     root.classList.add("drawn");
     for (const box of boxes) {
-      await draw(box);
+      await draw(box, false);
       await new Promise((resolve) => setTimeout(resolve)); // the page stays alive between charts
     }
-    const redraw = (width) => boxes.forEach((box) => draw(box, width));
-    matchMedia("(prefers-color-scheme: dark)").addEventListener("change", () => redraw());
+    const redraw = (printing) => boxes.forEach((box) => draw(box, printing));
+    matchMedia("(prefers-color-scheme: dark)").addEventListener("change", () => redraw(false));
     addEventListener("beforeprint", () => {
       root.dataset.scheme = "light";
-      redraw(660);
+      redraw(true);
     });
     addEventListener("afterprint", () => {
       delete root.dataset.scheme;
-      redraw();
+      redraw(false);
     });
   } catch (error) {
     root.classList.remove("drawn");

@@ -16,7 +16,7 @@ from ..errors import OutgrowError
 from ..runs.files import write_atomic
 from . import tables, words
 from .charts import histogram_chart, learning_charts, seconds_chart
-from .curves import MAX_POINTS, smoothing_width, thinning
+from .curves import smoothing_width, thinning
 from .data import RunData, read_run
 from .outcome import compare, grid, largest_changes
 
@@ -56,7 +56,7 @@ def render(data: RunData) -> str:
         cell_table=tables.cell_table(cells),
         charts=learning_charts(data, pass_at_1),
         width=smoothing_width(len(data.metrics)),
-        thinning=thinning(len(data.metrics), MAX_POINTS),
+        thinning=thinning(len(data.metrics)),
         curve_table=tables.curve_table(data),
         histogram=histogram_chart(data),
         histogram_table=tables.histogram_table(data),

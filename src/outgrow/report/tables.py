@@ -213,11 +213,9 @@ def facts(data: RunData) -> list[tuple[str, str]]:
         lines += [
             ("Rewards", _types(recipe.rewards)),
             ("Advantage and curriculum", f"{recipe.advantage.type}, {recipe.curriculum.type}"),
-            (
-                "Practised",
-                f"{rollouts:,} rollouts of {visited:,} of {data.known_problems:,} problems",
-            ),
         ]
+        if data.visits:
+            lines.append(("Practised", f"{rollouts:,} rollouts of {visited:,} of {data.known_problems:,} problems"))
         tokens = sum(visit.n * visit.mean_length for visit in data.visits)
         if seconds.get("generation"):
             lines.append(("Generated", f"{tokens:,.0f} tokens, {tokens / seconds['generation']:,.0f} a second"))

@@ -1,7 +1,9 @@
 """What an answer earns: a recipe lists the parts, their weighted sum is the reward."""
 
+import math
 from collections.abc import Sequence
 
+from ..errors import OutgrowError
 from .accuracy import Accuracy
 from .format import Format
 from .length_experiment import LengthExperiment
@@ -23,8 +25,15 @@ __all__ = ["REWARDS", "GradedGroup", "Reward", "compose"]
 def compose(rewards: Sequence[Reward], group: GradedGroup) -> dict[str, list[float]]:
     """What each part pays each rollout, weighted; the reward is the sum over parts.
 
-    A part still in its warm-up pays 0.
+    A part still in its warm-up pays 0. Raises OutgrowError where a part does not pay one finite number a rollout.
     """
-    return {
-        part.type: [part.weight * price if group.step > part.warmup_steps else 0.0 for price in part.pay(group)] for part in rewards
-    }
+    paid = {}
+    for part in rewards:
+        prices = part.pay(group)
+        if len(prices) != len(group.rollouts) or not all(map(math.isfinite, prices)):
+            raise OutgrowError(
+                f"reward {part.type!r} paid {prices} for {group.problem.id!r}; it must pay one finite number for each of the "
+                f"{len(group.rollouts)} rollouts"
+            )
+        paid[part.type] = [part.weight * price if group.step > part.warmup_steps else 0.0 for price in prices]
+    return paid

@@ -2,7 +2,8 @@
 
 import random
 
-from .field import Written, digits_upward, with_digits
+from .columns import add_columns
+from .field import Written, with_digits
 
 DIGITS = {1: (2, 1), 2: (2, 2), 3: (3, 2), 4: (3, 3), 5: (4, 3), 6: (4, 4)}
 
@@ -15,13 +16,4 @@ class Sum:
         if rng.random() < 0.5:
             a, b = b, a
         low, high = sorted((a, b))
-        return Written(f"{low}+{high}", f"{a}+{b}=?", a + b, _steps(a, b))
-
-
-def _steps(a: int, b: int) -> str:
-    lines, carry = [], 0
-    width = len(str(max(a, b)))
-    for x, y in zip(digits_upward(a, width), digits_upward(b, width), strict=True):
-        lines.append(f"{x}+{y}+{carry}={x + y + carry}")
-        carry = (x + y + carry) // 10
-    return ",".join(lines)
+        return Written(f"{low}+{high}", f"{a}+{b}=?", a + b, add_columns(a, b))

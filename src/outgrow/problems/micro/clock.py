@@ -2,10 +2,11 @@
 
 import random
 
+from .columns import add_columns, subtract_columns
 from .field import Written
 
 # level -> (largest clock, whole rounds in b)
-CLOCK_AND_ROUNDS = {1: (12, 0), 2: (24, 0), 3: (12, 1), 4: (24, 1), 5: (24, 2), 6: (24, 3)}
+CLOCK_AND_ROUNDS = {1: (12, 0), 2: (24, 0), 3: (36, 0), 4: (48, 0), 5: (24, 1), 6: (48, 1)}
 SMALLEST_CLOCK = 5
 
 
@@ -22,8 +23,8 @@ class Clock:
 
 def _steps(a: int, b: int, m: int) -> str:
     value = a + b
-    lines = [f"{a}+{b}={value}"]
+    lines = [f"{add_columns(a, b)}:{value}"]
     while value >= m:
-        lines.append(f"{value}-{m}={value - m}")
+        lines.append(f"{subtract_columns(value, m)}:{value - m}")
         value -= m
-    return ",".join(lines)
+    return ";".join(lines)

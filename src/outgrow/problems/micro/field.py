@@ -32,8 +32,3 @@ class Field(Protocol):
 def with_digits(count: int, rng: random.Random) -> int:
     """A number of exactly `count` decimal digits, without a leading zero."""
     return rng.randrange(10 ** (count - 1), 10**count)
-
-
-def digits_upward(value: int, width: int) -> list[int]:
-    """The lowest `width` decimal digits, lowest first: digits_upward(347, 4) == [7, 4, 3, 0]."""
-    return [value // 10**place % 10 for place in range(width)]

@@ -1,4 +1,4 @@
-"""Roman numeral to number, worked from the left as a running total."""
+"""Roman numeral to number, worked from the left as a running total after each run of equal symbols."""
 
 import random
 
@@ -18,8 +18,8 @@ class Roman:
         value = rng.randint(*RANGE[level])
         numeral, totals, rest = "", [], value
         for symbol, worth in SYMBOLS:
-            while rest >= worth:
-                rest -= worth
-                numeral += symbol
-                totals.append(f"{symbol}{value - rest}")
+            run, rest = symbol * (rest // worth), rest % worth
+            if run:
+                numeral += run
+                totals.append(f"{run}{value - rest}")
         return Written(numeral, f"roman {numeral}=?", value, ",".join(totals))

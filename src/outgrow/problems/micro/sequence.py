@@ -1,17 +1,18 @@
-"""Number sequence: 5,12,19,?: find the step, add it once more."""
+"""Number sequence: 5,12,19,?: find the step between the first two, go it once more from the last."""
 
 import random
 
+from .columns import add_columns, subtract_columns
 from .field import Written
 
 # level -> (largest first term, largest step, may it fall?)
 START_STEP_FALL = {
-    1: (80, 5, False),
+    1: (60, 9, False),
     2: (90, 9, False),
     3: (90, 9, True),
-    4: (90, 20, True),
-    5: (200, 20, True),
-    6: (500, 50, True),
+    4: (90, 30, True),
+    5: (300, 60, True),
+    6: (900, 90, True),
 }
 
 
@@ -24,8 +25,9 @@ class Sequence:
         terms = [first + step * i for i in range(4)]
         if may_fall and rng.random() < 0.5:
             terms.reverse()
-        *shown, answer = terms
-        a, b, c = shown
-        sign, gap = ("+", b - a) if b > a else ("-", a - b)
-        steps = f"{max(a, b)}-{min(a, b)}={gap},{c}{sign}{gap}={answer}"
+        a, b, c, answer = terms
+        if b > a:
+            steps = f"{subtract_columns(b, a)}:{step};{add_columns(c, step)}"
+        else:
+            steps = f"{subtract_columns(a, b)}:{step};{subtract_columns(c, step)}"
         return Written(f"{a},{b}", f"{a},{b},{c},?", answer, steps)

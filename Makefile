@@ -1,0 +1,29 @@
+# Two commands: `make demo` trains a small model and shows what it gained; `make test` proves the rest.
+PYTHON ?= python3
+BIN := .venv/bin
+RUN := runs/demo
+
+.PHONY: demo test clean
+
+demo: .venv/installed
+	@if [ -f $(RUN)/recipe.toml ]; then $(BIN)/outgrow resume $(RUN); else $(BIN)/outgrow train micro --out $(RUN); fi
+
+test: .venv/installed-test
+	$(BIN)/ruff check src tests
+	$(BIN)/ruff format --check src tests
+	$(BIN)/mypy
+	HF_HUB_OFFLINE=1 $(BIN)/pytest
+
+# The pinned sets; pyproject.toml holds the ranges that the package itself accepts.
+.venv/installed: requirements.txt pyproject.toml
+	$(PYTHON) -m venv .venv
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check -r requirements.txt
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps --editable .
+	touch $@
+
+.venv/installed-test: requirements-test.txt .venv/installed
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check -r requirements-test.txt
+	touch $@
+
+clean:
+	rm -rf .venv runs

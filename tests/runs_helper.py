@@ -1,0 +1,108 @@
+"""Starting, killing and comparing small real runs. A fork server holds the imports, so that a start costs little."""
+
+import hashlib
+import multiprocessing
+import os
+import signal
+import sqlite3
+import sys
+import time
+from pathlib import Path
+
+import pyarrow.parquet as pq
+
+from outgrow.errors import OutgrowError
+from outgrow.learn.loop import resume, train
+from outgrow.recipes import load_recipe
+from outgrow.runs.interrupt import StopRequested
+
+SERVER = multiprocessing.get_context("forkserver")
+SERVER.set_forkserver_preload(["runs_helper"])
+
+SMALL = [
+    "learn.steps=30",
+    "learn.problems_per_step=6",
+    "learn.group_size=4",
+    "learn.updates_per_step=2",
+    "learn.lr=3e-4",
+    "learn.schedule=cosine",
+    "learn.kl_weight=0.01",
+    "sampling.max_tokens=32",
+    'problems=[{type="micro",fields=["sum","letters"],levels=[1,2],per_level=40}]',
+    "evaluate.suite=micro-validation",
+    "evaluate.samples=1",
+    "evaluate.every=10",
+    "evaluate.validation_samples=1",
+    "run.threads=1",
+    "run.checkpoint_every=3",
+]
+
+
+class Silent:
+    """A watcher that keeps what it is told."""
+
+    def __init__(self):
+        self.notes = []
+
+    def phase(self, text):
+        pass
+
+    def training(self, done, steps):
+        pass
+
+    def step(self, result):
+        pass
+
+    def note(self, text):
+        self.notes.append(text)
+
+
+def go(path: Path, overrides=()):
+    """Start the run, or go on with it where it exists (in a process of its own)."""
+    try:
+        if (path / "recipe.toml").exists():
+            resume(path, [], Silent())
+        else:
+            train(load_recipe("micro", [*SMALL, *overrides]), path, Silent())
+    except StopRequested as stop:
+        sys.exit(stop.exit_code)
+    except OutgrowError:
+        sys.exit(1)
+
+
+def start(path: Path, overrides=()):
+    """`go` in a new process, which is returned running."""
+    process = SERVER.Process(target=go, args=(path, overrides))
+    process.start()
+    return process
+
+
+def signal_when(process, path: Path, step: int, delay: float, number: signal.Signals) -> int | None:
+    """Send a signal `delay` seconds after metrics.jsonl has reached `step`. Returns the exit code."""
+    metrics = path / "metrics.jsonl"
+    while process.is_alive() and (metrics.read_bytes().count(b"\n") if metrics.exists() else 0) < step:
+        time.sleep(0.002)
+    time.sleep(delay)
+    if process.is_alive():
+        os.kill(process.pid, number)
+    process.join()
+    return process.exitcode
+
+
+def fingerprint(run: Path) -> dict[str, object]:
+    """Everything that must be equal, to the last bit, between an interrupted and an uninterrupted run."""
+    latest = run / "checkpoints" / "latest"
+    with sqlite3.connect(run / "ledger.sqlite") as db:
+        ledger = {table: db.execute(f"SELECT * FROM {table} ORDER BY 1, 2").fetchall() for table in ("problems", "visits")}
+    return {
+        "weights": _sha256(latest / "policy" / "model.safetensors"),
+        "optimizer": _sha256(latest / "optimizer.safetensors"),
+        "ledger": ledger,
+        "metrics": (run / "metrics.jsonl").read_bytes(),
+        "rollouts": {path.name: pq.read_table(path).to_pylist() for path in sorted((run / "rollouts").iterdir())},
+        "evaluations": {path.name: pq.read_table(path).to_pylist() for path in sorted((run / "evals").iterdir())},
+    }
+
+
+def _sha256(path: Path) -> str:
+    return hashlib.sha256(path.read_bytes()).hexdigest()

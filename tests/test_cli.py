@@ -1,0 +1,184 @@
+"""The commands a person types: what they print, and one clear line for every mistake."""
+
+import json
+import re
+import subprocess
+import sys
+
+import pytest
+
+from runs_helper import SMALL
+
+TINY = [arg for override in [*SMALL, "learn.steps=3"] for arg in ("--set", override)]
+
+
+def outgrow(*args, stdin=None, cwd=None):
+    """Run the command line in a process of its own."""
+    return subprocess.run(
+        [sys.executable, "-m", "outgrow", *map(str, args)], capture_output=True, text=True, timeout=120, input=stdin, cwd=cwd
+    )
+
+
+@pytest.fixture(scope="module")
+def finished(tmp_path_factory):
+    path = tmp_path_factory.mktemp("cli") / "runs" / "tiny"
+    result = outgrow("train", "micro", "--out", path, *TINY)
+    assert result.returncode == 0, result.stderr
+    return path, result.stdout
+
+
+def test_train_prints_the_comparison_and_the_report(finished):
+    path, printed = finished
+    summary = json.loads((path / "summary.json").read_text())
+    assert f"{summary['before']['pass@1']:.3f}" in printed
+    assert f"{summary['after']['pass@1']:.3f}" in printed
+    assert str(path / "report.html") in printed
+    assert (path / "report.html").stat().st_size < 3_000_000
+    assert "step 3/3" in printed
+
+
+def test_resuming_a_finished_run_changes_nothing(finished):
+    path, _ = finished
+    before = (path / "summary.json").read_text()
+    assert outgrow("resume", path).returncode == 0
+    assert (path / "summary.json").read_text() == before
+
+
+def test_runs_lists_it(finished):
+    path, _ = finished
+    printed = outgrow("runs", path.parent).stdout
+    assert "tiny" in printed
+    assert "3/3" in printed
+
+
+def test_eval_and_generate_take_a_run(finished, tmp_path):
+    path, _ = finished
+    kept = tmp_path / "samples.parquet"
+    printed = outgrow("eval", path, "--on", "micro-validation", "--samples", "2", "--out", kept).stdout
+    assert re.search(r"pass@1 \d\.\d{3} \(\d\.\d{3} to \d\.\d{3}\)", printed)
+    assert "letters" in printed
+    assert kept.exists()
+    answer = outgrow("generate", path, "27+58=?").stdout
+    assert answer.startswith("<think>")
+
+
+def test_generate_repeats_and_samples():
+    first = outgrow("generate", "micro-base", "27+58=?", "--samples", "3", "--temperature", "1").stdout
+    assert len(first.splitlines()) == 3
+    assert first == outgrow("generate", "micro-base", "27+58=?", "--samples", "3", "--temperature", "1").stdout
+
+
+def test_chat_answers_until_an_empty_line():
+    result = outgrow("chat", "micro-base", stdin="2+3=?\n\n")
+    assert result.returncode == 0
+    assert "<think>" in result.stdout
+
+
+@pytest.mark.parametrize("command", ["train", "resume", "sft", "eval", "report", "recipes", "runs", "generate", "chat"])
+def test_help_has_an_example(command):
+    result = outgrow(command, "--help")
+    assert result.returncode == 0
+    assert "Example" in result.stdout
+    assert f"outgrow {command}" in result.stdout
+
+
+def test_recipes_lists_every_shipped_one():
+    printed = outgrow("recipes").stdout
+    for name in ("outgrow sft micro-base", "outgrow train micro", "outgrow train micro-random-reward"):
+        assert name in printed
+
+
+MISTAKES = [
+    (["train", "mcro"], "did you mean 'micro'"),
+    (["train", "nothing.toml"], "cannot read"),
+    (["train", "micro-base"], "outgrow sft micro-base"),
+    (["train", "micro", "--set", "learn.stps=3"], "unknown key 'learn.stps' (did you mean 'steps'?)"),
+    (["train", "micro", "--set", "lern.steps=3"], "did you mean 'learn'"),
+    (["train", "micro", "--set", "learn.steps=many"], "learn.steps: input should be a valid integer"),
+    (["train", "micro", "--set", "learn.steps"], "key.path=value"),
+    (["train", "micro", "--set", "learn.steps=0"], "greater than or equal to 1"),
+    (["train", "micro", "--set", "policy.model=./nowhere"], "no such model"),
+    (["train", "micro", "--set", 'problems=[{type="micro",fields=["sums"]}]'], "did you mean 'sum'"),
+    (["train", "micro", "--set", 'problems=[{type="micor"}]'], "did you mean 'micro'"),
+    (["train", "micro", "--set", 'rewards=[{type="acuracy"}]'], "did you mean 'accuracy'"),
+    (["train", "micro", "--set", 'rewards=[{type="no.such:Thing"}]'], "cannot import"),
+    (["train", "micro", "--set", 'advantage={type="grpo",epsilom=1.0}'], "did you mean 'epsilon'"),
+    (["train", "micro", "--set", "evaluate.suite=mirco"], "did you mean 'micro'"),
+    (["train", "micro", "--set", "sampling.max_tokens=5000"], "context"),
+    (["eval", "micro-base", "--on", "gsm9k"], "no suite"),
+    (["eval", "nowhere"], "no such model"),
+    (["resume", "nowhere"], "no run here"),
+    (["report", "nowhere"], "nowhere"),
+    (["runs", "nowhere"], "no such folder"),
+]
+
+
+@pytest.mark.parametrize(("args", "said"), MISTAKES, ids=[" ".join(args) for args, _ in MISTAKES])
+def test_a_mistake_is_one_clear_line_and_exit_code_2(args, said, tmp_path):
+    result = outgrow(*args, cwd=tmp_path)
+    assert result.returncode == 2, result.stderr
+    assert "Traceback" not in result.stderr
+    assert len(result.stderr.strip().splitlines()) == 1, result.stderr
+    assert said in result.stderr
+    assert not list(tmp_path.rglob("*.tmp"))
+    assert not (tmp_path / "runs").exists()
+
+
+def test_broken_recipe_file(tmp_path):
+    recipe = tmp_path / "mine.toml"
+    recipe.write_text("name = \n")
+    result = outgrow("train", recipe)
+    assert result.returncode == 2
+    assert "not valid TOML" in result.stderr
+
+
+def test_a_limit_that_cuts_everything_is_said_and_ends_the_run(tmp_path):
+    path = tmp_path / "run"
+    args = [*TINY, "--set", "learn.steps=50", "--set", "sampling.max_tokens=2", "--set", "learn.give_up_after=4"]
+    result = outgrow("train", "micro", "--out", path, *args)
+    assert result.returncode == 1
+    assert "every completion was cut at sampling.max_tokens=2; raise it" in result.stdout
+    assert "nothing to learn from in 4 steps in a row" in result.stderr
+    assert "Traceback" not in result.stderr
+    # the folder can still be gone on with, once the limit is raised
+    resumed = outgrow("resume", path, "--set", "sampling.max_tokens=32", "--set", "learn.steps=5")
+    assert resumed.returncode == 0, resumed.stderr
+
+
+def test_a_loss_that_is_not_finite_is_said_and_the_run_goes_on_with_a_lower_rate(tmp_path):
+    path = tmp_path / "run"
+    args = [*TINY, "--set", "learn.lr=1e30", "--set", "learn.warmup=0", "--set", "learn.schedule=constant"]
+    result = outgrow("train", "micro", "--out", path, *args, "--set", "run.checkpoint_every=10")
+    assert result.returncode == 1, result.stdout
+    assert "finite" in result.stderr
+    assert "--set learn.lr=" in result.stderr
+    assert "Traceback" not in result.stderr
+    assert outgrow("resume", path, "--set", "learn.lr=1e-4").returncode == 0
+
+
+OUTSIDE = """
+from outgrow.rewards import Reward
+
+class Shorter(Reward):
+    def pay(self, group):
+        return [-float(len(r.completion_ids)) for r in group.rollouts]
+
+class Broken(Reward):
+    def pay(self, group):
+        return [float("nan")] * len(group.rollouts)
+"""
+
+
+@pytest.mark.parametrize(("name", "code"), [("Shorter", 0), ("Broken", 1)])
+def test_a_reward_from_outside_the_package(tmp_path, monkeypatch, name, code):
+    (tmp_path / "mine.py").write_text(OUTSIDE)
+    monkeypatch.setenv("PYTHONPATH", str(tmp_path))
+    path = tmp_path / "run"
+    result = outgrow("train", "micro", "--out", path, *TINY, "--set", f'rewards=[{{type="mine:{name}"}}]')
+    assert result.returncode == code, result.stderr
+    if code:
+        assert "reward 'mine:Broken' paid [nan" in result.stderr
+        assert "Traceback" not in result.stderr
+    else:
+        metrics = [json.loads(line) for line in (path / "metrics.jsonl").read_text().splitlines()]
+        assert all(row["reward"] == pytest.approx(-row["length"], abs=1e-3) for row in metrics)

@@ -1,0 +1,247 @@
+"""The ledger keeps what it was told and nothing else; samplers choose as often as they say."""
+
+import itertools
+import random
+import sqlite3
+from collections import Counter
+
+import pytest
+from scipy import stats
+
+from outgrow.curriculum import Ledger, Visit
+from outgrow.curriculum.pass_rate import PassRate
+from outgrow.curriculum.uniform import Uniform
+from outgrow.errors import OutgrowError
+from outgrow.problems import Problem
+
+
+def problems_named(*names, field="sum", level=1):
+    return [Problem(f"{field}:{name}", field, level, f"{name}=?", "7") for name in names]
+
+
+PROBLEMS = problems_named(*"abcdefghij")
+
+
+def visit(step, name, right=3, n=8, mean_length=12.5):
+    return Visit(step, f"sum:{name}", n, right, mean_length)
+
+
+@pytest.fixture
+def ledger(tmp_path):
+    with Ledger(tmp_path / "ledger.sqlite") as opened:
+        opened.enter(PROBLEMS)
+        yield opened
+
+
+def test_what_is_recorded_can_be_read_and_outlives_the_process(ledger, tmp_path):
+    rows = [visit(1, "b", right=0), visit(1, "a", right=8, mean_length=1 / 3), visit(2, "a", right=5), visit(10, "c")]
+    ledger.record(rows[:2])
+    ledger.record(rows[2:3])
+    ledger.record(rows[3:])
+    expected = [rows[1], rows[0], rows[2], rows[3]]  # oldest first, then by problem
+    assert ledger.visits() == expected
+    ledger.close()
+    with Ledger(tmp_path / "ledger.sqlite") as again:
+        again.enter(PROBLEMS)
+        assert again.visits() == expected
+        assert [again.latest(f"sum:{name}") for name in "abcd"] == [rows[2], rows[0], rows[3], None]
+
+
+def test_pass_rate_is_the_share_of_right_rollouts():
+    assert visit(1, "a", right=3, n=8).pass_rate == 0.375
+
+
+def test_latest_is_the_last_visit(ledger):
+    assert ledger.latest("sum:a") is None
+    for step, right in enumerate([0, 8, 3], start=1):
+        ledger.record([visit(step, "a", right=right)])
+        assert ledger.latest("sum:a") == visit(step, "a", right=right)
+    assert ledger.latest("sum:b") is None
+    assert ledger.latest("nobody") is None
+
+
+@pytest.mark.parametrize("step", range(6))
+def test_rewinding_gives_the_ledger_as_it_was(tmp_path, step):
+    rng = random.Random(step)
+    history = [[visit(s, name, right=rng.randint(0, 8)) for name in rng.sample("abcdefghij", 4)] for s in range(1, 6)]
+    with Ledger(tmp_path / "whole") as whole, Ledger(tmp_path / "part") as part:
+        for opened, steps in ((whole, history), (part, history[:step])):
+            opened.enter(PROBLEMS)
+            for visits in steps:
+                opened.record(visits)
+        whole.rewind(step)
+        assert whole.visits() == part.visits()
+        assert [whole.latest(p.id) for p in PROBLEMS] == [part.latest(p.id) for p in PROBLEMS]
+        whole.record([visit(step + 1, "a")])
+        assert whole.latest("sum:a") == visit(step + 1, "a")
+
+
+@pytest.mark.parametrize(
+    "bad",
+    [
+        [visit(2, "a"), visit(2, "b"), visit(2, "a", right=1)],
+        [visit(2, "b"), visit(1, "a")],
+        [visit(2, "b"), visit(2, "c", right=9, n=8)],
+        [visit(2, "b"), visit(2, "c", right=-1)],
+    ],
+    ids=["twice in the list", "there already", "more right than written", "fewer than none"],
+)
+def test_a_record_is_all_or_none(ledger, tmp_path, bad):
+    first = [visit(1, "a"), visit(1, "c")]
+    ledger.record(first)
+    with pytest.raises(sqlite3.IntegrityError):
+        ledger.record(bad)
+    assert ledger.visits() == first
+    assert [ledger.latest(f"sum:{name}") for name in "abc"] == [first[0], None, first[1]]
+    ledger.record([visit(3, "b")])  # and the ledger still works
+    with Ledger(tmp_path / "ledger.sqlite") as again:
+        assert again.visits() == [*first, visit(3, "b")]
+
+
+def test_another_process_reads_what_is_committed_while_the_run_writes(ledger, tmp_path):
+    reader = sqlite3.connect(f"file:{tmp_path / 'ledger.sqlite'}?mode=ro", uri=True)
+    for step in range(1, 4):
+        ledger.record([visit(step, "a"), visit(step, "b")])
+        assert reader.execute("SELECT count(*), max(step) FROM visits").fetchone() == (2 * step, step)
+    # A reader in the middle of reading neither stops the writer nor sees half of what it writes.
+    reader.execute("BEGIN")
+    assert reader.execute("SELECT count(*) FROM visits").fetchone() == (6,)
+    ledger.record([visit(4, "a")])
+    assert reader.execute("SELECT count(*) FROM visits").fetchone() == (6,)
+    reader.execute("COMMIT")
+    assert reader.execute("SELECT count(*) FROM visits").fetchone() == (7,)
+    assert dict(reader.execute("SELECT id, level FROM problems")) == {problem.id: 1 for problem in PROBLEMS}
+    reader.close()
+
+
+def broken_header(path):
+    path.write_bytes(b"this is not a ledger, whatever its name says\n" * 100)
+
+
+def broken_pages(path):
+    with Ledger(path) as whole:
+        whole.enter(PROBLEMS)
+        for step in range(1, 60):
+            whole.record([visit(step, name) for name in "abcdefghij"])
+    content = path.read_bytes()
+    path.write_bytes(content[:8192] + random.Random(0).randbytes(len(content) - 8192))
+
+
+def another_database(path):
+    with sqlite3.connect(path) as database:
+        database.execute("CREATE TABLE visits (step, problem_id, place)")
+    database.close()
+
+
+@pytest.mark.parametrize("damage", [broken_header, broken_pages, another_database])
+def test_a_file_that_is_no_ledger_is_told_in_one_line(tmp_path, damage):
+    path = tmp_path / "ledger.sqlite"
+    damage(path)
+    with pytest.raises(OutgrowError, match=r"ledger\.sqlite: ") as told:
+        Ledger(path)
+    assert "\n" not in str(told.value)
+
+
+def test_a_ledger_in_no_folder_is_told(tmp_path):
+    with pytest.raises(OutgrowError, match="cannot open this ledger"):
+        Ledger(tmp_path / "missing" / "ledger.sqlite")
+
+
+SAMPLERS = [Uniform(), PassRate()]
+
+
+@pytest.mark.parametrize("sampler", SAMPLERS, ids=lambda s: s.type)
+@pytest.mark.parametrize(("count", "expected"), [(1, 1), (4, 4), (10, 10), (25, 10)])
+def test_a_pick_is_distinct_problems_as_many_as_asked(sampler, ledger, count, expected):
+    for step in range(1, 30):
+        picked = sampler.pick(step, count, PROBLEMS, ledger, seed=0)
+        assert len(picked) == expected
+        assert len({problem.id for problem in picked}) == expected
+        assert set(picked) <= set(PROBLEMS)
+        ledger.record([Visit(step, problem.id, 8, step % 9, 3.0) for problem in picked])
+
+
+@pytest.mark.parametrize("sampler", SAMPLERS, ids=lambda s: s.type)
+def test_a_pick_depends_on_step_seed_and_ledger_alone(sampler, ledger, tmp_path):
+    def picks(opened, seed):
+        return [sampler.pick(step, 4, PROBLEMS, opened, seed) for step in range(1, 9)]
+
+    ledger.record([visit(1, "a", right=0), visit(1, "b", right=4)])
+    first = picks(ledger, seed=0)
+    assert picks(ledger, seed=0) == first
+    assert picks(ledger, seed=1) != first
+    assert len({tuple(problem.id for problem in picked) for picked in first}) > 1
+    with Ledger(tmp_path / "other") as other:
+        other.record(ledger.visits())
+        assert picks(other, seed=0) == first
+
+
+@pytest.mark.parametrize("count", [1, 2, 5, 10])
+def test_uniform_meets_each_problem_once_an_epoch(ledger, count):
+    steps = len(PROBLEMS) // count
+    epochs = []
+    for epoch in range(4):
+        picked = [Uniform().pick(epoch * steps + batch + 1, count, PROBLEMS, ledger, seed=3) for batch in range(steps)]
+        epochs.append([problem.id for batch in picked for problem in batch])
+        assert sorted(epochs[-1]) == sorted(problem.id for problem in PROBLEMS)
+    assert len(set(map(tuple, epochs))) == 4, "every epoch has the same order"
+
+
+def test_uniform_leaves_out_a_last_batch_that_is_not_full(ledger):
+    met = Counter()
+    for step in range(1, 3 * 400 + 1):  # 10 problems by 3: three batches an epoch, one problem left out
+        met.update(problem.id for problem in Uniform().pick(step, 3, PROBLEMS, ledger, seed=0))
+        if step % 3 == 0:
+            assert met.total() == 3 * step
+    # Who is left out is chosen anew each epoch: 360 visits in 400 epochs for everyone, standard deviation 6.
+    assert min(met.values()) > 330
+    assert max(met.values()) < 390
+
+
+def weighted_draw_shares(weights, count):
+    """Chance of each to be among `count` drawn one after another by weight, by adding up every order."""
+    shares = [0.0] * len(weights)
+    for order in itertools.permutations(range(len(weights)), count):
+        chance, left = 1.0, sum(weights)
+        for index in order:
+            chance, left = chance * weights[index] / left, left - weights[index]
+        for index in order:
+            shares[index] += chance
+    return shares
+
+
+@pytest.mark.parametrize(("floor", "count"), [(0.02, 1), (0.02, 2), (0.1, 3)])
+def test_pass_rate_samples_by_its_weights(ledger, floor, count):
+    rights = {"a": 0, "b": 1, "c": 4, "d": 6, "e": 8}
+    # An earlier visit must not count: it is the last that gives the pass rate.
+    ledger.record([visit(1, name, right=8 - right) for name, right in rights.items()])
+    ledger.record([visit(2, name, right=right) for name, right in rights.items()])
+    weights = [right / 8 * (1 - right / 8) + floor for right in rights.values()]
+    sampler, steps, met = PassRate(floor=floor), 4000, Counter()
+    for step in range(steps):
+        met.update(problem.id for problem in sampler.pick(step, count, PROBLEMS[:5], ledger, seed=0))
+    assert met.total() == steps * count
+    for problem, share in zip(PROBLEMS, weighted_draw_shares(weights, count), strict=False):
+        # Inclusions are binomial; five tests of three runs, so a strict level.
+        assert stats.binomtest(met[problem.id], steps, share).pvalue > 1e-4, problem.id
+
+
+def test_a_tiny_floor_still_draws_among_the_hopeless_by_chance(ledger):
+    """Weights of 1e-5 are equal, so over many steps all ten come up, not those that stand first in the list."""
+    ledger.record([visit(1, name, right=0) for name in "abcdefghij"])
+    met = Counter()
+    for step in range(500):
+        met.update(problem.id for problem in PassRate(floor=1e-5).pick(step, 2, PROBLEMS, ledger, seed=0))
+    assert stats.chisquare([met[problem.id] for problem in PROBLEMS]).pvalue > 1e-4
+
+
+def test_without_a_floor_mastered_problems_are_left_alone(ledger):
+    """floor = 0 must either be refused, or take what has a chance first and fill up with the rest."""
+    ledger.record([visit(1, name, right=4 if name in "abc" else 8) for name in "abcdefghij"])
+    try:
+        sampler = PassRate(floor=0.0)
+    except ValueError:
+        return
+    picked = sampler.pick(1, 5, PROBLEMS, ledger, seed=0)
+    assert len({problem.id for problem in picked}) == 5
+    assert set(PROBLEMS[:3]) <= set(picked)

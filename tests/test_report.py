@@ -1,0 +1,524 @@
+"""The run's page: its numbers are those of the run's files, nothing a model wrote becomes markup, and it stands alone."""
+
+import base64
+import doctest
+import gzip
+import hashlib
+import json
+import math
+import random
+import re
+import shutil
+import sqlite3
+import subprocess
+from html.parser import HTMLParser
+from pathlib import Path
+from typing import Any
+
+import plotly.graph_objects as go
+import pyarrow.parquet as pq
+import pytest
+from plotly.offline import get_plotlyjs
+
+from outgrow.curriculum import Ledger, Visit
+from outgrow.errors import OutgrowError, UsageError
+from outgrow.evaluate import Evaluation, paired_delta
+from outgrow.evaluate.sample import Sample
+from outgrow.problems import Problem
+from outgrow.recipes import dump_recipe, parse_recipe
+from outgrow.report import curves, write_report
+from outgrow.report import words as report_words
+from outgrow.runs.files import append_line
+from outgrow.verify import Verdict
+
+K = 8
+STEPS = 30
+LIMIT = 3_000_000
+PAYLOAD = "<script>alert(1)</script></script><img src=x onerror=\"document.title='owned'\">\u2028</pre>&amp;"
+CHROMIUM = next((path for name in ("chromium", "chromium-browser", "google-chrome") if (path := shutil.which(name))), None)
+
+
+class Page(HTMLParser):
+    """A written page taken apart: its elements, its text, its tables and its script blocks."""
+
+    def __init__(self, path: Path) -> None:
+        super().__init__(convert_charrefs=True)
+        self.source = path.read_text(encoding="utf-8")
+        self.elements: list[tuple[str, dict[str, str | None]]] = []
+        self.scripts: list[tuple[str | None, str]] = []
+        self.tables: list[list[list[str]]] = []
+        self.pres: list[str] = []
+        self.text = ""
+        self._inside = ""
+        self._in_cell = False
+        self.feed(self.source)
+        self.text = re.sub(r"\s+", " ", self.text)
+        self.tables = [[[cell.strip() for cell in row] for row in rows] for rows in self.tables]
+
+    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        self.elements.append((tag, dict(attrs)))
+        if tag in ("script", "style", "pre"):
+            self._inside = tag
+        if tag == "script":
+            self.scripts.append((dict(attrs).get("type"), ""))
+        elif tag == "pre":
+            self.pres.append("")
+        elif tag == "table":
+            self.tables.append([])
+        elif tag == "tr":
+            self.tables[-1].append([])
+        elif tag in ("td", "th"):
+            self.tables[-1][-1].append("")
+            self._in_cell = True
+
+    def handle_endtag(self, tag: str) -> None:
+        if tag == self._inside:
+            self._inside = ""
+        elif tag in ("td", "th"):
+            self._in_cell = False
+
+    def handle_data(self, data: str) -> None:
+        if self._inside == "script":
+            kind, text = self.scripts[-1]
+            self.scripts[-1] = kind, text + data
+        elif self._inside != "style":
+            self.text += data
+            if self._inside == "pre":
+                self.pres[-1] += data
+            if self._in_cell:
+                self.tables[-1][-1][-1] = self.tables[-1][-1][-1] + data
+
+    def figures(self) -> list[dict[str, Any]]:
+        return [json.loads(text) for kind, text in self.scripts if kind == "application/json"]
+
+    def table(self, first_heading: str) -> dict[str, list[str]]:
+        """Row heading -> cells, of the first table whose head begins so."""
+        rows = next(rows for rows in self.tables if rows[0][0] == first_heading)
+        return {row[0]: row[1:] for row in rows}
+
+
+def evaluation(chances: dict[int, float], seed: int, text: str = "12=12</think>\\boxed{12}", problems: int = 8) -> Evaluation:
+    """Two fields with as many levels as `chances` names; each level's problems are solved with its chance."""
+    rng = random.Random(seed)
+    samples = []
+    for field in ("sum", "clock"):
+        for level, chance in chances.items():
+            for number in range(problems):
+                own = min(1.0, max(0.0, chance + rng.uniform(-0.3, 0.3)))
+                for index in range(-1, K):
+                    verdict = (
+                        Verdict.RIGHT if rng.random() < own else rng.choice([Verdict.WRONG, Verdict.TRUNCATED, Verdict.NO_ANSWER])
+                    )
+                    extracted = "12" if verdict is Verdict.RIGHT else None
+                    place = (f"{field}:{level}:{number}", field, level, f"{field} {number}+{level}=?", "12")
+                    samples.append(Sample(*place, index, f"{text} {index}", verdict, extracted, rng.randint(5, 60)))
+    return Evaluation(samples)
+
+
+def write_recipe(run: Path, /, **sections: Any) -> None:
+    values = {
+        "name": "tiny",
+        "policy": {"model": "micro-base"},
+        "learn": {"steps": STEPS},
+        "run": {"dollars_per_hour": 2.5},
+        **sections,
+    }
+    run.mkdir(parents=True, exist_ok=True)
+    (run / "recipe.toml").write_text(dump_recipe(parse_recipe(values), {"made_with": {"outgrow": "0.1.0"}}), encoding="utf-8")
+
+
+def write_steps(run: Path, steps: int, extra: dict[str, float] | None = None) -> None:
+    rng = random.Random(0)
+    metrics, timings = [], [{"step": 0, "evaluation_before": 7.5}]
+    for step in range(1, steps + 1):
+        look = {"validation_pass_rate": rng.random()} if step % 10 == 1 else {}
+        taught = {} if step == 3 else {"loss": rng.gauss(0, 0.1), "grad_norm": rng.random(), "lr": 1e-3}
+        shares = {
+            name: rng.random() / 4 for name in ("truncated", "no_answer", "verifier_failed", "informative", "clip_low", "clip_high")
+        }
+        gaps = {"gap_mean": 1e-7 * rng.random(), "gap_max": 1e-5}
+        rewards = {"reward": rng.random(), "reward_accuracy": rng.random(), "reward_format": rng.random()}
+        rest = {"pass_rate": rng.random(), "length": rng.uniform(10, 60), "entropy": rng.random(), "kl": rng.random()}
+        metrics.append({"step": step, **look, **rest, **shares, **rewards, **gaps, **taught, **(extra or {})})
+        timings.append(
+            {"step": step, "validation": 0.25, "generation": rng.random(), "verification": 0.01, "learning": rng.random()}
+        )
+    for name, rows in (("metrics.jsonl", metrics), ("timings.jsonl", timings)):
+        (run / name).write_text("".join(json.dumps(row) + "\n" for row in rows))
+    with Ledger(run / "ledger.sqlite") as ledger:
+        ledger.enter([Problem(f"p{number}", "sum", 1, "1+1=?", "2") for number in range(50)])
+        visited = [(step, number) for step in range(1, steps + 1) for number in rng.sample(range(50), 6)]
+        ledger.record([Visit(step, f"p{number}", 8, rng.choice([0, 0, 1, 2, 3, 4, 6, 7, 8, 8]), 20.0) for step, number in visited])
+
+
+def save(run: Path, name: str, found: Evaluation) -> None:
+    (run / "evals").mkdir(exist_ok=True)
+    found.save(run / "evals" / f"{name}.parquet")
+
+
+@pytest.fixture(scope="module")
+def run(tmp_path_factory):
+    """A finished RL run that went well."""
+    path = tmp_path_factory.mktemp("runs") / "good"
+    write_recipe(path)
+    write_steps(path, STEPS)
+    save(path, "before", evaluation({1: 0.4, 2: 0.2, 3: 0.0}, seed=1))
+    save(path, "after", evaluation({1: 0.9, 2: 0.6, 3: 0.1}, seed=2))
+    return path
+
+
+@pytest.fixture(scope="module")
+def page(run):
+    return Page(write_report(run))
+
+
+def rows_of(run: Path, name: str) -> list[dict[str, Any]]:
+    return pq.read_table(run / "evals" / f"{name}.parquet").to_pylist()
+
+
+def rates_of(rows: list[dict[str, Any]], field: str | None = None, level: int | None = None) -> dict[str, float]:
+    """Problem -> pass rate, from the raw rows alone."""
+    chosen = [r for r in rows if r["index"] >= 0 and field in (None, r["field"]) and level in (None, r["level"])]
+    ids = dict.fromkeys(r["problem_id"] for r in chosen)
+    return {id: sum(r["verdict"] == "right" for r in chosen if r["problem_id"] == id) / K for id in ids}
+
+
+def mean(values) -> float:
+    values = list(values)
+    return sum(values) / len(values)
+
+
+def test_headline_says_gain_interval_and_n(run, page):
+    delta = paired_delta(*(Evaluation.load(run / "evals" / f"{name}.parquet") for name in ("before", "after")))
+    low, high = (f"{100 * end:.1f}" for end in delta["ci95"])
+    gain = 100 * (mean(rates_of(rows_of(run, "after")).values()) - mean(rates_of(rows_of(run, "before")).values()))
+    assert f"pass@1 rose by {gain:.1f} points ({low}–{high}), n = 48 problems × 8 samples." in page.text
+
+
+@pytest.mark.parametrize(
+    ("after", "words"),
+    [
+        ({1: 0.0, 2: 0.0, 3: 0.0}, r"pass@1 fell by (\d+\.\d) points \(\d+\.\d–\d+\.\d\), n = 48 problems × 8 samples\."),
+        (
+            {1: 0.4, 2: 0.2, 3: 0.0},
+            r"No difference shown: pass@1 changed by [+−]?(\d+\.\d) points \(−\d+\.\d to \+\d+\.\d\), n = 48",
+        ),
+    ],
+)
+def test_headline_of_a_loss_and_of_no_difference(tmp_path, after, words):
+    write_recipe(tmp_path)
+    before, later = evaluation({1: 0.4, 2: 0.2, 3: 0.0}, seed=1), evaluation(after, seed=5)
+    save(tmp_path, "before", before)
+    save(tmp_path, "after", later)
+    found = re.search(words, Page(write_report(tmp_path)).text)
+    assert found
+    assert found[1] == f"{100 * abs(paired_delta(before, later)['pass@1']):.1f}"
+
+
+def test_every_measure_equals_the_files(run, page):
+    rows = page.table("Measure")
+    columns = {"before": 0, "after": 1}
+    for name, column in columns.items():
+        raw = rows_of(run, name)
+        rates = rates_of(raw)
+        drawn = [row for row in raw if row["index"] >= 0]
+        low, high = Evaluation.load(run / "evals" / f"{name}.parquet").summary()["ci95"]
+        cells = {heading.split()[0]: cells[column] for heading, cells in rows.items() if cells}
+        assert cells["pass@1"] == f"{100 * mean(rates.values()):.1f}% ({100 * low:.1f}–{100 * high:.1f})"
+        greedy = mean(row["verdict"] == "right" for row in raw if row["index"] == -1)
+        assert cells["greedy"].startswith(f"{100 * greedy:.1f}% (")
+        for k in (2, 4, 8):
+            chance = mean(1 - math.comb(round(K * (1 - rate)), k) / math.comb(K, k) for rate in rates.values())
+            assert cells[f"pass@{k}"].startswith(f"{100 * chance:.1f}% (")
+        assert cells["sometimes"].startswith(f"{100 * mean(0 < rate < 1 for rate in rates.values()):.1f}% (")
+        assert cells["truncated"].startswith(f"{100 * mean(row['verdict'] == 'truncated' for row in drawn):.1f}% (")
+        assert cells["no"].startswith(f"{100 * mean(row['verdict'] == 'no answer' for row in drawn):.1f}% (")
+        assert cells["length"].startswith(f"{mean(row['length'] for row in drawn):.1f} (")
+    assert "n = 48 problems × 8 samples at temperature 1.0" in page.text
+
+
+def test_heat_maps_equal_the_files(run, page):
+    before, after = rows_of(run, "before"), rows_of(run, "after")
+    maps = [rows for rows in page.tables if rows[0] == ["", "1", "2", "3", "all"]]
+    assert len(maps) == 3
+    for row in range(1, 4):
+        field = [None, "sum", "clock", None][row]
+        assert [rows[row][0] for rows in maps] == [field or "all"] * 3
+        for column, level in enumerate([1, 2, 3, None], start=1):
+            first, second = (mean(rates_of(rows, field, level).values()) for rows in (before, after))
+            assert [maps[0][row][column], maps[1][row][column]] == [f"{100 * first:.0f}", f"{100 * second:.0f}"]
+            assert float(maps[2][row][column].replace("−", "-")) == pytest.approx(100 * (second - first), abs=0.51)
+    hints = [attributes["title"] for tag, attributes in page.elements if tag == "td" and "title" in attributes]
+    assert len(hints) == 36
+    assert all(re.fullmatch(r".*: \S+.*\(.+\), n = \d+ problems × 8 samples", hint or "") for hint in hints)
+
+
+def test_problems_won_and_lost_are_the_extremes_with_their_texts(run, page):
+    first, second = rates_of(rows_of(run, "before")), rates_of(rows_of(run, "after"))
+    changes = sorted(second[id] - first[id] for id in first)
+    gains = [change for change in reversed(changes) if change > 0][:5]
+    losses = [change for change in changes if change < 0][:5]
+    shown = [
+        float(change.replace("−", "-")) / 100 for change in re.findall(r"([+−]\d+\.\d) points (?:sum|clock), level", page.text)
+    ]
+    assert shown == pytest.approx(gains + losses, abs=0.00051)
+    best = max(first, key=lambda id: second[id] - first[id])
+    before, after = (
+        [row for row in rows_of(run, name) if row["problem_id"] == best and row["index"] >= 0] for name in ("before", "after")
+    )
+    assert page.pres[:3] == [
+        before[0]["question"],
+        next(row["text"] for row in before if row["verdict"] != "right"),
+        next(row["text"] for row in after if row["verdict"] == "right"),
+    ]
+    assert "Expected answer: 12" in page.text
+
+
+def test_curves_are_smoothed_over_their_own_raw_points(run, page):
+    rows = [json.loads(line) for line in (run / "metrics.jsonl").read_text().splitlines()]
+    traces = {trace["name"]: trace for figure in page.figures() for trace in figure["data"] if trace["type"] == "scatter"}
+    training = traces["training"]
+    raw = [row["pass_rate"] for row in rows]
+    assert training["customdata"] == pytest.approx(raw, rel=1e-3)
+    assert training["y"][9] == pytest.approx(mean(raw[8:11]), rel=1e-3)
+    assert "centred means over 3 steps" in page.text
+    looks = [(row["step"], row["validation_pass_rate"]) for row in rows if "validation_pass_rate" in row]
+    assert traces["validation"]["x"] == [step for step, _ in looks]
+    assert traces["validation"]["y"] == pytest.approx([rate for _, rate in looks], rel=1e-3)
+    summary = Evaluation.load(run / "evals" / "after.parquet").summary()
+    end = traces["test, after"]
+    assert (end["x"], end["y"]) == ([STEPS], [pytest.approx(summary["pass@1"], rel=1e-3)])
+    assert end["error_y"]["array"][0] == pytest.approx(summary["ci95"][1] - summary["pass@1"], rel=1e-2)
+    named = {"all together", "accuracy", "format", "mean length", "entropy", "KL", "clipped low", "clipped high", "mean", "largest"}
+    named |= {"gradient norm", "learning rate", "loss", "informative groups", "truncated", "no answer", "verifier failed"}
+    assert named <= traces.keys()
+    assert page.table("steps")["1–3"][4] == f"{mean(row['kl'] for row in rows[:3]):.3g}"
+    assert page.table("steps")["1–3"][1] == f"{100 * mean(raw[:3]):.1f}%"
+    assert all(y == float(f"{y:.4g}") for trace in traces.values() for y in trace["y"] if y is not None)
+
+
+def test_histogram_equals_the_ledger(run, page):
+    figure = next(figure for figure in page.figures() if figure["layout"]["yaxis"]["title"]["text"] == "share of visits")
+    assert [trace["name"] for trace in figure["data"]] == list(curves.BUCKETS)
+    db = sqlite3.connect(run / "ledger.sqlite")
+    bounds = [
+        ("right = 0",),
+        ("right > 0 AND right <= 2",),
+        ("right > 2 AND right <= 4",),
+        ("right > 4 AND right <= 6",),
+        ("right = 7",),
+        ("right = 8",),
+    ]
+    counts = [db.execute(f"SELECT count(*) FROM visits WHERE step IN (1, 2) AND {where}").fetchone()[0] for (where,) in bounds]
+    db.close()
+    assert [trace["x"][0] for trace in figure["data"]] == ["1–2"] * 6
+    assert [trace["customdata"][0] for trace in figure["data"]] == [f"{count} of 12" for count in counts]
+    assert [trace["y"][0] for trace in figure["data"]] == pytest.approx([count / 12 for count in counts], rel=1e-3)
+
+
+def test_time_and_cost_equal_the_timings(run, page):
+    rows = [json.loads(line) for line in (run / "timings.jsonl").read_text().splitlines()]
+    totals = {key: sum(row.get(key, 0.0) for row in rows) for key in ("evaluation_before", "generation", "learning")}
+    wall = sum(value for row in rows for key, value in row.items() if key != "step")
+    table = page.table("phase")
+    for phase, seconds in totals.items():
+        assert table[phase.replace("_", " ")] == [f"{seconds:.1f} s", f"{seconds / wall:.0%}"]
+    assert f"${wall / 3600 * 2.5:.2f} ({wall / 3600:.2f} h at $2.50 an hour)" in page.text
+    assert "1,440 rollouts of 50 of 50 problems" in page.text
+    assert (run / "recipe.toml").read_text() in page.pres
+
+
+def test_no_price_is_said(tmp_path):
+    write_recipe(tmp_path, run={})
+    assert "no price given" in Page(write_report(tmp_path)).text
+
+
+def test_page_stands_alone_and_is_the_same_again(run, page):
+    left = {path.name for path in run.iterdir()}
+    first = (run / "report.html").read_bytes()
+    assert len(first) <= LIMIT
+    write_report(run)
+    assert (run / "report.html").read_bytes() == first
+    assert {path.name for path in run.iterdir()} == left
+    assert not [attributes for _, attributes in page.elements if {"src", "srcset", "data", "action"} & attributes.keys()]
+    assert all((attributes["href"] or "").startswith("#") for _, attributes in page.elements if "href" in attributes)
+    style = page.source[page.source.index("<style>") : page.source.index("</style>")]
+    assert "url(" not in style
+    assert "@import" not in style
+    assert ("meta", {"name": "viewport", "content": "width=device-width, initial-scale=1"}) in page.elements
+    assert str(run.parent) not in page.source
+
+
+def test_only_the_two_known_scripts_may_run(page):
+    packed = next(text for kind, text in page.scripts if kind == "text/plain")
+    plotly = gzip.decompress(base64.b64decode(packed))
+    own = [text for kind, text in page.scripts if kind is None]
+    assert plotly.decode() == get_plotlyjs()
+    assert len(own) == 1
+    policy = next(
+        a["content"] or "" for tag, a in page.elements if tag == "meta" and a.get("http-equiv") == "Content-Security-Policy"
+    )
+    hashes = [base64.b64encode(hashlib.sha256(text).digest()).decode() for text in (own[0].encode(), plotly)]
+    assert f"default-src 'none'; script-src 'sha256-{hashes[0]}' 'sha256-{hashes[1]}';" in policy
+
+
+def test_figures_are_what_plotly_takes_and_colours_are_the_pages(page):
+    style = page.source[page.source.index("<style>") : page.source.index("</style>")]
+    light, dark = style.split("prefers-color-scheme: dark")
+    figures = page.figures()
+    assert len(figures) == 14
+    for figure in figures:
+        text = json.dumps(figure)
+        for name in set(re.findall(r'"@([\w-]+)"', text)):
+            assert f"--{name}:" in light
+            assert f"--{name}:" in dark
+        go.Figure(json.loads(re.sub(r'"@[\w-]+"', '"#123456"', text)))
+        assert figure["layout"]["hovermode"] == "x unified"
+        assert figure["layout"]["xaxis"]["title"]["text"]
+        assert figure["layout"]["yaxis"]["title"]["text"]
+
+
+@pytest.fixture(scope="module")
+def hostile(tmp_path_factory):
+    """A run in which everything that can carry text carries markup."""
+    path = tmp_path_factory.mktemp("runs") / "hostile"
+    write_recipe(path, name=PAYLOAD, description=PAYLOAD, expected=PAYLOAD, evaluate={"suite": PAYLOAD})
+    write_steps(path, STEPS, {PAYLOAD: 0.5, f"reward_{PAYLOAD}": 0.5})
+    for name, right in (("before", Verdict.WRONG), ("after", Verdict.RIGHT)):
+        samples = [
+            Sample(f"{PAYLOAD}{n}", PAYLOAD, 1, PAYLOAD, PAYLOAD, index, PAYLOAD, right, PAYLOAD, 9)
+            for n in range(3)
+            for index in range(-1, K)
+        ]
+        save(path, name, Evaluation(samples))
+    write_report(path)
+    return path
+
+
+def test_nothing_a_model_wrote_becomes_markup(hostile, page):
+    found = Page(hostile / "report.html")
+    assert {tag for tag, _ in found.elements} <= {tag for tag, _ in page.elements}
+    assert not [attributes for _, attributes in found.elements if any(name.startswith("on") for name in attributes)]
+    assert [kind for kind, _ in found.scripts if kind != "application/json"] == [
+        kind for kind, _ in page.scripts if kind != "application/json"
+    ]
+    blocks = [text for kind, text in found.scripts if kind == "application/json"]
+    assert not [text for text in blocks if set("<>&\u2028\u2029") & set(text)]
+    assert found.pres.count(PAYLOAD) == 9  # question, before and after of three problems
+    assert f"<h1>{hostile.name}</h1>" in found.source
+
+
+def test_markup_in_chart_names_is_text_to_plotly_too(hostile):
+    names = {trace["name"] for figure in Page(hostile / "report.html").figures() for trace in figure["data"]}
+    assert "&lt;script&gt;alert(1)" in " ".join(names)
+    assert not [name for name in names if "<" in name]
+
+
+def test_real_browser_draws_the_charts_and_runs_nothing_else(hostile, tmp_path):
+    if CHROMIUM is None:
+        pytest.skip("no chromium on this machine")
+    offline = (
+        "--disable-background-networking",
+        "--disable-component-update",
+        "--disable-sync",
+        "--disable-quic",
+        "--no-first-run",
+    )
+    command = [CHROMIUM, "--headless", "--no-sandbox", "--disable-gpu", *offline, f"--user-data-dir={tmp_path}"]
+    command += ["--virtual-time-budget=5000", "--dump-dom"]
+    done = subprocess.run([*command, (hostile / "report.html").as_uri()], capture_output=True, text=True, timeout=120)
+    dom = done.stdout
+    assert f"<title>{hostile.name} · outgrow</title>" in dom
+    assert 'class="drawn"' in dom
+    body = re.sub(r"<script.*?</script>", "", dom, flags=re.DOTALL)
+    assert body.count('class="main-svg"') >= 14
+    assert "<img" not in body
+    assert "&lt;script&gt;alert(1)&lt;/script&gt;&lt;/script&gt;&lt;img src=x onerror=" in body
+
+
+@pytest.mark.parametrize("steps", [0, 4])
+@pytest.mark.parametrize("measured", [False, True])
+def test_unfinished_run_says_what_is_missing(tmp_path, steps, measured):
+    write_recipe(tmp_path)
+    if steps:
+        write_steps(tmp_path, steps)
+    if measured:
+        save(tmp_path, "before", evaluation({1: 0.4}, seed=1))
+    page = Page(write_report(tmp_path))
+    assert f"Unfinished: step {steps} of {STEPS}" in page.text
+    assert "not measured after training yet" in page.text
+    assert ("Nothing has been measured yet." in page.text) is not measured
+    assert ("before training, n = 16 problems × 8 samples; not measured after training yet." in page.text) is measured
+    assert ("No step is done yet." in page.text) is (steps == 0)
+    assert ("No problem has been visited yet." in page.text) is (steps == 0)
+    assert "one after training" in page.text
+    assert bool(page.figures()) is (steps > 0)
+
+
+def test_torn_last_line_and_a_ledger_in_use(tmp_path):
+    write_recipe(tmp_path)
+    write_steps(tmp_path, 4)
+    with (tmp_path / "metrics.jsonl").open("a") as file:
+        file.write('{"step": 5, "pass_')
+    with Ledger(tmp_path / "ledger.sqlite") as ledger:
+        ledger.record([Visit(5, "p0", 8, 8, 3.0)])  # still in the write-ahead log
+        page = Page(write_report(tmp_path))
+    assert "Unfinished: step 4 of 30" in page.text
+    assert f"{25 * 8} rollouts of" in page.text
+
+
+def test_fine_tuning_run(tmp_path):
+    values = {"kind": "sft", "policy": {"init": {"layers": 2}}, "learn": {"steps": 12, "batch_size": 4}}
+    write_recipe(tmp_path, **values)
+    for step in range(1, 13):
+        append_line(tmp_path / "metrics.jsonl", {"step": step, "loss": 3 / step, "grad_norm": 1.0, "lr": 1e-3})
+        append_line(tmp_path / "timings.jsonl", {"step": step, "learning": 0.5})
+    save(tmp_path, "before", evaluation({1: 0.0}, seed=1))
+    save(tmp_path, "after", evaluation({1: 0.8}, seed=2))
+    page = Page(write_report(tmp_path))
+    assert "pass@1 rose by" in page.text
+    assert "Unfinished" not in page.text
+    assert "Pass rates of visited problems" not in page.text
+    titles = [figure["layout"]["yaxis"]["title"]["text"] for figure in page.figures()]
+    assert titles == ["loss", "norm", "learning rate", "seconds a step"]
+    assert page.table("steps")["1–2"] == [f"{(3 + 1.5) / 2:.3g}", "1", "0.001"]
+    assert {path.name for path in tmp_path.iterdir()} == {"recipe.toml", "metrics.jsonl", "timings.jsonl", "evals", "report.html"}
+
+
+def test_long_run_with_long_completions_stays_small(tmp_path):
+    write_recipe(tmp_path, learn={"steps": 3000})
+    write_steps(tmp_path, 3000)
+    for name, chance in (("before", 0.2), ("after", 0.7)):
+        save(tmp_path, name, evaluation({1: chance}, seed=len(name), text="<b>&" * 8000, problems=10))
+    path = write_report(tmp_path)
+    assert path.stat().st_size <= LIMIT
+    page = Page(path)
+    assert "6 averaged into one" in page.text
+    assert max(len(trace["x"]) for figure in page.figures() for trace in figure["data"]) <= curves.MAX_POINTS
+    assert "characters left out" in page.text
+
+
+def test_bad_folders_are_told_in_one_line(tmp_path):
+    with pytest.raises(UsageError, match="no run here"):
+        write_report(tmp_path / "nowhere")
+    write_recipe(tmp_path)
+    damaged = {"metrics.jsonl": "not json\n", "ledger.sqlite": "no database, " * 99, "evals/after.parquet": "no parquet"}
+    (tmp_path / "evals").mkdir()
+    for name, content in damaged.items():
+        (tmp_path / name).write_text(content)
+        with pytest.raises(OutgrowError, match=Path(name).name) as caught:
+            write_report(tmp_path)
+        assert "\n" not in str(caught.value)
+        (tmp_path / name).unlink()
+    save(tmp_path, "before", evaluation({1: 0.2}, seed=1))
+    save(tmp_path, "after", evaluation({2: 0.2}, seed=1))
+    with pytest.raises(OutgrowError, match="different problems"):
+        write_report(tmp_path)
+    assert not (tmp_path / "report.html").exists()
+
+
+@pytest.mark.parametrize("module", [curves, report_words])
+def test_examples_in_docstrings(module):
+    found = doctest.testmod(module)
+    assert found.attempted > 0
+    assert found.failed == 0

@@ -1,0 +1,156 @@
+"""A run that is killed, stopped, or runs out of disk continues to the same last bit as one that never was."""
+
+import json
+import random
+import re
+import signal
+import subprocess
+import sys
+
+import pytest
+
+from outgrow.errors import OutgrowError, UsageError
+from outgrow.learn.loop import resume, train
+from outgrow.recipes import load_recipe
+from runs_helper import SMALL, Silent, fingerprint, signal_when, start
+
+STEPS = 30
+
+
+@pytest.fixture(scope="module")
+def uninterrupted(tmp_path_factory):
+    path = tmp_path_factory.mktemp("whole") / "run"
+    process = start(path)
+    process.join()
+    assert process.exitcode == 0
+    return path
+
+
+def assert_same(one, other):
+    first, second = fingerprint(one), fingerprint(other)
+    for name in first:
+        assert first[name] == second[name], name
+
+
+def test_the_run_really_trained(uninterrupted):
+    summary = json.loads((uninterrupted / "summary.json").read_text())
+    assert summary["steps"] == STEPS
+    assert summary["rollouts"] == STEPS * 6 * 4
+    assert {"pass@1", "ci95", "greedy", "n", "k"} <= summary["before"].keys() & summary["after"].keys()
+    assert {"pass@1", "ci95"} <= summary["paired_delta"].keys()
+    assert summary["wall_s"] > 0
+
+
+def test_twenty_kills(uninterrupted, tmp_path):
+    """kill -9 at 20 random moments: while loading, measuring, generating, learning, writing a checkpoint."""
+    rng = random.Random(20)
+    path = tmp_path / "run"
+    # A moment is a step and a delay after it; step 0 is before the first one (loading, measuring), the last is measuring after.
+    moments = sorted([(rng.randint(0, STEPS), rng.random() * 0.25) for _ in range(18)] + [(0, rng.random()), (STEPS, 0.05)])
+    codes = [signal_when(start(path), path, step, delay, signal.SIGKILL) for step, delay in moments]
+    assert codes.count(-signal.SIGKILL) >= 15, codes  # a kill that came after the end proves nothing
+    last = start(path)
+    last.join()
+    assert last.exitcode == 0
+    assert_same(uninterrupted, path)
+
+
+@pytest.mark.parametrize("seed", range(3))
+def test_sigterm_loses_at_most_the_step_in_hand(uninterrupted, tmp_path, seed):
+    rng = random.Random(seed)
+    path = tmp_path / "run"
+    code = signal_when(start(path), path, rng.randint(2, STEPS - 5), rng.random() * 0.2, signal.SIGTERM)
+    assert code == 128 + signal.SIGTERM
+    done = (path / "metrics.jsonl").read_bytes().count(b"\n")
+    assert (path / "checkpoints" / "latest").resolve().name == f"step-{done:06d}"
+    last = start(path)
+    last.join()
+    assert last.exitcode == 0
+    assert_same(uninterrupted, path)
+
+
+def test_torn_checkpoint_is_passed_over_loudly(uninterrupted, tmp_path):
+    path = tmp_path / "run"
+    signal_when(start(path), path, 10, 0.0, signal.SIGTERM)
+    newest = (path / "checkpoints" / "latest").resolve()
+    weights = newest / "policy" / "model.safetensors"
+    weights.write_bytes(weights.read_bytes()[:-1000])
+    watcher = Silent()
+    resume(path, [], watcher)
+    assert any(newest.name in note and "torn" in note for note in watcher.notes)
+    assert_same(uninterrupted, path)
+
+
+def test_full_disk_while_checkpointing(uninterrupted, tmp_path):
+    path = tmp_path / "run"
+    signal_when(start(path), path, 7, 0.0, signal.SIGTERM)
+    before = sorted(entry.name for entry in (path / "checkpoints").iterdir())
+    command = [
+        sys.executable,
+        "-c",
+        "import resource, sys; resource.setrlimit(resource.RLIMIT_FSIZE, (1_000_000, 1_000_000)); "
+        "from outgrow.cli import main; sys.argv = ['outgrow', 'resume', sys.argv[1]]; main()",
+        str(path),
+    ]
+    result = subprocess.run(command, capture_output=True, text=True, timeout=120)
+    assert result.returncode == 1
+    lines = [line for line in result.stderr.splitlines() if line.startswith("outgrow: ")]
+    assert len(lines) == 1, result.stderr
+    assert "Traceback" not in result.stderr
+    assert "could not be written" in lines[0]
+    assert f"outgrow resume {path}" in lines[0]
+    assert sorted(entry.name for entry in (path / "checkpoints").iterdir()) == before
+    last = start(path)
+    last.join()
+    assert last.exitcode == 0
+    assert_same(uninterrupted, path)
+
+
+def test_the_same_recipe_twice_gives_the_same_bytes(uninterrupted, tmp_path):
+    again = start(tmp_path / "again")
+    again.join()
+    assert_same(uninterrupted, tmp_path / "again")
+
+
+def test_another_seed_gives_another_run(uninterrupted, tmp_path):
+    other = start(tmp_path / "other", ["seed=1"])
+    other.join()
+    assert fingerprint(tmp_path / "other")["weights"] != fingerprint(uninterrupted)["weights"]
+
+
+def test_train_into_a_run_names_resume(uninterrupted):
+    with pytest.raises(UsageError, match=re.escape(f"outgrow resume {uninterrupted}")):
+        train(load_recipe("micro", SMALL), uninterrupted, Silent())
+
+
+def test_resume_without_a_run_names_train(tmp_path):
+    with pytest.raises(UsageError, match="outgrow train"):
+        resume(tmp_path, [], Silent())
+
+
+def test_two_processes_cannot_hold_one_run(uninterrupted, tmp_path):
+    path = tmp_path / "run"
+    first = start(path)
+    while not (path / "metrics.jsonl").exists():
+        assert first.is_alive()
+    with pytest.raises(OutgrowError, match="another process"):
+        resume(path, [], Silent())
+    first.join()
+    assert_same(uninterrupted, path)
+
+
+def test_resume_refuses_another_base_model(uninterrupted, tmp_path):
+    path = tmp_path / "run"
+    signal_when(start(path), path, 3, 0.0, signal.SIGTERM)
+    recipe = path / "recipe.toml"
+    recipe.write_text(re.sub(r'base_sha256 = "\w+"', 'base_sha256 = "0"', recipe.read_text()))
+    with pytest.raises(UsageError, match="not the one it started from"):
+        resume(path, [], Silent())
+
+
+def test_resume_can_go_further(uninterrupted, tmp_path):
+    """More steps than first asked for: what a person does with a curve that still rises."""
+    path = tmp_path / "run"
+    signal_when(start(path, ["learn.steps=6"]), path, 6, 0.0, signal.SIGTERM)
+    resume(path, ["learn.steps=8"], Silent())
+    assert (path / "metrics.jsonl").read_bytes().count(b"\n") == 8

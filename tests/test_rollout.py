@@ -1,0 +1,299 @@
+"""The native engine against transformers: the same greedy text, the same log-probabilities, and draws that match them."""
+
+import copy
+
+import pytest
+import torch
+from scipy import stats
+from transformers import (
+    GPT2Config,
+    GPT2LMHeadModel,
+    LlamaConfig,
+    LlamaForCausalLM,
+    TemperatureLogitsWarper,
+    TopKLogitsWarper,
+    TopPLogitsWarper,
+)
+
+from outgrow.errors import UsageError
+from outgrow.policy import Policy, Sampling, completion_logprobs
+from outgrow.policy.micro import make_tokenizer
+from outgrow.problems.micro import Micro
+from outgrow.rollout import NativeEngine
+
+QUESTIONS = [problem.question for problem in Micro(split="test", per_level=1).load()]
+
+
+def engine_of(policy, **kwargs):
+    engine = NativeEngine(**kwargs)
+    engine.update(policy)
+    return engine
+
+
+def prompts_of(policy, questions=QUESTIONS):
+    return [policy.prompt_ids(question) for question in questions]
+
+
+def flat(groups):
+    return [rollout for group in groups for rollout in group]
+
+
+@torch.no_grad()
+def next_logits(policy, prompt, completion):
+    """Logits at every place of one completion, by transformers' plain forward pass, alone and unpadded."""
+    ids = torch.tensor([[*prompt, *completion]])
+    return policy.model(input_ids=ids, use_cache=False).logits[0, len(prompt) - 1 : -1]
+
+
+def plain_distribution(policy, prompt, completion, sampling):
+    """Log-probabilities (tokens, V) that transformers' own logits processors leave."""
+    scores = TemperatureLogitsWarper(sampling.temperature)(None, next_logits(policy, prompt, completion))
+    if sampling.top_k:
+        scores = TopKLogitsWarper(sampling.top_k)(None, scores)
+    if sampling.top_p < 1:
+        scores = TopPLogitsWarper(sampling.top_p)(None, scores)
+    return scores.log_softmax(-1)
+
+
+def plain_logprobs(policy, rollout, sampling):
+    logprobs = plain_distribution(policy, rollout.prompt_ids, rollout.completion_ids, sampling)
+    return logprobs.gather(-1, torch.tensor(rollout.completion_ids)[:, None]).squeeze(-1).tolist()
+
+
+@torch.no_grad()
+def generate_greedily(policy, prompts, max_tokens):
+    """Completions by transformers' own generate(), in one left-padded batch."""
+    width = max(map(len, prompts))
+    tokens = torch.tensor([[policy.pad_id] * (width - len(prompt)) + prompt for prompt in prompts])
+    mask = torch.tensor([[0] * (width - len(prompt)) + [1] * len(prompt) for prompt in prompts])
+    written = policy.model.generate(
+        input_ids=tokens, attention_mask=mask, do_sample=False, max_new_tokens=max_tokens, eos_token_id=policy.end_id,
+        pad_token_id=policy.pad_id,
+    )  # fmt: skip
+    rows = written[:, width:].tolist()
+    return [row[: row.index(policy.end_id) + 1] if policy.end_id in row else row for row in rows]
+
+
+def assert_same_greedy(policy, prompt, ours, theirs):
+    """Token for token, but for a tie: two tokens whose logits differ by no more than rounding."""
+    if ours == theirs:
+        return
+    place = next(i for i, (a, b) in enumerate(zip(ours, theirs, strict=False)) if a != b)
+    logits = next_logits(policy, prompt, ours[: place + 1])[-1]
+    assert abs(logits[ours[place]] - logits[theirs[place]]) < 1e-4, f"{policy.text(ours)!r} is not {policy.text(theirs)!r}"
+
+
+@pytest.mark.parametrize("name", ["shipped", "untrained"])
+def test_greedy_is_transformers_generate(request, name):
+    policy = request.getfixturevalue(name)
+    prompts = prompts_of(policy, QUESTIONS[::2])
+    assert len(set(map(len, prompts))) > 5, "prompts of many lengths in one batch"
+    greedy = Sampling(temperature=0.0, max_tokens=40)
+    groups = engine_of(policy).generate(prompts, 1, greedy, list(range(len(prompts))))
+    for prompt, [rollout], theirs in zip(prompts, groups, generate_greedily(policy, prompts, 40), strict=True):
+        assert rollout.prompt_ids == prompt
+        assert_same_greedy(policy, prompt, rollout.completion_ids, theirs)
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        {},
+        {"num_key_value_heads": 4},
+        {"num_key_value_heads": 1},
+        {"head_dim": 16},
+        {"tie_word_embeddings": False},
+        {"rms_norm_eps": 1e-2},
+        {"rope_parameters": {"rope_type": "default", "rope_theta": 50.0}},
+        {"hidden_act": "gelu"},
+        {"attention_bias": True},
+        {"mlp_bias": True},
+        {"rope_parameters": {"rope_type": "linear", "rope_theta": 10000.0, "factor": 4.0}},
+    ],
+    ids=str,
+)
+def test_any_llama_is_decoded_right_or_refused(change):
+    tokenizer = make_tokenizer()
+    settings = {
+        "vocab_size": len(tokenizer), "hidden_size": 32, "intermediate_size": 48, "num_hidden_layers": 2, "num_attention_heads": 4,
+        "num_key_value_heads": 2, "max_position_embeddings": 64, "initializer_range": 0.3,
+    }  # fmt: skip
+    with torch.random.fork_rng():
+        torch.manual_seed(1)
+        policy = Policy(LlamaForCausalLM(LlamaConfig(**{**settings, **change})).eval(), tokenizer)
+        for name, weight in policy.model.named_parameters():
+            if name.endswith("bias"):
+                torch.nn.init.normal_(weight, std=0.3)
+    try:
+        engine = engine_of(policy)
+    except UsageError:
+        return
+    prompts = prompts_of(policy, ["1+2=?", "binary 101=?"])
+    for rollout in flat(engine.generate(prompts, 2, Sampling(max_tokens=12), [1, 2])):
+        assert rollout.logprobs == pytest.approx(plain_logprobs(policy, rollout, Sampling()), abs=1e-4)
+
+
+def test_what_is_no_llama_is_refused_in_one_line():
+    model = GPT2LMHeadModel(GPT2Config(vocab_size=105, n_embd=16, n_layer=1, n_head=2))
+    with pytest.raises(UsageError, match="gpt2"):
+        NativeEngine().update(Policy(model, make_tokenizer()))
+
+
+SAMPLINGS = [
+    Sampling(temperature=1.0, max_tokens=24),
+    Sampling(temperature=0.6, max_tokens=24),
+    Sampling(temperature=1.0, top_p=0.9, max_tokens=24),
+    Sampling(temperature=1.0, top_k=5, max_tokens=24),
+    Sampling(temperature=0.6, top_k=20, top_p=0.95, max_tokens=24),
+]
+
+
+@pytest.mark.parametrize("name", ["shipped", "untrained"])
+@pytest.mark.parametrize("sampling", SAMPLINGS, ids=lambda s: f"T{s.temperature}-p{s.top_p}-k{s.top_k}")
+def test_sampled_logprobs_are_the_learners_and_transformers(request, name, sampling):
+    policy = request.getfixturevalue(name)
+    prompts = prompts_of(policy, QUESTIONS[::8])
+    rollouts = flat(engine_of(policy).generate(prompts, 3, sampling, list(range(len(prompts)))))
+    with torch.no_grad():
+        learner, _, mask = completion_logprobs(
+            policy, [r.prompt_ids for r in rollouts], [r.completion_ids for r in rollouts], sampling
+        )
+    for row, rollout in enumerate(rollouts):
+        length = len(rollout.completion_ids)
+        assert len(rollout.logprobs) == length == mask[row].sum()
+        assert rollout.logprobs == pytest.approx(learner[row, :length].tolist(), abs=1e-4)
+        assert rollout.logprobs == pytest.approx(plain_logprobs(policy, rollout, sampling), abs=1e-4)
+
+
+def chi_square(drawn, probabilities):
+    """p-value of counts against probabilities; rare tokens are put together."""
+    counts = torch.tensor(drawn).bincount(minlength=len(probabilities))
+    assert counts[probabilities == 0].sum() == 0
+    expected = probabilities.double() / probabilities.double().sum() * len(drawn)
+    often = expected >= 5
+    observed, wanted = counts[often].tolist(), expected[often].tolist()
+    if expected[~often].sum() > 0:
+        observed.append(counts[~often].sum().item())
+        wanted.append(expected[~often].sum().item())
+    assert len(observed) >= 4, "too few tokens to tell anything"
+    return stats.chisquare(observed, wanted, sum_check=False).pvalue
+
+
+@pytest.mark.parametrize(
+    "sampling", [Sampling(max_tokens=2), Sampling(temperature=0.6, top_p=0.8, max_tokens=2)], ids=["plain", "cut"]
+)
+def test_draws_match_the_softmax(untrained, sampling):
+    """The first token, and the second after the commonest first: draws of one step must not depend on those of another."""
+    prompt = untrained.prompt_ids("3+4=?")
+    [rollouts] = engine_of(untrained, max_rows=8000).generate([prompt], 4000, sampling, [5])
+
+    def probabilities(ids):
+        return plain_distribution(untrained, prompt, [*ids, 0], sampling)[-1].exp()
+
+    firsts = [rollout.completion_ids[0] for rollout in rollouts]
+    assert chi_square(firsts, probabilities([])) > 1e-3
+    common = max(set(firsts) - {untrained.end_id}, key=firsts.count)
+    seconds = [rollout.completion_ids[1] for rollout in rollouts if rollout.completion_ids[0] == common]
+    assert chi_square(seconds, probabilities([common])) > 1e-3
+
+
+def assert_same_rollouts(ours, theirs):
+    for one, other in zip(flat(ours), flat(theirs), strict=True):
+        assert one.prompt_ids == other.prompt_ids
+        assert one.completion_ids == other.completion_ids
+        assert one.logprobs == pytest.approx(other.logprobs, abs=1e-4)
+        assert (one.finished, one.text) == (other.finished, other.text)
+
+
+def test_a_group_depends_on_its_seed_and_not_on_its_neighbours(untrained):
+    engine, sampling = engine_of(untrained), Sampling(max_tokens=16)
+    prompts = prompts_of(untrained, QUESTIONS[:24:5])
+    seeds = [100 + index for index in range(len(prompts))]
+    together = engine.generate(prompts, 4, sampling, seeds)
+    assert_same_rollouts(together, [engine.generate([p], 4, sampling, [s])[0] for p, s in zip(prompts, seeds, strict=True)])
+    assert_same_rollouts(together[::-1], engine.generate(prompts[::-1], 4, sampling, seeds[::-1]))
+    others = engine.generate(prompts, 4, sampling, [seed + 1 for seed in seeds])
+    assert all(
+        [r.completion_ids for r in one] != [r.completion_ids for r in other] for one, other in zip(together, others, strict=True)
+    )
+    for group in together:
+        assert len({tuple(rollout.completion_ids) for rollout in group}) > 1, "the rollouts of a group are all the same"
+
+
+def test_splitting_by_max_rows_changes_nothing(untrained):
+    prompts, sampling = prompts_of(untrained, QUESTIONS[::8]), Sampling(max_tokens=12)
+    seeds = list(range(len(prompts)))
+    usual = engine_of(untrained).generate(prompts, 4, sampling, seeds)
+    for max_rows in (1, 4, 9):
+        assert_same_rollouts(engine_of(untrained, max_rows=max_rows).generate(prompts, 4, sampling, seeds), usual)
+
+
+@pytest.mark.parametrize("max_tokens", [1, 60])
+def test_finished_means_the_model_ended_it(untrained, max_tokens):
+    prompts = prompts_of(untrained, QUESTIONS[:8])
+    rollouts = flat(engine_of(untrained).generate(prompts, 40 // max_tokens + 8, Sampling(max_tokens=max_tokens), list(range(8))))
+    for rollout in rollouts:
+        ids = rollout.completion_ids
+        assert rollout.finished == (ids[-1] == untrained.end_id)
+        assert untrained.end_id not in ids[:-1]
+        assert len(ids) <= max_tokens if rollout.finished else len(ids) == max_tokens
+        assert rollout.text == untrained.tokenizer.decode(ids, skip_special_tokens=True)
+    assert {rollout.finished for rollout in rollouts} == {True, False}, "not both kinds came up"
+
+
+def test_a_prompt_without_room_is_told(untrained):
+    prompt = untrained.prompt_ids("9" * 40)
+    room = untrained.context - len(prompt)
+    engine = engine_of(untrained)
+    [[rollout]] = engine.generate([prompt], 1, Sampling(temperature=0.0, max_tokens=room), [0])
+    assert_same_greedy(untrained, prompt, rollout.completion_ids, generate_greedily(untrained, [prompt], room)[0])
+    with pytest.raises(UsageError, match=rf"prompt of {len(prompt)} tokens.*context of {untrained.context}"):
+        engine.generate([untrained.prompt_ids("1"), prompt], 1, Sampling(max_tokens=room + 1), [0, 1])
+
+
+class Stop(Exception):
+    pass
+
+
+def test_what_poll_raises_ends_the_generation(untrained):
+    engine, calls = engine_of(untrained), 0
+
+    def poll():
+        nonlocal calls
+        calls += 1
+        if calls == 5:
+            raise Stop
+
+    prompts, sampling = prompts_of(untrained, QUESTIONS[:3]), Sampling(max_tokens=30)
+    with pytest.raises(Stop):
+        engine.generate(prompts, 2, sampling, [1, 2, 3], poll)
+    assert calls == 5
+    again = engine.generate(prompts, 2, sampling, [1, 2, 3])
+    assert_same_rollouts(again, engine_of(untrained).generate(prompts, 2, sampling, [1, 2, 3]))
+
+
+def test_poll_is_asked_at_every_token(untrained):
+    calls = []
+    [[rollout]] = engine_of(untrained).generate(
+        [untrained.prompt_ids("1")], 1, Sampling(temperature=0.0, max_tokens=25), [0], lambda: calls.append(1)
+    )
+    assert len(calls) == len(rollout.completion_ids)
+
+
+def test_update_takes_a_snapshot(untrained):
+    engine, sampling = engine_of(untrained), Sampling(max_tokens=20)
+    prompts = prompts_of(untrained, QUESTIONS[:4])
+    before = engine.generate(prompts, 2, sampling, [1, 2, 3, 4])
+    assert [r.logprobs for r in flat(engine.generate(prompts, 2, sampling, [1, 2, 3, 4]))] == [r.logprobs for r in flat(before)]
+    unmoved = copy.deepcopy(untrained.model.state_dict())
+    with torch.no_grad():
+        for weight in untrained.model.parameters():
+            weight.add_(0.1 * torch.randn(weight.shape, generator=torch.Generator().manual_seed(0)))
+    assert engine.generate(prompts, 2, sampling, [1, 2, 3, 4]) == before
+    engine.update(untrained)
+    moved = engine.generate(prompts, 2, sampling, [1, 2, 3, 4])
+    assert moved != before
+    assert moved[0][0].logprobs == pytest.approx(plain_logprobs(untrained, moved[0][0], sampling), abs=1e-4)
+    untrained.model.load_state_dict(unmoved)
+    engine.update(untrained)
+    assert engine.generate(prompts, 2, sampling, [1, 2, 3, 4]) == before
