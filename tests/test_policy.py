@@ -1,6 +1,7 @@
 """The policy: its characters, its chat shape, its files, and its log-probabilities against transformers."""
 
 import json
+import re
 import shutil
 from pathlib import Path
 
@@ -224,3 +225,8 @@ def test_a_name_that_is_no_model_is_told_in_one_line(name):
     with pytest.raises(UsageError, match=name) as told:
         load_policy(name)
     assert "\n" not in str(told.value)
+
+
+def test_the_shipped_model_is_the_one_its_card_names(shipped):
+    card = Path(model_folder("micro-base"), "README.md").read_text()
+    assert re.search(r"`Policy.digest\(\)`\): (\w{64})", card)[1] == shipped.digest()

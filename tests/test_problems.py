@@ -88,24 +88,13 @@ READ = {
 }
 
 
-def follow_sum(question, steps):
-    a, b = numbers(r"(\d+)\+(\d+)=\?", question)
-    return follow_columns(steps, a, b, r"(\d)\+(\d)\+(\d)=(\d+)", lambda x, y, carry: x + y + carry)
-
-
-def follow_product(question, steps):
-    a, b = numbers(r"(\d+)\*(\d+)=\?", question)
-    # The single-digit factor stands in every column.
-    return follow_columns(steps, a, int(str(b) * len(str(a))), r"(\d)\*(\d)\+(\d)=(\d+)", lambda x, y, carry: x * y + carry)
-
-
-def follow_columns(steps, a, b, pattern, total):
+def columns_with_carry(steps, a, b, pattern, total):
     """Check a column-by-column calculation with carries; returns the number that its result digits spell."""
     upper, lower, carried, written = str(a)[::-1], str(b)[::-1], 0, ""
-    lines = steps.split(",")
-    assert len(lines) == max(len(upper), len(lower))
-    for place, line in enumerate(lines):
-        x, y, carry, result = numbers(pattern, line)
+    columns = steps.split(",")
+    assert len(columns) == max(len(upper), len(lower))
+    for place, column in enumerate(columns):
+        x, y, carry, result = numbers(pattern, column)
         assert (x, y) == (int(upper[place : place + 1] or 0), int(lower[place : place + 1] or 0))
         assert carry == carried
         assert result == total(x, y, carry)
@@ -114,11 +103,21 @@ def follow_columns(steps, a, b, pattern, total):
     return int(f"{carried}{written}")
 
 
-def follow_difference(question, steps):
-    a, b = numbers(r"(\d+)-(\d+)=\?", question)
+def sum_by_columns(steps, a, b):
+    return columns_with_carry(steps, a, b, r"(\d)\+(\d)\+(\d)=(\d+)", lambda x, y, carry: x + y + carry)
+
+
+def product_by_columns(steps, a, b):
+    # The single-digit factor stands in every column.
+    every = int(str(b) * len(str(a)))
+    return columns_with_carry(steps, a, every, r"(\d)\*(\d)\+(\d)=(\d+)", lambda x, y, carry: x * y + carry)
+
+
+def difference_by_columns(steps, a, b):
+    """The same for a subtraction, where ' marks a borrowed ten."""
     upper, lower, owed, written = str(a)[::-1], str(b)[::-1], 0, ""
-    for place, line in enumerate(steps.split(",")):
-        x, y, borrow, digit, mark = re.fullmatch(r"(\d)-(\d)-(\d)=(\d)('?)", line).groups()
+    for place, column in enumerate(steps.split(",")):
+        x, y, borrow, digit, mark = re.fullmatch(r"(\d)-(\d)-(\d)=(\d)('?)", column).groups()
         assert (x, y) == (upper[place], lower[place : place + 1] or "0")
         assert int(borrow) == owed
         assert int(x) - int(y) - int(borrow) == int(digit) - 10 * bool(mark)
@@ -129,34 +128,43 @@ def follow_difference(question, steps):
     return int(written)
 
 
+def follow_sum(question, steps):
+    return sum_by_columns(steps, *numbers(r"(\d+)\+(\d+)=\?", question))
+
+
+def follow_difference(question, steps):
+    return difference_by_columns(steps, *numbers(r"(\d+)-(\d+)=\?", question))
+
+
+def follow_product(question, steps):
+    return product_by_columns(steps, *numbers(r"(\d+)\*(\d+)=\?", question))
+
+
 def follow_clock(question, steps):
     m, a, b = numbers(r"clock (\d+): (\d+)\+(\d+)=\?", question)
-    first, *rounds = steps.split(",")
-    assert numbers(r"(\d+)\+(\d+)=(\d+)", first) == [a, b, a + b]
-    value = a + b
-    for line in rounds:
-        before, taken, after = numbers(r"(\d+)-(\d+)=(\d+)", line)
-        assert (before, taken, after) == (value, m, value - m)
-        value = after
+    lines = [line.split(":") for line in steps.split(";")]
+    value = sum_by_columns(lines[0][0], a, b)
+    assert value == int(lines[0][1])
+    for columns, result in lines[1:]:
+        value = difference_by_columns(columns, value, m)
+        assert value == int(result)
     return value
 
 
 def follow_sequence(question, steps):
     a, b, c = numbers(r"(\d+),(\d+),(\d+),\?", question)
-    larger, smaller, gap, last, sign, again, result = re.fullmatch(r"(\d+)-(\d+)=(\d+),(\d+)([+-])(\d+)=(\d+)", steps).groups()
-    assert (int(larger), int(smaller)) == (max(a, b), min(a, b))
-    assert int(larger) - int(smaller) == int(gap) == int(again)
-    assert int(last) == c
-    assert sign == ("+" if b > a else "-")
-    assert int(result) == int(last) + int(sign + again)
-    return int(result)
+    first, second = steps.split(";")
+    columns, gap = first.split(":")
+    assert difference_by_columns(columns, max(a, b), min(a, b)) == int(gap)
+    return sum_by_columns(second, c, int(gap)) if b > a else difference_by_columns(second, c, int(gap))
 
 
 def follow_roman(question, steps):
     numeral, written, total = question.removeprefix("roman ").removesuffix("=?"), "", 0
-    for symbol, running in re.findall(r"([MDCLXVI]+)(\d+)(?:,|$)", steps):
-        written += symbol
-        total += roman_value(symbol)
+    for line in steps.split(","):
+        symbols, running = re.fullmatch(r"([MDCLXVI]+)(\d+)", line).groups()
+        written += symbols
+        total += roman_value(symbols)
         assert int(running) == total
     assert written == numeral
     return total

@@ -19,7 +19,7 @@ CREATE TABLE IF NOT EXISTS problems (
 ) WITHOUT ROWID;
 CREATE TABLE IF NOT EXISTS visits (
     step INTEGER NOT NULL, problem_id TEXT NOT NULL REFERENCES problems(id),
-    n INTEGER NOT NULL, right INTEGER NOT NULL CHECK (right BETWEEN 0 AND n), mean_length REAL NOT NULL,
+    n INTEGER NOT NULL CHECK (n > 0), right INTEGER NOT NULL CHECK (right BETWEEN 0 AND n), mean_length REAL NOT NULL,
     PRIMARY KEY (step, problem_id)
 ) WITHOUT ROWID;
 CREATE INDEX IF NOT EXISTS visits_by_problem ON visits (problem_id, step);
@@ -50,10 +50,10 @@ class Ledger:
         try:
             self._db = sqlite3.connect(path, isolation_level=None)
             # FULL: a checkpoint must never be newer than the ledger it belongs to, also after a power cut.
-            self._db.executescript(f"PRAGMA journal_mode = WAL; PRAGMA synchronous = FULL; {_SCHEMA}")
-        except sqlite3.DatabaseError as error:
+            self._db.executescript(f"PRAGMA journal_mode = WAL; PRAGMA synchronous = FULL; PRAGMA foreign_keys = ON; {_SCHEMA}")
+            self._latest = {visit.problem_id: visit for visit in self.visits()}
+        except sqlite3.Error as error:
             raise OutgrowError(f"{path}: cannot open this ledger ({error}); restore it from a copy, or start a new run") from error
-        self._latest = {visit.problem_id: visit for visit in self.visits()}
 
     def close(self) -> None:
         """Close the file."""
@@ -72,7 +72,7 @@ class Ledger:
             self._db.executemany("INSERT OR IGNORE INTO problems VALUES (?, ?, ?)", rows)
 
     def record(self, visits: Iterable[Visit]) -> None:
-        """Add visits, all or none."""
+        """Add the visits of a step, all or none; steps come in order."""
         visits = list(visits)
         with _transaction(self._db):
             self._db.executemany(

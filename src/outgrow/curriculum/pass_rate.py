@@ -1,7 +1,10 @@
 """Sample by pass rate: mostly problems that are sometimes solved, seldom those that always or never are."""
 
+import math
 from collections import defaultdict
 from collections.abc import Mapping, Sequence
+
+from pydantic import Field
 
 from ..keyed import python_random
 from ..problems import Problem
@@ -18,13 +21,14 @@ class PassRate(Sampler):
     """
 
     type: str = "pass_rate"
-    floor: float = 0.02
+    floor: float = Field(default=0.02, gt=0)
 
     def pick(self, step: int, count: int, problems: Sequence[Problem], ledger: Ledger, seed: int) -> list[Problem]:
         rng = python_random(seed, "pass_rate", step)
         chances = self.chances(problems, ledger)
-        # Efraimidis & Spirakis (2006): the `count` largest of u^(1/w) are a weighted draw without replacement.
-        keys = [rng.random() ** (1 / chances[problem.id]) for problem in problems]
+        # Efraimidis & Spirakis (2006): the `count` largest of u^(1/w) are a weighted draw without replacement. The logarithm
+        # keeps small weights apart, and 1 − u is never 0.
+        keys = [math.log(1 - rng.random()) / chances[problem.id] for problem in problems]
         order = sorted(range(len(problems)), key=keys.__getitem__, reverse=True)
         return [problems[index] for index in order[:count]]
 

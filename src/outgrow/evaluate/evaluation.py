@@ -33,7 +33,8 @@ class Evaluation:
         for sample in self.samples:
             if sample.index >= 0:
                 right[sample.problem_id] += sample.right
-        return {problem: count / self.k for problem, count in right.items()}
+        k = self.k
+        return {problem: count / k for problem, count in right.items()}
 
     def cells(self) -> dict[tuple[str, int], list[float]]:
         """(field, level) -> pass rates of its problems."""

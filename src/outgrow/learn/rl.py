@@ -39,7 +39,9 @@ class RLJob:
         self.steps = recipe.learn.steps
         self.optimizer = Optimizer(policy.model, recipe.learn, self.steps)
         self.engine = NativeEngine()
-        self.problems = [problem for source in recipe.problems for problem in source.load()]
+        # Two sources may hold the same problem; it is practised, and remembered, as one.
+        loaded = (problem for source in recipe.problems for problem in source.load())
+        self.problems = list({problem.id: problem for problem in loaded}.values())
         self.validation = SUITES[recipe.evaluate.validation].load() if recipe.evaluate.every else []
         self.ledger = Ledger(run / "ledger.sqlite")
         self.ledger.enter(self.problems)

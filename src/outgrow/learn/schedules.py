@@ -7,7 +7,7 @@ Schedule = Literal["constant", "cosine", "linear"]
 
 
 def learning_rate_factor(step: int, steps: int, schedule: Schedule, warmup: float, floor: float) -> float:
-    """Factor in (0, 1] for `step` (1 .. steps).
+    """Factor in [0, 1] for `step` (1 .. steps).
 
     warmup: share of the steps over which the rate rises linearly from 0. floor: the factor that a falling schedule ends at.
     """

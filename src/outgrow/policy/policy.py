@@ -1,11 +1,11 @@
 """The policy: a transformers causal model with its tokenizer, loaded from wherever a person has it."""
 
 import hashlib
-import json
 import logging
 from dataclasses import dataclass
 from importlib.resources import files
 from pathlib import Path
+from typing import Any
 
 import torch
 from transformers import AutoModelForCausalLM, AutoTokenizer, PreTrainedModel, PreTrainedTokenizerBase
@@ -104,11 +104,17 @@ def load_policy(name: str) -> Policy:
     """
     folder = model_folder(name)
     try:
-        model = AutoModelForCausalLM.from_pretrained(folder, dtype=torch.float32)
+        loaded: Any = AutoModelForCausalLM.from_pretrained(folder, dtype=torch.float32, output_loading_info=True)
+        model, found = loaded
         tokenizer = AutoTokenizer.from_pretrained(folder)
-    except (OSError, ValueError, json.JSONDecodeError) as error:
-        first = str(error).strip().splitlines()[0]
+    except Exception as error:  # a bad folder surfaces as any of a dozen types, from four libraries
+        first = str(error).strip().splitlines()[0] if str(error).strip() else type(error).__name__
         raise UsageError(f"{name}: cannot load this model: {first}") from error
+    if found["missing_keys"]:
+        missing = sorted(found["missing_keys"])
+        raise UsageError(
+            f"{name}: cannot load this model: {len(missing)} weights are missing from its files, {missing[0]} the first"
+        )
     if tokenizer.chat_template is None:
         raise UsageError(f"{name}: its tokenizer has no chat template, so there is no prompt shape to train on")
     return Policy(model, tokenizer)

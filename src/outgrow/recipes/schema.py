@@ -2,7 +2,7 @@
 
 from typing import Annotated, Any, Literal
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, SerializeAsAny, field_validator, model_validator
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, SerializeAsAny, model_validator
 
 from ..advantages import ADVANTAGES, Advantage
 from ..advantages.grpo import GRPO
@@ -116,14 +116,6 @@ class RLRecipe(_Recipe):
     advantage: AnyAdvantage = GRPO()
     curriculum: AnySampler = Uniform()
     learn: LearnSection = LearnSection()
-
-    @field_validator("rewards")
-    @classmethod
-    def _distinct(cls, rewards: tuple[Reward, ...]) -> tuple[Reward, ...]:
-        types = [reward.type for reward in rewards]
-        if len(set(types)) < len(types):
-            raise ValueError("two parts of the same type; give one of them the sum of their weights")
-        return rewards
 
 
 class SFTRecipe(_Recipe):

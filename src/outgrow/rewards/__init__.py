@@ -23,11 +23,11 @@ __all__ = ["REWARDS", "GradedGroup", "Reward", "compose"]
 
 
 def compose(rewards: Sequence[Reward], group: GradedGroup) -> dict[str, list[float]]:
-    """What each part pays each rollout, weighted; the reward is the sum over parts.
+    """What each type of part pays each rollout, weighted; the reward is the sum over types.
 
     A part still in its warm-up pays 0. Raises OutgrowError where a part does not pay one finite number a rollout.
     """
-    paid = {}
+    paid: dict[str, list[float]] = {}
     for part in rewards:
         prices = part.pay(group)
         if len(prices) != len(group.rollouts) or not all(map(math.isfinite, prices)):
@@ -35,5 +35,7 @@ def compose(rewards: Sequence[Reward], group: GradedGroup) -> dict[str, list[flo
                 f"reward {part.type!r} paid {prices} for {group.problem.id!r}; it must pay one finite number for each of the "
                 f"{len(group.rollouts)} rollouts"
             )
-        paid[part.type] = [part.weight * price if group.step > part.warmup_steps else 0.0 for price in prices]
+        weight = part.weight if group.step > part.warmup_steps else 0.0
+        so_far = paid.get(part.type, [0.0] * len(prices))
+        paid[part.type] = [total + weight * price for total, price in zip(so_far, prices, strict=True)]
     return paid

@@ -20,7 +20,7 @@ class NativeEngine:
     """An `Engine` that decodes beside the learner, in its own process, from a copy of its weights."""
 
     def __init__(self, max_rows: int = 512) -> None:
-        """max_rows: rollouts decoded at the same time; bounds the cache."""
+        """max_rows: rollouts decoded at the same time, a group always whole; bounds the cache."""
         self.max_rows = max_rows
         self._decoder: LlamaDecoder | None = None
         self._policy: Policy | None = None

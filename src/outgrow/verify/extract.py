@@ -7,13 +7,13 @@ BOX_OPEN = "\\boxed{"
 def after_thinking(text: str, inside_think: bool) -> str | None:
     """The part of a completion that counts as its answer: what follows the last </think>.
 
-    inside_think: whether the prompt already opened <think>, as R1's template does. A completion that never leaves its
+    inside_think: whether the prompt already opened <think>, as R1's template does. A completion that ends in its
     thoughts has answered nothing: None. Without any thoughts, the whole text is the answer.
     """
     _, closed, rest = text.rpartition(THINK_CLOSE)
-    if closed:
-        return rest
-    return None if inside_think or THINK_OPEN in text else text
+    if THINK_OPEN in rest or (inside_think and not closed):
+        return None
+    return rest
 
 
 def last_boxed(text: str) -> str | None:

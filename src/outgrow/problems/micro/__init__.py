@@ -54,6 +54,8 @@ class Micro(Source):
     @field_validator("fields")
     @classmethod
     def _known_fields(cls, fields: tuple[str, ...]) -> tuple[str, ...]:
+        if not fields:
+            raise ValueError("needs at least one field")
         for name in fields:
             if name not in FIELDS:
                 raise ValueError(f"unknown micro field {name!r}{nearest(name, list(FIELDS))}")

@@ -1,30 +1,22 @@
-"""Clock arithmetic: on a clock of m hours, which hour is it b hours after a? Add, then take away whole rounds."""
+"""Clock arithmetic: on a clock of m hours, which hour is it b hours after a? Add, then take away the whole round."""
 
 import random
 
 from .columns import add_columns, subtract_columns
 from .field import Written
 
-# level -> (largest clock, whole rounds in b)
-CLOCK_AND_ROUNDS = {1: (12, 0), 2: (24, 0), 3: (36, 0), 4: (48, 0), 5: (24, 1), 6: (48, 1)}
-SMALLEST_CLOCK = 5
+# level -> smallest and largest clock; the hand always goes past the top once
+CLOCK = {1: (5, 12), 2: (13, 24), 3: (25, 48), 4: (49, 72), 5: (73, 99), 6: (100, 400)}
 
 
 class Clock:
     name = "clock"
 
     def draw(self, level: int, rng: random.Random) -> Written:
-        largest, rounds = CLOCK_AND_ROUNDS[level]
-        m = rng.randint(SMALLEST_CLOCK, largest)
-        a, b = rng.randrange(m), m * rounds + rng.randrange(m)
+        m = rng.randint(*CLOCK[level])
+        a = rng.randrange(1, m)
+        b = rng.randrange(m - a, m)
         low, high = sorted((a, b))
-        return Written(f"{low}+{high}@{m}", f"clock {m}: {a}+{b}=?", (a + b) % m, _steps(a, b, m))
-
-
-def _steps(a: int, b: int, m: int) -> str:
-    value = a + b
-    lines = [f"{add_columns(a, b)}:{value}"]
-    while value >= m:
-        lines.append(f"{subtract_columns(value, m)}:{value - m}")
-        value -= m
-    return ";".join(lines)
+        hour = a + b - m
+        steps = f"{add_columns(a, b)}:{a + b};{subtract_columns(a + b, m)}"
+        return Written(f"{low}+{high}@{m}", f"clock {m}: {a}+{b}=?", hour, steps)

@@ -31,6 +31,15 @@ def multiply_columns(a: int, b: int) -> str:
     return ",".join(columns)
 
 
+def carries(a: int, b: int) -> int:
+    """Columns of a + b that carry: carries(47, 85) == 2."""
+    count = carry = 0
+    for x, y in zip(*_digit_pairs(a, b), strict=True):
+        carry = (x + y + carry) // 10
+        count += carry
+    return count
+
+
 def digits_upward(value: int, width: int) -> list[int]:
     """The lowest `width` decimal digits, lowest first: digits_upward(347, 4) == [7, 4, 3, 0]."""
     return [value // 10**place % 10 for place in range(width)]

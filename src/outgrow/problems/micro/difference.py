@@ -2,16 +2,20 @@
 
 import random
 
-from .columns import subtract_columns
+from .columns import carries, subtract_columns
 from .field import Written, with_digits
 
-DIGITS = {1: (2, 1), 2: (2, 2), 3: (3, 2), 4: (3, 3), 5: (4, 3), 6: (4, 4)}
+DIGITS = {1: (2, 1), 2: (2, 2), 3: (3, 2), 4: (3, 3), 5: (4, 4), 6: (4, 4)}
+FEWEST_BORROWS = {6: 3}  # the hardest level is long and borrows wherever it can
 
 
 class Difference:
     name = "difference"
 
     def draw(self, level: int, rng: random.Random) -> Written:
-        a, b = (with_digits(count, rng) for count in DIGITS[level])
-        a, b = max(a, b), min(a, b)
-        return Written(f"{a}-{b}", f"{a}-{b}=?", a - b, subtract_columns(a, b))
+        while True:
+            a, b = (with_digits(count, rng) for count in DIGITS[level])
+            a, b = max(a, b), min(a, b)
+            # a − b borrows exactly where (a − b) + b carries
+            if carries(a - b, b) >= FEWEST_BORROWS.get(level, 0):
+                return Written(f"{a}-{b}", f"{a}-{b}=?", a - b, subtract_columns(a, b))
