@@ -172,6 +172,7 @@ def test_a_pick_depends_on_step_seed_and_ledger_alone(sampler, ledger, tmp_path)
     assert picks(ledger, seed=1) != first
     assert len({tuple(problem.id for problem in picked) for picked in first}) > 1
     with Ledger(tmp_path / "other") as other:
+        other.enter(PROBLEMS)
         other.record(ledger.visits())
         assert picks(other, seed=0) == first
 

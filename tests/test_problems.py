@@ -142,21 +142,18 @@ def follow_product(question, steps):
 
 def follow_clock(question, steps):
     m, a, b = numbers(r"clock (\d+): (\d+)\+(\d+)=\?", question)
-    lines = [line.split(":") for line in steps.split(";")]
-    value = sum_by_columns(lines[0][0], a, b)
-    assert value == int(lines[0][1])
-    for columns, result in lines[1:]:
-        value = difference_by_columns(columns, value, m)
-        assert value == int(result)
-    return value
+    first, second = steps.split(";")
+    columns, total = first.split(":")
+    assert sum_by_columns(columns, a, b) == int(total)
+    return difference_by_columns(second, int(total), m)
 
 
 def follow_sequence(question, steps):
     a, b, c = numbers(r"(\d+),(\d+),(\d+),\?", question)
     first, second = steps.split(";")
     columns, gap = first.split(":")
-    assert difference_by_columns(columns, max(a, b), min(a, b)) == int(gap)
-    return sum_by_columns(second, c, int(gap)) if b > a else difference_by_columns(second, c, int(gap))
+    assert difference_by_columns(columns, b, a) == int(gap)
+    return sum_by_columns(second, c, int(gap))
 
 
 def follow_roman(question, steps):
