@@ -37,7 +37,7 @@ def main() -> None:
     runs = [Path(argument) for argument in sys.argv[1:]]
     summary = json.loads((runs[0] / "summary.json").read_text())["before"]
     made_with = tomllib.loads((runs[0] / "recipe.toml").read_text())["made_with"]
-    print("# The recipe micro at several seeds, and its random-reward control\n")
+    print("# The recipe micro at several seeds\n")
     print(f"{summary['n']} held-out test problems × {summary['k']} samples at temperature 1. The change in pass@1 is in points,")
     print(f"paired by problem, with its 95% bootstrap interval. {platform.machine()} CPU, Python {made_with['python']}, torch")
     print(f"{made_with['torch']}, transformers {made_with['transformers']}; base sha256 {made_with['base_sha256'][:12]}….\n")
