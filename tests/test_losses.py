@@ -62,7 +62,6 @@ def make_trainer(tmp_path_factory):
             loss_type=loss_type,
             epsilon=CLIP["clip_low"],
             epsilon_high=CLIP["clip_high"],
-            use_bias_correction_kl=False,  # the k3 of the GRPO paper
             use_cpu=True,
             bf16=False,
             report_to="none",
@@ -195,7 +194,7 @@ def test_clipping_by_hand(ratio, advantage, loss, slope, low, high):
 
 
 def test_kl_by_hand():
-    """δ = log π_ref − log π; exp(δ) − δ − 1 is 1/2 − ln(1/2) − 1 = ln 2 − 1/2 where π is twice the reference."""
+    """Where π is twice the reference, δ = −ln 2: the estimate is 1/2 + ln 2 − 1, its slope that of the divergence itself, ln 2."""
     logprobs = torch.tensor([[-1.0, -1.0]], dtype=torch.float64, requires_grad=True)
     reference = torch.tensor([[-1.0 - math.log(2), -1.0]], dtype=torch.float64)
     weights = torch.tensor([[0.5, 0.5]], dtype=torch.float64)
@@ -205,7 +204,7 @@ def test_kl_by_hand():
     result.loss.backward()
     assert result.kl.item() == pytest.approx(0.5 * (math.log(2) - 0.5))
     assert result.loss.item() == pytest.approx(3 * 0.5 * (math.log(2) - 0.5))
-    assert logprobs.grad[0].tolist() == pytest.approx([3 * 0.5 * (1 - 0.5), 0.0])
+    assert logprobs.grad[0].tolist() == pytest.approx([3 * 0.5 * math.log(2), 0.0])
     assert not result.kl.requires_grad
 
 

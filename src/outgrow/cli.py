@@ -4,7 +4,7 @@ import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 from rich.console import Console
@@ -12,6 +12,10 @@ from rich.table import Table
 
 from . import __version__
 from .errors import OutgrowError, UsageError
+
+if TYPE_CHECKING:
+    from .policy import Policy
+    from .rollout import NativeEngine
 
 app = typer.Typer(
     name="outgrow",
@@ -135,23 +139,22 @@ def evaluate(
     on: Annotated[str, typer.Option("--on", help="A suite of held-out problems.")] = "micro",
     samples: Annotated[int, typer.Option("--samples", min=1, help="Samples a problem.")] = 8,
     temperature: Annotated[float, typer.Option("--temperature", min=0.01)] = 1.0,
-    max_tokens: Annotated[int, typer.Option("--max-tokens", min=1, help="Longest completion.")] = 72,
+    max_tokens: Annotated[int, typer.Option("--max-tokens", min=1, help="Longest completion.")] = 88,
     seed: Annotated[int, typer.Option("--seed")] = 0,
     out: Annotated[Path | None, typer.Option("--out", help="Also keep every graded sample in this Parquet file.")] = None,
 ) -> None:
     """Measure a model: pass@1 with its interval, greedy, pass@k, truncation, and a table by field and level."""
     from .evaluate import evaluate as evaluate_policy
     from .evaluate import suite
-    from .policy import Sampling, load_policy
-    from .rollout import NativeEngine
+    from .policy import Sampling
 
     suite(on)
     if out is not None and not out.parent.is_dir():
         raise UsageError(f"--out {out}: the folder {out.parent} does not exist")
-    policy = load_policy(model)
+    policy, engine = _ready(model)
     sampling = Sampling(temperature=temperature, max_tokens=max_tokens)
     with console.status(f"{samples} samples and a greedy answer for every problem of {on}"):
-        evaluation = evaluate_policy(policy, NativeEngine(), on, samples, sampling, seed)
+        evaluation = evaluate_policy(policy, engine, on, samples, sampling, seed)
     summary = evaluation.summary()
     if out is not None:
         evaluation.save(out)
@@ -228,16 +231,13 @@ def generate(
     question: Annotated[str, typer.Argument(help="What to ask.")],
     samples: Annotated[int, typer.Option("--samples", "-n", min=1)] = 1,
     temperature: Annotated[float, typer.Option("--temperature", min=0.0, help="0 is greedy.")] = 0.0,
-    max_tokens: Annotated[int, typer.Option("--max-tokens", min=1)] = 72,
+    max_tokens: Annotated[int, typer.Option("--max-tokens", min=1)] = 88,
     seed: Annotated[int, typer.Option("--seed")] = 0,
 ) -> None:
     """Ask a model one question and print what it writes."""
-    from .policy import Sampling, load_policy
-    from .rollout import NativeEngine
+    from .policy import Sampling
 
-    policy = load_policy(model)
-    engine = NativeEngine()
-    engine.update(policy)
+    policy, engine = _ready(model)
     sampling = Sampling(temperature=temperature, max_tokens=max_tokens)
     opener = "<think>" if policy.opens_think else ""
     for rollout in engine.generate([policy.prompt_ids(question)], samples, sampling, [seed])[0]:
@@ -249,15 +249,12 @@ def generate(
 def chat(
     model: Model,
     temperature: Annotated[float, typer.Option("--temperature", min=0.0, help="0 is greedy.")] = 0.0,
-    max_tokens: Annotated[int, typer.Option("--max-tokens", min=1)] = 72,
+    max_tokens: Annotated[int, typer.Option("--max-tokens", min=1)] = 88,
 ) -> None:
     """Talk with a model; an empty line or Ctrl-D ends it. The conversation starts over where it outgrows the context."""
-    from .policy import Sampling, load_policy
-    from .rollout import NativeEngine
+    from .policy import Sampling
 
-    policy = load_policy(model)
-    engine = NativeEngine()
-    engine.update(policy)
+    policy, engine = _ready(model)
     sampling = Sampling(temperature=temperature, max_tokens=max_tokens)
     opener = "<think>" if policy.opens_think else ""
     messages: list[dict[str, str]] = []
@@ -275,6 +272,17 @@ def chat(
         rollout = engine.generate([policy.chat_ids(messages)], 1, sampling, [len(messages)])[0][0]
         console.print(f"{opener}{rollout.text}", markup=False, highlight=False, soft_wrap=True)
         messages.append({"role": "assistant", "content": rollout.text})
+
+
+def _ready(model: str) -> tuple["Policy", "NativeEngine"]:
+    """A model by any of its names, and an engine that holds it."""
+    from .policy import load_policy
+    from .rollout import NativeEngine
+    from .runs.checkpoint import model_of
+
+    policy, engine = load_policy(model_of(model)), NativeEngine()
+    engine.update(policy)
+    return policy, engine
 
 
 def main() -> None:

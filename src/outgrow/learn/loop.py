@@ -17,7 +17,7 @@ from ..policy import Policy, load_policy
 from ..policy.micro import make_model, make_tokenizer
 from ..recipes import Recipe, RLRecipe
 from ..rollout import NativeEngine
-from ..runs.checkpoint import newest_whole_checkpoint, optimizer_to_tensors, save_checkpoint, tensors_to_optimizer
+from ..runs.checkpoint import model_of, newest_whole_checkpoint, optimizer_to_tensors, save_checkpoint, tensors_to_optimizer
 from ..runs.files import append_line, keep_lines_through, read_lines, write_json
 from ..runs.folder import create_run, held, read_recipe, versions, write_recipe
 from ..runs.interrupt import Interrupt, StopRequested
@@ -78,7 +78,7 @@ def _base_policy(recipe: Recipe) -> Policy:
     section = recipe.policy
     if section.init is None:
         assert section.model is not None
-        policy = load_policy(section.model)
+        policy = load_policy(model_of(section.model))
     else:
         tokenizer = make_tokenizer()
         policy = Policy(make_model(section.init, tokenizer, recipe.seed), tokenizer)

@@ -50,8 +50,9 @@ def policy_loss(
     """The clipped surrogate, −Σ w · min(ρA, clip(ρ, 1 − clip_low, 1 + clip_high)A), plus kl_weight · KL(π ‖ reference).
 
     ρ = π/π_old per token (PPO, arXiv 1707.06347, equation 7; separate clips: DAPO, arXiv 2503.14476, equation 10).
-    weights_BT is 0 where a row has no token. The KL estimate is k3, exp(δ) − δ − 1 with δ = log π_ref − log π
-    (GRPO, arXiv 2402.03300, equation 4).
+    weights_BT is 0 where a row has no token. The KL estimate is ρ(exp(δ) − δ − 1) with δ = log π_ref − log π: GRPO's k3 (arXiv
+    2402.03300, equation 4), times ρ so that its gradient, too, is that of the KL divergence from the policy (DeepSeek-V3.2,
+    arXiv 2512.02556, equation 7); without it a token the reference likes and the policy has left pulls without bound.
     """
     ratio = torch.exp(logprobs_BT - old_logprobs_BT)
     advantages = advantages_B.unsqueeze(-1)
@@ -62,7 +63,7 @@ def policy_loss(
     if reference_logprobs_BT is not None:
         # Where a row has no token both are 0, and so is the difference.
         delta = reference_logprobs_BT - logprobs_BT
-        kl = (weights_BT * (delta.exp() - delta - 1)).sum()
+        kl = (weights_BT * ratio * (delta.exp() - delta - 1)).sum()
         loss = loss + kl_weight * kl
     with torch.no_grad():
         low = (weights_BT * ((ratio < 1 - clip_low) & (advantages < 0))).sum()

@@ -77,23 +77,19 @@ class Policy:
 
 
 def model_folder(name: str) -> str:
-    """Where the model called `name` lies: a shipped one, a run (its latest checkpoint), a folder, else `name` as a hub id.
+    """Where the model called `name` lies: a shipped one, a folder, else `name` as a hub id.
 
     Raises UsageError where `name` looks like a path and nothing is there.
     """
     if name in SHIPPED:
         return str(files("outgrow") / "policy" / "models" / name)
     path = Path(name)
-    if (path / "checkpoints").is_dir():
-        from ..runs.checkpoint import latest_checkpoint
-
-        path = latest_checkpoint(path).folder / "policy"
     if path.is_dir():
         if not (path / "config.json").is_file():
-            raise UsageError(f"{name}: this folder holds no model (no config.json) and no run (no checkpoints/)")
+            raise UsageError(f"{name}: this folder holds no model (no config.json) and no checkpoint of a run")
         return str(path)
     if path.is_absolute() or name.startswith((".", "~")) or name.count("/") != 1:
-        raise UsageError(f"{name}: no such model; give a folder, a run folder, a hub id, or one of {', '.join(SHIPPED)}")
+        raise UsageError(f"{name}: no such model; give a folder, a run, a hub id, or one of {', '.join(SHIPPED)}")
     return name
 
 

@@ -89,12 +89,18 @@ def newest_whole_checkpoint(run: Path) -> tuple[Checkpoint | None, list[str]]:
     return None, warnings
 
 
-def latest_checkpoint(run: Path) -> Checkpoint:
-    """The newest whole checkpoint. Raises OutgrowError where there is none."""
+def model_of(name: str) -> str:
+    """The newest whole checkpoint's model where `name` is a run's folder, else `name` itself: what `load_policy` takes.
+
+    Raises OutgrowError where a run has no whole checkpoint.
+    """
+    run = Path(name)
+    if not (run / "checkpoints").is_dir():
+        return name
     checkpoint, warnings = newest_whole_checkpoint(run)
     if checkpoint is None:
         raise OutgrowError(f"{run}: no whole checkpoint here{': ' + '; '.join(warnings) if warnings else ' yet'}")
-    return checkpoint
+    return str(checkpoint.folder / "policy")
 
 
 def read_checkpoint(folder: Path) -> Checkpoint:
