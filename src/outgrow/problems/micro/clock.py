@@ -6,7 +6,7 @@ from .columns import add_columns, subtract_columns
 from .field import Written
 
 # level -> smallest and largest clock; the hand always goes past the top once
-CLOCK = {1: (5, 12), 2: (13, 24), 3: (25, 48), 4: (49, 72), 5: (73, 99), 6: (100, 400)}
+CLOCK = {1: (5, 12), 2: (13, 24), 3: (25, 36), 4: (37, 48), 5: (49, 72), 6: (73, 99)}
 
 
 class Clock:
