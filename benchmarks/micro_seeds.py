@@ -1,8 +1,8 @@
 """The demo's claim at several seeds, and its control: a Markdown table from finished runs.
 
-for seed in 0 1 2 3 4; do outgrow train micro --set seed=$seed --out runs/micro-$seed; done
-outgrow train micro-random-reward --out runs/random
-python benchmarks/micro_seeds.py runs/micro-* runs/random > benchmarks/results/micro-seeds.md
+for seed in 0 1 2 3 4; do outgrow train micro --set seed=$seed --set run.threads=1 --out runs/micro-$seed; done
+for seed in 0 1 2; do outgrow train micro-random-reward --set seed=$seed --set run.threads=1 --out runs/random-$seed; done
+python benchmarks/micro_seeds.py runs/micro-? runs/random-? > benchmarks/results/micro-seeds.md
 """
 
 import json
