@@ -28,7 +28,7 @@ SMALL = [
     "learn.schedule=cosine",
     "learn.kl_weight=0.01",
     "sampling.max_tokens=32",
-    'problems=[{type="micro",fields=["sum","letters"],levels=[1,2],per_level=40}]',
+    'problems=[{type="micro",fields=["sum","letters"],levels=[3,4],per_level=40}]',
     "evaluate.suite=micro-validation",
     "evaluate.samples=1",
     "evaluate.every=10",

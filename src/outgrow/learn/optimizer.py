@@ -30,14 +30,15 @@ class Optimizer:
         rate = section.lr * learning_rate_factor(step, self.steps, section.schedule, section.warmup, section.lr_floor)
         norm = float(nn.utils.clip_grad_norm_(self.weights, section.max_grad_norm))
         if not math.isfinite(norm):
-            raise NotFiniteError(f"step {step}: the loss or its gradient is not finite; {self._advice()}")
+            raise NotFiniteError(f"step {step}: the loss or its gradient is not finite; {self.advice()}")
         for group in self.adamw.param_groups:
             group["lr"] = rate
         self.adamw.step()
         self.adamw.zero_grad()
         if not all(bool(weight.isfinite().all()) for weight in self.weights):
-            raise NotFiniteError(f"step {step}: a weight is no longer finite; {self._advice()}")
+            raise NotFiniteError(f"step {step}: a weight is no longer finite; {self.advice()}")
         return norm, rate
 
-    def _advice(self) -> str:
+    def advice(self) -> str:
+        """What to do when numbers run away."""
         return f"resume from the last checkpoint with a lower learning rate: --set learn.lr={self.section.lr / 10:g}"

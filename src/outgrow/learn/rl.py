@@ -1,6 +1,7 @@
 """The RL loop's step: pick problems, write groups, verify, reward, weigh, learn, remember."""
 
 import copy
+import math
 import time
 from collections import Counter
 from collections.abc import Callable, Sequence
@@ -10,7 +11,7 @@ from typing import Any
 import torch
 
 from ..curriculum import Ledger, Visit
-from ..errors import OutgrowError
+from ..errors import NotFiniteError, OutgrowError
 from ..evaluate import SUITES
 from ..evaluate.sample import sample_problems
 from ..keyed import seed_from
@@ -103,6 +104,8 @@ class RLJob:
         ]
         metrics |= self._describe(groups, parts, rewards_PG, len(weighed))
         metrics["kl"] = kl_to_reference(self.reference, _spread(groups, _KL_ROLLOUTS), recipe.sampling)
+        if not math.isfinite(metrics["kl"]):
+            raise NotFiniteError(f"step {step}: the policy has left what numbers can hold; {self.optimizer.advice()}")
         warning = self._check(metrics, step)
         if weighed:
             metrics |= update(self.policy, self.reference, self.optimizer, weighed, learn, recipe.sampling, step, recipe.seed, poll)
