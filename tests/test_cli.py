@@ -88,7 +88,7 @@ def here(monkeypatch, capsys):
     return run
 
 
-@pytest.mark.parametrize("command", ["train", "resume", "sft", "eval", "report", "recipes", "runs", "generate", "chat"])
+@pytest.mark.parametrize("command", ["train", "resume", "sft", "eval", "verify", "report", "recipes", "runs", "generate", "chat"])
 def test_help_has_an_example(here, command):
     code, printed, _ = here(command, "--help")
     assert code == 0
@@ -118,6 +118,7 @@ MISTAKES = [
     (["train", "micro", "--set", 'rewards=[{type="no.such:Thing"}]'], "cannot import"),
     (["train", "micro", "--set", 'advantage={type="grpo",epsilom=1.0}'], "did you mean 'epsilon'"),
     (["train", "micro", "--set", "evaluate.suite=mirco"], "did you mean 'micro'"),
+    (["train", "micro", "--set", 'verify.extract=["box"]'], "no extractor called 'box' (did you mean 'boxed'?)"),
     (["train", "micro", "--set", "sampling.max_tokens=5000"], "context"),
     (["eval", "micro-base", "--on", "gsm9k"], "no suite"),
     (["eval", "nowhere"], "no such model"),

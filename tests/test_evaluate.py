@@ -14,7 +14,7 @@ from outgrow.evaluate.statistics import bootstrap_ci95, pass_at_k
 from outgrow.policy import Sampling
 from outgrow.problems.micro import Micro
 from outgrow.rollout import NativeEngine
-from outgrow.verify import Verdict, verify
+from outgrow.verify import Attempt, Verdict, Verifier
 
 
 @pytest.mark.parametrize("n", range(1, 8))
@@ -166,19 +166,20 @@ def test_suites_hold_no_training_problem():
         suite("micor")
 
 
-def test_samples_are_graded_and_do_not_depend_on_the_problems_beside_them(shipped):
+def test_samples_are_graded_and_do_not_depend_on_the_problems_beside_them(shipped, monkeypatch):
+    monkeypatch.setattr("outgrow.verify.pool._Worker", None)  # integers need no comparison process
     problems = Micro(split="test", per_level=1, levels=(1, 3)).load()
     engine = NativeEngine()
     engine.update(shipped)
-    sampling = Sampling(max_tokens=32)
-    together = sample_problems(shipped, engine, problems, 2, sampling, seed=4)
+    verifier, sampling = Verifier(), Sampling(max_tokens=32)
+    together = sample_problems(shipped, engine, verifier, problems, 2, sampling, seed=4)
     assert [(s.problem_id, s.index) for s in together] == [(p.id, i) for p in problems for i in (0, 1)]
     for one, problem in zip(together[::2], problems, strict=True):
         assert (one.field, one.level, one.question, one.answer) == (problem.field, problem.level, problem.question, problem.answer)
         if one.verdict is not Verdict.TRUNCATED:
-            assert verify(one.text, problem.answer, finished=True, inside_think=True).verdict is one.verdict
-    alone = sample_problems(shipped, engine, problems[3:4], 2, sampling, seed=4)
+            assert verifier.grade([Attempt(one.text, problem.answer)], inside_think=True)[0].verdict is one.verdict
+    alone = sample_problems(shipped, engine, verifier, problems[3:4], 2, sampling, seed=4)
     assert [s.text for s in alone] == [s.text for s in together[6:8]]
-    assert [s.text for s in sample_problems(shipped, engine, problems, 2, sampling, seed=5)] != [s.text for s in together]
-    greedy = sample_problems(shipped, engine, problems[:4], 2, sampling.model_copy(update={"temperature": 0.0}), seed=4)
+    assert [s.text for s in sample_problems(shipped, engine, verifier, problems, 2, sampling, seed=5)] != [s.text for s in together]
+    greedy = sample_problems(shipped, engine, verifier, problems[:4], 2, sampling.model_copy(update={"temperature": 0.0}), seed=4)
     assert [s.index for s in greedy] == [-1] * 4

@@ -11,7 +11,7 @@ from rich.console import Console
 from rich.table import Table
 
 from . import __version__
-from .errors import OutgrowError, UsageError
+from .errors import OutgrowError, UsageError, nearest
 
 if TYPE_CHECKING:
     from .policy import Policy
@@ -147,14 +147,15 @@ def evaluate(
     from .evaluate import evaluate as evaluate_policy
     from .evaluate import suite
     from .policy import Sampling
+    from .verify import Verifier
 
     suite(on)
     if out is not None and not out.parent.is_dir():
         raise UsageError(f"--out {out}: the folder {out.parent} does not exist")
     policy, engine = _ready(model)
     sampling = Sampling(temperature=temperature, max_tokens=max_tokens)
-    with console.status(f"{samples} samples and a greedy answer for every problem of {on}"):
-        evaluation = evaluate_policy(policy, engine, on, samples, sampling, seed)
+    with console.status(f"{samples} samples and a greedy answer for every problem of {on}"), Verifier() as verifier:
+        evaluation = evaluate_policy(policy, engine, verifier, on, samples, sampling, seed)
     summary = evaluation.summary()
     if out is not None:
         evaluation.save(out)
@@ -174,6 +175,35 @@ def evaluate(
     for field in dict.fromkeys(cell["field"] for cell in summary["cells"]):
         table.add_row(field, *(f"{cells[field, level]:.2f}" if (field, level) in cells else "" for level in levels))
     console.print(table)
+
+
+@app.command(
+    epilog=_example("outgrow verify outputs.jsonl --output completion --answer answer --extract boxed --extract last_number")
+)
+def verify(
+    file: Annotated[Path, typer.Argument(help="A JSONL file, a row for each output.")],
+    output: Annotated[str, typer.Option("--output", metavar="COLUMN", help="The column that holds what a model wrote.")],
+    answer: Annotated[str, typer.Option("--answer", metavar="COLUMN", help="The column that holds the known answer.")],
+    extract: Annotated[
+        list[str] | None,
+        typer.Option("--extract", metavar="NAME", help="boxed (the default), hash, phrase or last_number; more than one in order."),
+    ] = None,
+    out: Annotated[Path | None, typer.Option("--out", help="Write the rows here, with verdict and extracted added.")] = None,
+) -> None:
+    """Grade outputs made elsewhere, as training and evaluation would."""
+    from .verify import EXTRACTORS, Verdict
+    from .verify.file import grade_file
+
+    for name in extract or []:
+        if name not in EXTRACTORS:
+            raise UsageError(f"--extract: no extractor called {name!r}{nearest(name, list(EXTRACTORS))}")
+    if out is not None and not out.parent.is_dir():
+        raise UsageError(f"--out {out}: the folder {out.parent} does not exist")
+    with console.status(f"grading {file}"):
+        counts = grade_file(file, output, answer, extract or ["boxed"], out)
+    n = counts.total()
+    told = "   ".join(f"{verdict} {counts[verdict]} ({counts[verdict] / n:.1%})" for verdict in Verdict)
+    console.print(f"n = {n}   {told}", highlight=False, soft_wrap=True)
 
 
 @app.command(epilog=_example("outgrow report runs/first"))

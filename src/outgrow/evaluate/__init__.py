@@ -7,6 +7,7 @@ from ..policy import Policy, Sampling
 from ..problems import Source
 from ..problems.micro import Micro
 from ..rollout import Engine
+from ..verify import Verifier
 from .evaluation import Evaluation, paired_delta
 from .sample import sample_problems
 
@@ -28,6 +29,7 @@ def suite(name: str) -> Source:
 def evaluate(
     policy: Policy,
     engine: Engine,
+    verifier: Verifier,
     on: str,
     k: int,
     sampling: Sampling,
@@ -37,6 +39,7 @@ def evaluate(
     """k samples and a greedy answer for every problem of a suite."""
     problems = suite(on).load()
     engine.update(policy)
-    drawn = sample_problems(policy, engine, problems, k, sampling, seed, poll)
-    greedy = sample_problems(policy, engine, problems, 1, sampling.model_copy(update={"temperature": 0.0}), seed, poll)
+    drawn = sample_problems(policy, engine, verifier, problems, k, sampling, seed, poll)
+    cold = sampling.model_copy(update={"temperature": 0.0})
+    greedy = sample_problems(policy, engine, verifier, problems, 1, cold, seed, poll)
     return Evaluation(drawn + greedy)

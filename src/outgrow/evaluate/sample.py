@@ -7,7 +7,7 @@ from ..keyed import seed_from
 from ..policy import Policy, Sampling
 from ..problems import Problem
 from ..rollout import Engine
-from ..verify import Verdict, verify
+from ..verify import Attempt, Verdict, Verifier
 
 
 @dataclass(frozen=True)
@@ -34,6 +34,7 @@ class Sample:
 def sample_problems(
     policy: Policy,
     engine: Engine,
+    verifier: Verifier,
     problems: Sequence[Problem],
     k: int,
     sampling: Sampling,
@@ -49,23 +50,21 @@ def sample_problems(
     prompts = [policy.prompt_ids(problem.question) for problem in problems]
     seeds = [seed_from(seed, "evaluate", problem.id) for problem in problems]
     groups = engine.generate(prompts, k, sampling, seeds, poll)
-    inside_think = policy.opens_think
-    samples = []
-    for problem, rollouts in zip(problems, groups, strict=True):
-        for index, rollout in enumerate(rollouts):
-            graded = verify(rollout.text, problem.answer, finished=rollout.finished, inside_think=inside_think)
-            samples.append(
-                Sample(
-                    problem_id=problem.id,
-                    field=problem.field,
-                    level=problem.level,
-                    question=problem.question,
-                    answer=problem.answer,
-                    index=-1 if greedy else index,
-                    text=rollout.text,
-                    verdict=graded.verdict,
-                    extracted=graded.extracted,
-                    length=len(rollout.completion_ids),
-                )
-            )
-    return samples
+    drawn = [(problem, index, r) for problem, group in zip(problems, groups, strict=True) for index, r in enumerate(group)]
+    attempts = [Attempt(rollout.text, problem.answer, rollout.finished) for problem, _, rollout in drawn]
+    graded = verifier.grade(attempts, inside_think=policy.opens_think, poll=poll)
+    return [
+        Sample(
+            problem_id=problem.id,
+            field=problem.field,
+            level=problem.level,
+            question=problem.question,
+            answer=problem.answer,
+            index=-1 if greedy else index,
+            text=rollout.text,
+            verdict=one.verdict,
+            extracted=one.extracted,
+            length=len(rollout.completion_ids),
+        )
+        for (problem, index, rollout), one in zip(drawn, graded, strict=True)
+    ]

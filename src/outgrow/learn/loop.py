@@ -21,6 +21,7 @@ from ..runs.checkpoint import model_of, newest_whole_checkpoint, optimizer_to_te
 from ..runs.files import append_line, keep_lines_through, read_lines, write_json
 from ..runs.folder import create_run, held, read_recipe, versions, write_recipe
 from ..runs.interrupt import Interrupt, StopRequested
+from ..verify import Verifier
 from .job import Job, StepResult
 from .rl import RLJob, frozen_copy
 from .sft import SFTJob
@@ -153,7 +154,8 @@ def _measure(name: str, recipe: Recipe, policy: Policy, path: Path, step: int, p
     started = time.perf_counter()
     sampling = recipe.sampling.model_copy(update={"temperature": section.temperature})
     # The same dice for every run's seed and for before and after: what differs is the policy.
-    evaluation = evaluate(policy, NativeEngine(), section.suite, section.samples, sampling, 0, poll)
+    with Verifier(recipe.verify.extract) as verifier:
+        evaluation = evaluate(policy, NativeEngine(), verifier, section.suite, section.samples, sampling, 0, poll)
     file.parent.mkdir(exist_ok=True)
     evaluation.save(file)
     append_line(path / "timings.jsonl", {"step": step, f"evaluation_{name}": round(time.perf_counter() - started, 4)})

@@ -21,7 +21,7 @@ from ..rewards import GradedGroup, compose
 from ..rollout import NativeEngine
 from ..runs.files import read_lines
 from ..runs.rollouts import drop_parts_after, write_part
-from ..verify import Verdict, verify
+from ..verify import Attempt, Verdict, Verifier
 from .job import StepResult
 from .optimizer import Optimizer
 from .update import Weighed, kl_to_reference, update
@@ -40,6 +40,7 @@ class RLJob:
         self.steps = recipe.learn.steps
         self.optimizer = Optimizer(policy.model, recipe.learn, self.steps)
         self.engine = NativeEngine()
+        self.verifier = Verifier(recipe.verify.extract)
         # Two sources may hold the same problem; it is practised, and remembered, as one.
         loaded = (problem for source in recipe.problems for problem in source.load())
         self.problems = list({problem.id: problem for problem in loaded}.values())
@@ -60,6 +61,7 @@ class RLJob:
 
     def close(self) -> None:
         self.ledger.close()
+        self.verifier.close()
 
     def advance(self, step: int, poll: Callable[[], None]) -> StepResult:
         recipe, learn = self.recipe, self.recipe.learn
@@ -79,16 +81,19 @@ class RLJob:
         clock.lap("generation")
 
         inside_think = self.policy.opens_think
+        pairs = list(zip(problems, groups_rollouts, strict=True))
+        attempts = [Attempt(r.text, problem.answer, r.finished) for problem, rollouts in pairs for r in rollouts]
+        graded = iter(self.verifier.grade(attempts, inside_think=inside_think, poll=poll))
         groups = [
             GradedGroup(
                 problem=problem,
                 rollouts=rollouts,
-                graded=[verify(r.text, problem.answer, finished=r.finished, inside_think=inside_think) for r in rollouts],
+                graded=[next(graded) for _ in rollouts],
                 step=step,
                 seed=recipe.seed,
                 inside_think=inside_think,
             )
-            for problem, rollouts in zip(problems, groups_rollouts, strict=True)
+            for problem, rollouts in pairs
         ]
         poll()
         clock.lap("verification")
@@ -127,7 +132,7 @@ class RLJob:
             return {}
         sampling = self.recipe.sampling.model_copy(update={"temperature": section.temperature})
         samples = sample_problems(
-            self.policy, self.engine, self.validation, section.validation_samples, sampling, self.recipe.seed, poll
+            self.policy, self.engine, self.verifier, self.validation, section.validation_samples, sampling, self.recipe.seed, poll
         )
         return {"validation_pass_rate": sum(s.right for s in samples) / len(samples)}
 

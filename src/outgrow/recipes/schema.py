@@ -2,13 +2,14 @@
 
 from typing import Annotated, Any, Literal
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, SerializeAsAny, model_validator
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, SerializeAsAny, field_validator, model_validator
 
 from ..advantages import ADVANTAGES, Advantage
 from ..advantages.grpo import GRPO
 from ..component import build
 from ..curriculum import SAMPLERS, Sampler
 from ..curriculum.uniform import Uniform
+from ..errors import nearest
 from ..learn.losses import Averaging
 from ..learn.schedules import Schedule
 from ..policy import Sampling
@@ -17,6 +18,7 @@ from ..problems import SOURCES, Source
 from ..problems.micro import Micro
 from ..rewards import REWARDS, Reward
 from ..rewards.accuracy import Accuracy
+from ..verify import EXTRACTORS
 
 
 class _Section(BaseModel):
@@ -76,6 +78,20 @@ class SFTSection(OptimizerSection):
     batch_size: int = Field(default=64, ge=1)
 
 
+class VerifySection(_Section):
+    """How answers are found, in training and in evaluation."""
+
+    extract: tuple[str, ...] = Field(default=("boxed",), min_length=1, description="names of extractors, in order of preference")
+
+    @field_validator("extract")
+    @classmethod
+    def _known(cls, names: tuple[str, ...]) -> tuple[str, ...]:
+        for name in names:
+            if name not in EXTRACTORS:
+                raise ValueError(f"no extractor called {name!r}{nearest(name, list(EXTRACTORS))}")
+        return names
+
+
 class EvaluateSection(_Section):
     """How before, after and the curve between are measured."""
 
@@ -104,6 +120,7 @@ class _Recipe(_Section):
     policy: PolicySection
     problems: tuple[AnySource, ...] = Field(default=(Micro(),), min_length=1)
     sampling: Sampling = Sampling()
+    verify: VerifySection = VerifySection()
     evaluate: EvaluateSection = EvaluateSection()
     run: RunSection = RunSection()
 

@@ -1,5 +1,7 @@
 """Is this answer right? Extraction, comparison, verdict."""
 
-from .verdict import Graded, Verdict, verify
+from .extract import EXTRACTORS
+from .verdict import Graded, Verdict
+from .verifier import Attempt, Verifier
 
-__all__ = ["Graded", "Verdict", "verify"]
+__all__ = ["EXTRACTORS", "Attempt", "Graded", "Verdict", "Verifier"]

@@ -1,0 +1,47 @@
+r"""Folding away what does not change an answer: the ways to write the same text. Meant for short texts (see `compare`)."""
+
+import re
+
+# Wrappers that only say how their content looks.
+_LOOKS = re.compile(r"\\(?:text|textbf|textit|textrm|texttt|mbox|mathrm|mathbf|mathit|rm|bf|boxed) ?\{([^{}]*)\}")
+_DELIMITED = re.compile(r"\$\$?(.*[^\\$])\$\$?|\\\((.*)\\\)|\\\[(.*)\\\]", re.DOTALL)
+_COMMANDS = [
+    (re.compile(r"(?<!\\)\\(?:(?:left|right|displaystyle)(?![A-Za-z])|!)"), ""),
+    (re.compile(r"(?<!\\)\\[,;: ]|~"), " "),
+    (re.compile(r"\\[dtc]frac(?![A-Za-z])"), r"\\frac"),
+    (re.compile(r"(?<!\\)\\([%$])"), r"\1"),
+    (re.compile(r"\{,\}"), ","),
+    (re.compile(r"\^ ?(?:\\circ|\{ ?\\circ ?\})(?![A-Za-z])|\\degree(?![A-Za-z])"), "°"),
+]
+_BLANKS = re.compile(r"\s+")
+_LOOSE_BLANK = re.compile(r"(?<![0-9A-Za-z]) | (?![0-9A-Za-z])")
+
+
+def fold(text: str) -> str:
+    r"""The answer without delimiters, looks, spacing commands, loose blanks and a full stop.
+
+    Blanks stay between letters and digits ("7 7" is not "77"), and digits that are not 0 … 9 stay what they are: they may
+    look like an answer, but no data set writes them.
+
+    >>> fold(r"$\left( \dfrac{1}{2} ,\, 3 \right)$."), fold("11,\\!090"), fold(r"\text{Sunday}")
+    ('(\\frac{1}{2},3)', '11,090', 'Sunday')
+    """
+    text = text.strip().rstrip(".").strip('*"` \n\t')
+    if delimited := _DELIMITED.fullmatch(text):
+        text = next(group for group in delimited.groups() if group is not None)
+    if "\\" in text or "~" in text or "{" in text:
+        for pattern, plain in _COMMANDS:
+            text = pattern.sub(plain, text)
+        if whole := _LOOKS.fullmatch(text.strip()):
+            text = whole[1]
+    text = _BLANKS.sub(" ", text.replace("−", "-")).strip().rstrip(".")
+    return _LOOSE_BLANK.sub("", text) if " " in text else text
+
+
+def words(folded: str) -> str:
+    r"""A folded answer without the wrappers around parts of it.
+
+    >>> words(r"(\text{E})")
+    '(E)'
+    """
+    return _LOOKS.sub(r"\1", folded).strip()

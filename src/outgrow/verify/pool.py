@@ -1,0 +1,122 @@
+"""LaTeX answers compared by math-verify, in processes that are killed when they take too long.
+
+A few characters (9^{9^{9^9}}) can keep SymPy busy for ever, or fill the memory, in C code that no exception reaches. So comparisons
+run in processes (`worker`) that hold no model and a bounded memory, and that the pool kills and replaces.
+"""
+
+import contextlib
+import json
+import os
+import subprocess
+import sys
+import time
+from collections import deque
+from collections.abc import Callable, Sequence
+from multiprocessing.connection import wait
+from pathlib import Path
+from typing import IO
+
+from ..errors import OutgrowError
+
+LIMIT_S = 2.0
+_START_S = 120.0
+_POLL_S = 0.5  # the caller's poll is heard at least this often
+_WORKER = Path(__file__).with_name("worker.py")
+
+
+class Pool:
+    """Worker processes, started when there is something to compare and kept until `close`."""
+
+    def __init__(self) -> None:
+        self._size = min(os.cpu_count() or 1, 8)
+        self._workers: list[_Worker] = []
+
+    def compare(self, pairs: Sequence[tuple[str, str]], poll: Callable[[], None] = lambda: None) -> list[bool | None]:
+        """For each (known, answer) whether they are equal; None where the comparison was killed, or brought its process down.
+
+        What poll raises ends all comparisons. Raises OutgrowError where no worker can be started.
+        """
+        equal: list[bool | None] = [None] * len(pairs)
+        waiting = deque(range(len(pairs)))
+        try:
+            while busy := self._employ(waiting, pairs):
+                poll()
+                until = min(worker.deadline for worker in busy) - time.monotonic()
+                replied = wait([worker.replies.fileno() for worker in busy], timeout=max(0.0, min(until, _POLL_S)))
+                for worker in busy:
+                    assert worker.job is not None
+                    reply = os.read(worker.replies.fileno(), 1) if worker.replies.fileno() in replied else None
+                    if reply == b"r":
+                        worker.starts_comparing()
+                    elif reply:
+                        equal[worker.job], worker.job = reply == b"1", None
+                    elif reply == b"" or time.monotonic() >= worker.deadline:
+                        if not worker.ready:
+                            raise OutgrowError(f"cannot compare LaTeX answers: {_WORKER} does not start; is math-verify installed?")
+                        self._workers.remove(worker)
+                        worker.kill()
+        except BaseException:
+            self.close()
+            raise
+        return equal
+
+    def close(self) -> None:
+        """End the workers. The pool may be used again."""
+        while self._workers:
+            self._workers.pop().kill()
+
+    def _employ(self, waiting: deque[int], pairs: Sequence[tuple[str, str]]) -> list["_Worker"]:
+        """Give every idle worker a pair, and start workers while pairs wait. Returns those that are busy."""
+        self._workers = [worker for worker in self._workers if worker.job is not None or worker.alive]
+        while waiting:
+            worker = next((worker for worker in self._workers if worker.job is None), None)
+            if worker is None:
+                if len(self._workers) == self._size:
+                    break
+                self._workers.append(worker := _Worker())
+            job = waiting.popleft()
+            worker.give(job, pairs[job])
+        return [worker for worker in self._workers if worker.job is not None]
+
+
+class _Worker:
+    """One process, and what it is busy with. job: the pair it compares, or None."""
+
+    def __init__(self) -> None:
+        # A session of its own, so that Ctrl-C in a terminal reaches the run and not its workers.
+        self._process = subprocess.Popen(
+            [sys.executable, "-P", str(_WORKER)],
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.DEVNULL,
+            bufsize=0,
+            start_new_session=True,
+        )
+        assert self._process.stdin is not None and self._process.stdout is not None
+        self._requests: IO[bytes] = self._process.stdin
+        self.replies: IO[bytes] = self._process.stdout
+        self.job: int | None = None
+        self.deadline = 0.0
+        self.ready = False
+
+    @property
+    def alive(self) -> bool:
+        return self._process.poll() is None
+
+    def give(self, job: int, pair: tuple[str, str]) -> None:
+        self.job = job
+        self.deadline = time.monotonic() + (LIMIT_S if self.ready else _START_S)
+        with contextlib.suppress(BrokenPipeError):  # it has just died, which its replies will say
+            self._requests.write(json.dumps(pair).encode() + b"\n")
+
+    def starts_comparing(self) -> None:
+        """It has started; only now its time runs."""
+        self.ready = True
+        self.deadline = time.monotonic() + LIMIT_S
+
+    def kill(self) -> None:
+        """End the process, whatever it is doing."""
+        self._process.kill()
+        self._process.wait()
+        self._requests.close()
+        self.replies.close()

@@ -1,0 +1,106 @@
+"""`outgrow verify`: a file of outputs graded, or one clear line and nothing written."""
+
+import json
+import sys
+
+import pytest
+
+from outgrow.cli import main
+
+ROWS = [
+    {"id": 1, "text": r"so \boxed{18}", "answer": 18, "note": "é\u2028"},
+    {"id": 2, "text": r"so \boxed{17}, the answer is 18.", "answer": "18"},
+    {"id": 3, "text": "the answer is $18.", "answer": 18.0},
+    {"id": 4, "text": "<think>18", "answer": "18"},
+    {"id": 5, "text": r"\boxed{18}", "answer": ""},
+]
+
+
+@pytest.fixture
+def outgrow(monkeypatch, capsys, tmp_path):
+    """Run the command line in this process: exit code, output, errors."""
+    monkeypatch.chdir(tmp_path)
+
+    def run(*args):
+        monkeypatch.setattr(sys, "argv", ["outgrow", "verify", *args])
+        with pytest.raises(SystemExit) as ended:
+            main()
+        return ended.value.code, *capsys.readouterr()
+
+    return run
+
+
+def write(tmp_path, rows):
+    (tmp_path / "in.jsonl").write_text("".join(json.dumps(row) + "\n" for row in rows), encoding="utf-8")
+
+
+def test_rows_are_graded_and_kept(outgrow, tmp_path):
+    write(tmp_path, ROWS)
+    args = ("in.jsonl", "--output", "text", "--answer", "answer")
+    code, printed, _ = outgrow(*args, "--extract", "boxed", "--extract", "phrase", "--out", "out.jsonl")
+    assert not code
+    assert printed.split("   ") == [
+        "n = 5",
+        "right 2 (40.0%)",
+        "wrong 1 (20.0%)",
+        "no answer 1 (20.0%)",
+        "truncated 0 (0.0%)",
+        "verifier failed 1 (20.0%)\n",
+    ]
+    graded = [json.loads(line) for line in (tmp_path / "out.jsonl").read_bytes().splitlines()]
+    assert [(row.pop("verdict"), row.pop("extracted")) for row in graded] == [
+        ("right", "18"),
+        ("wrong", "17"),
+        ("right", "$18"),
+        ("no answer", None),
+        ("verifier failed", None),
+    ]
+    assert graded == ROWS
+    # boxed alone is the default; nothing is written unless asked for; the file itself may be replaced
+    assert "right 1 " in outgrow(*args)[1]
+    assert not outgrow(*args, "--out", "in.jsonl")[0]
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["in.jsonl", "out.jsonl"]
+    assert len((tmp_path / "in.jsonl").read_bytes().splitlines()) == 5
+
+
+@pytest.mark.parametrize(
+    ("content", "args", "said"),
+    [
+        (b'{"text":"7","answer":"7"}', ["--output", "txt"], "line 1: no column 'txt' (did you mean 'text'?)"),
+        (b'{"text":"7","answer":"7"}\n\n{"text":"7"}', [], "line 3: no column 'answer'"),
+        (b'{"text":"7","answer":"7"}\n{"text":', [], "line 2: not a JSON row"),
+        (b'{"text":"7","answer":"7"}\n[1]', [], "line 2: a row must be a JSON object"),
+        (b'{"text":"7","answer":null}', [], "line 1: column 'answer' holds null"),
+        (b'{"text":["7"],"answer":"7"}', [], "line 1: column 'text' holds [\"7\"]"),
+        (b'{"text":"\xff","answer":"7"}', [], "line 1: not a JSON row"),
+        (b"[" * 10**5, [], "line 1: not a JSON row"),
+        (b"\n", [], "there are no rows in it"),
+        (None, [], "in.jsonl: cannot read this file (No such file or directory)"),
+        (b'{"text":"7","answer":"7"}', ["--extract", "box"], "no extractor called 'box' (did you mean 'boxed'?)"),
+        (b'{"text":"7","answer":"7"}', ["--out", "no/out.jsonl"], "the folder no does not exist"),
+    ],
+)
+def test_a_mistake_is_one_clear_line_and_nothing_is_written(outgrow, tmp_path, content, args, said):
+    if content is not None:
+        (tmp_path / "in.jsonl").write_bytes(content)
+    given = {"--output": "text", "--answer": "answer", "--out": "out.jsonl", **dict(zip(args[::2], args[1::2], strict=True))}
+    code, _, complaint = outgrow("in.jsonl", *(part for pair in given.items() for part in pair))
+    assert code == 2
+    assert said in complaint
+    assert len(complaint.strip().splitlines()) == 1, complaint
+    assert [path.name for path in tmp_path.iterdir()] == (["in.jsonl"] if content is not None else [])
+
+
+def test_where_it_cannot_write_nothing_half_written_stays(outgrow, tmp_path, monkeypatch):
+    write(tmp_path, ROWS)
+    (tmp_path / "out.jsonl").write_text("before")
+
+    def full(_):
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr("outgrow.runs.files.os.fsync", full)
+    code, _, complaint = outgrow("in.jsonl", "--output", "text", "--answer", "answer", "--out", "out.jsonl")
+    assert code == 1
+    assert "cannot write the graded rows (No space left on device)" in complaint
+    assert (tmp_path / "out.jsonl").read_text() == "before"
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["in.jsonl", "out.jsonl"]
