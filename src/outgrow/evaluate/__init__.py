@@ -2,28 +2,14 @@
 
 from collections.abc import Callable
 
-from ..errors import UsageError, nearest
 from ..policy import Policy, Sampling
-from ..problems import Source
-from ..problems.micro import Micro
 from ..rollout import Engine
 from ..verify import Verifier
 from .evaluation import Evaluation, paired_delta
 from .sample import sample_problems
+from .suites import suite
 
-SUITES: dict[str, Source] = {
-    "micro": Micro(split="test", per_level=8),
-    "micro-validation": Micro(split="validation", per_level=2),
-}
-
-__all__ = ["SUITES", "Evaluation", "evaluate", "paired_delta", "suite"]
-
-
-def suite(name: str) -> Source:
-    """The suite called `name`. Raises UsageError naming the nearest."""
-    if name not in SUITES:
-        raise UsageError(f"no suite called {name!r}{nearest(name, list(SUITES))}")
-    return SUITES[name]
+__all__ = ["Evaluation", "evaluate", "paired_delta", "suite"]
 
 
 def evaluate(

@@ -100,7 +100,11 @@ def _run(recipe: Recipe, path: Path, base: Policy, watcher: Watcher) -> None:
         reference = frozen_copy(base)
         policy = load_policy(str(checkpoint.folder / "policy")) if checkpoint else base
         policy.model.eval()  # no dropout: the log-probabilities of the learner must be those of the engine
-        job: Job = RLJob(recipe, policy, reference, path) if isinstance(recipe, RLRecipe) else SFTJob(recipe, policy, path)
+        job: Job = (
+            RLJob(recipe, policy, reference, path, watcher.note)
+            if isinstance(recipe, RLRecipe)
+            else SFTJob(recipe, policy, path, watcher.note)
+        )
         try:
             if checkpoint:
                 tensors_to_optimizer(job.optimizer.adamw, job.optimizer.names, checkpoint.optimizer_tensors())

@@ -12,10 +12,11 @@ import torch
 
 from ..curriculum import Ledger, Visit
 from ..errors import NotFiniteError, OutgrowError
-from ..evaluate import SUITES
+from ..evaluate import suite
 from ..evaluate.sample import sample_problems
 from ..keyed import seed_from
 from ..policy import Policy
+from ..problems import Note
 from ..recipes.schema import RLRecipe
 from ..rewards import GradedGroup, compose
 from ..rollout import NativeEngine
@@ -24,6 +25,7 @@ from ..runs.rollouts import drop_parts_after, write_part
 from ..verify import Attempt, Verdict, Verifier
 from .job import StepResult
 from .optimizer import Optimizer
+from .sources import training_problems
 from .update import Weighed, kl_to_reference, update
 
 # Rollouts of a step on which KL to the reference is measured (where the loss does not need it on all of them).
@@ -33,8 +35,8 @@ _KL_ROLLOUTS = 32
 class RLJob:
     """Reinforcement learning by a recipe."""
 
-    def __init__(self, recipe: RLRecipe, policy: Policy, reference: Policy, run: Path) -> None:
-        """policy: what learns, at any step. reference: the policy as it was before step 1."""
+    def __init__(self, recipe: RLRecipe, policy: Policy, reference: Policy, run: Path, note: Note) -> None:
+        """policy: what learns, at any step. reference: the policy as it was before step 1. note: told what is left out."""
         self.recipe, self.policy, self.run = recipe, policy, run
         self.reference = reference
         self.steps = recipe.learn.steps
@@ -42,9 +44,9 @@ class RLJob:
         self.engine = NativeEngine()
         self.verifier = Verifier(recipe.verify.extract)
         # Two sources may hold the same problem; it is practised, and remembered, as one.
-        loaded = (problem for source in recipe.problems for problem in source.load())
+        loaded = (problem for problems in training_problems(recipe, note) for problem in problems)
         self.problems = list({problem.id: problem for problem in loaded}.values())
-        self.validation = SUITES[recipe.evaluate.validation].load() if recipe.evaluate.every else []
+        self.validation = suite(recipe.evaluate.validation).load() if recipe.evaluate.every else []
         self.ledger = Ledger(run / "ledger.sqlite")
         self.ledger.enter(self.problems)
         self.idle = 0  # steps in a row without anything to learn from

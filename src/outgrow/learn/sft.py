@@ -12,10 +12,11 @@ from ..errors import UsageError
 from ..keyed import python_random
 from ..policy import Policy
 from ..policy.logprobs import pad_right
-from ..problems import Problem
+from ..problems import Note, Problem
 from ..recipes.schema import SFTRecipe
 from .job import StepResult
 from .optimizer import Optimizer
+from .sources import training_problems
 
 _IGNORED = -100
 
@@ -23,13 +24,13 @@ _IGNORED = -100
 class SFTJob:
     """Next-token loss on solutions, the prompt left out of it."""
 
-    def __init__(self, recipe: SFTRecipe, policy: Policy, run: Path) -> None:
-        """Raises UsageError where a problem comes without a solution."""
+    def __init__(self, recipe: SFTRecipe, policy: Policy, run: Path, note: Note) -> None:
+        """note: told what is left out. Raises UsageError where a problem comes without a solution."""
         self.recipe, self.policy, self.run = recipe, policy, run
         self.steps = recipe.learn.steps
         self.optimizer = Optimizer(policy.model, recipe.learn, self.steps)
         self.weights = [source.weight for source in recipe.problems]
-        self.cells = [_cells(source.load()) for source in recipe.problems]
+        self.cells = [_cells(problems) for problems in training_problems(recipe, note)]
         self._encoded: dict[str, tuple[list[int], list[int]]] = {}
 
     def rewind(self, step: int) -> None:

@@ -1,9 +1,12 @@
 """Where questions come from. A source is a recipe entry with a `type`; it loads a list of problems."""
 
+from .gsm8k import GSM8K
+from .math import Math
 from .micro import Micro
 from .problem import Problem
-from .source import Source
+from .source import Note, Source
+from .table import Table
 
-SOURCES: dict[str, type[Source]] = {"micro": Micro}
+SOURCES: dict[str, type[Source]] = {"micro": Micro, "gsm8k": GSM8K, "math": Math, "table": Table}
 
-__all__ = ["SOURCES", "Problem", "Source"]
+__all__ = ["SOURCES", "Note", "Problem", "Source"]

@@ -1,11 +1,18 @@
 """What a problem source is: a recipe entry that loads problems."""
 
 from abc import abstractmethod
+from collections.abc import Callable
 
 from pydantic import Field
 
 from ..component import Component
 from .problem import Problem
+
+Note = Callable[[str], None]  # told, in a line, what a person should know of what was loaded
+
+
+def quiet(_: str) -> None:
+    """A note that nobody reads."""
 
 
 class Source(Component):
@@ -14,5 +21,5 @@ class Source(Component):
     weight: float = Field(default=1.0, gt=0)
 
     @abstractmethod
-    def load(self) -> list[Problem]:
-        """All its problems, in a fixed order."""
+    def load(self, note: Note = quiet) -> list[Problem]:
+        """All its problems, in a fixed order. note is told what was left out."""

@@ -12,7 +12,7 @@ from pydantic import Field, field_validator
 from ...errors import nearest
 from ...keyed import python_random
 from ..problem import Problem
-from ..source import Source
+from ..source import Note, Source, quiet
 from .addition import Sum
 from .binary import Binary
 from .clock import Clock
@@ -68,7 +68,7 @@ class Micro(Source):
             raise ValueError(f"levels must be some of {list(LEVELS)}")
         return levels
 
-    def load(self) -> list[Problem]:
+    def load(self, note: Note = quiet) -> list[Problem]:
         """All problems, fields and levels in order. One that two levels can draw stands in the easier."""
         problems: dict[str, Problem] = {}
         for name in self.fields:

@@ -1,0 +1,36 @@
+"""GSM8K: grade-school word problems with whole-number answers (Cobbe et al. 2021, arXiv 2110.14168)."""
+
+import re
+from collections.abc import Iterable, Iterator
+from typing import Literal
+
+from ..errors import UsageError
+from .overlap import question_id
+from .problem import Problem
+from .rows import Row, set_rows
+from .source import Note, Source, quiet
+from .table import collect, column
+
+_CALCULATOR = re.compile(r"<<[^<>]*>>")
+
+
+class GSM8K(Source):
+    """Problem source `gsm8k`. A problem's level is how many lines its solution takes."""
+
+    type: str = "gsm8k"
+    split: Literal["train", "test"] = "train"
+
+    def load(self, note: Note = quiet) -> list[Problem]:
+        """All problems, in the set's order. Raises UsageError where the set is not to be had, or a row is not GSM8K's."""
+        return collect("gsm8k", _read(set_rows("gsm8k", self.split, "openai/gsm8k", "main")), note)
+
+
+def _read(rows: Iterable[Row]) -> Iterator[tuple[str, Problem]]:
+    for where, row in rows:
+        question = column(row, "question", where)
+        solution, marked, answer = column(row, "answer", where).rpartition("####")
+        if not marked:
+            raise UsageError(f"{where}: column 'answer' has no final line '#### N', so this is not GSM8K's shape")
+        solution = _CALCULATOR.sub("", solution).strip()
+        level = len(solution.splitlines())
+        yield where, Problem(question_id("gsm8k", question), "gsm8k", level, question, answer.strip().replace(",", ""), solution)

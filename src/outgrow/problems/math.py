@@ -1,0 +1,43 @@
+"""MATH: competition problems of five levels and seven subjects (Hendrycks et al. 2021, arXiv 2103.03874)."""
+
+from collections.abc import Iterable, Iterator
+from typing import Literal
+
+from ..verify.extract import last_boxed
+from .overlap import question_id
+from .problem import Problem
+from .rows import Row, set_rows
+from .source import Note, Source, quiet
+from .table import collect, column, level_of
+
+# split -> where it is on the hub: repository, its split, and the column of the subject
+_HUB = {
+    "train": ("DigitalLearningGmbH/MATH-lighteval", "train", "type"),
+    "test": ("DigitalLearningGmbH/MATH-lighteval", "test", "type"),
+    "math500": ("HuggingFaceH4/MATH-500", "test", "subject"),
+}
+
+
+class Math(Source):
+    """Problem source `math`: its field is the subject, its answer what the solution's last box holds.
+
+    math500: the 500 test problems held out by Lightman et al. 2023 (arXiv 2305.20050).
+    """
+
+    type: str = "math"
+    split: Literal["train", "test", "math500"] = "train"
+    levels: tuple[int, ...] = (0, 1, 2, 3, 4, 5)
+
+    def load(self, note: Note = quiet) -> list[Problem]:
+        """All problems of the levels, in the set's order. Raises UsageError where the set is not to be had."""
+        repository, split, subject = _HUB[self.split]
+        rows = set_rows("math", self.split, repository, None, split)
+        return collect("math", ((where, p) for where, p in _read(rows, subject) if p.level in self.levels), note)
+
+
+def _read(rows: Iterable[Row], subject: str) -> Iterator[tuple[str, Problem]]:
+    for where, row in rows:
+        question, solution = column(row, "problem", where), column(row, "solution", where)
+        answer = (last_boxed(solution) or "").strip()
+        level = level_of(column(row, "level", where))
+        yield where, Problem(question_id("math", question), column(row, subject, where), level, question, answer, solution)

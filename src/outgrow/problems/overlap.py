@@ -1,0 +1,36 @@
+"""When two questions are the same question: after folding case, blanks and punctuation."""
+
+import hashlib
+import unicodedata
+from collections.abc import Iterable
+
+from .problem import Problem
+
+_SIGNS = "*/^<>\\-%!"
+
+
+def fold(question: str) -> str:
+    """Letters, digits and mathematical signs of a question, in lower case: what is left when its writing is ignored.
+
+    Signs count: without them 3+4 and 3*4 would be one question.
+
+    >>> fold("What's  2+2 ?") == fold("whats 2 + 2")
+    True
+    >>> fold("3+4=?") == fold("3*4=?")
+    False
+    """
+    folded = unicodedata.normalize("NFKC", question).casefold()
+    return "".join(c for c in folded if c.isalnum() or c in _SIGNS or unicodedata.category(c) in ("Sm", "Sc"))
+
+
+def question_id(source: str, question: str) -> str:
+    """A problem's id: its source and what it asks, blanks aside, so that it stays the same wherever its row stands."""
+    return f"{source}:{hashlib.sha256(' '.join(question.split()).encode()).hexdigest()[:16]}"
+
+
+def without_held_out(problems: Iterable[Problem], held_out: Iterable[Problem]) -> tuple[list[Problem], int]:
+    """The problems whose question is in none of the held-out ones, and how many were dropped."""
+    known = {fold(problem.question) for problem in held_out}
+    problems = list(problems)
+    kept = [problem for problem in problems if fold(problem.question) not in known]
+    return kept, len(problems) - len(kept)

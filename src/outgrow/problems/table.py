@@ -1,0 +1,104 @@
+"""Problems from rows with named columns: any JSONL or Parquet file, any set on the hub."""
+
+from collections.abc import Iterable, Iterator
+from pathlib import Path
+from typing import Any
+
+from pydantic import model_validator
+
+from ..errors import UsageError
+from .overlap import question_id
+from .problem import Problem
+from .rows import Row, file_rows, hub_rows
+from .source import Note, Source, quiet
+
+
+class Table(Source):
+    """Problem source `table`: one problem a row, from `path` (.jsonl, .parquet) or from `hub` (an id, with `split`).
+
+    question, answer, solution, level, field: the columns that hold them. A level may be a number or a text with one ("Level 3").
+    Rows without an answer are left out, and said.
+    """
+
+    type: str = "table"
+    path: Path | None = None
+    hub: str | None = None
+    config: str | None = None
+    split: str = "train"
+    question: str = "question"
+    answer: str = "answer"
+    solution: str | None = None
+    level: str | None = None
+    field: str | None = None
+
+    @model_validator(mode="after")
+    def _one_of(self) -> "Table":
+        if (self.path is None) == (self.hub is None):
+            raise ValueError("needs either path or hub")
+        return self
+
+    def load(self, note: Note = quiet) -> list[Problem]:
+        """All problems, in the order of the rows. Raises UsageError naming the row that cannot be read."""
+        if self.path is not None:
+            name, rows = self.path.stem, file_rows(self.path)
+        else:
+            assert self.hub is not None
+            name, rows = self.hub, hub_rows(self.hub, self.split, self.config)
+        return collect(name, self._read(name, rows), note)
+
+    def _read(self, name: str, rows: Iterable[Row]) -> Iterator[tuple[str, Problem]]:
+        for where, row in rows:
+            question = column(row, self.question, where)
+            yield (
+                where,
+                Problem(
+                    id=question_id(name, question),
+                    field=column(row, self.field, where) if self.field else name,
+                    level=level_of(column(row, self.level, where)) if self.level else 0,
+                    question=question,
+                    answer=column(row, self.answer, where),
+                    solution=column(row, self.solution, where) if self.solution else "",
+                ),
+            )
+
+
+def column(row: dict[str, Any], name: str, where: str) -> str:
+    """A column's text; numbers are written out, null is empty. Raises UsageError naming the row where it is missing."""
+    if name not in row:
+        raise UsageError(f"{where}: no column {name!r}; it has {', '.join(map(repr, row))}")
+    value = row[name]
+    if isinstance(value, (dict, list)):
+        raise UsageError(f"{where}: column {name!r} holds {type(value).__name__} values; a text or a number is needed")
+    return "" if value is None else str(value).strip()
+
+
+def level_of(text: str) -> int:
+    """The level that a column writes, 0 where it writes none.
+
+    >>> level_of("Level 3"), level_of("4"), level_of("Level ?")
+    (3, 4, 0)
+    """
+    digits = "".join(character for character in text if character in "0123456789")
+    return int(digits[:9] or 0)
+
+
+def collect(name: str, read: Iterable[tuple[str, Problem]], note: Note) -> list[Problem]:
+    """Problems with an answer, each question once; what is left out is said. Raises UsageError where nothing remains."""
+    problems: dict[str, Problem] = {}
+    unanswered: list[str] = []
+    repeated = 0
+    for where, problem in read:
+        if not problem.question or not problem.answer:
+            unanswered.append(where)
+        elif problem.id in problems:
+            repeated += 1
+        else:
+            problems[problem.id] = problem
+    if unanswered:
+        rest = f" and {len(unanswered) - 3} more" if len(unanswered) > 3 else ""
+        note(f"{name}: left out {len(unanswered)} rows without a question or an answer ({', '.join(unanswered[:3])}{rest})")
+    if repeated:
+        note(f"{name}: left out {repeated} rows whose question was already there")
+    if not problems:
+        raise UsageError(f"{name}: no problem with a question and an answer in it")
+    return list(problems.values())

@@ -1,0 +1,194 @@
+"""Problems from files and known sets: every row is there, stays itself, or is named by its place when it cannot be read."""
+
+import json
+import os
+from collections import Counter
+from pathlib import Path
+
+import pyarrow as pa
+import pyarrow.parquet as pq
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from outgrow.errors import UsageError
+from outgrow.evaluate import suite
+from outgrow.learn.sources import training_problems
+from outgrow.problems.gsm8k import GSM8K
+from outgrow.problems.math import Math
+from outgrow.problems.overlap import fold
+from outgrow.problems.table import Table
+from outgrow.recipes import parse_recipe
+
+DATA = Path(os.environ.get("OUTGROW_DATA", Path(__file__).parents[2] / "shared" / "data"))
+ROWS = [
+    {"q": "3+4=?", "a": 7, "grade": "Level 2", "kind": "sum"},
+    {"q": "3*4=?", "a": "12", "grade": 3, "kind": "product"},
+    {"q": " 3+4=? ", "a": "7", "grade": "Level ?", "kind": "sum"},
+    {"q": "1+1=?", "a": None, "grade": None, "kind": "sum"},
+]
+COLUMNS = {"question": "q", "answer": "a", "level": "grade", "field": "kind"}
+
+
+@pytest.fixture
+def data(monkeypatch):
+    """The folder of real sets, in their hub shape."""
+    if not (DATA / "gsm8k" / "train.jsonl").is_file():
+        pytest.skip(f"the real sets are not at {DATA}; set OUTGROW_DATA to a folder with gsm8k/train.jsonl and the like")
+    monkeypatch.setenv("OUTGROW_DATA", str(DATA))
+    return DATA
+
+
+def write(path, rows):
+    if path.suffix == ".parquet":  # one type a column
+        texts = [{name: value if value is None else str(value) for name, value in row.items()} for row in rows]
+        pq.write_table(pa.Table.from_pylist(texts), path)
+    else:
+        path.write_text("".join(json.dumps(row) + "\n" for row in rows), encoding="utf-8")
+    return path
+
+
+@pytest.mark.parametrize("suffix", ["jsonl", "parquet"])
+def test_named_columns(tmp_path, suffix):
+    notes = []
+    problems = Table(path=write(tmp_path / f"own.{suffix}", ROWS), **COLUMNS).load(notes.append)
+    assert [(p.question, p.answer, p.level, p.field) for p in problems] == [("3+4=?", "7", 2, "sum"), ("3*4=?", "12", 3, "product")]
+    place = "line 4" if suffix == "jsonl" else "row 4"
+    assert notes == [
+        f"own: left out 1 rows without a question or an answer (own.{suffix}, {place})",
+        "own: left out 1 rows whose question was already there",
+    ]
+
+
+def test_ids_belong_to_questions_not_places(tmp_path):
+    there, back = (
+        {p.question: p.id for p in Table(path=write(tmp_path / "own.jsonl", rows), **COLUMNS).load()} for rows in (ROWS, ROWS[::-1])
+    )
+    assert there == back
+    assert len(set(there.values())) == len(there)
+
+
+@pytest.mark.parametrize(
+    ("content", "complaint"),
+    [
+        (b'{"q": "1", "a": "1"}\n{"q": "2", \n{"q": "3", "a": "3"}\n', "own.jsonl, line 2: not valid JSON"),
+        (b'{"q": "1", "a": "1"}\n\n[1, 2]\n', "own.jsonl, line 3: a row must be a JSON object"),
+        (b'{"q": "1", "answer": "1"}\n', "own.jsonl, line 1: no column 'a'; it has 'q', 'answer'"),
+        (b'{"q": "1", "a": ["1"]}\n', "own.jsonl, line 1: column 'a' holds list values"),
+        (b'{"q": "1", "a": "\xff"}\n', "own.jsonl: not UTF-8 text"),
+        (b'{"q": ' + b"[" * 100_000, "own.jsonl, line 1: not valid JSON"),
+        (b"", "own: no problem with a question and an answer"),
+    ],
+)
+def test_unreadable_rows_are_named(tmp_path, content, complaint):
+    path = tmp_path / "own.jsonl"
+    path.write_bytes(content)
+    with pytest.raises(UsageError) as error:
+        Table(path=path, question="q", answer="a").load()
+    assert complaint in str(error.value)
+    assert "\n" not in str(error.value)
+
+
+def test_files_that_are_none(tmp_path):
+    (tmp_path / "own.parquet").write_bytes(b"PAR1 and then nothing")
+    for path, complaint in [
+        (tmp_path / "none.jsonl", "No such file"),
+        (tmp_path / "own.parquet", "not a Parquet file"),
+        (tmp_path / "own.csv", "read from .jsonl or .parquet files"),
+    ]:
+        with pytest.raises(UsageError, match=complaint):
+            Table(path=path).load()
+
+
+@pytest.mark.parametrize("both", [{}, {"path": "x.jsonl", "hub": "a/b"}])
+def test_a_table_comes_from_one_place(both):
+    with pytest.raises(UsageError, match="either path or hub"):
+        parse_recipe({"name": "x", "policy": {"model": "micro-base"}, "problems": [{"type": "table", **both}]})
+
+
+def test_known_sets_are_whole(data):
+    sizes = {"train": (7473, 0), "test": (1319, 0)}
+    for split, (count, left_out) in sizes.items():
+        notes = []
+        problems = GSM8K(split=split).load(notes.append)
+        assert (len(problems), len(notes)) == (count, left_out)
+        assert all(p.answer.lstrip("-").isdigit() for p in problems)
+        assert all(p.solution and "<<" not in p.solution and p.level >= 1 for p in problems)
+
+
+def test_math_levels_subjects_and_answers(data):
+    test, few = Math(split="test").load(), Math(split="math500").load()
+    with (data / "math" / "test.jsonl").open() as file:
+        raw = [json.loads(line) for line in file]
+    assert Counter(p.level for p in test) == Counter(int(row["level"][-1]) for row in raw)
+    assert Counter(p.field for p in test) == Counter(row["type"] for row in raw)
+    # MATH-500 states its answers beside the solutions, written out by other people.
+    with (data / "math" / "math500.jsonl").open() as file:
+        assert [p.answer for p in few] == [json.loads(line)["answer"].strip() for line in file]
+    assert {p.id for p in few} <= {p.id for p in test}
+    assert {p.level for p in Math(split="test", levels=(1, 2)).load()} == {1, 2}
+
+
+def test_empty_math_answers_are_said(data):
+    notes = []
+    problems = Math(split="train").load(notes.append)
+    assert len(problems) + sum(int(note.split("left out ")[1].split()[0]) for note in notes) == 7500
+    assert "line 5530" in notes[0]
+
+
+@pytest.mark.parametrize(("source", "measured", "dropped"), [("gsm8k", "gsm8k", 0), ("math", "math", 5), ("math", "math500", 0)])
+def test_held_out_questions_leave_training(data, source, measured, dropped):
+    """The counts are those that the sets' own overlap check found."""
+    recipe = parse_recipe(
+        {"name": "x", "policy": {"model": "micro-base"}, "problems": [{"type": source}], "evaluate": {"suite": measured}}
+    )
+    notes = []
+    (kept,) = training_problems(recipe, notes.append)
+    assert len(kept) == len(recipe.problems[0].load()) - dropped
+    assert any(f"left out {dropped} problems whose questions are held out" in note for note in notes) == bool(dropped)
+    held_out = {fold(problem.question) for problem in suite(measured).load()}
+    assert not held_out & {fold(problem.question) for problem in kept}
+
+
+def test_micro_training_loses_nothing():
+    recipe = parse_recipe({"name": "x", "policy": {"model": "micro-base"}})
+    assert [len(problems) for problems in training_problems(recipe, pytest.fail)] == [len(recipe.problems[0].load())]
+
+
+def test_a_set_that_is_nowhere(tmp_path, monkeypatch):
+    monkeypatch.setenv("OUTGROW_DATA", str(tmp_path))
+    monkeypatch.setenv("HF_HUB_CACHE", str(tmp_path))
+    with pytest.raises(UsageError, match=r"openai/gsm8k: cannot get this set.*gsm8k/train\.jsonl is not there") as error:
+        GSM8K().load()
+    assert "\n" not in str(error.value)
+
+
+def test_a_hub_set_is_read_in_its_converted_shape(tmp_path, monkeypatch):
+    """The hub keeps CONFIG/SPLIT/0000.parquet, 0001.parquet, … of every set in the branch refs/convert/parquet."""
+    asked = {}
+
+    def download(repository, **wanted):
+        asked.update(wanted, repository=repository)
+        return str(tmp_path)
+
+    monkeypatch.setattr("outgrow.problems.rows.snapshot_download", download)
+    folder = tmp_path / "main" / "train"
+    folder.mkdir(parents=True)
+    for part, rows in enumerate((ROWS[:1], ROWS[1:2])):
+        write(folder / f"000{part}.parquet", rows)
+    problems = Table(hub="someone/set", config="main", **COLUMNS).load()
+    assert [p.answer for p in problems] == ["7", "12"]
+    assert asked == {
+        "repository": "someone/set",
+        "repo_type": "dataset",
+        "revision": "refs/convert/parquet",
+        "allow_patterns": "main/train/*.parquet",
+    }
+    with pytest.raises(UsageError, match="no split 'test' of config 'main'"):
+        Table(hub="someone/set", config="main", split="test", **COLUMNS).load()
+
+
+@given(st.text(), st.text(alphabet=" \t\n.,;:?'\"()"))
+def test_folding_ignores_case_blanks_and_punctuation(question, noise):
+    assert fold(question + noise) == fold(noise + question.upper().lower()) or question.upper().lower() != question.lower()
+    assert fold(fold(question)) == fold(question)
