@@ -3,7 +3,7 @@
 from collections.abc import Iterable, Iterator
 from typing import Literal
 
-from ..verify.extract import last_boxed
+from ..verify.extract import boxed
 from .overlap import question_id
 from .problem import Problem
 from .rows import Row, set_rows
@@ -38,6 +38,6 @@ class Math(Source):
 def _read(rows: Iterable[Row], subject: str) -> Iterator[tuple[str, Problem]]:
     for where, row in rows:
         question, solution = column(row, "problem", where), column(row, "solution", where)
-        answer = (last_boxed(solution) or "").strip()
+        answer = (boxed(solution) or "").strip()
         level = level_of(column(row, "level", where))
         yield where, Problem(question_id("math", question), column(row, subject, where), level, question, answer, solution)
