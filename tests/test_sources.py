@@ -71,12 +71,12 @@ def test_ids_belong_to_questions_not_places(tmp_path):
 @pytest.mark.parametrize(
     ("content", "complaint"),
     [
-        (b'{"q": "1", "a": "1"}\n{"q": "2", \n{"q": "3", "a": "3"}\n', "own.jsonl, line 2: not valid JSON"),
+        (b'{"q": "1", "a": "1"}\n{"q": "2", \n{"q": "3", "a": "3"}\n', "own.jsonl, line 2: not a JSON row"),
         (b'{"q": "1", "a": "1"}\n\n[1, 2]\n', "own.jsonl, line 3: a row must be a JSON object"),
         (b'{"q": "1", "answer": "1"}\n', "own.jsonl, line 1: no column 'a'; it has 'q', 'answer'"),
         (b'{"q": "1", "a": ["1"]}\n', "own.jsonl, line 1: column 'a' holds list values"),
-        (b'{"q": "1", "a": "\xff"}\n', "own.jsonl: not UTF-8 text"),
-        (b'{"q": ' + b"[" * 100_000, "own.jsonl, line 1: not valid JSON"),
+        (b'{"q": "1", "a": "\xff"}\n', "own.jsonl, line 1: not a JSON row"),
+        (b'{"q": ' + b"[" * 100_000, "own.jsonl, line 1: not a JSON row"),
         (b"", "own: no problem with a question and an answer"),
     ],
 )

@@ -181,7 +181,7 @@ def evaluate(
     epilog=_example("outgrow verify outputs.jsonl --output completion --answer answer --extract boxed --extract last_number")
 )
 def verify(
-    file: Annotated[Path, typer.Argument(help="A JSONL file, a row for each output.")],
+    file: Annotated[Path, typer.Argument(help="A JSONL or Parquet file, a row for each output.")],
     output: Annotated[str, typer.Option("--output", metavar="COLUMN", help="The column that holds what a model wrote.")],
     answer: Annotated[str, typer.Option("--answer", metavar="COLUMN", help="The column that holds the known answer.")],
     extract: Annotated[

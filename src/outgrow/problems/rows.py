@@ -18,7 +18,7 @@ Row = tuple[str, dict[str, Any]]  # where it stands, for errors ("train.jsonl, l
 def file_rows(path: Path) -> Iterator[Row]:
     """Rows of a .jsonl or .parquet file. Raises UsageError naming the file, and the line where one cannot be read."""
     if path.suffix not in (".jsonl", ".parquet"):
-        raise UsageError(f"{path}: problems are read from .jsonl or .parquet files")
+        raise UsageError(f"{path}: rows are read from .jsonl or .parquet files")
     try:
         yield from _jsonl_rows(path) if path.suffix == ".jsonl" else _parquet_rows(path)
     except OSError as error:
@@ -59,20 +59,18 @@ def hub_rows(repository: str, split: str, config: str | None = None) -> Iterator
 
 
 def _jsonl_rows(path: Path) -> Iterator[Row]:
-    with path.open(encoding="utf-8") as file:
-        try:
-            for number, line in enumerate(file, 1):
-                if not line.strip():
-                    continue
-                try:
-                    row = json.loads(line)
-                except (ValueError, RecursionError) as error:
-                    raise UsageError(f"{path}, line {number}: not valid JSON ({error})") from error
-                if not isinstance(row, dict):
-                    raise UsageError(f"{path}, line {number}: a row must be a JSON object with named columns")
-                yield f"{path.name}, line {number}", row
-        except UnicodeDecodeError as error:
-            raise UsageError(f"{path}: not UTF-8 text ({error.reason} at byte {error.start})") from error
+    with path.open("rb") as file:
+        for number, line in enumerate(file, 1):
+            if not line.strip():
+                continue
+            where = f"{path.name}, line {number}"
+            try:
+                row = json.loads(line)
+            except (ValueError, RecursionError) as error:
+                raise UsageError(f"{where}: not a JSON row ({error})") from error
+            if not isinstance(row, dict):
+                raise UsageError(f"{where}: a row must be a JSON object with named columns")
+            yield where, row
 
 
 def _parquet_rows(path: Path) -> Iterator[Row]:
