@@ -11,6 +11,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from outgrow.evaluate import suite
 from outgrow.keyed import python_random
 from outgrow.policy.micro import make_tokenizer
 from outgrow.problems.micro import FIELDS, Micro, draw_problems, split_of
@@ -300,6 +301,24 @@ def test_a_problem_of_two_levels_stands_in_the_easier(drawn):
     fields = tuple({name.partition(":")[0] for name in both})
     loaded = {problem.id: problem.level for problem in Micro(split="test", fields=fields, per_level=200).load()}
     assert {name: loaded[name] for name in both} == both
+
+
+@pytest.mark.parametrize("count", [1, 8, 30])
+def test_what_one_source_takes_another_can_skip(count):
+    """Also where two levels draw the same problem, one of them early and the other late."""
+    taken, rest = (
+        {p.id for p in Micro(split="test", **how).load()} for how in ({"per_level": count}, {"skip": count, "per_level": 40})
+    )
+    whole = {problem.id for problem in Micro(split="test", per_level=count + 40).load()}
+    assert not taken & rest
+    assert taken | rest == whole
+
+
+def test_the_suite_has_none_of_the_problems_that_settings_were_chosen_by():
+    measured = {problem.id for problem in suite("micro").load()}
+    assert len(measured) > 600
+    for chosen_by in (Micro(split="test", per_level=8), suite("micro-validation")):
+        assert not measured & {problem.id for problem in chosen_by.load()}
 
 
 @pytest.mark.parametrize(("field", "level"), [("sum", 3), ("clock", 1), ("binary", 1), ("letters", 6)])

@@ -42,6 +42,7 @@ def split_of(field: str, key: str) -> Split:
 class Micro(Source):
     """Problem source `micro`: up to `per_level` distinct problems of each field and level from one split.
 
+    skip: how many of each field and level are passed over first: a source that skips n has no problem of one that takes n.
     The list depends on these settings alone, never on a run's seed, so every run meets the same problems.
     """
 
@@ -50,6 +51,7 @@ class Micro(Source):
     fields: tuple[str, ...] = tuple(FIELDS)
     levels: tuple[int, ...] = LEVELS
     per_level: int = Field(default=400, ge=1)
+    skip: int = Field(default=0, ge=0)
 
     @field_validator("fields")
     @classmethod
@@ -71,11 +73,14 @@ class Micro(Source):
     def load(self, note: Note = quiet) -> list[Problem]:
         """All problems, fields and levels in order. One that two levels can draw stands in the easier."""
         problems: dict[str, Problem] = {}
+        passed_over: set[str] = set()
         for name in self.fields:
             for level in sorted(self.levels):
-                for problem in draw_problems(name, level, self.split, self.per_level):
+                drawn = draw_problems(name, level, self.split, self.skip + self.per_level)
+                passed_over.update(problem.id for problem in drawn[: self.skip])
+                for problem in drawn[self.skip :]:
                     problems.setdefault(problem.id, problem)
-        return list(problems.values())
+        return [problem for problem in problems.values() if problem.id not in passed_over]
 
 
 def draw_problems(field: str, level: int, split: Split, count: int) -> list[Problem]:
