@@ -3,7 +3,9 @@
 import sys
 
 from ..errors import OutgrowError
-from . import training, measuring, asking, runs  # noqa: F401  # isort: skip  (importing registers them, in the order of --help)
+
+# Importing them registers their commands, in the order in which --help lists them.
+from . import training, measuring, asking, runs  # noqa: F401  # isort: skip
 from .app import app
 from .shared import errors
 
