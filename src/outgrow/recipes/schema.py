@@ -32,7 +32,7 @@ AnySampler = Annotated[SerializeAsAny[Sampler], BeforeValidator(lambda value: bu
 
 
 class LoRASection(_Section):
-    """Low-rank adapters (arXiv 2106.09685) on the linear layers whose names end in `targets`; all other weights stay as they are."""
+    """Low-rank adapters (arXiv 2106.09685) on the linear layers whose names end in `targets`; the other weights stay."""
 
     rank: int = Field(default=16, ge=1)
     alpha: float = Field(default=32.0, gt=0, description="the adapter's product counts alpha / rank")
