@@ -1,5 +1,6 @@
 """What the commands share: consoles, the shape of their options, and how figures are printed."""
 
+from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
@@ -29,10 +30,21 @@ def interval(row: dict[str, Any], sign: str = "") -> str:
 
 def ready(model: str) -> tuple["Policy", "NativeEngine"]:
     """A model by any of its names, and an engine that holds it."""
-    from ..policy import load_policy
     from ..rollout import NativeEngine
-    from ..runs.checkpoint import model_of
 
-    policy, engine = load_policy(model_of(model)), NativeEngine()
+    policy, engine = load(model), NativeEngine()
     engine.update(policy)
     return policy, engine
+
+
+def load(model: str) -> "Policy":
+    """A model by any of its names; a run's is asked as it was in training."""
+    from ..policy import load_policy
+    from ..runs.checkpoint import model_of
+    from ..runs.folder import read_recipe
+
+    run = Path(model)
+    recipe = read_recipe(run)[0] if (run / "recipe.toml").is_file() else None
+    if recipe is None:
+        return load_policy(model_of(model))
+    return load_policy(model_of(model), recipe.prompt, recipe.policy.dtype)

@@ -14,10 +14,21 @@ from ..errors import NotFiniteError, OutgrowError, UsageError
 from ..evaluate import Evaluation, evaluate, paired_delta, suite
 from ..memory import keep_large_buffers
 from ..policy import Policy, load_policy
+from ..policy.load import with_adapter
+from ..policy.lora import add_adapter
 from ..policy.micro import make_model, make_tokenizer
+from ..policy.pull import public_name
 from ..recipes import Recipe, RLRecipe
 from ..rollout import NativeEngine
-from ..runs.checkpoint import model_of, newest_whole_checkpoint, optimizer_to_tensors, save_checkpoint, tensors_to_optimizer
+from ..runs.card import write_card
+from ..runs.checkpoint import (
+    Checkpoint,
+    model_of,
+    newest_whole_checkpoint,
+    optimizer_to_tensors,
+    save_checkpoint,
+    tensors_to_optimizer,
+)
 from ..runs.files import append_line, keep_lines_through, read_lines, write_json
 from ..runs.folder import create_run, held, read_recipe, versions, write_recipe
 from ..runs.interrupt import Interrupt, StopRequested
@@ -79,10 +90,10 @@ def _base_policy(recipe: Recipe) -> Policy:
     section = recipe.policy
     if section.init is None:
         assert section.model is not None
-        policy = load_policy(model_of(section.model))
+        policy = load_policy(model_of(section.model), recipe.prompt, section.dtype)
     else:
         tokenizer = make_tokenizer()
-        policy = Policy(make_model(section.init, tokenizer, recipe.seed), tokenizer)
+        policy = Policy(make_model(section.init, tokenizer, recipe.seed), tokenizer, recipe.prompt)
     if recipe.sampling.max_tokens >= policy.context:
         raise UsageError(
             f"sampling.max_tokens={recipe.sampling.max_tokens} leaves no room for a prompt in the model's context of "
@@ -91,14 +102,25 @@ def _base_policy(recipe: Recipe) -> Policy:
     return policy
 
 
+def _policy_at(checkpoint: Checkpoint | None, recipe: Recipe, base: Policy) -> Policy:
+    """What learns, as the checkpoint left it; at the start the base itself, or the base with a new adapter."""
+    section = recipe.policy
+    if section.lora is None:
+        return load_policy(str(checkpoint.folder / "policy"), recipe.prompt, section.dtype) if checkpoint else base
+    if checkpoint:
+        return with_adapter(base, checkpoint.folder / "policy")
+    name = public_name(section.model or recipe.name)
+    return Policy(base.model, base.tokenizer, base.prompt, add_adapter(base.model, section.lora, recipe.seed, name))
+
+
 def _run(recipe: Recipe, path: Path, base: Policy, watcher: Watcher) -> None:
     with held(path), Interrupt() as interrupt:
         checkpoint, warnings = newest_whole_checkpoint(path)
         for warning in warnings:
             watcher.note(warning)
         done = checkpoint.step if checkpoint else 0
-        reference = frozen_copy(base)
-        policy = load_policy(str(checkpoint.folder / "policy")) if checkpoint else base
+        reference = frozen_copy(base, share=recipe.policy.lora is not None)
+        policy = _policy_at(checkpoint, recipe, base)
         policy.model.eval()  # no dropout: the log-probabilities of the learner must be those of the engine
         job: Job = (
             RLJob(recipe, policy, reference, path, watcher.note)
@@ -177,3 +199,5 @@ def _summarise(path: Path, job: Job) -> None:
         "policy_sha256": job.policy.digest(),
     }
     write_json(path / "summary.json", summary)
+    # Beside the sealed files, not of them: the checkpoint's hashes were taken before there was anything to say.
+    write_card(path, path / "checkpoints" / "latest" / "policy")

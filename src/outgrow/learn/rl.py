@@ -227,7 +227,11 @@ class _Clock:
         self.laps[name], self._last = round(now - self._last, 4), now
 
 
-def frozen_copy(policy: Policy) -> Policy:
-    """The policy as it is now, for a reference that never moves."""
-    model = copy.deepcopy(policy.model).requires_grad_(False)
-    return Policy(model.eval(), policy.tokenizer)
+def frozen_copy(policy: Policy, share: bool = False) -> Policy:
+    """The policy as it is now, for a reference that never moves.
+
+    share: the weights themselves never move (only adapters, yet to be put in, will learn), so they are not copied.
+    """
+    memo = {id(tensor): tensor for tensor in (*policy.model.parameters(), *policy.model.buffers())} if share else {}
+    model = copy.deepcopy(policy.model, memo).requires_grad_(False)
+    return Policy(model.eval(), policy.tokenizer, policy.prompt)

@@ -12,7 +12,9 @@ from ..curriculum.uniform import Uniform
 from ..errors import nearest
 from ..learn.losses import Averaging
 from ..learn.schedules import Schedule
-from ..policy import Sampling
+from ..policy import Prompt, Sampling
+from ..policy.load import Dtype
+from ..policy.lora import LoRA
 from ..policy.micro import MicroInit
 from ..problems import SOURCES, Source
 from ..problems.micro import Micro
@@ -31,24 +33,13 @@ AnyAdvantage = Annotated[SerializeAsAny[Advantage], BeforeValidator(lambda value
 AnySampler = Annotated[SerializeAsAny[Sampler], BeforeValidator(lambda value: build(value, SAMPLERS, "sampler"))]
 
 
-class LoRASection(_Section):
-    """Low-rank adapters (arXiv 2106.09685) on the linear layers whose names end in `targets`; the other weights stay."""
-
-    rank: int = Field(default=16, ge=1)
-    alpha: float = Field(default=32.0, gt=0, description="the adapter's product counts alpha / rank")
-    targets: tuple[str, ...] = Field(
-        default=("q_proj", "k_proj", "v_proj", "o_proj", "gate_proj", "up_proj", "down_proj"), min_length=1
-    )
-    dropout: float = Field(default=0.0, ge=0, lt=1)
-
-
 class PolicySection(_Section):
     """Which model learns: one that exists (`model`), or a micro policy made from nothing (`init`)."""
 
     model: str | None = None
     init: MicroInit | None = None
-    dtype: Literal["float32", "bfloat16"] = Field(default="float32", description="of the model's weights; adapters are float32")
-    lora: LoRASection | None = Field(default=None, description="train adapters only; left out, every weight learns")
+    dtype: Dtype = Field(default="float32", description="of the model's weights; adapters are float32")
+    lora: LoRA | None = Field(default=None, description="train adapters only; left out, every weight learns")
 
     @model_validator(mode="after")
     def _one_of(self) -> "PolicySection":
@@ -89,23 +80,6 @@ class SFTSection(OptimizerSection):
 
     steps: int = Field(default=1000, ge=1)
     batch_size: int = Field(default=64, ge=1)
-
-
-class PromptSection(_Section):
-    """How a question is put to the model."""
-
-    question: str = Field(default="{question}", description="the user's turn; {question} is the problem's")
-    system: str = Field(default="", description="a system turn before it; empty for none")
-    template: str | None = Field(
-        default=None, description="a Jinja chat template, or 'r1' or 'plain'; left out, the tokenizer's own"
-    )
-
-    @field_validator("question")
-    @classmethod
-    def _asks(cls, question: str) -> str:
-        if "{question}" not in question:
-            raise ValueError("needs {question} in it")
-        return question
 
 
 class VerifySection(_Section):
@@ -149,7 +123,7 @@ class _Recipe(_Section):
     seed: int = 0
     policy: PolicySection
     problems: tuple[AnySource, ...] = Field(default=(Micro(),), min_length=1)
-    prompt: PromptSection = PromptSection()
+    prompt: Prompt = Prompt()
     sampling: Sampling = Sampling()
     verify: VerifySection = VerifySection()
     evaluate: EvaluateSection = EvaluateSection()
