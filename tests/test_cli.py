@@ -88,7 +88,9 @@ def here(monkeypatch, capsys):
     return run
 
 
-@pytest.mark.parametrize("command", ["train", "resume", "sft", "eval", "verify", "report", "recipes", "runs", "generate", "chat"])
+@pytest.mark.parametrize(
+    "command", ["plan", "train", "resume", "sft", "eval", "verify", "report", "recipes", "runs", "generate", "chat"]
+)
 def test_help_has_an_example(here, command):
     code, printed, _ = here(command, "--help")
     assert code == 0
