@@ -26,11 +26,11 @@ from outgrow.plan.shape import adapter_parameters, key_value_bytes, parameters
 from outgrow.plan.work import ENGINE_ROWS, KL_ROLLOUTS, work_of
 from outgrow.policy import Policy, Sampling, completion_logprobs
 from outgrow.recipes import load_recipe, parse_recipe
-from outgrow.recipes.schema import LoRASection, PolicySection
+from outgrow.recipes.schema import LoRA, PolicySection
 from outgrow.rollout import NativeEngine
 
 R1 = "deepseek-ai/DeepSeek-R1-Distill-Qwen-1.5B"
-TARGETS = LoRASection().targets
+TARGETS = LoRA().targets
 SMALL = {
     "vocab_size": 50,
     "hidden_size": 64,

@@ -180,7 +180,7 @@ def _measure(name: str, recipe: Recipe, policy: Policy, path: Path, step: int, p
     started = time.perf_counter()
     sampling = recipe.sampling.model_copy(update={"temperature": section.temperature})
     # The same dice for every run's seed and for before and after: what differs is the policy.
-    with Verifier(recipe.verify.extract) as verifier:
+    with Verifier(recipe.verify.extract, recipe.verify.exact) as verifier:
         evaluation = evaluate(policy, NativeEngine(), verifier, section.suite, section.samples, sampling, 0, poll)
     file.parent.mkdir(exist_ok=True)
     evaluation.save(file)

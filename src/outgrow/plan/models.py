@@ -6,8 +6,8 @@ from typing import Any
 from transformers import AutoConfig
 
 from ..errors import UsageError
+from ..policy.load import model_folder
 from ..policy.micro import MicroInit, make_tokenizer
-from ..policy.policy import model_folder
 from ..recipes.schema import PolicySection
 from ..runs.checkpoint import model_of
 from .shape import ATTENTION, FEED_FORWARD, Shape

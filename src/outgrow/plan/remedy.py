@@ -3,15 +3,15 @@
 from collections.abc import Callable
 from typing import Any
 
+from ..policy.lora import LoRA
 from ..recipes import RLRecipe
-from ..recipes.schema import LoRASection
 
 Changes = dict[str, Any]  # recipe key -> value
 
 _ROWS = "learn.rows_per_pass"
 # What is lowered where rows_per_pass, which costs no learning, is not enough; and how far, as a share of what it is.
 _LOWERED = (("learn.problems_per_step", 0.0), ("sampling.max_tokens", 0.25))
-_RANK = LoRASection().rank
+_RANK = LoRA().rank
 
 
 def remedy(recipe: RLRecipe, fits: Callable[[RLRecipe], bool]) -> Changes | None:
@@ -37,7 +37,7 @@ def changed(recipe: RLRecipe, changes: Changes) -> RLRecipe:
     """The recipe with these keys set."""
     for key, value in changes.items():
         if key == "policy.lora.rank":
-            key, value = "policy.lora", LoRASection(rank=value)
+            key, value = "policy.lora", LoRA(rank=value)
         section, field = key.split(".")
         recipe = recipe.model_copy(update={section: getattr(recipe, section).model_copy(update={field: value})})
     return recipe

@@ -83,9 +83,12 @@ class SFTSection(OptimizerSection):
 
 
 class VerifySection(_Section):
-    """How answers are found, in training and in evaluation."""
+    """How answers are found and compared, in training and in evaluation."""
 
     extract: tuple[str, ...] = Field(default=("boxed",), min_length=1, description="names of extractors, in order of preference")
+    exact: bool = Field(
+        default=False, description="right means the same characters; left out, the same number, choice, words or LaTeX"
+    )
 
     @field_validator("extract")
     @classmethod
