@@ -50,7 +50,7 @@ class Silent:
     def training(self, done, steps):
         pass
 
-    def step(self, result):
+    def step(self, result, spent):
         pass
 
     def note(self, text):

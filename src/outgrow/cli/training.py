@@ -1,9 +1,10 @@
 """Commands that train: train, sft, resume."""
 
+import math
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 from rich.table import Table
@@ -12,15 +13,35 @@ from ..errors import UsageError
 from .app import app
 from .shared import Overrides, console, errors, example, interval
 
+if TYPE_CHECKING:
+    from ..runs.spending import Budget
 
-@app.command(epilog=example("outgrow train micro --out runs/first", "outgrow train micro --set learn.steps=50 --set seed=3"))
+
+BudgetUSD = Annotated[
+    float | None,
+    typer.Option(
+        "--budget-usd", min=0.0, help="Stop, saved, once the run has cost this many dollars (needs run.dollars_per_hour)."
+    ),
+]
+BudgetHours = Annotated[
+    float | None, typer.Option("--budget-hours", min=0.0, help="Stop, saved, once the run has taken this many hours.")
+]
+
+
+@app.command(
+    epilog=example(
+        "outgrow train micro --out runs/first", "outgrow train micro --set learn.steps=50 --set seed=3 --budget-hours 0.5"
+    )
+)
 def train(
     recipe: Annotated[str, typer.Argument(help="A shipped recipe's name, or a .toml file.")],
     out: Annotated[Path | None, typer.Option("--out", help="The run's folder; runs/RECIPE if left out.")] = None,
     overrides: Overrides = None,
+    budget_usd: BudgetUSD = None,
+    budget_hours: BudgetHours = None,
 ) -> None:
     """Train by reinforcement learning on checked answers, measure before and after, write the report."""
-    _start(recipe, "rl", out, overrides)
+    _start(recipe, "rl", out, overrides, budget_usd, budget_hours)
 
 
 @app.command(epilog=example("outgrow sft micro-base --out runs/base"))
@@ -33,7 +54,14 @@ def sft(
     _start(recipe, "sft", out, overrides)
 
 
-def _start(name: str, kind: str, out: Path | None, overrides: list[str] | None) -> None:
+def _start(
+    name: str,
+    kind: str,
+    out: Path | None,
+    overrides: list[str] | None,
+    budget_usd: float | None = None,
+    budget_hours: float | None = None,
+) -> None:
     from ..learn.loop import train as train_run
     from ..recipes import load_recipe
     from ..terminal import Terminal
@@ -45,28 +73,54 @@ def _start(name: str, kind: str, out: Path | None, overrides: list[str] | None) 
         )
     path = out or Path("runs") / recipe.name
     with Terminal(console) as terminal, _told(path):
-        train_run(recipe, path, terminal)
+        train_run(recipe, path, terminal, _budget(budget_usd, budget_hours))
     _finish(path)
 
 
-@app.command(epilog=example("outgrow resume runs/first"))
-def resume(run: Annotated[Path, typer.Argument(help="A run's folder.")], overrides: Overrides = None) -> None:
-    """Continue a run exactly where its newest checkpoint stands: after a kill, a preemption, Ctrl-C, or a full disk."""
+@app.command(epilog=example("outgrow resume runs/first", "outgrow resume runs/first --budget-hours 20"))
+def resume(
+    run: Annotated[Path, typer.Argument(help="A run's folder.")],
+    overrides: Overrides = None,
+    budget_usd: BudgetUSD = None,
+    budget_hours: BudgetHours = None,
+) -> None:
+    """Continue a run exactly where its newest checkpoint stands: after a kill, Ctrl-C, a full disk, or a spent budget."""
     from ..learn.loop import resume as resume_run
     from ..terminal import Terminal
 
     with Terminal(console) as terminal, _told(run):
-        resume_run(run, overrides or [], terminal)
+        resume_run(run, overrides or [], terminal, _budget(budget_usd, budget_hours))
     _finish(run)
+
+
+def _budget(dollars: float | None, hours: float | None) -> "Budget":
+    from ..runs.spending import Budget
+
+    return Budget(hours=math.inf if hours is None else hours, dollars=math.inf if dollars is None else dollars)
 
 
 @contextmanager
 def _told(path: Path) -> Iterator[None]:
-    """Say how to go on after a signal, and exit as a shell expects."""
+    """Say how to go on after a signal or a spent budget, and exit as a shell expects.
+
+    A budget is a wish that was fulfilled, so its exit code is 0; there is no summary.json then, since nothing was measured after.
+    """
     from ..runs.interrupt import StopRequested
+    from ..runs.spending import BudgetReached
 
     try:
         yield
+    except BudgetReached as reached:
+        from ..report import write_report
+
+        console.print(
+            f"stopped by its budget after {reached}, everything is saved; continue with: outgrow resume {path} {reached.options}",
+            markup=False,
+            highlight=False,
+            soft_wrap=True,
+        )
+        console.print(f"report: {write_report(path)}", highlight=False, soft_wrap=True)
+        raise typer.Exit from reached
     except StopRequested as stop:
         errors.print(f"stopped by {stop}, everything is saved; continue with: outgrow resume {path}", markup=False, soft_wrap=True)
         raise typer.Exit(stop.exit_code) from stop

@@ -1,6 +1,5 @@
 """The RL loop's step: pick problems, write groups, verify, reward, weigh, learn, remember."""
 
-import copy
 import math
 import time
 from collections import Counter
@@ -225,13 +224,3 @@ class _Clock:
     def lap(self, name: str) -> None:
         now = time.perf_counter()
         self.laps[name], self._last = round(now - self._last, 4), now
-
-
-def frozen_copy(policy: Policy, share: bool = False) -> Policy:
-    """The policy as it is now, for a reference that never moves.
-
-    share: the weights themselves never move (only adapters, yet to be put in, will learn), so they are not copied.
-    """
-    memo = {id(tensor): tensor for tensor in (*policy.model.parameters(), *policy.model.buffers())} if share else {}
-    model = copy.deepcopy(policy.model, memo).requires_grad_(False)
-    return Policy(model.eval(), policy.tokenizer, policy.prompt)

@@ -20,6 +20,7 @@ from ..problems import SOURCES, Source
 from ..problems.micro import Micro
 from ..rewards import REWARDS, Reward
 from ..rewards.accuracy import Accuracy
+from ..runs.track import TRACKERS
 from ..verify import EXTRACTORS
 
 
@@ -117,6 +118,15 @@ class RunSection(_Section):
     keep_checkpoints: int = Field(default=3, ge=2, description="two at least, so that a torn one has a predecessor")
     threads: int = Field(default=2, ge=1, description="CPU threads; part of the recipe, since sums depend on it to the last bit")
     dollars_per_hour: float = Field(default=0.0, ge=0, description="price of the machine, for the cost in the report")
+    track: tuple[str, ...] = Field(default=(), description="where to show the metrics as well: tensorboard, trackio, wandb")
+
+    @field_validator("track")
+    @classmethod
+    def _known(cls, names: tuple[str, ...]) -> tuple[str, ...]:
+        for name in names:
+            if name not in TRACKERS:
+                raise ValueError(f"no tracker called {name!r}{nearest(name, list(TRACKERS))}")
+        return names
 
 
 class _Recipe(_Section):

@@ -11,10 +11,9 @@ from ..recipes import Recipe
 from .folder import read_recipe
 
 
-def write_card(run: Path, folder: Path) -> None:
+def write_card(run: Path, folder: Path, summary: dict[str, Any]) -> None:
     """Write the card of a finished run's policy into `folder`, beside its weights."""
     recipe, made_with = read_recipe(run)
-    summary = json.loads((run / "summary.json").read_text(encoding="utf-8"))
     (folder / "README.md").write_text(card(recipe, made_with, summary), encoding="utf-8")
 
 
