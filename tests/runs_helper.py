@@ -50,7 +50,7 @@ class Silent:
     def training(self, done, steps):
         pass
 
-    def step(self, result):
+    def step(self, result, spent):
         pass
 
     def note(self, text):
@@ -95,7 +95,7 @@ def fingerprint(run: Path) -> dict[str, object]:
     with sqlite3.connect(run / "ledger.sqlite") as db:
         ledger = {table: db.execute(f"SELECT * FROM {table} ORDER BY 1, 2").fetchall() for table in ("problems", "visits")}
     return {
-        "weights": _sha256(latest / "policy" / "model.safetensors"),
+        "weights": {path.name: _sha256(path) for path in (latest / "policy").glob("*.safetensors")},
         "optimizer": _sha256(latest / "optimizer.safetensors"),
         "ledger": ledger,
         "metrics": (run / "metrics.jsonl").read_bytes(),

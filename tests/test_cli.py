@@ -88,7 +88,9 @@ def here(monkeypatch, capsys):
     return run
 
 
-@pytest.mark.parametrize("command", ["train", "resume", "sft", "eval", "verify", "report", "recipes", "runs", "generate", "chat"])
+@pytest.mark.parametrize(
+    "command", ["plan", "train", "resume", "sft", "eval", "verify", "report", "recipes", "runs", "generate", "chat"]
+)
 def test_help_has_an_example(here, command):
     code, printed, _ = here(command, "--help")
     assert code == 0
@@ -120,6 +122,8 @@ MISTAKES = [
     (["train", "micro", "--set", "evaluate.suite=mirco"], "did you mean 'micro'"),
     (["train", "micro", "--set", 'verify.extract=["box"]'], "no extractor called 'box' (did you mean 'boxed'?)"),
     (["train", "micro", "--set", "sampling.max_tokens=5000"], "context"),
+    (["train", "micro", "--set", 'run.track=["tensorbord"]'], "no tracker called 'tensorbord' (did you mean 'tensorboard'?)"),
+    (["train", "micro", "--budget-usd", "25"], "--set run.dollars_per_hour="),
     (["eval", "micro-base", "--on", "gsm9k"], "no suite"),
     (["eval", "nowhere"], "no such model"),
     (["resume", "nowhere"], "no run here"),
@@ -168,6 +172,24 @@ def test_a_loss_that_is_not_finite_is_said_and_the_run_goes_on_with_a_lower_rate
     assert "--set learn.lr=" in result.stderr
     assert "Traceback" not in result.stderr
     assert outgrow("resume", path, "--set", "learn.lr=1e-4").returncode == 0
+
+
+def test_a_spent_budget_says_how_to_go_on_and_leaves_a_report(tmp_path):
+    path = tmp_path / "run"
+    stopped = outgrow(
+        "train", "micro", "--out", path, *TINY, "--set", "run.dollars_per_hour=3600", "--budget-usd", "0.01", "--budget-hours", "9"
+    )
+    assert stopped.returncode == 0, stopped.stderr
+    said = re.search(
+        r"^stopped by its budget after \S+ h and \$\S+, everything is saved; continue with: outgrow (.*)$", stopped.stdout, re.M
+    )
+    assert said is not None
+    assert re.fullmatch(rf"resume {re.escape(str(path))} --budget-usd \S+ --budget-hours 9", said[1])
+    assert f"report: {path / 'report.html'}" in stopped.stdout
+    assert "Unfinished: step 0 of 3" in re.sub(r"<[^>]*>", "", (path / "report.html").read_text())
+    further = outgrow("resume", path, "--budget-usd", "1000000")
+    assert further.returncode == 0, further.stderr
+    assert re.search(r"step 3/3  pass rate \d\.\d\d  length \d+  \$\d+\.\d\d", further.stdout)
 
 
 OUTSIDE = """

@@ -14,8 +14,8 @@ from transformers import AutoModelForCausalLM, AutoTokenizer
 
 from outgrow.errors import UsageError
 from outgrow.policy import Policy, Sampling, completion_logprobs, load_policy
+from outgrow.policy.load import model_folder
 from outgrow.policy.micro import MARKERS, MicroInit, make_model, make_tokenizer
-from outgrow.policy.policy import model_folder
 
 TOKENIZER = make_tokenizer()
 printable = st.text(st.sampled_from([chr(code) for code in range(32, 127)] + ["\n"]), max_size=60)

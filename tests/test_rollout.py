@@ -10,6 +10,8 @@ from transformers import (
     GPT2LMHeadModel,
     LlamaConfig,
     LlamaForCausalLM,
+    Qwen2Config,
+    Qwen2ForCausalLM,
     TemperatureLogitsWarper,
     TopKLogitsWarper,
     TopPLogitsWarper,
@@ -131,6 +133,38 @@ def test_any_llama_is_decoded_right_or_refused(change):
     prompts = prompts_of(policy, ["1+2=?", "binary 101=?"])
     for rollout in flat(engine.generate(prompts, 2, Sampling(max_tokens=12), [1, 2])):
         assert rollout.logprobs == pytest.approx(plain_logprobs(policy, rollout, Sampling()), abs=1e-4)
+
+
+@pytest.mark.parametrize("change", [{}, {"tie_word_embeddings": True}, {"num_key_value_heads": 4}], ids=str)
+def test_qwen2_is_decoded_as_transformers_does(change):
+    """Greedy, token for token, with biases that matter."""
+    tokenizer = make_tokenizer()
+    settings = {
+        "vocab_size": len(tokenizer), "hidden_size": 32, "intermediate_size": 48, "num_hidden_layers": 2, "num_attention_heads": 4,
+        "num_key_value_heads": 2, "max_position_embeddings": 64, "initializer_range": 0.3,
+    }  # fmt: skip
+    with torch.random.fork_rng():
+        torch.manual_seed(1)
+        policy = Policy(Qwen2ForCausalLM(Qwen2Config(**{**settings, **change})).eval(), tokenizer)
+        for name, weight in policy.model.named_parameters():
+            if name.endswith("bias"):
+                torch.nn.init.normal_(weight, std=0.5)
+    prompts = prompts_of(policy, ["1+2=?", "binary 101=?"])
+    for prompt, (rollout,) in zip(
+        prompts, engine_of(policy).generate(prompts, 1, Sampling(temperature=0.0, max_tokens=24), [1, 2]), strict=True
+    ):
+        theirs = policy.model.generate(
+            torch.tensor([prompt]), max_new_tokens=24, do_sample=False, eos_token_id=policy.end_id, pad_token_id=policy.pad_id
+        )
+        assert rollout.completion_ids == theirs[0, len(prompt) :].tolist()
+    for rollout in flat(engine_of(policy).generate(prompts, 2, Sampling(max_tokens=12), [1, 2])):
+        assert rollout.logprobs == pytest.approx(plain_logprobs(policy, rollout, Sampling()), abs=1e-4)
+
+
+def test_qwen2_with_a_sliding_window_is_refused():
+    config = Qwen2Config(vocab_size=105, hidden_size=16, num_hidden_layers=1, num_attention_heads=2, use_sliding_window=True)
+    with pytest.raises(UsageError, match="use_sliding_window"):
+        NativeEngine().update(Policy(Qwen2ForCausalLM(config), make_tokenizer()))
 
 
 def test_what_is_no_llama_is_refused_in_one_line():

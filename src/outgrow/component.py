@@ -56,7 +56,8 @@ def _outside(name: str, kind: str) -> type[Component]:
 
 def explain(error: ValidationError, model: type[BaseModel]) -> str:
     """The first thing wrong, in one line: where it is, what is wrong, and the nearest known key where a key is unknown."""
-    first = error.errors()[0]
+    # A misspelt key is told before the missing one that it was meant for.
+    first = min(error.errors(), key=lambda found: found["type"] != "extra_forbidden")
     path = ".".join(str(part) for part in first["loc"])
     if first["type"] == "extra_forbidden":
         known = _fields_at(model, first["loc"][:-1])
@@ -68,6 +69,8 @@ def explain(error: ValidationError, model: type[BaseModel]) -> str:
 
 def _fields_at(model: type[BaseModel], path: tuple[int | str, ...]) -> list[str]:
     for part in path:
+        if isinstance(part, int):  # a place in a list, whose kind the field before it has told
+            continue
         field = model.model_fields.get(str(part))
         if field is None:
             return []

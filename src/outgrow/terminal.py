@@ -7,6 +7,7 @@ from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TaskID, TextColumn, TimeElapsedColumn, TimeRemainingColumn
 
 from .learn.job import StepResult
+from .runs.spending import Spent
 
 _SECONDS_BETWEEN_PLAIN_LINES = 10.0
 _REPEATED_WARNINGS = 3
@@ -54,13 +55,13 @@ class Terminal:
         self._steps, self._begun_at, self._began = steps, done, time.monotonic()
         self._task = self._progress.add_task("training", total=steps, completed=done, figures="")
 
-    def step(self, result: StepResult) -> None:
+    def step(self, result: StepResult, spent: Spent) -> None:
         """A step is done."""
         if result.warning:
             self._warned += 1
             if self._warned <= _REPEATED_WARNINGS:
                 self.note(result.warning + ("  (said no more)" if self._warned == _REPEATED_WARNINGS else ""))
-        done, figures = int(result.metrics["step"]), _figures(result.metrics)
+        done, figures = int(result.metrics["step"]), _figures(result.metrics, spent)
         assert self._task is not None
         self._progress.update(self._task, completed=done, figures=figures)
         now = time.monotonic()
@@ -70,7 +71,8 @@ class Terminal:
             self.console.print(f"step {done}/{self._steps}  {figures}  {left:.0f} s left", markup=False, highlight=False)
 
 
-def _figures(metrics: dict[str, float]) -> str:
+def _figures(metrics: dict[str, float], spent: Spent) -> str:
+    cost = f"  ${spent.dollars:,.2f}" if spent.dollars else ""
     if "pass_rate" in metrics:
-        return f"pass rate {metrics['pass_rate']:.2f}  length {metrics['length']:.0f}"
-    return f"loss {metrics['loss']:.3f}"
+        return f"pass rate {metrics['pass_rate']:.2f}  length {metrics['length']:.0f}{cost}"
+    return f"loss {metrics['loss']:.3f}{cost}"

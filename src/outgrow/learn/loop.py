@@ -13,17 +13,20 @@ import torch
 from ..errors import NotFiniteError, OutgrowError, UsageError
 from ..evaluate import Evaluation, evaluate, paired_delta, suite
 from ..memory import keep_large_buffers
-from ..policy import Policy, load_policy
-from ..policy.micro import make_model, make_tokenizer
+from ..policy import Policy
 from ..recipes import Recipe, RLRecipe
 from ..rollout import NativeEngine
-from ..runs.checkpoint import model_of, newest_whole_checkpoint, optimizer_to_tensors, save_checkpoint, tensors_to_optimizer
-from ..runs.files import append_line, keep_lines_through, read_lines, write_json
+from ..runs.card import write_card
+from ..runs.checkpoint import newest_whole_checkpoint, optimizer_to_tensors, save_checkpoint, tensors_to_optimizer
+from ..runs.files import append_line, keep_lines_through, write_json
 from ..runs.folder import create_run, held, read_recipe, versions, write_recipe
 from ..runs.interrupt import Interrupt, StopRequested
+from ..runs.spending import Budget, BudgetReached, Meter, Spent
+from ..runs.track import Track, require_packages, tracking
 from ..verify import Verifier
 from .job import Job, StepResult
-from .rl import RLJob, frozen_copy
+from .policies import base_policy, frozen_copy, learning_policy
+from .rl import RLJob
 from .sft import SFTJob
 
 
@@ -36,27 +39,37 @@ class Watcher(Protocol):
     def training(self, done: int, steps: int) -> None:
         """Steps begin, `done` of them already behind."""
 
-    def step(self, result: StepResult) -> None:
-        """A step is done."""
+    def step(self, result: StepResult, spent: Spent) -> None:
+        """A step is done; `spent` is what the run took so far."""
 
     def note(self, text: str) -> None:
         """Something a person should read."""
 
 
-def train(recipe: Recipe, path: Path, watcher: Watcher) -> None:
-    """Start a run in a new folder and take it to its end. Raises OutgrowError, or StopRequested after a signal."""
+_NO_LIMIT = Budget()
+
+
+def train(recipe: Recipe, path: Path, watcher: Watcher, budget: Budget = _NO_LIMIT) -> None:
+    """Start a run in a new folder and take it to its end.
+
+    Raises OutgrowError, StopRequested after a signal, or BudgetReached; what is done is saved then.
+    """
+    began = time.perf_counter()
     _settle(recipe)
+    _refuse(recipe, budget)
     suite(recipe.evaluate.suite)  # a wrong name is told before anything is made
-    base = _base_policy(recipe)
+    base = base_policy(recipe)
     create_run(path, recipe, base.digest())
-    _run(recipe, path, base, watcher)
+    _run(recipe, path, base, watcher, budget, began)
 
 
-def resume(path: Path, overrides: list[str], watcher: Watcher) -> None:
-    """Continue a run exactly where its newest whole checkpoint stands."""
+def resume(path: Path, overrides: list[str], watcher: Watcher, budget: Budget = _NO_LIMIT) -> None:
+    """Continue a run exactly where its newest whole checkpoint stands. Raises as `train` does."""
+    began = time.perf_counter()
     recipe, made_with = read_recipe(path, overrides)
     _settle(recipe)
-    base = _base_policy(recipe)
+    _refuse(recipe, budget)
+    base = base_policy(recipe)
     if base.digest() != made_with.get("base_sha256"):
         raise UsageError(f"{path}: its base model {recipe.policy.model!r} is not the one it started from; put that one back")
     changed = [f"{name} {made_with.get(name)} → {now}" for name, now in versions().items() if made_with.get(name) != now]
@@ -66,7 +79,7 @@ def resume(path: Path, overrides: list[str], watcher: Watcher) -> None:
         )
     if overrides:
         write_recipe(path, recipe, str(made_with["base_sha256"]))
-    _run(recipe, path, base, watcher)
+    _run(recipe, path, base, watcher, budget, began)
 
 
 def _settle(recipe: Recipe) -> None:
@@ -75,30 +88,21 @@ def _settle(recipe: Recipe) -> None:
     torch.use_deterministic_algorithms(True)
 
 
-def _base_policy(recipe: Recipe) -> Policy:
-    section = recipe.policy
-    if section.init is None:
-        assert section.model is not None
-        policy = load_policy(model_of(section.model))
-    else:
-        tokenizer = make_tokenizer()
-        policy = Policy(make_model(section.init, tokenizer, recipe.seed), tokenizer)
-    if recipe.sampling.max_tokens >= policy.context:
-        raise UsageError(
-            f"sampling.max_tokens={recipe.sampling.max_tokens} leaves no room for a prompt in the model's context of "
-            f"{policy.context}; lower it"
-        )
-    return policy
+def _refuse(recipe: Recipe, budget: Budget) -> None:
+    """Raise UsageError, before anything is made, where what the run needs is not there."""
+    require_packages(recipe.run.track)
+    budget.require_price(recipe.run.dollars_per_hour)
 
 
-def _run(recipe: Recipe, path: Path, base: Policy, watcher: Watcher) -> None:
+def _run(recipe: Recipe, path: Path, base: Policy, watcher: Watcher, budget: Budget, began: float) -> None:
     with held(path), Interrupt() as interrupt:
         checkpoint, warnings = newest_whole_checkpoint(path)
         for warning in warnings:
             watcher.note(warning)
         done = checkpoint.step if checkpoint else 0
-        reference = frozen_copy(base)
-        policy = load_policy(str(checkpoint.folder / "policy")) if checkpoint else base
+        meter = Meter(path / "timings.jsonl", recipe.run.dollars_per_hour, began, budget)
+        reference = frozen_copy(base, share=recipe.policy.lora is not None)
+        policy = learning_policy(recipe, base, checkpoint)
         policy.model.eval()  # no dropout: the log-probabilities of the learner must be those of the engine
         job: Job = (
             RLJob(recipe, policy, reference, path, watcher.note)
@@ -108,20 +112,41 @@ def _run(recipe: Recipe, path: Path, base: Policy, watcher: Watcher) -> None:
         try:
             if checkpoint:
                 tensors_to_optimizer(job.optimizer.adamw, job.optimizer.names, checkpoint.optimizer_tensors())
-            for name in ("metrics.jsonl", "timings.jsonl"):
-                keep_lines_through(path / name, done)
+            keep_lines_through(path / "metrics.jsonl", done)
             job.rewind(done)
-            _measure("before", recipe, reference, path, 0, interrupt.poll, watcher)
-            _advance(recipe, path, job, done, interrupt.poll, watcher)
-            _measure("after", recipe, policy, path, job.steps, interrupt.poll, watcher)
-            _summarise(path, job)
+            meter.rewind(done)
+            meter.write(done, "loading")
+            _measure("before", recipe, reference, path, 0, interrupt.poll, watcher, meter)
+            if done < job.steps:
+                _forget_outcome(path)
+                with tracking(recipe.run.track, path, recipe.model_dump(mode="json"), done, watcher.note) as track:
+                    _advance(recipe, path, job, done, interrupt.poll, watcher, meter, track)
+            _measure("after", recipe, policy, path, job.steps, interrupt.poll, watcher, meter)
+            if not (path / "summary.json").exists():
+                _summarise(path, job, meter)
         except OSError as error:
             raise OutgrowError(f"{path}: {error.strerror or error}; mend that, then run: outgrow resume {path}") from error
         finally:
             job.close()
+            meter.close()
 
 
-def _advance(recipe: Recipe, path: Path, job: Job, done: int, poll: Callable[[], None], watcher: Watcher) -> None:
+def _forget_outcome(path: Path) -> None:
+    """Drop what was measured at an end that is no longer the end: the run was asked for more steps."""
+    for outcome in (path / "evals" / "after.parquet", path / "summary.json"):
+        outcome.unlink(missing_ok=True)
+
+
+def _advance(
+    recipe: Recipe,
+    path: Path,
+    job: Job,
+    done: int,
+    poll: Callable[[], None],
+    watcher: Watcher,
+    meter: Meter,
+    track: Track,
+) -> None:
     saved = done
 
     def save() -> None:
@@ -130,50 +155,56 @@ def _advance(recipe: Recipe, path: Path, job: Job, done: int, poll: Callable[[],
             tensors = optimizer_to_tensors(job.optimizer.adamw, job.optimizer.names)
             save_checkpoint(path, done, job.policy, tensors, {}, recipe.run.keep_checkpoints)
             saved = done
+            meter.write(done, "saving")
 
     watcher.training(done, job.steps)
     while done < job.steps:
         try:
+            meter.check()
             result = job.advance(done + 1, poll)
         except NotFiniteError:
             raise
-        except (StopRequested, OutgrowError):
+        except (StopRequested, BudgetReached, OutgrowError):
             save()  # the step in hand has moved nothing yet
             raise
         result.commit()
         append_line(path / "metrics.jsonl", result.metrics)
-        append_line(path / "timings.jsonl", {"step": done + 1, **result.seconds})
         done += 1
-        watcher.step(result)
+        meter.write(done, "other", result.seconds)
+        track(result.metrics)
+        watcher.step(result, meter.spent())
         if done % recipe.run.checkpoint_every == 0 or done == job.steps:
             save()
 
 
-def _measure(name: str, recipe: Recipe, policy: Policy, path: Path, step: int, poll: Callable[[], None], watcher: Watcher) -> None:
+def _measure(
+    name: str, recipe: Recipe, policy: Policy, path: Path, step: int, poll: Callable[[], None], watcher: Watcher, meter: Meter
+) -> None:
     file = path / "evals" / f"{name}.parquet"
     if file.exists():
         return
     section = recipe.evaluate
     watcher.phase(f"measuring {name} training on {section.suite}")
-    started = time.perf_counter()
     sampling = recipe.sampling.model_copy(update={"temperature": section.temperature})
     # The same dice for every run's seed and for before and after: what differs is the policy.
-    with Verifier(recipe.verify.extract) as verifier:
+    with Verifier(recipe.verify.extract, recipe.verify.exact) as verifier:
         evaluation = evaluate(policy, NativeEngine(), verifier, section.suite, section.samples, sampling, 0, poll)
     file.parent.mkdir(exist_ok=True)
     evaluation.save(file)
-    append_line(path / "timings.jsonl", {"step": step, f"evaluation_{name}": round(time.perf_counter() - started, 4)})
+    meter.write(step, f"evaluation_{name}")
 
 
-def _summarise(path: Path, job: Job) -> None:
+def _summarise(path: Path, job: Job, meter: Meter) -> None:
     before, after = (Evaluation.load(path / "evals" / f"{name}.parquet") for name in ("before", "after"))
     summary = {
         "before": before.summary(),
         "after": after.summary(),
         "paired_delta": paired_delta(before, after),
-        "wall_s": round(sum(value for row in read_lines(path / "timings.jsonl") for key, value in row.items() if key != "step"), 2),
+        "wall_s": round(meter.seconds, 2),
         "steps": job.steps,
         "rollouts": job.rollouts(),
         "policy_sha256": job.policy.digest(),
     }
+    # Beside the sealed files, not of them: the checkpoint's hashes were taken before there was anything to say.
+    write_card(path, path / "checkpoints" / "latest" / "policy", summary)
     write_json(path / "summary.json", summary)

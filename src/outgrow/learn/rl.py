@@ -1,6 +1,5 @@
 """The RL loop's step: pick problems, write groups, verify, reward, weigh, learn, remember."""
 
-import copy
 import math
 import time
 from collections import Counter
@@ -42,7 +41,7 @@ class RLJob:
         self.steps = recipe.learn.steps
         self.optimizer = Optimizer(policy.model, recipe.learn, self.steps)
         self.engine = NativeEngine()
-        self.verifier = Verifier(recipe.verify.extract)
+        self.verifier = Verifier(recipe.verify.extract, recipe.verify.exact)
         # Two sources may hold the same problem; it is practised, and remembered, as one.
         loaded = (problem for problems in training_problems(recipe, note) for problem in problems)
         self.problems = list({problem.id: problem for problem in loaded}.values())
@@ -110,7 +109,7 @@ class RLJob:
             if informative
         ]
         metrics |= self._describe(groups, parts, rewards_PG, len(weighed))
-        metrics["kl"] = kl_to_reference(self.reference, _spread(groups, _KL_ROLLOUTS), recipe.sampling)
+        metrics["kl"] = kl_to_reference(self.reference, _spread(groups, _KL_ROLLOUTS), recipe.sampling, learn.rows_per_pass)
         if not math.isfinite(metrics["kl"]):
             raise NotFiniteError(f"step {step}: the policy has left what numbers can hold; {self.optimizer.advice()}")
         warning = self._check(metrics, step)
@@ -225,9 +224,3 @@ class _Clock:
     def lap(self, name: str) -> None:
         now = time.perf_counter()
         self.laps[name], self._last = round(now - self._last, 4), now
-
-
-def frozen_copy(policy: Policy) -> Policy:
-    """The policy as it is now, for a reference that never moves."""
-    model = copy.deepcopy(policy.model).requires_grad_(False)
-    return Policy(model.eval(), policy.tokenizer)

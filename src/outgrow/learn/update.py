@@ -105,12 +105,16 @@ def _backward(
 
 
 @torch.no_grad()
-def kl_to_reference(reference: Policy, rollouts: Sequence[Rollout], sampling: Sampling) -> float:
+def kl_to_reference(reference: Policy, rollouts: Sequence[Rollout], sampling: Sampling, rows_per_pass: int) -> float:
     """Mean KL(policy ‖ reference) per token, estimated (k3) on rollouts that the policy itself drew."""
-    theirs_BT, _, mask_BT = completion_logprobs(
-        reference, [r.prompt_ids for r in rollouts], [r.completion_ids for r in rollouts], sampling
-    )
-    width = mask_BT.shape[1]
-    ours_BT = torch.tensor([r.logprobs + [0.0] * (width - len(r.logprobs)) for r in rollouts]).to(theirs_BT.device)
-    delta = theirs_BT - ours_BT
-    return float((mask_BT * (delta.exp() - delta - 1)).sum() / mask_BT.sum())
+    total = 0.0
+    for first in range(0, len(rollouts), rows_per_pass):
+        batch = rollouts[first : first + rows_per_pass]
+        theirs_BT, _, mask_BT = completion_logprobs(
+            reference, [r.prompt_ids for r in batch], [r.completion_ids for r in batch], sampling
+        )
+        width = mask_BT.shape[1]
+        ours_BT = torch.tensor([r.logprobs + [0.0] * (width - len(r.logprobs)) for r in batch]).to(theirs_BT.device)
+        delta = theirs_BT - ours_BT
+        total += float((mask_BT * (delta.exp() - delta - 1)).sum())
+    return total / sum(len(r.completion_ids) for r in rollouts)

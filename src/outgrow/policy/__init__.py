@@ -1,7 +1,9 @@
-"""The model: loading and saving, its chat shape, the distribution it samples from, log-probabilities with gradient."""
+"""The model: loading and saving, its prompt, its adapter, the distribution it samples from, log-probabilities with gradient."""
 
 from .distribution import Sampling
+from .load import load_policy
 from .logprobs import completion_logprobs
-from .policy import Policy, load_policy
+from .policy import Policy
+from .prompt import Prompt
 
-__all__ = ["Policy", "Sampling", "completion_logprobs", "load_policy"]
+__all__ = ["Policy", "Prompt", "Sampling", "completion_logprobs", "load_policy"]

@@ -1,31 +1,29 @@
-"""The policy: a transformers causal model with its tokenizer, loaded from wherever a person has it."""
+"""The policy: a transformers causal model with its tokenizer, its prompt, and its adapter where it has one."""
 
 import hashlib
-import logging
-from dataclasses import dataclass
-from importlib.resources import files
+from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
 
 import torch
-from transformers import AutoModelForCausalLM, AutoTokenizer, PreTrainedModel, PreTrainedTokenizerBase
-from transformers.utils import logging as hf_logging
+from peft import PeftModel
+from torch import Tensor
+from transformers import PreTrainedModel, PreTrainedTokenizerBase
 
-from ..errors import UsageError
-
-# Progress bars for a 2 MB file, and advice about generation flags that we do not use, only hide our own lines.
-hf_logging.disable_progress_bar()
-logging.getLogger("transformers").setLevel(logging.ERROR)
-
-SHIPPED = ("micro-base",)
+from .lora import merged_weights
+from .prompt import Prompt
 
 
 @dataclass
 class Policy:
-    """A model and the tokenizer that belongs to it."""
+    """A model and the tokenizer that belongs to it.
+
+    adapter: where only low-rank adapters learn, peft's handle on them; they sit inside `model`.
+    """
 
     model: PreTrainedModel
     tokenizer: PreTrainedTokenizerBase
+    prompt: Prompt = field(default_factory=Prompt)
+    adapter: PeftModel | None = None
 
     @property
     def pad_id(self) -> int:
@@ -46,71 +44,46 @@ class Policy:
     @property
     def opens_think(self) -> bool:
         """Whether the prompt itself opens <think>, as R1's template does, so that a completion starts inside it."""
-        _, opened, rest = str(self.tokenizer.decode(self.prompt_ids("?"))).rpartition("<think>")
+        _, opened, rest = self.prompt_text("?").rpartition("<think>")
         return bool(opened) and "</think>" not in rest
 
+    def prompt_text(self, question: str) -> str:
+        """The exact text that the model is given."""
+        return self._text(self.prompt.messages(question, self.tokenizer))
+
     def prompt_ids(self, question: str) -> list[int]:
-        """Token ids of the question in the model's own chat shape, ready for the completion to follow."""
-        return self.chat_ids([{"role": "user", "content": question}])
+        """Token ids of the question as the model is given it, ready for the completion to follow."""
+        return self.chat_ids(self.prompt.messages(question, self.tokenizer))
 
     def chat_ids(self, messages: list[dict[str, str]]) -> list[int]:
         """Token ids of a conversation whose next turn is the model's."""
-        text = self.tokenizer.apply_chat_template(messages, add_generation_prompt=True, tokenize=False)
-        return [int(token) for token in self.tokenizer(text, add_special_tokens=False)["input_ids"]]
+        return [int(token) for token in self.tokenizer(self._text(messages), add_special_tokens=False)["input_ids"]]
+
+    def _text(self, messages: list[dict[str, str]]) -> str:
+        return str(self.tokenizer.apply_chat_template(messages, add_generation_prompt=True, tokenize=False))
 
     def text(self, ids: list[int]) -> str:
         """Completion text, without the end token and its like, with markers such as </think>."""
         return str(self.tokenizer.decode(ids, skip_special_tokens=True))
 
+    def weights(self) -> dict[str, Tensor]:
+        """The weights that the policy decodes with, by name, adapters multiplied out."""
+        return merged_weights(self.model)
+
     def digest(self) -> str:
-        """sha256 over names, shapes and bytes of every weight."""
+        """sha256 over names, shapes and bytes of those weights."""
         sha = hashlib.sha256()
-        for name, tensor in sorted(self.model.state_dict().items()):
+        for name, tensor in sorted(self.weights().items()):
             sha.update(f"{name}{tuple(tensor.shape)}{tensor.dtype}".encode())
-            sha.update(tensor.detach().cpu().contiguous().view(torch.uint8).numpy().tobytes())
+            sha.update(tensor.detach().cpu().contiguous().flatten().view(torch.uint8).numpy().tobytes())
         return sha.hexdigest()
 
     def save(self, folder: Path) -> None:
-        """Write an ordinary Hugging Face folder."""
-        self.model.save_pretrained(folder)
+        """Write an ordinary folder: Hugging Face's for a whole model, peft's for an adapter; the tokenizer in both."""
+        if self.adapter is None:
+            self.model.save_pretrained(folder)
+        else:
+            # Embeddings never learn here; left to itself peft asks the hub whether they did.
+            self.adapter.save_pretrained(str(folder), save_embedding_layers=False)
+            (folder / "README.md").unlink(missing_ok=True)  # peft's blank card; ours is written when the run is done
         self.tokenizer.save_pretrained(folder)
-
-
-def model_folder(name: str) -> str:
-    """Where the model called `name` lies: a shipped one, a folder, else `name` as a hub id.
-
-    Raises UsageError where `name` looks like a path and nothing is there.
-    """
-    if name in SHIPPED:
-        return str(files("outgrow") / "policy" / "models" / name)
-    path = Path(name)
-    if path.is_dir():
-        if not (path / "config.json").is_file():
-            raise UsageError(f"{name}: this folder holds no model (no config.json) and no checkpoint of a run")
-        return str(path)
-    if path.is_absolute() or name.startswith((".", "~")) or name.count("/") != 1:
-        raise UsageError(f"{name}: no such model; give a folder, a run, a hub id, or one of {', '.join(SHIPPED)}")
-    return name
-
-
-def load_policy(name: str) -> Policy:
-    """Load a model and tokenizer in float32.
-
-    Raises UsageError with one line where the model is missing, unreadable, or not a causal language model.
-    """
-    folder = model_folder(name)
-    try:
-        loaded: Any = AutoModelForCausalLM.from_pretrained(folder, dtype=torch.float32, output_loading_info=True)
-        model, found = loaded
-        tokenizer = AutoTokenizer.from_pretrained(folder)
-    except Exception as error:  # a bad folder surfaces as any of a dozen types, from four libraries
-        first = str(error).strip().splitlines()[0] if str(error).strip() else type(error).__name__
-        raise UsageError(f"{name}: cannot load this model: {first}") from error
-    if found["missing_keys"]:
-        missing = sorted(found["missing_keys"])
-        raise UsageError(
-            f"{name}: cannot load this model: {len(missing)} weights are missing from its files, {missing[0]} the first"
-        )
-    if tokenizer.chat_template is None:
-        raise UsageError(f"{name}: its tokenizer has no chat template, so there is no prompt shape to train on")
-    return Policy(model, tokenizer)

@@ -12,12 +12,15 @@ from ..curriculum.uniform import Uniform
 from ..errors import nearest
 from ..learn.losses import Averaging
 from ..learn.schedules import Schedule
-from ..policy import Sampling
+from ..policy import Prompt, Sampling
+from ..policy.load import Dtype
+from ..policy.lora import LoRA
 from ..policy.micro import MicroInit
 from ..problems import SOURCES, Source
 from ..problems.micro import Micro
 from ..rewards import REWARDS, Reward
 from ..rewards.accuracy import Accuracy
+from ..runs.track import TRACKERS
 from ..verify import EXTRACTORS
 
 
@@ -36,6 +39,8 @@ class PolicySection(_Section):
 
     model: str | None = None
     init: MicroInit | None = None
+    dtype: Dtype = Field(default="float32", description="of the model's weights; adapters are float32")
+    lora: LoRA | None = Field(default=None, description="train adapters only; left out, every weight learns")
 
     @model_validator(mode="after")
     def _one_of(self) -> "PolicySection":
@@ -79,9 +84,12 @@ class SFTSection(OptimizerSection):
 
 
 class VerifySection(_Section):
-    """How answers are found, in training and in evaluation."""
+    """How answers are found and compared, in training and in evaluation."""
 
     extract: tuple[str, ...] = Field(default=("boxed",), min_length=1, description="names of extractors, in order of preference")
+    exact: bool = Field(
+        default=False, description="right means the same characters; left out, the same number, choice, words or LaTeX"
+    )
 
     @field_validator("extract")
     @classmethod
@@ -110,6 +118,15 @@ class RunSection(_Section):
     keep_checkpoints: int = Field(default=3, ge=2, description="two at least, so that a torn one has a predecessor")
     threads: int = Field(default=2, ge=1, description="CPU threads; part of the recipe, since sums depend on it to the last bit")
     dollars_per_hour: float = Field(default=0.0, ge=0, description="price of the machine, for the cost in the report")
+    track: tuple[str, ...] = Field(default=(), description="where to show the metrics as well: tensorboard, trackio, wandb")
+
+    @field_validator("track")
+    @classmethod
+    def _known(cls, names: tuple[str, ...]) -> tuple[str, ...]:
+        for name in names:
+            if name not in TRACKERS:
+                raise ValueError(f"no tracker called {name!r}{nearest(name, list(TRACKERS))}")
+        return names
 
 
 class _Recipe(_Section):
@@ -119,6 +136,7 @@ class _Recipe(_Section):
     seed: int = 0
     policy: PolicySection
     problems: tuple[AnySource, ...] = Field(default=(Micro(),), min_length=1)
+    prompt: Prompt = Prompt()
     sampling: Sampling = Sampling()
     verify: VerifySection = VerifySection()
     evaluate: EvaluateSection = EvaluateSection()

@@ -12,6 +12,7 @@ from ..evaluate import Evaluation
 from ..recipes import Recipe
 from ..runs.files import read_lines
 from ..runs.folder import read_recipe
+from ..runs.spending import seconds_by_phase
 
 
 @dataclass(frozen=True)
@@ -40,13 +41,8 @@ class RunData:
         return self.after is not None and self.steps_done >= self.recipe.learn.steps
 
     def seconds(self) -> dict[str, float]:
-        """Seconds by phase, over the whole run."""
-        totals: dict[str, float] = {}
-        for row in self.timings:
-            for phase, seconds in row.items():
-                if phase != "step":
-                    totals[phase] = totals.get(phase, 0.0) + seconds
-        return totals
+        """Seconds by phase, over all sessions of the run."""
+        return seconds_by_phase(self.timings)
 
 
 def read_run(run: Path) -> RunData:

@@ -220,7 +220,7 @@ def facts(data: RunData) -> list[tuple[str, str]]:
         if seconds.get("generation"):
             lines.append(("Generated", f"{tokens:,.0f} tokens, {tokens / seconds['generation']:,.0f} a second"))
     lines += [
-        ("Wall-clock", f"{words.duration(sum(seconds.values()))} (loading and saving not counted)"),
+        ("Wall-clock", words.duration(sum(seconds.values()))),
         ("Cost", words.cost(sum(seconds.values()), recipe.run.dollars_per_hour)),
         ("Seed", str(recipe.seed)),
     ]

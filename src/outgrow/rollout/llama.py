@@ -1,23 +1,25 @@
-"""One decoding step of a Llama over a preallocated key-value cache, without the per-call cost of the full model class.
+"""One decoding step of a Llama or Qwen2 over a preallocated key-value cache, without the per-call cost of the full model class.
 
-Weights are those of a transformers `LlamaForCausalLM`; results agree with it to float rounding.
+Weights are those of a transformers `LlamaForCausalLM` or `Qwen2ForCausalLM`; results agree with it to float rounding.
 """
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 import torch
 import torch.nn.functional as F
 from torch import Tensor
-from transformers import PreTrainedModel
+from transformers import PretrainedConfig
 
 from ..errors import UsageError
 
 
 @dataclass
 class _Layer:
-    """Weights of one layer; each norm's gain is multiplied into the matrix behind it."""
+    """Weights of one layer; each norm's gain is multiplied into the matrix behind it. qkv_bias: None in a Llama."""
 
     qkv: Tensor
+    qkv_bias: Tensor | None
     output: Tensor
     gate_up: Tensor
     down: Tensor
@@ -43,30 +45,35 @@ def _take_rows(source: Tensor, rows: Tensor, filled: int) -> Tensor:
 
 
 class LlamaDecoder:
-    """Decodes with a snapshot of a Llama's weights."""
+    """Decodes with a snapshot of a model's weights."""
 
-    def __init__(self, model: PreTrainedModel) -> None:
-        config = model.config
-        if config.model_type != "llama" or config.rope_parameters.get("rope_type", "default") != "default":
-            raise UsageError(f"the native engine decodes plain Llama models; this one is {config.model_type!r}")
+    def __init__(self, config: PretrainedConfig, weights: Mapping[str, Tensor]) -> None:
+        """weights: by their names in transformers. Raises UsageError where the model is of another family."""
+        if config.model_type not in ("llama", "qwen2") or config.rope_parameters.get("rope_type", "default") != "default":
+            raise UsageError(f"the native engine decodes plain Llama and Qwen2 models; this one is {config.model_type!r}")
         if config.hidden_act != "silu":
-            raise UsageError(f"the native engine decodes Llama models with hidden_act 'silu'; this one has {config.hidden_act!r}")
+            raise UsageError(f"the native engine decodes models with hidden_act 'silu'; this one has {config.hidden_act!r}")
+        if getattr(config, "use_sliding_window", False):
+            raise UsageError("the native engine decodes with full attention; this model's config says use_sliding_window")
         self.heads: int = config.num_attention_heads
         self.kv_heads: int = config.num_key_value_heads
         self.head_size: int = getattr(config, "head_dim", None) or config.hidden_size // self.heads
         self.eps: float = config.rms_norm_eps
         self.layers: list[_Layer] = []
         with torch.no_grad():
-            weights = {name: tensor.detach().clone() for name, tensor in model.state_dict().items()}
+            weights = {name: tensor.detach().clone() for name, tensor in weights.items()}
             self.embedding = weights["model.embed_tokens.weight"]
             self.head = weights["lm_head.weight"] * weights["model.norm.weight"]
             for index in range(config.num_hidden_layers):
                 w = {name.removeprefix(f"model.layers.{index}."): t for name, t in weights.items() if f".layers.{index}." in name}
-                if any(name.endswith("bias") for name in w):
-                    raise UsageError("the native engine decodes Llama models without biases")
+                biases = {name for name in w if name.endswith("bias")}
+                attention = [f"self_attn.{part}_proj.bias" for part in "qkv"]
+                if biases and biases != set(attention):
+                    raise UsageError("the native engine decodes models with biases on queries, keys and values, or none")
                 self.layers.append(
                     _Layer(
                         qkv=torch.cat([w[f"self_attn.{part}_proj.weight"] for part in "qkv"]) * w["input_layernorm.weight"],
+                        qkv_bias=torch.cat([w[name] for name in attention]) if biases else None,
                         output=w["self_attn.o_proj.weight"],
                         gate_up=torch.cat([w["mlp.gate_proj.weight"], w["mlp.up_proj.weight"]])
                         * w["post_attention_layernorm.weight"],
@@ -97,7 +104,7 @@ class LlamaDecoder:
         mask = mask_BQS.unsqueeze(1)
         q_size, kv_size = self.heads * self.head_size, self.kv_heads * self.head_size
         for index, layer in enumerate(self.layers):
-            qkv = F.linear(self._normalise(x), layer.qkv)
+            qkv = F.linear(self._normalise(x), layer.qkv, layer.qkv_bias)
             q, k, v = (
                 part.view(rows, queries, -1, self.head_size).transpose(1, 2) for part in qkv.split((q_size, kv_size, kv_size), -1)
             )

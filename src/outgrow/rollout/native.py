@@ -28,7 +28,7 @@ class NativeEngine:
     def update(self, policy: Policy) -> None:
         """Take over the policy's present weights."""
         self._policy = policy
-        self._decoder = LlamaDecoder(policy.model)
+        self._decoder = LlamaDecoder(policy.model.config, policy.weights())
 
     @torch.no_grad()
     def generate(

@@ -3,6 +3,7 @@
 import json
 import os
 import shutil
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -72,8 +73,12 @@ def read_lines(path: Path) -> list[dict[str, Any]]:
     return [json.loads(line) for line in lines[:-1]]
 
 
+def write_lines(path: Path, rows: Iterable[Mapping[str, Any]]) -> None:
+    """Write JSON lines in place of what was there, atomically."""
+    write_atomic(path, b"".join((json.dumps(row) + "\n").encode() for row in rows))
+
+
 def keep_lines_through(path: Path, step: int) -> None:
     """Drop every line of a later step, and a torn last line."""
     if path.exists():
-        kept = [row for row in read_lines(path) if row["step"] <= step]
-        write_atomic(path, b"".join((json.dumps(row) + "\n").encode() for row in kept))
+        write_lines(path, [row for row in read_lines(path) if row["step"] <= step])

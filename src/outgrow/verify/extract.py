@@ -58,6 +58,17 @@ def boxed(text: str) -> str | None:
     return None
 
 
+def first_boxed(text: str) -> str | None:
+    r"""Contents of the first `\boxed{...}` up to the next brace, as the starting experiment read it.
+
+    >>> first_boxed(r"\boxed{1}, no: \boxed{2}"), boxed(r"\boxed{1}, no: \boxed{2}")
+    ('1', '2')
+    """
+    _, opened, rest = text.partition("\\boxed{")
+    answer, closed, _ = rest.partition("}")
+    return answer if opened and closed else None
+
+
 def hashes(text: str) -> str | None:
     """The rest of the line after the last `####`, as GSM8K's solutions end.
 
@@ -99,6 +110,7 @@ def _last(pattern: re.Pattern[str], text: str) -> re.Match[str] | None:
 
 EXTRACTORS: dict[str, Callable[[str], str | None]] = {
     "boxed": boxed,
+    "first_boxed": first_boxed,
     "hash": hashes,
     "phrase": phrase,
     "last_number": last_number,

@@ -23,13 +23,15 @@ class Verifier:
     r"""Grades completions, many at a time. A context manager: leaving it ends the processes that compare LaTeX, if any were needed.
 
     extract: names of extractors (`extract.EXTRACTORS`), the first that finds an answer counts.
+    exact: the answer must be the known one character for character, as in the starting experiment ("1,000" is not "1000").
 
     >>> with Verifier(["boxed", "phrase"]) as verifier:
     ...     [one.verdict.value for one in verifier.grade([Attempt(r"\boxed{7.0}", "7"), Attempt("The answer is 8.", "7")])]
     ['right', 'wrong']
     """
 
-    def __init__(self, extract: Sequence[str] = ("boxed",)) -> None:
+    def __init__(self, extract: Sequence[str] = ("boxed",), exact: bool = False) -> None:
+        self._exact = exact
         self._extractors = [EXTRACTORS[name] for name in extract]
         self._pool = Pool()
 
@@ -73,7 +75,7 @@ class Verifier:
         found = next((answer for answer in written if answer is not None), None)
         if found is None:
             return Graded(Verdict.NO_ANSWER, None)
-        equal = same(attempt.answer, found)
+        equal = attempt.answer == found if self._exact else same(attempt.answer, found)
         return found if equal is None else Graded(_VERDICTS[equal], found)
 
 

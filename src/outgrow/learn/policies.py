@@ -1,0 +1,50 @@
+"""The policies of a run: the base it starts from, what learns, and the reference that never moves."""
+
+import copy
+
+from ..errors import UsageError
+from ..policy import Policy, load_policy
+from ..policy.load import with_adapter
+from ..policy.lora import add_adapter
+from ..policy.micro import make_model, make_tokenizer
+from ..policy.pull import public_name
+from ..recipes import Recipe
+from ..runs.checkpoint import Checkpoint, model_of
+
+
+def base_policy(recipe: Recipe) -> Policy:
+    """What the recipe starts from. Raises UsageError where it cannot be had, or leaves no room for a prompt."""
+    section = recipe.policy
+    if section.init is None:
+        assert section.model is not None
+        policy = load_policy(model_of(section.model), recipe.prompt, section.dtype)
+    else:
+        tokenizer = make_tokenizer()
+        policy = Policy(make_model(section.init, tokenizer, recipe.seed), tokenizer, recipe.prompt)
+    if recipe.sampling.max_tokens >= policy.context:
+        raise UsageError(
+            f"sampling.max_tokens={recipe.sampling.max_tokens} leaves no room for a prompt in the model's context of "
+            f"{policy.context}; lower it"
+        )
+    return policy
+
+
+def learning_policy(recipe: Recipe, base: Policy, checkpoint: Checkpoint | None) -> Policy:
+    """What learns, as the checkpoint left it; at the start the base itself, or the base with a new adapter in it."""
+    section = recipe.policy
+    if section.lora is None:
+        return load_policy(str(checkpoint.folder / "policy"), recipe.prompt, section.dtype) if checkpoint else base
+    if checkpoint:
+        return with_adapter(base, checkpoint.folder / "policy")
+    name = public_name(section.model or recipe.name)
+    return Policy(base.model, base.tokenizer, base.prompt, add_adapter(base.model, section.lora, recipe.seed, name))
+
+
+def frozen_copy(policy: Policy, share: bool = False) -> Policy:
+    """The policy as it is now, for a reference that never moves.
+
+    share: the weights themselves never move (only adapters, yet to be put in, will learn), so they are not copied.
+    """
+    memo = {id(tensor): tensor for tensor in (*policy.model.parameters(), *policy.model.buffers())} if share else {}
+    model = copy.deepcopy(policy.model, memo).requires_grad_(False)
+    return Policy(model.eval(), policy.tokenizer, policy.prompt)

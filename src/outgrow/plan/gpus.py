@@ -1,0 +1,58 @@
+"""What a GPU can do and costs, and what is assumed of a run: read from gpus.toml, or from a person's own copy of it."""
+
+import datetime
+import tomllib
+from importlib.resources import files
+from pathlib import Path
+
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
+
+from ..component import explain
+from ..errors import UsageError
+
+
+class _Table(BaseModel):
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+
+class GPU(_Table):
+    """One kind of GPU; gpus.toml says what each figure means."""
+
+    name: str
+    dollars_per_hour: float = Field(ge=0)
+    memory_gb: float = Field(gt=0)
+    bandwidth_gb_s: float = Field(gt=0)
+    bfloat16_tflops: float = Field(gt=0)
+    float32_tflops: float = Field(gt=0)
+    bandwidth_efficiency: float = Field(gt=0, le=1)
+    rate_efficiency: float = Field(gt=0, le=1)
+    launch_ms: float = Field(ge=0)
+
+
+class Assumptions(_Table):
+    """What a recipe does not say and a plan needs."""
+
+    prompt_tokens: int = Field(ge=1)
+    completion_share: float = Field(gt=0, le=1)
+    usable_memory: float = Field(gt=0, le=1)
+
+
+class Market(_Table):
+    """The whole file."""
+
+    date: datetime.date
+    assumptions: Assumptions
+    gpu: tuple[GPU, ...] = Field(min_length=1)
+
+
+def load_market(file: Path | None = None) -> Market:
+    """The GPUs of `file`, or those that ship with the package. Raises UsageError with one line that says what to change."""
+    path = file or Path(str(files("outgrow.plan") / "gpus.toml"))
+    try:
+        return Market.model_validate(tomllib.loads(path.read_text(encoding="utf-8")))
+    except (OSError, UnicodeDecodeError) as error:
+        raise UsageError(f"{path}: cannot read this file: {error.strerror if isinstance(error, OSError) else error}") from error
+    except tomllib.TOMLDecodeError as error:
+        raise UsageError(f"{path}: not valid TOML: {error}") from error
+    except ValidationError as error:
+        raise UsageError(f"{path}: {explain(error, Market)}") from error

@@ -1,0 +1,59 @@
+"""The least change of a recipe that makes it fit, found by trying."""
+
+from collections.abc import Callable
+from typing import Any
+
+from ..policy.lora import LoRA
+from ..recipes import RLRecipe
+
+Changes = dict[str, Any]  # recipe key -> value
+
+_ROWS = "learn.rows_per_pass"
+# What is lowered where rows_per_pass, which costs no learning, is not enough; and how far, as a share of what it is.
+_LOWERED = (("learn.problems_per_step", 0.0), ("sampling.max_tokens", 0.25))
+_RANK = LoRA().rank
+
+
+def remedy(recipe: RLRecipe, fits: Callable[[RLRecipe], bool]) -> Changes | None:
+    """Changes after which `fits`: rows_per_pass lowered, else another setting with it, each no more than it must; where that
+    is not enough, the same with bfloat16 weights, with adapters, and with both. None where nothing tried is enough.
+
+    fits must not turn false when one of these settings falls.
+    """
+    bfloat16: Changes = {} if recipe.policy.dtype == "bfloat16" else {"policy.dtype": "bfloat16"}
+    adapters: Changes = {} if recipe.policy.lora else {"policy.lora.rank": _RANK}
+    for start in ({}, bfloat16, adapters, bfloat16 | adapters):
+        found = _least(recipe, start, _ROWS, 0.0, fits)
+        if found is not None:
+            return found
+        for key, floor in _LOWERED:
+            found = _least(recipe, {**start, _ROWS: 1}, key, floor, fits)
+            if found is not None:
+                return _least(recipe, found, _ROWS, 0.0, fits)
+    return None
+
+
+def changed(recipe: RLRecipe, changes: Changes) -> RLRecipe:
+    """The recipe with these keys set."""
+    for key, value in changes.items():
+        if key == "policy.lora.rank":
+            key, value = "policy.lora", LoRA(rank=value)
+        section, field = key.split(".")
+        recipe = recipe.model_copy(update={section: getattr(recipe, section).model_copy(update={field: value})})
+    return recipe
+
+
+def _least(recipe: RLRecipe, held: Changes, key: str, floor: float, fits: Callable[[RLRecipe], bool]) -> Changes | None:
+    """`held`, with `key` lowered no further than it must be (by bisection), or not at all."""
+    section, field = key.split(".")
+    high = int(getattr(getattr(recipe, section), field))
+    low = max(1, round(high * floor))
+    free = {name: value for name, value in held.items() if name != key}
+    if fits(changed(recipe, free)):
+        return free
+    if not fits(changed(recipe, {**free, key: low})):
+        return None
+    while high - low > 1:  # low fits, high does not
+        middle = (low + high) // 2
+        low, high = (middle, high) if fits(changed(recipe, {**free, key: middle})) else (low, middle)
+    return {**free, key: low}

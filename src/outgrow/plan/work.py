@@ -1,0 +1,75 @@
+"""What one step of a recipe does, in rollouts, rows and tokens."""
+
+import math
+from dataclasses import dataclass
+
+from ..errors import UsageError
+from ..recipes import RLRecipe
+from .gpus import Assumptions
+from .shape import Shape, adapted, adapter_parameters, parameters
+
+# Rollouts that the native engine decodes at the same time (its default), and on which a step measures KL.
+ENGINE_ROWS = 512
+KL_ROLLOUTS = 32
+
+
+@dataclass(frozen=True)
+class Work:
+    """One step. Lengths are in tokens; `width` is the bytes of one number of the model."""
+
+    steps: int
+    problems: int
+    group: int
+    prompt: int  # longest
+    limit: int  # longest completion
+    completion: float  # mean completion
+    decoded: int  # rollouts decoded at the same time
+    learned: int  # rollouts in one learning pass
+    passes: int  # learning passes
+    width: int
+    truncates: bool  # top-k or top-p
+    against_reference: bool  # the loss holds a KL divergence
+    adapter: int | None  # parameters of the adapters; None where every weight learns
+    rank: int
+    adapted: tuple[tuple[int, int], ...]  # (inputs, outputs) of the adapted linear layers of one decoder layer
+
+    @property
+    def rollouts(self) -> int:
+        return self.problems * self.group
+
+
+def work_of(recipe: RLRecipe, shape: Shape, assumptions: Assumptions) -> Work:
+    """What a step of `recipe` does. Raises UsageError where its settings cannot work with this model."""
+    learn, limit, lora = recipe.learn, recipe.sampling.max_tokens, recipe.policy.lora
+    prompt = min(assumptions.prompt_tokens, shape.context - limit)
+    if prompt < 1:
+        raise UsageError(
+            f"sampling.max_tokens={limit} leaves no room for a prompt in the model's context of {shape.context}; lower it"
+        )
+    if lora and not adapted(shape, lora.targets):
+        raise UsageError(f"policy.lora.targets={list(lora.targets)}: no linear layer of this model has a name that ends so")
+    rollouts = learn.problems_per_step * learn.group_size
+    updates = min(learn.updates_per_step, learn.problems_per_step)
+    share = math.ceil(learn.problems_per_step / updates) * learn.group_size  # rollouts of one optimizer step
+    return Work(
+        steps=learn.steps,
+        problems=learn.problems_per_step,
+        group=learn.group_size,
+        prompt=prompt,
+        limit=limit,
+        completion=limit * assumptions.completion_share,
+        decoded=min(rollouts, max(1, ENGINE_ROWS // learn.group_size) * learn.group_size),
+        learned=min(learn.rows_per_pass, share),
+        passes=updates * math.ceil(share / learn.rows_per_pass),
+        width=2 if recipe.policy.dtype == "bfloat16" else 4,
+        truncates=recipe.sampling.truncates,
+        against_reference=learn.kl_weight > 0,
+        adapter=adapter_parameters(shape, lora.rank, lora.targets) if lora else None,
+        rank=lora.rank if lora else 0,
+        adapted=tuple(adapted(shape, lora.targets)) if lora else (),
+    )
+
+
+def learning_parameters(work: Work, shape: Shape) -> int:
+    """Parameters that the optimizer moves."""
+    return parameters(shape) if work.adapter is None else work.adapter

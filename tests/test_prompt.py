@@ -1,0 +1,121 @@
+"""The exact text that a model is given, for each shape of prompt."""
+
+import pytest
+
+from outgrow.errors import UsageError
+from outgrow.policy import Policy, Prompt, load_policy
+from outgrow.policy.micro import make_tokenizer
+from outgrow.recipes import load_recipe
+
+CHATML = (
+    "{% for message in messages %}"
+    "{{ '<|im_start|>' + message['role'] + '\n' + message['content'] + '<|im_end|>' + '\n' }}"
+    "{% endfor %}"
+    "{% if add_generation_prompt %}{{ '<|im_start|>assistant\n' }}{% endif %}"
+)
+INSTRUCTION = "\nPlease reason step by step, and put your final answer within \\boxed{}."
+
+
+def tokenizer(template=None, r1=False):
+    made = make_tokenizer()
+    made.chat_template = template
+    if r1:
+        made.add_special_tokens({"bos_token": "<｜begin▁of▁sentence｜>", "eos_token": "<｜end▁of▁sentence｜>"})
+        made.add_tokens(["<｜User｜>", "<｜Assistant｜>"], special_tokens=True)
+    return made
+
+
+def policy(prompt, made):
+    made.chat_template = prompt.chat_template(made, "model")
+    return Policy(None, made, prompt)
+
+
+@pytest.mark.parametrize(
+    ("prompt", "made", "text"),
+    [
+        pytest.param(
+            Prompt(), tokenizer(CHATML), "<|im_start|>user\n3+4=?<|im_end|>\n<|im_start|>assistant\n", id="a chat model's own"
+        ),
+        pytest.param(
+            Prompt(system="Be brief.", question="Sum: {question}"),
+            tokenizer(CHATML),
+            "<|im_start|>system\nBe brief.<|im_end|>\n<|im_start|>user\nSum: 3+4=?<|im_end|>\n<|im_start|>assistant\n",
+            id="with a system turn",
+        ),
+        pytest.param(
+            Prompt(template="plain", question="Question: {question}\nAnswer:"),
+            tokenizer(),
+            "Question: 3+4=?\nAnswer:",
+            id="a base model",
+        ),
+        pytest.param(Prompt(template="plain"), tokenizer(CHATML), "3+4=?", id="plain, whatever the tokenizer says"),
+        pytest.param(
+            Prompt(),
+            tokenizer(r1=True),
+            "<｜begin▁of▁sentence｜><｜User｜>3+4=?" + INSTRUCTION + "<｜Assistant｜><think>\n",
+            id="R1, by its tokens alone",
+        ),
+        pytest.param(
+            Prompt(question="{question}", system="S", template="r1"),
+            tokenizer(CHATML, r1=True),
+            "<｜begin▁of▁sentence｜>S<｜User｜>3+4=?<｜Assistant｜><think>\n",
+            id="R1, asked for by name",
+        ),
+        pytest.param(Prompt(template="{{ messages[-1]['content'] }} ="), tokenizer(), "3+4=? =", id="a template of one's own"),
+    ],
+)
+def test_the_exact_text(prompt, made, text):
+    made_policy = policy(prompt, made)
+    assert made_policy.prompt_text("3+4=?") == text
+    assert made.decode(made_policy.prompt_ids("3+4=?")) == text
+    assert made_policy.opens_think == text.endswith("<think>\n")
+
+
+def test_a_tokenizer_that_begins_every_text_begins_a_plain_one(untrained):
+    class Begins(type(untrained.tokenizer)):
+        def __call__(self, text, add_special_tokens=True, **options):
+            found = super().__call__(text, add_special_tokens=add_special_tokens, **options)
+            return {**found, "input_ids": [self.bos_token_id] * add_special_tokens + found["input_ids"]}
+
+    made = tokenizer()
+    made.__class__ = Begins
+    assert policy(Prompt(template="plain"), made).prompt_text("3+4=?") == "<|begin|>3+4=?"
+
+
+def test_braces_in_a_question_stay_as_they_are():
+    question = r"What is \frac{1}{2} + {question}{0}?"
+    assert policy(Prompt(template="plain", question="Q: {question}"), tokenizer()).prompt_text(question) == f"Q: {question}"
+
+
+def test_r1_drops_earlier_thoughts_and_ends_earlier_turns():
+    made = policy(Prompt(), tokenizer(r1=True))
+    turns = [{"role": "user", "content": "a"}, {"role": "assistant", "content": "x</think>b"}, {"role": "user", "content": "c"}]
+    text = made.tokenizer.decode(made.chat_ids(turns))
+    assert text == ("<｜begin▁of▁sentence｜><｜User｜>a<｜Assistant｜>b<｜end▁of▁sentence｜><｜User｜>c<｜Assistant｜><think>\n")
+
+
+@pytest.mark.parametrize(
+    ("prompt", "message"),
+    [
+        (Prompt(), "no chat template; for a base model say --set prompt.template=plain"),
+        (Prompt(template="{% if %}"), "cannot be rendered"),
+        (Prompt(template="{{ nothing.at.all }}"), "cannot be rendered"),
+        (Prompt(template="hello"), "leaves the question out"),
+    ],
+)
+def test_a_prompt_that_cannot_be_put_is_told_in_one_line(prompt, message):
+    with pytest.raises(UsageError, match=message) as told:
+        prompt.chat_template(tokenizer(), "some-model")
+    assert "some-model" in str(told.value)
+    assert "\n" not in str(told.value)
+
+
+def test_a_question_shape_without_the_question_is_refused():
+    with pytest.raises(UsageError, match=r"prompt.question: needs \{question\}"):
+        load_recipe("micro", ["prompt.question=Think hard."])
+
+
+def test_a_saved_model_carries_the_template_it_was_trained_with(untrained, tmp_path):
+    untrained.tokenizer.chat_template = Prompt(template="plain").chat_template(untrained.tokenizer, "model")
+    untrained.save(tmp_path)
+    assert load_policy(str(tmp_path)).prompt_text("3+4=?") == "3+4=?"
