@@ -229,4 +229,4 @@ def test_a_name_that_is_no_model_is_told_in_one_line(name):
 
 def test_the_shipped_model_is_the_one_its_card_names(shipped):
     card = Path(model_folder("micro-base"), "README.md").read_text()
-    assert re.search(r"`Policy.digest\(\)`\): (\w{64})", card)[1] == shipped.digest()
+    assert re.search(r"`Policy.digest\(\)`\):\s(\w{64})", card)[1] == shipped.digest()

@@ -7,6 +7,7 @@ from typing import Any
 import tomli_w
 
 from ..policy.pull import public_name
+from ..problems import Source
 from ..recipes import Recipe
 from .folder import read_recipe
 
@@ -46,10 +47,7 @@ def card(recipe: Recipe, made_with: dict[str, Any], summary: dict[str, Any]) -> 
         *_cells(after["cells"]),
         "## Data",
         "",
-        *(
-            f"- `{json.dumps(source.model_dump(mode='json', exclude_none=True, exclude_defaults=True))}`"
-            for source in recipe.problems
-        ),
+        *(f"- `{json.dumps({'type': source.type, **_changed(source)})}`" for source in recipe.problems),
         "",
         "Questions that the suites above hold out were left out of training.",
         "",
@@ -64,6 +62,10 @@ def card(recipe: Recipe, made_with: dict[str, Any], summary: dict[str, Any]) -> 
         "",
     ]
     return "\n".join(lines)
+
+
+def _changed(source: Source) -> dict[str, Any]:
+    return source.model_dump(mode="json", exclude_none=True, exclude_defaults=True)
 
 
 def _front_matter(recipe: Recipe, base: str | None) -> list[str]:
