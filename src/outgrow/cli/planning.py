@@ -110,7 +110,8 @@ def _assumptions(recipe: "RLRecipe", plan: "Plan", market: "Market") -> list[str
         "learn.rows_per_pass rollouts at a time",
         f"{assumed.usable_memory:.0%} of a GPU's memory to be had",
         "nothing for evaluation, verification, checkpoints, loading and installing: they come on top",
-        "efficiencies and prices that are rules of thumb: put your own in a copy of plan/gpus.toml, and pass it by --gpus",
+        "efficiencies and prices that are rules of thumb (outgrow has not been measured on a GPU yet): put your own in a copy of "
+        "plan/gpus.toml, and pass it by --gpus",
     ]
 
 

@@ -34,10 +34,14 @@ class Optimizer:
         for group in self.adamw.param_groups:
             group["lr"] = rate
         self.adamw.step()
-        self.adamw.zero_grad()
+        self.clear()
         if not all(bool(weight.isfinite().all()) for weight in self.weights):
             raise NotFiniteError(f"step {step}: a weight is no longer finite; {self.advice()}")
         return norm, rate
+
+    def clear(self) -> None:
+        """Forget the gradient."""
+        self.adamw.zero_grad()
 
     def advice(self) -> str:
         """What to do when numbers run away."""

@@ -4,6 +4,7 @@ import math
 import time
 from collections import Counter
 from collections.abc import Callable, Sequence
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -24,6 +25,7 @@ from ..runs.rollouts import drop_parts_after, write_part
 from ..verify import Attempt, Verdict, Verifier
 from .job import StepResult
 from .optimizer import Optimizer
+from .pass_size import PassSize
 from .sources import training_problems
 from .update import Weighed, kl_to_reference, update
 
@@ -35,11 +37,12 @@ class RLJob:
     """Reinforcement learning by a recipe."""
 
     def __init__(self, recipe: RLRecipe, policy: Policy, reference: Policy, run: Path, note: Note) -> None:
-        """policy: what learns, at any step. reference: the policy as it was before step 1. note: told what is left out."""
+        """policy: what learns, at any step. reference: the policy as it was before step 1. note: told what a person should know."""
         self.recipe, self.policy, self.run = recipe, policy, run
         self.reference = reference
         self.steps = recipe.learn.steps
         self.optimizer = Optimizer(policy.model, recipe.learn, self.steps)
+        self.size = PassSize(recipe.learn.rows_per_pass, note)
         self.engine = NativeEngine()
         self.verifier = Verifier(recipe.verify.extract, recipe.verify.exact)
         # Two sources may hold the same problem; it is practised, and remembered, as one.
@@ -109,12 +112,14 @@ class RLJob:
             if informative
         ]
         metrics |= self._describe(groups, parts, rewards_PG, len(weighed))
-        metrics["kl"] = kl_to_reference(self.reference, _spread(groups, _KL_ROLLOUTS), recipe.sampling, learn.rows_per_pass)
+        metrics["kl"] = self.size.fitting(partial(kl_to_reference, self.reference, _spread(groups, _KL_ROLLOUTS), recipe.sampling))
         if not math.isfinite(metrics["kl"]):
             raise NotFiniteError(f"step {step}: the policy has left what numbers can hold; {self.optimizer.advice()}")
         warning = self._check(metrics, step)
         if weighed:
-            metrics |= update(self.policy, self.reference, self.optimizer, weighed, learn, recipe.sampling, step, recipe.seed, poll)
+            metrics |= update(
+                self.policy, self.reference, self.optimizer, weighed, learn, recipe.sampling, step, recipe.seed, self.size, poll
+            )
         clock.lap("learning")
 
         rows = _rows(step, groups, parts, rewards_PG, advantages_PG)

@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
+from functools import partial
 
 import torch
 from torch import Tensor
@@ -12,6 +13,7 @@ from ..recipes.schema import LearnSection
 from ..rollout import Rollout
 from .losses import policy_loss, token_weights
 from .optimizer import Optimizer
+from .pass_size import PassSize
 
 
 @dataclass(frozen=True)
@@ -31,12 +33,13 @@ def update(
     sampling: Sampling,
     step: int,
     seed: int,
+    size: PassSize,
     poll: Callable[[], None],
 ) -> dict[str, float]:
     """Move the policy's weights by `section.updates_per_step` optimizer steps over these groups, each on a share of them.
 
-    Old log-probabilities are the engine's. poll is called between passes until the first optimizer step, so that an
-    interrupted call has either moved nothing or finishes. Returns the step's figures (see `Figures`).
+    Old log-probabilities are the engine's. size: rollouts in one forward and backward pass. poll is called between passes until
+    the first optimizer step, so that an interrupted call has either moved nothing or finishes. Returns the step's figures.
     """
     order = list(groups)
     python_random(seed, "minibatch", step).shuffle(order)
@@ -44,17 +47,9 @@ def update(
     figures: dict[str, float] = {}
     for index in range(updates):
         rows = [row for group in order[index::updates] for row in group]
-        totals = dict.fromkeys(("loss", "clip_low", "clip_high", "entropy", "gap_mean"), 0.0)
-        gap_max = 0.0
-        for weights_B, batch in _passes(rows, section, sampling):
-            if index == 0:
-                poll()
-            part = _backward(policy, reference, batch, weights_B, section, sampling)
-            gap_max = max(gap_max, part.pop("gap_max"))
-            for name, value in part.items():
-                totals[name] += value
-        norm, rate = optimizer.step(step)
-        found = {**totals, "gap_max": gap_max, "grad_norm": norm, "lr": rate}
+        interruptible = poll if index == 0 else _go_on
+        found = size.fitting(partial(_accumulate, policy, reference, rows, section, sampling, interruptible), optimizer.clear)
+        found["grad_norm"], found["lr"] = optimizer.step(step)
         # The engine's gap to the learner means something only while the learner has not moved; the rest is averaged.
         for name, value in found.items():
             if name.startswith("gap"):
@@ -64,13 +59,40 @@ def update(
     return figures
 
 
-def _passes(rows: list[Weighed], section: LearnSection, sampling: Sampling) -> Iterator[tuple[Tensor, list[Weighed]]]:
+def _go_on() -> None:
+    """The weights have moved, so the step can no longer be dropped."""
+
+
+def _accumulate(
+    policy: Policy,
+    reference: Policy,
+    rows: list[Weighed],
+    section: LearnSection,
+    sampling: Sampling,
+    poll: Callable[[], None],
+    rows_per_pass: int,
+) -> dict[str, float]:
+    """The gradient of the loss over these rows, added to the weights' own pass by pass, and figures of the whole."""
+    totals = dict.fromkeys(("loss", "clip_low", "clip_high", "entropy", "gap_mean"), 0.0)
+    gap_max = 0.0
+    for weights_B, batch in _passes(rows, rows_per_pass, section, sampling):
+        poll()
+        part = _backward(policy, reference, batch, weights_B, section, sampling)
+        gap_max = max(gap_max, part.pop("gap_max"))
+        for name, value in part.items():
+            totals[name] += value
+    return {**totals, "gap_max": gap_max}
+
+
+def _passes(
+    rows: list[Weighed], rows_per_pass: int, section: LearnSection, sampling: Sampling
+) -> Iterator[tuple[Tensor, list[Weighed]]]:
     """Batches of rows of like length (little padding), longest first (memory peaks at once), with their token weights."""
     rows = sorted(rows, key=lambda row: len(row.rollout.prompt_ids) + len(row.rollout.completion_ids), reverse=True)
     lengths = torch.tensor([len(row.rollout.completion_ids) for row in rows])
     weights = token_weights(lengths, section.averaging, sampling.max_tokens)
-    for first in range(0, len(rows), section.rows_per_pass):
-        chosen = slice(first, first + section.rows_per_pass)
+    for first in range(0, len(rows), rows_per_pass):
+        chosen = slice(first, first + rows_per_pass)
         yield weights[chosen], rows[chosen]
 
 
