@@ -10,9 +10,12 @@ from peft import PeftModel
 from transformers import AutoModelForCausalLM
 
 from outgrow.errors import UsageError
-from outgrow.policy import Policy, Sampling, completion_logprobs, load_policy
+from outgrow.learn.policies import base_policy, learning_policy
+from outgrow.learn.sft import SFTJob
+from outgrow.policy import Policy, Prompt, Sampling, completion_logprobs, load_policy
 from outgrow.policy.export import export
 from outgrow.policy.lora import LoRA, add_adapter
+from outgrow.recipes import load_recipe, parse_recipe
 from outgrow.rollout import NativeEngine
 from runs_helper import fingerprint, signal_when, start
 
@@ -92,6 +95,19 @@ def test_an_adapter_brings_its_base_and_merges_into_one_folder(untrained, tmp_pa
         export(merged, tmp_path / "merged")
 
 
+def test_an_adapter_brings_the_chat_template_it_was_trained_with(untrained, tmp_path):
+    untrained.tokenizer.chat_template = None
+    untrained.model.save_pretrained(tmp_path / "base")
+    untrained.tokenizer.save_pretrained(tmp_path / "base")
+    prompt = Prompt(template="plain")
+    untrained.tokenizer.chat_template = prompt.chat_template(untrained.tokenizer, "base")
+    adapter = add_adapter(untrained.model, LoRA(rank=4), 0, str(tmp_path / "base"))
+    Policy(untrained.model, untrained.tokenizer, prompt, adapter).save(tmp_path / "adapter")
+    assert load_policy(str(tmp_path / "adapter")).prompt_text("3+4=?") == "3+4=?"
+    with pytest.raises(UsageError, match=r"is an adapter; write it as one model first: outgrow merge"):
+        base_policy(load_recipe("micro", [f"policy.model={tmp_path / 'adapter'}"]))
+
+
 def test_the_seed_alone_makes_an_adapter(untrained):
     before = torch.random.get_rng_state()
     add_adapter(untrained.model, LoRA(rank=4), 3, "somebody/base")
@@ -169,3 +185,26 @@ def test_the_card_says_what_was_made_and_measured(uninterrupted):
     assert f"| change, paired | {summary['paired_delta']['pass@1']:+.3f} ({low:+.3f} to {high:+.3f}) |" in card
     assert summary["policy_sha256"] in card
     assert '"fields": ["sum", "letters"]' in card
+
+
+def test_dropout_works_in_sft_and_repeats(tmp_path):
+    """By the loss of a first step: its rows hang on the step, and what falls out on dropout alone."""
+
+    def loss(step, dropout):
+        values = {
+            "name": "warm", "kind": "sft", "policy": {"model": "micro-base", "lora": {"rank": 4, "dropout": dropout}},
+            "learn": {"batch_size": 8}, "problems": [{"type": "micro", "levels": [1], "per_level": 5}],
+        }  # fmt: skip
+        recipe = parse_recipe(values)
+        policy = learning_policy(recipe, load_policy("micro-base"), None)
+        for name, weight in policy.model.named_parameters():
+            if "lora_B" in name:
+                torch.nn.init.constant_(weight, 0.05)
+        before = torch.random.get_rng_state()
+        found = SFTJob(recipe, policy, tmp_path, lambda _: None).advance(step, lambda: None).metrics["loss"]
+        assert torch.equal(torch.random.get_rng_state(), before), "the global stream was moved"
+        assert not policy.model.training
+        return found
+
+    assert loss(1, 0.5) == loss(1, 0.5)
+    assert abs(loss(1, 0.5) - loss(1, 0.0)) > 1e-3

@@ -13,11 +13,16 @@ from ..runs.checkpoint import Checkpoint, model_of
 
 
 def base_policy(recipe: Recipe) -> Policy:
-    """What the recipe starts from. Raises UsageError where it cannot be had, or leaves no room for a prompt."""
+    """What the recipe starts from. Raises UsageError where it cannot be had, is an adapter, or leaves no room for a prompt."""
     section = recipe.policy
     if section.init is None:
         assert section.model is not None
         policy = load_policy(model_of(section.model), recipe.prompt, section.dtype)
+        if policy.adapter is not None:
+            raise UsageError(
+                f"{section.model} is an adapter; write it as one model first: outgrow merge {section.model} --out MODEL, and "
+                "start from that"
+            )
     else:
         tokenizer = make_tokenizer()
         policy = Policy(make_model(section.init, tokenizer, recipe.seed), tokenizer, recipe.prompt)
@@ -36,7 +41,7 @@ def learning_policy(recipe: Recipe, base: Policy, checkpoint: Checkpoint | None)
         return load_policy(str(checkpoint.folder / "policy"), recipe.prompt, section.dtype) if checkpoint else base
     if checkpoint:
         return with_adapter(base, checkpoint.folder / "policy")
-    name = public_name(section.model or recipe.name)
+    name = public_name(model_of(section.model)) if section.model else recipe.name
     return Policy(base.model, base.tokenizer, base.prompt, add_adapter(base.model, section.lora, recipe.seed, name))
 
 

@@ -3,13 +3,16 @@
 import random
 import time
 from collections import defaultdict
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
+import torch
 import torch.nn.functional as F
+from torch import nn
 
 from ..errors import UsageError
-from ..keyed import python_random
+from ..keyed import python_random, seed_from
 from ..policy import Policy
 from ..policy.logprobs import pad_right
 from ..problems import Note, Problem
@@ -52,7 +55,8 @@ class SFTJob:
         labels_BS = tokens_BS.masked_fill(mask_BS == 0, _IGNORED)
         for row, (prompt, _) in enumerate(rows):
             labels_BS[row, : len(prompt)] = _IGNORED
-        logits_BSV = self.policy.model(input_ids=tokens_BS, attention_mask=mask_BS, use_cache=False).logits
+        with _dropout(self.policy.model, seed_from(self.recipe.seed, "dropout", step)):
+            logits_BSV = self.policy.model(input_ids=tokens_BS, attention_mask=mask_BS, use_cache=False).logits
         loss = F.cross_entropy(logits_BSV[:, :-1].flatten(0, 1), labels_BS[:, 1:].flatten(), ignore_index=_IGNORED)
         loss.backward()
         norm, rate = self.optimizer.step(step)
@@ -73,6 +77,19 @@ class SFTJob:
             completion = [*policy.tokenizer(text, add_special_tokens=False)["input_ids"], policy.end_id]
             self._encoded[problem.id] = policy.prompt_ids(problem.question), completion
         return self._encoded[problem.id]
+
+
+@contextmanager
+def _dropout(model: nn.Module, seed: int) -> Iterator[None]:
+    """Dropout as the model and its adapter have it (most have none), drawn from `seed`; the global stream is put back."""
+    state = torch.random.get_rng_state()
+    torch.manual_seed(seed)
+    model.train()
+    try:
+        yield
+    finally:
+        model.eval()
+        torch.random.set_rng_state(state)
 
 
 def _cells(problems: list[Problem]) -> list[list[Problem]]:

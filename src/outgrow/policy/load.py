@@ -54,14 +54,16 @@ def load_policy(name: str, prompt: Prompt | None = None, dtype: Dtype = "float32
     Raises UsageError with one line where the model is missing, unreadable, not a causal language model, or has no chat template
     and the prompt names none.
     """
-    folder = model_folder(name)
+    folder = Path(model_folder(name))
     prompt = prompt or Prompt()
-    if (Path(folder) / "adapter_config.json").is_file():
-        base = load_policy(_base_of(Path(folder)), prompt, dtype)
-        return with_adapter(base, Path(folder))
-    model, tokenizer = _load(name, folder, getattr(torch, dtype))
+    is_adapter = (folder / "adapter_config.json").is_file()
+    base = _base_of(folder) if is_adapter else name
+    model, tokenizer = _load(base, model_folder(base), getattr(torch, dtype))
+    if is_adapter and (folder / "tokenizer_config.json").is_file():
+        tokenizer = AutoTokenizer.from_pretrained(folder)  # it carries the chat template that the adapter was trained with
     tokenizer.chat_template = prompt.chat_template(tokenizer, name)
-    return Policy(model, tokenizer, prompt)
+    policy = Policy(model, tokenizer, prompt)
+    return with_adapter(policy, folder) if is_adapter else policy
 
 
 def with_adapter(base: Policy, folder: Path) -> Policy:
