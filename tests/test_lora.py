@@ -1,16 +1,19 @@
 """Adapters: peft's own arithmetic and files, and a run on one that continues to the last bit with its base untouched."""
 
 import json
+import re
+import shutil
 import signal
+import tomllib
 from pathlib import Path
 
 import pytest
 import torch
-from peft import PeftModel
+from peft import LoraConfig, PeftModel, get_peft_model
 from transformers import AutoModelForCausalLM
 
 from outgrow.errors import UsageError
-from outgrow.learn.policies import base_policy, learning_policy
+from outgrow.learn.policies import base_policy, learning_policy, run_policy
 from outgrow.learn.sft import SFTJob
 from outgrow.policy import Policy, Prompt, Sampling, completion_logprobs, load_policy
 from outgrow.policy.export import export
@@ -49,6 +52,15 @@ def test_multiplied_out_weights_are_pefts_own(untrained):
     assert ours.keys() == merged.keys()
     for name, weight in merged.items():
         torch.testing.assert_close(ours[name], weight, rtol=0, atol=1e-6, msg=name)
+
+
+def test_bfloat16_weights_are_multiplied_out_as_peft_merges_them(untrained):
+    untrained.model.to(torch.bfloat16)
+    policy = adapted(untrained)
+    assert next(weight for name, weight in policy.model.named_parameters() if "lora_A" in name).dtype == torch.float32
+    ours = {name: weight.clone() for name, weight in policy.weights().items()}
+    merged = policy.adapter.merge_and_unload().state_dict()
+    assert all(torch.equal(weight, ours[name]) for name, weight in merged.items())
 
 
 def test_rollouts_are_drawn_from_the_adapted_weights(untrained):
@@ -126,6 +138,38 @@ def test_a_target_that_is_not_there_is_named(untrained):
         add_adapter(untrained.model, LoRA(targets=("query",)), 0, "somebody/base")
 
 
+def test_the_output_layer_takes_no_adapter_where_it_is_the_embedding(untrained):
+    with pytest.raises(UsageError, match="is its embedding as well"):
+        add_adapter(untrained.model, LoRA(targets=("lm_head",)), 0, "somebody/base")
+
+
+@pytest.mark.parametrize(
+    "kind", [{"use_dora": True}, {"target_modules": ["embed_tokens"]}, {"modules_to_save": ["lm_head"]}, {"bias": "all"}], ids=str
+)
+def test_an_adapter_of_another_kind_is_refused(tmp_path, kind):
+    model = load_policy("micro-base").model
+    model.name_or_path = "micro-base"
+    config = LoraConfig(**{"r": 2, "target_modules": ["q_proj"], **kind})
+    get_peft_model(model, config).save_pretrained(str(tmp_path), save_embedding_layers=False)
+    with pytest.raises(UsageError, match="only plain LoRA"):
+        load_policy(str(tmp_path))
+
+
+def test_an_adapter_with_a_torn_tokenizer_is_told_in_one_line(untrained, tmp_path):
+    policy = adapted(untrained)
+    policy.adapter.peft_config["default"].base_model_name_or_path = "micro-base"
+    policy.save(tmp_path)
+    (tmp_path / "tokenizer.json").write_text("{")
+    with pytest.raises(UsageError, match="cannot load this model") as told:
+        load_policy(str(tmp_path))
+    assert "\n" not in str(told.value)
+
+
+def test_what_is_made_from_nothing_takes_no_adapter():
+    with pytest.raises(UsageError, match="lora needs a model to adapt"):
+        load_recipe("micro-base", ["policy.lora={rank=4}"])
+
+
 @pytest.mark.parametrize(
     ("content", "message"),
     [("{}", "does not name the model"), ("[1", "does not name the model"), (None, "cannot load this adapter")],
@@ -156,7 +200,7 @@ def test_a_run_on_an_adapter_continues_to_the_last_bit(uninterrupted, tmp_path):
     """Twice killed: an adapter counted double after a resume, or a base that moved, would show in every later rollout."""
     path = tmp_path / "run"
     for step in (4, 8):
-        signal_when(start(path, RUN), path, step, 0.05, signal.SIGKILL)
+        assert signal_when(start(path, RUN), path, step, 0.05, signal.SIGKILL) == -signal.SIGKILL
     last = start(path, RUN)
     last.join()
     assert last.exitcode == 0
@@ -176,10 +220,22 @@ def test_a_run_on_an_adapter_leaves_the_base_alone(uninterrupted):
     assert policy.digest() == json.loads((uninterrupted / "summary.json").read_text())["policy_sha256"]
 
 
+def test_a_run_on_an_adapter_refuses_another_base(uninterrupted, tmp_path):
+    run = tmp_path / "run"
+    shutil.copytree(uninterrupted, run, symlinks=True)
+    assert run_policy(run).digest() == json.loads((run / "summary.json").read_text())["policy_sha256"]
+    recipe = run / "recipe.toml"
+    recipe.write_text(re.sub(r'base_sha256 = "\w+"', 'base_sha256 = "0"', recipe.read_text()))
+    with pytest.raises(UsageError, match="not the one it started from"):
+        run_policy(run)
+
+
 def test_the_card_says_what_was_made_and_measured(uninterrupted):
     card = Path(uninterrupted, "checkpoints", "latest", "policy", "README.md").read_text()
     summary = json.loads((uninterrupted / "summary.json").read_text())
-    assert card.startswith('---\nbase_model: "micro-base"\nlibrary_name: peft\n')
+    assert card.startswith("---\nlibrary_name: peft\n")
+    assert "(seed 0) from micro-base in 12 steps and" in card
+    assert tomllib.loads(card.split("```toml")[1].split("```")[0])["learn"]["lr"] == 5e-3
     assert f"{summary['after']['n']} problems × 1 samples at temperature 1" in card
     low, high = summary["paired_delta"]["ci95"]
     assert f"| change, paired | {summary['paired_delta']['pass@1']:+.3f} ({low:+.3f} to {high:+.3f}) |" in card

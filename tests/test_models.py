@@ -1,5 +1,7 @@
 """Models from a GGUF file, from the package index, from the hub's names; and what is said where one cannot be had."""
 
+import os
+import re
 import subprocess
 import sys
 import zipfile
@@ -17,7 +19,7 @@ from outgrow.policy.export import convert
 from outgrow.policy.push import push
 
 HEADS, KV_HEADS = 4, 2
-TOKENS = ["<unk>", "<|im_start|>", "<|im_end|>", *(chr(code) for code in range(33, 127)), "Ġ", "Ċ"]
+TOKENS = ["<unk>", "<|im_start|>", "<|im_end|>", *(chr(code) for code in range(33, 127)), "Ġ", "Ċ", "1+"]
 
 
 def permuted(weight, heads):
@@ -143,6 +145,12 @@ def test_pull_keeps_a_bfloat16_folder_that_both_names_find(index, model):
     assert sorted(path.name for path in folder.parent.iterdir()) == ["tiny"], "something half made was left behind"
     assert any("sha256 as expected" in note for note in notes)
     assert load_policy("tiny", dtype="bfloat16").model.dtype == torch.bfloat16
+    # A package's model is quantised, so it does not stand for the hub's, unless it came from there.
+    assert pulling.public_name("tiny") == "tiny"
+    with pytest.raises(UsageError, match="nobody/tiny"):
+        load_policy("nobody/tiny")
+    (folder / pulling._FROM_HUB).touch()
+    assert pulling.public_name("tiny") == "nobody/tiny"
     assert load_policy("tiny").digest() == load_policy("nobody/tiny").digest()
     for name, weight in model.state_dict().items():
         kept = load_policy("tiny").model.state_dict()[name]
@@ -171,6 +179,32 @@ def test_what_is_nowhere_is_told_in_one_line(index, tmp_path):
 def test_push_refuses_where_the_hub_is_off(tmp_path):
     with pytest.raises(OutgrowError, match="HF_HUB_OFFLINE is set"):
         push(tmp_path, "me/model")
+
+
+def test_push_without_a_network_is_told_in_one_line(tmp_path):
+    env = {
+        **os.environ,
+        "HF_ENDPOINT": "http://127.0.0.1:9",
+        "HF_TOKEN": "hf_x",
+        "HF_HUB_OFFLINE": "0",
+        "TRANSFORMERS_OFFLINE": "0",
+    }
+    command = [sys.executable, "-m", "outgrow", "push", "micro-base", "--to", "me/model"]
+    done = subprocess.run(command, capture_output=True, text=True, timeout=120, env=env)
+    assert done.returncode == 1
+    assert re.fullmatch(r"outgrow: the hub cannot be reached \(.*\); nothing was pushed\n", done.stderr), done.stderr
+
+
+def test_merge_onto_a_full_disk_leaves_nothing(tmp_path):
+    code = (
+        "import resource; resource.setrlimit(resource.RLIMIT_FSIZE, (1_000_000, 1_000_000)); from outgrow.cli import main; "
+        f"import sys; sys.argv = ['outgrow', 'merge', 'micro-base', '--out', {str(tmp_path / 'out')!r}]; main()"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, timeout=120)
+    assert done.returncode == 1, done.stderr
+    assert "cannot be written" in done.stderr
+    assert "Traceback" not in done.stderr
+    assert list(tmp_path.iterdir()) == []
 
 
 @pytest.mark.parametrize(

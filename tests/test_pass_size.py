@@ -5,7 +5,7 @@ import re
 import pytest
 import torch
 
-from outgrow.errors import OutgrowError
+from outgrow.errors import OutgrowError, SpoiledError
 from outgrow.learn import update as updating
 from outgrow.learn.optimizer import Optimizer
 from outgrow.learn.pass_size import PassSize
@@ -60,17 +60,18 @@ def test_any_other_error_is_left_alone():
 
 
 def learned(policy, monkeypatch, fits):
-    """Weights after one update where only `fits` rows go through the model at once."""
+    """Weights after one update where only `fits(passes so far)` rows go through the model at once."""
     engine = NativeEngine()
     engine.update(policy)
     prompts = [policy.prompt_ids(question) for question in ("1+2=?", "clock 12: 3+11=?", "roman XIV=?", "9-4=?")]
     groups = engine.generate(prompts, 4, SAMPLING, [0, 1, 2, 3])
     weighed = [[Weighed(rollout, float(index % 2) - 0.4) for index, rollout in enumerate(group)] for group in groups]
-    backward = updating._backward
+    backward, passes = updating._backward, []
 
     def short_of_memory(policy, reference, batch, *rest):
         found = backward(policy, reference, batch, *rest)  # the gradient is there when the error comes, as it may be
-        if len(batch) > fits:
+        passes.append(len(batch))
+        if len(batch) > fits(len(passes)):
             raise torch.OutOfMemoryError("CUDA out of memory")
         return found
 
@@ -83,8 +84,8 @@ def learned(policy, monkeypatch, fits):
 
 
 def test_an_update_short_of_memory_moves_the_weights_as_one_that_is_not(shipped, monkeypatch):
-    whole, figures, quiet = learned(load_policy("micro-base"), monkeypatch, fits=8)
-    parts, same, notes = learned(load_policy("micro-base"), monkeypatch, fits=3)
+    whole, figures, quiet = learned(load_policy("micro-base"), monkeypatch, fits=lambda _: 8)
+    parts, same, notes = learned(load_policy("micro-base"), monkeypatch, fits=lambda _: 3)
     assert (len(quiet), len(notes)) == (0, 2)
     assert same == pytest.approx(figures, rel=1e-4, abs=1e-6)
     moved = 0.0
@@ -92,3 +93,12 @@ def test_an_update_short_of_memory_moves_the_weights_as_one_that_is_not(shipped,
         torch.testing.assert_close(parts[name], weight, rtol=0, atol=1e-5, msg=name)
         moved = max(moved, float((weight - shipped.model.state_dict()[name]).abs().max()))
     assert moved > 1e-4
+
+
+def test_memory_that_ends_between_two_updates_of_a_step_spoils_it(monkeypatch):
+    """The first share (one pass of 8) has moved the weights by then, so nobody may save them as the step before."""
+    policy = load_policy("micro-base")
+    before = policy.digest()
+    with pytest.raises(SpoiledError, match="single rollout"):
+        learned(policy, monkeypatch, fits=lambda passes: 8 if passes == 1 else 0)
+    assert policy.digest() != before

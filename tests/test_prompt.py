@@ -100,7 +100,10 @@ def test_r1_drops_earlier_thoughts_and_ends_earlier_turns():
         (Prompt(), "no chat template; for a base model say --set prompt.template=plain"),
         (Prompt(template="{% if %}"), "cannot be rendered"),
         (Prompt(template="{{ nothing.at.all }}"), "cannot be rendered"),
+        (Prompt(template="{{ messages[0] + 'x' }}"), "cannot be rendered"),
+        (Prompt(template="{{ raise_exception('no system turns') }}", system="Be brief."), "with prompt.system: no system turns"),
         (Prompt(template="hello"), "leaves the question out"),
+        (Prompt(template="Any questions?"), "leaves the question out"),
     ],
 )
 def test_a_prompt_that_cannot_be_put_is_told_in_one_line(prompt, message):

@@ -3,6 +3,7 @@
 import json
 import random
 import re
+import shutil
 import signal
 import subprocess
 import sys
@@ -146,6 +147,26 @@ def test_resume_refuses_another_base_model(uninterrupted, tmp_path):
     recipe.write_text(re.sub(r'base_sha256 = "\w+"', 'base_sha256 = "0"', recipe.read_text()))
     with pytest.raises(UsageError, match="not the one it started from"):
         resume(path, [], Silent())
+
+
+def test_resume_keeps_the_policy(uninterrupted, tmp_path):
+    path = tmp_path / "run"
+    signal_when(start(path), path, 3, 0.0, signal.SIGTERM)
+    kept = (path / "recipe.toml").read_bytes()
+    with pytest.raises(UsageError, match="keeps the policy it was started with"):
+        resume(path, ["policy.lora={rank=4}"], Silent())
+    assert (path / "recipe.toml").read_bytes() == kept
+    resume(path, [], Silent())
+    assert_same(uninterrupted, path)
+
+
+def test_a_kill_before_the_link_is_set_is_mended(uninterrupted, tmp_path):
+    path = tmp_path / "run"
+    shutil.copytree(uninterrupted, path, symlinks=True)
+    (path / "checkpoints" / "latest").unlink()
+    resume(path, [], Silent())
+    assert (path / "checkpoints" / "latest").resolve().name == f"step-{STEPS:06d}"
+    assert_same(uninterrupted, path)
 
 
 def test_resume_can_go_further(uninterrupted, tmp_path):

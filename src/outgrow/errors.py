@@ -13,8 +13,12 @@ class UsageError(OutgrowError):
     exit_code = 2
 
 
-class NotFiniteError(OutgrowError):
-    """Training has left the finite numbers; what is in memory is not worth saving."""
+class SpoiledError(OutgrowError):
+    """What is in memory is not to be saved: a step is half done."""
+
+
+class NotFiniteError(SpoiledError):
+    """Training has left the finite numbers."""
 
 
 def nearest(word: str, known: list[str]) -> str:

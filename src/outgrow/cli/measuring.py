@@ -8,7 +8,7 @@ from rich.table import Table
 
 from ..errors import UsageError, nearest
 from .app import app
-from .shared import Model, console, example, interval, ready
+from .shared import Model, console, example, interval, is_run, ready
 
 
 @app.command("eval", epilog=example("outgrow eval micro-base --on micro", "outgrow eval runs/first --samples 32"))
@@ -17,22 +17,31 @@ def evaluate(
     on: Annotated[str, typer.Option("--on", help="A suite of held-out problems.")] = "micro",
     samples: Annotated[int, typer.Option("--samples", min=1, help="Samples a problem.")] = 8,
     temperature: Annotated[float, typer.Option("--temperature", min=0.01)] = 1.0,
-    max_tokens: Annotated[int, typer.Option("--max-tokens", min=1, help="Longest completion.")] = 88,
+    max_tokens: Annotated[
+        int | None, typer.Option("--max-tokens", min=1, help="Longest completion; left out, the run's own, or 88.")
+    ] = None,
     seed: Annotated[int, typer.Option("--seed")] = 0,
     out: Annotated[Path | None, typer.Option("--out", help="Also keep every graded sample in this Parquet file.")] = None,
 ) -> None:
-    """Measure a model: pass@1 with its interval, greedy, pass@k, truncation, and a table by field and level."""
+    """Measure a model: pass@1 with its interval, greedy, pass@k, truncation, and a table by field and level.
+
+    A run is asked and graded as its recipe says.
+    """
     from ..evaluate import evaluate as evaluate_policy
     from ..evaluate import suite
     from ..policy import Sampling
+    from ..runs.folder import read_recipe
     from ..verify import Verifier
 
     suite(on)
     if out is not None and not out.parent.is_dir():
         raise UsageError(f"--out {out}: the folder {out.parent} does not exist")
     policy, engine = ready(model)
-    sampling = Sampling(temperature=temperature, max_tokens=max_tokens)
-    with console.status(f"{samples} samples and a greedy answer for every problem of {on}"), Verifier() as verifier:
+    recipe = read_recipe(Path(model))[0] if is_run(model) else None
+    sampling = recipe.sampling if recipe else Sampling(max_tokens=88)
+    sampling = sampling.model_copy(update={"temperature": temperature, "max_tokens": max_tokens or sampling.max_tokens})
+    verifier = Verifier(recipe.verify.extract, recipe.verify.exact) if recipe else Verifier()
+    with console.status(f"{samples} samples and a greedy answer for every problem of {on}"), verifier:
         evaluation = evaluate_policy(policy, engine, verifier, on, samples, sampling, seed)
     summary = evaluation.summary()
     if out is not None:
@@ -64,7 +73,11 @@ def verify(
     answer: Annotated[str, typer.Option("--answer", metavar="COLUMN", help="The column that holds the known answer.")],
     extract: Annotated[
         list[str] | None,
-        typer.Option("--extract", metavar="NAME", help="boxed (the default), hash, phrase or last_number; more than one in order."),
+        typer.Option(
+            "--extract",
+            metavar="NAME",
+            help="boxed (the default), first_boxed, hash, phrase or last_number; more than one in order.",
+        ),
     ] = None,
     out: Annotated[Path | None, typer.Option("--out", help="Write the rows here, with verdict and extracted added.")] = None,
 ) -> None:

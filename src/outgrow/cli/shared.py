@@ -14,7 +14,9 @@ console = Console()
 errors = Console(stderr=True)
 
 Overrides = Annotated[list[str] | None, typer.Option("--set", metavar="KEY=VALUE", help="Change a recipe line, as learn.lr=1e-5.")]
-Model = Annotated[str, typer.Argument(help="A shipped model (micro-base), a run's folder, a model folder, or a hub id.")]
+Model = Annotated[
+    str, typer.Argument(help="A shipped or pulled model, a run, a model's or adapter's folder, a .gguf file, or a hub id.")
+]
 
 
 def example(*lines: str) -> str:
@@ -39,12 +41,12 @@ def ready(model: str) -> tuple["Policy", "NativeEngine"]:
 
 def load(model: str) -> "Policy":
     """A model by any of its names; a run's is asked as it was in training."""
+    from ..learn.policies import run_policy
     from ..policy import load_policy
-    from ..runs.checkpoint import model_of
-    from ..runs.folder import read_recipe
 
-    run = Path(model)
-    recipe = read_recipe(run)[0] if (run / "recipe.toml").is_file() else None
-    if recipe is None:
-        return load_policy(model_of(model))
-    return load_policy(model_of(model), recipe.prompt, recipe.policy.dtype)
+    return run_policy(Path(model)) if is_run(model) else load_policy(model)
+
+
+def is_run(model: str) -> bool:
+    """Whether a model's name is the folder of a run."""
+    return (Path(model) / "recipe.toml").is_file()

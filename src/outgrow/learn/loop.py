@@ -10,14 +10,21 @@ from typing import Protocol
 
 import torch
 
-from ..errors import NotFiniteError, OutgrowError, UsageError
+from ..errors import OutgrowError, SpoiledError, UsageError
 from ..evaluate import Evaluation, evaluate, paired_delta, suite
 from ..memory import keep_large_buffers
 from ..policy import Policy
 from ..recipes import Recipe, RLRecipe
 from ..rollout import NativeEngine
 from ..runs.card import write_card
-from ..runs.checkpoint import newest_whole_checkpoint, optimizer_to_tensors, save_checkpoint, tensors_to_optimizer
+from ..runs.checkpoint import (
+    model_of,
+    newest_whole_checkpoint,
+    optimizer_to_tensors,
+    point_latest,
+    save_checkpoint,
+    tensors_to_optimizer,
+)
 from ..runs.files import append_line, keep_lines_through, write_json
 from ..runs.folder import create_run, held, read_recipe, versions, write_recipe
 from ..runs.interrupt import Interrupt, StopRequested
@@ -25,7 +32,8 @@ from ..runs.spending import Budget, BudgetReached, Meter, Spent
 from ..runs.track import Track, require_packages, tracking
 from ..verify import Verifier
 from .job import Job, StepResult
-from .policies import base_policy, frozen_copy, learning_policy
+from .pass_size import ran_out_of_memory
+from .policies import base_policy, frozen_copy, learning_policy, require_base
 from .rl import RLJob
 from .sft import SFTJob
 
@@ -66,20 +74,18 @@ def train(recipe: Recipe, path: Path, watcher: Watcher, budget: Budget = _NO_LIM
 def resume(path: Path, overrides: list[str], watcher: Watcher, budget: Budget = _NO_LIMIT) -> None:
     """Continue a run exactly where its newest whole checkpoint stands. Raises as `train` does."""
     began = time.perf_counter()
-    recipe, made_with = read_recipe(path, overrides)
+    stored, made_with = read_recipe(path)
+    recipe, _ = read_recipe(path, overrides)
+    if recipe.policy != stored.policy:
+        raise UsageError(f"{path}: a run keeps the policy it was started with; for another one, start a new run")
     _settle(recipe)
     _refuse(recipe, budget)
     base = base_policy(recipe)
-    if base.digest() != made_with.get("base_sha256"):
-        raise UsageError(f"{path}: its base model {recipe.policy.model!r} is not the one it started from; put that one back")
-    changed = [f"{name} {made_with.get(name)} → {now}" for name, now in versions().items() if made_with.get(name) != now]
-    if changed:
-        watcher.note(
-            f"continuing with other versions than it began with ({', '.join(changed)}); results may differ in the last bits"
-        )
-    if overrides:
-        write_recipe(path, recipe, str(made_with["base_sha256"]))
-    _run(recipe, path, base, watcher, budget, began)
+    require_base(path, recipe, base, made_with)
+    newer = [f"{name} {made_with.get(name)} → {now}" for name, now in versions().items() if made_with.get(name) != now]
+    if newer:
+        watcher.note(f"continuing with other versions than it began with ({', '.join(newer)}); results may differ in the last bits")
+    _run(recipe, path, base, watcher, budget, began, changed=recipe != stored)
 
 
 def _settle(recipe: Recipe) -> None:
@@ -94,11 +100,15 @@ def _refuse(recipe: Recipe, budget: Budget) -> None:
     budget.require_price(recipe.run.dollars_per_hour)
 
 
-def _run(recipe: Recipe, path: Path, base: Policy, watcher: Watcher, budget: Budget, began: float) -> None:
+def _run(recipe: Recipe, path: Path, base: Policy, watcher: Watcher, budget: Budget, began: float, changed: bool = False) -> None:
     with held(path), Interrupt() as interrupt:
+        if changed:
+            write_recipe(path, recipe, base.digest())
         checkpoint, warnings = newest_whole_checkpoint(path)
         for warning in warnings:
             watcher.note(warning)
+        if checkpoint:
+            point_latest(checkpoint)  # a kill may have come before the link was set
         done = checkpoint.step if checkpoint else 0
         meter = Meter(path / "timings.jsonl", recipe.run.dollars_per_hour, began, budget)
         reference = frozen_copy(base, share=recipe.policy.lora is not None)
@@ -124,6 +134,13 @@ def _run(recipe: Recipe, path: Path, base: Policy, watcher: Watcher, budget: Bud
             _measure("after", recipe, policy, path, job.steps, interrupt.poll, watcher, meter)
             if not (path / "summary.json").exists():
                 _summarise(path, job, meter)
+        except (RuntimeError, MemoryError) as error:
+            if not ran_out_of_memory(error):
+                raise
+            raise OutgrowError(
+                f"out of memory; lower learn.problems_per_step or sampling.max_tokens (outgrow plan shows what needs how much): "
+                f"outgrow resume {path} --set learn.problems_per_step=…"
+            ) from error
         except OSError as error:
             raise OutgrowError(f"{path}: {error.strerror or error}; mend that, then run: outgrow resume {path}") from error
         finally:
@@ -162,7 +179,7 @@ def _advance(
         try:
             meter.check()
             result = job.advance(done + 1, poll)
-        except NotFiniteError:
+        except SpoiledError:
             raise
         except (StopRequested, BudgetReached, OutgrowError):
             save()  # the step in hand has moved nothing yet
@@ -206,5 +223,5 @@ def _summarise(path: Path, job: Job, meter: Meter) -> None:
         "policy_sha256": job.policy.digest(),
     }
     # Beside the sealed files, not of them: the checkpoint's hashes were taken before there was anything to say.
-    write_card(path, path / "checkpoints" / "latest" / "policy", summary)
+    write_card(path, Path(model_of(str(path))), summary)
     write_json(path / "summary.json", summary)

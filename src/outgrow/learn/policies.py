@@ -1,6 +1,8 @@
 """The policies of a run: the base it starts from, what learns, and the reference that never moves."""
 
 import copy
+from collections.abc import Mapping
+from pathlib import Path
 
 from ..errors import UsageError
 from ..policy import Policy, load_policy
@@ -10,6 +12,7 @@ from ..policy.micro import make_model, make_tokenizer
 from ..policy.pull import public_name
 from ..recipes import Recipe
 from ..runs.checkpoint import Checkpoint, model_of
+from ..runs.folder import read_recipe
 
 
 def base_policy(recipe: Recipe) -> Policy:
@@ -43,6 +46,26 @@ def learning_policy(recipe: Recipe, base: Policy, checkpoint: Checkpoint | None)
         return with_adapter(base, checkpoint.folder / "policy")
     name = public_name(model_of(section.model)) if section.model else recipe.name
     return Policy(base.model, base.tokenizer, base.prompt, add_adapter(base.model, section.lora, recipe.seed, name))
+
+
+def run_policy(run: Path) -> Policy:
+    """What a run has learned so far, asked as it was in training.
+
+    Raises OutgrowError where it has no whole checkpoint, or UsageError where the base of its adapter is no longer the same.
+    """
+    recipe, made_with = read_recipe(run)
+    folder = model_of(str(run))
+    if recipe.policy.lora is None:
+        return load_policy(folder, recipe.prompt, recipe.policy.dtype)
+    base = base_policy(recipe)
+    require_base(run, recipe, base, made_with)
+    return with_adapter(base, Path(folder))
+
+
+def require_base(run: Path, recipe: Recipe, base: Policy, made_with: Mapping[str, object]) -> None:
+    """Raise UsageError where this base is not the one that the run was started from."""
+    if base.digest() != made_with.get("base_sha256"):
+        raise UsageError(f"{run}: its base model {recipe.policy.model!r} is not the one it started from; put that one back")
 
 
 def frozen_copy(policy: Policy, share: bool = False) -> Policy:

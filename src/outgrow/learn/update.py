@@ -7,6 +7,7 @@ from functools import partial
 import torch
 from torch import Tensor
 
+from ..errors import OutgrowError, SpoiledError
 from ..keyed import python_random
 from ..policy import Policy, Sampling, completion_logprobs
 from ..recipes.schema import LearnSection
@@ -40,6 +41,7 @@ def update(
 
     Old log-probabilities are the engine's. size: rollouts in one forward and backward pass. poll is called between passes until
     the first optimizer step, so that an interrupted call has either moved nothing or finishes. Returns the step's figures.
+    Raises OutgrowError where memory does not suffice for one rollout, SpoiledError where some weights have moved by then.
     """
     order = list(groups)
     python_random(seed, "minibatch", step).shuffle(order)
@@ -47,8 +49,11 @@ def update(
     figures: dict[str, float] = {}
     for index in range(updates):
         rows = [row for group in order[index::updates] for row in group]
-        interruptible = poll if index == 0 else _go_on
-        found = size.fitting(partial(_accumulate, policy, reference, rows, section, sampling, interruptible), optimizer.clear)
+        work = partial(_accumulate, policy, reference, rows, section, sampling, poll if index == 0 else _go_on)
+        try:
+            found = size.fitting(work, optimizer.clear)
+        except OutgrowError as error:
+            raise (error if index == 0 else SpoiledError(str(error))) from error
         found["grad_norm"], found["lr"] = optimizer.step(step)
         # The engine's gap to the learner means something only while the learner has not moved; the rest is averaged.
         for name, value in found.items():
@@ -60,7 +65,7 @@ def update(
 
 
 def _go_on() -> None:
-    """The weights have moved, so the step can no longer be dropped."""
+    """The weights have moved, so the step in hand can no longer be dropped."""
 
 
 def _accumulate(

@@ -4,6 +4,8 @@ import os
 import shutil
 from pathlib import Path
 
+from safetensors import SafetensorError
+
 from ..errors import OutgrowError, UsageError
 from .load import load_policy
 from .policy import Policy
@@ -25,9 +27,11 @@ def export(policy: Policy, folder: Path, card: str | None = None) -> None:
         if card is not None:
             (beside / "README.md").write_text(card.replace("library_name: peft", "library_name: transformers"), encoding="utf-8")
         beside.rename(folder)
-    except OSError as error:
+    except (OSError, SafetensorError) as error:
+        reason = error.strerror if isinstance(error, OSError) and error.strerror else str(error)
+        raise OutgrowError(f"{folder}: cannot be written ({reason})") from error
+    finally:
         shutil.rmtree(beside, ignore_errors=True)
-        raise OutgrowError(f"{folder}: cannot be written ({error.strerror or error})") from error
 
 
 def convert(source: Path, folder: Path) -> None:

@@ -60,7 +60,7 @@ def load_policy(name: str, prompt: Prompt | None = None, dtype: Dtype = "float32
     base = _base_of(folder) if is_adapter else name
     model, tokenizer = _load(base, model_folder(base), getattr(torch, dtype))
     if is_adapter and (folder / "tokenizer_config.json").is_file():
-        tokenizer = AutoTokenizer.from_pretrained(folder)  # it carries the chat template that the adapter was trained with
+        tokenizer = _tokenizer(name, folder)  # it carries the chat template that the adapter was trained with
     tokenizer.chat_template = prompt.chat_template(tokenizer, name)
     policy = Policy(model, tokenizer, prompt)
     return with_adapter(policy, folder) if is_adapter else policy
@@ -88,14 +88,26 @@ def _load(name: str, folder: str, dtype: torch.dtype) -> tuple[PreTrainedModel, 
         model, found = loaded
         tokenizer = AutoTokenizer.from_pretrained(place, **options)
     except Exception as error:  # a bad folder surfaces as any of a dozen types, from four libraries
-        first = str(error).strip().splitlines()[0] if str(error).strip() else type(error).__name__
-        raise UsageError(f"{name}: cannot load this model: {first}") from error
+        raise _unreadable(name, error) from error
     if found["missing_keys"]:
         missing = sorted(found["missing_keys"])
         raise UsageError(
             f"{name}: cannot load this model: {len(missing)} weights are missing from its files, {missing[0]} the first"
         )
     return (_plain(model) if options else model), tokenizer
+
+
+def _tokenizer(name: str, folder: Path) -> PreTrainedTokenizerBase:
+    try:
+        tokenizer: PreTrainedTokenizerBase = AutoTokenizer.from_pretrained(folder)
+    except Exception as error:
+        raise _unreadable(name, error) from error
+    return tokenizer
+
+
+def _unreadable(name: str, error: Exception) -> UsageError:
+    first = str(error).strip().splitlines()[0] if str(error).strip() else type(error).__name__
+    return UsageError(f"{name}: cannot load this model: {first}")
 
 
 def _plain(model: PreTrainedModel) -> PreTrainedModel:

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import torch
 from peft import LoraConfig, PeftModel, get_peft_model
-from peft.tuners.lora import Linear
+from peft.tuners.lora import Linear, LoraLayer
 from pydantic import BaseModel, ConfigDict, Field
 from torch import Tensor
 from transformers import PreTrainedModel
@@ -50,6 +50,8 @@ def add_adapter(model: PreTrainedModel, lora: LoRA, seed: int, base: str) -> Pef
                 f"policy.lora.targets: {base} has no linear layer called {target!r}; it has {', '.join(sorted(names))}"
             )
     model.name_or_path = base  # what peft writes down as the adapter's base, where it would write the folder it was loaded from
+    if "lm_head" in lora.targets and model.config.tie_word_embeddings:
+        raise UsageError(f"policy.lora.targets: the lm_head of {base} is its embedding as well, so it takes no adapter")
     # peft draws from the global stream, so that stream is keyed and then put back.
     state = torch.random.get_rng_state()
     try:
@@ -66,10 +68,15 @@ def load_adapter(model: PreTrainedModel, folder: Path) -> PeftModel:
     """Put a saved adapter into the model, in place, ready to learn on. Raises UsageError where it does not fit or is unreadable."""
     try:
         with _without_deprecations():
-            return PeftModel.from_pretrained(model, str(folder), is_trainable=True)
+            adapter = PeftModel.from_pretrained(model, str(folder), is_trainable=True)
     except Exception as error:  # a bad folder surfaces as any of a dozen types
         first = str(error).strip().splitlines()[0] if str(error).strip() else type(error).__name__
         raise UsageError(f"{folder}: cannot load this adapter: {first}") from error
+    config = adapter.peft_config["default"]
+    plain = isinstance(config, LoraConfig) and not (config.use_dora or config.modules_to_save) and config.bias == "none"
+    if not plain or any(isinstance(module, LoraLayer) and not isinstance(module, Linear) for module in model.modules()):
+        raise UsageError(f"{folder}: only plain LoRA on linear layers is read (no DoRA, embeddings, biases or whole modules)")
+    return adapter
 
 
 @contextmanager
@@ -89,5 +96,6 @@ def merged_weights(model: PreTrainedModel) -> dict[str, Tensor]:
     for name, module in model.named_modules():
         if isinstance(module, Linear):
             base = weights[f"{name}.weight"]
-            weights[f"{name}.weight"] = base + module.get_delta_weight("default").to(base.dtype)
+            # Added in the adapter's float32 and rounded once, as peft merges.
+            weights[f"{name}.weight"] = (base + module.get_delta_weight("default")).to(base.dtype)
     return weights

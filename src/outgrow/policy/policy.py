@@ -44,8 +44,7 @@ class Policy:
     @property
     def opens_think(self) -> bool:
         """Whether the prompt itself opens <think>, as R1's template does, so that a completion starts inside it."""
-        _, opened, rest = self.prompt_text("?").rpartition("<think>")
-        return bool(opened) and "</think>" not in rest
+        return self.prompt_text("?").rstrip().endswith("<think>")
 
     def prompt_text(self, question: str) -> str:
         """The exact text that the model is given."""

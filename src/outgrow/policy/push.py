@@ -31,6 +31,6 @@ def push(folder: Path, repository: str) -> str:
         advice = "log in with hf auth login, or set HF_TOKEN" if status == 401 else "this token may not write there"
         reason = advice if status in (401, 403) else str(error).splitlines()[0]
         raise OutgrowError(f"the hub refused {repository} ({status}): {reason}; nothing was pushed") from error
-    except OSError as error:
-        raise OutgrowError(f"the hub cannot be reached ({str(error).splitlines()[0]}); nothing was pushed") from error
+    except Exception as error:  # refused, unresolved, timed out: the types belong to whichever HTTP library the hub client uses
+        raise OutgrowError(f"the hub cannot be reached ({type(error).__name__}: {error}); nothing was pushed") from error
     return str(place)

@@ -46,6 +46,8 @@ class PolicySection(_Section):
     def _one_of(self) -> "PolicySection":
         if (self.model is None) == (self.init is None):
             raise ValueError("needs either model or init")
+        if self.init is not None and self.lora is not None:
+            raise ValueError("lora needs a model to adapt; one made from nothing learns with all its weights")
         return self
 
 

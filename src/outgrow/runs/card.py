@@ -11,6 +11,8 @@ from ..problems import Source
 from ..recipes import Recipe
 from .folder import read_recipe
 
+_SHOWN = {"prompt", "sampling", "verify", "rewards", "advantage", "curriculum", "learn"}
+
 
 def write_card(run: Path, folder: Path, summary: dict[str, Any]) -> None:
     """Write the card of a finished run's policy into `folder`, beside its weights."""
@@ -21,18 +23,18 @@ def write_card(run: Path, folder: Path, summary: dict[str, Any]) -> None:
 def card(recipe: Recipe, made_with: dict[str, Any], summary: dict[str, Any]) -> str:
     """The card's text. summary: what the run's summary.json holds."""
     before, after, change = summary["before"], summary["after"], summary["paired_delta"]
-    base = public_name(recipe.policy.model) if recipe.policy.model else None
+    base = _base(recipe)
     k = str(after["k"])
     hours = summary["wall_s"] / 3600
     dollars = f", ${hours * recipe.run.dollars_per_hour:.2f}" if recipe.run.dollars_per_hour else ""
     kind = "sft" if recipe.kind == "sft" else "train"
     lines = [
-        *_front_matter(recipe, base),
+        *_front_matter(recipe, base if is_hub_id(base) else None),
         f"# {recipe.name}",
         "",
         recipe.description,
         "",
-        f"Made by `outgrow {kind} {recipe.name}` (seed {recipe.seed}) from {base or 'random weights'} in {summary['steps']} steps"
+        f"Made by `outgrow {kind} {recipe.name}` (seed {recipe.seed}) from {base} in {summary['steps']} steps"
         + (f" and {summary['rollouts']} rollouts" if summary["rollouts"] else "")
         + f", {_duration(summary['wall_s'])}{dollars}.",
         "",
@@ -49,7 +51,15 @@ def card(recipe: Recipe, made_with: dict[str, Any], summary: dict[str, Any]) -> 
         "",
         *(f"- `{json.dumps({'type': source.type, **_changed(source)})}`" for source in recipe.problems),
         "",
-        "Questions that the suites above hold out were left out of training.",
+        f"Questions that `{recipe.evaluate.suite}` or `{recipe.evaluate.validation}` holds out were left out of training.",
+        "",
+        "## Recipe",
+        "",
+        "As resolved; what is not here is in the sections above.",
+        "",
+        "```toml",
+        tomli_w.dumps(recipe.model_dump(mode="json", exclude_none=True, include=_SHOWN)).strip(),
+        "```",
         "",
         "## Made with",
         "",
@@ -62,6 +72,19 @@ def card(recipe: Recipe, made_with: dict[str, Any], summary: dict[str, Any]) -> 
         "",
     ]
     return "\n".join(lines)
+
+
+def _base(recipe: Recipe) -> str:
+    """What it was made from: a public name, or of something local the last part, since a path means nothing elsewhere."""
+    if recipe.policy.model is None:
+        return "random weights"
+    name = public_name(recipe.policy.model)
+    return name if is_hub_id(name) else Path(name).name
+
+
+def is_hub_id(name: str) -> bool:
+    """Whether the hub may know a model by this name: USER/NAME, and no folder of that name here."""
+    return name.count("/") == 1 and not name.startswith((".", "/", "~")) and not Path(name).exists()
 
 
 def _changed(source: Source) -> dict[str, Any]:

@@ -65,7 +65,7 @@ def save_checkpoint(run: Path, step: int, policy: Policy, optimizer: dict[str, T
         remove_tree(final)
         beside.rename(final)
         flush_folder(folder)
-        _point_latest(folder, final.name)
+        _link_latest(folder, final.name)
     except (OSError, safetensors.SafetensorError) as error:
         shutil.rmtree(beside, ignore_errors=True)
         reason = error.strerror if isinstance(error, OSError) and error.strerror else str(error)
@@ -142,7 +142,14 @@ def _steps(folder: Path) -> list[int]:
     return sorted(int(match[1]) for path in folder.iterdir() if (match := _NAME.fullmatch(path.name)))
 
 
-def _point_latest(folder: Path, name: str) -> None:
+def point_latest(checkpoint: Checkpoint) -> None:
+    """Make `latest` name this checkpoint, if it does not."""
+    folder, name = checkpoint.folder.parent, checkpoint.folder.name
+    if (folder / "latest").resolve().name != name:
+        _link_latest(folder, name)
+
+
+def _link_latest(folder: Path, name: str) -> None:
     beside = folder / ".latest.tmp"
     beside.unlink(missing_ok=True)
     os.symlink(name, beside)

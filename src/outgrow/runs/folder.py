@@ -18,7 +18,7 @@ from .files import write_atomic
 
 def versions() -> dict[str, str]:
     """What a run was made with."""
-    packages = ("outgrow", "torch", "transformers", "tokenizers", "safetensors", "numpy", "pyarrow", "math-verify")
+    packages = ("outgrow", "torch", "transformers", "tokenizers", "safetensors", "numpy", "pyarrow", "math-verify", "peft")
     return {"python": platform.python_version(), **{package: version(package) for package in packages}}
 
 
