@@ -31,7 +31,7 @@ SMALL = [
     'problems=[{type="micro",fields=["sum","letters"],levels=[3,4],per_level=40}]',
     "evaluate.suite=micro-validation",
     "evaluate.samples=1",
-    "evaluate.every=10",
+    "evaluate.every=15",
     "evaluate.validation_samples=1",
     "run.threads=1",
     "run.checkpoint_every=3",

@@ -114,7 +114,7 @@ class RLJob:
         metrics |= self._describe(groups, parts, rewards_PG, len(weighed))
         metrics["kl"] = self.size.fitting(partial(kl_to_reference, self.reference, _spread(groups, _KL_ROLLOUTS), recipe.sampling))
         if not math.isfinite(metrics["kl"]):
-            raise NotFiniteError(f"step {step}: the policy has left what numbers can hold; {self.optimizer.advice()}")
+            raise NotFiniteError(f"step {step}: the policy's log-probabilities are not finite; {self.optimizer.advice()}")
         warning = self._check(metrics, step)
         if weighed:
             metrics |= update(
