@@ -97,6 +97,12 @@ def test_greedy_is_transformers_generate(request, name):
         assert_same_greedy(policy, prompt, rollout.completion_ids, theirs)
 
 
+TINY = {
+    "hidden_size": 32, "intermediate_size": 48, "num_hidden_layers": 2, "num_attention_heads": 4, "num_key_value_heads": 2,
+    "max_position_embeddings": 64, "initializer_range": 0.3,
+}  # fmt: skip
+
+
 @pytest.mark.parametrize(
     "change",
     [
@@ -116,13 +122,9 @@ def test_greedy_is_transformers_generate(request, name):
 )
 def test_any_llama_is_decoded_right_or_refused(change):
     tokenizer = make_tokenizer()
-    settings = {
-        "vocab_size": len(tokenizer), "hidden_size": 32, "intermediate_size": 48, "num_hidden_layers": 2, "num_attention_heads": 4,
-        "num_key_value_heads": 2, "max_position_embeddings": 64, "initializer_range": 0.3,
-    }  # fmt: skip
     with torch.random.fork_rng():
         torch.manual_seed(1)
-        policy = Policy(LlamaForCausalLM(LlamaConfig(**{**settings, **change})).eval(), tokenizer)
+        policy = Policy(LlamaForCausalLM(LlamaConfig(**{**TINY, "vocab_size": len(tokenizer), **change})).eval(), tokenizer)
         for name, weight in policy.model.named_parameters():
             if name.endswith("bias"):
                 torch.nn.init.normal_(weight, std=0.3)
@@ -139,13 +141,9 @@ def test_any_llama_is_decoded_right_or_refused(change):
 def test_qwen2_is_decoded_as_transformers_does(change):
     """Greedy, token for token, with biases that matter."""
     tokenizer = make_tokenizer()
-    settings = {
-        "vocab_size": len(tokenizer), "hidden_size": 32, "intermediate_size": 48, "num_hidden_layers": 2, "num_attention_heads": 4,
-        "num_key_value_heads": 2, "max_position_embeddings": 64, "initializer_range": 0.3,
-    }  # fmt: skip
     with torch.random.fork_rng():
         torch.manual_seed(1)
-        policy = Policy(Qwen2ForCausalLM(Qwen2Config(**{**settings, **change})).eval(), tokenizer)
+        policy = Policy(Qwen2ForCausalLM(Qwen2Config(**{**TINY, "vocab_size": len(tokenizer), **change})).eval(), tokenizer)
         for name, weight in policy.model.named_parameters():
             if name.endswith("bias"):
                 torch.nn.init.normal_(weight, std=0.5)
