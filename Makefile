@@ -12,7 +12,7 @@ test: .venv/installed-test
 	$(BIN)/ruff check src tests
 	$(BIN)/ruff format --check src tests
 	$(BIN)/mypy
-	HF_HUB_OFFLINE=1 $(BIN)/pytest
+	HF_HUB_OFFLINE=1 $(BIN)/pytest -n 2 --dist worksteal
 
 # The pinned sets; pyproject.toml holds the ranges that the package itself accepts.
 .venv/installed: requirements.txt pyproject.toml

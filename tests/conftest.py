@@ -14,7 +14,7 @@ from hypothesis import settings
 from outgrow.policy import Policy, load_policy
 from outgrow.policy.micro import MicroInit, make_model, make_tokenizer
 
-torch.set_num_threads(2)
+torch.set_num_threads(1 if "PYTEST_XDIST_WORKER" in os.environ else 2)
 settings.register_profile("outgrow", deadline=None, derandomize=True, database=None)
 settings.load_profile("outgrow")
 

@@ -17,7 +17,7 @@ from outgrow.recipes import load_recipe
 from outgrow.runs.interrupt import StopRequested
 
 SERVER = multiprocessing.get_context("forkserver")
-SERVER.set_forkserver_preload(["runs_helper"])
+SERVER.set_forkserver_preload(["runs_helper", "peft", "transformers.models.llama.modeling_llama"])
 
 SMALL = [
     "learn.steps=30",

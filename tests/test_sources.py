@@ -13,7 +13,8 @@ from hypothesis import strategies as st
 
 from outgrow.errors import UsageError
 from outgrow.evaluate import suite
-from outgrow.learn.sources import training_problems
+from outgrow.learn.sources import distinct, shares, training_problems
+from outgrow.problems import Problem
 from outgrow.problems.gsm8k import GSM8K
 from outgrow.problems.math import Math
 from outgrow.problems.overlap import fold
@@ -153,6 +154,41 @@ def test_held_out_questions_leave_training(data, source, measured, dropped):
 def test_micro_training_loses_nothing():
     recipe = parse_recipe({"name": "x", "policy": {"model": "micro-base"}})
     assert [len(problems) for problems in training_problems(recipe, pytest.fail)] == [len(recipe.problems[0].load())]
+
+
+@pytest.mark.parametrize(
+    ("count", "weights", "expected"),
+    # By hand: seats go one by one to the largest weight / (2 × seats + 1), after the first to each.
+    [
+        (8, [1.0], [8]),
+        (8, [1.0, 1.0], [4, 4]),
+        (8, [3.0, 1.0], [6, 2]),
+        (10, [2.0, 1.0, 1.0], [5, 3, 2]),
+        (4, [100.0, 1.0, 1.0], [2, 1, 1]),
+    ],
+)
+def test_a_steps_problems_are_shared_by_weight(count, weights, expected):
+    assert shares(count, weights) == expected
+
+
+@given(st.integers(1, 6).flatmap(lambda n: st.tuples(st.integers(n, 200), st.lists(st.floats(0.1, 10), min_size=n, max_size=n))))
+def test_shares_add_up_and_leave_nobody_out(drawn):
+    count, weights = drawn
+    given = shares(count, weights)
+    assert sum(given) == count
+    assert min(given) >= 1
+
+
+def test_more_sources_than_problems_a_step():
+    with pytest.raises(UsageError, match="problems_per_step=1 is too few for 2 problem sources"):
+        shares(1, [1.0, 1.0])
+
+
+def test_a_problem_of_two_sources_is_the_first_ones():
+    a, b, c = (Problem(name, "sum", 1, f"{name}?", "1") for name in "abc")
+    assert distinct([[a, b, a], [b, c]]) == [[a, b], [c]]
+    with pytest.raises(UsageError, match="number 2 has no problem"):
+        distinct([[a, b], [b]])
 
 
 def test_a_set_that_is_nowhere(tmp_path, monkeypatch):

@@ -26,7 +26,7 @@ from ..verify import Attempt, Verdict, Verifier
 from .job import StepResult
 from .optimizer import Optimizer
 from .pass_size import PassSize
-from .sources import training_problems
+from .sources import distinct, shares, training_problems
 from .update import Weighed, kl_to_reference, update
 
 # Rollouts of a step on which KL to the reference is measured (where the loss does not need it on all of them).
@@ -45,12 +45,11 @@ class RLJob:
         self.size = PassSize(recipe.learn.rows_per_pass, note)
         self.engine = NativeEngine()
         self.verifier = Verifier(recipe.verify.extract, recipe.verify.exact)
-        # Two sources may hold the same problem; it is practised, and remembered, as one.
-        loaded = (problem for problems in training_problems(recipe, note) for problem in problems)
-        self.problems = list({problem.id: problem for problem in loaded}.values())
+        self.shares = shares(recipe.learn.problems_per_step, [source.weight for source in recipe.problems])
+        self.sources = distinct(training_problems(recipe, note))
         self.validation = suite(recipe.evaluate.validation).load() if recipe.evaluate.every else []
         self.ledger = Ledger(run / "ledger.sqlite")
-        self.ledger.enter(self.problems)
+        self.ledger.enter([problem for problems in self.sources for problem in problems])
         self.idle = 0  # steps in a row without anything to learn from
 
     def rewind(self, step: int) -> None:
@@ -74,7 +73,11 @@ class RLJob:
         metrics: dict[str, float] = {"step": step, **self._validate(step, poll)}
         clock.lap("validation")
 
-        problems = recipe.curriculum.pick(step, learn.problems_per_step, self.problems, self.ledger, recipe.seed)
+        problems = [
+            problem
+            for share, practised in zip(self.shares, self.sources, strict=True)
+            for problem in recipe.curriculum.pick(step, share, practised, self.ledger, recipe.seed)
+        ]
         groups_rollouts = self.engine.generate(
             [self.policy.prompt_ids(problem.question) for problem in problems],
             learn.group_size,

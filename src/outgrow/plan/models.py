@@ -3,8 +3,6 @@
 import logging
 from typing import Any
 
-from transformers import AutoConfig
-
 from ..errors import UsageError
 from ..policy.load import model_folder
 from ..policy.micro import MicroInit, make_tokenizer
@@ -48,6 +46,8 @@ def shape_of(policy: PolicySection) -> Shape:
 
     Raises UsageError with one line where its config cannot be had or is of a family that the formulas do not cover.
     """
+    from transformers import AutoConfig
+
     if policy.init is not None:
         return _micro_shape(policy.init)
     assert policy.model is not None

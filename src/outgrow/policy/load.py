@@ -1,14 +1,14 @@
 """Loading a policy from wherever a person has it: shipped, pulled, a folder, a GGUF file, an adapter, the hub."""
 
+from __future__ import annotations
+
 import json
 import logging
 from importlib.resources import files
 from pathlib import Path
-from typing import Any, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
 import torch
-from transformers import AutoModelForCausalLM, AutoTokenizer, PreTrainedModel, PreTrainedTokenizerBase
-from transformers.utils import logging as hf_logging
 
 from ..errors import UsageError
 from .lora import load_adapter
@@ -16,8 +16,10 @@ from .policy import Policy
 from .prompt import Prompt
 from .pull import PULLABLE, kept_of_hub, pulled_folder
 
-# Progress bars for a 2 MB file, and advice about generation flags that we do not use, only hide our own lines.
-hf_logging.disable_progress_bar()
+if TYPE_CHECKING:
+    from transformers import PreTrainedModel, PreTrainedTokenizerBase
+
+# Advice about generation flags that we do not use only hides our own lines.
 logging.getLogger("transformers").setLevel(logging.ERROR)
 
 SHIPPED = ("micro-base",)
@@ -80,6 +82,10 @@ def _base_of(folder: Path) -> str:
 
 
 def _load(name: str, folder: str, dtype: torch.dtype) -> tuple[PreTrainedModel, PreTrainedTokenizerBase]:
+    from transformers import AutoModelForCausalLM, AutoTokenizer
+    from transformers.utils import logging as hf_logging
+
+    hf_logging.disable_progress_bar()  # a bar for a 2 MB file
     place, options = folder, {}
     if folder.endswith(".gguf"):
         place, options = str(Path(folder).parent), {"gguf_file": Path(folder).name}
@@ -98,6 +104,8 @@ def _load(name: str, folder: str, dtype: torch.dtype) -> tuple[PreTrainedModel, 
 
 
 def _tokenizer(name: str, folder: Path) -> PreTrainedTokenizerBase:
+    from transformers import AutoTokenizer
+
     try:
         tokenizer: PreTrainedTokenizerBase = AutoTokenizer.from_pretrained(folder)
     except Exception as error:

@@ -1,19 +1,23 @@
 """Low-rank adapters, by peft (LoRA, arXiv 2106.09685)."""
 
+from __future__ import annotations
+
 import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import torch
-from peft import LoraConfig, PeftModel, get_peft_model
-from peft.tuners.lora import Linear, LoraLayer
 from pydantic import BaseModel, ConfigDict, Field
 from torch import Tensor
-from transformers import PreTrainedModel
 
 from ..errors import UsageError
 from ..keyed import seed_from
+
+if TYPE_CHECKING:
+    from peft import PeftModel
+    from transformers import PreTrainedModel
 
 
 class LoRA(BaseModel):
@@ -34,6 +38,8 @@ def add_adapter(model: PreTrainedModel, lora: LoRA, seed: int, base: str) -> Pef
 
     Raises UsageError where a target names no linear layer.
     """
+    from peft import LoraConfig, PeftModel, get_peft_model
+
     config = LoraConfig(
         r=lora.rank,
         # peft's type says int, its arithmetic takes any number.
@@ -66,6 +72,9 @@ def add_adapter(model: PreTrainedModel, lora: LoRA, seed: int, base: str) -> Pef
 
 def load_adapter(model: PreTrainedModel, folder: Path) -> PeftModel:
     """Put a saved adapter into the model, in place, ready to learn on. Raises UsageError where it does not fit or is unreadable."""
+    from peft import LoraConfig, PeftModel
+    from peft.tuners.lora import Linear, LoraLayer
+
     try:
         with _without_deprecations():
             adapter = PeftModel.from_pretrained(model, str(folder), is_trainable=True)
@@ -90,6 +99,8 @@ def _without_deprecations() -> Iterator[None]:
 @torch.no_grad()
 def merged_weights(model: PreTrainedModel) -> dict[str, Tensor]:
     """The model's weights by name, adapters multiplied out: W + (alpha / rank)·BA (equation 3). The model stays as it is."""
+    from peft.tuners.lora import Linear
+
     weights = {
         name.replace(".base_layer.", "."): tensor.detach() for name, tensor in model.state_dict().items() if ".lora_" not in name
     }

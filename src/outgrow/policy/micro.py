@@ -4,14 +4,19 @@ Everything is an ordinary Hugging Face object, so that what is saved loads with 
 `AutoTokenizer` anywhere.
 """
 
+from __future__ import annotations
+
 import string
+from typing import TYPE_CHECKING
 
 import torch
 from pydantic import BaseModel, ConfigDict, Field
 from tokenizers import AddedToken, Regex, Tokenizer, decoders, models, pre_tokenizers
-from transformers import LlamaConfig, LlamaForCausalLM, PreTrainedTokenizerFast
 
 from ..keyed import seed_from
+
+if TYPE_CHECKING:
+    from transformers import LlamaForCausalLM, PreTrainedTokenizerFast
 
 SPECIAL = ("<|pad|>", "<|begin|>", "<|end|>", "<|user|>", "<|assistant|>", "<|unknown|>")
 # Markers are one token each, as <think> is in R1's own tokenizer; unlike special tokens they stay in the decoded text.
@@ -47,6 +52,8 @@ class MicroInit(BaseModel):
 
 def make_tokenizer() -> PreTrainedTokenizerFast:
     """A tokenizer of printable ASCII characters, one token each, plus the markers."""
+    from transformers import PreTrainedTokenizerFast
+
     vocabulary = {token: index for index, token in enumerate((*SPECIAL, *MARKERS, *CHARACTERS))}
     tokenizer = Tokenizer(models.WordLevel(vocabulary, unk_token="<|unknown|>"))
     tokenizer.pre_tokenizer = pre_tokenizers.Split(Regex(r"[\s\S]"), behavior="isolated")
@@ -67,6 +74,8 @@ def make_tokenizer() -> PreTrainedTokenizerFast:
 
 def make_model(init: MicroInit, tokenizer: PreTrainedTokenizerFast, seed: int) -> LlamaForCausalLM:
     """A Llama with weights drawn from `seed` and nothing else (float32)."""
+    from transformers import LlamaConfig, LlamaForCausalLM
+
     config = LlamaConfig(
         vocab_size=len(tokenizer),
         hidden_size=init.hidden,

@@ -1,16 +1,22 @@
 """The policy: a transformers causal model with its tokenizer, its prompt, and its adapter where it has one."""
 
+from __future__ import annotations
+
 import hashlib
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import torch
-from peft import PeftModel
 from torch import Tensor
-from transformers import PreTrainedModel, PreTrainedTokenizerBase
 
 from .lora import merged_weights
 from .prompt import Prompt
+
+# Here and in the modules beside this one: importing the model classes takes seconds, which `outgrow recipes` need not wait.
+if TYPE_CHECKING:
+    from peft import PeftModel
+    from transformers import PreTrainedModel, PreTrainedTokenizerBase
 
 
 @dataclass

@@ -1,9 +1,15 @@
 """How a question is put to a model: the user's turn around it, a system turn before it, a chat template around both."""
 
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
 from pydantic import BaseModel, ConfigDict, Field, field_validator
-from transformers import PreTrainedTokenizerBase
 
 from ..errors import UsageError
+
+if TYPE_CHECKING:
+    from transformers import PreTrainedTokenizerBase
 
 # DeepSeek-R1's shape, as its distilled models carry it: the template opens <think> itself, and earlier turns lose their thoughts.
 R1 = (

@@ -3,15 +3,20 @@
 Weights are those of a transformers `LlamaForCausalLM` or `Qwen2ForCausalLM`; results agree with it to float rounding.
 """
 
+from __future__ import annotations
+
 from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 import torch
 import torch.nn.functional as F
 from torch import Tensor
-from transformers import PretrainedConfig
 
 from ..errors import UsageError
+
+if TYPE_CHECKING:
+    from transformers import PretrainedConfig
 
 
 @dataclass
@@ -32,7 +37,7 @@ class Cache:
     keys: Tensor
     values: Tensor
 
-    def select(self, rows: Tensor, filled: int) -> "Cache":
+    def select(self, rows: Tensor, filled: int) -> Cache:
         """The cache of some of the rows (in this order, repeats allowed); only the filled slots are copied."""
         return Cache(_take_rows(self.keys, rows, filled), _take_rows(self.values, rows, filled))
 
