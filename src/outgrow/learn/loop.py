@@ -3,6 +3,7 @@
 What is on disk is always ahead of, or level with, the newest checkpoint; continuing drops whatever is ahead of it.
 """
 
+import os
 import time
 from collections.abc import Callable
 from pathlib import Path
@@ -91,7 +92,9 @@ def resume(path: Path, overrides: list[str], watcher: Watcher, budget: Budget = 
 def _settle(recipe: Recipe) -> None:
     keep_large_buffers()
     torch.set_num_threads(recipe.run.threads)
-    torch.use_deterministic_algorithms(True)
+    # What cuBLAS asks for before it repeats itself to the last bit; a few operations never do on a GPU, and torch names them.
+    os.environ.setdefault("CUBLAS_WORKSPACE_CONFIG", ":4096:8")
+    torch.use_deterministic_algorithms(True, warn_only=torch.cuda.is_available())
     # That also fills every new buffer, to show reads of what was never written; there are none, and it is 4% of a micro step.
     torch.utils.deterministic.fill_uninitialized_memory = False  # type: ignore[attr-defined]
 

@@ -6,7 +6,7 @@ from pathlib import Path
 
 from ..errors import UsageError
 from ..policy import Policy, load_policy
-from ..policy.load import with_adapter
+from ..policy.load import placed, with_adapter
 from ..policy.lora import add_adapter
 from ..policy.micro import make_model, make_tokenizer
 from ..policy.pull import public_name
@@ -28,7 +28,8 @@ def base_policy(recipe: Recipe) -> Policy:
             )
     else:
         tokenizer = make_tokenizer()
-        policy = Policy(make_model(section.init, tokenizer, recipe.seed), tokenizer, recipe.prompt)
+        model = placed(make_model(section.init, tokenizer, recipe.seed))
+        policy = Policy(model, tokenizer, recipe.prompt)
     if recipe.sampling.max_tokens >= policy.context:
         raise UsageError(
             f"sampling.max_tokens={recipe.sampling.max_tokens} leaves no room for a prompt in the model's context of "

@@ -51,7 +51,8 @@ class SFTJob:
         started = time.perf_counter()
         rng = python_random(self.recipe.seed, "sft", step)
         rows = [self._encode(self._draw(rng)) for _ in range(self.recipe.learn.batch_size)]
-        tokens_BS, mask_BS = pad_right([prompt + completion for prompt, completion in rows], self.policy.pad_id)
+        texts = [prompt + completion for prompt, completion in rows]
+        tokens_BS, mask_BS = pad_right(texts, self.policy.pad_id, self.policy.model.device)
         labels_BS = tokens_BS.masked_fill(mask_BS == 0, _IGNORED)
         for row, (prompt, _) in enumerate(rows):
             labels_BS[row, : len(prompt)] = _IGNORED

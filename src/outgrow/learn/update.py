@@ -80,7 +80,7 @@ def _accumulate(
     """The gradient of the loss over these rows, added to the weights' own pass by pass, and figures of the whole."""
     totals = dict.fromkeys(("loss", "clip_low", "clip_high", "entropy", "gap_mean"), 0.0)
     gap_max = 0.0
-    for weights_B, batch in _passes(rows, rows_per_pass, section, sampling):
+    for weights_B, batch in _passes(rows, rows_per_pass, section, sampling, policy.model.device):
         poll()
         part = _backward(policy, reference, batch, weights_B, section, sampling)
         gap_max = max(gap_max, part.pop("gap_max"))
@@ -90,11 +90,11 @@ def _accumulate(
 
 
 def _passes(
-    rows: list[Weighed], rows_per_pass: int, section: LearnSection, sampling: Sampling
+    rows: list[Weighed], rows_per_pass: int, section: LearnSection, sampling: Sampling, device: torch.device
 ) -> Iterator[tuple[Tensor, list[Weighed]]]:
     """Batches of rows of like length (little padding), longest first (memory peaks at once), with their token weights."""
     rows = sorted(rows, key=lambda row: len(row.rollout.prompt_ids) + len(row.rollout.completion_ids), reverse=True)
-    lengths = torch.tensor([len(row.rollout.completion_ids) for row in rows])
+    lengths = torch.tensor([len(row.rollout.completion_ids) for row in rows], device=device)
     weights = token_weights(lengths, section.averaging, sampling.max_tokens)
     for first in range(0, len(rows), rows_per_pass):
         chosen = slice(first, first + rows_per_pass)
@@ -107,10 +107,8 @@ def _backward(
     prompts = [row.rollout.prompt_ids for row in batch]
     completions = [row.rollout.completion_ids for row in batch]
     logprobs_BT, entropy_BT, mask_BT = completion_logprobs(policy, prompts, completions, sampling)
-    width = mask_BT.shape[1]
-    old_BT = torch.tensor([row.rollout.logprobs + [0.0] * (width - len(row.rollout.logprobs)) for row in batch])
-    old_BT = old_BT.to(logprobs_BT.device)
-    weights_BT = weights_B.to(logprobs_BT.device).unsqueeze(-1) * mask_BT
+    old_BT = _drawn([row.rollout for row in batch], mask_BT)
+    weights_BT = weights_B.unsqueeze(-1) * mask_BT
     reference_BT = None
     if section.kl_weight > 0:
         with torch.no_grad():
@@ -131,6 +129,12 @@ def _backward(
     }
 
 
+def _drawn(rollouts: Sequence[Rollout], mask_BT: Tensor) -> Tensor:
+    """The engine's log-probabilities, 0 where a row has no token, on the mask's device."""
+    width = mask_BT.shape[1]
+    return torch.tensor([r.logprobs + [0.0] * (width - len(r.logprobs)) for r in rollouts], device=mask_BT.device)
+
+
 @torch.no_grad()
 def kl_to_reference(reference: Policy, rollouts: Sequence[Rollout], sampling: Sampling, rows_per_pass: int) -> float:
     """Mean KL(policy ‖ reference) per token, estimated (k3) on rollouts that the policy itself drew."""
@@ -140,8 +144,6 @@ def kl_to_reference(reference: Policy, rollouts: Sequence[Rollout], sampling: Sa
         theirs_BT, _, mask_BT = completion_logprobs(
             reference, [r.prompt_ids for r in batch], [r.completion_ids for r in batch], sampling
         )
-        width = mask_BT.shape[1]
-        ours_BT = torch.tensor([r.logprobs + [0.0] * (width - len(r.logprobs)) for r in batch]).to(theirs_BT.device)
-        delta = theirs_BT - ours_BT
+        delta = theirs_BT - _drawn(batch, mask_BT)
         total += float((mask_BT * (delta.exp() - delta - 1)).sum())
     return total / sum(len(r.completion_ids) for r in rollouts)

@@ -68,6 +68,13 @@ def load_policy(name: str, prompt: Prompt | None = None, dtype: Dtype = "float32
     return with_adapter(policy, folder) if is_adapter else policy
 
 
+def placed(model: PreTrainedModel) -> PreTrainedModel:
+    """The model, moved to where it lives: on the GPU where there is one (CUDA_VISIBLE_DEVICES= hides it), else on the CPU."""
+    device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
+    moved: PreTrainedModel = model.to(device)  # type: ignore[arg-type]  # transformers' wrapper hides the signature
+    return moved
+
+
 def with_adapter(base: Policy, folder: Path) -> Policy:
     """The policy that a saved adapter makes of its base model, which it is put into."""
     adapter = load_adapter(base.model, folder)
@@ -100,7 +107,7 @@ def _load(name: str, folder: str, dtype: torch.dtype) -> tuple[PreTrainedModel, 
         raise UsageError(
             f"{name}: cannot load this model: {len(missing)} weights are missing from its files, {missing[0]} the first"
         )
-    return (_plain(model) if options else model), tokenizer
+    return placed(_plain(model) if options else model), tokenizer
 
 
 def _tokenizer(name: str, folder: Path) -> PreTrainedTokenizerBase:

@@ -19,12 +19,9 @@ def completion_logprobs(
     completion. Values where the mask is 0 are 0.
     """
     device = policy.model.device
-    tokens_BS, attention_BS = pad_right([[*p, *c] for p, c in zip(prompts, completions, strict=True)], policy.pad_id)
-    hidden_BSD = policy.model.base_model(
-        input_ids=tokens_BS.to(device), attention_mask=attention_BS.to(device), use_cache=False
-    ).last_hidden_state
-    targets_BT, mask_BT = pad_right(completions, policy.pad_id)
-    targets_BT, mask_BT = targets_BT.to(device), mask_BT.to(device)
+    tokens_BS, attention_BS = pad_right([[*p, *c] for p, c in zip(prompts, completions, strict=True)], policy.pad_id, device)
+    hidden_BSD = policy.model.base_model(input_ids=tokens_BS, attention_mask=attention_BS, use_cache=False).last_hidden_state
+    targets_BT, mask_BT = pad_right(completions, policy.pad_id, device)
     # The token at position s is predicted by the state at s - 1; only these rows go through the output layer.
     rows_N, columns_N = mask_BT.nonzero(as_tuple=True)
     starts_B = torch.tensor([len(p) - 1 for p in prompts], device=device)
@@ -43,9 +40,9 @@ def completion_logprobs(
     )
 
 
-def pad_right(rows: Sequence[Sequence[int]], pad_id: int) -> tuple[Tensor, Tensor]:
+def pad_right(rows: Sequence[Sequence[int]], pad_id: int, device: torch.device) -> tuple[Tensor, Tensor]:
     """Rows of token ids as one tensor (B, S) padded on the right, and its mask (1 = a token)."""
     width = max(map(len, rows))
-    tokens = torch.tensor([[*row, *([pad_id] * (width - len(row)))] for row in rows], dtype=torch.long)
-    lengths = torch.tensor([len(row) for row in rows])
-    return tokens, (torch.arange(width) < lengths[:, None]).long()
+    tokens = torch.tensor([[*row, *([pad_id] * (width - len(row)))] for row in rows], dtype=torch.long, device=device)
+    lengths = torch.tensor([len(row) for row in rows], device=device)
+    return tokens, (torch.arange(width, device=device) < lengths[:, None]).long()

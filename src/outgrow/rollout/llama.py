@@ -85,12 +85,18 @@ class LlamaDecoder:
                         down=w["mlp.down_proj.weight"],
                     )
                 )
-            half = torch.arange(0, self.head_size, 2, dtype=torch.float32) / self.head_size
+            device = self.embedding.device
+            half = torch.arange(0, self.head_size, 2, dtype=torch.float32, device=device) / self.head_size
             angles = torch.outer(
-                torch.arange(config.max_position_embeddings).float(), config.rope_parameters["rope_theta"] ** -half
+                torch.arange(config.max_position_embeddings, device=device).float(), config.rope_parameters["rope_theta"] ** -half
             )
             self.cos = torch.cat([angles.cos(), angles.cos()], dim=-1).to(self.embedding.dtype)
             self.sin = torch.cat([angles.sin(), angles.sin()], dim=-1).to(self.embedding.dtype)
+
+    @property
+    def bytes_a_slot(self) -> int:
+        """Keys and values of one token."""
+        return 2 * len(self.layers) * self.kv_heads * self.head_size * self.embedding.element_size()
 
     def new_cache(self, rows: int, slots: int) -> Cache:
         """An empty cache."""

@@ -49,7 +49,8 @@ class NativeEngine:
             )
         # Prompts of like length go together, so little is padded.
         order = sorted(range(len(prompts)), key=lambda index: (len(prompts[index]), index))
-        batch = max(1, self.max_rows // n)
+        slots = len(prompts[order[-1]]) + sampling.max_tokens
+        batch = max(1, min(self.max_rows, self._rows_in_memory(slots)) // n)
         groups: dict[int, list[Rollout]] = {}
         for first in range(0, len(order), batch):
             chosen = order[first : first + batch]
@@ -57,35 +58,47 @@ class NativeEngine:
             groups.update(zip(chosen, written, strict=True))
         return [groups[index] for index in range(len(prompts))]
 
+    def _rows_in_memory(self, slots: int) -> int:
+        """Rollouts of so many tokens whose cache a GPU can hold twice, as it must for a moment whenever finished rows leave it."""
+        assert self._decoder is not None
+        device = self._decoder.embedding.device
+        if device.type != "cuda":
+            return self.max_rows
+        free = torch.cuda.mem_get_info(device)[0] + torch.cuda.memory_reserved(device) - torch.cuda.memory_allocated(device)
+        return int(0.9 * free / (2 * slots * self._decoder.bytes_a_slot))
+
     def _generate_batch(
         self, prompts: Sequence[Sequence[int]], n: int, sampling: Sampling, seeds: Sequence[int], poll: Callable[[], None]
     ) -> list[list[Rollout]]:
         policy, decoder = self._policy, self._decoder
         assert policy is not None and decoder is not None
-        limit, end_id = sampling.max_tokens, policy.end_id
+        limit, end_id, device = sampling.max_tokens, policy.end_id, policy.model.device
         width = max(map(len, prompts))
         # Prompts are padded on the left, so that every row writes its next token into the same cache slot.
-        tokens_PQ = torch.tensor([[policy.pad_id] * (width - len(p)) + list(p) for p in prompts])
-        real_PQ = torch.arange(width) >= torch.tensor([[width - len(p)] for p in prompts])
+        tokens_PQ = torch.tensor([[policy.pad_id] * (width - len(p)) + list(p) for p in prompts], device=device)
+        padding_P1 = torch.tensor([[width - len(p)] for p in prompts], device=device)
+        real_PQ = torch.arange(width, device=device) >= padding_P1
         positions_PQ = (real_PQ.cumsum(-1) - 1).clamp_(min=0)
-        causal_QQ = torch.ones(width, width, dtype=torch.bool).tril()
+        causal_QQ = torch.ones(width, width, dtype=torch.bool, device=device).tril()
         # A pad query sees itself: a softmax over nothing would be NaN.
-        mask_PQQ = (causal_QQ & real_PQ[:, None, :]) | torch.eye(width, dtype=torch.bool)
+        mask_PQQ = (causal_QQ & real_PQ[:, None, :]) | torch.eye(width, dtype=torch.bool, device=device)
         cache = decoder.new_cache(len(prompts), width + limit)
         logits_BV = decoder.forward(tokens_PQ, positions_PQ, cache, 0, mask_PQQ)
 
         rows = len(prompts) * n
-        spread_B = torch.arange(len(prompts)).repeat_interleave(n)
+        spread_B = torch.arange(len(prompts), device=device).repeat_interleave(n)
         cache, logits_BV = cache.select(spread_B, width), logits_BV[spread_B]
-        real_BS = torch.cat([real_PQ[spread_B], torch.ones(rows, limit, dtype=torch.bool)], dim=1)
+        real_BS = torch.cat([real_PQ[spread_B], torch.ones(rows, limit, dtype=torch.bool, device=device)], dim=1)
         next_position_B = positions_PQ[spread_B, -1] + 1
-        uniform_BT = torch.cat([torch.rand(n, limit, generator=torch_generator(seed, "draw")) for seed in seeds])
+        # Drawn on the CPU, so that the dice are the same on every machine.
+        dice = [torch.rand(n, limit, generator=torch_generator(seed, "draw"), device="cpu") for seed in seeds]
+        uniform_BT = torch.cat(dice).to(device)
 
-        completions_BT = torch.full((rows, limit), end_id)
-        logprobs_BT = torch.zeros(rows, limit)
-        lengths_B = torch.full((rows,), limit)
-        live = torch.arange(rows)  # which rollout each row of the batch writes
-        done = torch.zeros(rows, dtype=torch.bool)  # of the rows in the batch
+        completions_BT = torch.full((rows, limit), end_id, device=device)
+        logprobs_BT = torch.zeros(rows, limit, device=device)
+        lengths_B = torch.full((rows,), limit, device=device)
+        live = torch.arange(rows, device=device)  # which rollout each row of the batch writes
+        done = torch.zeros(rows, dtype=torch.bool, device=device)  # of the rows in the batch
         for step in range(limit):
             poll()
             chosen_B, chosen_logprobs_B = _choose(logits_BV, sampling, uniform_BT[live, step])
@@ -100,7 +113,7 @@ class NativeEngine:
                 keep = (~done).nonzero().squeeze(-1)
                 cache = cache.select(keep, width + step)
                 live, chosen_B, real_BS, next_position_B = live[keep], chosen_B[keep], real_BS[keep], next_position_B[keep]
-                done = torch.zeros(len(keep), dtype=torch.bool)
+                done = torch.zeros(len(keep), dtype=torch.bool, device=device)
             start = width + step
             logits_BV = decoder.forward(
                 chosen_B.unsqueeze(1), next_position_B.unsqueeze(1), cache, start, real_BS[:, None, : start + 1]

@@ -1,0 +1,64 @@
+"""Tensors follow the model: what would break on a GPU breaks here, with a default device on which nothing can be computed."""
+
+import copy
+
+import pytest
+import torch
+
+from outgrow.learn.optimizer import Optimizer
+from outgrow.learn.pass_size import PassSize
+from outgrow.learn.sft import SFTJob
+from outgrow.learn.update import Weighed, kl_to_reference, update
+from outgrow.policy import Policy, Sampling
+from outgrow.recipes import parse_recipe
+from outgrow.recipes.schema import LearnSection
+from outgrow.rollout import NativeEngine
+from outgrow.rollout.llama import LlamaDecoder
+
+SAMPLING = Sampling(temperature=0.9, top_p=0.95, top_k=20, max_tokens=12)
+QUESTIONS = ["27+58=?", "3*4=?", "seven letters?"]
+
+
+def one_step(policy):
+    """Rollouts, an update on them, and the KL: everything of a step that is computed on the model's device."""
+    reference = Policy(copy.deepcopy(policy.model), policy.tokenizer)
+    engine = NativeEngine(max_rows=8)
+    engine.update(policy)
+    groups = engine.generate([policy.prompt_ids(question) for question in QUESTIONS], 4, SAMPLING, [1, 2, 3])
+    weighed = [[Weighed(rollout, 1.0 - index) for index, rollout in enumerate(group)] for group in groups]
+    section = LearnSection(rows_per_pass=5, kl_weight=0.1, updates_per_step=2)
+    optimizer = Optimizer(policy.model, section, 10)
+    size = PassSize(5, pytest.fail)
+    figures = update(policy, reference, optimizer, weighed, section, SAMPLING, 1, 0, size, lambda: None)
+    flat = [rollout for group in groups for rollout in group]
+    return flat, figures, kl_to_reference(reference, flat, SAMPLING, 5)
+
+
+def test_a_step_of_rl_makes_every_tensor_where_the_model_is(untrained):
+    again = Policy(copy.deepcopy(untrained.model), untrained.tokenizer)
+    with torch.device("meta"):
+        found = one_step(untrained)
+    assert found == one_step(again)
+
+
+def test_a_step_of_sft_makes_every_tensor_where_the_model_is(untrained, tmp_path):
+    again = Policy(copy.deepcopy(untrained.model), untrained.tokenizer)
+    recipe = parse_recipe(
+        {
+            "name": "x",
+            "kind": "sft",
+            "policy": {"init": {}},
+            "problems": [{"type": "micro", "fields": ["sum"], "levels": [1], "per_level": 8}],
+            "learn": {"batch_size": 4},
+        }
+    )
+    jobs = [SFTJob(recipe, policy, tmp_path, pytest.fail) for policy in (untrained, again)]
+    with torch.device("meta"):
+        found = jobs[0].advance(1, lambda: None)
+    assert found.metrics == jobs[1].advance(1, lambda: None).metrics
+
+
+def test_a_slots_bytes_are_what_a_cache_takes(untrained):
+    decoder = LlamaDecoder(untrained.model.config, untrained.weights())
+    cache = decoder.new_cache(3, 7)
+    assert cache.keys.nbytes + cache.values.nbytes == 3 * 7 * decoder.bytes_a_slot
