@@ -9,7 +9,9 @@ import ast
 import importlib
 import json
 import sys
+import warnings
 from collections import Counter
+from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import dataclass, fields
 from functools import lru_cache
@@ -29,7 +31,15 @@ _EVAL = {
     "arithmetic.bitwise_arithmetic": whole,
 }
 # `compile` makes a syntax tree or a code object; executing one is another event.
-_HARMLESS = {"compile", "builtins.id"}
+_HARMLESS = {"compile", "builtins.id", "sys._getframe"}
+# Executes code that it writes itself, out of nothing but the number of variables, when SymPy simplifies with so many for the first time.
+_WRITES_CODE = "sympy.polys.monomials"
+# What must hold besides the full score, because the scorers of 0.1.25 give it too easily.
+_ALSO: dict[str, Callable[[str, dict[str, Any]], bool]] = {
+    "puzzle24": lambda answer, entry: _solves_24(answer, entry),  # takes 1*2*3*4, whichever numbers were given
+    "complex_arithmetic": lambda answer, _: "nan" not in answer.lower(),  # min(1.0, nan) is 1.0
+    "number_sorting": lambda answer, _: "nan" not in answer.lower(),  # a list of it is sorted, and no distance is too large
+}
 
 
 class _Guard:
@@ -40,9 +50,14 @@ class _Guard:
         self.denied = False
 
     def __call__(self, event: str, _: object) -> None:
-        if self.scoring and event not in _HARMLESS:
+        if self.scoring and event not in _HARMLESS and not (event == "exec" and _caller() == _WRITES_CODE):
             self.denied = True  # the scorer may swallow the exception
             raise PermissionError(f"{event} while an answer is scored")
+
+
+def _caller() -> str:
+    """The module that does what the hook is asked about."""
+    return str(sys._getframe(2).f_globals.get("__name__"))
 
 
 _guard = _Guard()
@@ -57,6 +72,7 @@ def load() -> None:
     sympy.parsing.sympy_parser.parse_expr = sympy.parsing.parse_expr = sympy.parse_expr = expression
     for module, calculator in _EVAL.items():
         vars(importlib.import_module(f"reasoning_gym.{module}"))["eval"] = calculator
+    warnings.simplefilter("ignore")  # a warning is told with a line read from a source file
     sys.addaudithook(_guard)
 
 
@@ -84,7 +100,7 @@ class Scorer:
         entry, data = ast.literal_eval(self.entry), dataset(self.task, self.config)
         _guard.scoring, _guard.denied = True, False
         try:
-            full = bool(data.score_answer(answer, entry) == 1) and (self.task != "puzzle24" or _solves_24(answer, entry))
+            full = bool(data.score_answer(answer, entry) == 1) and (self.task not in _ALSO or _ALSO[self.task](answer, entry))
         finally:
             _guard.scoring = False
         if _guard.denied:
@@ -124,6 +140,6 @@ def dataset(task: str, config: str, seed: int = 0, size: int = 1) -> Any:
 
 
 def _solves_24(answer: str, entry: dict[str, Any]) -> bool:
-    """The scorer of puzzle24 (0.1.25) takes 1*2*3*4 for every problem: it does not look which numbers were given."""
+    """Whether an expression of the given numbers, each once, comes to 24."""
     used = Counter(node.value for node in ast.walk(ast.parse(answer.strip())) if isinstance(node, ast.Constant))
     return used == Counter(entry["metadata"]["numbers"]) and bool(expression(answer) == 24)

@@ -22,7 +22,7 @@ from .source import Note, Source, quiet
 from .split import Split, split_of
 
 _DRAW = Path(__file__).parents[1] / "gym" / "draw.py"
-_AT_ONCE = 10  # items asked for in one request
+_AT_ONCE = 5  # items asked for in one request
 # Some tasks have few problems, and some settings none that can be used; give up after this many that bring nothing new in a row.
 _BEFORE_EXHAUSTED = 500
 

@@ -103,6 +103,7 @@ class _Worker:
         # A session of its own, so that Ctrl-C in a terminal reaches the run and not its workers.
         self._process = subprocess.Popen(
             [sys.executable, "-P", str(program)],
+            env={**os.environ, "PYTHONHASHSEED": "0"},  # SymPy's ways depend on it
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             stderr=subprocess.DEVNULL,
