@@ -117,7 +117,7 @@ def test_other_writings_of_a_right_answer(verifier):
     sums, ladder = ReasoningGym(task="chain_sum", count=1).load()[0], ReasoningGym(task="countdown", count=1).load()[0]
     integral = ReasoningGym(task="simple_integration", count=1).load()[0]
     pairs = [
-        (sums, f"+{sums.answer}.00"),
+        (sums, f"{sums.answer}.00"),
         (sums, f"{sums.answer} or so"),
         (ladder, f"(({ladder.answer}))+0"),
         (ladder, f"(({ladder.answer}))"),
@@ -204,44 +204,40 @@ def test_no_answer_executes_anything(problems, verifier, tmp_path):
 
 
 GUARD = """
-import sys
+import os
 from outgrow.gym import guard
 guard.load()
 from sympy import ZZ
 from sympy.polys.rings import ring
 class Overlooked:
-    answer = None
+    def __init__(self, use):
+        self.use = use
     def score_answer(self, answer, entry):
         try:
-            (eval if sys.argv[1] == "eval" else exec)(answer) if sys.argv[1] in ("eval", "exec") else open(answer)
+            self.use(answer)
         except Exception:
             pass
         return 1.0
-class Honest:
-    def score_answer(self, answer, entry):
-        ring("a,b,c,d,e,f,g,h", ZZ)
-        return 1.0
-guard.dataset = lambda task, config: Honest() if sys.argv[1] == "ring" else Overlooked()
-try:
-    print(guard.Scorer("x", "{}", "{}").right(sys.argv[2]))
-except PermissionError:
-    print("denied")
+def told(use, answer):
+    guard.dataset = lambda task, config: Overlooked(use)
+    try:
+        return guard.Scorer("x", "{}", "{}").right(answer)
+    except PermissionError:
+        return "denied"
+print(told(eval, "1+1"), told(exec, "import os"), told(__import__, "wave"), told(open, "/etc/hostname"), told(os.system, "true"))
+print(told(lambda names: ring(names, ZZ), "a,b,c,d,e,f,g,h"), told(eval, "1+1"))
 """
 
 
 @needed
-@pytest.mark.parametrize(
-    ("how", "answer", "said"),
-    [("eval", "1+1", "denied"), ("exec", "import os", "denied"), ("open", "/etc/hostname", "denied"), ("ring", "", "True")],
-)
-def test_a_scorer_that_was_overlooked_fails(how, answer, said):
-    """It hands the answer to eval, or opens it, and swallows what comes of it. SymPy's own generated code runs."""
-    ran = subprocess.run([sys.executable, "-c", GUARD, how, answer], capture_output=True, text=True, check=True)
-    assert ran.stdout.strip() == said
+def test_a_scorer_that_was_overlooked_fails():
+    """It hands the answer to what executes it, and swallows what comes of that. SymPy's own generated code runs."""
+    ran = subprocess.run([sys.executable, "-c", GUARD], capture_output=True, text=True, check=True)
+    assert ran.stdout.split() == ["denied"] * 5 + ["True", "denied"]
 
 
 @needed
-def test_splits_share_nothing_and_are_the_same_everywhere(tmp_path):
+def test_splits_share_nothing_and_are_the_same_everywhere():
     """Also of tasks that depend on Python's hash seed (polynomial_multiplication) or on a global generator (list_functions)."""
     code = """
 import json, sys
@@ -251,12 +247,11 @@ load = lambda task, split: ReasoningGym(task=task, split=split, count=8).load()
 splits = ("train", "validation", "test")
 print(json.dumps({f"{task} {split}": [vars(p) for p in load(task, split)] for task in tasks for split in splits}))
 """
-    ran = [
-        subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, env={**os.environ, "PYTHONHASHSEED": seed})
-        for seed in "12"
-    ]
-    there, again = (json.loads(one.stdout) for one in ran)
-    assert there == again
+    ran = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, env={**os.environ, "PYTHONHASHSEED": "1"})
+    there = json.loads(ran.stdout)
+    for name, problems in there.items():
+        task, split = name.split()
+        assert [vars(p) for p in ReasoningGym(task=task, split=split, count=8).load()] == problems
     for task in ("gcd", "polynomial_multiplication", "list_functions", "acre"):
         questions = [{fold(p["question"]) for p in there[f"{task} {split}"]} for split in ("train", "validation", "test")]
         assert [len(held) for held in questions] == [8, 8, 8]

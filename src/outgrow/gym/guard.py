@@ -32,7 +32,7 @@ _EVAL = {
 }
 # `compile` makes a syntax tree or a code object; executing one is another event.
 _HARMLESS = {"compile", "builtins.id", "sys._getframe"}
-# Executes code that it writes itself, out of nothing but the number of variables, when SymPy simplifies with so many for the first time.
+# Executes code that it writes itself, out of nothing but the number of variables that SymPy simplifies with.
 _WRITES_CODE = "sympy.polys.monomials"
 # What must hold besides the full score, because the scorers of 0.1.25 give it too easily.
 _ALSO: dict[str, Callable[[str, dict[str, Any]], bool]] = {
