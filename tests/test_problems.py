@@ -14,8 +14,9 @@ from hypothesis import strategies as st
 from outgrow.evaluate import suite
 from outgrow.keyed import python_random
 from outgrow.policy.micro import make_tokenizer
-from outgrow.problems.micro import FIELDS, Micro, draw_problems, split_of
+from outgrow.problems.micro import FIELDS, Micro, draw_problems
 from outgrow.problems.micro.field import LEVELS
+from outgrow.problems.split import split_of
 
 SPLITS = ("train", "validation", "test")
 CELLS = [(field, level) for field in FIELDS for level in LEVELS]

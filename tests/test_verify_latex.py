@@ -5,6 +5,7 @@ import re
 import signal
 import threading
 import time
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -13,7 +14,7 @@ from math_verify import verify as math_verify
 
 from outgrow.errors import OutgrowError
 from outgrow.verify import Attempt, Verdict, Verifier
-from outgrow.verify.pool import LIMIT_S, Pool
+from outgrow.verify.pool import LATEX, LIMIT_S, Pool
 
 HANGS = "9^{9^{9^{9}}}"
 
@@ -147,6 +148,6 @@ def test_a_stop_request_ends_a_comparison_and_its_workers(verifier):
 def test_a_worker_that_cannot_start_is_one_clear_error(monkeypatch, tmp_path):
     broken = tmp_path / "worker.py"
     broken.write_text("import no_such_module\n")
-    monkeypatch.setattr("outgrow.verify.pool._WORKER", broken)
+    monkeypatch.setattr("outgrow.verify.verifier.LATEX", replace(LATEX, file=broken))
     with pytest.raises(OutgrowError, match="is math-verify installed"), Verifier() as verifier:
         verdicts(verifier, ("x+1", "1+x"))

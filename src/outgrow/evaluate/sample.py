@@ -51,7 +51,7 @@ def sample_problems(
     seeds = [seed_from(seed, "evaluate", problem.id) for problem in problems]
     groups = engine.generate(prompts, k, sampling, seeds, poll)
     drawn = [(problem, index, r) for problem, group in zip(problems, groups, strict=True) for index, r in enumerate(group)]
-    attempts = [Attempt(rollout.text, problem.answer, rollout.finished) for problem, _, rollout in drawn]
+    attempts = [Attempt(rollout.text, problem.answer, rollout.finished, problem.scorer) for problem, _, rollout in drawn]
     graded = verifier.grade(attempts, inside_think=policy.opens_think, poll=poll)
     return [
         Sample(

@@ -89,7 +89,7 @@ class RLJob:
 
         inside_think = self.policy.opens_think
         pairs = list(zip(problems, groups_rollouts, strict=True))
-        attempts = [Attempt(r.text, problem.answer, r.finished) for problem, rollouts in pairs for r in rollouts]
+        attempts = [Attempt(r.text, problem.answer, r.finished, problem.scorer) for problem, rollouts in pairs for r in rollouts]
         graded = iter(self.verifier.grade(attempts, inside_think=inside_think, poll=poll))
         groups = [
             GradedGroup(

@@ -4,9 +4,16 @@ from .gsm8k import GSM8K
 from .math import Math
 from .micro import Micro
 from .problem import Problem
+from .reasoning_gym import ReasoningGym
 from .source import Note, Source
 from .table import Table
 
-SOURCES: dict[str, type[Source]] = {"micro": Micro, "gsm8k": GSM8K, "math": Math, "table": Table}
+SOURCES: dict[str, type[Source]] = {
+    "micro": Micro,
+    "gsm8k": GSM8K,
+    "math": Math,
+    "table": Table,
+    "reasoning_gym": ReasoningGym,
+}
 
 __all__ = ["SOURCES", "Note", "Problem", "Source"]

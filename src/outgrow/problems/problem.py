@@ -10,6 +10,8 @@ class Problem:
     id: unique in its source, stable over runs (the ledger's key).
     level: nominal difficulty, 1 the easiest; 0 where the source has none.
     solution: worked steps for SFT; RL never reads it.
+    scorer: what the scoring process needs (`gym.guard.Scorer` as JSON) where the problem has a scorer of its own; empty where an
+    answer is compared with the known one.
     """
 
     id: str
@@ -18,3 +20,4 @@ class Problem:
     question: str
     answer: str
     solution: str = ""
+    scorer: str = ""

@@ -1,7 +1,7 @@
-"""LaTeX answers compared by math-verify, in processes that are killed when they take too long.
+"""Answers compared by math-verify or scored by reasoning-gym, in processes that are killed when they take too long.
 
 A few characters (9^{9^{9^9}}) can keep SymPy busy for ever, or fill the memory, in C code that no exception reaches. So comparisons
-run in processes (`worker`) that hold no model and a bounded memory, and that the pool kills and replaces.
+run in processes (`worker`, `gym.worker`) that hold no model and a bounded memory, and that the pool kills and replaces.
 """
 
 import contextlib
@@ -12,6 +12,7 @@ import sys
 import time
 from collections import deque
 from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 from multiprocessing.connection import wait
 from pathlib import Path
 from typing import IO
@@ -21,18 +22,33 @@ from ..errors import OutgrowError
 LIMIT_S = 2.0
 _START_S = 120.0
 _POLL_S = 0.5  # the caller's poll is heard at least this often
-_WORKER = Path(__file__).with_name("worker.py")
+
+
+@dataclass(frozen=True)
+class Kind:
+    """What a pool's processes do. file: the program of one. package: what it cannot start without."""
+
+    task: str
+    file: Path
+    package: str
+
+
+LATEX = Kind("compare LaTeX answers", Path(__file__).with_name("worker.py"), "math-verify")
+GYM = Kind("score answers", Path(__file__).parents[1] / "gym" / "worker.py", "reasoning-gym")
+
+_REPLIES = {b"1": True, b"0": False}  # any other: it raised
 
 
 class Pool:
     """Worker processes, started when there is something to compare and kept until `close`."""
 
-    def __init__(self) -> None:
+    def __init__(self, kind: Kind = LATEX) -> None:
+        self._kind = kind
         self._size = min(os.cpu_count() or 1, 8)
         self._workers: list[_Worker] = []
 
     def compare(self, pairs: Sequence[tuple[str, str]], poll: Callable[[], None] = lambda: None) -> list[bool | None]:
-        """For each (known, answer) whether they are equal; None where the comparison was killed, or brought its process down.
+        """For each (known or scorer, answer) whether it is right; None where that was killed, brought its process down, or raised.
 
         What poll raises ends all comparisons. Raises OutgrowError where no worker can be started.
         """
@@ -49,10 +65,11 @@ class Pool:
                     if reply == b"r":
                         worker.starts_comparing()
                     elif reply:
-                        equal[worker.job], worker.job = reply == b"1", None
+                        equal[worker.job], worker.job = _REPLIES.get(reply), None
                     elif reply == b"" or time.monotonic() >= worker.deadline:
                         if not worker.ready:
-                            raise OutgrowError(f"cannot compare LaTeX answers: {_WORKER} does not start; is math-verify installed?")
+                            kind = self._kind
+                            raise OutgrowError(f"cannot {kind.task}: {kind.file} does not start; is {kind.package} installed?")
                         self._workers.remove(worker)
                         worker.kill()
         except BaseException:
@@ -73,7 +90,7 @@ class Pool:
             if worker is None:
                 if len(self._workers) == self._size:
                     break
-                self._workers.append(worker := _Worker())
+                self._workers.append(worker := _Worker(self._kind.file))
             job = waiting.popleft()
             worker.give(job, pairs[job])
         return [worker for worker in self._workers if worker.job is not None]
@@ -82,10 +99,11 @@ class Pool:
 class _Worker:
     """One process, and what it is busy with. job: the pair it compares, or None."""
 
-    def __init__(self) -> None:
+    def __init__(self, program: Path) -> None:
         # A session of its own, so that Ctrl-C in a terminal reaches the run and not its workers.
         self._process = subprocess.Popen(
-            [sys.executable, "-P", str(_WORKER)],
+            [sys.executable, "-P", str(program)],
+            env={**os.environ, "PYTHONHASHSEED": "0"},  # SymPy's ways depend on it
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             stderr=subprocess.DEVNULL,
@@ -105,12 +123,12 @@ class _Worker:
 
     def give(self, job: int, pair: tuple[str, str]) -> None:
         self.job = job
-        self.deadline = time.monotonic() + (LIMIT_S if self.ready else _START_S)
+        self.deadline = time.monotonic() + _START_S
         with contextlib.suppress(BrokenPipeError):  # it has just died, which its replies will say
             self._requests.write(json.dumps(pair).encode() + b"\n")
 
     def starts_comparing(self) -> None:
-        """It has started; only now its time runs."""
+        """It has started, and has made ready for this pair; only now its time runs."""
         self.ready = True
         self.deadline = time.monotonic() + LIMIT_S
 

@@ -6,24 +6,29 @@ from types import TracebackType
 
 from .compare import LONGEST, same
 from .extract import EXTRACTORS, after_thinking
-from .pool import Pool
+from .pool import GYM, LATEX, Pool
 from .verdict import Graded, Verdict
+
+# Characters of an answer that is scored. Half as many are the longest right ones (reasoning-gym's codeio).
+LONGEST_SCORED = 20_000
 
 
 @dataclass(frozen=True)
 class Attempt:
-    """A completion and the answer it should come to. finished: the token limit did not cut it."""
+    """A completion and the answer it should come to, or the problem's own scorer. finished: the token limit did not cut it."""
 
     text: str
     answer: str
     finished: bool = True
+    scorer: str = ""
 
 
 class Verifier:
-    r"""Grades completions, many at a time. A context manager: leaving it ends the processes that compare LaTeX, if any were needed.
+    r"""Grades completions, many at a time. A context manager: leaving it ends the processes that compare or score, if any.
 
     extract: names of extractors (`extract.EXTRACTORS`), the first that finds an answer counts.
     exact: the answer must be the known one character for character, as in the starting experiment ("1,000" is not "1000").
+    A problem with a scorer is graded by that alone: right is what gets its full score.
 
     >>> with Verifier(["boxed", "phrase"]) as verifier:
     ...     [one.verdict.value for one in verifier.grade([Attempt(r"\boxed{7.0}", "7"), Attempt("The answer is 8.", "7")])]
@@ -33,7 +38,7 @@ class Verifier:
     def __init__(self, extract: Sequence[str] = ("boxed",), exact: bool = False) -> None:
         self._exact = exact
         self._extractors = [EXTRACTORS[name] for name in extract]
-        self._pool = Pool()
+        self._latex, self._gym = Pool(LATEX), Pool(GYM)
 
     def __enter__(self) -> "Verifier":
         return self
@@ -43,7 +48,8 @@ class Verifier:
 
     def close(self) -> None:
         """End the processes, if there are any. The verifier may be used again."""
-        self._pool.close()
+        self._latex.close()
+        self._gym.close()
 
     def grade(
         self, attempts: Sequence[Attempt], *, inside_think: bool = False, poll: Callable[[], None] = lambda: None
@@ -51,32 +57,43 @@ class Verifier:
         """A verdict for each attempt.
 
         A completion that the token limit cut is TRUNCATED whatever it holds. VERIFIER_FAILED where the known answer is empty or
-        absurdly long, or where the comparison had to be killed.
-        inside_think: the prompt already opened <think>. poll is called while LaTeX is compared; what it raises ends the grading.
+        absurdly long, or where the comparison or the scoring had to be killed, crashed or raised.
+        inside_think: the prompt already opened <think>. poll is called while processes work; what it raises ends the grading.
         """
-        graded = [self._without_latex(attempt, inside_think) for attempt in attempts]
-        # The rollouts of a problem often agree, so the same pair is compared once.
-        open_ones = [(attempt.answer, found) for attempt, found in zip(attempts, graded, strict=True) if isinstance(found, str)]
-        pairs = list(dict.fromkeys(open_ones))
-        equal = dict(zip(pairs, self._pool.compare(pairs, poll), strict=True))
+        graded = [self._at_once(attempt, inside_think) for attempt in attempts]
+        open_ones = [(attempt, found) for attempt, found in zip(attempts, graded, strict=True) if isinstance(found, str)]
+        latex = _ask(self._latex, [(attempt.answer, found) for attempt, found in open_ones if not attempt.scorer], poll)
+        scored = _ask(self._gym, [(attempt.scorer, found) for attempt, found in open_ones if attempt.scorer], poll)
+
+        def verdict(attempt: Attempt, found: str) -> Verdict:
+            return _VERDICTS[scored[attempt.scorer, found] if attempt.scorer else latex[attempt.answer, found]]
+
         return [
-            Graded(_VERDICTS[equal[attempt.answer, found]], found) if isinstance(found, str) else found
+            Graded(verdict(attempt, found), found) if isinstance(found, str) else found
             for attempt, found in zip(attempts, graded, strict=True)
         ]
 
-    def _without_latex(self, attempt: Attempt, inside_think: bool) -> Graded | str:
-        """The verdict, or the extracted answer where only a comparison of LaTeX can tell."""
+    def _at_once(self, attempt: Attempt, inside_think: bool) -> Graded | str:
+        """The verdict, or the extracted answer where only a process can tell."""
         if not attempt.finished:
             return Graded(Verdict.TRUNCATED, None)
-        if not attempt.answer.strip() or len(attempt.answer) > LONGEST:
+        if not attempt.scorer and (not attempt.answer.strip() or len(attempt.answer) > LONGEST):
             return Graded(Verdict.VERIFIER_FAILED, None)
         part = after_thinking(attempt.text, inside_think)
         written = [] if part is None else (extractor(part) for extractor in self._extractors)
         found = next((answer for answer in written if answer is not None), None)
         if found is None:
             return Graded(Verdict.NO_ANSWER, None)
+        if attempt.scorer:
+            return found if len(found) <= LONGEST_SCORED else Graded(Verdict.WRONG, found)
         equal = attempt.answer == found if self._exact else same(attempt.answer, found)
         return found if equal is None else Graded(_VERDICTS[equal], found)
+
+
+def _ask(pool: Pool, pairs: list[tuple[str, str]], poll: Callable[[], None]) -> dict[tuple[str, str], bool | None]:
+    """What the pool says of each pair. The rollouts of a problem often agree, so the same pair is asked once."""
+    distinct = list(dict.fromkeys(pairs))
+    return dict(zip(distinct, pool.compare(distinct, poll), strict=True))
 
 
 _VERDICTS = {True: Verdict.RIGHT, False: Verdict.WRONG, None: Verdict.VERIFIER_FAILED}

@@ -1,7 +1,7 @@
 """One comparison process of `pool`: reads pairs of LaTeX answers, says whether math-verify finds them equal.
 
 It is run as a file and imports nothing of this package, so that it starts fast and holds no model. A line in: [known, answer] as
-JSON. A byte out: "r" once it is ready, then "1" or "0" for each pair. What ends it is the pool, or its own limits.
+JSON. Bytes out: "r" as it begins with a pair, then "1" or "0". What ends it is the pool, or its own limits.
 
 math-verify's `parse` first looks for an answer in a text, by rules of its own: of "x+2, but the final answer is $x+1$" it takes the
 second. Here the answer is already found, and all of it counts; so only what `parse` does next is called. None of that evaluates
@@ -46,9 +46,9 @@ def main() -> None:
         except Exception:
             return [normalised]
 
-    os.write(replies, b"r")
     for line in sys.stdin:
         signal.alarm(_ALARM_S)
+        os.write(replies, b"r")
         known, answer = json.loads(line)
         equal = verify(read(known), read(answer), timeout_seconds=None)
         signal.alarm(0)

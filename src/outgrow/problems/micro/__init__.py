@@ -4,15 +4,13 @@ The split of a problem is a hash of its canonical operands and of nothing else, 
 up in a test, whichever level, seed or order it was drawn in.
 """
 
-import hashlib
-from typing import Literal
-
 from pydantic import Field, field_validator
 
 from ...errors import nearest
 from ...keyed import python_random
 from ..problem import Problem
 from ..source import Note, Source, quiet
+from ..split import Split, split_of
 from .addition import Sum
 from .binary import Binary
 from .clock import Clock
@@ -27,16 +25,9 @@ from .sequence import Sequence
 FIELDS: dict[str, MicroField] = {
     field.name: field for field in (Sum(), Difference(), Product(), Clock(), Sequence(), Roman(), Binary(), Letters())
 }
-Split = Literal["train", "validation", "test"]
 
 # Small levels (binary numbers of up to six bits) run out of new problems; give up after this many repeats in a row.
 _REPEATS_BEFORE_EXHAUSTED = 500
-
-
-def split_of(field: str, key: str) -> Split:
-    """Which split a canonical problem belongs to: 80% train, 10% validation, 10% test."""
-    bucket = hashlib.sha256(f"{field}:{key}".encode()).digest()[0]
-    return "train" if bucket < 205 else "validation" if bucket < 230 else "test"
 
 
 class Micro(Source):

@@ -1,0 +1,134 @@
+"""The tasks of reasoning-gym (Stojanovski et al. 2025, arXiv 2505.24760), graded by their own scorers."""
+
+import atexit
+import json
+import os
+import subprocess
+import sys
+from collections.abc import Iterator
+from contextlib import suppress
+from functools import cache
+from importlib.util import find_spec
+from itertools import count as numbers
+from pathlib import Path
+from typing import Any
+
+from pydantic import Field, JsonValue
+
+from ..errors import OutgrowError, UsageError
+from .overlap import question_id
+from .problem import Problem
+from .source import Note, Source, quiet
+from .split import Split, split_of
+
+_DRAW = Path(__file__).parents[1] / "gym" / "draw.py"
+_AT_ONCE = 5  # items asked for in one request
+# Some tasks have few problems, and some settings none that can be used; give up after this many that bring nothing new in a row.
+_BEFORE_EXHAUSTED = 500
+
+
+class ReasoningGym(Source):
+    """Problem source `reasoning_gym`: up to `count` distinct problems of one task from one split.
+
+    config: the task's own settings; left out, reasoning-gym's defaults. The split of a problem is a hash of its task and question,
+    so one met in training cannot come up in a test whatever the settings. The list depends on these settings (and on the version of
+    reasoning-gym) alone. Several tasks are several sources, mixed by `weight`.
+    """
+
+    type: str = "reasoning_gym"
+    task: str
+    config: dict[str, JsonValue] = Field(default_factory=dict)
+    split: Split = "train"
+    count: int = Field(default=400, ge=1)
+
+    def load(self, note: Note = quiet) -> list[Problem]:
+        """All problems, in the order they are drawn. Raises UsageError where the package, the task or a setting does not exist."""
+        problems = list(_problems(self.task, json.dumps(self.config), self.split, self.count))
+        if len(problems) < self.count:
+            note(f"{self.task}: its {self.split} split has {len(problems)} distinct problems, not {self.count}")
+        return problems
+
+
+@cache
+def _problems(task: str, config: str, split: Split, count: int) -> tuple[Problem, ...]:
+    """Drawn once in a process, since a suite is loaded for each measurement."""
+    problems: list[Problem] = []
+    seen: set[str] = set()
+    nothing_new = 0
+    for item in _items(task, config):
+        name = question_id(task, item["question"]) if item else ""
+        if item is None or name in seen:
+            nothing_new += 1
+            if nothing_new == _BEFORE_EXHAUSTED:
+                break
+            continue
+        nothing_new = 0
+        seen.add(name)
+        if split_of(task, name) == split:
+            problems.append(Problem(name, task, 0, item["question"], item["answer"], scorer=item["scorer"]))
+            if len(problems) == count:
+                break
+    if not problems:
+        raise UsageError(f"reasoning-gym's {task} has no problem for the {split} split with these settings")
+    return tuple(problems)
+
+
+def _items(task: str, config: str) -> Iterator[dict[str, str] | None]:
+    """The task's endless list; None where an item is of no use."""
+    for start in numbers(0, _AT_ONCE):
+        reply = _drawer.ask({"task": task, "config": config, "start": start, "count": _AT_ONCE})
+        if "error" in reply:
+            raise UsageError(reply["error"])
+        yield from reply["items"]
+
+
+class _Drawer:
+    """The process that draws (`gym.draw`), started at the first request and kept: it takes seconds to start."""
+
+    def __init__(self) -> None:
+        self._process: subprocess.Popen[str] | None = None
+
+    def ask(self, request: dict[str, Any]) -> dict[str, Any]:
+        """Its reply. Raises UsageError where reasoning-gym is not installed, OutgrowError where the process ends."""
+        if self._process is None:
+            self._start()
+        assert self._process is not None and self._process.stdin is not None and self._process.stdout is not None
+        try:
+            with suppress(BrokenPipeError):  # it has ended, which its reply will say
+                self._process.stdin.write(json.dumps(request) + "\n")
+                self._process.stdin.flush()
+            line = self._process.stdout.readline()
+            if not line:
+                raise OutgrowError(f"cannot draw problems of {request['task']}: {_DRAW} does not run")
+            reply: dict[str, Any] = json.loads(line)
+        except BaseException:  # a signal may have come in the middle of a reply
+            self.close()
+            raise
+        return reply
+
+    def _start(self) -> None:
+        if find_spec("reasoning_gym") is None:
+            raise UsageError(
+                'problem source reasoning_gym needs a package that is not installed: pip install "outgrow[reasoning-gym]"'
+            )
+        self._process = subprocess.Popen(
+            [sys.executable, "-P", str(_DRAW)],
+            env={**os.environ, "PYTHONHASHSEED": "0"},
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.DEVNULL,
+            text=True,
+            encoding="utf-8",
+            start_new_session=True,
+        )
+
+    def close(self) -> None:
+        """End the process, if there is one."""
+        if self._process is not None:
+            self._process.kill()
+            self._process.communicate()
+            self._process = None
+
+
+_drawer = _Drawer()
+atexit.register(_drawer.close)

@@ -1,0 +1,15 @@
+"""Several sources as one, for suites."""
+
+from .problem import Problem
+from .source import Note, Source, quiet
+
+
+class Several(Source):
+    """The problems of all `sources`, one after the other. A recipe names its sources itself, with a weight for each."""
+
+    type: str = "several"
+    sources: tuple[Source, ...]
+
+    def load(self, note: Note = quiet) -> list[Problem]:
+        """All problems, in the order of the sources."""
+        return [problem for source in self.sources for problem in source.load(note)]
