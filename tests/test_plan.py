@@ -323,7 +323,7 @@ def test_the_command_tells_all_of_it(outgrow):
     code, printed, _ = outgrow("plan", "micro")
     assert code == 0
     assert "604,160 parameters" in printed
-    assert "110 steps of 64 problems × 8 = 512 rollouts" in printed
+    assert "130 steps of 64 problems × 8 = 512 rollouts" in printed
     for name in ("AdamW moments", "activations", "H100", "RTX 4090", "T4"):
         assert name in printed
     assert len(re.findall("^assumes", printed, re.M)) == 7
