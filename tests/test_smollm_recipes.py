@@ -1,0 +1,51 @@
+"""The recipes for SmolLM2-135M, each line of them but the model, on one of the package's own size."""
+
+import json
+import os
+from pathlib import Path
+
+import pyarrow.parquet as pq
+import pytest
+
+from outgrow.learn.loop import train
+from outgrow.recipes import load_recipe
+from runs_helper import Silent
+
+DATA = Path(os.environ.get("OUTGROW_DATA", Path(__file__).parents[2] / "shared" / "data"))
+
+
+def metrics(run):
+    return [json.loads(line) for line in (run / "metrics.jsonl").read_text().splitlines()]
+
+
+def test_arithmetic_takes_a_share_of_every_step_from_each_task(tmp_path):
+    pytest.importorskip("reasoning_gym", reason="the problems are reasoning-gym's")
+    run = tmp_path / "run"
+    change = ["policy.model=micro-base", "learn.steps=2", "evaluate.suite=arithmetic-validation", "evaluate.samples=1"]
+    train(load_recipe("smollm2-135m-arithmetic", change), run, Silent())
+    rows = pq.read_table(run / "rollouts").to_pylist()
+    for step in (1, 2):
+        fields = [row["field"] for row in rows if row["step"] == step]
+        assert {field: fields.count(field) for field in fields} == dict.fromkeys(
+            ("products", "gcd", "basic_arithmetic", "letter_counting"), 3 * 8
+        )
+    assert len(metrics(run)) == 2
+    assert json.loads((run / "summary.json").read_text())["after"]["n"] == 100
+
+
+def test_gsm8k_goes_on_from_its_warm_up(tmp_path, monkeypatch):
+    if not list(DATA.glob("gsm8k*")):
+        pytest.skip("GSM8K is not here; set OUTGROW_DATA to the folder that holds it")
+    monkeypatch.setenv("OUTGROW_DATA", str(DATA))
+    monkeypatch.chdir(tmp_path)  # the second recipe names the first one's run
+    quick = ["evaluate.suite=micro-validation", "evaluate.samples=1", "sampling.max_tokens=12", "learn.steps=2"]
+    tiny = "policy={init={layers=1,hidden=32,heads=2,kv_heads=2,feed_forward=32,context=2048}}"
+    warm_up = load_recipe("smollm2-135m-gsm8k-sft", [*quick, tiny])
+    train(warm_up, Path("runs") / warm_up.name, Silent())
+    # Random weights are never right, so a coin pays.
+    recipe = load_recipe("smollm2-135m-gsm8k", [*quick, "learn.problems_per_step=4", 'rewards=[{type="random"}]'])
+    run = Path("runs") / recipe.name
+    train(recipe, run, Silent())
+    assert all(row["loss"] != 0 for row in metrics(run))
+    base = json.loads((run / "checkpoints" / "latest" / "policy" / "adapter_config.json").read_text())["base_model_name_or_path"]
+    assert Path(base).resolve().is_relative_to(tmp_path / "runs" / warm_up.name)
