@@ -33,7 +33,7 @@ def test_arithmetic_takes_a_share_of_every_step_from_each_task(tmp_path):
     assert json.loads((run / "summary.json").read_text())["after"]["n"] == 100
 
 
-def test_gsm8k_goes_on_from_its_warm_up(tmp_path, monkeypatch):
+def test_gsm8k_goes_on_from_its_warm_up(tmp_path, monkeypatch, capfd):
     if not list(DATA.glob("gsm8k*")):
         pytest.skip("GSM8K is not here; set OUTGROW_DATA to the folder that holds it")
     monkeypatch.setenv("OUTGROW_DATA", str(DATA))
@@ -49,3 +49,4 @@ def test_gsm8k_goes_on_from_its_warm_up(tmp_path, monkeypatch):
     assert all(row["loss"] != 0 for row in metrics(run))
     base = json.loads((run / "checkpoints" / "latest" / "policy" / "adapter_config.json").read_text())["base_model_name_or_path"]
     assert Path(base).resolve().is_relative_to(tmp_path / "runs" / warm_up.name)
+    assert "model shards" not in capfd.readouterr().err  # transformers' own bars, which hide our lines

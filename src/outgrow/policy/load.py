@@ -12,7 +12,7 @@ import torch
 
 from ..errors import UsageError
 from .lora import load_adapter
-from .policy import Policy
+from .policy import Policy, hide_progress_bars
 from .prompt import Prompt
 from .pull import PULLABLE, kept_of_hub, pulled_folder
 
@@ -90,9 +90,8 @@ def _base_of(folder: Path) -> str:
 
 def _load(name: str, folder: str, dtype: torch.dtype) -> tuple[PreTrainedModel, PreTrainedTokenizerBase]:
     from transformers import AutoModelForCausalLM, AutoTokenizer
-    from transformers.utils import logging as hf_logging
 
-    hf_logging.disable_progress_bar()  # a bar for a 2 MB file
+    hide_progress_bars()
     place, options = folder, {}
     if folder.endswith(".gguf"):
         place, options = str(Path(folder).parent), {"gguf_file": Path(folder).name}

@@ -19,6 +19,13 @@ if TYPE_CHECKING:
     from transformers import PreTrainedModel, PreTrainedTokenizerBase
 
 
+def hide_progress_bars() -> None:
+    """Keep transformers from showing a bar for every file that it reads or writes, a 2 MB one too."""
+    from transformers.utils import logging
+
+    logging.disable_progress_bar()
+
+
 @dataclass
 class Policy:
     """A model and the tokenizer that belongs to it.
@@ -85,6 +92,7 @@ class Policy:
 
     def save(self, folder: Path) -> None:
         """Write an ordinary folder: Hugging Face's for a whole model, peft's for an adapter; the tokenizer in both."""
+        hide_progress_bars()
         if self.adapter is None:
             self.model.save_pretrained(folder)
         else:
