@@ -27,7 +27,7 @@ def test_arithmetic_takes_a_share_of_every_step_from_each_task(tmp_path):
     for step in (1, 2):
         fields = [row["field"] for row in rows if row["step"] == step]
         assert {field: fields.count(field) for field in fields} == dict.fromkeys(
-            ("products", "gcd", "basic_arithmetic", "letter_counting"), 3 * 8
+            ("products", "gcd", "basic_arithmetic", "letter_counting"), 2 * 8
         )
     assert len(metrics(run)) == 2
     assert json.loads((run / "summary.json").read_text())["after"]["n"] == 100
