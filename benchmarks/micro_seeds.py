@@ -1,8 +1,8 @@
 """The demo's claim at several seeds, and its control: a Markdown table from finished runs.
 
-for seed in 5 6 7 8 9; do outgrow train micro --set seed=$seed --set run.threads=1 --out runs/micro-$seed; done
-for seed in 5 6; do outgrow train micro-random-reward --set seed=$seed --set run.threads=1 --out runs/random-$seed; done
-python benchmarks/micro_seeds.py runs/micro-? runs/random-? > benchmarks/results/micro-seeds.md
+for seed in 15 16 17 18 19; do outgrow train micro --set seed=$seed --set run.threads=1 --out runs/micro-$seed; done
+for seed in 15 16; do outgrow train micro-random-reward --set seed=$seed --set run.threads=1 --out runs/random-$seed; done
+python benchmarks/micro_seeds.py runs/micro-1? runs/random-1? > benchmarks/results/micro-seeds.md
 """
 
 import json
