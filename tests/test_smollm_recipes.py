@@ -7,6 +7,7 @@ from pathlib import Path
 import pyarrow.parquet as pq
 import pytest
 
+from outgrow.evaluate.suites import ARITHMETIC
 from outgrow.learn.loop import train
 from outgrow.recipes import load_recipe
 from runs_helper import Silent
@@ -22,7 +23,11 @@ def test_arithmetic_takes_a_share_of_every_step_from_each_task(tmp_path):
     pytest.importorskip("reasoning_gym", reason="the problems are reasoning-gym's")
     run = tmp_path / "run"
     change = ["policy.model=micro-base", "learn.steps=2", "evaluate.suite=arithmetic-validation", "evaluate.samples=1"]
-    train(load_recipe("smollm2-135m-arithmetic", change), run, Silent())
+    recipe = load_recipe("smollm2-135m-arithmetic", change)
+    assert {source.task: source.config for source in recipe.problems} == ARITHMETIC, (
+        "it is measured on other tasks than it practises"
+    )
+    train(recipe, run, Silent())
     rows = pq.read_table(run / "rollouts").to_pylist()
     for step in (1, 2):
         fields = [row["field"] for row in rows if row["step"] == step]
