@@ -11,23 +11,20 @@ from ..problems.reasoning_gym import ReasoningGym
 from ..problems.several import Several
 from ..problems.split import Split
 
-# What the recipe smollm2-135m-arithmetic practises, on held-out problems: reasoning-gym's tasks on small numbers.
-ARITHMETIC: dict[str, dict[str, Any]] = {
-    "products": {"min_digits": 2, "max_digits": 2},
-    "gcd": {"max_numbers": 3, "max_value": 20},
-    "basic_arithmetic": {
-        "max_terms": 2,
-        "max_digits": 2,
-        "operators": ["+"],
-        "allow_parentheses": False,
-        "allow_negation": False,
-    },
-    "letter_counting": {"min_words": 3, "max_words": 6},
-}
+# What the recipe smollm2-135m-arithmetic practises, on held-out problems: reasoning-gym's tasks on numbers up to 99.
+ARITHMETIC: dict[str, str] = {"sums": "+", "differences": "-", "products": "*"}
+
+
+def arithmetic(field: str, split: Split = "train", count: int = 400) -> ReasoningGym:
+    """One field of ARITHMETIC: two numbers of one or two digits each."""
+    config: dict[str, Any] = {"max_terms": 2, "max_digits": 2, "allow_parentheses": False, "allow_negation": False}
+    return ReasoningGym(
+        task="basic_arithmetic", config={**config, "operators": [ARITHMETIC[field]]}, field=field, split=split, count=count
+    )
 
 
 def _arithmetic(split: Split, count: int) -> Several:
-    return Several(sources=tuple(ReasoningGym(task=task, config=it, split=split, count=count) for task, it in ARITHMETIC.items()))
+    return Several(sources=tuple(arithmetic(field, split, count) for field in ARITHMETIC))
 
 
 SUITES: dict[str, Source] = {
@@ -37,8 +34,8 @@ SUITES: dict[str, Source] = {
     "gsm8k": GSM8K(split="test"),
     "math": Math(split="test"),
     "math500": Math(split="math500"),
-    "arithmetic": _arithmetic("test", 100),
-    "arithmetic-validation": _arithmetic("validation", 25),
+    "arithmetic": _arithmetic("test", 130),
+    "arithmetic-validation": _arithmetic("validation", 32),
 }
 
 

@@ -7,6 +7,7 @@ import subprocess
 import sys
 from collections.abc import Iterator
 from contextlib import suppress
+from dataclasses import replace
 from functools import cache
 from importlib.util import find_spec
 from itertools import count as numbers
@@ -32,12 +33,14 @@ class ReasoningGym(Source):
 
     config: the task's own settings; left out, reasoning-gym's defaults. The split of a problem is a hash of its task and question,
     so one met in training cannot come up in a test whatever the settings. The list depends on these settings (and on the version of
-    reasoning-gym) alone. Several tasks are several sources, mixed by `weight`.
+    reasoning-gym) alone. field: what its problems are called in tables and in the ledger; left out, the task's name. Several tasks,
+    or several settings of one, are several sources, mixed by `weight`.
     """
 
     type: str = "reasoning_gym"
     task: str
     config: dict[str, JsonValue] = Field(default_factory=dict)
+    field: str = ""
     split: Split = "train"
     count: int = Field(default=400, ge=1)
 
@@ -46,7 +49,7 @@ class ReasoningGym(Source):
         problems = list(_problems(self.task, json.dumps(self.config), self.split, self.count))
         if len(problems) < self.count:
             note(f"{self.task}: its {self.split} split has {len(problems)} distinct problems, not {self.count}")
-        return problems
+        return [replace(problem, field=self.field or self.task) for problem in problems]
 
 
 @cache

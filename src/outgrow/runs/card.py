@@ -46,7 +46,7 @@ def card(recipe: Recipe, made_with: dict[str, Any], summary: dict[str, Any]) -> 
         *(_row(name, row) for name, row in (("before", before), ("after", after))),
         f"| change, paired | {_interval(change, '+')} | | | | |",
         "",
-        *_cells(after["cells"]),
+        *_cells(before["cells"], after["cells"]),
         "## Data",
         "",
         *(f"- `{json.dumps({'type': source.type, **_changed(source)})}`" for source in recipe.problems),
@@ -108,20 +108,21 @@ def _row(name: str, row: dict[str, Any]) -> str:
     return f"| {name} | {_interval(row)} | " + " | ".join(f"{figure:.3f}" for figure in figures) + f" | {row['length']:.1f} |"
 
 
-def _cells(cells: list[dict[str, Any]]) -> list[str]:
-    """pass@1 after, by field and level, where there is more than one of either."""
-    if len(cells) < 2:
+def _cells(before: list[dict[str, Any]], after: list[dict[str, Any]]) -> list[str]:
+    """pass@1 before and after, by field and level, where there is more than one of either."""
+    if len(after) < 2:
         return []
-    rates = {(cell["field"], cell["level"]): f"{cell['pass@1']:.2f}" for cell in cells}
-    levels = sorted({level for _, level in rates})
+    was = {(cell["field"], cell["level"]): cell["pass@1"] for cell in before}
+    shown = {(c["field"], c["level"]): f"{was[c['field'], c['level']]:.2f} → {c['pass@1']:.2f}" for c in after}
+    levels = sorted({level for _, level in shown})
     return [
-        "pass@1 after, by field and level:",
+        "pass@1 before and after, by field and level:",
         "",
         "| field | " + " | ".join(map(str, levels)) + " |",
         "|---" * (len(levels) + 1) + "|",
         *(
-            f"| {field} | " + " | ".join(rates.get((field, level), "") for level in levels) + " |"
-            for field in dict.fromkeys(field for field, _ in rates)
+            f"| {field} | " + " | ".join(shown.get((field, level), "") for level in levels) + " |"
+            for field in dict.fromkeys(field for field, _ in shown)
         ),
         "",
     ]
