@@ -63,6 +63,28 @@ def test_eval_and_generate_take_a_run(finished, tmp_path):
     assert answer.startswith("<think>")
 
 
+def test_a_run_is_measured_again_as_its_recipe_says(finished):
+    path, _ = finished
+    after = json.loads((path / "summary.json").read_text())["after"]
+    low, high = after["ci95"]
+    printed = " ".join(outgrow("eval", path).stdout.split())
+    assert f"n = {after['n']} problems × {after['k']} samples pass@1 {after['pass@1']:.3f} ({low:.3f} to {high:.3f})" in printed
+
+
+def test_a_model_is_asked_as_a_recipe_says(tmp_path, here):
+    recipe = tmp_path / "shout.toml"
+    recipe.write_text(
+        'name="shout"\n[policy]\nmodel="micro-base"\n[prompt]\ntemplate="plain"\nquestion="{question}!"\n'
+        '[[problems]]\ntype="micro"\n[sampling]\nmax_tokens=3\n[[rewards]]\ntype="accuracy"\n'
+        '[evaluate]\nsuite="micro-validation"\nsamples=1\n'
+    )
+    code, printed, _ = here("eval", "micro-base", "--recipe", str(recipe))
+    assert code == 0
+    assert "× 1 samples" in printed
+    assert "mean length 3.0 tokens" in printed
+    assert here("generate", "micro-base", "27+58=?", "--recipe", str(recipe))[1].endswith("… cut at --max-tokens\n")
+
+
 def test_generate_repeats_and_samples():
     first = outgrow("generate", "micro-base", "27+58=?", "--samples", "3", "--temperature", "1").stdout
     assert len(first.splitlines()) == 3
@@ -126,6 +148,7 @@ MISTAKES = [
     (["train", "micro", "--budget-usd", "25"], "--set run.dollars_per_hour="),
     (["eval", "micro-base", "--on", "gsm9k"], "no suite"),
     (["eval", "nowhere"], "no such model"),
+    (["eval", "micro-base", "--recipe", "microo"], "did you mean 'micro'"),
     (["resume", "nowhere"], "no run here"),
     (["report", "nowhere"], "nowhere"),
     (["runs", "nowhere"], "no such folder"),

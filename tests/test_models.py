@@ -176,6 +176,37 @@ def test_what_is_nowhere_is_told_in_one_line(index, tmp_path):
         pulling.pull("tinny", convert, lambda _: None)
 
 
+def test_a_revision_pins_what_the_hub_serves(tmp_path, untrained):
+    """The hub's own cache, with two commits of one model in it; read by a process of its own, as its place is read at import."""
+    repository = tmp_path / "hub" / "models--me--tiny"
+    digests = []
+    for commit in ("a" * 40, "b" * 40):
+        with torch.no_grad():
+            untrained.model.model.norm.weight.add_(1)
+        untrained.save(repository / "snapshots" / commit)
+        digests.append(untrained.digest())
+    (repository / "refs").mkdir()
+    for name, commit in (("main", "b" * 40), ("v1", "a" * 40)):
+        (repository / "refs" / name).write_text(commit)
+    script = (
+        "from outgrow.errors import UsageError\nfrom outgrow.policy import load_policy\n"
+        "for revision in (None, 'v1', 'a' * 40, 'v9'):\n"
+        "    try: print(load_policy('me/tiny', revision=revision).digest())\n"
+        "    except UsageError as error: print(error)\n"
+    )
+    environment = {**os.environ, "HF_HUB_CACHE": str(tmp_path / "hub"), "HF_HUB_OFFLINE": "1"}
+    told = subprocess.run([sys.executable, "-c", script], env=environment, capture_output=True, text=True, check=True).stdout
+    newest, tagged, commit, missing = told.splitlines()
+    assert [newest, tagged, commit] == [digests[1], digests[0], digests[0]]
+    assert missing.startswith("me/tiny: cannot load this model: ")
+
+
+def test_a_revision_of_a_folder_is_refused(tmp_path, untrained):
+    untrained.save(tmp_path)
+    with pytest.raises(UsageError, match=r"leave policy\.revision out"):
+        load_policy(str(tmp_path), revision="v1")
+
+
 def test_push_refuses_where_the_hub_is_off(tmp_path):
     with pytest.raises(OutgrowError, match="HF_HUB_OFFLINE is set"):
         push(tmp_path, "me/model")

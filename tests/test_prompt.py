@@ -97,7 +97,7 @@ def test_r1_drops_earlier_thoughts_and_ends_earlier_turns():
 @pytest.mark.parametrize(
     ("prompt", "message"),
     [
-        (Prompt(), "no chat template; for a base model say --set prompt.template=plain"),
+        (Prompt(), "no chat template; for a base model say prompt.template='plain' in the recipe"),
         (Prompt(template="{% if %}"), "cannot be rendered"),
         (Prompt(template="{{ nothing.at.all }}"), "cannot be rendered"),
         (Prompt(template="{{ messages[0] + 'x' }}"), "cannot be rendered"),

@@ -5,7 +5,12 @@ from typing import Annotated
 import typer
 
 from .app import app
-from .shared import Model, console, errors, example, ready
+from .shared import AskedAs, Model, console, errors, example, limit, ready, recipe_for
+
+MaxTokens = Annotated[
+    int | None,
+    typer.Option("--max-tokens", min=1, help="Longest answer; left out, the recipe's, else 512 or half the model's context."),
+]
 
 
 @app.command(epilog=example('outgrow generate micro-base "27+58=?"', 'outgrow generate runs/first "roman XIV=?" --samples 4'))
@@ -14,14 +19,16 @@ def generate(
     question: Annotated[str, typer.Argument(help="What to ask.")],
     samples: Annotated[int, typer.Option("--samples", "-n", min=1)] = 1,
     temperature: Annotated[float, typer.Option("--temperature", min=0.0, help="0 is greedy.")] = 0.0,
-    max_tokens: Annotated[int, typer.Option("--max-tokens", min=1)] = 88,
+    max_tokens: MaxTokens = None,
+    recipe: AskedAs = None,
     seed: Annotated[int, typer.Option("--seed")] = 0,
 ) -> None:
     """Ask a model one question and print what it writes."""
     from ..policy import Sampling
 
-    policy, engine = ready(model)
-    sampling = Sampling(temperature=temperature, max_tokens=max_tokens)
+    said = recipe_for(model, recipe)
+    policy, engine = ready(model, said)
+    sampling = Sampling(temperature=temperature, max_tokens=max_tokens or limit(said, policy))
     opener = "<think>" if policy.opens_think else ""
     for rollout in engine.generate([policy.prompt_ids(question)], samples, sampling, [seed])[0]:
         cut = "" if rollout.finished else "  … cut at --max-tokens"
@@ -32,13 +39,15 @@ def generate(
 def chat(
     model: Model,
     temperature: Annotated[float, typer.Option("--temperature", min=0.0, help="0 is greedy.")] = 0.0,
-    max_tokens: Annotated[int, typer.Option("--max-tokens", min=1)] = 88,
+    max_tokens: MaxTokens = None,
+    recipe: AskedAs = None,
 ) -> None:
     """Talk with a model; an empty line or Ctrl-D ends it. The conversation starts over where it outgrows the context."""
     from ..policy import Sampling
 
-    policy, engine = ready(model)
-    sampling = Sampling(temperature=temperature, max_tokens=max_tokens)
+    said = recipe_for(model, recipe)
+    policy, engine = ready(model, said)
+    sampling = Sampling(temperature=temperature, max_tokens=max_tokens or limit(said, policy))
     opener = "<think>" if policy.opens_think else ""
     messages: list[dict[str, str]] = []
     while True:
@@ -49,7 +58,7 @@ def chat(
         if not question.strip():
             return
         messages.append({"role": "user", "content": question})
-        if len(policy.chat_ids(messages)) + max_tokens > policy.context:
+        if len(policy.chat_ids(messages)) + sampling.max_tokens > policy.context:
             errors.print("(starting over: the conversation no longer fits the model's context)", markup=False)
             messages = messages[-1:]
         rollout = engine.generate([policy.chat_ids(messages)], 1, sampling, [len(messages)])[0][0]

@@ -8,39 +8,55 @@ from rich.table import Table
 
 from ..errors import UsageError, nearest
 from .app import app
-from .shared import Model, console, example, interval, is_run, ready
+from .shared import AskedAs, Model, console, example, interval, limit, ready, recipe_for
 
 
-@app.command("eval", epilog=example("outgrow eval micro-base --on micro", "outgrow eval runs/first --samples 32"))
+@app.command(
+    "eval",
+    epilog=example(
+        "outgrow eval micro-base", "outgrow eval runs/first --samples 32", "outgrow eval smollm2-135m --recipe smollm2-135m-gsm8k"
+    ),
+)
 def evaluate(
     model: Model,
-    on: Annotated[str, typer.Option("--on", help="A suite of held-out problems.")] = "micro",
-    samples: Annotated[int, typer.Option("--samples", min=1, help="Samples a problem.")] = 8,
-    temperature: Annotated[float, typer.Option("--temperature", min=0.01)] = 1.0,
+    on: Annotated[str | None, typer.Option("--on", help="A suite of held-out problems; left out, the recipe's, or micro.")] = None,
+    recipe: AskedAs = None,
+    samples: Annotated[
+        int | None, typer.Option("--samples", min=1, help="Samples a problem; left out, the recipe's, or 8.")
+    ] = None,
+    temperature: Annotated[
+        float | None, typer.Option("--temperature", min=0.01, help="Left out, the one that the recipe measures at, or 1.")
+    ] = None,
     max_tokens: Annotated[
-        int | None, typer.Option("--max-tokens", min=1, help="Longest completion; left out, the run's own, or 88.")
+        int | None,
+        typer.Option(
+            "--max-tokens", min=1, help="Longest completion; left out, the recipe's, else 512 or half the model's context."
+        ),
     ] = None,
     seed: Annotated[int, typer.Option("--seed")] = 0,
     out: Annotated[Path | None, typer.Option("--out", help="Also keep every graded sample in this Parquet file.")] = None,
 ) -> None:
     """Measure a model: pass@1 with its interval, greedy, pass@k, truncation, and a table by field and level.
 
-    A run is asked and graded as its recipe says.
+    A run is asked, graded and measured as its recipe says, any other model as --recipe says.
     """
     from ..evaluate import evaluate as evaluate_policy
     from ..evaluate import suite
     from ..policy import Sampling
-    from ..runs.folder import read_recipe
+    from ..recipes.schema import EvaluateSection
     from ..verify import Verifier
 
+    said = recipe_for(model, recipe)
+    section = said.evaluate if said else EvaluateSection()
+    on, samples, temperature = on or section.suite, samples or section.samples, temperature or section.temperature
     suite(on)
     if out is not None and not out.parent.is_dir():
         raise UsageError(f"--out {out}: the folder {out.parent} does not exist")
-    policy, engine = ready(model)
-    recipe = read_recipe(Path(model))[0] if is_run(model) else None
-    sampling = recipe.sampling if recipe else Sampling(max_tokens=88)
-    sampling = sampling.model_copy(update={"temperature": temperature, "max_tokens": max_tokens or sampling.max_tokens})
-    verifier = Verifier(recipe.verify.extract, recipe.verify.exact) if recipe else Verifier()
+    policy, engine = ready(model, said)
+    sampling = said.sampling if said else Sampling()
+    change = {"temperature": temperature, "max_tokens": max_tokens or limit(said, policy)}
+    sampling = sampling.model_copy(update=change)
+    verifier = Verifier(said.verify.extract, said.verify.exact) if said else Verifier()
     with console.status(f"{samples} samples and a greedy answer for every problem of {on}"), verifier:
         evaluation = evaluate_policy(policy, engine, verifier, on, samples, sampling, seed)
     summary = evaluation.summary()

@@ -6,8 +6,11 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 from rich.console import Console
 
+from ..errors import UsageError
+
 if TYPE_CHECKING:
     from ..policy import Policy
+    from ..recipes import Recipe
     from ..rollout import NativeEngine
 
 console = Console()
@@ -16,6 +19,11 @@ errors = Console(stderr=True)
 Overrides = Annotated[list[str] | None, typer.Option("--set", metavar="KEY=VALUE", help="Change a recipe line, as learn.lr=1e-5.")]
 Model = Annotated[
     str, typer.Argument(help="A shipped or pulled model, a run, a model's or adapter's folder, a .gguf file, or a hub id.")
+]
+
+AskedAs = Annotated[
+    str | None,
+    typer.Option("--recipe", help="Ask as this recipe does: its prompt, its limits, its extractors. A run has its own."),
 ]
 
 
@@ -30,21 +38,40 @@ def interval(row: dict[str, Any], sign: str = "") -> str:
     return f"{row['pass@1']:{sign}.3f} ({low:{sign}.3f} to {high:{sign}.3f})"
 
 
-def ready(model: str) -> tuple["Policy", "NativeEngine"]:
-    """A model by any of its names, and an engine that holds it."""
+def ready(model: str, recipe: "Recipe | None" = None) -> tuple["Policy", "NativeEngine"]:
+    """A model by any of its names, asked as a recipe says, and an engine that holds it."""
     from ..rollout import NativeEngine
 
-    policy, engine = load(model), NativeEngine()
+    policy, engine = load(model, recipe), NativeEngine()
     engine.update(policy)
     return policy, engine
 
 
-def load(model: str) -> "Policy":
-    """A model by any of its names; a run's is asked as it was in training."""
+def load(model: str, recipe: "Recipe | None" = None) -> "Policy":
+    """A model by any of its names; a run's is asked as it was in training, another as `recipe` says."""
     from ..learn.policies import run_policy
     from ..policy import load_policy
 
-    return run_policy(Path(model)) if is_run(model) else load_policy(model)
+    if is_run(model):
+        return run_policy(Path(model))
+    return load_policy(model, recipe.prompt) if recipe else load_policy(model)
+
+
+def limit(recipe: "Recipe | None", policy: "Policy") -> int:
+    """The longest answer, in tokens, where none was said."""
+    return recipe.sampling.max_tokens if recipe else min(512, policy.context // 2)
+
+
+def recipe_for(model: str, recipe: str | None) -> "Recipe | None":
+    """The recipe that says how a model is asked and graded: a run's own, or the one named. Raises UsageError on both at once."""
+    from ..recipes import load_recipe
+    from ..runs.folder import read_recipe
+
+    if not is_run(model):
+        return load_recipe(recipe) if recipe else None
+    if recipe:
+        raise UsageError(f"{model} is a run and is asked as its own recipe says; leave --recipe out")
+    return read_recipe(Path(model))[0]
 
 
 def is_run(model: str) -> bool:

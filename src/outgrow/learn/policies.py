@@ -20,7 +20,7 @@ def base_policy(recipe: Recipe) -> Policy:
     section = recipe.policy
     if section.init is None:
         assert section.model is not None
-        policy = load_policy(model_of(section.model), recipe.prompt, section.dtype)
+        policy = load_policy(model_of(section.model), recipe.prompt, section.dtype, section.revision)
         if policy.adapter is not None:
             raise UsageError(
                 f"{section.model} is an adapter; write it as one model first: outgrow merge {section.model} --out MODEL, and "
@@ -46,7 +46,9 @@ def learning_policy(recipe: Recipe, base: Policy, checkpoint: Checkpoint | None)
     if checkpoint:
         return with_adapter(base, checkpoint.folder / "policy")
     name = public_name(model_of(section.model)) if section.model else recipe.name
-    return Policy(base.model, base.tokenizer, base.prompt, add_adapter(base.model, section.lora, recipe.seed, name))
+    return Policy(
+        base.model, base.tokenizer, base.prompt, add_adapter(base.model, section.lora, recipe.seed, name, section.revision)
+    )
 
 
 def run_policy(run: Path) -> Policy:

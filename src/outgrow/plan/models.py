@@ -54,7 +54,7 @@ def shape_of(policy: PolicySection) -> Shape:
     if policy.model in KNOWN:
         return KNOWN[policy.model]
     try:
-        config = AutoConfig.from_pretrained(model_folder(model_of(policy.model)))
+        config = AutoConfig.from_pretrained(model_folder(model_of(policy.model)), revision=policy.revision or "main")
     except (OSError, ValueError) as error:
         raise UsageError(
             f"{policy.model}: cannot read this model's config.json: {str(error).splitlines()[0]} "

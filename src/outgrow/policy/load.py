@@ -50,17 +50,17 @@ def model_folder(name: str) -> str:
     return name
 
 
-def load_policy(name: str, prompt: Prompt | None = None, dtype: Dtype = "float32") -> Policy:
+def load_policy(name: str, prompt: Prompt | None = None, dtype: Dtype = "float32", revision: str | None = None) -> Policy:
     """Load a model and tokenizer. An adapter's folder brings the model it was trained on, by the name it was trained under.
 
-    Raises UsageError with one line where the model is missing, unreadable, not a causal language model, or has no chat template
-    and the prompt names none.
+    revision: the branch, tag or commit of a hub id; left out, the newest. Raises UsageError with one line where the model is
+    missing, unreadable, not a causal language model, or has no chat template and the prompt names none.
     """
     folder = Path(model_folder(name))
     prompt = prompt or Prompt()
     is_adapter = (folder / "adapter_config.json").is_file()
-    base = _base_of(folder) if is_adapter else name
-    model, tokenizer = _load(base, model_folder(base), getattr(torch, dtype))
+    base, revision = _base_of(folder) if is_adapter else (name, revision)
+    model, tokenizer = _load(base, model_folder(base), getattr(torch, dtype), revision)
     if is_adapter and (folder / "tokenizer_config.json").is_file():
         tokenizer = _tokenizer(name, folder)  # it carries the chat template that the adapter was trained with
     tokenizer.chat_template = prompt.chat_template(tokenizer, name)
@@ -81,22 +81,27 @@ def with_adapter(base: Policy, folder: Path) -> Policy:
     return Policy(base.model, base.tokenizer, base.prompt, adapter)
 
 
-def _base_of(folder: Path) -> str:
+def _base_of(folder: Path) -> tuple[str, str | None]:
+    """The model that an adapter belongs to, and its revision on the hub."""
     try:
-        return str(json.loads((folder / "adapter_config.json").read_text())["base_model_name_or_path"])
+        config = json.loads((folder / "adapter_config.json").read_text())
+        return str(config["base_model_name_or_path"]), config.get("revision")
     except (OSError, ValueError, KeyError, TypeError) as error:
         raise UsageError(f"{folder}: adapter_config.json does not name the model that this adapter belongs to") from error
 
 
-def _load(name: str, folder: str, dtype: torch.dtype) -> tuple[PreTrainedModel, PreTrainedTokenizerBase]:
-    from transformers import AutoModelForCausalLM, AutoTokenizer
+def _load(name: str, folder: str, dtype: torch.dtype, revision: str | None) -> tuple[PreTrainedModel, PreTrainedTokenizerBase]:
+    from transformers import AutoModelForCausalLM, AutoTokenizer, GgufConfig
 
     hide_progress_bars()
-    place, options = folder, {}
+    if revision is not None and (Path(folder).exists() or name != folder):
+        raise UsageError(f"{name}: a revision belongs to a hub id, and this is a model on this machine; leave policy.revision out")
+    place, options, of_model = folder, {"revision": revision or "main"}, {}
     if folder.endswith(".gguf"):
         place, options = str(Path(folder).parent), {"gguf_file": Path(folder).name}
+        of_model = {"quantization_config": GgufConfig(dequantize=True)}  # what stays packed can neither learn nor be saved
     try:
-        loaded: Any = AutoModelForCausalLM.from_pretrained(place, dtype=dtype, output_loading_info=True, **options)
+        loaded: Any = AutoModelForCausalLM.from_pretrained(place, dtype=dtype, output_loading_info=True, **options, **of_model)
         model, found = loaded
         tokenizer = AutoTokenizer.from_pretrained(place, **options)
     except Exception as error:  # a bad folder surfaces as any of a dozen types, from four libraries
@@ -106,7 +111,7 @@ def _load(name: str, folder: str, dtype: torch.dtype) -> tuple[PreTrainedModel, 
         raise UsageError(
             f"{name}: cannot load this model: {len(missing)} weights are missing from its files, {missing[0]} the first"
         )
-    return placed(_plain(model) if options else model), tokenizer
+    return placed(model), tokenizer
 
 
 def _tokenizer(name: str, folder: Path) -> PreTrainedTokenizerBase:
@@ -122,14 +127,3 @@ def _tokenizer(name: str, folder: Path) -> PreTrainedTokenizerBase:
 def _unreadable(name: str, error: Exception) -> UsageError:
     first = str(error).strip().splitlines()[0] if str(error).strip() else type(error).__name__
     return UsageError(f"{name}: cannot load this model: {first}")
-
-
-def _plain(model: PreTrainedModel) -> PreTrainedModel:
-    """The same model, as if it had never been quantised: one read from a GGUF file refuses to be saved."""
-    config = model.config
-    del config.quantization_config
-    rebuilt: PreTrainedModel = type(model)(config)
-    rebuilt.load_state_dict(model.state_dict(), assign=True)
-    rebuilt.tie_weights()
-    rebuilt.eval()
-    return rebuilt

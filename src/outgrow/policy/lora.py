@@ -33,8 +33,10 @@ class LoRA(BaseModel):
     dropout: float = Field(default=0.0, ge=0, lt=1, description="in supervised fine-tuning; RL scores what was sampled, without it")
 
 
-def add_adapter(model: PreTrainedModel, lora: LoRA, seed: int, base: str) -> PeftModel:
-    """Put a new adapter into the model, in place; its product is 0 at first. base: the model's public name, for the adapter's file.
+def add_adapter(model: PreTrainedModel, lora: LoRA, seed: int, base: str, revision: str | None = None) -> PeftModel:
+    """Put a new adapter into the model, in place; its product is 0 at first.
+
+    base, revision: the model's public name, and which of its versions on the hub, for the adapter's file.
 
     Raises UsageError where a target names no linear layer.
     """
@@ -47,6 +49,7 @@ def add_adapter(model: PreTrainedModel, lora: LoRA, seed: int, base: str) -> Pef
         target_modules=list(lora.targets),
         lora_dropout=lora.dropout,
         base_model_name_or_path=base,
+        revision=revision,
         task_type="CAUSAL_LM",
     )
     names = {name.rpartition(".")[2] for name, module in model.named_modules() if isinstance(module, torch.nn.Linear)}

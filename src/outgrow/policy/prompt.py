@@ -66,8 +66,8 @@ class Prompt(BaseModel):
         text = self.template or tokenizer.chat_template or ("r1" if is_r1(tokenizer) else None)
         if text is None:
             raise UsageError(
-                f"{model}: its tokenizer has no chat template; for a base model say --set prompt.template=plain, else give the "
-                "template itself in the recipe's [prompt] table"
+                f"{model}: its tokenizer has no chat template; for a base model say prompt.template='plain' in the recipe (or "
+                "--set prompt.template=plain), else give the template itself; eval, generate and chat take a recipe by --recipe"
             )
         if text == "plain":
             # A tokenizer that begins every text with its opening token begins this one with it, too.

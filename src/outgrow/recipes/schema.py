@@ -38,6 +38,7 @@ class PolicySection(_Section):
     """Which model learns: one that exists (`model`), or a micro policy made from nothing (`init`)."""
 
     model: str | None = None
+    revision: str | None = Field(default=None, description="branch, tag or commit of a hub id; left out, the newest")
     init: MicroInit | None = None
     dtype: Dtype = Field(default="float32", description="of the model's weights; adapters are float32")
     lora: LoRA | None = Field(default=None, description="train adapters only; left out, every weight learns")
@@ -46,6 +47,8 @@ class PolicySection(_Section):
     def _one_of(self) -> "PolicySection":
         if (self.model is None) == (self.init is None):
             raise ValueError("needs either model or init")
+        if self.init is not None and self.revision is not None:
+            raise ValueError("revision needs a model on the hub")
         if self.init is not None and self.lora is not None:
             raise ValueError("lora needs a model to adapt; one made from nothing learns with all its weights")
         return self
