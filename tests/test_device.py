@@ -26,12 +26,12 @@ def one_step(policy):
     engine.update(policy)
     groups = engine.generate([policy.prompt_ids(question) for question in QUESTIONS], 4, SAMPLING, [1, 2, 3])
     weighed = [[Weighed(rollout, 1.0 - index) for index, rollout in enumerate(group)] for group in groups]
-    section = LearnSection(rows_per_pass=5, kl_weight=0.1, updates_per_step=2)
+    section = LearnSection(tokens_per_pass=70, kl_weight=0.1, updates_per_step=2)
     optimizer = Optimizer(policy.model, section, 10)
-    size = PassSize(5, pytest.fail)
+    size = PassSize(70, pytest.fail)
     figures = update(policy, reference, optimizer, weighed, section, SAMPLING, 1, 0, size, lambda: None)
     flat = [rollout for group in groups for rollout in group]
-    return flat, figures, kl_to_reference(reference, flat, SAMPLING, 5)
+    return flat, figures, kl_to_reference(reference, flat, SAMPLING, 70)
 
 
 def test_a_step_of_rl_makes_every_tensor_where_the_model_is(untrained):
@@ -61,4 +61,4 @@ def test_a_step_of_sft_makes_every_tensor_where_the_model_is(untrained, tmp_path
 def test_a_slots_bytes_are_what_a_cache_takes(untrained):
     decoder = LlamaDecoder(untrained.model.config, untrained.weights())
     cache = decoder.new_cache(3, 7)
-    assert cache.keys.nbytes + cache.values.nbytes == 3 * 7 * decoder.bytes_a_slot
+    assert sum(part.nbytes for part in (*cache.keys, *cache.values)) == 3 * 7 * decoder.bytes_a_slot

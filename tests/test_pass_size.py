@@ -16,23 +16,23 @@ from outgrow.recipes.schema import LearnSection
 from outgrow.rollout import NativeEngine
 
 SAMPLING = Sampling(max_tokens=12)
-SECTION = LearnSection(updates_per_step=2, rows_per_pass=8, kl_weight=0.1)
+SECTION = LearnSection(updates_per_step=2, tokens_per_pass=400, kl_weight=0.1)
 
 
 def test_it_halves_until_it_fits_undoes_each_attempt_and_says_so():
     tried, undone, notes = [], [], []
 
-    def work(rows):
-        tried.append(rows)
-        if rows > 3:
+    def work(tokens):
+        tried.append(tokens)
+        if tokens > 300:
             raise torch.OutOfMemoryError("CUDA out of memory. Tried to allocate 2 GiB")
-        return rows
+        return tokens
 
-    size = PassSize(13, notes.append)
-    assert size.fitting(work, lambda: undone.append(len(tried))) == 3
-    assert (tried, undone) == ([13, 6, 3], [1, 2])
-    assert [re.search(r"rows_per_pass=(\d+)", note)[1] for note in notes] == ["6", "3"]
-    assert size.fitting(work) == 3, "the next step must not try in vain again"
+    size = PassSize(1000, notes.append)
+    assert size.fitting(work, 90, lambda: undone.append(len(tried))) == 250
+    assert (tried, undone) == ([1000, 500, 250], [1, 2])
+    assert [re.search(r"tokens_per_pass=(\d+)", note)[1] for note in notes] == ["500", "250"]
+    assert size.fitting(work, 90) == 250, "the next step must not try in vain again"
 
 
 def test_a_single_rollout_that_does_not_fit_is_an_error_of_one_line():
@@ -40,15 +40,15 @@ def test_a_single_rollout_that_does_not_fit_is_an_error_of_one_line():
         raise MemoryError
 
     with pytest.raises(OutgrowError, match=r"single rollout; lower sampling.max_tokens") as told:
-        PassSize(2, lambda _: None).fitting(work)
+        PassSize(200, lambda _: None).fitting(work, 110)
     assert "\n" not in str(told.value)
 
 
 def test_what_a_cpu_says_when_memory_is_out_is_understood():
-    def work(rows):
-        return torch.empty(2**50) if rows > 1 else "done"
+    def work(tokens):
+        return torch.empty(2**50) if tokens > 100 else "done"
 
-    assert PassSize(2, lambda _: None).fitting(work) == "done"
+    assert PassSize(200, lambda _: None).fitting(work, 90) == "done"
 
 
 def test_any_other_error_is_left_alone():
@@ -56,11 +56,11 @@ def test_any_other_error_is_left_alone():
         raise RuntimeError("mat1 and mat2 shapes cannot be multiplied")
 
     with pytest.raises(RuntimeError, match="mat1"):
-        PassSize(2, lambda _: None).fitting(work)
+        PassSize(200, lambda _: None).fitting(work, 90)
 
 
 def learned(policy, monkeypatch, fits):
-    """Weights after one update where only `fits(passes so far)` rows go through the model at once."""
+    """Weights after one update where only `fits(passes so far)` completions go through the model at once."""
     engine = NativeEngine()
     engine.update(policy)
     prompts = [policy.prompt_ids(question) for question in ("1+2=?", "clock 12: 3+11=?", "roman XIV=?", "9-4=?")]
@@ -68,16 +68,16 @@ def learned(policy, monkeypatch, fits):
     weighed = [[Weighed(rollout, float(index % 2) - 0.4) for index, rollout in enumerate(group)] for group in groups]
     backward, passes = updating._backward, []
 
-    def short_of_memory(policy, reference, batch, *rest):
-        found = backward(policy, reference, batch, *rest)  # the gradient is there when the error comes, as it may be
-        passes.append(len(batch))
-        if len(batch) > fits(len(passes)):
+    def short_of_memory(policy, reference, rows, *rest):
+        found = backward(policy, reference, rows, *rest)  # the gradient is there when the error comes
+        passes.append(len(rows))
+        if len(rows) > fits(len(passes)):
             raise torch.OutOfMemoryError("CUDA out of memory")
         return found
 
     monkeypatch.setattr(updating, "_backward", short_of_memory)
     optimizer, notes = Optimizer(policy.model, SECTION, 10), []
-    size = PassSize(SECTION.rows_per_pass, notes.append)
+    size = PassSize(SECTION.tokens_per_pass, notes.append)
     figures = update(policy, frozen_copy(policy), optimizer, weighed, SECTION, SAMPLING, 1, 0, size, lambda: None)
     monkeypatch.undo()
     return {name: weight.detach().clone() for name, weight in policy.model.named_parameters()}, figures, notes
@@ -85,14 +85,16 @@ def learned(policy, monkeypatch, fits):
 
 def test_an_update_short_of_memory_moves_the_weights_as_one_that_is_not(shipped, monkeypatch):
     whole, figures, quiet = learned(load_policy("micro-base"), monkeypatch, fits=lambda _: 8)
-    parts, same, notes = learned(load_policy("micro-base"), monkeypatch, fits=lambda _: 3)
-    assert (len(quiet), len(notes)) == (0, 2)
+    parts, same, notes = learned(load_policy("micro-base"), monkeypatch, fits=lambda _: 1)
+    assert (len(quiet), len(notes)) == (0, 4)
     assert same == pytest.approx(figures, rel=1e-4, abs=1e-6)
-    moved = 0.0
+    apart = moved = 0.0
     for name, weight in whole.items():
-        torch.testing.assert_close(parts[name], weight, rtol=0, atol=1e-5, msg=name)
-        moved = max(moved, float((weight - shipped.model.state_dict()[name]).abs().max()))
+        apart += float((parts[name] - weight).square().sum())
+        moved += float((weight - shipped.model.state_dict()[name]).square().sum())
+    # Not element by element: AdamW takes a gradient of pure rounding as far as any other.
     assert moved > 1e-4
+    assert apart < 1e-4 * moved
 
 
 def test_memory_that_ends_between_two_updates_of_a_step_spoils_it(monkeypatch):

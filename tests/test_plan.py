@@ -25,6 +25,7 @@ from outgrow.plan.seconds import seconds
 from outgrow.plan.shape import adapter_parameters, key_value_bytes, parameters
 from outgrow.plan.work import ENGINE_ROWS, KL_ROLLOUTS, work_of
 from outgrow.policy import Policy, Sampling, completion_logprobs
+from outgrow.policy.branches import lay_out, states
 from outgrow.recipes import load_recipe, parse_recipe
 from outgrow.recipes.schema import LoRA, PolicySection
 from outgrow.rollout import NativeEngine
@@ -54,7 +55,7 @@ ASSUMED = Assumptions(prompt_tokens=256, completion_share=0.5, usable_memory=0.9
 def real(**changes):
     """A recipe with the settings of the experiment that the project starts from."""
     policy = {"model": R1, "dtype": "bfloat16", "lora": {"rank": 64}}
-    learn = {"steps": 418, "problems_per_step": 4, "group_size": 7, "rows_per_pass": 4}
+    learn = {"steps": 418, "problems_per_step": 4, "group_size": 7, "tokens_per_pass": 13824}
     sampling = {"max_tokens": 3200, "temperature": 0.6, "top_p": 0.95}
     sections = {"policy": policy, "learn": learn, "sampling": sampling}
     for path, value in changes.items():
@@ -105,9 +106,9 @@ def test_adapters_are_those_of_peft(name):
 # Memory
 
 
-def saved_bytes(model):
-    """Bytes that autograd keeps of a forward pass over two rows of 100 and 60 tokens, weights left out."""
-    decoder = (model.get_base_model() if hasattr(model, "get_base_model") else model).base_model
+def saved_bytes(model, tokenizer):
+    """Bytes that autograd keeps of two prompts of 40 tokens and two rollouts of 60 on each, weights left out."""
+    policy = Policy(model.get_base_model() if hasattr(model, "get_base_model") else model, tokenizer)
     weights = {weight.untyped_storage().data_ptr() for weight in model.parameters()}
     kept = {}
 
@@ -117,35 +118,43 @@ def saved_bytes(model):
             kept[storage.data_ptr()] = storage.nbytes()
         return tensor
 
-    attention = torch.ones(2, 100, dtype=torch.long)
-    attention[1, 60:] = 0
+    completions = [[5] * 61, [5] * 61, [5] * 31, [5] * 61]
     with torch.autograd.graph.saved_tensors_hooks(keep, lambda tensor: tensor):
-        state = decoder(input_ids=torch.zeros_like(attention), attention_mask=attention, use_cache=False)
-    assert state.last_hidden_state.requires_grad
+        state = states(policy.model, lay_out([[3] * 40, [4] * 40], [0, 0, 1, 1], completions, model.device))
+    assert state.requires_grad
     return sum(kept.values())
 
 
 def small_work(config, dtype, lora):
-    recipe = real(policy__dtype=dtype, policy__lora=lora, learn__rows_per_pass=2, sampling__max_tokens=60)
-    return work_of(recipe, shape_from_config(config, "it"), ASSUMED.model_copy(update={"prompt_tokens": 40}))
+    recipe = real(
+        policy__dtype=dtype,
+        policy__lora=lora,
+        learn__problems_per_step=2,
+        learn__group_size=2,
+        learn__tokens_per_pass=320,
+        sampling__max_tokens=60,
+    )
+    work = work_of(recipe, shape_from_config(config, "it"), ASSUMED.model_copy(update={"prompt_tokens": 40}))
+    assert (work.read, work.learned, work.passes) == (2, 4, 1)
+    return work
 
 
 @pytest.mark.parametrize("dtype", ["float32", "bfloat16"])
 @pytest.mark.parametrize("name", ["llama, untied", "qwen2, tied"])
-def test_activations_are_what_autograd_keeps(name, dtype):
+def test_activations_are_what_autograd_keeps(untrained, name, dtype):
     config = CONFIGS[name]
     model = AutoModelForCausalLM.from_config(config).to(getattr(torch, dtype))
     counted = activations(small_work(config, dtype, None), shape_from_config(config, name))
-    assert saved_bytes(model) == pytest.approx(counted, rel=0.03)
+    assert saved_bytes(model, untrained.tokenizer) == pytest.approx(counted, rel=0.03)
 
 
-def test_activations_under_adapters_are_what_autograd_keeps():
+def test_activations_under_adapters_are_what_autograd_keeps(untrained):
     peft = pytest.importorskip("peft")
     config = CONFIGS["llama, tied"]
     model = AutoModelForCausalLM.from_config(config).to(torch.bfloat16)
     model = peft.get_peft_model(model, peft.LoraConfig(r=8, target_modules=list(TARGETS)))
     counted = activations(small_work(config, "bfloat16", {"rank": 8}), shape_from_config(config, "it"))
-    assert saved_bytes(model) == pytest.approx(counted, rel=0.08)
+    assert saved_bytes(model, untrained.tokenizer) == pytest.approx(counted, rel=0.08)
 
 
 class Peak(TorchDispatchMode):
@@ -172,11 +181,16 @@ class Peak(TorchDispatchMode):
 
 @pytest.mark.parametrize("top_p", [1.0, 0.95])
 def test_log_probabilities_take_what_is_counted(untrained, top_p):
-    vocabulary, tokens, rows = 10_000, 80, 3
-    config = LlamaConfig(**{**SMALL, "hidden_size": 16, "intermediate_size": 16, "num_hidden_layers": 1, "vocab_size": vocabulary})
+    vocabulary, tokens, rows = 60_000, 80, 3
+    config = LlamaConfig(**{**SMALL, "hidden_size": 8, "intermediate_size": 8, "num_hidden_layers": 1, "vocab_size": vocabulary})
     policy = Policy(AutoModelForCausalLM.from_config(config).eval(), untrained.tokenizer)
+    policy.model.get_output_embeddings().requires_grad_(False)  # its gradient is counted elsewhere
     recipe = real(
-        learn__rows_per_pass=rows, sampling__max_tokens=tokens, sampling__top_p=top_p, policy__dtype="float32", policy__lora=None
+        learn__tokens_per_pass=rows * tokens + 256,
+        sampling__max_tokens=tokens,
+        sampling__top_p=top_p,
+        policy__dtype="float32",
+        policy__lora=None,
     )
     shape = shape_from_config(config, "it")
     counted = parts(work_of(recipe, shape, ASSUMED), shape)[-1].learning
@@ -196,10 +210,12 @@ def test_memory_by_hand():
     # 64 · (in + out) over q, k, v, o, gate, up, down in 28 layers: 73,859,072 adapter parameters in float32.
     assert found["adapters"].learning == found["gradients"].learning == 4 * 73_859_072
     assert found["AdamW moments"].learning == 8 * 73_859_072
-    # Keys and values: 2 · 28 layers · 2 heads · 128 · 2 bytes a token; 28 rollouts of 256 + 3200 tokens, 2.2 times.
+    # Keys and values: 2 · 28 layers · 2 heads · 128 · 2 bytes a token; 28 rollouts of 256 + 3200 tokens.
     assert key_value_bytes(shape, 2) == 28_672
-    assert found["keys and values, 28 rollouts"].generating == pytest.approx(2.2 * 28 * 3456 * 28_672)
-    assert found["logits and log-probabilities"].learning == 33 * 4 * 3200 * 151_936
+    assert found["keys and values, 28 rollouts"].generating == 28 * 3456 * 28_672
+    # 2^25 bytes hold 55 tokens' logits at a time; each token's slope is 1536 wide. Four rollouts fit, and their prompt.
+    assert (work.read, work.learned) == (1, 4)
+    assert found["logits and log-probabilities"].learning == 33 * 55 * 151_936 + 2 * 4 * 3200 * 1536
 
 
 def test_full_fine_tuning_holds_a_reference_and_moments_of_every_weight():
@@ -243,9 +259,11 @@ def test_seconds_by_hand():
     cache = 28 * 1600 * (256 + 800) * 28_672
     assert found.generation == pytest.approx((weights + cache) / 500e9)
     # All 28 rollouts are measured against the reference, so three forward passes' worth, and the adapters' own six.
-    layers, head, length = 1_543_712_768 - 233_373_696, 233_373_696, 1856
-    forward = 28 * (2 * layers * length + 2 * head * 1600 + 4 * 28 * 1536 * length**2)
-    assert found.learning == pytest.approx((3 * forward + 6 * 73_859_072 * 28 * length) / 50e12)
+    # Four prompts of 256 tokens, and 28 completions of 1600 that attend to them as well.
+    layers, head = 1_543_712_768 - 233_373_696, 233_373_696
+    forward = 4 * (2 * layers * 256 + 4 * 28 * 1536 * 256**2)
+    forward += 28 * (2 * (layers + head) * 1600 + 4 * 28 * 1536 * 1600 * 1856)
+    assert found.learning == pytest.approx((3 * forward + 6 * 73_859_072 * (4 * 256 + 28 * 1600)) / 50e12)
     # Launches: 3200 token steps, and 7 passes of three, through 28 layers.
     slower = seconds(work, shape, gpu(launch_ms=1.0), completion=1600)
     assert slower.generation - found.generation == pytest.approx(3200 * 28 * 1e-3)
@@ -265,7 +283,7 @@ def test_float32_learns_at_the_float32_rate():
 @given(problems=st.integers(1, 200), more=st.integers(1, 100), group=st.integers(2, 64), rows=st.integers(1, 64))
 def test_more_rollouts_are_never_cheaper(problems, more, group, rows):
     few, many = (
-        real(learn__problems_per_step=count, learn__group_size=group, learn__rows_per_pass=rows)
+        real(learn__problems_per_step=count, learn__group_size=group, learn__tokens_per_pass=rows * 500)
         for count in (problems, problems + more)
     )
     assert needed(few) <= needed(many)
@@ -277,7 +295,7 @@ def test_more_rollouts_are_never_cheaper(problems, more, group, rows):
 
 @given(rows=st.integers(1, 64), limit=st.integers(16, 8000), memory=st.integers(4, 400))
 def test_the_flag_agrees_with_the_sum_and_the_change_is_the_least(rows, limit, memory):
-    recipe = real(learn__rows_per_pass=rows, learn__problems_per_step=16, sampling__max_tokens=limit)
+    recipe = real(learn__tokens_per_pass=rows * 500, learn__problems_per_step=16, sampling__max_tokens=limit)
     card = gpu(memory_gb=memory)
     market = load_market().model_copy(update={"gpu": (card,)})
     plan = plan_recipe(recipe, market)
@@ -294,10 +312,10 @@ def test_the_flag_agrees_with_the_sum_and_the_change_is_the_least(rows, limit, m
 
 def test_a_change_is_the_mildest_that_does():
     recipe = real(policy__lora=None, policy__dtype="float32")
-    assert remedy(recipe, lambda r: r.learn.rows_per_pass <= 3) == {"learn.rows_per_pass": 3}
+    assert remedy(recipe, lambda r: r.learn.tokens_per_pass <= 3000) == {"learn.tokens_per_pass": 3000}
     assert remedy(recipe, lambda r: r.learn.problems_per_step <= 2) == {"learn.problems_per_step": 2}
-    both = remedy(recipe, lambda r: r.learn.rows_per_pass <= 2 and r.sampling.max_tokens <= 999)
-    assert both == {"learn.rows_per_pass": 2, "sampling.max_tokens": 999}
+    both = remedy(recipe, lambda r: r.learn.tokens_per_pass <= 2000 and r.sampling.max_tokens <= 999)
+    assert both == {"learn.tokens_per_pass": 2000, "sampling.max_tokens": 999}
     assert remedy(recipe, lambda r: r.policy.dtype == "bfloat16") == {"policy.dtype": "bfloat16"}
     assert remedy(recipe, lambda r: r.policy.lora is not None) == {"policy.lora.rank": 16}
     assert remedy(recipe, lambda r: False) is None
@@ -336,10 +354,10 @@ def test_a_run_that_does_not_fit_is_told_what_would(outgrow):
     code, printed, _ = outgrow("plan", "micro", *model)
     assert code == 0
     assert "73,859,072 parameters, 4.0%" in printed
-    (line,) = [line for line in printed.splitlines() if line.startswith("H100: does not fit")]
+    (line,) = [line for line in printed.splitlines() if line.startswith("L40S: does not fit")]
     told = re.findall(r"--set|[a-z_.]+=\d+", line)
     _, printed, _ = outgrow("plan", "micro", *model, *told)
-    assert "H100: does not fit" not in printed
+    assert "L40S: does not fit" not in printed
 
 
 def own_gpus():

@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from ..recipes import RLRecipe
 
 
-@app.command(epilog=example("outgrow plan micro", "outgrow plan mine.toml --set learn.rows_per_pass=4"))
+@app.command(epilog=example("outgrow plan micro", "outgrow plan mine.toml --set learn.tokens_per_pass=8192"))
 def plan(
     recipe: Annotated[str, typer.Argument(help="A shipped recipe's name, or a .toml file.")],
     gpus: Annotated[
@@ -107,7 +107,7 @@ def _assumptions(recipe: "RLRecipe", plan: "Plan", market: "Market") -> list[str
         f"the native engine, {work.decoded} rollouts at a time, from its own copy of the weights, at {bandwidth} of the bandwidth",
         f"learning at {rate} of the {recipe.policy.dtype} rate, on every group, though one whose rewards are all equal is left out",
         f"{reference} for a reference policy, nothing recomputed in the backward pass, and the KL divergence measured "
-        "learn.rows_per_pass rollouts at a time",
+        "learn.tokens_per_pass tokens at a time",
         f"{assumed.usable_memory:.0%} of a GPU's memory to be had",
         "nothing for evaluation, verification, checkpoints, loading and installing: they come on top",
         "efficiencies and prices that are rules of thumb (outgrow has not been measured on a GPU yet): put your own in a copy of "

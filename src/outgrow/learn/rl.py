@@ -26,6 +26,7 @@ from ..verify import Attempt, Verdict, Verifier
 from .job import StepResult
 from .optimizer import Optimizer
 from .pass_size import PassSize
+from .passes import longest
 from .sources import distinct, shares, training_problems
 from .update import Weighed, kl_to_reference, update
 
@@ -42,7 +43,7 @@ class RLJob:
         self.reference = reference
         self.steps = recipe.learn.steps
         self.optimizer = Optimizer(policy.model, recipe.learn, self.steps)
-        self.size = PassSize(recipe.learn.rows_per_pass, note)
+        self.size = PassSize(recipe.learn.tokens_per_pass, note)
         self.engine = NativeEngine()
         self.verifier = Verifier(recipe.verify.extract, recipe.verify.exact)
         self.shares = shares(recipe.learn.problems_per_step, [source.weight for source in recipe.problems])
@@ -115,7 +116,8 @@ class RLJob:
             if informative
         ]
         metrics |= self._describe(groups, parts, rewards_PG, len(weighed))
-        metrics["kl"] = self.size.fitting(partial(kl_to_reference, self.reference, _spread(groups, _KL_ROLLOUTS), recipe.sampling))
+        some = _spread(groups, _KL_ROLLOUTS)
+        metrics["kl"] = self.size.fitting(partial(kl_to_reference, self.reference, some, recipe.sampling), longest(some))
         if not math.isfinite(metrics["kl"]):
             raise NotFiniteError(f"step {step}: the policy's log-probabilities are not finite; {self.optimizer.advice()}")
         warning = self._check(metrics, step)

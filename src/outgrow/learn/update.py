@@ -1,6 +1,6 @@
 """One step's learning: rollouts with advantages in, weights moved, a few figures out."""
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import partial
 
@@ -15,6 +15,7 @@ from ..rollout import Rollout
 from .losses import policy_loss, token_weights
 from .optimizer import Optimizer
 from .pass_size import PassSize
+from .passes import Row, longest, passes
 
 
 @dataclass(frozen=True)
@@ -39,7 +40,7 @@ def update(
 ) -> dict[str, float]:
     """Move the policy's weights by `section.updates_per_step` optimizer steps over these groups, each on a share of them.
 
-    Old log-probabilities are the engine's. size: rollouts in one forward and backward pass. poll is called between passes until
+    Old log-probabilities are the engine's. size: tokens in one forward and backward pass. poll is called between passes until
     the first optimizer step, so that an interrupted call has either moved nothing or finishes. Returns the step's figures.
     Raises OutgrowError where memory does not suffice for one rollout, SpoiledError where some weights have moved by then.
     """
@@ -48,10 +49,10 @@ def update(
     updates = min(section.updates_per_step, len(order))
     figures: dict[str, float] = {}
     for index in range(updates):
-        rows = [row for group in order[index::updates] for row in group]
+        rows = _rows(order[index::updates], section, sampling)
         work = partial(_accumulate, policy, reference, rows, section, sampling, poll if index == 0 else _go_on)
         try:
-            found = size.fitting(work, optimizer.clear)
+            found = size.fitting(work, longest([row.rollout for group in rows for row in group]), optimizer.clear)
         except OutgrowError as error:
             raise (error if index == 0 else SpoiledError(str(error))) from error
         found["grad_norm"], found["lr"] = optimizer.step(step)
@@ -68,65 +69,62 @@ def _go_on() -> None:
     """The weights have moved, so the step in hand can no longer be dropped."""
 
 
+def _rows(groups: Sequence[Sequence[Weighed]], section: LearnSection, sampling: Sampling) -> list[list[Row]]:
+    """With the weight of each one's tokens among all of these."""
+    lengths = torch.tensor([len(row.rollout.completion_ids) for group in groups for row in group], device="cpu")
+    weights = iter(token_weights(lengths, section.averaging, sampling.max_tokens).tolist())
+    return [[Row(row.rollout, row.advantage, next(weights)) for row in group] for group in groups]
+
+
 def _accumulate(
     policy: Policy,
     reference: Policy,
-    rows: list[Weighed],
+    groups: list[list[Row]],
     section: LearnSection,
     sampling: Sampling,
     poll: Callable[[], None],
-    rows_per_pass: int,
+    tokens: int,
 ) -> dict[str, float]:
     """The gradient of the loss over these rows, added to the weights' own pass by pass, and figures of the whole."""
     totals = dict.fromkeys(("loss", "clip_low", "clip_high", "entropy", "gap_mean"), 0.0)
-    gap_max = 0.0
-    for weights_B, batch in _passes(rows, rows_per_pass, section, sampling, policy.model.device):
+    gaps: list[Tensor] = []
+    for rows in passes(groups, tokens):
         poll()
-        part = _backward(policy, reference, batch, weights_B, section, sampling)
-        gap_max = max(gap_max, part.pop("gap_max"))
+        part, gap_N = _backward(policy, reference, rows, section, sampling)
+        gaps.append(gap_N)
         for name, value in part.items():
             totals[name] += value
-    return {**totals, "gap_max": gap_max}
-
-
-def _passes(
-    rows: list[Weighed], rows_per_pass: int, section: LearnSection, sampling: Sampling, device: torch.device
-) -> Iterator[tuple[Tensor, list[Weighed]]]:
-    """Batches of rows of like length (little padding), longest first (memory peaks at once), with their token weights."""
-    rows = sorted(rows, key=lambda row: len(row.rollout.prompt_ids) + len(row.rollout.completion_ids), reverse=True)
-    lengths = torch.tensor([len(row.rollout.completion_ids) for row in rows], device=device)
-    weights = token_weights(lengths, section.averaging, sampling.max_tokens)
-    for first in range(0, len(rows), rows_per_pass):
-        chosen = slice(first, first + rows_per_pass)
-        yield weights[chosen], rows[chosen]
+    gap_N = torch.cat(gaps)
+    return {**totals, "gap_p99": gap_N.quantile(0.99).item(), "gap_max": gap_N.max().item()}
 
 
 def _backward(
-    policy: Policy, reference: Policy, batch: list[Weighed], weights_B: Tensor, section: LearnSection, sampling: Sampling
-) -> dict[str, float]:
-    prompts = [row.rollout.prompt_ids for row in batch]
-    completions = [row.rollout.completion_ids for row in batch]
+    policy: Policy, reference: Policy, rows: list[Row], section: LearnSection, sampling: Sampling
+) -> tuple[dict[str, float], Tensor]:
+    """One pass: its share of the gradient, its share of the figures, and each token's gap between engine and learner."""
+    prompts = [row.rollout.prompt_ids for row in rows]
+    completions = [row.rollout.completion_ids for row in rows]
     logprobs_BT, entropy_BT, mask_BT = completion_logprobs(policy, prompts, completions, sampling)
-    old_BT = _drawn([row.rollout for row in batch], mask_BT)
-    weights_BT = weights_B.unsqueeze(-1) * mask_BT
+    old_BT = _drawn([row.rollout for row in rows], mask_BT)
+    weights_BT = torch.tensor([row.weight for row in rows], device=mask_BT.device).unsqueeze(-1) * mask_BT
     reference_BT = None
     if section.kl_weight > 0:
         with torch.no_grad():
             reference_BT = completion_logprobs(reference, prompts, completions, sampling)[0]
-    advantages_B = torch.tensor([row.advantage for row in batch], device=logprobs_BT.device)
+    advantages_B = torch.tensor([row.advantage for row in rows], device=logprobs_BT.device)
     result = policy_loss(
         logprobs_BT, old_BT, advantages_B, weights_BT, section.clip_low, section.clip_high, reference_BT, section.kl_weight
     )
     result.loss.backward()
     gap_BT = (logprobs_BT.detach() - old_BT).abs()
-    return {
+    figures = {
         "loss": result.loss.item(),
         "clip_low": result.clipped_low.item(),
         "clip_high": result.clipped_high.item(),
         "entropy": (weights_BT * entropy_BT).sum().item(),
         "gap_mean": (weights_BT * gap_BT).sum().item(),
-        "gap_max": gap_BT.max().item(),
     }
+    return figures, gap_BT[mask_BT > 0]
 
 
 def _drawn(rollouts: Sequence[Rollout], mask_BT: Tensor) -> Tensor:
@@ -136,11 +134,14 @@ def _drawn(rollouts: Sequence[Rollout], mask_BT: Tensor) -> Tensor:
 
 
 @torch.no_grad()
-def kl_to_reference(reference: Policy, rollouts: Sequence[Rollout], sampling: Sampling, rows_per_pass: int) -> float:
-    """Mean KL(policy ‖ reference) per token, estimated (k3) on rollouts that the policy itself drew."""
+def kl_to_reference(reference: Policy, rollouts: Sequence[Rollout], sampling: Sampling, tokens: int) -> float:
+    """Mean KL(policy ‖ reference) per token, estimated (k3) on rollouts that the policy itself drew. tokens: in one pass."""
     total = 0.0
-    for first in range(0, len(rollouts), rows_per_pass):
-        batch = rollouts[first : first + rows_per_pass]
+    groups: dict[tuple[int, ...], list[Row]] = {}
+    for rollout in rollouts:
+        groups.setdefault(tuple(rollout.prompt_ids), []).append(Row(rollout, 0.0, 0.0))
+    for rows in passes(list(groups.values()), tokens):
+        batch = [row.rollout for row in rows]
         theirs_BT, _, mask_BT = completion_logprobs(
             reference, [r.prompt_ids for r in batch], [r.completion_ids for r in batch], sampling
         )

@@ -2,17 +2,14 @@
 
 from dataclasses import dataclass
 
+from ..policy.head import tokens_at_once
 from .shape import Shape, head_parameters, key_value_bytes, layer_parameters, parameters
 from .work import Work, learning_parameters
 
 _FLOAT = 4
-# Bytes for each (token, vocabulary entry) pair while log-probabilities are taken: logits, log-probabilities, and three
-# passing tensors for the entropy, all float32; top-k and top-p sort, which brings the order (int64) and its like with it.
-_PAIR, _PAIR_SORTED = 20, 33
-# Of these the backward pass needs the log-probabilities (and which were cut off, a byte each).
-_KEPT, _KEPT_SORTED = 4, 5
-# Finished rows leave the batch by a copy of what stays: 0.8 of the cache, beside it, with half of that again in passing.
-_CACHE_COPIES = 1 + 0.8 * 1.5
+# Bytes for each (token, vocabulary entry) pair while log-probabilities are taken: logits, the same over the
+# temperature, and log-probabilities, all float32; top-k and top-p sort, which brings the order (int64) and its like with it.
+_PAIR, _PAIR_SORTED = 12, 33
 
 
 @dataclass(frozen=True)
@@ -40,7 +37,7 @@ def parts(work: Work, shape: Shape) -> list[Part]:
         Part("adapters", adapter, adapter),
         Part("AdamW moments", 2 * trained, 2 * trained),
         Part("gradients", 0, trained),
-        Part(f"keys and values, {work.decoded} rollouts", cache * _CACHE_COPIES, 0),
+        Part(f"keys and values, {work.decoded} rollouts", cache, 0),
         Part(f"activations, {work.learned} rollouts", 0, activations(work, shape)),
         Part("logits and log-probabilities", *_logits(work, shape)),
     ]
@@ -49,18 +46,20 @@ def parts(work: Work, shape: Shape) -> list[Part]:
 def activations(work: Work, shape: Shape) -> float:
     """Bytes that the forward pass of one learning pass keeps for its backward pass (PyTorch without recomputation).
 
-    Each token, in each layer: the inputs of both norms in float32; queries, keys and values spread over all heads, the
-    attention's output twice, and a row of the mask; gate, its activation, and up; and what the gradients of the weights
-    need, which is the inputs of the linear layers and of the norms' gains, or for adapters a float32 copy of each adapted
-    layer's input with the low-rank product.
+    Each token, in each layer: the inputs of both norms in float32; the attention's output; gate, its activation, and up; and
+    what the gradients of the weights need, which is the inputs of the linear layers and of the norms' gains, or for adapters a
+    float32 copy of each adapted layer's input with the low-rank product. Attention, for prompts and then for rollouts: the
+    queries and the output, and the keys and values, spread over all heads, of what is looked at.
     """
-    length = work.prompt + work.limit
-    token = 8 * shape.hidden + work.width * (5 * shape.attention + length + 3 * shape.feed_forward)
+    prompts, completions = work.read * work.prompt, work.learned * work.limit
+    token = 8 * shape.hidden + work.width * (shape.attention + 3 * shape.feed_forward)
     if work.adapter is None:
         token += work.width * (4 * shape.hidden + shape.feed_forward)
     else:
         token += sum(_FLOAT * (inputs + work.rank) for inputs, _ in work.adapted)
-    return work.learned * length * shape.layers * token
+    looked_at = prompts + work.learned * (work.prompt + work.limit)
+    attention = 2 * work.width * shape.attention * (prompts + completions + looked_at)
+    return shape.layers * ((prompts + completions) * token + attention)
 
 
 def peak(found: list[Part]) -> float:
@@ -69,7 +68,8 @@ def peak(found: list[Part]) -> float:
 
 
 def _logits(work: Work, shape: Shape) -> tuple[float, float]:
-    pair, kept = (_PAIR_SORTED, _KEPT_SORTED) if work.truncates else (_PAIR, _KEPT)
-    # The reference's pass comes while the policy's waits for its backward pass.
-    learning = pair + (kept if work.against_reference else 0)
-    return work.decoded * shape.vocabulary * pair, work.learned * work.limit * shape.vocabulary * learning
+    """While generating, of a token of each rollout; while learning, of a few tokens at a time, and each token's slope."""
+    pair = _PAIR_SORTED if work.truncates else _PAIR
+    at_once = min(work.learned * work.limit, tokens_at_once(shape.vocabulary))
+    learning = at_once * shape.vocabulary * pair + work.learned * work.limit * shape.hidden * work.width
+    return work.decoded * shape.vocabulary * (pair + _FLOAT), learning

@@ -8,14 +8,14 @@ from ..recipes import RLRecipe
 
 Changes = dict[str, Any]  # recipe key -> value
 
-_ROWS = "learn.rows_per_pass"
-# What is lowered where rows_per_pass, which costs no learning, is not enough; and how far, as a share of what it is.
+_TOKENS = "learn.tokens_per_pass"
+# What is lowered where tokens_per_pass, which costs no learning, is not enough; and how far, as a share of what it is.
 _LOWERED = (("learn.problems_per_step", 0.0), ("sampling.max_tokens", 0.25))
 _RANK = LoRA().rank
 
 
 def remedy(recipe: RLRecipe, fits: Callable[[RLRecipe], bool]) -> Changes | None:
-    """Changes after which `fits`: rows_per_pass lowered, else another setting with it, each no more than it must; where that
+    """Changes after which `fits`: tokens_per_pass lowered, else another setting with it, each no more than it must; where that
     is not enough, the same with bfloat16 weights, with adapters, and with both. None where nothing tried is enough.
 
     fits must not turn false when one of these settings falls.
@@ -23,13 +23,13 @@ def remedy(recipe: RLRecipe, fits: Callable[[RLRecipe], bool]) -> Changes | None
     bfloat16: Changes = {} if recipe.policy.dtype == "bfloat16" else {"policy.dtype": "bfloat16"}
     adapters: Changes = {} if recipe.policy.lora else {"policy.lora.rank": _RANK}
     for start in ({}, bfloat16, adapters, bfloat16 | adapters):
-        found = _least(recipe, start, _ROWS, 0.0, fits)
+        found = _least(recipe, start, _TOKENS, 0.0, fits)
         if found is not None:
             return found
         for key, floor in _LOWERED:
-            found = _least(recipe, {**start, _ROWS: 1}, key, floor, fits)
+            found = _least(recipe, {**start, _TOKENS: 1}, key, floor, fits)
             if found is not None:
-                return _least(recipe, found, _ROWS, 0.0, fits)
+                return _least(recipe, found, _TOKENS, 0.0, fits)
     return None
 
 

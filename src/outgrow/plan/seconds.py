@@ -37,7 +37,8 @@ def generation_seconds(work: Work, shape: Shape, gpu: GPU, completion: float) ->
     weights = token_steps * (layer_parameters(shape) + head_parameters(shape)) * work.width
     cache = work.rollouts * completion * (work.prompt + completion / 2) * key_value_bytes(shape, work.width)
     # A group shares its prompt's pass.
-    operations = _forward(work.problems, work.prompt, 0, shape) + _forward(work.rollouts, completion, completion, shape)
+    operations = _forward(work.problems, work.prompt, 0, shape)
+    operations += _forward(work.rollouts, completion, completion, shape, work.prompt)
     slower = max((weights + cache) / (gpu.bandwidth_gb_s * 1e9 * gpu.bandwidth_efficiency), operations / _rate(gpu, work))
     return slower + token_steps * shape.layers * gpu.launch_ms / 1e3
 
@@ -45,21 +46,23 @@ def generation_seconds(work: Work, shape: Shape, gpu: GPU, completion: float) ->
 def learning_seconds(work: Work, shape: Shape, gpu: GPU, completion: float) -> float:
     """A forward pass is 2 operations a weight and token; its backward pass 2 for the gradient of what came in and 2 for that
     of the weight (6 in all, arXiv 2001.08361, section 2.1). Frozen weights spare the last (4 in all); adapters take all 6 of
-    their own. A pass of the reference policy is a forward pass.
+    their own. A pass of the reference policy is a forward pass. A group shares its prompt's pass.
     """
-    forward = _forward(work.rollouts, work.prompt + completion, completion, shape)
+    forward = _forward(work.problems, work.prompt, 0, shape) + _forward(work.rollouts, completion, completion, shape, work.prompt)
     measured = min(KL_ROLLOUTS, work.rollouts) / work.rollouts
+    tokens = work.problems * work.prompt + work.rollouts * completion
     forwards = (3 if work.adapter is None else 2) + measured + work.against_reference
-    operations = forwards * forward + 6 * (work.adapter or 0) * work.rollouts * (work.prompt + completion)
+    operations = forwards * forward + 6 * (work.adapter or 0) * tokens
     return operations / _rate(gpu, work) + work.passes * shape.layers * _LAUNCHES * gpu.launch_ms / 1e3
 
 
-def _forward(rows: int, length: float, predicted: float, shape: Shape) -> float:
-    """Operations of a forward pass over rows of `length` tokens, `predicted` of which go through the output layer.
+def _forward(rows: int, length: float, predicted: float, shape: Shape, before: float = 0) -> float:
+    """Operations of a forward pass over rows of `length` tokens, `predicted` of which go through the output layer, and which
+    attend to `before` tokens more.
 
     Attention's two products are counted over the whole square, since the mask hides half of it without saving it.
     """
-    attention = 4 * shape.layers * shape.attention * length * length
+    attention = 4 * shape.layers * shape.attention * length * (before + length)
     return rows * (2 * layer_parameters(shape) * length + 2 * head_parameters(shape) * predicted + attention)
 
 

@@ -24,6 +24,7 @@ class Work:
     limit: int  # longest completion
     completion: float  # mean completion
     decoded: int  # rollouts decoded at the same time
+    read: int  # prompts in one learning pass
     learned: int  # rollouts in one learning pass
     passes: int  # learning passes
     width: int
@@ -51,6 +52,7 @@ def work_of(recipe: RLRecipe, shape: Shape, assumptions: Assumptions) -> Work:
     rollouts = learn.problems_per_step * learn.group_size
     updates = min(learn.updates_per_step, learn.problems_per_step)
     share = math.ceil(learn.problems_per_step / updates) * learn.group_size  # rollouts of one optimizer step
+    learned = _rows_in(learn.tokens_per_pass, prompt, limit, learn.group_size, share)
     return Work(
         steps=learn.steps,
         problems=learn.problems_per_step,
@@ -59,8 +61,9 @@ def work_of(recipe: RLRecipe, shape: Shape, assumptions: Assumptions) -> Work:
         limit=limit,
         completion=limit * assumptions.completion_share,
         decoded=min(rollouts, max(1, ENGINE_ROWS // learn.group_size) * learn.group_size),
-        learned=min(learn.rows_per_pass, share),
-        passes=updates * math.ceil(share / learn.rows_per_pass),
+        read=math.ceil(learned / learn.group_size),
+        learned=learned,
+        passes=updates * math.ceil(share / learned),
         width=2 if recipe.policy.dtype == "bfloat16" else 4,
         truncates=recipe.sampling.truncates,
         against_reference=learn.kl_weight > 0,
@@ -68,6 +71,12 @@ def work_of(recipe: RLRecipe, shape: Shape, assumptions: Assumptions) -> Work:
         rank=lora.rank if lora else 0,
         adapted=tuple(adapted(shape, lora.targets)) if lora else (),
     )
+
+
+def _rows_in(tokens: int, prompt: int, limit: int, group: int, most: int) -> int:
+    """The rollouts that a pass over so many tokens holds, with each group's prompt once; one at least."""
+    whole, rest = divmod(tokens, prompt + group * limit)
+    return max(1, min(most, whole * group + max(0, rest - prompt) // limit))
 
 
 def learning_parameters(work: Work, shape: Shape) -> int:

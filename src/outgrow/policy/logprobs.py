@@ -1,11 +1,16 @@
 """Log-probabilities of given completions under the learner's policy, with gradient."""
 
+from __future__ import annotations
+
 from collections.abc import Sequence
 
 import torch
 from torch import Tensor
 
-from .distribution import Sampling, log_distribution
+from ..errors import UsageError
+from .branches import lay_out, states
+from .distribution import Sampling
+from .head import token_logprobs
 from .policy import Policy
 
 
@@ -14,30 +19,35 @@ def completion_logprobs(
 ) -> tuple[Tensor, Tensor, Tensor]:
     """Log-probabilities of each completion token, and the entropy of the distribution it was drawn from.
 
-    prompts, completions: B lists of token ids; completions must not be empty.
+    prompts, completions: B lists of token ids; completions must not be empty. A prompt that several rows share is run once.
     Returns logprobs_BT, entropy_BT (nats, no gradient) and mask_BT (1 where a completion has a token), T the longest
     completion. Values where the mask is 0 are 0.
     """
     device = policy.model.device
-    tokens_BS, attention_BS = pad_right([[*p, *c] for p, c in zip(prompts, completions, strict=True)], policy.pad_id, device)
-    hidden_BSD = policy.model.base_model(input_ids=tokens_BS, attention_mask=attention_BS, use_cache=False).last_hidden_state
+    branches = lay_out(*_shared(prompts), completions, device)
+    before_MD = states(policy.model, branches).index_select(0, branches.before_M)
     targets_BT, mask_BT = pad_right(completions, policy.pad_id, device)
-    # The token at position s is predicted by the state at s - 1; only these rows go through the output layer.
-    rows_N, columns_N = mask_BT.nonzero(as_tuple=True)
-    starts_B = torch.tensor([len(p) - 1 for p in prompts], device=device)
-    logits_NV = policy.model.get_output_embeddings()(hidden_BSD[rows_N, starts_B[rows_N] + columns_N]).float()
-    targets_N = targets_BT[rows_N, columns_N]
-    logprobs_NV = log_distribution(logits_NV, sampling, keep=targets_N)
-    logprobs_N = logprobs_NV.gather(-1, targets_N.unsqueeze(-1)).squeeze(-1)
-    with torch.no_grad():
-        entropy_N = -(logprobs_NV.exp() * logprobs_NV.clamp(min=-1e30)).sum(dim=-1)
-    shape = targets_BT.shape
-    index = (rows_N, columns_N)
-    return (
-        torch.zeros(shape, device=device).index_put(index, logprobs_N),
-        torch.zeros(shape, device=device).index_put(index, entropy_N),
-        mask_BT.float(),
-    )
+    index = mask_BT.nonzero(as_tuple=True)
+    logprobs_M, entropy_M = token_logprobs(before_MD, _output_weight(policy), targets_BT[index], sampling)
+    nothing_BT = torch.zeros(targets_BT.shape, device=device)
+    return nothing_BT.index_put(index, logprobs_M), nothing_BT.index_put(index, entropy_M), mask_BT.float()
+
+
+def _shared(prompts: Sequence[Sequence[int]]) -> tuple[list[list[int]], list[int]]:
+    """The distinct prompts, and which of them each row has."""
+    index = {prompt: place for place, prompt in enumerate(dict.fromkeys(map(tuple, prompts)))}
+    return [list(prompt) for prompt in index], [index[tuple(prompt)] for prompt in prompts]
+
+
+def _output_weight(policy: Policy) -> Tensor:
+    """The output layer's matrix (V, D), its adapter multiplied in. Raises UsageError where it is more than a matrix."""
+    from peft.tuners.lora import Linear
+
+    head = policy.model.get_output_embeddings()
+    if head.bias is not None:
+        raise UsageError("this model's output layer has a bias, which the learner does not compute")
+    weight: Tensor = head.weight
+    return weight + head.get_delta_weight("default").to(weight.dtype) if isinstance(head, Linear) else weight
 
 
 def pad_right(rows: Sequence[Sequence[int]], pad_id: int, device: torch.device) -> tuple[Tensor, Tensor]:

@@ -1,11 +1,11 @@
-"""One decoding step of a Llama or Qwen2 over a preallocated key-value cache, without the per-call cost of the full model class.
+"""Decoding with a Llama, Qwen2 or Qwen3, without the per-call cost of the full model class.
 
-Weights are those of a transformers `LlamaForCausalLM` or `Qwen2ForCausalLM`; results agree with it to float rounding.
+Weights are those of a transformers `LlamaForCausalLM` or its kin; results agree with it to float rounding.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -14,39 +14,29 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from ..errors import UsageError
+from .cache import Cache
 
 if TYPE_CHECKING:
     from transformers import PretrainedConfig
 
+# (layer, queries, keys, values), each (B, heads, Q, head_dim), to what is attended to.
+Attend = Callable[[int, Tensor, Tensor, Tensor], Tensor]
+
 
 @dataclass
 class _Layer:
-    """Weights of one layer; each norm's gain is multiplied into the matrix behind it. qkv_bias: None in a Llama."""
+    """Weights of one layer; the gains of its two norms are multiplied into the matrices behind them.
+
+    qkv_bias: Qwen2's; query_gain, key_gain: of Qwen3's norms over each head. None in the others.
+    """
 
     qkv: Tensor
     qkv_bias: Tensor | None
+    query_gain: Tensor | None
+    key_gain: Tensor | None
     output: Tensor
     gate_up: Tensor
     down: Tensor
-
-
-@dataclass
-class Cache:
-    """Keys and values, each (layers, rows, kv_heads, slots, head_dim); slots fill from the left, one a step."""
-
-    keys: Tensor
-    values: Tensor
-
-    def select(self, rows: Tensor, filled: int) -> Cache:
-        """The cache of some of the rows (in this order, repeats allowed); only the filled slots are copied."""
-        return Cache(_take_rows(self.keys, rows, filled), _take_rows(self.values, rows, filled))
-
-
-def _take_rows(source: Tensor, rows: Tensor, filled: int) -> Tensor:
-    layers, _, heads, slots, size = source.shape
-    taken = source.new_empty((layers, len(rows), heads, slots, size))  # a slot is read only once it has been filled
-    taken[:, :, :, :filled] = source[:, rows, :, :filled]
-    return taken
 
 
 class LlamaDecoder:
@@ -54,84 +44,87 @@ class LlamaDecoder:
 
     def __init__(self, config: PretrainedConfig, weights: Mapping[str, Tensor]) -> None:
         """weights: by their names in transformers. Raises UsageError where the model is of another family."""
-        if config.model_type not in ("llama", "qwen2") or config.rope_parameters.get("rope_type", "default") != "default":
-            raise UsageError(f"the native engine decodes plain Llama and Qwen2 models; this one is {config.model_type!r}")
-        if config.hidden_act != "silu":
-            raise UsageError(f"the native engine decodes models with hidden_act 'silu'; this one has {config.hidden_act!r}")
-        if getattr(config, "use_sliding_window", False):
-            raise UsageError("the native engine decodes with full attention; this model's config says use_sliding_window")
+        _refuse_others(config)
         self.heads: int = config.num_attention_heads
         self.kv_heads: int = config.num_key_value_heads
         self.head_size: int = getattr(config, "head_dim", None) or config.hidden_size // self.heads
         self.eps: float = config.rms_norm_eps
-        self.layers: list[_Layer] = []
         with torch.no_grad():
-            weights = {name: tensor.detach().clone() for name, tensor in weights.items()}
-            self.embedding = weights["model.embed_tokens.weight"]
+            self.embedding = weights["model.embed_tokens.weight"].detach().clone()
             self.head = weights["lm_head.weight"] * weights["model.norm.weight"]
-            for index in range(config.num_hidden_layers):
-                w = {name.removeprefix(f"model.layers.{index}."): t for name, t in weights.items() if f".layers.{index}." in name}
-                biases = {name for name in w if name.endswith("bias")}
-                attention = [f"self_attn.{part}_proj.bias" for part in "qkv"]
-                if biases and biases != set(attention):
-                    raise UsageError("the native engine decodes models with biases on queries, keys and values, or none")
-                self.layers.append(
-                    _Layer(
-                        qkv=torch.cat([w[f"self_attn.{part}_proj.weight"] for part in "qkv"]) * w["input_layernorm.weight"],
-                        qkv_bias=torch.cat([w[name] for name in attention]) if biases else None,
-                        output=w["self_attn.o_proj.weight"],
-                        gate_up=torch.cat([w["mlp.gate_proj.weight"], w["mlp.up_proj.weight"]])
-                        * w["post_attention_layernorm.weight"],
-                        down=w["mlp.down_proj.weight"],
-                    )
-                )
+            self.layers = [_layer(weights, index) for index in range(config.num_hidden_layers)]
             device = self.embedding.device
             half = torch.arange(0, self.head_size, 2, dtype=torch.float32, device=device) / self.head_size
             angles = torch.outer(
                 torch.arange(config.max_position_embeddings, device=device).float(), config.rope_parameters["rope_theta"] ** -half
             )
             self.cos = torch.cat([angles.cos(), angles.cos()], dim=-1).to(self.embedding.dtype)
-            self.sin = torch.cat([angles.sin(), angles.sin()], dim=-1).to(self.embedding.dtype)
+            # The half that is subtracted carries its sign here, so that a rotation is one roll and two products.
+            self.sin = torch.cat([-angles.sin(), angles.sin()], dim=-1).to(self.embedding.dtype)
+
+    def new_cache(self, rows: int, slots: int) -> Cache:
+        """An empty cache."""
+        return Cache.empty(len(self.layers), rows, self.kv_heads, slots, self.head_size, self.embedding)
 
     @property
     def bytes_a_slot(self) -> int:
         """Keys and values of one token."""
         return 2 * len(self.layers) * self.kv_heads * self.head_size * self.embedding.element_size()
 
-    def new_cache(self, rows: int, slots: int) -> Cache:
-        """An empty cache."""
-        shape = (len(self.layers), rows, self.kv_heads, slots, self.head_size)
-        return Cache(self.embedding.new_empty(shape), self.embedding.new_empty(shape))
+    def read(self, tokens_PQ: Tensor, lengths_P: Tensor) -> tuple[Cache, Tensor]:
+        """Run prompts, padded on the right. Returns their cache and the logits of what comes next (P, V), float32."""
+        prompts, width = tokens_PQ.shape
+        cache = self.new_cache(prompts, width)
+        positions_1Q = torch.arange(width, device=tokens_PQ.device).unsqueeze(0)
 
-    def forward(self, tokens_BQ: Tensor, positions_BQ: Tensor, cache: Cache, start: int, mask_BQS: Tensor) -> Tensor:
-        """Run Q new tokens a row, filling cache slots start .. start + Q, and return the last one's logits (B, V), float32.
+        def attend(layer: int, q: Tensor, k: Tensor, v: Tensor) -> Tensor:
+            cache.keys[layer], cache.values[layer] = k, v
+            # What a pad writes is seen by later pads only.
+            return F.scaled_dot_product_attention(q, k, v, is_causal=True, enable_gqa=self.heads != self.kv_heads)
 
-        positions_BQ: rotary positions. mask_BQS: True where a query may look, S = start + Q.
+        x_PQD = self._run(tokens_PQ, positions_1Q, attend)
+        return cache, self._logits(x_PQD[torch.arange(prompts, device=x_PQD.device), lengths_P - 1])
+
+    def step(self, tokens_B: Tensor, lengths_B: Tensor, cache: Cache, longest: int) -> Tensor:
+        """Run one more token of each row, which fills its slot `lengths_B`, and return the next one's logits (B, V), float32.
+
+        The cache's first B rows are these. longest: the largest of lengths_B.
         """
+        rows, slots = len(tokens_B), longest + 1
+        index_B = torch.arange(rows, device=tokens_B.device)
+        mask_B11S = (torch.arange(slots, device=tokens_B.device) <= lengths_B[:, None])[:, None, None]
+
+        def attend(layer: int, q: Tensor, k: Tensor, v: Tensor) -> Tensor:
+            keys, values = cache.keys[layer], cache.values[layer]
+            keys[index_B, :, lengths_B], values[index_B, :, lengths_B] = k.squeeze(2), v.squeeze(2)
+            # The query heads that share a key head stand as its queries, so that no key is ever repeated in memory.
+            shared = q.view(rows, self.kv_heads, self.heads // self.kv_heads, self.head_size)
+            attended = F.scaled_dot_product_attention(shared, keys[:rows, :, :slots], values[:rows, :, :slots], attn_mask=mask_B11S)
+            return attended.reshape(rows, self.heads, 1, self.head_size)
+
+        return self._logits(self._run(tokens_B.unsqueeze(1), lengths_B.unsqueeze(1), attend)[:, 0])
+
+    def _run(self, tokens_BQ: Tensor, positions_BQ: Tensor, attend: Attend) -> Tensor:
+        """The last layer's states (B, Q, D)."""
         rows, queries = tokens_BQ.shape
-        stop = start + queries
         x = F.embedding(tokens_BQ, self.embedding)
         cos, sin = self.cos[positions_BQ].unsqueeze(1), self.sin[positions_BQ].unsqueeze(1)
-        mask = mask_BQS.unsqueeze(1)
-        q_size, kv_size = self.heads * self.head_size, self.kv_heads * self.head_size
+        turning = self.heads + self.kv_heads  # queries and keys are rotated together
         for index, layer in enumerate(self.layers):
-            qkv = F.linear(self._normalise(x), layer.qkv, layer.qkv_bias)
-            q, k, v = (
-                part.view(rows, queries, -1, self.head_size).transpose(1, 2) for part in qkv.split((q_size, kv_size, kv_size), -1)
-            )
-            cache.keys[index, :, :, start:stop] = _rotate(k, cos, sin)
-            cache.values[index, :, :, start:stop] = v
-            attended = F.scaled_dot_product_attention(
-                _rotate(q, cos, sin),
-                cache.keys[index, :, :, :stop],
-                cache.values[index, :, :, :stop],
-                attn_mask=mask,
-                enable_gqa=self.heads != self.kv_heads,
-            )
-            x = x + F.linear(attended.transpose(1, 2).reshape(rows, queries, q_size), layer.output)
+            qkv = F.linear(self._normalise(x), layer.qkv, layer.qkv_bias).view(rows, queries, -1, self.head_size).transpose(1, 2)
+            qk, v = qkv[:, :turning], qkv[:, turning:]
+            if layer.query_gain is not None and layer.key_gain is not None:
+                gains = torch.cat([layer.query_gain.expand(self.heads, -1), layer.key_gain.expand(self.kv_heads, -1)])
+                qk = self._normalise(qk) * gains.unsqueeze(1)
+            qk = qk * cos + qk.roll(self.head_size // 2, -1) * sin
+            attended = attend(index, qk[:, : self.heads], qk[:, self.heads :], v)
+            x = x + F.linear(attended.transpose(1, 2).reshape(rows, queries, -1), layer.output)
             gate, up = F.linear(self._normalise(x), layer.gate_up).chunk(2, dim=-1)
             x = x + F.linear(F.silu(gate) * up, layer.down)
-        return F.linear(self._normalise(x[:, -1]), self.head).float()
+        return x
+
+    def _logits(self, x_BD: Tensor) -> Tensor:
+        return F.linear(self._normalise(x_BD), self.head).float()
 
     def _normalise(self, x: Tensor) -> Tensor:
         """x over its root mean square. The norm is one fused pass, where F.rms_norm makes four on a CPU."""
@@ -139,6 +132,28 @@ class LlamaDecoder:
         return x * torch.rsqrt(square + self.eps)
 
 
-def _rotate(x: Tensor, cos: Tensor, sin: Tensor) -> Tensor:
-    first, second = x.chunk(2, dim=-1)
-    return x * cos + torch.cat([-second, first], dim=-1) * sin
+def _refuse_others(config: PretrainedConfig) -> None:
+    if config.model_type not in ("llama", "qwen2", "qwen3") or config.rope_parameters.get("rope_type", "default") != "default":
+        raise UsageError(f"the native engine decodes plain Llama, Qwen2 and Qwen3 models; this one is {config.model_type!r}")
+    if config.hidden_act != "silu":
+        raise UsageError(f"the native engine decodes models with hidden_act 'silu'; this one has {config.hidden_act!r}")
+    if getattr(config, "use_sliding_window", False):
+        raise UsageError("the native engine decodes with full attention; this model's config says use_sliding_window")
+
+
+def _layer(weights: Mapping[str, Tensor], index: int) -> _Layer:
+    prefix = f"model.layers.{index}."
+    w = {name.removeprefix(prefix): tensor.detach() for name, tensor in weights.items() if name.startswith(prefix)}
+    biases = {name for name in w if name.endswith("bias")}
+    attention = [f"self_attn.{part}_proj.bias" for part in "qkv"]
+    if biases and biases != set(attention):
+        raise UsageError("the native engine decodes models with biases on queries, keys and values, or none")
+    return _Layer(
+        qkv=torch.cat([w[f"self_attn.{part}_proj.weight"] for part in "qkv"]) * w["input_layernorm.weight"],
+        qkv_bias=torch.cat([w[name] for name in attention]) if biases else None,
+        query_gain=w["self_attn.q_norm.weight"].clone() if "self_attn.q_norm.weight" in w else None,
+        key_gain=w["self_attn.k_norm.weight"].clone() if "self_attn.k_norm.weight" in w else None,
+        output=w["self_attn.o_proj.weight"].clone(),
+        gate_up=torch.cat([w["mlp.gate_proj.weight"], w["mlp.up_proj.weight"]]) * w["post_attention_layernorm.weight"],
+        down=w["mlp.down_proj.weight"].clone(),
+    )

@@ -1,4 +1,4 @@
-"""Batched decoding in PyTorch: one prefill a problem, shared by its group; finished rows leave the batch."""
+"""Batched decoding in PyTorch: one prefill a problem, shared by its group; a finished row's place goes to the next problem."""
 
 from collections.abc import Callable, Sequence
 
@@ -12,8 +12,10 @@ from ..policy.distribution import draw, log_distribution
 from .engine import Rollout
 from .llama import LlamaDecoder
 
-# Dropping finished rows copies the cache, so it waits until this share of the rows is done.
-_COMPACT_AT = 0.2
+# Tokens of prompts that are run at once; a few thousand keep the products at full speed.
+_READ_TOKENS = 8192
+# Groups come in once they fill this share of the places, as a pass over a few prompts costs about what one over many does.
+_REFILL_AT = 0.125
 
 
 class NativeEngine:
@@ -28,6 +30,7 @@ class NativeEngine:
     def update(self, policy: Policy) -> None:
         """Take over the policy's present weights."""
         self._policy = policy
+        self._decoder = None  # before the new one is made, so that no two copies are held
         self._decoder = LlamaDecoder(policy.model.config, policy.weights())
 
     @torch.no_grad()
@@ -40,100 +43,137 @@ class NativeEngine:
         poll: Callable[[], None] = lambda: None,
     ) -> list[list[Rollout]]:
         """See `Engine.generate`. Raises UsageError where a prompt leaves no room for a completion."""
-        assert self._policy is not None, "update() comes first"
+        assert self._policy is not None and self._decoder is not None, "update() comes first"
         longest = max(map(len, prompts))
         if longest + sampling.max_tokens > self._policy.context:
             raise UsageError(
                 f"prompt of {longest} tokens + sampling.max_tokens={sampling.max_tokens} exceeds the model's context of "
                 f"{self._policy.context}; lower sampling.max_tokens"
             )
-        # Prompts of like length go together, so little is padded.
-        order = sorted(range(len(prompts)), key=lambda index: (len(prompts[index]), index))
-        slots = len(prompts[order[-1]]) + sampling.max_tokens
-        batch = max(1, min(self.max_rows, self._rows_in_memory(slots)) // n)
-        groups: dict[int, list[Rollout]] = {}
-        for first in range(0, len(order), batch):
-            chosen = order[first : first + batch]
-            written = self._generate_batch([prompts[i] for i in chosen], n, sampling, [seeds[i] for i in chosen], poll)
-            groups.update(zip(chosen, written, strict=True))
-        return [groups[index] for index in range(len(prompts))]
+        slots = longest + sampling.max_tokens
+        groups_at_once = max(1, min(self.max_rows, self._rows_in_memory(slots)) // n)
+        batch = _Batch(self._policy, self._decoder, prompts, n, sampling, seeds, min(groups_at_once, len(prompts)) * n, slots)
+        while batch.unfinished():
+            poll()
+            batch.advance()
+        return batch.rollouts()
 
     def _rows_in_memory(self, slots: int) -> int:
-        """Rollouts of so many tokens whose cache a GPU can hold twice, as it must for a moment whenever finished rows leave it."""
+        """Rollouts of so many tokens whose cache a GPU can hold."""
         assert self._decoder is not None
         device = self._decoder.embedding.device
         if device.type != "cuda":
             return self.max_rows
         free = torch.cuda.mem_get_info(device)[0] + torch.cuda.memory_reserved(device) - torch.cuda.memory_allocated(device)
-        return int(0.9 * free / (2 * slots * self._decoder.bytes_a_slot))
+        return int(0.8 * free / (slots * self._decoder.bytes_a_slot))
 
-    def _generate_batch(
-        self, prompts: Sequence[Sequence[int]], n: int, sampling: Sampling, seeds: Sequence[int], poll: Callable[[], None]
-    ) -> list[list[Rollout]]:
-        policy, decoder = self._policy, self._decoder
-        assert policy is not None and decoder is not None
-        limit, end_id, device = sampling.max_tokens, policy.end_id, policy.model.device
-        width = max(map(len, prompts))
-        # Prompts are padded on the left, so that every row writes its next token into the same cache slot.
-        tokens_PQ = torch.tensor([[policy.pad_id] * (width - len(p)) + list(p) for p in prompts], device=device)
-        padding_P1 = torch.tensor([[width - len(p)] for p in prompts], device=device)
-        real_PQ = torch.arange(width, device=device) >= padding_P1
-        positions_PQ = (real_PQ.cumsum(-1) - 1).clamp_(min=0)
-        causal_QQ = torch.ones(width, width, dtype=torch.bool, device=device).tril()
-        # A pad query sees itself: a softmax over nothing would be NaN.
-        mask_PQQ = (causal_QQ & real_PQ[:, None, :]) | torch.eye(width, dtype=torch.bool, device=device)
-        cache = decoder.new_cache(len(prompts), width + limit)
-        logits_BV = decoder.forward(tokens_PQ, positions_PQ, cache, 0, mask_PQQ)
 
-        rows = len(prompts) * n
-        spread_B = torch.arange(len(prompts), device=device).repeat_interleave(n)
-        cache, logits_BV = cache.select(spread_B, width), logits_BV[spread_B]
-        real_BS = torch.cat([real_PQ[spread_B], torch.ones(rows, limit, dtype=torch.bool, device=device)], dim=1)
-        next_position_B = positions_PQ[spread_B, -1] + 1
+class _Batch:
+    """The rollouts of one call. The rows that are being written are the first ones of the cache, with no gap between them."""
+
+    def __init__(
+        self,
+        policy: Policy,
+        decoder: LlamaDecoder,
+        prompts: Sequence[Sequence[int]],
+        n: int,
+        sampling: Sampling,
+        seeds: Sequence[int],
+        rows: int,
+        slots: int,
+    ) -> None:
+        self.policy, self.decoder, self.prompts, self.n, self.sampling = policy, decoder, prompts, n, sampling
+        self.device = policy.model.device
+        self.rows = rows
+        self.cache = decoder.new_cache(rows, slots)
+        # Prompts of like length are read together, so little is padded.
+        self.waiting = sorted(range(len(prompts)), key=lambda index: (len(prompts[index]), index), reverse=True)
+        total, limit = len(prompts) * n, sampling.max_tokens
         # Drawn on the CPU, so that the dice are the same on every machine.
         dice = [torch.rand(n, limit, generator=torch_generator(seed, "draw"), device="cpu") for seed in seeds]
-        uniform_BT = torch.cat(dice).to(device)
+        self.uniform_RT = torch.cat(dice).to(self.device)
+        self.completions_RT = torch.full((total, limit), policy.end_id, device=self.device)
+        self.logprobs_RT = torch.zeros(total, limit, device=self.device)
+        self.lengths_R = torch.full((total,), limit, device=self.device)
+        # Of each row that is being written: its rollout, the tokens in its cache, those of them completed, its next logits.
+        self.rollout_B = self._empty()
+        self.filled_B = self._empty()
+        self.written_B = self._empty()
+        self.logits_BV = torch.empty(0, len(decoder.head), device=self.device)
 
-        completions_BT = torch.full((rows, limit), end_id, device=device)
-        logprobs_BT = torch.zeros(rows, limit, device=device)
-        lengths_B = torch.full((rows,), limit, device=device)
-        live = torch.arange(rows, device=device)  # which rollout each row of the batch writes
-        done = torch.zeros(rows, dtype=torch.bool, device=device)  # of the rows in the batch
-        for step in range(limit):
-            poll()
-            chosen_B, chosen_logprobs_B = _choose(logits_BV, sampling, uniform_BT[live, step])
-            completions_BT[live[~done], step] = chosen_B[~done]
-            logprobs_BT[live[~done], step] = chosen_logprobs_B[~done]
-            ending = ~done & (chosen_B == end_id)
-            lengths_B[live[ending]] = step + 1
-            done |= ending
-            if step + 1 == limit or bool(done.all()):
-                break
-            if int(done.sum()) >= _COMPACT_AT * len(done):
-                keep = (~done).nonzero().squeeze(-1)
-                cache = cache.select(keep, width + step)
-                live, chosen_B, real_BS, next_position_B = live[keep], chosen_B[keep], real_BS[keep], next_position_B[keep]
-                done = torch.zeros(len(keep), dtype=torch.bool, device=device)
-            start = width + step
-            logits_BV = decoder.forward(
-                chosen_B.unsqueeze(1), next_position_B.unsqueeze(1), cache, start, real_BS[:, None, : start + 1]
-            )
-            next_position_B = next_position_B + 1
-        return _collect(policy, prompts, n, completions_BT, logprobs_BT, lengths_B)
+    def _empty(self) -> Tensor:
+        return torch.empty(0, dtype=torch.long, device=self.device)
+
+    def unfinished(self) -> bool:
+        return bool(self.waiting) or len(self.rollout_B) > 0
+
+    def advance(self) -> None:
+        """One token more of every row; rows that are done leave, and groups that wait come in."""
+        self._refill()
+        chosen_B, chosen_logprobs_B = _choose(self.logits_BV, self.sampling, self.uniform_RT[self.rollout_B, self.written_B])
+        self.completions_RT[self.rollout_B, self.written_B] = chosen_B
+        self.logprobs_RT[self.rollout_B, self.written_B] = chosen_logprobs_B
+        self.written_B = self.written_B + 1
+        ended_B = chosen_B == self.policy.end_id
+        self.lengths_R[self.rollout_B[ended_B]] = self.written_B[ended_B]
+        stays_B = ~ended_B & (self.written_B < self.sampling.max_tokens)
+        if not bool(stays_B.all()):
+            chosen_B = chosen_B[self._close_up(stays_B)]
+        if len(chosen_B):
+            self.logits_BV = self.decoder.step(chosen_B, self.filled_B, self.cache, int(self.filled_B.max()))
+            self.filled_B = self.filled_B + 1
+
+    def _refill(self) -> None:
+        """Read prompts for as many groups as there are places for."""
+        places = (self.rows - len(self.rollout_B)) // self.n
+        if not self.waiting or not places or (len(self.rollout_B) and places * self.n < _REFILL_AT * self.rows):
+            return
+        coming = [self.waiting.pop() for _ in range(min(places, len(self.waiting)))]
+        while coming:
+            width = len(self.prompts[coming[-1]])  # the longest comes last
+            count = max(1, _READ_TOKENS // width)
+            self._read(coming[-count:])
+            coming = coming[:-count]
+
+    def _read(self, chosen: list[int]) -> None:
+        lengths = [len(self.prompts[index]) for index in chosen]
+        width, pad = max(lengths), self.policy.pad_id
+        tokens_PQ = torch.tensor([[*self.prompts[i]] + [pad] * (width - len(self.prompts[i])) for i in chosen], device=self.device)
+        lengths_P = torch.tensor(lengths, device=self.device)
+        prompts, logits_PV = self.decoder.read(tokens_PQ, lengths_P)
+        self.cache.put(len(self.rollout_B), prompts, self.n, lengths)
+        first_P1 = torch.tensor([[index * self.n] for index in chosen], device=self.device)
+        rollouts_B = (first_P1 + torch.arange(self.n, device=self.device)).flatten()
+        self.rollout_B = torch.cat([self.rollout_B, rollouts_B])
+        self.filled_B = torch.cat([self.filled_B, lengths_P.repeat_interleave(self.n)])
+        self.written_B = torch.cat([self.written_B, torch.zeros_like(rollouts_B)])
+        self.logits_BV = torch.cat([self.logits_BV, logits_PV.repeat_interleave(self.n, 0)])
+
+    def _close_up(self, stays_B: Tensor) -> Tensor:
+        """Let rows leave: the last that stay move into the gaps. Returns which row each place now holds."""
+        count = int(stays_B.sum())
+        place_B = torch.arange(len(stays_B), device=self.device)
+        gaps, movers = place_B[:count][~stays_B[:count]], place_B[count:][stays_B[count:]]
+        if len(gaps):
+            self.cache.move(movers, gaps, int(self.filled_B[movers].max()))
+        holds_B = place_B[:count].index_copy(0, gaps, movers)
+        self.rollout_B, self.filled_B, self.written_B = (part[holds_B] for part in (self.rollout_B, self.filled_B, self.written_B))
+        self.logits_BV = self.logits_BV[:0]  # the next step's take their place
+        return holds_B
+
+    def rollouts(self) -> list[list[Rollout]]:
+        """Groups, in the order of the prompts."""
+        policy, n = self.policy, self.n
+        found = []
+        rows = zip(self.completions_RT.tolist(), self.logprobs_RT.tolist(), self.lengths_R.tolist(), strict=True)
+        for row, (ids, logprobs, length) in enumerate(rows):
+            ids = ids[:length]
+            finished = ids[-1] == policy.end_id
+            found.append(Rollout(list(self.prompts[row // n]), ids, logprobs[:length], finished, policy.text(ids)))
+        return [found[first : first + n] for first in range(0, len(found), n)]
 
 
 def _choose(logits_BV: Tensor, sampling: Sampling, uniform_B: Tensor) -> tuple[Tensor, Tensor]:
     logprobs_BV = log_distribution(logits_BV, sampling)
     chosen_B = logits_BV.argmax(-1) if sampling.temperature == 0 else draw(logprobs_BV, uniform_B)
     return chosen_B, logprobs_BV.gather(-1, chosen_B.unsqueeze(-1)).squeeze(-1)
-
-
-def _collect(
-    policy: Policy, prompts: Sequence[Sequence[int]], n: int, completions_BT: Tensor, logprobs_BT: Tensor, lengths_B: Tensor
-) -> list[list[Rollout]]:
-    rollouts = []
-    for row, length in enumerate(lengths_B.tolist()):
-        ids = completions_BT[row, :length].tolist()
-        finished = ids[-1] == policy.end_id
-        rollouts.append(Rollout(list(prompts[row // n]), ids, logprobs_BT[row, :length].tolist(), finished, policy.text(ids)))
-    return [rollouts[first : first + n] for first in range(0, len(rollouts), n)]

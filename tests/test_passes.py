@@ -1,0 +1,81 @@
+"""How rollouts are cut into passes: each once, within the tokens allowed, little padded; and what comes of it is the plain sum."""
+
+import pytest
+import torch
+from hypothesis import given
+from hypothesis import strategies as st
+
+from outgrow.learn.optimizer import Optimizer
+from outgrow.learn.pass_size import PassSize
+from outgrow.learn.passes import Row, passes
+from outgrow.learn.policies import frozen_copy
+from outgrow.learn.update import Weighed, update
+from outgrow.policy import Sampling, completion_logprobs
+from outgrow.recipes.schema import LearnSection
+from outgrow.rollout import NativeEngine, Rollout
+
+
+def groups_of(lengths):
+    """lengths: for each group its prompt's length, and its completions'."""
+    return [
+        [
+            Row(Rollout([group] * prompt, [1] * length, [0.0] * length, True, ""), float(index), 1.0)
+            for index, length in enumerate(rows)
+        ]
+        for group, (prompt, rows) in enumerate(lengths)
+    ]
+
+
+shapes = st.lists(st.tuples(st.integers(1, 90), st.lists(st.integers(1, 200), min_size=1, max_size=9)), min_size=1, max_size=12)
+
+
+@given(lengths=shapes, tokens=st.integers(1, 3000))
+def test_every_rollout_is_in_one_pass_and_a_pass_in_its_bounds(lengths, tokens):
+    groups = groups_of(lengths)
+    found = list(passes(groups, tokens))
+    assert sorted(id(row) for rows in found for row in rows) == sorted(id(row) for group in groups for row in group)
+    for rows in found:
+        prompts = {tuple(row.rollout.prompt_ids) for row in rows}
+        computed = sum(map(len, prompts)) + sum(len(row.rollout.completion_ids) for row in rows)
+        assert computed <= tokens or len(rows) == 1
+
+
+def test_a_group_that_fits_is_not_taken_apart():
+    found = list(passes(groups_of([(10, [20, 5, 8]), (10, [19, 3, 2])]), 44))
+    assert [[row.rollout.prompt_ids[0] for row in rows] for rows in found] == [[0, 0, 0], [1, 1, 1]]
+
+
+def test_an_update_is_that_of_each_rollout_alone(untrained):
+    """Prompts run once and cut off, rows of other groups beside them, a KL divergence: against one plain graph for each rollout."""
+    sampling, section = Sampling(temperature=0.8, max_tokens=14), LearnSection(kl_weight=0.1, max_grad_norm=1e9, lr=1e-3)
+    reference = frozen_copy(untrained)
+    with torch.no_grad():
+        for weight in untrained.model.parameters():
+            weight.add_(0.02 * torch.randn(weight.shape, generator=torch.Generator().manual_seed(1)))
+    engine = NativeEngine()
+    engine.update(untrained)
+    prompts = [untrained.prompt_ids(question) for question in ("1+2=?", "clock 12: 3+11=?", "roman XIV=?")]
+    groups = [
+        [Weighed(rollout, float(index) - 1.3) for index, rollout in enumerate(group)]
+        for group in engine.generate(prompts, 4, sampling, [0, 1, 2])
+    ]
+    total = sum(len(row.rollout.completion_ids) for group in groups for row in group)
+    for row in (row for group in groups for row in group):
+        with torch.no_grad():
+            theirs, _, _ = completion_logprobs(reference, [row.rollout.prompt_ids], [row.rollout.completion_ids], sampling)
+        ours, _, _ = completion_logprobs(untrained, [row.rollout.prompt_ids], [row.rollout.completion_ids], sampling)
+        old, delta = torch.tensor([row.rollout.logprobs]), theirs - ours
+        ratio = (ours - old).exp()
+        # Nothing is clipped, as nothing has moved.
+        ((-ratio * row.advantage + 0.1 * ratio * (delta.exp() - delta - 1)).sum() / total).backward()
+    expected = {name: weight.grad.clone() for name, weight in untrained.model.named_parameters()}
+    for tokens in (60, 150, 4096):
+        untrained.model.zero_grad()
+        optimizer = Optimizer(untrained.model, section, 10)
+        optimizer.step = lambda step: (0.0, 0.0)  # leave the gradient where it is
+        figures = update(
+            untrained, reference, optimizer, groups, section, sampling, 1, 0, PassSize(tokens, pytest.fail), lambda: None
+        )
+        for name, weight in untrained.model.named_parameters():
+            torch.testing.assert_close(weight.grad, expected[name], rtol=1e-4, atol=1e-5, msg=f"{tokens} {name}")
+        assert 0 <= figures["gap_mean"] <= figures["gap_p99"] <= figures["gap_max"] < 1e-4
