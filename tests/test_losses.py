@@ -8,7 +8,7 @@ import torch
 from hypothesis import given
 from hypothesis import strategies as st
 
-from outgrow.learn.losses import policy_loss, token_weights
+from outgrow.learn.losses import policy_loss, token_weights, truncated_importance
 from outgrow.learn.schedules import learning_rate_factor
 from outgrow.policy import Sampling, completion_logprobs
 
@@ -281,3 +281,35 @@ def test_schedules_rise_to_the_peak_once_and_never_come_back(steps, warmup, floo
     assert factors[peak:] == sorted(factors[peak:], reverse=True)
     if schedule != "constant" and peak < steps - 1:
         assert factors[-1] == pytest.approx(floor)
+
+
+@pytest.mark.parametrize(("cap", "unbiased"), [(1e9, True), (1.0, False)])
+def test_a_skewed_engine_biases_the_gradient_until_its_tokens_are_weighed(cap, unbiased):
+    """The whole expectation, every token of a vocabulary once with the engine's own probability: no sampling noise to hide in."""
+    g = torch.Generator().manual_seed(0)
+    logits, rewards = torch.randn(30, generator=g), torch.randn(30, generator=g)
+    engine = (logits + 0.8 * torch.randn(30, generator=g)).log_softmax(0)
+
+    def gradient(loss_of):
+        learner = logits.clone().requires_grad_()
+        loss_of(learner.log_softmax(0)).backward()
+        return learner.grad
+
+    def as_trained(importance):
+        def loss(logprobs):
+            old = logprobs.detach()[:, None]
+            weights = engine.exp()[:, None]
+            weighed = truncated_importance(old, engine[:, None], cap) if importance else None
+            return policy_loss(logprobs[:, None], old, rewards, weights, **CLIP, importance_BT=weighed).loss
+
+        return gradient(loss)
+
+    true = gradient(lambda logprobs: -(logprobs.exp() * rewards).sum())
+    assert (as_trained(importance=False) - true).norm() > 0.3 * true.norm(), "the engine is not skewed enough to show anything"
+    error = (as_trained(importance=True) - true).norm() / true.norm()
+    assert error < 1e-5 if unbiased else error > 0.05
+
+
+def test_importance_by_hand():
+    weights = truncated_importance(torch.tensor([0.5, 0.2, 0.9]).log(), torch.tensor([0.25, 0.4, 0.1]).log(), 2.5)
+    assert weights.tolist() == pytest.approx([2.0, 0.5, 2.5])

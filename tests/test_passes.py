@@ -5,6 +5,7 @@ import torch
 from hypothesis import given
 from hypothesis import strategies as st
 
+from outgrow.learn import update as updating
 from outgrow.learn.optimizer import Optimizer
 from outgrow.learn.pass_size import PassSize
 from outgrow.learn.passes import Row, passes
@@ -19,7 +20,7 @@ def groups_of(lengths):
     """lengths: for each group its prompt's length, and its completions'."""
     return [
         [
-            Row(Rollout([group] * prompt, [1] * length, [0.0] * length, True, ""), float(index), 1.0)
+            Row(Rollout([group] * prompt, [1] * length, [0.0] * length, True, ""), float(index), 1.0, None)
             for index, length in enumerate(rows)
         ]
         for group, (prompt, rows) in enumerate(lengths)
@@ -45,9 +46,10 @@ def test_a_group_that_fits_is_not_taken_apart():
     assert [[row.rollout.prompt_ids[0] for row in rows] for rows in found] == [[0, 0, 0], [1, 1, 1]]
 
 
-def test_an_update_is_that_of_each_rollout_alone(untrained):
+@pytest.mark.parametrize("old", ["engine", "learner"])
+def test_an_update_is_that_of_each_rollout_alone(untrained, old):
     """Prompts run once and cut off, rows of other groups beside them, a KL divergence: against one plain graph for each rollout."""
-    sampling, section = Sampling(temperature=0.8, max_tokens=14), LearnSection(kl_weight=0.1, max_grad_norm=1e9, lr=1e-3)
+    sampling, section = Sampling(temperature=0.8, max_tokens=14), LearnSection(kl_weight=0.1, old_logprobs=old)
     reference = frozen_copy(untrained)
     with torch.no_grad():
         for weight in untrained.model.parameters():
@@ -79,3 +81,29 @@ def test_an_update_is_that_of_each_rollout_alone(untrained):
         for name, weight in untrained.model.named_parameters():
             torch.testing.assert_close(weight.grad, expected[name], rtol=1e-4, atol=1e-5, msg=f"{tokens} {name}")
         assert 0 <= figures["gap_mean"] <= figures["gap_p99"] <= figures["gap_max"] < 1e-4
+
+
+def test_later_updates_start_from_the_policy_that_drew(untrained, monkeypatch):
+    """With the learner's own log-probabilities, those of every share are taken before the first step moves anything."""
+    sampling, section = Sampling(max_tokens=8), LearnSection(updates_per_step=3, old_logprobs="learner", lr=3e-2)
+    engine = NativeEngine()
+    engine.update(untrained)
+    prompts = [untrained.prompt_ids(question) for question in ("1+2=?", "3*4=?", "roman XIV=?")]
+    groups = [
+        [Weighed(rollout, float(index) - 1.5) for index, rollout in enumerate(group)]
+        for group in engine.generate(prompts, 4, sampling, [0, 1, 2])
+    ]
+    started, plain = [], updating.policy_loss
+
+    def seen(logprobs, old, *rest):
+        started.append((old, logprobs.detach()))
+        return plain(logprobs, old, *rest)
+
+    monkeypatch.setattr(updating, "policy_loss", seen)
+    frozen = frozen_copy(untrained)
+    optimizer = Optimizer(untrained.model, section, 10)
+    update(untrained, frozen, optimizer, groups, section, sampling, 1, 0, PassSize(4096, pytest.fail), lambda: None)
+    assert len(started) == 3
+    drawn = sorted(round(value, 3) for group in groups for row in group for value in row.rollout.logprobs)
+    assert sorted(round(float(v), 3) for old, _ in started for v in old.flatten() if v != 0) == pytest.approx(drawn, abs=2e-3)
+    assert (started[2][0] - started[2][1]).abs().max() > 1e-3, "nothing moved in between"

@@ -27,6 +27,13 @@ def token_weights(lengths_B: Tensor, averaging: Averaging, max_tokens: int) -> T
     return torch.full_like(lengths_B, 1.0 / (count * max_tokens))
 
 
+def truncated_importance(old_logprobs_BT: Tensor, engine_logprobs_BT: Tensor, cap: float) -> Tensor:
+    """min(π_old / π_engine, cap): makes an average over the engine's tokens one over the learner's, as far as the cap lets it
+    (truncated importance sampling; Ionides 2008, and for engines that round otherwise than learners Yao et al. 2025).
+    """
+    return (old_logprobs_BT - engine_logprobs_BT).exp().clamp(max=cap)
+
+
 @dataclass(frozen=True)
 class PolicyLoss:
     """The loss (a scalar with gradient), and what a person watches, each weighted as the loss is (no gradient)."""
@@ -46,8 +53,11 @@ def policy_loss(
     clip_high: float,
     reference_logprobs_BT: Tensor | None = None,
     kl_weight: float = 0.0,
+    importance_BT: Tensor | None = None,
 ) -> PolicyLoss:
     """The clipped surrogate, −Σ w · min(ρA, clip(ρ, 1 − clip_low, 1 + clip_high)A), plus kl_weight · KL(π ‖ reference).
+
+    importance_BT: what each token's surrogate counts beside that, where the tokens were drawn by another distribution than π_old.
 
     ρ = π/π_old per token (PPO, arXiv 1707.06347, equation 7; separate clips: DAPO, arXiv 2503.14476, equation 10).
     weights_BT is 0 where a row has no token. The KL estimate is ρ(exp(δ) − δ − 1) with δ = log π_ref − log π: GRPO's k3 (arXiv
@@ -58,6 +68,8 @@ def policy_loss(
     advantages = advantages_B.unsqueeze(-1)
     clipped = ratio.clamp(1 - clip_low, 1 + clip_high)
     objective = torch.minimum(ratio * advantages, clipped * advantages)
+    if importance_BT is not None:
+        objective = importance_BT * objective
     loss = -(weights_BT * objective).sum()
     kl = torch.zeros_like(loss)
     if reference_logprobs_BT is not None:

@@ -8,11 +8,16 @@ from ..rollout import Rollout
 
 @dataclass(frozen=True)
 class Row:
-    """A rollout with its advantage. weight: how much each of its tokens counts in the loss."""
+    """A rollout with its advantage.
+
+    weight: how much each of its tokens counts in the loss. old: log-probabilities that the ratio starts from, one a token; None
+    for those that the learner computes in this very pass.
+    """
 
     rollout: Rollout
     advantage: float
     weight: float
+    old: list[float] | None
 
 
 def passes(groups: Sequence[Sequence[Row]], tokens: int) -> Iterator[list[Row]]:

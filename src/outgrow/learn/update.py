@@ -1,7 +1,7 @@
 """One step's learning: rollouts with advantages in, weights moved, a few figures out."""
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 
 import torch
@@ -12,7 +12,7 @@ from ..keyed import python_random
 from ..policy import Policy, Sampling, completion_logprobs
 from ..recipes.schema import LearnSection
 from ..rollout import Rollout
-from .losses import policy_loss, token_weights
+from .losses import policy_loss, token_weights, truncated_importance
 from .optimizer import Optimizer
 from .pass_size import PassSize
 from .passes import Row, longest, passes
@@ -40,16 +40,19 @@ def update(
 ) -> dict[str, float]:
     """Move the policy's weights by `section.updates_per_step` optimizer steps over these groups, each on a share of them.
 
-    Old log-probabilities are the engine's. size: tokens in one forward and backward pass. poll is called between passes until
-    the first optimizer step, so that an interrupted call has either moved nothing or finishes. Returns the step's figures.
-    Raises OutgrowError where memory does not suffice for one rollout, SpoiledError where some weights have moved by then.
+    Where the ratio starts from is `section.old_logprobs`. size: tokens in one forward and backward pass. poll is called between
+    passes until the first optimizer step, so that an interrupted call has either moved nothing or finishes. Returns the step's
+    figures. Raises OutgrowError where memory does not suffice for one rollout, SpoiledError where some weights have moved by then.
     """
     order = list(groups)
     python_random(seed, "minibatch", step).shuffle(order)
     updates = min(section.updates_per_step, len(order))
+    shares = [_rows(order[index::updates], section, sampling) for index in range(updates)]
+    if section.old_logprobs == "learner":  # of the first share they are those of its own pass
+        later = partial(_with_old, policy, shares[1:], sampling, poll)
+        shares[1:] = size.fitting(later, longest([row.rollout for group in groups for row in group]))
     figures: dict[str, float] = {}
-    for index in range(updates):
-        rows = _rows(order[index::updates], section, sampling)
+    for index, rows in enumerate(shares):
         work = partial(_accumulate, policy, reference, rows, section, sampling, poll if index == 0 else _go_on)
         try:
             found = size.fitting(work, longest([row.rollout for group in rows for row in group]), optimizer.clear)
@@ -73,7 +76,27 @@ def _rows(groups: Sequence[Sequence[Weighed]], section: LearnSection, sampling: 
     """With the weight of each one's tokens among all of these."""
     lengths = torch.tensor([len(row.rollout.completion_ids) for group in groups for row in group], device="cpu")
     weights = iter(token_weights(lengths, section.averaging, sampling.max_tokens).tolist())
-    return [[Row(row.rollout, row.advantage, next(weights)) for row in group] for group in groups]
+    engines = section.old_logprobs == "engine"
+    return [
+        [Row(row.rollout, row.advantage, next(weights), row.rollout.logprobs if engines else None) for row in group]
+        for group in groups
+    ]
+
+
+@torch.no_grad()
+def _with_old(
+    policy: Policy, shares: list[list[list[Row]]], sampling: Sampling, poll: Callable[[], None], tokens: int
+) -> list[list[list[Row]]]:
+    """With the log-probabilities that the learner gives them before any weight has moved."""
+    old: dict[int, list[float]] = {}
+    for rows in passes([group for groups in shares for group in groups], tokens):
+        poll()
+        logprobs_BT, _, _ = completion_logprobs(
+            policy, [row.rollout.prompt_ids for row in rows], [row.rollout.completion_ids for row in rows], sampling
+        )
+        for row, logprobs in zip(rows, logprobs_BT.tolist(), strict=True):
+            old[id(row)] = logprobs[: len(row.rollout.completion_ids)]
+    return [[[replace(row, old=old[id(row)]) for row in group] for group in groups] for groups in shares]
 
 
 def _accumulate(
@@ -105,18 +128,30 @@ def _backward(
     prompts = [row.rollout.prompt_ids for row in rows]
     completions = [row.rollout.completion_ids for row in rows]
     logprobs_BT, entropy_BT, mask_BT = completion_logprobs(policy, prompts, completions, sampling)
-    old_BT = _drawn([row.rollout for row in rows], mask_BT)
+    drawn_BT = _padded([row.rollout.logprobs for row in rows], mask_BT)
+    old_BT = logprobs_BT.detach() if rows[0].old is None else _padded([row.old or [] for row in rows], mask_BT)
     weights_BT = torch.tensor([row.weight for row in rows], device=mask_BT.device).unsqueeze(-1) * mask_BT
     reference_BT = None
     if section.kl_weight > 0:
         with torch.no_grad():
             reference_BT = completion_logprobs(reference, prompts, completions, sampling)[0]
     advantages_B = torch.tensor([row.advantage for row in rows], device=logprobs_BT.device)
+    importance_BT = None
+    if section.old_logprobs == "learner":
+        importance_BT = truncated_importance(old_BT, drawn_BT, section.importance_cap)
     result = policy_loss(
-        logprobs_BT, old_BT, advantages_B, weights_BT, section.clip_low, section.clip_high, reference_BT, section.kl_weight
+        logprobs_BT,
+        old_BT,
+        advantages_B,
+        weights_BT,
+        section.clip_low,
+        section.clip_high,
+        reference_BT,
+        section.kl_weight,
+        importance_BT,
     )
     result.loss.backward()
-    gap_BT = (logprobs_BT.detach() - old_BT).abs()
+    gap_BT = (logprobs_BT.detach() - drawn_BT).abs()
     figures = {
         "loss": result.loss.item(),
         "clip_low": result.clipped_low.item(),
@@ -127,10 +162,10 @@ def _backward(
     return figures, gap_BT[mask_BT > 0]
 
 
-def _drawn(rollouts: Sequence[Rollout], mask_BT: Tensor) -> Tensor:
-    """The engine's log-probabilities, 0 where a row has no token, on the mask's device."""
+def _padded(logprobs: Sequence[Sequence[float]], mask_BT: Tensor) -> Tensor:
+    """Rows of log-probabilities, 0 where a row has no token, on the mask's device."""
     width = mask_BT.shape[1]
-    return torch.tensor([r.logprobs + [0.0] * (width - len(r.logprobs)) for r in rollouts], device=mask_BT.device)
+    return torch.tensor([[*row, *([0.0] * (width - len(row)))] for row in logprobs], device=mask_BT.device)
 
 
 @torch.no_grad()
@@ -139,12 +174,12 @@ def kl_to_reference(reference: Policy, rollouts: Sequence[Rollout], sampling: Sa
     total = 0.0
     groups: dict[tuple[int, ...], list[Row]] = {}
     for rollout in rollouts:
-        groups.setdefault(tuple(rollout.prompt_ids), []).append(Row(rollout, 0.0, 0.0))
+        groups.setdefault(tuple(rollout.prompt_ids), []).append(Row(rollout, 0.0, 0.0, None))
     for rows in passes(list(groups.values()), tokens):
         batch = [row.rollout for row in rows]
         theirs_BT, _, mask_BT = completion_logprobs(
             reference, [r.prompt_ids for r in batch], [r.completion_ids for r in batch], sampling
         )
-        delta = theirs_BT - _drawn(batch, mask_BT)
+        delta = theirs_BT - _padded([r.logprobs for r in batch], mask_BT)
         total += float((mask_BT * (delta.exp() - delta - 1)).sum())
     return total / sum(len(r.completion_ids) for r in rollouts)

@@ -35,11 +35,10 @@ class _TokenLogprobs(torch.autograd.Function):
         logprobs_N, entropy_N = (torch.empty(len(targets_N), device=hidden_ND.device) for _ in range(2))
         slope_ND = torch.empty_like(hidden_ND) if hidden_learns else None
         for part in _chunks(len(targets_N), len(weight_VD)):
-            logprobs_N[part], entropy_N[part], slope_CD = _read(
-                hidden_ND[part], weight_VD, targets_N[part], sampling, hidden_learns
-            )
-            if slope_ND is not None:
-                slope_ND[part] = slope_CD
+            of_part = _read(hidden_ND[part], weight_VD, targets_N[part], sampling, hidden_learns)
+            logprobs_N[part], entropy_N[part] = of_part[:2]
+            if slope_ND is not None and of_part[2] is not None:
+                slope_ND[part] = of_part[2]
         ctx.sampling = sampling
         ctx.save_for_backward(slope_ND, *((hidden_ND, weight_VD, targets_N) if weight_learns else ()))
         ctx.mark_non_differentiable(entropy_N)

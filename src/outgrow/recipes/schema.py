@@ -80,6 +80,12 @@ class LearnSection(OptimizerSection):
     clip_high: float = Field(default=0.28, gt=0)
     kl_weight: float = Field(default=0.0, ge=0, description="weight of the KL divergence to the starting policy")
     averaging: Averaging = "token"
+    old_logprobs: Literal["engine", "learner"] = Field(
+        default="engine",
+        description="whose log-probabilities the ratio starts from: the engine's, as drawn, or the learner's own, each token then "
+        "weighed by what truncated importance sampling makes of the difference",
+    )
+    importance_cap: float = Field(default=2.0, ge=1, description="largest such weight")
     give_up_after: int = Field(default=20, ge=1, description="steps in a row without anything to learn from before the run stops")
 
 
