@@ -12,6 +12,8 @@ from transformers import (
     LlamaForCausalLM,
     Qwen2Config,
     Qwen2ForCausalLM,
+    Qwen3Config,
+    Qwen3ForCausalLM,
     TemperatureLogitsWarper,
     TopKLogitsWarper,
     TopPLogitsWarper,
@@ -22,6 +24,7 @@ from outgrow.policy import Policy, Sampling, completion_logprobs
 from outgrow.policy.micro import make_tokenizer
 from outgrow.problems.micro import Micro
 from outgrow.rollout import NativeEngine
+from outgrow.rollout.llama import LlamaDecoder
 
 QUESTIONS = [problem.question for problem in Micro(split="test", per_level=1).load()]
 
@@ -137,16 +140,21 @@ def test_any_llama_is_decoded_right_or_refused(change):
         assert rollout.logprobs == pytest.approx(plain_logprobs(policy, rollout, Sampling()), abs=1e-4)
 
 
-@pytest.mark.parametrize("change", [{}, {"tie_word_embeddings": True}, {"num_key_value_heads": 4}], ids=str)
-def test_qwen2_is_decoded_as_transformers_does(change):
-    """Greedy, token for token, with biases that matter."""
+QWENS = {"qwen2": (Qwen2ForCausalLM, Qwen2Config), "qwen3": (Qwen3ForCausalLM, Qwen3Config)}
+
+
+@pytest.mark.parametrize("family", QWENS)
+@pytest.mark.parametrize("change", [{}, {"tie_word_embeddings": True}, {"num_key_value_heads": 4, "head_dim": 16}], ids=str)
+def test_a_qwen_is_decoded_as_transformers_does(family, change):
+    """Greedy, token for token, with biases and norms of heads that matter."""
+    model_class, config_class = QWENS[family]
     tokenizer = make_tokenizer()
     with torch.random.fork_rng():
         torch.manual_seed(1)
-        policy = Policy(Qwen2ForCausalLM(Qwen2Config(**{**TINY, "vocab_size": len(tokenizer), **change})).eval(), tokenizer)
+        policy = Policy(model_class(config_class(**{**TINY, "vocab_size": len(tokenizer), **change})).eval(), tokenizer)
         for name, weight in policy.model.named_parameters():
-            if name.endswith("bias"):
-                torch.nn.init.normal_(weight, std=0.5)
+            if name.endswith(("bias", "_norm.weight")):
+                torch.nn.init.normal_(weight, mean=0.5 * name.endswith("weight"), std=0.5)
     prompts = prompts_of(policy, ["1+2=?", "binary 101=?"])
     for prompt, (rollout,) in zip(
         prompts, engine_of(policy).generate(prompts, 1, Sampling(temperature=0.0, max_tokens=24), [1, 2]), strict=True
@@ -250,6 +258,18 @@ def test_a_group_depends_on_its_seed_and_not_on_its_neighbours(untrained):
     )
     for group in together:
         assert len({tuple(rollout.completion_ids) for rollout in group}) > 1, "the rollouts of a group are all the same"
+
+
+def test_a_finished_rows_place_goes_to_the_next_group(untrained, monkeypatch):
+    """Rows of very different lengths through few places: no step works on a finished row, and most places are taken."""
+    steps, step = [], LlamaDecoder.step
+    monkeypatch.setattr(LlamaDecoder, "step", lambda self, tokens, *rest: (steps.append(len(tokens)), step(self, tokens, *rest))[1])
+    prompts, sampling = prompts_of(untrained, QUESTIONS[:40]), Sampling(max_tokens=40)
+    rollouts = flat(engine_of(untrained, max_rows=8).generate(prompts, 2, sampling, list(range(40))))
+    lengths = [len(rollout.completion_ids) for rollout in rollouts]
+    assert max(lengths) > 3 * min(lengths), "rows of one length show nothing"
+    assert sum(steps) == sum(length - 1 for length in lengths)
+    assert sum(steps[: len(steps) // 2]) > 0.8 * 8 * (len(steps) // 2)
 
 
 def test_splitting_by_max_rows_changes_nothing(untrained):

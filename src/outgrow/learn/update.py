@@ -10,6 +10,7 @@ from torch import Tensor
 from ..errors import OutgrowError, SpoiledError
 from ..keyed import python_random
 from ..policy import Policy, Sampling, completion_logprobs
+from ..policy.lora import multiplied_out
 from ..recipes.schema import LearnSection
 from ..rollout import Rollout
 from .losses import policy_loss, token_weights, truncated_importance
@@ -111,12 +112,13 @@ def _accumulate(
     """The gradient of the loss over these rows, added to the weights' own pass by pass, and figures of the whole."""
     totals = dict.fromkeys(("loss", "clip_low", "clip_high", "entropy", "gap_mean"), 0.0)
     gaps: list[Tensor] = []
-    for rows in passes(groups, tokens):
-        poll()
-        part, gap_N = _backward(policy, reference, rows, section, sampling)
-        gaps.append(gap_N)
-        for name, value in part.items():
-            totals[name] += value
+    with multiplied_out(policy.model):
+        for rows in passes(groups, tokens):
+            poll()
+            part, gap_N = _backward(policy, reference, rows, section, sampling)
+            gaps.append(gap_N)
+            for name, value in part.items():
+                totals[name] += value
     gap_N = torch.cat(gaps)
     return {**totals, "gap_p99": gap_N.quantile(0.99).item(), "gap_max": gap_N.max().item()}
 

@@ -15,6 +15,7 @@ from torch import Tensor
 
 from ..errors import UsageError
 from .cache import Cache
+from .matrix import Matrix
 
 if TYPE_CHECKING:
     from transformers import PretrainedConfig
@@ -27,16 +28,15 @@ Attend = Callable[[int, Tensor, Tensor, Tensor], Tensor]
 class _Layer:
     """Weights of one layer; the gains of its two norms are multiplied into the matrices behind them.
 
-    qkv_bias: Qwen2's; query_gain, key_gain: of Qwen3's norms over each head. None in the others.
+    query_gain, key_gain: of Qwen3's norms over each head; None in the others.
     """
 
-    qkv: Tensor
-    qkv_bias: Tensor | None
+    qkv: Matrix
     query_gain: Tensor | None
     key_gain: Tensor | None
-    output: Tensor
-    gate_up: Tensor
-    down: Tensor
+    output: Matrix
+    gate_up: Matrix
+    down: Matrix
 
 
 class LlamaDecoder:
@@ -51,7 +51,7 @@ class LlamaDecoder:
         self.eps: float = config.rms_norm_eps
         with torch.no_grad():
             self.embedding = weights["model.embed_tokens.weight"].detach().clone()
-            self.head = weights["lm_head.weight"] * weights["model.norm.weight"]
+            self.head = Matrix(weights["lm_head.weight"] * weights["model.norm.weight"])
             self.layers = [_layer(weights, index) for index in range(config.num_hidden_layers)]
             device = self.embedding.device
             half = torch.arange(0, self.head_size, 2, dtype=torch.float32, device=device) / self.head_size
@@ -92,7 +92,8 @@ class LlamaDecoder:
         """
         rows, slots = len(tokens_B), longest + 1
         index_B = torch.arange(rows, device=tokens_B.device)
-        mask_B11S = (torch.arange(slots, device=tokens_B.device) <= lengths_B[:, None])[:, None, None]
+        behind_BS = torch.arange(slots, device=tokens_B.device) > lengths_B[:, None]
+        mask_B11S = self.cos.new_zeros(rows, slots).masked_fill(behind_BS, -torch.inf)[:, None, None]
 
         def attend(layer: int, q: Tensor, k: Tensor, v: Tensor) -> Tensor:
             keys, values = cache.keys[layer], cache.values[layer]
@@ -111,20 +112,20 @@ class LlamaDecoder:
         cos, sin = self.cos[positions_BQ].unsqueeze(1), self.sin[positions_BQ].unsqueeze(1)
         turning = self.heads + self.kv_heads  # queries and keys are rotated together
         for index, layer in enumerate(self.layers):
-            qkv = F.linear(self._normalise(x), layer.qkv, layer.qkv_bias).view(rows, queries, -1, self.head_size).transpose(1, 2)
+            qkv = layer.qkv(self._normalise(x)).view(rows, queries, -1, self.head_size).transpose(1, 2)
             qk, v = qkv[:, :turning], qkv[:, turning:]
             if layer.query_gain is not None and layer.key_gain is not None:
                 gains = torch.cat([layer.query_gain.expand(self.heads, -1), layer.key_gain.expand(self.kv_heads, -1)])
                 qk = self._normalise(qk) * gains.unsqueeze(1)
             qk = qk * cos + qk.roll(self.head_size // 2, -1) * sin
             attended = attend(index, qk[:, : self.heads], qk[:, self.heads :], v)
-            x = x + F.linear(attended.transpose(1, 2).reshape(rows, queries, -1), layer.output)
-            gate, up = F.linear(self._normalise(x), layer.gate_up).chunk(2, dim=-1)
-            x = x + F.linear(F.silu(gate) * up, layer.down)
+            x = x + layer.output(attended.transpose(1, 2).reshape(rows, queries, -1))
+            gate, up = layer.gate_up(self._normalise(x)).chunk(2, dim=-1)
+            x = x + layer.down(F.silu(gate) * up)
         return x
 
     def _logits(self, x_BD: Tensor) -> Tensor:
-        return F.linear(self._normalise(x_BD), self.head).float()
+        return self.head(self._normalise(x_BD)).float()
 
     def _normalise(self, x: Tensor) -> Tensor:
         """x over its root mean square. The norm is one fused pass, where F.rms_norm makes four on a CPU."""
@@ -148,12 +149,13 @@ def _layer(weights: Mapping[str, Tensor], index: int) -> _Layer:
     attention = [f"self_attn.{part}_proj.bias" for part in "qkv"]
     if biases and biases != set(attention):
         raise UsageError("the native engine decodes models with biases on queries, keys and values, or none")
+    qkv = torch.cat([w[f"self_attn.{part}_proj.weight"] for part in "qkv"]) * w["input_layernorm.weight"]
+    gate_up = torch.cat([w["mlp.gate_proj.weight"], w["mlp.up_proj.weight"]]) * w["post_attention_layernorm.weight"]
     return _Layer(
-        qkv=torch.cat([w[f"self_attn.{part}_proj.weight"] for part in "qkv"]) * w["input_layernorm.weight"],
-        qkv_bias=torch.cat([w[name] for name in attention]) if biases else None,
+        qkv=Matrix(qkv, torch.cat([w[name] for name in attention]) if biases else None),
         query_gain=w["self_attn.q_norm.weight"].clone() if "self_attn.q_norm.weight" in w else None,
         key_gain=w["self_attn.k_norm.weight"].clone() if "self_attn.k_norm.weight" in w else None,
-        output=w["self_attn.o_proj.weight"].clone(),
-        gate_up=torch.cat([w["mlp.gate_proj.weight"], w["mlp.up_proj.weight"]]) * w["post_attention_layernorm.weight"],
-        down=w["mlp.down_proj.weight"].clone(),
+        output=Matrix(w["self_attn.o_proj.weight"]),
+        gate_up=Matrix(gate_up),
+        down=Matrix(w["mlp.down_proj.weight"]),
     )

@@ -99,7 +99,7 @@ class _Batch:
         self.rollout_B = self._empty()
         self.filled_B = self._empty()
         self.written_B = self._empty()
-        self.logits_BV = torch.empty(0, len(decoder.head), device=self.device)
+        self.logits_BV = torch.empty(0, decoder.head.outputs, device=self.device)
 
     def _empty(self) -> Tensor:
         return torch.empty(0, dtype=torch.long, device=self.device)
