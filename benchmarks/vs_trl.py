@@ -75,7 +75,7 @@ def ours() -> dict[str, float]:
     base = load_policy("smollm2-135m")
     adapter = add_adapter(base.model, LoRA(rank=RANK, targets=tuple(TARGETS)), 0, "smollm2-135m")
     policy = Policy(base.model.eval(), base.tokenizer, base.prompt, adapter)
-    section, sampling = LearnSection(lr=1e-5, tokens_per_pass=1024), Sampling(max_tokens=TOKENS)
+    section, sampling = LearnSection(lr=1e-5, tokens_per_pass=1280), Sampling(max_tokens=TOKENS)
     optimizer, engine, size = Optimizer(policy.model, section, 10), NativeEngine(), PassSize(section.tokens_per_pass, print)
     prompts = [policy.prompt_ids(question) for question in QUESTIONS]
     for step in (1, 2):
@@ -148,8 +148,7 @@ def trl() -> dict[str, float]:
     with tempfile.TemporaryDirectory() as out:
         arguments = GRPOConfig(
             output_dir=out,
-            per_device_train_batch_size=GROUP,
-            gradient_accumulation_steps=PROBLEMS,
+            per_device_train_batch_size=PROBLEMS * GROUP,
             num_generations=GROUP,
             max_completion_length=TOKENS,
             temperature=1.0,

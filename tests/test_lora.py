@@ -17,7 +17,7 @@ from outgrow.learn.policies import base_policy, learning_policy, run_policy
 from outgrow.learn.sft import SFTJob
 from outgrow.policy import Policy, Prompt, Sampling, completion_logprobs, load_policy
 from outgrow.policy.export import export
-from outgrow.policy.lora import LoRA, add_adapter
+from outgrow.policy.lora import LoRA, _Adapted, add_adapter, multiplied_out
 from outgrow.recipes import load_recipe, parse_recipe
 from outgrow.rollout import NativeEngine
 from runs_helper import fingerprint, signal_when, start
@@ -61,6 +61,45 @@ def test_bfloat16_weights_are_multiplied_out_as_peft_merges_them(untrained):
     ours = {name: weight.clone() for name, weight in policy.weights().items()}
     merged = policy.adapter.merge_and_unload().state_dict()
     assert all(torch.equal(weight, ours[name]) for name, weight in merged.items())
+
+
+@pytest.mark.parametrize("targets", [LoRA().targets, ("q_proj", "down_proj")], ids=len)
+def test_multiplied_out_layers_learn_as_pefts_own(untrained, targets):
+    """The same log-probabilities, and the same gradients of A and B, as peft's three products; afterwards peft's are back."""
+    policy = adapted(untrained, targets=targets)
+    prompts, completions = [policy.prompt_ids("3+4=?")] * 2, [[20, 30, 40, 50], [60, 70]]
+
+    def gradients():
+        policy.model.zero_grad()
+        logprobs, _, mask = completion_logprobs(policy, prompts, completions, Sampling())
+        (logprobs * (1 + torch.arange(8.0).view(2, 4)) * mask).sum().backward()
+        return logprobs.detach(), {n: w.grad.clone() for n, w in policy.model.named_parameters() if w.requires_grad}
+
+    expected, slopes = gradients()
+    with multiplied_out(policy.model):
+        found, ours = gradients()
+        layer = policy.model.model.layers[0].self_attn.q_proj
+        assert "forward" in vars(layer)
+    assert "forward" not in vars(layer)
+    torch.testing.assert_close(found, expected, rtol=0, atol=1e-5)
+    assert ours.keys() == slopes.keys()
+    assert all(slope.abs().max() > 0 for slope in slopes.values())
+    for name, slope in slopes.items():
+        assert (ours[name] - slope).norm() < 1e-5 * slope.norm(), name
+
+
+def test_a_multiplied_out_layer_is_loras_formula():
+    g = torch.Generator().manual_seed(0)
+    x, a, b = (torch.randn(*shape, generator=g, dtype=torch.float64).requires_grad_() for shape in ((2, 3, 5), (2, 5), (4, 2)))
+    weight, bias = (torch.randn(*shape, generator=g, dtype=torch.float64) for shape in ((4, 5), (4,)))
+    y = _Adapted.apply(x, weight + 0.7 * (b @ a).detach(), bias, a, b, 0.7)
+    plain = torch.nn.functional.linear(x, weight, bias) + 0.7 * x @ a.T @ b.T
+    slope = torch.randn(y.shape, generator=g, dtype=torch.float64)
+    for ours, theirs in zip(
+        torch.autograd.grad((y * slope).sum(), (x, a, b)), torch.autograd.grad((plain * slope).sum(), (x, a, b)), strict=True
+    ):
+        torch.testing.assert_close(ours, theirs)
+    torch.testing.assert_close(y, plain)
 
 
 def test_rollouts_are_drawn_from_the_adapted_weights(untrained):

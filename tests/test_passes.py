@@ -42,8 +42,8 @@ def test_every_rollout_is_in_one_pass_and_a_pass_in_its_bounds(lengths, tokens):
 
 
 def test_a_group_that_fits_is_not_taken_apart():
-    found = list(passes(groups_of([(10, [20, 5, 8]), (10, [19, 3, 2])]), 44))
-    assert [[row.rollout.prompt_ids[0] for row in rows] for rows in found] == [[0, 0, 0], [1, 1, 1]]
+    found = list(passes(groups_of([(10, [20, 5, 8]), (10, [19, 3, 2]), (10, [9, 9, 9, 9])]), 45))
+    assert [[row.rollout.prompt_ids[0] for row in rows] for rows in found] == [[0, 0, 0], [1, 1, 1], [2, 2, 2], [2]]
 
 
 @pytest.mark.parametrize("old", ["engine", "learner"])

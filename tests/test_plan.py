@@ -26,6 +26,7 @@ from outgrow.plan.shape import adapter_parameters, key_value_bytes, parameters
 from outgrow.plan.work import ENGINE_ROWS, KL_ROLLOUTS, work_of
 from outgrow.policy import Policy, Sampling, completion_logprobs
 from outgrow.policy.branches import lay_out, states
+from outgrow.policy.lora import multiplied_out
 from outgrow.recipes import load_recipe, parse_recipe
 from outgrow.recipes.schema import LoRA, PolicySection
 from outgrow.rollout import NativeEngine
@@ -106,6 +107,11 @@ def test_adapters_are_those_of_peft(name):
 # Memory
 
 
+def _merged_matrices(model):
+    """What `multiplied_out` computes with in place of the adapted weights."""
+    return [module.forward.args[1] for module in model.modules() if "forward" in vars(module)]
+
+
 def saved_bytes(model, tokenizer):
     """Bytes that autograd keeps of two prompts of 40 tokens and two rollouts of 60 on each, weights left out."""
     policy = Policy(model.get_base_model() if hasattr(model, "get_base_model") else model, tokenizer)
@@ -118,8 +124,9 @@ def saved_bytes(model, tokenizer):
             kept[storage.data_ptr()] = storage.nbytes()
         return tensor
 
-    completions = [[5] * 61, [5] * 61, [5] * 31, [5] * 61]
-    with torch.autograd.graph.saved_tensors_hooks(keep, lambda tensor: tensor):
+    completions = [[5] * 61] * 4
+    with multiplied_out(policy.model), torch.autograd.graph.saved_tensors_hooks(keep, lambda tensor: tensor):
+        weights |= {merged.untyped_storage().data_ptr() for merged in _merged_matrices(policy.model)}
         state = states(policy.model, lay_out([[3] * 40, [4] * 40], [0, 0, 1, 1], completions, model.device))
     assert state.requires_grad
     return sum(kept.values())
@@ -145,7 +152,8 @@ def test_activations_are_what_autograd_keeps(untrained, name, dtype):
     config = CONFIGS[name]
     model = AutoModelForCausalLM.from_config(config).to(getattr(torch, dtype))
     counted = activations(small_work(config, dtype, None), shape_from_config(config, name))
-    assert saved_bytes(model, untrained.tokenizer) == pytest.approx(counted, rel=0.03)
+    # Of four layers; the last norm and the rotations, which are there once, are not counted.
+    assert saved_bytes(model, untrained.tokenizer) == pytest.approx(counted, rel=0.04)
 
 
 def test_activations_under_adapters_are_what_autograd_keeps(untrained):

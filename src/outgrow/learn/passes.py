@@ -23,13 +23,17 @@ class Row:
 def passes(groups: Sequence[Sequence[Row]], tokens: int) -> Iterator[list[Row]]:
     """Every row of these groups once, with at most `tokens` tokens in a pass, one row at least.
 
-    A group stays together as far as it can, since its prompt is computed once a pass. Groups of long completions come first
-    (memory peaks at once), and rows of like length together (attention pads them).
+    A group stays together where a pass can hold it, since its prompt is computed once a pass. Groups of long completions come
+    first (memory peaks at once), and rows of like length together (attention pads them).
     """
     taken: list[Row] = []
     count = 0
     for group in sorted(groups, key=lambda group: max(_completion(row) for row in group), reverse=True):
         prompt = len(group[0].rollout.prompt_ids)
+        whole = prompt + sum(map(_completion, group))
+        if taken and count + whole > tokens >= whole:
+            yield taken
+            taken, count = [], 0
         fresh = prompt  # what the prompt adds to this pass
         for row in sorted(group, key=_completion, reverse=True):
             if taken and count + fresh + _completion(row) > tokens:

@@ -46,20 +46,20 @@ def parts(work: Work, shape: Shape) -> list[Part]:
 def activations(work: Work, shape: Shape) -> float:
     """Bytes that the forward pass of one learning pass keeps for its backward pass (PyTorch without recomputation).
 
-    Each token, in each layer: the inputs of both norms in float32; the attention's output; gate, its activation, and up; and
-    what the gradients of the weights need, which is the inputs of the linear layers and of the norms' gains, or for adapters a
-    float32 copy of each adapted layer's input with the low-rank product. Attention, for prompts and then for rollouts: the
-    queries and the output, and the keys and values, spread over all heads, of what is looked at.
+    Each token, in each layer: the inputs of both norms in float32; the attention's output; gate, its activation, and up; the
+    inputs of the linear layers, and where the norms learn, of their gains. Attention, for prompts and then for rollouts: the
+    queries, the output, and the keys and values of what is looked at; a mask of its scores once for all layers.
     """
     prompts, completions = work.read * work.prompt, work.learned * work.limit
-    token = 8 * shape.hidden + work.width * (shape.attention + 3 * shape.feed_forward)
+    token = 8 * shape.hidden + work.width * (shape.attention + 4 * shape.feed_forward + 2 * shape.hidden)
     if work.adapter is None:
-        token += work.width * (4 * shape.hidden + shape.feed_forward)
-    else:
-        token += sum(_FLOAT * (inputs + work.rank) for inputs, _ in work.adapted)
+        token += work.width * 2 * shape.hidden
     looked_at = prompts + work.learned * (work.prompt + work.limit)
-    attention = 2 * work.width * shape.attention * (prompts + completions + looked_at)
-    return shape.layers * ((prompts + completions) * token + attention)
+    attention = 2 * work.width * shape.layers * shape.attention * (prompts + completions)
+    attention += key_value_bytes(shape, work.width) * looked_at
+    scores = work.prompt**2 + completions * (work.prompt + work.limit)
+    mask = work.width * scores * shape.heads // shape.kv_heads
+    return shape.layers * (prompts + completions) * token + attention + mask
 
 
 def peak(found: list[Part]) -> float:

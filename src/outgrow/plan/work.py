@@ -31,8 +31,6 @@ class Work:
     truncates: bool  # top-k or top-p
     against_reference: bool  # the loss holds a KL divergence
     adapter: int | None  # parameters of the adapters; None where every weight learns
-    rank: int
-    adapted: tuple[tuple[int, int], ...]  # (inputs, outputs) of the adapted linear layers of one decoder layer
 
     @property
     def rollouts(self) -> int:
@@ -68,8 +66,6 @@ def work_of(recipe: RLRecipe, shape: Shape, assumptions: Assumptions) -> Work:
         truncates=recipe.sampling.truncates,
         against_reference=learn.kl_weight > 0,
         adapter=adapter_parameters(shape, lora.rank, lora.targets) if lora else None,
-        rank=lora.rank if lora else 0,
-        adapted=tuple(adapted(shape, lora.targets)) if lora else (),
     )
 
 

@@ -13,6 +13,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 import torch
+import torch.nn.functional as F
 from torch import Tensor
 
 from ..errors import UsageError
@@ -97,14 +98,25 @@ def _places(start: int, length: int, width: int) -> list[int]:
 
 def states(model: PreTrainedModel, branches: Branches) -> Tensor:
     """The last layer's states (N, D)."""
+    config = model.config.get_text_config()
+    shared = config.num_attention_heads // config.num_key_value_heads
+    causal_QQ = torch.ones(branches.prompt_UQ.shape[1], branches.prompt_UQ.shape[1], dtype=torch.bool, device=model.device).tril()
+    masks = tuple(_added(mask, shared, model.dtype) for mask in (causal_QQ.unsqueeze(0), branches.mask_BTS))
     with _attending(model):
         found: Tensor = model.base_model(
             input_ids=branches.tokens_N.unsqueeze(0),
             position_ids=branches.positions_N.unsqueeze(0),
             use_cache=False,
             branches=branches,
+            masks=masks,
         ).last_hidden_state
     return found[0]
+
+
+def _added(mask_BTS: Tensor, shared: int, dtype: torch.dtype) -> Tensor:
+    """What is added to the scores (B, 1, shared · T, S), for the query heads that share a key head, one behind the other."""
+    added = torch.zeros(mask_BTS.shape, dtype=dtype, device=mask_BTS.device).masked_fill(~mask_BTS, -torch.inf)
+    return added.repeat(1, shared, 1).unsqueeze(1)
 
 
 @contextmanager
@@ -132,26 +144,27 @@ def _attention(
     value: Tensor,
     attention_mask: Tensor | None,
     branches: Branches,
+    masks: tuple[Tensor, Tensor],
     scaling: float | None = None,
     **rest: Any,
 ) -> tuple[Tensor, None]:
     """query, key, value: (1, heads, N, head_dim). Returns (1, N, heads, head_dim)."""
-    from transformers.integrations.sdpa_attention import sdpa_attention_forward
-
     if rest.get("sliding_window") is not None:
         raise UsageError("the learner computes full attention; this model's config asks for a sliding window")
-    q_NHd, k_NHd, v_NHd = (part[0].transpose(0, 1) for part in (query, key, value))
+    q_NHd, k_NKd, v_NKd = (part[0].transpose(0, 1) for part in (query, key, value))
 
-    def attend(asking: Tensor, asked: Tensor, mask: Tensor | None) -> Tensor:
-        q, k, v = (
-            part.index_select(0, places.flatten()).view(*places.shape, *part.shape[1:]).transpose(1, 2)
-            for part, places in ((q_NHd, asking), (k_NHd, asked), (v_NHd, asked))
-        )
-        out, _ = sdpa_attention_forward(module, q, k, v, mask, scaling=scaling, is_causal=mask is None)
-        return out.reshape(-1, *out.shape[2:])
+    def attend(asking: Tensor, asked: Tensor, mask: Tensor) -> Tensor:
+        rows, width = asking.shape
+        # The query heads that share a key head stand behind each other as its queries, so that no key is repeated in memory.
+        q = q_NHd.index_select(0, asking.flatten()).view(rows, width, key.shape[1], -1, query.shape[-1])
+        k, v = (part.index_select(0, asked.flatten()).view(rows, -1, *part.shape[1:]).transpose(1, 2) for part in (k_NKd, v_NKd))
+        folded = q.permute(0, 2, 3, 1, 4).flatten(2, 3)
+        found = F.scaled_dot_product_attention(folded, k, v, attn_mask=mask, scale=scaling)
+        flat: Tensor = found.unflatten(2, (-1, width)).permute(0, 3, 1, 2, 4).reshape(rows * width, -1, query.shape[-1])
+        return flat
 
     # What a prompt's pad asks or is asked reaches no token: it stands behind them all.
-    parts = [attend(branches.prompt_UQ, branches.prompt_UQ, None)[branches.prompt_at_P]]
+    parts = [attend(branches.prompt_UQ, branches.prompt_UQ, masks[0])[branches.prompt_at_P]]
     if branches.branch_BT.numel():
-        parts.append(attend(branches.branch_BT, branches.seen_BS, branches.mask_BTS.unsqueeze(1))[branches.branch_at_R])
+        parts.append(attend(branches.branch_BT, branches.seen_BS, masks[1])[branches.branch_at_R])
     return torch.cat(parts).unsqueeze(0), None
