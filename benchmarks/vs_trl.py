@@ -82,6 +82,7 @@ def ours() -> dict[str, float]:
         began = time.perf_counter()
         engine.update(policy)
         groups = engine.generate(prompts, GROUP, sampling, [step * 100 + index for index in range(PROBLEMS)])
+        engine.sleep()
         generated = time.perf_counter()
         rewards = torch.tensor([[reward(rollout.text) for rollout in group] for group in groups])
         advantages = DrGRPO().weigh(rewards).tolist()

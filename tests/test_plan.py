@@ -153,7 +153,7 @@ def test_activations_are_what_autograd_keeps(untrained, name, dtype):
     model = AutoModelForCausalLM.from_config(config).to(getattr(torch, dtype))
     counted = activations(small_work(config, dtype, None), shape_from_config(config, name))
     # Of four layers; the last norm and the rotations, which are there once, are not counted.
-    assert saved_bytes(model, untrained.tokenizer) == pytest.approx(counted, rel=0.04)
+    assert saved_bytes(model, untrained.tokenizer) == pytest.approx(counted, rel=0.05)
 
 
 def test_activations_under_adapters_are_what_autograd_keeps(untrained):
@@ -215,6 +215,8 @@ def test_memory_by_hand():
     found = {part.name: part for part in parts(work, shape)}
     assert found["weights"].learning == 2 * 1_777_088_000
     assert found["reference policy"].learning == 0
+    # The seven matrices of a layer: q and o 1536², k and v 1536 · 256, three of 1536 · 8960.
+    assert found["adapted weights, multiplied out"].learning == 2 * 28 * (2 * 1536**2 + 2 * 1536 * 256 + 3 * 1536 * 8960)
     # 64 · (in + out) over q, k, v, o, gate, up, down in 28 layers: 73,859,072 adapter parameters in float32.
     assert found["adapters"].learning == found["gradients"].learning == 4 * 73_859_072
     assert found["AdamW moments"].learning == 8 * 73_859_072

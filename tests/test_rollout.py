@@ -303,6 +303,17 @@ def test_a_prompt_without_room_is_told(untrained):
         engine.generate([untrained.prompt_ids("1"), prompt], 1, Sampling(max_tokens=room + 1), [0, 1])
 
 
+def test_an_engine_that_slept_goes_on_after_an_update(untrained):
+    engine, sampling = engine_of(untrained), Sampling(max_tokens=8)
+    prompts = prompts_of(untrained, QUESTIONS[:3])
+    before = engine.generate(prompts, 2, sampling, [1, 2, 3])
+    engine.sleep()
+    with pytest.raises(AssertionError, match="update"):
+        engine.generate(prompts, 2, sampling, [1, 2, 3])
+    engine.update(untrained)
+    assert engine.generate(prompts, 2, sampling, [1, 2, 3]) == before
+
+
 class Stop(Exception):
     pass
 

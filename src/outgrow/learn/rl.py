@@ -86,6 +86,7 @@ class RLJob:
             [seed_from(recipe.seed, "rollout", step, problem.id) for problem in problems],
             poll,
         )
+        self.engine.sleep()
         clock.lap("generation")
 
         inside_think = self.policy.opens_think

@@ -32,7 +32,8 @@ def parts(work: Work, shape: Shape) -> list[Part]:
     cache = work.decoded * (work.prompt + work.limit) * key_value_bytes(shape, work.width)
     return [
         Part("weights", weights, weights),
-        Part("the engine's copy of them", copy, copy),
+        Part("the engine's copy of them", copy, 0),
+        Part("adapted weights, multiplied out", 0, work.adapted * work.width),
         Part("reference policy", weights if full else 0, weights if full else 0),
         Part("adapters", adapter, adapter),
         Part("AdamW moments", 2 * trained, 2 * trained),

@@ -31,6 +31,7 @@ class Work:
     truncates: bool  # top-k or top-p
     against_reference: bool  # the loss holds a KL divergence
     adapter: int | None  # parameters of the adapters; None where every weight learns
+    adapted: int  # parameters of the matrices that they adapt
 
     @property
     def rollouts(self) -> int:
@@ -66,6 +67,7 @@ def work_of(recipe: RLRecipe, shape: Shape, assumptions: Assumptions) -> Work:
         truncates=recipe.sampling.truncates,
         against_reference=learn.kl_weight > 0,
         adapter=adapter_parameters(shape, lora.rank, lora.targets) if lora else None,
+        adapted=shape.layers * sum(i * o for i, o in adapted(shape, lora.targets)) if lora else 0,
     )
 
 

@@ -28,6 +28,9 @@ class Engine(Protocol):
     def update(self, policy: Policy) -> None:
         """Take over the policy's present weights."""
 
+    def sleep(self) -> None:
+        """Give up its memory to the learner, weights and all; the next `update` wakes it."""
+
     def generate(
         self,
         prompts: Sequence[Sequence[int]],

@@ -30,8 +30,12 @@ class NativeEngine:
     def update(self, policy: Policy) -> None:
         """Take over the policy's present weights."""
         self._policy = policy
-        self._decoder = None  # before the new one is made, so that no two copies are held
+        self.sleep()  # before the new copy is made, so that no two are held
         self._decoder = LlamaDecoder(policy.model.config, policy.weights())
+
+    def sleep(self) -> None:
+        """See `Engine.sleep`."""
+        self._decoder = None
 
     @torch.no_grad()
     def generate(
