@@ -145,6 +145,8 @@ MISTAKES = [
     (["train", "micro", "--set", 'verify.extract=["box"]'], "no extractor called 'box' (did you mean 'boxed'?)"),
     (["train", "micro", "--set", "sampling.max_tokens=5000"], "context"),
     (["train", "micro", "--set", 'run.track=["tensorbord"]'], "no tracker called 'tensorbord' (did you mean 'tensorboard'?)"),
+    (["train", "micro", "--set", "engine.type=vllm"], "the vllm engine needs a package that is not installed"),
+    (["train", "micro", "--set", "engine.type=vlm"], "engine.type"),
     (["train", "micro", "--budget-usd", "25"], "--set run.dollars_per_hour="),
     (["eval", "micro-base", "--on", "gsm9k"], "no suite"),
     (["eval", "nowhere"], "no such model"),

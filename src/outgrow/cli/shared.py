@@ -11,7 +11,7 @@ from ..errors import UsageError
 if TYPE_CHECKING:
     from ..policy import Policy
     from ..recipes import Recipe
-    from ..rollout import NativeEngine
+    from ..rollout import Engine
 
 console = Console()
 errors = Console(stderr=True)
@@ -38,11 +38,12 @@ def interval(row: dict[str, Any], sign: str = "") -> str:
     return f"{row['pass@1']:{sign}.3f} ({low:{sign}.3f} to {high:{sign}.3f})"
 
 
-def ready(model: str, recipe: "Recipe | None" = None) -> tuple["Policy", "NativeEngine"]:
+def ready(model: str, recipe: "Recipe | None" = None) -> tuple["Policy", "Engine"]:
     """A model by any of its names, asked as a recipe says, and an engine that holds it."""
+    from ..learn.policies import engine_of
     from ..rollout import NativeEngine
 
-    policy, engine = load(model, recipe), NativeEngine()
+    policy, engine = load(model, recipe), engine_of(recipe) if recipe else NativeEngine()
     engine.update(policy)
     return policy, engine
 

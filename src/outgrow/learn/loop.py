@@ -16,7 +16,7 @@ from ..evaluate import Evaluation, evaluate, paired_delta, suite
 from ..memory import keep_large_buffers
 from ..policy import Policy
 from ..recipes import Recipe, RLRecipe
-from ..rollout import NativeEngine
+from ..rollout import Engine
 from ..runs.card import write_card
 from ..runs.checkpoint import (
     model_of,
@@ -34,7 +34,7 @@ from ..runs.track import Track, require_packages, tracking
 from ..verify import Verifier
 from .job import Job, StepResult
 from .pass_size import ran_out_of_memory
-from .policies import base_policy, frozen_copy, learning_policy, require_base
+from .policies import base_policy, engine_of, frozen_copy, learning_policy, require_base
 from .rl import RLJob
 from .sft import SFTJob
 
@@ -102,6 +102,7 @@ def _settle(recipe: Recipe) -> None:
 def _refuse(recipe: Recipe, budget: Budget) -> None:
     """Raise UsageError, before anything is made, where what the run needs is not there."""
     require_packages(recipe.run.track)
+    engine_of(recipe)
     budget.require_price(recipe.run.dollars_per_hour)
 
 
@@ -116,11 +117,12 @@ def _run(recipe: Recipe, path: Path, base: Policy, watcher: Watcher, budget: Bud
             point_latest(checkpoint)  # a kill may have come before the link was set
         done = checkpoint.step if checkpoint else 0
         meter = Meter(path / "timings.jsonl", recipe.run.dollars_per_hour, began, budget)
+        engine = engine_of(recipe)
         reference = frozen_copy(base, share=recipe.policy.lora is not None)
         policy = learning_policy(recipe, base, checkpoint)
         policy.model.eval()  # no dropout: the log-probabilities of the learner must be those of the engine
         job: Job = (
-            RLJob(recipe, policy, reference, path, watcher.note)
+            RLJob(recipe, policy, reference, engine, path, watcher.note)
             if isinstance(recipe, RLRecipe)
             else SFTJob(recipe, policy, path, watcher.note)
         )
@@ -131,12 +133,12 @@ def _run(recipe: Recipe, path: Path, base: Policy, watcher: Watcher, budget: Bud
             job.rewind(done)
             meter.rewind(done)
             meter.write(done, "loading")
-            _measure("before", recipe, reference, path, 0, interrupt.poll, watcher, meter)
+            _measure("before", recipe, reference, engine, path, 0, interrupt.poll, watcher, meter)
             if done < job.steps:
                 _forget_outcome(path)
                 with tracking(recipe.run.track, path, recipe.model_dump(mode="json"), done, watcher.note) as track:
                     _advance(recipe, path, job, done, interrupt.poll, watcher, meter, track)
-            _measure("after", recipe, policy, path, job.steps, interrupt.poll, watcher, meter)
+            _measure("after", recipe, policy, engine, path, job.steps, interrupt.poll, watcher, meter)
             if not (path / "summary.json").exists():
                 _summarise(path, job, meter)
         except (RuntimeError, MemoryError) as error:
@@ -200,7 +202,15 @@ def _advance(
 
 
 def _measure(
-    name: str, recipe: Recipe, policy: Policy, path: Path, step: int, poll: Callable[[], None], watcher: Watcher, meter: Meter
+    name: str,
+    recipe: Recipe,
+    policy: Policy,
+    engine: Engine,
+    path: Path,
+    step: int,
+    poll: Callable[[], None],
+    watcher: Watcher,
+    meter: Meter,
 ) -> None:
     file = path / "evals" / f"{name}.parquet"
     if file.exists():
@@ -210,7 +220,8 @@ def _measure(
     sampling = recipe.sampling.model_copy(update={"temperature": section.temperature})
     # The same dice for every run's seed and for before and after: what differs is the policy.
     with Verifier(recipe.verify.extract, recipe.verify.exact) as verifier:
-        evaluation = evaluate(policy, NativeEngine(), verifier, section.suite, section.samples, sampling, 0, poll)
+        evaluation = evaluate(policy, engine, verifier, section.suite, section.samples, sampling, 0, poll)
+    engine.sleep()
     file.parent.mkdir(exist_ok=True)
     evaluation.save(file)
     meter.write(step, f"evaluation_{name}")

@@ -11,6 +11,7 @@ from ..policy.lora import add_adapter
 from ..policy.micro import make_model, make_tokenizer
 from ..policy.pull import public_name
 from ..recipes import Recipe
+from ..rollout import Engine, NativeEngine, VLLMEngine
 from ..runs.checkpoint import Checkpoint, model_of
 from ..runs.folder import read_recipe
 
@@ -36,6 +37,14 @@ def base_policy(recipe: Recipe) -> Policy:
             f"{policy.context}; lower it"
         )
     return policy
+
+
+def engine_of(recipe: Recipe) -> Engine:
+    """What writes the completions. One serves a whole run: vLLM has room for no second one in a process."""
+    section = recipe.engine
+    if section.type == "vllm":
+        return VLLMEngine(section.memory, section.max_rows)
+    return NativeEngine(section.max_rows)
 
 
 def learning_policy(recipe: Recipe, base: Policy, checkpoint: Checkpoint | None) -> Policy:

@@ -19,7 +19,7 @@ from ..policy import Policy
 from ..problems import Note
 from ..recipes.schema import RLRecipe
 from ..rewards import GradedGroup, compose
-from ..rollout import NativeEngine
+from ..rollout import Engine
 from ..runs.files import read_lines
 from ..runs.rollouts import drop_parts_after, write_part
 from ..verify import Attempt, Verdict, Verifier
@@ -37,14 +37,14 @@ _KL_ROLLOUTS = 32
 class RLJob:
     """Reinforcement learning by a recipe."""
 
-    def __init__(self, recipe: RLRecipe, policy: Policy, reference: Policy, run: Path, note: Note) -> None:
+    def __init__(self, recipe: RLRecipe, policy: Policy, reference: Policy, engine: Engine, run: Path, note: Note) -> None:
         """policy: what learns, at any step. reference: the policy as it was before step 1. note: told what a person should know."""
         self.recipe, self.policy, self.run = recipe, policy, run
         self.reference = reference
         self.steps = recipe.learn.steps
         self.optimizer = Optimizer(policy.model, recipe.learn, self.steps)
         self.size = PassSize(recipe.learn.tokens_per_pass, note)
-        self.engine = NativeEngine()
+        self.engine = engine
         self.verifier = Verifier(recipe.verify.extract, recipe.verify.exact)
         self.shares = shares(recipe.learn.problems_per_step, [source.weight for source in recipe.problems])
         self.sources = distinct(training_problems(recipe, note))

@@ -10,7 +10,7 @@ Changes = dict[str, Any]  # recipe key -> value
 
 _TOKENS = "learn.tokens_per_pass"
 # What is lowered where tokens_per_pass, which costs no learning, is not enough; and how far, as a share of what it is.
-_LOWERED = (("learn.problems_per_step", 0.0), ("sampling.max_tokens", 0.25))
+_LOWERED = (("engine.max_rows", 0.0), ("learn.problems_per_step", 0.0), ("sampling.max_tokens", 0.25))
 _RANK = LoRA().rank
 
 

@@ -8,8 +8,7 @@ from ..recipes import RLRecipe
 from .gpus import Assumptions
 from .shape import Shape, adapted, adapter_parameters, parameters
 
-# Rollouts that the native engine decodes at the same time (its default), and on which a step measures KL.
-ENGINE_ROWS = 512
+# Rollouts on which a step measures KL.
 KL_ROLLOUTS = 32
 
 
@@ -59,7 +58,7 @@ def work_of(recipe: RLRecipe, shape: Shape, assumptions: Assumptions) -> Work:
         prompt=prompt,
         limit=limit,
         completion=limit * assumptions.completion_share,
-        decoded=min(rollouts, max(1, ENGINE_ROWS // learn.group_size) * learn.group_size),
+        decoded=min(rollouts, max(1, recipe.engine.max_rows // learn.group_size) * learn.group_size),
         read=math.ceil(learned / learn.group_size),
         learned=learned,
         passes=updates * math.ceil(share / learned),

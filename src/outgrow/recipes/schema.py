@@ -124,6 +124,14 @@ class EvaluateSection(_Section):
     validation_samples: int = Field(default=4, ge=1)
 
 
+class EngineSection(_Section):
+    """What writes the completions."""
+
+    type: Literal["native", "vllm"] = Field(default="native", description="vllm needs an environment of its own; see the README")
+    max_rows: int = Field(default=512, ge=1, description="rollouts decoded at the same time, at most; bounds memory")
+    memory: float = Field(default=0.4, gt=0, lt=1, description="share of the GPU's memory that vllm takes")
+
+
 class RunSection(_Section):
     """What a run leaves behind."""
 
@@ -151,6 +159,7 @@ class _Recipe(_Section):
     problems: tuple[AnySource, ...] = Field(default=(Micro(),), min_length=1)
     prompt: Prompt = Prompt()
     sampling: Sampling = Sampling()
+    engine: EngineSection = EngineSection()
     verify: VerifySection = VerifySection()
     evaluate: EvaluateSection = EvaluateSection()
     run: RunSection = RunSection()

@@ -81,7 +81,7 @@ _PANELS = (
         "Engine and learner apart",
         "Absolute difference of the log-probabilities the engine sampled with and the learner computes; logarithmic.",
         "nats a token",
-        {"gap_mean": "mean", "gap_max": "largest"},
+        {"gap_mean": "mean", "gap_p99": "99 in 100 below", "gap_max": "largest"},
         log=True,
     ),
     _Panel(

@@ -1,6 +1,7 @@
-"""The policy writes answers: one Engine contract, and the native engine."""
+"""The policy writes answers: one Engine contract; the native engine, and vLLM."""
 
 from .engine import Engine, Rollout
 from .native import NativeEngine
+from .vllm import VLLMEngine
 
-__all__ = ["Engine", "NativeEngine", "Rollout"]
+__all__ = ["Engine", "NativeEngine", "Rollout", "VLLMEngine"]

@@ -4,6 +4,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
+from ..errors import UsageError
 from ..policy import Policy, Sampling
 
 
@@ -45,3 +46,13 @@ class Engine(Protocol):
         poll: called at every token; what it raises ends the generation.
         """
         ...
+
+
+def check_room(prompts: Sequence[Sequence[int]], sampling: Sampling, context: int) -> None:
+    """Raise UsageError where a prompt leaves no room for a completion of the longest length."""
+    longest = max(map(len, prompts))
+    if longest + sampling.max_tokens > context:
+        raise UsageError(
+            f"prompt of {longest} tokens + sampling.max_tokens={sampling.max_tokens} exceeds the model's context of "
+            f"{context}; lower sampling.max_tokens"
+        )

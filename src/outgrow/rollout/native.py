@@ -5,11 +5,10 @@ from collections.abc import Callable, Sequence
 import torch
 from torch import Tensor
 
-from ..errors import UsageError
 from ..keyed import torch_generator
 from ..policy import Policy, Sampling
 from ..policy.distribution import draw, log_distribution
-from .engine import Rollout
+from .engine import Rollout, check_room
 from .llama import LlamaDecoder
 
 # Tokens of prompts that are run at once; a few thousand keep the products at full speed.
@@ -48,13 +47,8 @@ class NativeEngine:
     ) -> list[list[Rollout]]:
         """See `Engine.generate`. Raises UsageError where a prompt leaves no room for a completion."""
         assert self._policy is not None and self._decoder is not None, "update() comes first"
-        longest = max(map(len, prompts))
-        if longest + sampling.max_tokens > self._policy.context:
-            raise UsageError(
-                f"prompt of {longest} tokens + sampling.max_tokens={sampling.max_tokens} exceeds the model's context of "
-                f"{self._policy.context}; lower sampling.max_tokens"
-            )
-        slots = longest + sampling.max_tokens
+        check_room(prompts, sampling, self._policy.context)
+        slots = max(map(len, prompts)) + sampling.max_tokens
         groups_at_once = max(1, min(self.max_rows, self._rows_in_memory(slots)) // n)
         batch = _Batch(self._policy, self._decoder, prompts, n, sampling, seeds, min(groups_at_once, len(prompts)) * n, slots)
         while batch.unfinished():
