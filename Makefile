@@ -3,16 +3,20 @@ PYTHON ?= python3
 BIN := .venv/bin
 RUN := runs/demo
 
-.PHONY: demo test clean
+.PHONY: demo test test-vllm clean
 
 demo: .venv/installed
 	@if [ -f $(RUN)/recipe.toml ]; then $(BIN)/outgrow resume $(RUN); else $(BIN)/outgrow train micro --out $(RUN); fi
 
 test: .venv/installed-test
-	$(BIN)/ruff check src tests
-	$(BIN)/ruff format --check src tests
+	$(BIN)/ruff check src tests tests_vllm
+	$(BIN)/ruff format --check src tests tests_vllm
 	$(BIN)/mypy
 	HF_HUB_OFFLINE=1 $(BIN)/pytest -n 2 --dist worksteal
+
+# vLLM asks for other versions than outgrow's own, so it has an environment of its own (docs/dependencies.md).
+test-vllm: .venv-vllm/installed
+	HF_HUB_OFFLINE=1 .venv-vllm/bin/pytest tests_vllm
 
 # The pinned sets; pyproject.toml holds the ranges that the package itself accepts.
 .venv/installed: requirements.txt pyproject.toml
@@ -25,5 +29,12 @@ test: .venv/installed-test
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check -r requirements-test.txt
 	touch $@
 
+# --no-deps: the list is whole, and what vLLM and outgrow ask for would not go together.
+.venv-vllm/installed: requirements-vllm.txt pyproject.toml
+	$(PYTHON) -m venv .venv-vllm
+	.venv-vllm/bin/python -m pip install --quiet --disable-pip-version-check --no-deps -r requirements-vllm.txt
+	.venv-vllm/bin/python -m pip install --quiet --disable-pip-version-check --no-deps --editable .
+	touch $@
+
 clean:
-	rm -rf .venv runs
+	rm -rf .venv .venv-vllm runs

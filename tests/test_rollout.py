@@ -1,6 +1,7 @@
 """The native engine against transformers: the same greedy text, the same log-probabilities, and draws that match them."""
 
 import copy
+import sys
 
 import pytest
 import torch
@@ -23,7 +24,7 @@ from outgrow.errors import UsageError
 from outgrow.policy import Policy, Sampling, completion_logprobs
 from outgrow.policy.micro import make_tokenizer
 from outgrow.problems.micro import Micro
-from outgrow.rollout import NativeEngine
+from outgrow.rollout import NativeEngine, VLLMEngine
 from outgrow.rollout.llama import LlamaDecoder
 
 QUESTIONS = [problem.question for problem in Micro(split="test", per_level=1).load()]
@@ -360,3 +361,11 @@ def test_update_takes_a_snapshot(untrained):
     untrained.model.load_state_dict(unmoved)
     engine.update(untrained)
     assert engine.generate(prompts, 2, sampling, [1, 2, 3, 4]) == before
+
+
+def test_vllm_that_is_not_installed_is_told_in_one_line(monkeypatch):
+    """What the engine does where it is installed: tests_vllm, in an environment of its own."""
+    monkeypatch.setitem(sys.modules, "vllm", None)
+    with pytest.raises(UsageError, match="pip install vllm") as told:
+        VLLMEngine()
+    assert "\n" not in str(told.value)

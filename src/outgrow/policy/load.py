@@ -91,13 +91,15 @@ def _base_of(folder: Path) -> tuple[str, str | None]:
 
 
 def _load(name: str, folder: str, dtype: torch.dtype, revision: str | None) -> tuple[PreTrainedModel, PreTrainedTokenizerBase]:
-    from transformers import AutoModelForCausalLM, AutoTokenizer, GgufConfig
+    from transformers import AutoModelForCausalLM, AutoTokenizer
 
     hide_progress_bars()
     if revision is not None and (Path(folder).exists() or name != folder):
         raise UsageError(f"{name}: a revision belongs to a hub id, and this is a model on this machine; leave policy.revision out")
     place, options, of_model = folder, {"revision": revision or "main"}, {}
     if folder.endswith(".gguf"):
+        from transformers import GgufConfig  # the older transformers that vLLM asks for has none
+
         place, options = str(Path(folder).parent), {"gguf_file": Path(folder).name}
         of_model = {"quantization_config": GgufConfig(dequantize=True)}  # what stays packed can neither learn nor be saved
     try:
