@@ -111,8 +111,9 @@ def _start(policy: Policy, memory: float, max_rows: int) -> Any:
     if policy.model.device.type == "cuda":
         place = {"gpu_memory_utilization": memory, "enable_sleep_mode": True}
     else:
-        # Compiled code would keep the matrices that vLLM packs for a CPU when it first sees them.
-        place = {"kv_cache_memory_bytes": _CPU_CACHE, "enforce_eager": True}
+        # Compiled code would keep the matrices that vLLM packs for a CPU when it first sees them. A prompt that is read in pieces
+        # has vLLM 0.32 rewind the request's generator, and a CPU's has no rewinding.
+        place = {"kv_cache_memory_bytes": _CPU_CACHE, "enforce_eager": True, "enable_chunked_prefill": False}
     with TemporaryDirectory() as folder:
         config.save_pretrained(Path(folder))
         try:
