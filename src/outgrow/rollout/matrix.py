@@ -6,8 +6,8 @@ from torch import Tensor
 
 
 class Matrix:
-    """x ↦ xWᵀ + b. On a CPU W is kept in the blocks that oneDNN multiplies with, and in no other form: at the few rows of decoding,
-    where every product reads all of W, they are read a third faster than plain rows.
+    """x ↦ xWᵀ + b. On a CPU W is kept in the blocks that oneDNN multiplies with, and in no other form: SmolLM2-135M, 64 rows at a
+    time, then decodes 388 tokens a second instead of 349 (one run each on 2 cores, float32).
     """
 
     def __init__(self, weight: Tensor, bias: Tensor | None = None) -> None:
