@@ -58,7 +58,7 @@ def lay_out(
     for prompt in prompts:
         starts.append(len(tokens))
         tokens += prompt
-    in_prompts, widest = len(tokens), max(map(len, prompts))
+    widest = max(map(len, prompts))
     prompt_UQ = [_places(start, len(prompt), widest) for start, prompt in zip(starts, prompts, strict=True)]
     positions = [place for prompt in prompts for place in range(len(prompt))]
     longest = max(len(completion) for completion in completions) - 1
@@ -87,7 +87,7 @@ def lay_out(
         tensor(branch_BT).view(len(completions), longest),
         tensor(seen_BS),
         mask_BTS,
-        prompt_at.flatten().nonzero().squeeze(-1)[:in_prompts],
+        prompt_at.flatten().nonzero().squeeze(-1),
         at.flatten().nonzero().squeeze(-1),
     )
 
