@@ -62,7 +62,7 @@ def ours() -> dict[str, float]:
 
     from outgrow.advantages.dr_grpo import DrGRPO
     from outgrow.learn.optimizer import Optimizer
-    from outgrow.learn.pass_size import PassSize
+    from outgrow.fitting import FittingSize
     from outgrow.learn.update import Weighed, update
     from outgrow.memory import keep_large_buffers
     from outgrow.policy import Policy, Sampling, load_policy
@@ -76,7 +76,11 @@ def ours() -> dict[str, float]:
     adapter = add_adapter(base.model, LoRA(rank=RANK, targets=tuple(TARGETS)), 0, "smollm2-135m")
     policy = Policy(base.model.eval(), base.tokenizer, base.prompt, adapter)
     section, sampling = LearnSection(lr=1e-5, tokens_per_pass=1280), Sampling(max_tokens=TOKENS)
-    optimizer, engine, size = Optimizer(policy.model, section, 10), NativeEngine(), PassSize(section.tokens_per_pass, print)
+    optimizer, engine, size = (
+        Optimizer(policy.model, section, 10),
+        NativeEngine(),
+        FittingSize("learn.tokens_per_pass", section.tokens_per_pass, print),
+    )
     prompts = [policy.prompt_ids(question) for question in QUESTIONS]
     for step in (1, 2):
         began = time.perf_counter()

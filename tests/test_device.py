@@ -5,8 +5,8 @@ import copy
 import pytest
 import torch
 
+from outgrow.fitting import FittingSize
 from outgrow.learn.optimizer import Optimizer
-from outgrow.learn.pass_size import PassSize
 from outgrow.learn.sft import SFTJob
 from outgrow.learn.update import Weighed, kl_to_reference, update
 from outgrow.policy import Policy, Sampling
@@ -28,7 +28,7 @@ def one_step(policy):
     weighed = [[Weighed(rollout, 1.0 - index) for index, rollout in enumerate(group)] for group in groups]
     section = LearnSection(tokens_per_pass=70, kl_weight=0.1, updates_per_step=2)
     optimizer = Optimizer(policy.model, section, 10)
-    size = PassSize(70, pytest.fail)
+    size = FittingSize("learn.tokens_per_pass", 70, pytest.fail)
     figures = update(policy, reference, optimizer, weighed, section, SAMPLING, 1, 0, size, lambda: None)
     flat = [rollout for group in groups for rollout in group]
     return flat, figures, kl_to_reference(reference, flat, SAMPLING, 70)

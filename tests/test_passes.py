@@ -5,15 +5,19 @@ import torch
 from hypothesis import given
 from hypothesis import strategies as st
 
+from outgrow.fitting import FittingSize
 from outgrow.learn import update as updating
 from outgrow.learn.optimizer import Optimizer
-from outgrow.learn.pass_size import PassSize
 from outgrow.learn.passes import Row, passes
 from outgrow.learn.policies import frozen_copy
 from outgrow.learn.update import Weighed, update
 from outgrow.policy import Sampling, completion_logprobs
 from outgrow.recipes.schema import LearnSection
 from outgrow.rollout import NativeEngine, Rollout
+
+
+def passes_of(tokens):
+    return FittingSize("learn.tokens_per_pass", tokens, pytest.fail)
 
 
 def groups_of(lengths):
@@ -75,9 +79,7 @@ def test_an_update_is_that_of_each_rollout_alone(untrained, old):
         untrained.model.zero_grad()
         optimizer = Optimizer(untrained.model, section, 10)
         optimizer.step = lambda step: (0.0, 0.0)  # leave the gradient where it is
-        figures = update(
-            untrained, reference, optimizer, groups, section, sampling, 1, 0, PassSize(tokens, pytest.fail), lambda: None
-        )
+        figures = update(untrained, reference, optimizer, groups, section, sampling, 1, 0, passes_of(tokens), lambda: None)
         for name, weight in untrained.model.named_parameters():
             torch.testing.assert_close(weight.grad, expected[name], rtol=1e-4, atol=1e-5, msg=f"{tokens} {name}")
         assert 0 <= figures["gap_mean"] <= figures["gap_p99"] <= figures["gap_max"] < 1e-4
@@ -102,7 +104,7 @@ def test_later_updates_start_from_the_policy_that_drew(untrained, monkeypatch):
     monkeypatch.setattr(updating, "policy_loss", seen)
     frozen = frozen_copy(untrained)
     optimizer = Optimizer(untrained.model, section, 10)
-    update(untrained, frozen, optimizer, groups, section, sampling, 1, 0, PassSize(4096, pytest.fail), lambda: None)
+    update(untrained, frozen, optimizer, groups, section, sampling, 1, 0, passes_of(4096), lambda: None)
     assert len(started) == 3
     drawn = sorted(round(value, 3) for group in groups for row in group for value in row.rollout.logprobs)
     assert sorted(round(float(v), 3) for old, _ in started for v in old.flatten() if v != 0) == pytest.approx(drawn, abs=2e-3)

@@ -13,6 +13,7 @@ import torch
 
 from ..errors import OutgrowError, SpoiledError, UsageError
 from ..evaluate import Evaluation, evaluate, paired_delta, suite
+from ..fitting import ran_out_of_memory
 from ..memory import keep_large_buffers
 from ..policy import Policy
 from ..recipes import Recipe, RLRecipe
@@ -33,7 +34,6 @@ from ..runs.spending import Budget, BudgetReached, Meter, Spent
 from ..runs.track import Track, require_packages, tracking
 from ..verify import Verifier
 from .job import Job, StepResult
-from .pass_size import ran_out_of_memory
 from .policies import base_policy, engine_of, frozen_copy, learning_policy, require_base
 from .rl import RLJob
 from .sft import SFTJob
@@ -117,7 +117,7 @@ def _run(recipe: Recipe, path: Path, base: Policy, watcher: Watcher, budget: Bud
             point_latest(checkpoint)  # a kill may have come before the link was set
         done = checkpoint.step if checkpoint else 0
         meter = Meter(path / "timings.jsonl", recipe.run.dollars_per_hour, began, budget)
-        engine = engine_of(recipe)
+        engine = engine_of(recipe, watcher.note)
         reference = frozen_copy(base, share=recipe.policy.lora is not None)
         policy = learning_policy(recipe, base, checkpoint)
         policy.model.eval()  # no dropout: the log-probabilities of the learner must be those of the engine

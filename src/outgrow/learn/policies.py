@@ -10,6 +10,7 @@ from ..policy.load import placed, with_adapter
 from ..policy.lora import add_adapter
 from ..policy.micro import make_model, make_tokenizer
 from ..policy.pull import public_name
+from ..problems import Note
 from ..recipes import Recipe
 from ..rollout import Engine, NativeEngine, VLLMEngine
 from ..runs.checkpoint import Checkpoint, model_of
@@ -39,12 +40,15 @@ def base_policy(recipe: Recipe) -> Policy:
     return policy
 
 
-def engine_of(recipe: Recipe) -> Engine:
-    """What writes the completions. One serves a whole run: vLLM has room for no second one in a process."""
+def engine_of(recipe: Recipe, note: Note = lambda _: None) -> Engine:
+    """What writes the completions. One serves a whole run: vLLM has room for no second one in a process.
+
+    note: told what a person should know.
+    """
     section = recipe.engine
     if section.type == "vllm":
         return VLLMEngine(section.memory, section.max_rows)
-    return NativeEngine(section.max_rows)
+    return NativeEngine(section.max_rows, note)
 
 
 def learning_policy(recipe: Recipe, base: Policy, checkpoint: Checkpoint | None) -> Policy:

@@ -14,6 +14,7 @@ from ..curriculum import Ledger, Visit
 from ..errors import NotFiniteError, OutgrowError
 from ..evaluate import suite
 from ..evaluate.sample import sample_problems
+from ..fitting import FittingSize
 from ..keyed import seed_from
 from ..policy import Policy
 from ..problems import Note
@@ -25,7 +26,6 @@ from ..runs.rollouts import drop_parts_after, write_part
 from ..verify import Attempt, Verdict, Verifier
 from .job import StepResult
 from .optimizer import Optimizer
-from .pass_size import PassSize
 from .passes import longest
 from .sources import distinct, shares, training_problems
 from .update import Weighed, kl_to_reference, update
@@ -43,7 +43,7 @@ class RLJob:
         self.reference = reference
         self.steps = recipe.learn.steps
         self.optimizer = Optimizer(policy.model, recipe.learn, self.steps)
-        self.size = PassSize(recipe.learn.tokens_per_pass, note)
+        self.size = FittingSize("learn.tokens_per_pass", recipe.learn.tokens_per_pass, note)
         self.engine = engine
         self.verifier = Verifier(recipe.verify.extract, recipe.verify.exact)
         self.shares = shares(recipe.learn.problems_per_step, [source.weight for source in recipe.problems])

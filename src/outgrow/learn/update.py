@@ -8,6 +8,7 @@ import torch
 from torch import Tensor
 
 from ..errors import OutgrowError, SpoiledError
+from ..fitting import FittingSize
 from ..keyed import python_random
 from ..policy import Policy, Sampling, completion_logprobs
 from ..policy.lora import multiplied_out
@@ -15,7 +16,6 @@ from ..recipes.schema import LearnSection
 from ..rollout import Rollout
 from .losses import policy_loss, token_weights, truncated_importance
 from .optimizer import Optimizer
-from .pass_size import PassSize
 from .passes import Row, longest, passes
 
 
@@ -36,7 +36,7 @@ def update(
     sampling: Sampling,
     step: int,
     seed: int,
-    size: PassSize,
+    size: FittingSize,
     poll: Callable[[], None],
 ) -> dict[str, float]:
     """Move the policy's weights by `section.updates_per_step` optimizer steps over these groups, each on a share of them.

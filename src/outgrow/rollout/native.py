@@ -5,6 +5,7 @@ from collections.abc import Callable, Sequence
 import torch
 from torch import Tensor
 
+from ..fitting import FittingSize
 from ..keyed import torch_generator
 from ..policy import Policy, Sampling
 from ..policy.distribution import draw, log_distribution
@@ -20,9 +21,11 @@ _REFILL_AT = 0.125
 class NativeEngine:
     """An `Engine` that decodes beside the learner, in its own process, from a copy of its weights."""
 
-    def __init__(self, max_rows: int = 512) -> None:
-        """max_rows: rollouts decoded at the same time, a group always whole; bounds the cache."""
-        self.max_rows = max_rows
+    def __init__(self, max_rows: int = 512, note: Callable[[str], None] = lambda _: None) -> None:
+        """max_rows: rollouts decoded at the same time, a group always whole; bounds the cache, and is halved where memory runs
+        out, which `note` is told.
+        """
+        self._rows = FittingSize("engine.max_rows", max_rows, note)
         self._decoder: LlamaDecoder | None = None
         self._policy: Policy | None = None
 
@@ -48,20 +51,25 @@ class NativeEngine:
         """See `Engine.generate`. Raises UsageError where a prompt leaves no room for a completion."""
         assert self._policy is not None and self._decoder is not None, "update() comes first"
         check_room(prompts, sampling, self._policy.context)
+        policy, decoder = self._policy, self._decoder
         slots = max(map(len, prompts)) + sampling.max_tokens
-        groups_at_once = max(1, min(self.max_rows, self._rows_in_memory(slots)) // n)
-        batch = _Batch(self._policy, self._decoder, prompts, n, sampling, seeds, min(groups_at_once, len(prompts)) * n, slots)
-        while batch.unfinished():
-            poll()
-            batch.advance()
-        return batch.rollouts()
+
+        def at_once(rows: int) -> list[list[Rollout]]:
+            groups = min(max(1, min(rows, self._rows_in_memory(slots)) // n), len(prompts))
+            batch = _Batch(policy, decoder, prompts, n, sampling, seeds, groups * n, slots)
+            while batch.unfinished():
+                poll()
+                batch.advance()
+            return batch.rollouts()
+
+        return self._rows.fitting(at_once, smallest=n)
 
     def _rows_in_memory(self, slots: int) -> int:
         """Rollouts of so many tokens whose cache a GPU can hold."""
         assert self._decoder is not None
         device = self._decoder.embedding.device
         if device.type != "cuda":
-            return self.max_rows
+            return self._rows.size
         free = torch.cuda.mem_get_info(device)[0] + torch.cuda.memory_reserved(device) - torch.cuda.memory_allocated(device)
         return int(0.8 * free / (slots * self._decoder.bytes_a_slot))
 

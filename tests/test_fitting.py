@@ -1,4 +1,4 @@
-"""A step that runs out of memory is done again in smaller passes, and comes to the same weights."""
+"""A step that runs out of memory is done again in smaller passes, a generation with fewer rows, and comes to the same."""
 
 import re
 
@@ -6,17 +6,22 @@ import pytest
 import torch
 
 from outgrow.errors import OutgrowError, SpoiledError
+from outgrow.fitting import FittingSize
 from outgrow.learn import update as updating
 from outgrow.learn.optimizer import Optimizer
-from outgrow.learn.pass_size import PassSize
 from outgrow.learn.policies import frozen_copy
 from outgrow.learn.update import Weighed, update
 from outgrow.policy import Sampling, load_policy
 from outgrow.recipes.schema import LearnSection
 from outgrow.rollout import NativeEngine
+from outgrow.rollout.cache import Cache
 
 SAMPLING = Sampling(max_tokens=12)
 SECTION = LearnSection(updates_per_step=2, tokens_per_pass=400, kl_weight=0.1)
+
+
+def of_passes(tokens, note=lambda _: None):
+    return FittingSize("learn.tokens_per_pass", tokens, note)
 
 
 def test_it_halves_until_it_fits_undoes_each_attempt_and_says_so():
@@ -28,7 +33,7 @@ def test_it_halves_until_it_fits_undoes_each_attempt_and_says_so():
             raise torch.OutOfMemoryError("CUDA out of memory. Tried to allocate 2 GiB")
         return tokens
 
-    size = PassSize(1000, notes.append)
+    size = of_passes(1000, notes.append)
     assert size.fitting(work, 90, lambda: undone.append(len(tried))) == 250
     assert (tried, undone) == ([1000, 500, 250], [1, 2])
     assert [re.search(r"tokens_per_pass=(\d+)", note)[1] for note in notes] == ["500", "250"]
@@ -39,8 +44,10 @@ def test_a_single_rollout_that_does_not_fit_is_an_error_of_one_line():
     def work(_):
         raise MemoryError
 
-    with pytest.raises(OutgrowError, match=r"single rollout; lower sampling.max_tokens") as told:
-        PassSize(200, lambda _: None).fitting(work, 110)
+    with pytest.raises(
+        OutgrowError, match=r"tokens_per_pass=100, and a lower one would save nothing; lower sampling.max_tokens"
+    ) as told:
+        of_passes(200).fitting(work, 110)
     assert "\n" not in str(told.value)
 
 
@@ -48,7 +55,7 @@ def test_what_a_cpu_says_when_memory_is_out_is_understood():
     def work(tokens):
         return torch.empty(2**50) if tokens > 100 else "done"
 
-    assert PassSize(200, lambda _: None).fitting(work, 90) == "done"
+    assert of_passes(200).fitting(work, 90) == "done"
 
 
 def test_any_other_error_is_left_alone():
@@ -56,7 +63,7 @@ def test_any_other_error_is_left_alone():
         raise RuntimeError("mat1 and mat2 shapes cannot be multiplied")
 
     with pytest.raises(RuntimeError, match="mat1"):
-        PassSize(200, lambda _: None).fitting(work, 90)
+        of_passes(200).fitting(work, 90)
 
 
 def learned(policy, monkeypatch, fits):
@@ -77,7 +84,7 @@ def learned(policy, monkeypatch, fits):
 
     monkeypatch.setattr(updating, "_backward", short_of_memory)
     optimizer, notes = Optimizer(policy.model, SECTION, 10), []
-    size = PassSize(SECTION.tokens_per_pass, notes.append)
+    size = of_passes(SECTION.tokens_per_pass, notes.append)
     figures = update(policy, frozen_copy(policy), optimizer, weighed, SECTION, SAMPLING, 1, 0, size, lambda: None)
     monkeypatch.undo()
     return {name: weight.detach().clone() for name, weight in policy.model.named_parameters()}, figures, notes
@@ -101,6 +108,33 @@ def test_memory_that_ends_between_two_updates_of_a_step_spoils_it(monkeypatch):
     """The first share (one pass of 8) has moved the weights by then, so nobody may save them as the step before."""
     policy = load_policy("micro-base")
     before = policy.digest()
-    with pytest.raises(SpoiledError, match="single rollout"):
+    with pytest.raises(SpoiledError, match="would save nothing"):
         learned(policy, monkeypatch, fits=lambda passes: 8 if passes == 1 else 0)
     assert policy.digest() != before
+
+
+def test_a_generation_short_of_memory_writes_the_same_with_fewer_rows(shipped, monkeypatch):
+    prompts = [shipped.prompt_ids(question) for question in ("1+2=?", "clock 12: 3+11=?", "roman XIV=?", "9-4=?")]
+
+    def written(fits):
+        """The rollouts where a cache of more than `fits` rows cannot be had, and what was said."""
+
+        def empty(layers, rows, *rest):
+            if rows > fits:
+                raise torch.OutOfMemoryError("CUDA out of memory")
+            return usual(layers, rows, *rest)
+
+        monkeypatch.setattr(Cache, "empty", empty)
+        notes = []
+        engine = NativeEngine(16, notes.append)
+        engine.update(shipped)
+        return [engine.generate(prompts, 4, SAMPLING, [0, 1, 2, 3]) for _ in range(2)], notes
+
+    usual = Cache.empty
+    whole, quiet = written(16)
+    parts, notes = written(8)
+    assert not quiet and len(notes) == 1 and "engine.max_rows=8" in notes[0]
+    for ours, theirs in zip(parts, whole, strict=True):
+        assert [[r.completion_ids for r in group] for group in ours] == [[r.completion_ids for r in group] for group in theirs]
+    with pytest.raises(OutgrowError, match=r"engine.max_rows=4, and a lower one"):
+        written(3)

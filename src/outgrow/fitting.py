@@ -1,0 +1,47 @@
+"""How much is done at once: as much as was asked for, until memory runs out."""
+
+from collections.abc import Callable
+from typing import TypeVar
+
+import torch
+
+from .errors import OutgrowError
+
+T = TypeVar("T")
+
+
+class FittingSize:
+    """A size that halves itself where work of that size runs out of memory, says so, and stays there."""
+
+    def __init__(self, name: str, size: int, note: Callable[[str], None]) -> None:
+        """name: the recipe's word for it."""
+        self.name, self.size = name, size
+        self._note = note
+
+    def fitting(self, work: Callable[[int], T], smallest: int, undo: Callable[[], None] = lambda: None) -> T:
+        """work(size), again from its beginning with half the size for as long as it runs out of memory.
+
+        smallest: a size below which nothing gets smaller. undo: clears what a broken-off attempt left behind. Raises OutgrowError
+        where the smallest does not fit either.
+        """
+        while True:
+            try:
+                return work(self.size)
+            except (RuntimeError, MemoryError) as error:
+                if not ran_out_of_memory(error):
+                    raise
+            # Out of the except block, so that the error no longer holds on to the tensors of the attempt.
+            undo()
+            torch.cuda.empty_cache()  # does nothing without a GPU
+            if self.size <= smallest:
+                raise OutgrowError(
+                    f"out of memory at {self.name}={self.size}, and a lower one would save nothing; lower sampling.max_tokens, or "
+                    "let policy.lora or policy.dtype='bfloat16' save some (outgrow plan shows how much)"
+                )
+            self.size //= 2
+            self._note(f"out of memory; going on with {self.name}={self.size} (the results are the same but for rounding)")
+
+
+def ran_out_of_memory(error: BaseException) -> bool:
+    """Whether the error is an allocation that failed; on a CPU torch raises a plain RuntimeError for it."""
+    return isinstance(error, (torch.OutOfMemoryError, MemoryError)) or "can't allocate memory" in str(error)
