@@ -13,7 +13,7 @@ from outgrow.evaluate.sample import Sample, sample_problems
 from outgrow.evaluate.statistics import bootstrap_ci95, pass_at_k
 from outgrow.policy import Sampling
 from outgrow.problems.micro import Micro
-from outgrow.rollout import NativeEngine
+from outgrow.rollout import Local, NativeEngine
 from outgrow.verify import Attempt, Verdict, Verifier
 
 
@@ -172,14 +172,18 @@ def test_samples_are_graded_and_do_not_depend_on_the_problems_beside_them(shippe
     engine = NativeEngine()
     engine.update(shipped)
     verifier, sampling = Verifier(), Sampling(max_tokens=32)
-    together = sample_problems(shipped, engine, verifier, problems, 2, sampling, seed=4)
+    together = sample_problems(Local(shipped, engine), verifier, problems, 2, sampling, seed=4)
     assert [(s.problem_id, s.index) for s in together] == [(p.id, i) for p in problems for i in (0, 1)]
     for one, problem in zip(together[::2], problems, strict=True):
         assert (one.field, one.level, one.question, one.answer) == (problem.field, problem.level, problem.question, problem.answer)
         if one.verdict is not Verdict.TRUNCATED:
             assert verifier.grade([Attempt(one.text, problem.answer)], inside_think=True)[0].verdict is one.verdict
-    alone = sample_problems(shipped, engine, verifier, problems[3:4], 2, sampling, seed=4)
+    alone = sample_problems(Local(shipped, engine), verifier, problems[3:4], 2, sampling, seed=4)
     assert [s.text for s in alone] == [s.text for s in together[6:8]]
-    assert [s.text for s in sample_problems(shipped, engine, verifier, problems, 2, sampling, seed=5)] != [s.text for s in together]
-    greedy = sample_problems(shipped, engine, verifier, problems[:4], 2, sampling.model_copy(update={"temperature": 0.0}), seed=4)
+    assert [s.text for s in sample_problems(Local(shipped, engine), verifier, problems, 2, sampling, seed=5)] != [
+        s.text for s in together
+    ]
+    greedy = sample_problems(
+        Local(shipped, engine), verifier, problems[:4], 2, sampling.model_copy(update={"temperature": 0.0}), seed=4
+    )
     assert [s.index for s in greedy] == [-1] * 4

@@ -5,7 +5,7 @@ from typing import Annotated
 import typer
 
 from .app import app
-from .shared import AskedAs, Model, console, errors, example, limit, ready, recipe_for
+from .shared import Asked, AskedAs, console, errors, example, limit, ready, recipe_for
 
 MaxTokens = Annotated[
     int | None,
@@ -15,7 +15,7 @@ MaxTokens = Annotated[
 
 @app.command(epilog=example('outgrow generate micro-base "27+58=?"', 'outgrow generate runs/first "roman XIV=?" --samples 4'))
 def generate(
-    model: Model,
+    model: Asked,
     question: Annotated[str, typer.Argument(help="What to ask.")],
     samples: Annotated[int, typer.Option("--samples", "-n", min=1)] = 1,
     temperature: Annotated[float, typer.Option("--temperature", min=0.0, help="0 is greedy.")] = 0.0,
@@ -27,17 +27,17 @@ def generate(
     from ..policy import Sampling
 
     said = recipe_for(model, recipe)
-    policy, engine = ready(model, said)
-    sampling = Sampling(temperature=temperature, max_tokens=max_tokens or limit(said, policy))
-    opener = "<think>" if policy.opens_think else ""
-    for rollout in engine.generate([policy.prompt_ids(question)], samples, sampling, [seed])[0]:
-        cut = "" if rollout.finished else "  … cut at --max-tokens"
-        console.print(f"{opener}{rollout.text}{cut}", markup=False, highlight=False, soft_wrap=True)
+    respondent = ready(model, said)
+    sampling = Sampling(temperature=temperature, max_tokens=max_tokens or limit(said, respondent))
+    opener = "<think>" if respondent.opens_think else ""
+    for answer in respondent.answer([respondent.conversation(question)], samples, sampling, [seed])[0]:
+        cut = "" if answer.finished else "  … cut at --max-tokens"
+        console.print(f"{opener}{answer.text}{cut}", markup=False, highlight=False, soft_wrap=True)
 
 
 @app.command(epilog=example("outgrow chat micro-base"))
 def chat(
-    model: Model,
+    model: Asked,
     temperature: Annotated[float, typer.Option("--temperature", min=0.0, help="0 is greedy.")] = 0.0,
     max_tokens: MaxTokens = None,
     recipe: AskedAs = None,
@@ -46,9 +46,9 @@ def chat(
     from ..policy import Sampling
 
     said = recipe_for(model, recipe)
-    policy, engine = ready(model, said)
-    sampling = Sampling(temperature=temperature, max_tokens=max_tokens or limit(said, policy))
-    opener = "<think>" if policy.opens_think else ""
+    respondent = ready(model, said)
+    sampling = Sampling(temperature=temperature, max_tokens=max_tokens or limit(said, respondent))
+    opener = "<think>" if respondent.opens_think else ""
     messages: list[dict[str, str]] = []
     while True:
         try:
@@ -58,9 +58,9 @@ def chat(
         if not question.strip():
             return
         messages.append({"role": "user", "content": question})
-        if len(policy.chat_ids(messages)) + sampling.max_tokens > policy.context:
+        if not respondent.fits(messages, sampling.max_tokens):
             errors.print("(starting over: the conversation no longer fits the model's context)", markup=False)
             messages = messages[-1:]
-        rollout = engine.generate([policy.chat_ids(messages)], 1, sampling, [len(messages)])[0][0]
-        console.print(f"{opener}{rollout.text}", markup=False, highlight=False, soft_wrap=True)
-        messages.append({"role": "assistant", "content": rollout.text})
+        [[answer]] = respondent.answer([messages], 1, sampling, [len(messages)])
+        console.print(f"{opener}{answer.text}", markup=False, highlight=False, soft_wrap=True)
+        messages.append({"role": "assistant", "content": answer.text})

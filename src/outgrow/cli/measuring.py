@@ -8,17 +8,20 @@ from rich.table import Table
 
 from ..errors import UsageError, nearest
 from .app import app
-from .shared import AskedAs, Model, console, example, interval, limit, ready, recipe_for
+from .shared import Asked, AskedAs, console, example, interval, limit, ready, recipe_for
 
 
 @app.command(
     "eval",
     epilog=example(
-        "outgrow eval micro-base", "outgrow eval runs/first --samples 32", "outgrow eval smollm2-135m --recipe smollm2-135m-gsm8k"
+        "outgrow eval micro-base",
+        "outgrow eval runs/first --samples 32",
+        "outgrow eval smollm2-135m --recipe smollm2-135m-gsm8k",
+        "outgrow eval http://localhost:8000/v1 --on gsm8k",
     ),
 )
 def evaluate(
-    model: Model,
+    model: Asked,
     on: Annotated[str | None, typer.Option("--on", help="A suite of held-out problems; left out, the recipe's, or micro.")] = None,
     recipe: AskedAs = None,
     samples: Annotated[
@@ -40,7 +43,7 @@ def evaluate(
 
     A run is asked, graded and measured as its recipe says, any other model as --recipe says.
     """
-    from ..evaluate import evaluate as evaluate_policy
+    from ..evaluate import evaluate as evaluate_respondent
     from ..evaluate import suite
     from ..policy import Sampling
     from ..recipes.schema import EvaluateSection
@@ -52,13 +55,13 @@ def evaluate(
     suite(on)
     if out is not None and not out.parent.is_dir():
         raise UsageError(f"--out {out}: the folder {out.parent} does not exist")
-    policy, engine = ready(model, said)
+    respondent = ready(model, said)
     sampling = said.sampling if said else Sampling()
-    change = {"temperature": temperature, "max_tokens": max_tokens or limit(said, policy)}
+    change = {"temperature": temperature, "max_tokens": max_tokens or limit(said, respondent)}
     sampling = sampling.model_copy(update=change)
     verifier = Verifier(said.verify.extract, said.verify.exact) if said else Verifier()
     with console.status(f"{samples} samples and a greedy answer for every problem of {on}"), verifier:
-        evaluation = evaluate_policy(policy, engine, verifier, on, samples, sampling, seed)
+        evaluation = evaluate_respondent(respondent, verifier, on, samples, sampling, seed)
     summary = evaluation.summary()
     if out is not None:
         evaluation.save(out)

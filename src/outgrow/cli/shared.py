@@ -11,7 +11,7 @@ from ..errors import UsageError
 if TYPE_CHECKING:
     from ..policy import Policy
     from ..recipes import Recipe
-    from ..rollout import Engine
+    from ..rollout import Respondent
 
 console = Console()
 errors = Console(stderr=True)
@@ -19,6 +19,15 @@ errors = Console(stderr=True)
 Overrides = Annotated[list[str] | None, typer.Option("--set", metavar="KEY=VALUE", help="Change a recipe line, as learn.lr=1e-5.")]
 Model = Annotated[
     str, typer.Argument(help="A shipped or pulled model, a run, a model's or adapter's folder, a .gguf file, or a hub id.")
+]
+Asked = Annotated[
+    str,
+    typer.Argument(
+        metavar="MODEL",
+        help="A shipped or pulled model, a run, a model's or adapter's folder, a .gguf file, a hub id, or the address of an "
+        "OpenAI-compatible server (http://localhost:8000/v1, with #NAME where it serves several models; its key, if it wants "
+        "one, from OPENAI_API_KEY).",
+    ),
 ]
 
 AskedAs = Annotated[
@@ -38,14 +47,21 @@ def interval(row: dict[str, Any], sign: str = "") -> str:
     return f"{row['pass@1']:{sign}.3f} ({low:{sign}.3f} to {high:{sign}.3f})"
 
 
-def ready(model: str, recipe: "Recipe | None" = None) -> tuple["Policy", "Engine"]:
-    """A model by any of its names, asked as a recipe says, and an engine that holds it."""
+def ready(model: str, recipe: "Recipe | None" = None) -> "Respondent":
+    """A model by any of its names, or the one at an address, ready to be asked as a recipe says."""
     from ..learn.policies import engine_of
-    from ..rollout import NativeEngine
+    from ..rollout import Endpoint, Local, NativeEngine
 
-    policy, engine = load(model, recipe), engine_of(recipe) if recipe else NativeEngine()
+    if model.startswith(("http://", "https://")):
+        return Endpoint(model, recipe.prompt if recipe else None)
+    policy, engine = load(model, recipe), engine_of(recipe, note) if recipe else NativeEngine(note=note)
     engine.update(policy)
-    return policy, engine
+    return Local(policy, engine)
+
+
+def note(text: str) -> None:
+    """Something a person should read."""
+    errors.print(text, markup=False)
 
 
 def load(model: str, recipe: "Recipe | None" = None) -> "Policy":
@@ -58,9 +74,9 @@ def load(model: str, recipe: "Recipe | None" = None) -> "Policy":
     return load_policy(model, recipe.prompt) if recipe else load_policy(model)
 
 
-def limit(recipe: "Recipe | None", policy: "Policy") -> int:
+def limit(recipe: "Recipe | None", respondent: "Respondent") -> int:
     """The longest answer, in tokens, where none was said."""
-    return recipe.sampling.max_tokens if recipe else min(512, policy.context // 2)
+    return recipe.sampling.max_tokens if recipe else min(512, respondent.context // 2)
 
 
 def recipe_for(model: str, recipe: str | None) -> "Recipe | None":

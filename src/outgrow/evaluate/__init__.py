@@ -2,8 +2,8 @@
 
 from collections.abc import Callable
 
-from ..policy import Policy, Sampling
-from ..rollout import Engine
+from ..policy import Sampling
+from ..rollout import Respondent
 from ..verify import Verifier
 from .evaluation import Evaluation, paired_delta
 from .sample import sample_problems
@@ -13,8 +13,7 @@ __all__ = ["Evaluation", "evaluate", "paired_delta", "suite"]
 
 
 def evaluate(
-    policy: Policy,
-    engine: Engine,
+    respondent: Respondent,
     verifier: Verifier,
     on: str,
     k: int,
@@ -24,8 +23,7 @@ def evaluate(
 ) -> Evaluation:
     """k samples and a greedy answer for every problem of a suite."""
     problems = suite(on).load()
-    engine.update(policy)
-    drawn = sample_problems(policy, engine, verifier, problems, k, sampling, seed, poll)
+    drawn = sample_problems(respondent, verifier, problems, k, sampling, seed, poll)
     cold = sampling.model_copy(update={"temperature": 0.0})
-    greedy = sample_problems(policy, engine, verifier, problems, 1, cold, seed, poll)
+    greedy = sample_problems(respondent, verifier, problems, 1, cold, seed, poll)
     return Evaluation(drawn + greedy)

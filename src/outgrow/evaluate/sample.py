@@ -4,9 +4,9 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 from ..keyed import seed_from
-from ..policy import Policy, Sampling
+from ..policy import Sampling
 from ..problems import Problem
-from ..rollout import Engine
+from ..rollout import Respondent
 from ..verify import Attempt, Verdict, Verifier
 
 
@@ -32,8 +32,7 @@ class Sample:
 
 
 def sample_problems(
-    policy: Policy,
-    engine: Engine,
+    respondent: Respondent,
     verifier: Verifier,
     problems: Sequence[Problem],
     k: int,
@@ -41,18 +40,20 @@ def sample_problems(
     seed: int,
     poll: Callable[[], None] = lambda: None,
 ) -> list[Sample]:
-    """k graded answers to each problem, from the weights the engine holds; one, with index −1, at temperature 0.
+    """k graded answers to each problem; one, with index −1, at temperature 0.
 
-    The draws depend on seed and problem only, so two policies are compared on the same dice.
+    The draws depend on seed and problem only, so that two policies are compared on the same dice.
     """
     greedy = sampling.temperature == 0
     k = 1 if greedy else k
-    prompts = [policy.prompt_ids(problem.question) for problem in problems]
+    asked = [respondent.conversation(problem.question) for problem in problems]
     seeds = [seed_from(seed, "evaluate", problem.id) for problem in problems]
-    groups = engine.generate(prompts, k, sampling, seeds, poll)
-    drawn = [(problem, index, r) for problem, group in zip(problems, groups, strict=True) for index, r in enumerate(group)]
-    attempts = [Attempt(rollout.text, problem.answer, rollout.finished, problem.scorer) for problem, _, rollout in drawn]
-    graded = verifier.grade(attempts, inside_think=policy.opens_think, poll=poll)
+    groups = respondent.answer(asked, k, sampling, seeds, poll)
+    drawn = [
+        (problem, index, answer) for problem, group in zip(problems, groups, strict=True) for index, answer in enumerate(group)
+    ]
+    attempts = [Attempt(answer.text, problem.answer, answer.finished, problem.scorer) for problem, _, answer in drawn]
+    graded = verifier.grade(attempts, inside_think=respondent.opens_think, poll=poll)
     return [
         Sample(
             problem_id=problem.id,
@@ -61,10 +62,10 @@ def sample_problems(
             question=problem.question,
             answer=problem.answer,
             index=-1 if greedy else index,
-            text=rollout.text,
+            text=answer.text,
             verdict=one.verdict,
             extracted=one.extracted,
-            length=len(rollout.completion_ids),
+            length=answer.length,
         )
-        for (problem, index, rollout), one in zip(drawn, graded, strict=True)
+        for (problem, index, answer), one in zip(drawn, graded, strict=True)
     ]

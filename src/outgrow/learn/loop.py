@@ -17,7 +17,7 @@ from ..fitting import ran_out_of_memory
 from ..memory import keep_large_buffers
 from ..policy import Policy
 from ..recipes import Recipe, RLRecipe
-from ..rollout import Engine
+from ..rollout import Engine, Local
 from ..runs.card import write_card
 from ..runs.checkpoint import (
     model_of,
@@ -218,9 +218,10 @@ def _measure(
     section = recipe.evaluate
     watcher.phase(f"measuring {name} training on {section.suite}")
     sampling = recipe.sampling.model_copy(update={"temperature": section.temperature})
+    engine.update(policy)
     # The same dice for every run's seed and for before and after: what differs is the policy.
     with Verifier(recipe.verify.extract, recipe.verify.exact) as verifier:
-        evaluation = evaluate(policy, engine, verifier, section.suite, section.samples, sampling, 0, poll)
+        evaluation = evaluate(Local(policy, engine), verifier, section.suite, section.samples, sampling, 0, poll)
     engine.sleep()
     file.parent.mkdir(exist_ok=True)
     evaluation.save(file)

@@ -20,7 +20,7 @@ from ..policy import Policy
 from ..problems import Note
 from ..recipes.schema import RLRecipe
 from ..rewards import GradedGroup, compose
-from ..rollout import Engine
+from ..rollout import Engine, Local
 from ..runs.files import read_lines
 from ..runs.rollouts import drop_parts_after, write_part
 from ..verify import Attempt, Verdict, Verifier
@@ -144,7 +144,13 @@ class RLJob:
             return {}
         sampling = self.recipe.sampling.model_copy(update={"temperature": section.temperature})
         samples = sample_problems(
-            self.policy, self.engine, self.verifier, self.validation, section.validation_samples, sampling, self.recipe.seed, poll
+            Local(self.policy, self.engine),
+            self.verifier,
+            self.validation,
+            section.validation_samples,
+            sampling,
+            self.recipe.seed,
+            poll,
         )
         return {"validation_pass_rate": sum(s.right for s in samples) / len(samples)}
 

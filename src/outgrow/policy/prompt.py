@@ -51,9 +51,9 @@ class Prompt(BaseModel):
             raise ValueError("needs {question} in it, where the problem's question goes")
         return question
 
-    def messages(self, question: str, tokenizer: PreTrainedTokenizerBase) -> list[dict[str, str]]:
-        """The conversation that ends with the question."""
-        shape = self.question or (R1_QUESTION if is_r1(tokenizer) else "{question}")
+    def messages(self, question: str, tokenizer: PreTrainedTokenizerBase | None = None) -> list[dict[str, str]]:
+        """The conversation that ends with the question. tokenizer: the model's, where it is known."""
+        shape = self.question or (R1_QUESTION if tokenizer is not None and is_r1(tokenizer) else "{question}")
         # Not str.format: a question, or \boxed{}, is full of braces.
         turn = {"role": "user", "content": shape.replace("{question}", question)}
         return [{"role": "system", "content": self.system}, turn] if self.system else [turn]

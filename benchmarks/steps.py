@@ -1,0 +1,189 @@
+"""One training step, timed: ours and TRL's, on the same prompts, with the same rewards and loss."""
+
+import os
+import resource
+import statistics
+import tempfile
+import time
+from dataclasses import dataclass
+from typing import Any
+
+TARGETS = ["q_proj", "k_proj", "v_proj", "o_proj", "gate_proj", "up_proj", "down_proj"]
+_WORDED = [
+    f"{name} has {first} {thing} and gives {second} of them to a friend. Then {name} buys {third} more at 2 dollars each. "
+    f"How many {thing} does {name} have now, and how much was paid?"
+    for name, thing, first, second, third in (
+        ("Ana", "apples", 14, 5, 7),
+        ("Ben", "books", 31, 12, 4),
+        ("Cleo", "coins", 58, 29, 16),
+        ("Dan", "drums", 9, 2, 3),
+        ("Eva", "eggs", 24, 11, 12),
+        ("Finn", "figs", 47, 8, 21),
+        ("Gia", "grapes", 90, 45, 33),
+        ("Hal", "hats", 6, 1, 2),
+    )
+]
+
+
+@dataclass(frozen=True)
+class Work:
+    """A step. rank: of the adapters; None where every weight learns. steps: those that are timed, after one to warm up."""
+
+    model: str
+    questions: tuple[str, ...]
+    group: int
+    tokens: int
+    rank: int | None
+    steps: int
+
+
+WORKS = {
+    "smollm2-135m": Work("smollm2-135m", tuple(_WORDED), 8, 128, 16, 1),
+    "micro": Work("micro-base", tuple(f"{a}+{1000 - 7 * a}=?" for a in range(101, 133)), 8, 48, None, 10),
+}
+
+
+def reward(text: str) -> float:
+    """Any rule that both sides can compute and that differs inside a group."""
+    return float(len(text) % 3 == 0)
+
+
+def ours(work: Work) -> dict[str, float]:
+    """Engine update, generation and learning, as the loop does them."""
+    import torch
+
+    from outgrow.advantages.dr_grpo import DrGRPO
+    from outgrow.fitting import FittingSize
+    from outgrow.learn.optimizer import Optimizer
+    from outgrow.learn.update import Weighed, update
+    from outgrow.memory import keep_large_buffers
+    from outgrow.policy import Policy, Sampling, load_policy
+    from outgrow.policy.lora import LoRA, add_adapter
+    from outgrow.recipes.schema import LearnSection
+    from outgrow.rollout import NativeEngine
+
+    keep_large_buffers()
+    torch.set_num_threads(os.cpu_count() or 1)
+    policy = load_policy(work.model)
+    if work.rank:
+        adapter = add_adapter(policy.model, LoRA(rank=work.rank, targets=tuple(TARGETS)), 0, work.model)
+        policy = Policy(policy.model, policy.tokenizer, policy.prompt, adapter)
+    policy.model.eval()
+    section, sampling = LearnSection(lr=1e-5), Sampling(max_tokens=work.tokens)
+    optimizer, engine = Optimizer(policy.model, section, 100), NativeEngine()
+    size = FittingSize("learn.tokens_per_pass", section.tokens_per_pass, print)
+    prompts = [policy.prompt_ids(question) for question in work.questions]
+    times: list[tuple[float, float, int]] = []
+    for step in range(1, work.steps + 2):
+        began = time.perf_counter()
+        engine.update(policy)
+        groups = engine.generate(prompts, work.group, sampling, [step * 100 + index for index in range(len(prompts))])
+        engine.sleep()
+        generated = time.perf_counter()
+        rewards = torch.tensor([[reward(rollout.text) for rollout in group] for group in groups])
+        advantages = DrGRPO().weigh(rewards).tolist()
+        weighed = [[Weighed(r, a) for r, a in zip(group, row, strict=True)] for group, row in zip(groups, advantages, strict=True)]
+        update(policy, policy, optimizer, weighed, section, sampling, step, 0, size, lambda: None)
+        completed = sum(len(rollout.completion_ids) for group in groups for rollout in group)
+        times.append((generated - began, time.perf_counter() - generated, completed))
+    generation, learning, completed = _medians(times[1:])
+    config = policy.model.config
+    in_layers = sum(
+        weight.numel()
+        for name, weight in policy.model.named_parameters()
+        if "layers" in name and "lora" not in name and weight.ndim == 2
+    )
+    computed, head = sum(map(len, prompts)) + completed, config.vocab_size * config.hidden_size * completed
+    # Forward and the gradient of what came in, and where every weight learns that of the weight; the output layer's likewise.
+    # What is computed twice on purpose (the output layer under full training) is not counted.
+    learned = (4 if work.rank else 6) * (in_layers * computed + head)
+    return {
+        "seconds": generation + learning,
+        "generation": generation,
+        "learning": learning,
+        "tokens": completed,
+        "generation_gflop": 2 * (in_layers * computed + head) / 1e9,
+        "learning_gflop": learned / 1e9,
+        "peak_gb": peak_gb(),
+    }
+
+
+def trl(work: Work) -> dict[str, float]:
+    """TRL's own trainer, one batch a step."""
+    import torch
+    from datasets import Dataset
+    from peft import LoraConfig
+    from transformers import AutoModelForCausalLM, AutoTokenizer, TrainerCallback
+    from trl import GRPOConfig, GRPOTrainer
+
+    from outgrow.policy.load import model_folder
+
+    torch.set_num_threads(os.cpu_count() or 1)
+    folder = model_folder(work.model)
+    tokenizer = AutoTokenizer.from_pretrained(folder)
+    model = AutoModelForCausalLM.from_pretrained(folder, dtype=torch.float32)
+    generation: list[float] = []
+    times: list[tuple[float, float, int]] = []
+    completed = 0
+
+    def rewards(completions: list[Any], completion_ids: list[list[int]], **_: Any) -> list[float]:
+        nonlocal completed
+        completed = sum(map(len, completion_ids))
+        return [reward(completion[0]["content"]) for completion in completions]
+
+    class Clock(TrainerCallback):  # type: ignore[misc]
+        def on_step_begin(self, *_: Any, **__: Any) -> None:
+            self.began = time.perf_counter()
+
+        def on_step_end(self, *_: Any, **__: Any) -> None:
+            times.append((generation[-1], time.perf_counter() - self.began - generation[-1], completed))
+
+    class Timed(GRPOTrainer):  # type: ignore[misc]
+        def _generate_and_score_completions(self, inputs: Any) -> Any:
+            began = time.perf_counter()
+            found = super()._generate_and_score_completions(inputs)
+            generation.append(time.perf_counter() - began)
+            return found
+
+    with tempfile.TemporaryDirectory() as out:
+        arguments = GRPOConfig(
+            output_dir=out,
+            per_device_train_batch_size=len(work.questions) * work.group,
+            num_generations=work.group,
+            max_completion_length=work.tokens,
+            temperature=1.0,
+            max_steps=work.steps + 1,
+            learning_rate=1e-5,
+            loss_type="dapo",
+            scale_rewards=False,
+            beta=0.0,
+            use_cpu=True,
+            bf16=False,
+            report_to="none",
+            save_strategy="no",
+            logging_strategy="no",
+            disable_tqdm=True,
+        )
+        adapters = LoraConfig(r=work.rank, lora_alpha=32, target_modules=TARGETS, task_type="CAUSAL_LM") if work.rank else None
+        trainer = Timed(
+            model=model,
+            args=arguments,
+            reward_funcs=rewards,
+            train_dataset=Dataset.from_list([{"prompt": [{"role": "user", "content": question}]} for question in work.questions]),
+            processing_class=tokenizer,
+            peft_config=adapters,
+            callbacks=[Clock()],
+        )
+        trainer.train()
+    taken, learning, completed = _medians(times[1:])
+    return {"seconds": taken + learning, "generation": taken, "learning": learning, "tokens": completed, "peak_gb": peak_gb()}
+
+
+def _medians(times: list[tuple[float, float, int]]) -> tuple[float, float, int]:
+    generation, learning, completed = (statistics.median(part) for part in zip(*times, strict=True))
+    return generation, learning, int(completed)
+
+
+def peak_gb() -> float:
+    """The most memory that this process has held."""
+    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1e6

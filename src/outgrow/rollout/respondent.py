@@ -1,0 +1,86 @@
+"""Whoever answers questions: a policy with the engine that holds it, or a model that a server holds."""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Protocol
+
+from ..policy import Policy, Sampling
+from .engine import Engine
+
+Conversation = list[dict[str, str]]  # turns, each with a role and a content, as chat templates take them
+
+
+@dataclass(frozen=True)
+class Answer:
+    """What was written. finished: whether the token limit did not cut it. length: tokens, the one that ends it counted."""
+
+    text: str
+    finished: bool
+    length: int
+
+
+class Respondent(Protocol):
+    """Something one asks in words and gets words from: what is measured, or (a teacher) measures."""
+
+    @property
+    def context(self) -> int:
+        """Longest conversation and answer, in tokens."""
+
+    @property
+    def opens_think(self) -> bool:
+        """Whether answers begin inside a <think> that the prompt has opened."""
+
+    def conversation(self, question: str) -> Conversation:
+        """What is asked where the question is a problem's."""
+
+    def fits(self, conversation: Conversation, max_tokens: int) -> bool:
+        """Whether there is room for an answer of so many tokens."""
+
+    def answer(
+        self,
+        conversations: Sequence[Conversation],
+        n: int,
+        sampling: Sampling,
+        seeds: Sequence[int],
+        poll: Callable[[], None] = lambda: None,
+    ) -> list[list[Answer]]:
+        """n answers to each, in order; seeds and poll as `Engine.generate` has them."""
+
+
+@dataclass(frozen=True)
+class Local:
+    """A policy, and an engine that has taken over its weights."""
+
+    policy: Policy
+    engine: Engine
+
+    @property
+    def context(self) -> int:
+        """See `Respondent.context`."""
+        return self.policy.context
+
+    @property
+    def opens_think(self) -> bool:
+        """See `Respondent.opens_think`."""
+        return self.policy.opens_think
+
+    def conversation(self, question: str) -> Conversation:
+        """See `Respondent.conversation`."""
+        return self.policy.prompt.messages(question, self.policy.tokenizer)
+
+    def fits(self, conversation: Conversation, max_tokens: int) -> bool:
+        """See `Respondent.fits`."""
+        return len(self.policy.chat_ids(conversation)) + max_tokens <= self.context
+
+    def answer(
+        self,
+        conversations: Sequence[Conversation],
+        n: int,
+        sampling: Sampling,
+        seeds: Sequence[int],
+        poll: Callable[[], None] = lambda: None,
+    ) -> list[list[Answer]]:
+        """See `Respondent.answer`. Raises UsageError where a conversation leaves no room for an answer."""
+        prompts = [self.policy.chat_ids(conversation) for conversation in conversations]
+        groups = self.engine.generate(prompts, n, sampling, seeds, poll)
+        return [[Answer(r.text, r.finished, len(r.completion_ids)) for r in group] for group in groups]

@@ -1,0 +1,255 @@
+"""Answers from a server: what it is asked, what is made of what it says, and how its failures are told. The server is a stub that
+speaks HTTP; tests_vllm/ asks a real one.
+"""
+
+import asyncio
+import json
+import threading
+import time
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+
+import pytest
+from typer.testing import CliRunner
+
+from outgrow.cli import app
+from outgrow.errors import OutgrowError, UsageError
+from outgrow.policy import Prompt, Sampling
+from outgrow.rollout import Endpoint
+
+SAMPLING = Sampling(temperature=0.7, top_p=0.9, max_tokens=20)
+
+
+def completion(content, reason="stop", tokens=3, **more):
+    message = {"role": "assistant", "content": content, **more}
+    return {
+        "id": "1",
+        "object": "chat.completion",
+        "created": 1,
+        "model": "m",
+        "choices": [{"index": 0, "message": message, "finish_reason": reason}],
+        "usage": {"prompt_tokens": 5, "completion_tokens": tokens, "total_tokens": 5},
+    }
+
+
+def echo(body):
+    return 200, completion(f"{body['messages'][-1]['content']}/{body['seed']}")
+
+
+class Stub(ThreadingHTTPServer):
+    """answer: from a request's body to (status, what is sent). models: what it says it serves."""
+
+    daemon_threads = True
+
+    def __init__(self, answer=echo, models=("m",)):
+        super().__init__(("127.0.0.1", 0), _Handler)
+        self.answer, self.models, self.bodies, self.keys = answer, models, [], []
+        self.now = self.most = 0
+        self.lock = threading.Lock()
+        self.url = f"http://127.0.0.1:{self.server_port}/v1"
+
+    def handle_error(self, *_):
+        """A client that hangs up is part of these tests."""
+
+
+class _Handler(BaseHTTPRequestHandler):
+    def log_message(self, *_):
+        pass
+
+    def do_GET(self):
+        self.send(200, {"object": "list", "data": [{"id": name, "object": "model"} for name in self.server.models]})
+
+    def do_POST(self):
+        body = json.loads(self.rfile.read(int(self.headers["content-length"])))
+        with self.server.lock:
+            self.server.bodies.append(body)
+            self.server.keys.append(self.headers["authorization"])
+            self.server.now += 1
+            self.server.most = max(self.server.most, self.server.now)
+        status, sent = self.server.answer(body)
+        with self.server.lock:
+            self.server.now -= 1
+        self.send(status, sent)
+
+    def send(self, status, sent):
+        text = sent if isinstance(sent, bytes) else json.dumps(sent).encode()
+        self.send_response(status)
+        self.send_header("content-type", "text/html" if isinstance(sent, bytes) else "application/json")
+        self.send_header("retry-after-ms", "1")
+        self.send_header("content-length", str(len(text)))
+        self.end_headers()
+        self.wfile.write(text)
+
+
+@pytest.fixture
+def serve():
+    stubs = []
+
+    def start(*args, **kwargs):
+        stubs.append(Stub(*args, **kwargs))
+        threading.Thread(target=stubs[-1].serve_forever, args=(0.01,), daemon=True).start()
+        return stubs[-1]
+
+    yield start
+    for stub in stubs:
+        stub.shutdown()
+        stub.server_close()
+
+
+def ask(endpoint, questions=("1+1=?",), n=1, sampling=SAMPLING, poll=lambda: None):
+    return endpoint.answer([endpoint.conversation(q) for q in questions], n, sampling, list(range(len(questions))), poll)
+
+
+def test_answers_come_in_order_each_drawn_with_its_own_seed(serve):
+    stub = serve(lambda body: (time.sleep(0.05 * ("2" in body["messages"][-1]["content"])), echo(body))[1])
+    groups = ask(Endpoint(stub.url), ["q1", "q2", "q3"], n=4)
+    assert [[answer.text.split("/")[0] for answer in group] for group in groups] == [["q1"] * 4, ["q2"] * 4, ["q3"] * 4]
+    seeds = {answer.text.split("/")[1] for group in groups for answer in group}
+    assert len(seeds) == 12
+    again = ask(Endpoint(stub.url), ["q1", "q2", "q3"], n=4)
+    assert again == groups
+
+
+def test_it_asks_as_the_recipe_says(serve):
+    stub = serve()
+    prompt = Prompt(system="Be brief.", question="{question} Think.")
+    ask(Endpoint(stub.url + "#m", prompt), ["2+2=?"])
+    [body] = stub.bodies
+    assert body["messages"] == [{"role": "system", "content": "Be brief."}, {"role": "user", "content": "2+2=? Think."}]
+    assert (body["model"], body["temperature"], body["top_p"], body["max_tokens"]) == ("m", 0.7, 0.9, 20)
+    assert "top_k" not in body
+    ask(Endpoint(stub.url), sampling=SAMPLING.model_copy(update={"top_k": 5}))
+    assert stub.bodies[-1]["top_k"] == 5
+
+
+def test_what_was_cut_and_what_was_thought_are_told(serve):
+    stub = serve(lambda body: (200, completion("so 4", "length", 20)))
+    [[answer]] = ask(Endpoint(stub.url))
+    assert (answer.text, answer.finished, answer.length) == ("so 4", False, 20)
+    for name in ("reasoning_content", "reasoning"):
+        stub.answer = lambda body, name=name: (200, completion("4", **{name: "2 and 2"}))
+        [[answer]] = ask(Endpoint(stub.url))
+        assert (answer.text, answer.finished) == ("<think>2 and 2</think>4", True)
+    stub.answer = lambda body: (200, completion(None))
+    assert ask(Endpoint(stub.url))[0][0].text == ""
+
+
+@pytest.mark.parametrize("status", [429, 500, 503])
+def test_a_failure_that_passes_is_got_over(serve, status):
+    failing = iter([status, status])
+    stub = serve(lambda body: (code, {"error": {"message": "busy"}}) if (code := next(failing, None)) else echo(body))
+    assert ask(Endpoint(stub.url))[0][0].text.startswith("1+1=?/")
+    assert len(stub.bodies) == 3
+
+
+@pytest.mark.parametrize(
+    ("status", "sent", "told"),
+    [
+        (503, {"error": {"message": "loading\nthe model"}}, "503, .*loading"),
+        (401, {"error": {"message": "who are you"}}, "refuses the key; set the environment variable OPENAI_API_KEY"),
+        (404, {"detail": "Not Found"}, "has no model 'm' there"),
+        (400, {"error": {"message": "maximum context length is 2048"}}, "400, .*maximum context length is 2048"),
+        (200, b"<html>hello</html>", "not a chat completion"),
+        (200, [], "not a chat completion"),
+        (200, {"choices": []}, "not a chat completion"),
+        (200, {**completion("4"), "usage": None}, "not a chat completion"),
+        (200, completion(["4"]), "not a chat completion"),
+        (200, completion("4", tokens="many"), "not a chat completion"),
+        (200, completion("4", tokens=-1), "not a chat completion"),
+        (200, {**completion("4"), "choices": [7]}, "not a chat completion"),
+        (200, {**completion("4"), "choices": completion("4")["choices"] * 2}, "not a chat completion"),
+    ],
+)
+def test_what_stays_wrong_is_told_in_one_line(serve, status, sent, told):
+    stub = serve(lambda body: (status, sent))
+    with pytest.raises(OutgrowError, match=told) as error:
+        ask(Endpoint(stub.url, tries=2), ["a", "b", "c"])
+    assert stub.url in str(error.value) and "\n" not in str(error.value)
+    assert error.value.exit_code == 1
+
+
+def test_a_server_that_is_gone(serve):
+    stub = serve()
+    endpoint = Endpoint(stub.url, tries=2)
+    ask(endpoint)
+    stub.shutdown()
+    stub.server_close()
+    with pytest.raises(OutgrowError, match=r"cannot be reached, 2 times over .*is it running\?"):
+        ask(endpoint)
+
+
+def test_a_server_that_is_stuck(serve):
+    free = threading.Event()
+    stub = serve(lambda body: (free.wait(30), echo(body))[1])
+    with pytest.raises(OutgrowError, match=r"no answer within 0.2 s, 2 times over"):
+        ask(Endpoint(stub.url, tries=2, timeout_s=0.2))
+    began = time.monotonic()
+
+    def stop():
+        if stub.bodies[2:]:
+            raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        ask(Endpoint(stub.url), poll=stop)
+    assert time.monotonic() - began < 20, "a signal must be heard while the server is silent"
+    free.set()
+
+
+def test_requests_under_way_are_bounded(serve):
+    stub = serve(lambda body: (time.sleep(0.03), echo(body))[1])
+    ask(Endpoint(stub.url, at_once=3), [f"q{i}" for i in range(12)])
+    assert 1 < stub.most <= 3
+
+
+def test_which_model(serve):
+    stub = serve(models=("org/a", "org/b"))
+    with pytest.raises(UsageError, match=r"say which model is meant, as http.*#NAME \(it serves org/a, org/b\)"):
+        ask(Endpoint(stub.url))
+    ask(Endpoint(stub.url + "#org/b"))
+    assert stub.bodies[-1]["model"] == "org/b"
+    with pytest.raises(UsageError, match="say which model"):
+        ask(Endpoint(serve(models=()).url))
+
+
+def test_the_key_is_sent_and_never_told(serve, monkeypatch):
+    monkeypatch.setenv("OPENAI_API_KEY", "sk-secret")
+    stub = serve(lambda body: (401, {"error": {"message": "Incorrect API key provided: sk-secret"}}))
+    with pytest.raises(OutgrowError) as error:
+        ask(Endpoint(stub.url))
+    assert stub.keys == ["Bearer sk-secret"] and "secret" not in str(error.value)
+
+
+def test_a_chat_template_of_ones_own_is_refused():
+    with pytest.raises(UsageError, match=r"leave prompt.template out"):
+        Endpoint("http://localhost:1/v1", Prompt(template="plain"))
+
+
+def test_inside_an_event_loop_too(serve):
+    stub = serve()
+
+    async def notebook():
+        return ask(Endpoint(stub.url))
+
+    assert asyncio.run(notebook())[0][0].finished
+
+
+def test_a_served_model_is_measured_like_any_other(serve, tmp_path):
+    """Every first of two answers is right (to 3-digit sums and the like), greedy ones too."""
+    counted = iter(range(10**6))
+
+    def solve(body):
+        question = body["messages"][-1]["content"]
+        right = body["temperature"] == 0 or next(counted) % 2 == 0
+        return 200, completion(rf"\boxed{{{eval_sum(question)}}}" if right else r"\boxed{-1}", tokens=7)
+
+    def eval_sum(question):
+        return sum(int(part) for part in question.removesuffix("=?").split("+")) if "+" in question and ":" not in question else 0
+
+    stub = serve(solve)
+    out = tmp_path / "graded.parquet"
+    done = CliRunner().invoke(app, ["eval", stub.url, "--samples", "2", "--out", str(out)])
+    assert done.exit_code == 0, done.output
+    assert "mean length 7.0 tokens" in done.output and out.exists()
+    told = CliRunner().invoke(app, ["generate", stub.url, "20+22=?"])
+    assert r"\boxed{42}" in told.output
+    asked = CliRunner().invoke(app, ["chat", stub.url], input="20+23=?\n\n")
+    assert r"\boxed{43}" in asked.output
