@@ -7,7 +7,6 @@ import sys
 import time
 import urllib.error
 import urllib.request
-from pathlib import Path
 
 import pytest
 
@@ -24,8 +23,10 @@ def served(shipped, tmp_path_factory):
     with socket.socket() as free:
         free.bind(("127.0.0.1", 0))
         port = free.getsockname()[1]
-    command = [str(Path(sys.executable).parent / "vllm"), "serve", str(folder / "model"), "--host", "127.0.0.1", "--port", str(port)]
-    settings = ["--dtype", "float32", "--enforce-eager", "--generation-config", "vllm", "--served-model-name", "micro"]
+    # Not `vllm serve`: the CPU build's command looks for a package of the other build's name.
+    command = [sys.executable, "-m", "vllm.entrypoints.openai.api_server", "--model", str(folder / "model"), "--port", str(port)]
+    settings = ["--host", "127.0.0.1", "--dtype", "float32", "--enforce-eager", "--generation-config", "vllm"]
+    settings += ["--served-model-name", "micro"]
     with (folder / "log").open("w") as log:
         server = subprocess.Popen([*command, *settings], env={**os.environ, "VLLM_CPU_KVCACHE_SPACE": "1"}, stdout=log, stderr=log)
         try:
