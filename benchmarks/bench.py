@@ -30,7 +30,15 @@ def row(figure: str, values: Sequence[float], must: float | None = None, *, leas
     """A line of a table: median, lowest and highest; `must` the aim, at least or at most, None where there is none."""
     middle = statistics.median(values)
     met = None if must is None else middle >= must if least else middle <= must
-    return {"figure": figure, "median": middle, "lowest": min(values), "highest": max(values), "must": must, "least": least, "met": met}
+    return {
+        "figure": figure,
+        "median": middle,
+        "lowest": min(values),
+        "highest": max(values),
+        "must": must,
+        "least": least,
+        "met": met,
+    }
 
 
 def told(line: Found) -> str:

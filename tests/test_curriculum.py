@@ -12,6 +12,7 @@ from outgrow.curriculum import Ledger, Visit
 from outgrow.curriculum.pass_rate import PassRate
 from outgrow.curriculum.uniform import Uniform
 from outgrow.errors import OutgrowError
+from outgrow.keyed import numpy_random, python_random
 from outgrow.problems import Problem
 
 
@@ -24,6 +25,16 @@ PROBLEMS = problems_named(*"abcdefghij")
 
 def visit(step, name, right=3, n=8, mean_length=12.5):
     return Visit(step, f"sum:{name}", n, right, mean_length)
+
+
+def last(ledger, problems=PROBLEMS):
+    """(step, n, right) of each problem's last visit."""
+    known = ledger.known(problems)
+    return list(zip(known.step_N.tolist(), known.n_N.tolist(), known.right_N.tolist(), strict=True))
+
+
+def pick(sampler, step, count, problems, ledger, seed):
+    return [problems[place] for place in sampler.pick(step, count, ledger.known(problems), seed)]
 
 
 @pytest.fixture
@@ -44,20 +55,36 @@ def test_what_is_recorded_can_be_read_and_outlives_the_process(ledger, tmp_path)
     with Ledger(tmp_path / "ledger.sqlite") as again:
         again.enter(PROBLEMS)
         assert again.visits() == expected
-        assert [again.latest(f"sum:{name}") for name in "abcd"] == [rows[2], rows[0], rows[3], None]
+        assert last(again, PROBLEMS[:4]) == [(2, 8, 5), (1, 8, 0), (10, 8, 3), (0, 0, 0)]
 
 
 def test_pass_rate_is_the_share_of_right_rollouts():
     assert visit(1, "a", right=3, n=8).pass_rate == 0.375
 
 
-def test_latest_is_the_last_visit(ledger):
-    assert ledger.latest("sum:a") is None
+def test_what_is_known_is_the_last_visit(ledger):
+    known = ledger.known([PROBLEMS[1], PROBLEMS[0]])  # in their own order, and before they are visited
+    assert last(ledger, PROBLEMS[:2]) == [(0, 0, 0), (0, 0, 0)]
     for step, right in enumerate([0, 8, 3], start=1):
         ledger.record([visit(step, "a", right=right)])
-        assert ledger.latest("sum:a") == visit(step, "a", right=right)
-    assert ledger.latest("sum:b") is None
-    assert ledger.latest("nobody") is None
+        assert (known.step_N.tolist(), known.n_N.tolist(), known.right_N.tolist()) == ([0, step], [0, 8], [0, right])
+
+
+def test_cells_are_fields_and_levels(ledger):
+    problems = [*problems_named("a", "b"), *problems_named("a", field="clock"), *problems_named("c", level=2)]
+    assert ledger.known(problems).cell_N.tolist() == [0, 0, 1, 2]
+
+
+def test_thousands_of_problems_keep_their_own(ledger):
+    """More than the table has room for at first, visited in another order than they are asked for."""
+    many = problems_named(*map(str, range(5000)))
+    known = ledger.known(many)
+    ledger.enter(many)
+    order = random.Random(0).sample(range(5000), 3000)
+    ledger.record([Visit(1, many[place].id, 8, place % 9, 1.0) for place in order])
+    expected = {place: place % 9 for place in order}
+    assert known.right_N.tolist() == [expected.get(place, 0) for place in range(5000)]
+    assert (known.n_N > 0).sum() == 3000
 
 
 @pytest.mark.parametrize("step", range(6))
@@ -71,9 +98,9 @@ def test_rewinding_gives_the_ledger_as_it_was(tmp_path, step):
                 opened.record(visits)
         whole.rewind(step)
         assert whole.visits() == part.visits()
-        assert [whole.latest(p.id) for p in PROBLEMS] == [part.latest(p.id) for p in PROBLEMS]
+        assert last(whole) == last(part)
         whole.record([visit(step + 1, "a")])
-        assert whole.latest("sum:a") == visit(step + 1, "a")
+        assert last(whole)[0] == (step + 1, 8, 3)
 
 
 @pytest.mark.parametrize(
@@ -92,7 +119,7 @@ def test_a_record_is_all_or_none(ledger, tmp_path, bad):
     with pytest.raises(sqlite3.IntegrityError):
         ledger.record(bad)
     assert ledger.visits() == first
-    assert [ledger.latest(f"sum:{name}") for name in "abc"] == [first[0], None, first[1]]
+    assert last(ledger, PROBLEMS[:3]) == [(1, 8, 3), (0, 0, 0), (1, 8, 3)]
     ledger.record([visit(3, "b")])  # and the ledger still works
     with Ledger(tmp_path / "ledger.sqlite") as again:
         assert again.visits() == [*first, visit(3, "b")]
@@ -154,7 +181,7 @@ SAMPLERS = [Uniform(), PassRate()]
 @pytest.mark.parametrize(("count", "expected"), [(1, 1), (4, 4), (10, 10), (25, 10)])
 def test_a_pick_is_distinct_problems_as_many_as_asked(sampler, ledger, count, expected):
     for step in range(1, 30):
-        picked = sampler.pick(step, count, PROBLEMS, ledger, seed=0)
+        picked = pick(sampler, step, count, PROBLEMS, ledger, seed=0)
         assert len(picked) == expected
         assert len({problem.id for problem in picked}) == expected
         assert set(picked) <= set(PROBLEMS)
@@ -164,7 +191,7 @@ def test_a_pick_is_distinct_problems_as_many_as_asked(sampler, ledger, count, ex
 @pytest.mark.parametrize("sampler", SAMPLERS, ids=lambda s: s.type)
 def test_a_pick_depends_on_step_seed_and_ledger_alone(sampler, ledger, tmp_path):
     def picks(opened, seed):
-        return [sampler.pick(step, 4, PROBLEMS, opened, seed) for step in range(1, 9)]
+        return [pick(sampler, step, 4, PROBLEMS, opened, seed) for step in range(1, 9)]
 
     ledger.record([visit(1, "a", right=0), visit(1, "b", right=4)])
     first = picks(ledger, seed=0)
@@ -182,7 +209,7 @@ def test_uniform_meets_each_problem_once_an_epoch(ledger, count):
     steps = len(PROBLEMS) // count
     epochs = []
     for epoch in range(4):
-        picked = [Uniform().pick(epoch * steps + batch + 1, count, PROBLEMS, ledger, seed=3) for batch in range(steps)]
+        picked = [pick(Uniform(), epoch * steps + batch + 1, count, PROBLEMS, ledger, seed=3) for batch in range(steps)]
         epochs.append([problem.id for batch in picked for problem in batch])
         assert sorted(epochs[-1]) == sorted(problem.id for problem in PROBLEMS)
     assert len(set(map(tuple, epochs))) == 4, "every epoch has the same order"
@@ -191,7 +218,7 @@ def test_uniform_meets_each_problem_once_an_epoch(ledger, count):
 def test_uniform_leaves_out_a_last_batch_that_is_not_full(ledger):
     met = Counter()
     for step in range(1, 3 * 400 + 1):  # 10 problems by 3: three batches an epoch, one problem left out
-        met.update(problem.id for problem in Uniform().pick(step, 3, PROBLEMS, ledger, seed=0))
+        met.update(problem.id for problem in pick(Uniform(), step, 3, PROBLEMS, ledger, seed=0))
         if step % 3 == 0:
             assert met.total() == 3 * step
     # Who is left out is chosen anew each epoch: 360 visits in 400 epochs for everyone, standard deviation 6.
@@ -220,11 +247,25 @@ def test_pass_rate_samples_by_its_weights(ledger, floor, count):
     weights = [right / 8 * (1 - right / 8) + floor for right in rights.values()]
     sampler, steps, met = PassRate(floor=floor), 4000, Counter()
     for step in range(steps):
-        met.update(problem.id for problem in sampler.pick(step, count, PROBLEMS[:5], ledger, seed=0))
+        met.update(problem.id for problem in pick(sampler, step, count, PROBLEMS[:5], ledger, seed=0))
     assert met.total() == steps * count
     for problem, share in zip(PROBLEMS, weighted_draw_shares(weights, count), strict=False):
         # Inclusions are binomial; five tests of three runs, so a strict level.
         assert stats.binomtest(met[problem.id], steps, share).pvalue > 1e-4, problem.id
+
+
+def test_problems_never_met_are_taken_to_be_as_hard_as_their_cell(ledger):
+    """By hand: level 1 has 12 of 16 right, one of each kind besides (13/18); nothing is known of level 2 (1/2)."""
+    problems = [*PROBLEMS[:3], *problems_named("x", level=2)]
+    ledger.enter(problems)
+    ledger.record([visit(1, "a", right=8), visit(1, "b", right=4)])
+    expected = [1 * 0, 0.5 * 0.5, 13 / 18 * 5 / 18, 0.5 * 0.5]
+    assert PassRate(floor=0.1).chances(ledger.known(problems)) == pytest.approx([0.1 + variance for variance in expected])
+
+
+def test_numpys_numbers_are_pythons():
+    theirs = python_random(3, "pass_rate", 7)
+    assert numpy_random(3, "pass_rate", 7).random_sample(2000).tolist() == [theirs.random() for _ in range(2000)]
 
 
 def test_a_tiny_floor_still_draws_among_the_hopeless_by_chance(ledger):
@@ -232,7 +273,7 @@ def test_a_tiny_floor_still_draws_among_the_hopeless_by_chance(ledger):
     ledger.record([visit(1, name, right=0) for name in "abcdefghij"])
     met = Counter()
     for step in range(500):
-        met.update(problem.id for problem in PassRate(floor=1e-5).pick(step, 2, PROBLEMS, ledger, seed=0))
+        met.update(problem.id for problem in pick(PassRate(floor=1e-5), step, 2, PROBLEMS, ledger, seed=0))
     assert stats.chisquare([met[problem.id] for problem in PROBLEMS]).pvalue > 1e-4
 
 
@@ -243,6 +284,6 @@ def test_without_a_floor_mastered_problems_are_left_alone(ledger):
         sampler = PassRate(floor=0.0)
     except ValueError:
         return
-    picked = sampler.pick(1, 5, PROBLEMS, ledger, seed=0)
+    picked = pick(sampler, 1, 5, PROBLEMS, ledger, seed=0)
     assert len({problem.id for problem in picked}) == 5
     assert set(PROBLEMS[:3]) <= set(picked)

@@ -7,6 +7,7 @@ somewhere else in the program changes nothing in the draws made here.
 import hashlib
 import random
 
+import numpy as np
 import torch
 
 
@@ -28,3 +29,14 @@ def torch_generator(*key: object) -> torch.Generator:
 def python_random(*key: object) -> random.Random:
     """A Python generator for this key."""
     return random.Random(seed_from(*key))
+
+
+def numpy_random(*key: object) -> np.random.RandomState:
+    """A numpy generator for this key, of the kind whose stream numpy has promised never to change.
+
+    Its uniform numbers are those of `python_random(*key)`.
+    """
+    generator = np.random.RandomState()
+    _, (*words, place), _ = python_random(*key).getstate()
+    generator.set_state(("MT19937", np.array(words, dtype=np.uint32), place, 0, 0.0))  # and no Gaussian number left over
+    return generator

@@ -1,5 +1,6 @@
 """What to practise next: the pass-rate ledger and the samplers."""
 
+from .known import Known
 from .ledger import Ledger, Visit
 from .pass_rate import PassRate
 from .sampler import Sampler
@@ -7,4 +8,4 @@ from .uniform import Uniform
 
 SAMPLERS: dict[str, type[Sampler]] = {"uniform": Uniform, "pass_rate": PassRate}
 
-__all__ = ["SAMPLERS", "Ledger", "Sampler", "Visit"]
+__all__ = ["SAMPLERS", "Known", "Ledger", "Sampler", "Visit"]

@@ -5,13 +5,14 @@ is ever overwritten, so the state at any step can be had again by dropping what 
 """
 
 import sqlite3
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
 from ..errors import OutgrowError
 from ..problems import Problem
+from .known import Known, LastVisits
 
 _SCHEMA = """
 CREATE TABLE IF NOT EXISTS problems (
@@ -51,7 +52,8 @@ class Ledger:
             self._db = sqlite3.connect(path, isolation_level=None)
             # FULL: a checkpoint must never be newer than the ledger it belongs to, also after a power cut.
             self._db.executescript(f"PRAGMA journal_mode = WAL; PRAGMA synchronous = FULL; PRAGMA foreign_keys = ON; {_SCHEMA}")
-            self._latest = {visit.problem_id: visit for visit in self.visits()}
+            self._last = LastVisits()
+            self._read_last()
         except sqlite3.Error as error:
             raise OutgrowError(f"{path}: cannot open this ledger ({error}); restore it from a copy, or start a new run") from error
 
@@ -79,22 +81,29 @@ class Ledger:
                 "INSERT INTO visits VALUES (?, ?, ?, ?, ?)",
                 [(v.step, v.problem_id, v.n, v.right, v.mean_length) for v in visits],
             )
-        self._latest.update((visit.problem_id, visit) for visit in visits)
+        for v in visits:
+            self._last.put(v.problem_id, v.step, v.n, v.right)
 
     def rewind(self, step: int) -> None:
         """Forget every visit after `step`."""
         with _transaction(self._db):
             self._db.execute("DELETE FROM visits WHERE step > ?", (step,))
-        self._latest = {visit.problem_id: visit for visit in self.visits()}
+        self._read_last()
 
-    def latest(self, problem_id: str) -> Visit | None:
-        """The last visit of a problem, None where it was never met."""
-        return self._latest.get(problem_id)
+    def known(self, problems: Sequence[Problem]) -> Known:
+        """What is known of these problems, now and after every later record and rewind."""
+        return Known(problems, self._last)
 
     def visits(self) -> list[Visit]:
         """Every visit, oldest first."""
         rows = self._db.execute("SELECT step, problem_id, n, right, mean_length FROM visits ORDER BY step, problem_id")
         return [Visit(*row) for row in rows]
+
+    def _read_last(self) -> None:
+        self._last.clear()
+        # SQLite takes the other columns from the row that holds the maximum.
+        for row in self._db.execute("SELECT problem_id, max(step), n, right FROM visits GROUP BY problem_id"):
+            self._last.put(*row)
 
 
 @contextmanager

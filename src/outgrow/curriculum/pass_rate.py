@@ -1,15 +1,16 @@
 """Sample by pass rate: mostly problems that are sometimes solved, seldom those that always or never are."""
 
-import math
-from collections import defaultdict
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 
+import numpy as np
+from numpy.typing import NDArray
 from pydantic import Field
 
-from ..keyed import python_random
-from ..problems import Problem
-from .ledger import Ledger
+from ..keyed import numpy_random
+from .known import Known
 from .sampler import Sampler
+
+Floats = NDArray[np.float64]
 
 
 class PassRate(Sampler):
@@ -23,27 +24,28 @@ class PassRate(Sampler):
     type: str = "pass_rate"
     floor: float = Field(default=0.02, gt=0)
 
-    def pick(self, step: int, count: int, problems: Sequence[Problem], ledger: Ledger, seed: int) -> list[Problem]:
-        rng = python_random(seed, "pass_rate", step)
-        chances = self.chances(problems, ledger)
+    def pick(self, step: int, count: int, known: Known, seed: int) -> Sequence[int]:
         # Efraimidis & Spirakis (2006): the `count` largest of u^(1/w) are a weighted draw without replacement. The logarithm
         # keeps small weights apart, and 1 − u is never 0.
-        keys = [math.log(1 - rng.random()) / chances[problem.id] for problem in problems]
-        order = sorted(range(len(problems)), key=keys.__getitem__, reverse=True)
-        return [problems[index] for index in order[:count]]
+        uniform_N = numpy_random(seed, "pass_rate", step).random_sample(len(known))
+        keys_N = np.log1p(-uniform_N, out=uniform_N)
+        keys_N /= self.chances(known)
+        first = max(0, len(known) - count)
+        largest = np.argpartition(keys_N, first)[first:] if first else np.arange(len(known))
+        places: list[int] = largest[np.argsort(-keys_N[largest])].tolist()
+        return places
 
-    def chances(self, problems: Sequence[Problem], ledger: Ledger) -> Mapping[str, float]:
-        """Problem id -> its weight in the draw."""
-        met = {problem.id: visit for problem in problems if (visit := ledger.latest(problem.id))}
-        totals: dict[tuple[str, int], list[int]] = defaultdict(lambda: [1, 2])  # right, n; one of each to begin with
-        for problem in problems:
-            if visit := met.get(problem.id):
-                total = totals[problem.field, problem.level]
-                total[0] += visit.right
-                total[1] += visit.n
-        chances = {}
-        for problem in problems:
-            right, n = totals[problem.field, problem.level]
-            rate = met[problem.id].pass_rate if problem.id in met else right / n
-            chances[problem.id] = rate * (1 - rate) + self.floor
-        return chances
+    def chances(self, known: Known) -> Floats:
+        """(N,), each problem's weight in the draw."""
+        met = np.flatnonzero(known.n_N)
+        n_M, right_M, cell_M = known.n_N[met], known.right_N[met], known.cell_N[met]
+        cells = known.cell_N.max() + 1
+        # One rollout of each kind to begin with.
+        rate_C = (1 + np.bincount(cell_M, right_M, cells)) / (2 + np.bincount(cell_M, n_M, cells))
+        chances_N = self._chance(rate_C)[known.cell_N]
+        chances_N[met] = self._chance(right_M / n_M)
+        return chances_N
+
+    def _chance(self, rate: Floats) -> Floats:
+        chance: Floats = rate * (1 - rate) + self.floor
+        return chance

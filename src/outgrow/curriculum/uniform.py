@@ -1,10 +1,13 @@
 """Every problem once, in a shuffled order, then all again in another order."""
 
 from collections.abc import Sequence
+from functools import lru_cache
 
-from ..keyed import python_random
-from ..problems import Problem
-from .ledger import Ledger
+import numpy as np
+from numpy.typing import NDArray
+
+from ..keyed import numpy_random
+from .known import Known
 from .sampler import Sampler
 
 
@@ -13,9 +16,13 @@ class Uniform(Sampler):
 
     type: str = "uniform"
 
-    def pick(self, step: int, count: int, problems: Sequence[Problem], ledger: Ledger, seed: int) -> list[Problem]:
-        count = min(count, len(problems))
-        epoch, batch = divmod(step - 1, len(problems) // count)
-        order = list(range(len(problems)))
-        python_random(seed, "uniform", epoch).shuffle(order)
-        return [problems[index] for index in order[batch * count : (batch + 1) * count]]
+    def pick(self, step: int, count: int, known: Known, seed: int) -> Sequence[int]:
+        count = min(count, len(known))
+        epoch, batch = divmod(step - 1, len(known) // count)
+        places: list[int] = _order(len(known), seed, epoch)[batch * count : (batch + 1) * count].tolist()
+        return places
+
+
+@lru_cache(maxsize=8)  # a source each
+def _order(n: int, seed: int, epoch: int) -> NDArray[np.int64]:
+    return numpy_random(seed, "uniform", epoch).permutation(n)

@@ -47,10 +47,11 @@ class RLJob:
         self.engine = engine
         self.verifier = Verifier(recipe.verify.extract, recipe.verify.exact)
         self.shares = shares(recipe.learn.problems_per_step, [source.weight for source in recipe.problems])
-        self.sources = distinct(training_problems(recipe, note))
+        sources = distinct(training_problems(recipe, note))
         self.validation = suite(recipe.evaluate.validation).load() if recipe.evaluate.every else []
         self.ledger = Ledger(run / "ledger.sqlite")
-        self.ledger.enter([problem for problems in self.sources for problem in problems])
+        self.ledger.enter([problem for problems in sources for problem in problems])
+        self.known = [self.ledger.known(problems) for problems in sources]
         self.idle = 0  # steps in a row without anything to learn from
 
     def rewind(self, step: int) -> None:
@@ -75,9 +76,9 @@ class RLJob:
         clock.lap("validation")
 
         problems = [
-            problem
-            for share, practised in zip(self.shares, self.sources, strict=True)
-            for problem in recipe.curriculum.pick(step, share, practised, self.ledger, recipe.seed)
+            known.problems[place]
+            for share, known in zip(self.shares, self.known, strict=True)
+            for place in recipe.curriculum.pick(step, share, known, recipe.seed)
         ]
         groups_rollouts = self.engine.generate(
             [self.policy.prompt_ids(problem.question) for problem in problems],
