@@ -1,9 +1,9 @@
-# Two commands: `make demo` trains a small model and shows what it gained; `make test` proves the rest.
+# `make demo` trains a small model and shows what it gained; `make test` proves the rest; `make bench` measures it beside others.
 PYTHON ?= python3
 BIN := .venv/bin
 RUN := runs/demo
 
-.PHONY: demo test test-vllm clean
+.PHONY: demo test test-vllm bench clean
 
 demo: .venv/installed
 	@if [ -f $(RUN)/recipe.toml ]; then $(BIN)/outgrow resume $(RUN); else $(BIN)/outgrow train micro --out $(RUN); fi
@@ -17,6 +17,15 @@ test: .venv/installed-test
 # vLLM asks for other versions than outgrow's own, so it has an environment of its own (docs/dependencies.md).
 test-vllm: .venv-vllm/installed
 	HF_HUB_OFFLINE=1 .venv-vllm/bin/pytest tests_vllm
+
+# Nothing else should run beside it: half an hour on 2 cores. What it measured stays in benchmarks/results and in the README.
+bench: .venv/installed-test .venv-vllm/installed
+	$(BIN)/outgrow pull smollm2-135m
+	$(BIN)/python benchmarks/vs_trl.py smollm2-135m
+	$(BIN)/python benchmarks/vs_trl.py micro
+	$(BIN)/python benchmarks/vs_vllm.py
+	$(BIN)/python benchmarks/growth.py
+	$(BIN)/python benchmarks/table.py
 
 # The pinned sets; pyproject.toml holds the ranges that the package itself accepts.
 .venv/installed: requirements.txt pyproject.toml

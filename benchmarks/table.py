@@ -1,0 +1,38 @@
+"""Print every figure that stands in benchmarks/results, and put those that have an aim into the README.
+
+    python benchmarks/table.py
+"""
+
+import json
+from pathlib import Path
+
+from bench import RESULTS, Found, told
+
+README = Path(__file__).parent.parent / "README.md"
+BEGINS, ENDS = "<!-- benchmarks/table.py writes from here -->\n", "<!-- to here -->\n"
+NAMES = ("vs_trl_smollm2-135m", "vs_trl_micro", "vs_vllm", "growth")
+
+
+def line(found: Found, name: str) -> str:
+    """A row of the README's table."""
+    spread = f"{found['median']:.3g}"
+    if found["lowest"] < found["highest"]:
+        spread += f" ({found['lowest']:.3g} to {found['highest']:.3g})"
+    aim = f"{'≥' if found['least'] else '≤'} {found['must']:g}"
+    verdict = "met" if found["met"] else "falls short"
+    return f"| {found['figure']} | {aim} | {spread} | {verdict} | [{name}](benchmarks/results/{name}.json) |\n"
+
+
+def main() -> None:
+    table = "| figure | aim | median (lowest to highest) | | figures |\n|---|---|---|---|---|\n"
+    for name in NAMES:
+        found = json.loads((RESULTS / f"{name}.json").read_text())
+        print(f"\n{name}: {found['machine']['processor']}, {found['machine']['cores']} cores")
+        print(*map(told, found["table"]), sep="\n")
+        table += "".join(line(row, name) for row in found["table"] if row["must"] is not None)
+    head, rest = README.read_text().split(BEGINS)
+    README.write_text(head + BEGINS + table + ENDS + rest.split(ENDS)[1])
+
+
+if __name__ == "__main__":
+    main()
