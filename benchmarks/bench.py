@@ -54,7 +54,7 @@ def write(name: str, table: Sequence[Found], **more: Any) -> None:
     """Print the table, and keep it with the machine's kind and the versions."""
     print(*map(told, table), sep="\n", flush=True)
     made_with = {}
-    for package in ("outgrow", "torch", "transformers", "trl", "peft", "vllm"):
+    for package in ("outgrow", "torch", "transformers", "trl", "peft"):
         try:
             made_with[package] = version(package)
         except PackageNotFoundError:

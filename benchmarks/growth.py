@@ -15,7 +15,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 from bench import Found, in_process, median_seconds, row, write
-from steps import WORKS, peak_gb
+from steps import WORKS, held_gb, peak_gb
 
 ROWS = (8, 16, 32, 64, 128, 256)
 LENGTHS = (128, 256, 512, 1024)
@@ -39,8 +39,9 @@ def rows(count: int) -> Found:
     policy, engine = load_policy(work.model), NativeEngine()
     engine.update(policy)
     prompts = [policy.prompt_ids(question) for question in work.questions]
+    groups = engine.generate(prompts, count // 8, Sampling(max_tokens=32), list(range(8)))
     seconds = median_seconds(lambda: engine.generate(prompts, count // 8, Sampling(max_tokens=32), list(range(8))), 3)
-    return {"tokens_a_second": 32 * count / seconds}
+    return {"tokens_a_second": sum(len(rollout.completion_ids) for group in groups for rollout in group) / seconds}
 
 
 def lengths(tokens: int) -> Found:
@@ -94,8 +95,8 @@ def memory(way: str) -> Found:
     from outgrow.policy.head import token_logprobs
 
     hidden = torch.randn(TOKENS, WIDTH, requires_grad=True)
-    weight, targets = torch.randn(VOCABULARY, WIDTH) / WIDTH**0.5, torch.randint(VOCABULARY, (TOKENS,))
-    before = peak_gb()
+    weight, targets = torch.randn(VOCABULARY, WIDTH).div_(WIDTH**0.5), torch.randint(VOCABULARY, (TOKENS,))
+    before = held_gb()
     if way == "ours":
         logprobs = token_logprobs(hidden, weight, targets, Sampling())[0]
     else:
@@ -105,12 +106,12 @@ def memory(way: str) -> Found:
 
 
 def ledger(count: int) -> Found:
-    """Milliseconds to pick 64 of so many problems by pass rate, a thousand of them visited; seconds to open it."""
+    """Milliseconds to pick 64 of so many problems by pass rate, a thousand of them visited; memory of all of it."""
     from outgrow.curriculum import Ledger, Visit
     from outgrow.curriculum.pass_rate import PassRate
     from outgrow.problems import Problem
 
-    before = peak_gb()
+    before = held_gb()
     problems = [Problem(f"sum:{number}", "sum", number % 6, f"{number}=?", "7") for number in range(count)]
     with tempfile.TemporaryDirectory() as folder, Ledger(Path(folder) / "ledger.sqlite") as opened:
         opened.enter(problems)

@@ -6,6 +6,7 @@ import statistics
 import tempfile
 import time
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 TARGETS = ["q_proj", "k_proj", "v_proj", "o_proj", "gate_proj", "up_proj", "down_proj"]
@@ -27,7 +28,10 @@ _WORDED = [
 
 @dataclass(frozen=True)
 class Work:
-    """A step. rank: of the adapters; None where every weight learns. steps: those that are timed, after one to warm up."""
+    """A step. rank: of the adapters; None where every weight learns. steps: those that are timed, after one to warm up.
+
+    trl_batch: rollouts that TRL learns from at once, as many as do not slow it down; it writes all of them together.
+    """
 
     model: str
     questions: tuple[str, ...]
@@ -35,11 +39,12 @@ class Work:
     tokens: int
     rank: int | None
     steps: int
+    trl_batch: int
 
 
 WORKS = {
-    "smollm2-135m": Work("smollm2-135m", tuple(_WORDED), 8, 128, 16, 1),
-    "micro": Work("micro-base", tuple(f"{a}+{1000 - 7 * a}=?" for a in range(101, 133)), 8, 48, None, 10),
+    "smollm2-135m": Work("smollm2-135m", tuple(_WORDED), 8, 128, 16, 1, 16),
+    "micro": Work("micro-base", tuple(f"{a}+{1000 - 7 * a}=?" for a in range(101, 133)), 8, 48, None, 10, 256),
 }
 
 
@@ -49,13 +54,15 @@ def reward(text: str) -> float:
 
 
 def ours(work: Work) -> dict[str, float]:
-    """Engine update, generation and learning, as the loop does them."""
+    """Engine update, generation, the KL divergence to the reference, and learning, as the loop does them."""
     import torch
 
     from outgrow.advantages.dr_grpo import DrGRPO
     from outgrow.fitting import FittingSize
     from outgrow.learn.optimizer import Optimizer
-    from outgrow.learn.update import Weighed, update
+    from outgrow.learn.policies import frozen_copy
+    from outgrow.learn.rl import _KL_ROLLOUTS
+    from outgrow.learn.update import Weighed, kl_to_reference, update
     from outgrow.memory import keep_large_buffers
     from outgrow.policy import Policy, Sampling, load_policy
     from outgrow.policy.lora import LoRA, add_adapter
@@ -65,6 +72,7 @@ def ours(work: Work) -> dict[str, float]:
     keep_large_buffers()
     torch.set_num_threads(os.cpu_count() or 1)
     policy = load_policy(work.model)
+    reference = frozen_copy(policy, share=bool(work.rank))
     if work.rank:
         adapter = add_adapter(policy.model, LoRA(rank=work.rank, targets=tuple(TARGETS)), 0, work.model)
         policy = Policy(policy.model, policy.tokenizer, policy.prompt, adapter)
@@ -83,8 +91,10 @@ def ours(work: Work) -> dict[str, float]:
         rewards = torch.tensor([[reward(rollout.text) for rollout in group] for group in groups])
         advantages = DrGRPO().weigh(rewards).tolist()
         weighed = [[Weighed(r, a) for r, a in zip(group, row, strict=True)] for group, row in zip(groups, advantages, strict=True)]
-        update(policy, policy, optimizer, weighed, section, sampling, step, 0, size, lambda: None)
-        completed = sum(len(rollout.completion_ids) for group in groups for rollout in group)
+        flat = [rollout for group in groups for rollout in group]
+        kl_to_reference(reference, flat[:: max(1, len(flat) // _KL_ROLLOUTS)], sampling, section.tokens_per_pass)
+        update(policy, reference, optimizer, weighed, section, sampling, step, 0, size, lambda: None)
+        completed = sum(len(rollout.completion_ids) for rollout in flat)
         times.append((generated - began, time.perf_counter() - generated, completed))
     generation, learning, completed = _medians(times[1:])
     config = policy.model.config
@@ -93,17 +103,20 @@ def ours(work: Work) -> dict[str, float]:
         for name, weight in policy.model.named_parameters()
         if "layers" in name and "lora" not in name and weight.ndim == 2
     )
-    computed, head = sum(map(len, prompts)) + completed, config.vocab_size * config.hidden_size * completed
-    # Forward and the gradient of what came in, and where every weight learns that of the weight; the output layer's likewise.
-    # What is computed twice on purpose (the output layer under full training) is not counted.
-    learned = (4 if work.rank else 6) * (in_layers * computed + head)
+    # Multiplications of a forward pass: by weights, with each prompt once for its group, and in attention's two products.
+    weights = in_layers * (sum(map(len, prompts)) + completed) + config.vocab_size * config.hidden_size * completed
+    seen = sum(len(r.completion_ids) * (len(r.prompt_ids) + len(r.completion_ids) / 2) for r in flat)
+    attended = 2 * config.num_hidden_layers * config.num_attention_heads * config.head_dim * seen
+    # Backward: the gradient of what came in, that of the weight where it learns, and both of attention's factors.
+    learned = (2 if work.rank else 3) * weights + 3 * attended
+    learned += (weights + attended) * min(1, _KL_ROLLOUTS / len(flat))
     return {
         "seconds": generation + learning,
         "generation": generation,
         "learning": learning,
         "tokens": completed,
-        "generation_gflop": 2 * (in_layers * computed + head) / 1e9,
-        "learning_gflop": learned / 1e9,
+        "generation_gflop": 2 * (weights + attended) / 1e9,
+        "learning_gflop": 2 * learned / 1e9,
         "peak_gb": peak_gb(),
     }
 
@@ -148,7 +161,9 @@ def trl(work: Work) -> dict[str, float]:
     with tempfile.TemporaryDirectory() as out:
         arguments = GRPOConfig(
             output_dir=out,
-            per_device_train_batch_size=len(work.questions) * work.group,
+            per_device_train_batch_size=work.trl_batch,
+            gradient_accumulation_steps=len(work.questions) * work.group // work.trl_batch,
+            gradient_checkpointing=False,  # on by default: less memory, a second forward pass
             num_generations=work.group,
             max_completion_length=work.tokens,
             temperature=1.0,
@@ -187,3 +202,8 @@ def _medians(times: list[tuple[float, float, int]]) -> tuple[float, float, int]:
 def peak_gb() -> float:
     """The most memory that this process has held."""
     return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1e6
+
+
+def held_gb() -> float:
+    """The memory that this process holds now."""
+    return int(Path("/proc/self/statm").read_text().split()[1]) * os.sysconf("SC_PAGE_SIZE") / 1e9

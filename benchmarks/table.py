@@ -1,6 +1,6 @@
 """Print every figure that stands in benchmarks/results, and put those that have an aim into the README.
 
-    python benchmarks/table.py
+python benchmarks/table.py
 """
 
 import json

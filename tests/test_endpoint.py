@@ -13,9 +13,11 @@ from typer.testing import CliRunner
 
 from outgrow.cli import app
 from outgrow.errors import OutgrowError, UsageError
+from outgrow.evaluate import Evaluation, suite
 from outgrow.policy import Prompt, Sampling
 from outgrow.rollout import Endpoint
 
+NONSENSE = "not what an OpenAI-compatible server says"
 SAMPLING = Sampling(temperature=0.7, top_p=0.9, max_tokens=20)
 
 
@@ -42,7 +44,8 @@ class Stub(ThreadingHTTPServer):
 
     def __init__(self, answer=echo, models=("m",)):
         super().__init__(("127.0.0.1", 0), _Handler)
-        self.answer, self.models, self.bodies, self.keys = answer, models, [], []
+        self.answer, self.bodies, self.keys = answer, [], []
+        self.listed = {"object": "list", "data": [{"id": name, "object": "model"} for name in models]}
         self.now = self.most = 0
         self.lock = threading.Lock()
         self.url = f"http://127.0.0.1:{self.server_port}/v1"
@@ -56,7 +59,7 @@ class _Handler(BaseHTTPRequestHandler):
         pass
 
     def do_GET(self):
-        self.send(200, {"object": "list", "data": [{"id": name, "object": "model"} for name in self.server.models]})
+        self.send(200, self.server.listed)
 
     def do_POST(self):
         body = json.loads(self.rfile.read(int(self.headers["content-length"])))
@@ -66,6 +69,10 @@ class _Handler(BaseHTTPRequestHandler):
             self.server.now += 1
             self.server.most = max(self.server.most, self.server.now)
         status, sent = self.server.answer(body)
+        if status is None:  # hang up
+            self.close_connection = True
+            self.connection.close()
+            return
         with self.server.lock:
             self.server.now -= 1
         self.send(status, sent)
@@ -133,10 +140,10 @@ def test_what_was_cut_and_what_was_thought_are_told(serve):
     assert ask(Endpoint(stub.url))[0][0].text == ""
 
 
-@pytest.mark.parametrize("status", [429, 500, 503])
+@pytest.mark.parametrize("status", [429, 500, 503, None], ids=["busy", "broken", "loading", "hangs up"])
 def test_a_failure_that_passes_is_got_over(serve, status):
     failing = iter([status, status])
-    stub = serve(lambda body: (code, {"error": {"message": "busy"}}) if (code := next(failing, None)) else echo(body))
+    stub = serve(lambda body: (code, {"error": {"message": "busy"}}) if (code := next(failing, 0)) != 0 else echo(body))
     assert ask(Endpoint(stub.url))[0][0].text.startswith("1+1=?/")
     assert len(stub.bodies) == 3
 
@@ -144,27 +151,50 @@ def test_a_failure_that_passes_is_got_over(serve, status):
 @pytest.mark.parametrize(
     ("status", "sent", "told"),
     [
-        (503, {"error": {"message": "loading\nthe model"}}, "503, .*loading"),
+        (503, {"error": {"message": "loading\nthe model"}}, "answers 503, loading$"),
+        (403, {"error": {"message": "your country \x1b[31mis not served"}}, r"answers 403, your country \[31mis not served$"),
         (401, {"error": {"message": "who are you"}}, "refuses the key; set the environment variable OPENAI_API_KEY"),
         (404, {"detail": "Not Found"}, "has no model 'm' there"),
-        (400, {"error": {"message": "maximum context length is 2048"}}, "400, .*maximum context length is 2048"),
-        (200, b"<html>hello</html>", "not a chat completion"),
-        (200, [], "not a chat completion"),
-        (200, {"choices": []}, "not a chat completion"),
-        (200, {**completion("4"), "usage": None}, "not a chat completion"),
-        (200, completion(["4"]), "not a chat completion"),
-        (200, completion("4", tokens="many"), "not a chat completion"),
-        (200, completion("4", tokens=-1), "not a chat completion"),
-        (200, {**completion("4"), "choices": [7]}, "not a chat completion"),
-        (200, {**completion("4"), "choices": completion("4")["choices"] * 2}, "not a chat completion"),
+        (400, {"error": {"message": "maximum context length is 2048"}}, "answers 400, maximum context length is 2048$"),
+        (200, b"<html>hello</html>", NONSENSE),
+        (200, b"[" * 100_000, NONSENSE),
+        (200, [], NONSENSE),
+        (200, None, NONSENSE),
+        (200, {"choices": []}, NONSENSE),
+        (200, {**completion("4"), "usage": None}, r"does not say how many tokens it wrote \(usage\)"),
+        (200, completion(["4"]), NONSENSE),
+        (200, completion("4", tokens="many"), NONSENSE),
+        (200, completion("4", tokens=-1), NONSENSE),
+        (200, completion("4", tokens=10**400), NONSENSE),
+        (200, {**completion("4"), "choices": [7]}, NONSENSE),
+        (200, {**completion("4"), "choices": completion("4")["choices"] * 2}, NONSENSE),
     ],
 )
 def test_what_stays_wrong_is_told_in_one_line(serve, status, sent, told):
     stub = serve(lambda body: (status, sent))
     with pytest.raises(OutgrowError, match=told) as error:
         ask(Endpoint(stub.url, tries=2), ["a", "b", "c"])
-    assert stub.url in str(error.value) and "\n" not in str(error.value)
+    assert stub.url in str(error.value) and str(error.value).isprintable()
     assert error.value.exit_code == 1
+
+
+@pytest.mark.parametrize("listed", [b"<html>hello</html>", [], None, {}, {"data": 7}, {"data": [7]}, {"data": [{"id": 7}]}])
+def test_an_address_that_is_no_such_server(serve, listed):
+    stub = serve()
+    stub.listed = listed
+    with pytest.raises(OutgrowError, match=NONSENSE):
+        ask(Endpoint(stub.url))
+
+
+@pytest.mark.parametrize("address", ["http://", "http://localhost:80a0/v1", "http://localhost:99999/v1", "ftp://localhost/v1"])
+def test_an_address_that_is_none(address):
+    with pytest.raises(UsageError, match=r"is no address; write it as http://localhost:8000/v1"):
+        Endpoint(address)
+
+
+def test_what_no_file_could_take_is_mended(serve):
+    stub = serve(lambda body: (200, completion("a\ud800b")))
+    assert ask(Endpoint(stub.url))[0][0].text == "a?b"
 
 
 def test_a_server_that_is_gone(serve):
@@ -180,12 +210,12 @@ def test_a_server_that_is_gone(serve):
 def test_a_server_that_is_stuck(serve):
     free = threading.Event()
     stub = serve(lambda body: (free.wait(30), echo(body))[1])
-    with pytest.raises(OutgrowError, match=r"no answer within 0.2 s, 2 times over"):
+    with pytest.raises(OutgrowError, match=r"silent for 0.2 s or more; is it stuck"):
         ask(Endpoint(stub.url, tries=2, timeout_s=0.2))
-    began = time.monotonic()
+    began, before = time.monotonic(), len(stub.bodies)
 
     def stop():
-        if stub.bodies[2:]:
+        if len(stub.bodies) > before:
             raise KeyboardInterrupt
 
     with pytest.raises(KeyboardInterrupt):
@@ -206,16 +236,26 @@ def test_which_model(serve):
         ask(Endpoint(stub.url))
     ask(Endpoint(stub.url + "#org/b"))
     assert stub.bodies[-1]["model"] == "org/b"
-    with pytest.raises(UsageError, match="say which model"):
+    with pytest.raises(UsageError, match=r"#NAME$"):
         ask(Endpoint(serve(models=()).url))
+    with pytest.raises(UsageError, match=r"m8, m9, …\)$"):
+        ask(Endpoint(serve(models=[f"m{number}" for number in range(300)]).url))
 
 
-def test_the_key_is_sent_and_never_told(serve, monkeypatch):
-    monkeypatch.setenv("OPENAI_API_KEY", "sk-secret")
-    stub = serve(lambda body: (401, {"error": {"message": "Incorrect API key provided: sk-secret"}}))
+@pytest.mark.parametrize("status", [400, 401, 403])
+def test_the_key_is_sent_and_never_told(serve, monkeypatch, status):
+    monkeypatch.setenv("OPENAI_API_KEY", "sk-secret\r\n")  # as a file of secrets may end
+    stub = serve(lambda body: (status, {"error": {"message": "Incorrect API key provided: sk-secret"}}))
     with pytest.raises(OutgrowError) as error:
         ask(Endpoint(stub.url))
     assert stub.keys == ["Bearer sk-secret"] and "secret" not in str(error.value)
+
+
+@pytest.mark.parametrize("key", ["sk-\nsecret", "sk-ключ"])
+def test_a_key_that_cannot_be_one(monkeypatch, key):
+    monkeypatch.setenv("OPENAI_API_KEY", key)
+    with pytest.raises(UsageError, match="OPENAI_API_KEY holds what no key can hold"):
+        Endpoint("http://localhost:1/v1")
 
 
 def test_a_chat_template_of_ones_own_is_refused():
@@ -233,23 +273,27 @@ def test_inside_an_event_loop_too(serve):
 
 
 def test_a_served_model_is_measured_like_any_other(serve, tmp_path):
-    """Every first of two answers is right (to 3-digit sums and the like), greedy ones too."""
-    counted = iter(range(10**6))
+    """One that answers even seeds right, odd ones wrong, and greedy ones right, with the arithmetic of the answer key."""
+    key = {problem.question: problem.answer for problem in suite("micro").load()}
 
     def solve(body):
-        question = body["messages"][-1]["content"]
-        right = body["temperature"] == 0 or next(counted) % 2 == 0
-        return 200, completion(rf"\boxed{{{eval_sum(question)}}}" if right else r"\boxed{-1}", tokens=7)
+        right = body["temperature"] == 0 or body["seed"] % 2 == 0
+        return 200, completion(rf"\boxed{{{key.get(body['messages'][-1]['content'], 42)}}}" if right else "I cannot say.", tokens=7)
 
-    def eval_sum(question):
-        return sum(int(part) for part in question.removesuffix("=?").split("+")) if "+" in question and ":" not in question else 0
-
-    stub = serve(solve)
-    out = tmp_path / "graded.parquet"
+    stub, out = serve(solve), tmp_path / "graded.parquet"
     done = CliRunner().invoke(app, ["eval", stub.url, "--samples", "2", "--out", str(out)])
     assert done.exit_code == 0, done.output
-    assert "mean length 7.0 tokens" in done.output and out.exists()
+    even = [body["seed"] % 2 == 0 for body in stub.bodies if body["temperature"] > 0]
+    summary = Evaluation.load(out).summary()
+    assert summary["pass@1"] == pytest.approx(sum(even) / len(even)) and 0.4 < summary["pass@1"] < 0.6
+    assert summary["no_answer"] == pytest.approx(1 - summary["pass@1"])
+    assert (summary["greedy"], summary["length"], summary["n"]) == (1.0, 7.0, len(key))
+
+
+def test_a_served_model_is_asked_and_talked_with(serve):
+    stub = serve(lambda body: (200, completion(f"{len(body['messages'])} turns</think>so far")))
     told = CliRunner().invoke(app, ["generate", stub.url, "20+22=?"])
-    assert r"\boxed{42}" in told.output
-    asked = CliRunner().invoke(app, ["chat", stub.url], input="20+23=?\n\n")
-    assert r"\boxed{43}" in asked.output
+    assert "1 turns" in told.output
+    asked = CliRunner().invoke(app, ["chat", stub.url], input="one\ntwo\n\n")
+    assert "1 turns" in asked.output and "3 turns" in asked.output
+    assert stub.bodies[-1]["messages"][1] == {"role": "assistant", "content": "so far"}, "its thoughts are not kept"

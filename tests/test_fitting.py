@@ -2,16 +2,20 @@
 
 import re
 
+import psutil
 import pytest
 import torch
 
+from outgrow import memory
 from outgrow.errors import OutgrowError, SpoiledError
 from outgrow.fitting import FittingSize
+from outgrow.learn import rl
 from outgrow.learn import update as updating
 from outgrow.learn.optimizer import Optimizer
 from outgrow.learn.policies import frozen_copy
 from outgrow.learn.update import Weighed, update
 from outgrow.policy import Sampling, load_policy
+from outgrow.recipes import load_recipe
 from outgrow.recipes.schema import LearnSection
 from outgrow.rollout import NativeEngine
 from outgrow.rollout.cache import Cache
@@ -34,20 +38,31 @@ def test_it_halves_until_it_fits_undoes_each_attempt_and_says_so():
         return tokens
 
     size = of_passes(1000, notes.append)
-    assert size.fitting(work, 90, lambda: undone.append(len(tried))) == 250
+    assert size.fitting(work, 90, 1000, lambda: undone.append(len(tried))) == 250
     assert (tried, undone) == ([1000, 500, 250], [1, 2])
     assert [re.search(r"tokens_per_pass=(\d+)", note)[1] for note in notes] == ["500", "250"]
-    assert size.fitting(work, 90) == 250, "the next step must not try in vain again"
+    assert size.fitting(work, 90, 1000) == 250, "the next step must not try in vain again"
+
+
+def test_sizes_larger_than_all_there_is_to_do_are_not_tried():
+    tried = []
+
+    def work(tokens):
+        tried.append(tokens)
+        if tokens > 60:
+            raise MemoryError
+        return tokens
+
+    assert of_passes(2048).fitting(work, 20, 100) == 50
+    assert tried == [2048, 50]
 
 
 def test_a_single_rollout_that_does_not_fit_is_an_error_of_one_line():
     def work(_):
         raise MemoryError
 
-    with pytest.raises(
-        OutgrowError, match=r"tokens_per_pass=100, and a lower one would save nothing; lower sampling.max_tokens"
-    ) as told:
-        of_passes(200).fitting(work, 110)
+    with pytest.raises(OutgrowError, match=r"learn.tokens_per_pass below 100 would save nothing; let answers be shorter") as told:
+        of_passes(200).fitting(work, 110, 300)
     assert "\n" not in str(told.value)
 
 
@@ -55,7 +70,7 @@ def test_what_a_cpu_says_when_memory_is_out_is_understood():
     def work(tokens):
         return torch.empty(2**50) if tokens > 100 else "done"
 
-    assert of_passes(200).fitting(work, 90) == "done"
+    assert of_passes(200).fitting(work, 90, 300) == "done"
 
 
 def test_any_other_error_is_left_alone():
@@ -63,7 +78,30 @@ def test_any_other_error_is_left_alone():
         raise RuntimeError("mat1 and mat2 shapes cannot be multiplied")
 
     with pytest.raises(RuntimeError, match="mat1"):
-        of_passes(200).fitting(work, 90)
+        of_passes(200).fitting(work, 90, 300)
+
+
+def test_a_run_begins_with_passes_that_memory_has_room_for(shipped, monkeypatch):
+    recipe, notes = load_recipe("micro"), []
+
+    def passes_in(memory):
+        monkeypatch.setattr(rl, "total_memory", lambda device: memory)
+        return rl._pass_size(recipe, shipped, notes.append).size
+
+    assert passes_in(10**12) == recipe.learn.tokens_per_pass and not notes
+    less = passes_in(60_000_000)
+    assert 1 < less < recipe.learn.tokens_per_pass
+    assert len(notes) == 1 and f"going on with {less} " in notes[0]
+
+
+def test_a_container_has_its_share_of_memory(tmp_path, monkeypatch):
+    file, cpu = tmp_path / "memory.max", torch.device("cpu")
+    monkeypatch.setattr(memory, "_CONTAINER", file)
+    whole = psutil.virtual_memory().total
+    assert memory.total_memory(cpu) == whole, "no container"
+    for said, expected in (("max\n", whole), ("5000000\n", 5_000_000), (f"{10**18}\n", whole)):
+        file.write_text(said)
+        assert memory.total_memory(cpu) == expected
 
 
 def learned(policy, monkeypatch, fits):
@@ -93,7 +131,7 @@ def learned(policy, monkeypatch, fits):
 def test_an_update_short_of_memory_moves_the_weights_as_one_that_is_not(shipped, monkeypatch):
     whole, figures, quiet = learned(load_policy("micro-base"), monkeypatch, fits=lambda _: 8)
     parts, same, notes = learned(load_policy("micro-base"), monkeypatch, fits=lambda _: 1)
-    assert (len(quiet), len(notes)) == (0, 4)
+    assert (len(quiet), len(notes)) == (0, 3)
     assert same == pytest.approx(figures, rel=1e-4, abs=1e-6)
     apart = moved = 0.0
     for name, weight in whole.items():
@@ -126,7 +164,7 @@ def test_a_generation_short_of_memory_writes_the_same_with_fewer_rows(shipped, m
 
         monkeypatch.setattr(Cache, "empty", empty)
         notes = []
-        engine = NativeEngine(16, notes.append)
+        engine = NativeEngine(512, notes.append)
         engine.update(shipped)
         return [engine.generate(prompts, 4, SAMPLING, [0, 1, 2, 3]) for _ in range(2)], notes
 
@@ -136,5 +174,5 @@ def test_a_generation_short_of_memory_writes_the_same_with_fewer_rows(shipped, m
     assert not quiet and len(notes) == 1 and "engine.max_rows=8" in notes[0]
     for ours, theirs in zip(parts, whole, strict=True):
         assert [[r.completion_ids for r in group] for group in ours] == [[r.completion_ids for r in group] for group in theirs]
-    with pytest.raises(OutgrowError, match=r"engine.max_rows=4, and a lower one"):
+    with pytest.raises(OutgrowError, match=r"engine.max_rows below 4"):
         written(3)

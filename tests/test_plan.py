@@ -20,6 +20,7 @@ from outgrow.plan.gpus import GPU, Assumptions
 from outgrow.plan.memory import activations, parts, peak
 from outgrow.plan.models import KNOWN, shape_from_config, shape_of
 from outgrow.plan.remedy import changed, remedy
+from outgrow.plan.room import tokens_in
 from outgrow.plan.seconds import seconds
 from outgrow.plan.shape import adapter_parameters, key_value_bytes, parameters
 from outgrow.plan.work import KL_ROLLOUTS, work_of
@@ -326,6 +327,22 @@ def test_a_change_is_the_mildest_that_does():
     assert remedy(recipe, lambda r: r.policy.dtype == "bfloat16") == {"policy.dtype": "bfloat16"}
     assert remedy(recipe, lambda r: r.policy.lora is not None) == {"policy.lora.rank": 16}
     assert remedy(recipe, lambda r: False) is None
+
+
+def test_a_pass_takes_as_many_tokens_as_memory_has_room_for():
+    shape = KNOWN[R1]
+
+    def learning(recipe):
+        return sum(part.learning for part in parts(work_of(recipe, shape, ASSUMED), shape))
+
+    usable = ASSUMED.usable_memory
+    for memory in (24e9, 48e9, 80e9):
+        tokens = tokens_in(memory, real(), shape, ASSUMED)
+        assert learning(real(learn__tokens_per_pass=tokens)) <= usable * memory
+        assert tokens == 13824 or learning(real(learn__tokens_per_pass=tokens + 1)) > usable * memory
+    assert tokens_in(24e9, real(), shape, ASSUMED) < tokens_in(48e9, real(), shape, ASSUMED)
+    assert tokens_in(1e15, real(), shape, ASSUMED) == 13824, "never more than was asked for"
+    assert tokens_in(1e9, real(), shape, ASSUMED) == 256 + 3200, "not even one rollout fits, and memory itself will tell"
 
 
 # The command

@@ -18,11 +18,11 @@ class FittingSize:
         self.name, self.size = name, size
         self._note = note
 
-    def fitting(self, work: Callable[[int], T], smallest: int, undo: Callable[[], None] = lambda: None) -> T:
+    def fitting(self, work: Callable[[int], T], smallest: int, most: int, undo: Callable[[], None] = lambda: None) -> T:
         """work(size), again from its beginning with half the size for as long as it runs out of memory.
 
-        smallest: a size below which nothing gets smaller. undo: clears what a broken-off attempt left behind. Raises OutgrowError
-        where the smallest does not fit either.
+        smallest, most: sizes below which nothing gets smaller, and above which nothing gets larger. undo: clears what a broken-off
+        attempt left behind. Raises OutgrowError where the smallest does not fit either.
         """
         while True:
             try:
@@ -33,12 +33,12 @@ class FittingSize:
             # Out of the except block, so that the error no longer holds on to the tensors of the attempt.
             undo()
             torch.cuda.empty_cache()  # does nothing without a GPU
-            if self.size <= smallest:
+            if self.size <= smallest or most <= smallest:
                 raise OutgrowError(
-                    f"out of memory at {self.name}={self.size}, and a lower one would save nothing; lower sampling.max_tokens, or "
-                    "let policy.lora or policy.dtype='bfloat16' save some (outgrow plan shows how much)"
+                    f"out of memory, and {self.name} below {self.size} would save nothing; let answers be shorter "
+                    "(sampling.max_tokens), or let policy.lora or policy.dtype='bfloat16' save some (outgrow plan shows how much)"
                 )
-            self.size //= 2
+            self.size = min(self.size, most) // 2
             self._note(f"out of memory; going on with {self.name}={self.size} (the results are the same but for rounding)")
 
 

@@ -1,8 +1,13 @@
-"""How the process asks for memory."""
+"""How much memory there is, and how the process asks for it."""
 
 import contextlib
 import ctypes
+import os
+from pathlib import Path
 
+import torch
+
+_CONTAINER = Path("/sys/fs/cgroup/memory.max")  # bytes, or max
 _M_TRIM_THRESHOLD, _M_TOP_PAD, _M_MMAP_THRESHOLD = -1, -2, -3  # <malloc.h>
 
 
@@ -18,3 +23,15 @@ def keep_large_buffers() -> None:
         mallopt(_M_MMAP_THRESHOLD, 2**30)
         mallopt(_M_TRIM_THRESHOLD, 2**31 - 1)
         mallopt(_M_TOP_PAD, 2**26)
+
+
+def total_memory(device: torch.device) -> int:
+    """Bytes of a GPU's memory; else of this machine's, or of its container's limit (cgroup v2). What is in use is not looked at, so
+    that the same run on the same machine finds the same.
+    """
+    if device.type == "cuda":
+        return torch.cuda.get_device_properties(device).total_memory
+    whole = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
+    with contextlib.suppress(OSError, ValueError):
+        return min(whole, int(_CONTAINER.read_text()))
+    return whole

@@ -42,7 +42,7 @@ def chat(
     max_tokens: MaxTokens = None,
     recipe: AskedAs = None,
 ) -> None:
-    """Talk with a model; an empty line or Ctrl-D ends it. The conversation starts over where it outgrows the context."""
+    """Talk with a model; an empty line or Ctrl-D ends it. A conversation starts over where it outgrows a local model's context."""
     from ..policy import Sampling
 
     said = recipe_for(model, recipe)
@@ -63,4 +63,4 @@ def chat(
             messages = messages[-1:]
         [[answer]] = respondent.answer([messages], 1, sampling, [len(messages)])
         console.print(f"{opener}{answer.text}", markup=False, highlight=False, soft_wrap=True)
-        messages.append({"role": "assistant", "content": answer.text})
+        messages.append({"role": "assistant", "content": answer.text.split("</think>")[-1]})

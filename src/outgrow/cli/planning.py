@@ -93,7 +93,8 @@ def _unfit(bill: "Bill") -> str:
     if bill.change is None:
         return f"{bill.gpu.name}: does not fit, and no setting tried makes it fit; take a smaller model or a larger GPU"
     changes = " ".join(f"--set {key}={value}" for key, value in bill.change.items())
-    return f"{bill.gpu.name}: does not fit; *with {changes} it does, and its figures are those"
+    alone = " (a run does that by itself)" if list(bill.change) == ["learn.tokens_per_pass"] else ""
+    return f"{bill.gpu.name}: does not fit; *with {changes} it does, and its figures are those{alone}"
 
 
 def _assumptions(recipe: "RLRecipe", plan: "Plan", market: "Market") -> list[str]:

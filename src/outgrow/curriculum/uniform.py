@@ -6,7 +6,7 @@ from functools import lru_cache
 import numpy as np
 from numpy.typing import NDArray
 
-from ..keyed import numpy_random
+from ..keyed import python_random
 from .known import Known
 from .sampler import Sampler
 
@@ -25,4 +25,6 @@ class Uniform(Sampler):
 
 @lru_cache(maxsize=8)  # a source each
 def _order(n: int, seed: int, epoch: int) -> NDArray[np.int64]:
-    return numpy_random(seed, "uniform", epoch).permutation(n)
+    order = list(range(n))
+    python_random(seed, "uniform", epoch).shuffle(order)
+    return np.array(order)

@@ -46,9 +46,10 @@ def passes(groups: Sequence[Sequence[Row]], tokens: int) -> Iterator[list[Row]]:
         yield taken
 
 
-def longest(rollouts: Sequence[Rollout]) -> int:
-    """Tokens of the longest rollout, its prompt counted."""
-    return max(len(r.prompt_ids) + len(r.completion_ids) for r in rollouts)
+def bounds(rollouts: Sequence[Rollout]) -> tuple[int, int]:
+    """Tokens of the smallest pass that there can be, over the longest rollout alone, and of one over all of them."""
+    tokens = [len(r.prompt_ids) + len(r.completion_ids) for r in rollouts]
+    return max(tokens), sum(tokens)
 
 
 def _completion(row: Row) -> int:

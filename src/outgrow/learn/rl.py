@@ -4,6 +4,7 @@ import math
 import time
 from collections import Counter
 from collections.abc import Callable, Sequence
+from contextlib import suppress
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -11,11 +12,15 @@ from typing import Any
 import torch
 
 from ..curriculum import Ledger, Visit
-from ..errors import NotFiniteError, OutgrowError
+from ..errors import NotFiniteError, OutgrowError, UsageError
 from ..evaluate import suite
 from ..evaluate.sample import sample_problems
 from ..fitting import FittingSize
 from ..keyed import seed_from
+from ..memory import total_memory
+from ..plan import load_market
+from ..plan.models import shape_from_config
+from ..plan.room import tokens_in
 from ..policy import Policy
 from ..problems import Note
 from ..recipes.schema import RLRecipe
@@ -26,7 +31,7 @@ from ..runs.rollouts import drop_parts_after, write_part
 from ..verify import Attempt, Verdict, Verifier
 from .job import StepResult
 from .optimizer import Optimizer
-from .passes import longest
+from .passes import bounds
 from .sources import distinct, shares, training_problems
 from .update import Weighed, kl_to_reference, update
 
@@ -43,7 +48,7 @@ class RLJob:
         self.reference = reference
         self.steps = recipe.learn.steps
         self.optimizer = Optimizer(policy.model, recipe.learn, self.steps)
-        self.size = FittingSize("learn.tokens_per_pass", recipe.learn.tokens_per_pass, note)
+        self.size = _pass_size(recipe, policy, note)
         self.engine = engine
         self.verifier = Verifier(recipe.verify.extract, recipe.verify.exact)
         self.shares = shares(recipe.learn.problems_per_step, [source.weight for source in recipe.problems])
@@ -119,7 +124,7 @@ class RLJob:
         ]
         metrics |= self._describe(groups, parts, rewards_PG, len(weighed))
         some = _spread(groups, _KL_ROLLOUTS)
-        metrics["kl"] = self.size.fitting(partial(kl_to_reference, self.reference, some, recipe.sampling), longest(some))
+        metrics["kl"] = self.size.fitting(partial(kl_to_reference, self.reference, some, recipe.sampling), *bounds(some))
         if not math.isfinite(metrics["kl"]):
             raise NotFiniteError(f"step {step}: the policy's log-probabilities are not finite; {self.optimizer.advice()}")
         warning = self._check(metrics, step)
@@ -194,6 +199,20 @@ class RLJob:
         if self.idle >= self.recipe.learn.give_up_after:
             raise OutgrowError(f"nothing to learn from in {self.idle} steps in a row. {warning}")
         return warning
+
+
+def _pass_size(recipe: RLRecipe, policy: Policy, note: Note) -> FittingSize:
+    """learn.tokens_per_pass, less where memory has no room for so many by the count of `outgrow plan`."""
+    name, tokens = "learn.tokens_per_pass", recipe.learn.tokens_per_pass
+    with suppress(UsageError):  # a family that the plan does not count
+        shape, memory = shape_from_config(policy.model.config, recipe.name), total_memory(policy.model.device)
+        tokens = tokens_in(memory, recipe, shape, load_market().assumptions)
+        if tokens < recipe.learn.tokens_per_pass:
+            note(
+                f"{name}={recipe.learn.tokens_per_pass} would not fit {memory / 1e9:.0f} GB of memory; going on with {tokens} (the "
+                "results are the same but for rounding)"
+            )
+    return FittingSize(name, tokens, note)
 
 
 def _spread(groups: Sequence[GradedGroup], count: int) -> list[Any]:

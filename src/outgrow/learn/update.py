@@ -16,7 +16,7 @@ from ..recipes.schema import LearnSection
 from ..rollout import Rollout
 from .losses import policy_loss, token_weights, truncated_importance
 from .optimizer import Optimizer
-from .passes import Row, longest, passes
+from .passes import Row, bounds, passes
 
 
 @dataclass(frozen=True)
@@ -51,12 +51,12 @@ def update(
     shares = [_rows(order[index::updates], section, sampling) for index in range(updates)]
     if section.old_logprobs == "learner":  # of the first share they are those of its own pass
         later = partial(_with_old, policy, shares[1:], sampling, poll)
-        shares[1:] = size.fitting(later, longest([row.rollout for group in groups for row in group]))
+        shares[1:] = size.fitting(later, *bounds([row.rollout for group in groups for row in group]))
     figures: dict[str, float] = {}
     for index, rows in enumerate(shares):
         work = partial(_accumulate, policy, reference, rows, section, sampling, poll if index == 0 else _go_on)
         try:
-            found = size.fitting(work, longest([row.rollout for group in rows for row in group]), optimizer.clear)
+            found = size.fitting(work, *bounds([row.rollout for group in rows for row in group]), optimizer.clear)
         except OutgrowError as error:
             raise (error if index == 0 else SpoiledError(str(error))) from error
         found["grad_norm"], found["lr"] = optimizer.step(step)

@@ -10,9 +10,6 @@ from ..recipes.schema import PolicySection
 from ..runs.checkpoint import model_of
 from .shape import ATTENTION, FEED_FORWARD, Shape
 
-# Without a network the hub client tells of every retry; our one line says it.
-logging.getLogger("huggingface_hub").setLevel(logging.ERROR)
-
 # Figures of the models' own config.json, so that the models that recipes name can be planned without a network.
 KNOWN = {
     "deepseek-ai/DeepSeek-R1-Distill-Qwen-1.5B": Shape(
@@ -48,6 +45,8 @@ def shape_of(policy: PolicySection) -> Shape:
     """
     from transformers import AutoConfig
 
+    # Without a network the hub client tells of every retry; our one line says it.
+    logging.getLogger("huggingface_hub").setLevel(logging.ERROR)
     if policy.init is not None:
         return _micro_shape(policy.init)
     assert policy.model is not None

@@ -43,6 +43,13 @@ def changed(recipe: RLRecipe, changes: Changes) -> RLRecipe:
     return recipe
 
 
+def lowered(recipe: RLRecipe, key: str, fits: Callable[[RLRecipe], bool]) -> int | None:
+    """What `key` is, or the most below it that `fits`; None where not even 1 does."""
+    found = _least(recipe, {}, key, 0.0, fits)
+    section, field = key.split(".")
+    return None if found is None else int(found.get(key, getattr(getattr(recipe, section), field)))
+
+
 def _least(recipe: RLRecipe, held: Changes, key: str, floor: float, fits: Callable[[RLRecipe], bool]) -> Changes | None:
     """`held`, with `key` lowered no further than it must be (by bisection), or not at all."""
     section, field = key.split(".")

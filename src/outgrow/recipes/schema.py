@@ -74,7 +74,9 @@ class LearnSection(OptimizerSection):
     group_size: int = Field(default=8, ge=2)
     updates_per_step: int = Field(default=1, ge=1, description="optimizer steps over one step's rollouts, each on a share of them")
     tokens_per_pass: int = Field(
-        default=2048, ge=1, description="tokens in one forward and backward pass, one rollout at least; bounds memory"
+        default=2048,
+        ge=1,
+        description="tokens in one forward and backward pass, one rollout at least; lowered where memory is too small for them",
     )
     clip_low: float = Field(default=0.2, gt=0, lt=1)
     clip_high: float = Field(default=0.28, gt=0)

@@ -7,6 +7,7 @@ from torch import Tensor
 
 from ..fitting import FittingSize
 from ..keyed import torch_generator
+from ..memory import total_memory
 from ..policy import Policy, Sampling
 from ..policy.distribution import draw, log_distribution
 from .engine import Rollout, check_room
@@ -62,14 +63,14 @@ class NativeEngine:
                 batch.advance()
             return batch.rollouts()
 
-        return self._rows.fitting(at_once, smallest=n)
+        return self._rows.fitting(at_once, smallest=n, most=len(prompts) * n)
 
     def _rows_in_memory(self, slots: int) -> int:
-        """Rollouts of so many tokens whose cache a GPU can hold."""
+        """Rollouts of so many tokens whose cache memory can hold: what a GPU has free, half of what a machine has."""
         assert self._decoder is not None
         device = self._decoder.embedding.device
-        if device.type != "cuda":
-            return self._rows.size
+        if device.type != "cuda":  # memory that is promised there and not to be had ends the process, without an error
+            return total_memory(device) // 2 // (slots * self._decoder.bytes_a_slot)
         free = torch.cuda.mem_get_info(device)[0] + torch.cuda.memory_reserved(device) - torch.cuda.memory_allocated(device)
         return int(0.8 * free / (slots * self._decoder.bytes_a_slot))
 

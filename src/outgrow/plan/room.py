@@ -1,0 +1,20 @@
+"""The size of a learning pass that a machine's memory has room for, by the plan's own count."""
+
+from ..recipes import RLRecipe
+from .gpus import Assumptions
+from .memory import parts
+from .remedy import lowered
+from .shape import Shape
+from .work import work_of
+
+
+def tokens_in(memory: float, recipe: RLRecipe, shape: Shape, assumptions: Assumptions) -> int:
+    """learn.tokens_per_pass, or as many below it as `memory` bytes have room for; the longest rollout's where none fit."""
+
+    def fits(recipe: RLRecipe) -> bool:
+        needed = sum(part.learning for part in parts(work_of(recipe, shape, assumptions), shape))
+        return needed <= memory * assumptions.usable_memory
+
+    found = lowered(recipe, "learn.tokens_per_pass", fits)
+    work = work_of(recipe, shape, assumptions)
+    return min(recipe.learn.tokens_per_pass, work.prompt + work.limit) if found is None else found
