@@ -291,9 +291,10 @@ def test_a_served_model_is_measured_like_any_other(serve, tmp_path):
 
 
 def test_a_served_model_is_asked_and_talked_with(serve):
-    stub = serve(lambda body: (200, completion(f"{len(body['messages'])} turns</think>so far")))
+    stub = serve(lambda body: (200, completion(f"\x1b[2J{len(body['messages'])} turns</think>so far")))
     told = CliRunner().invoke(app, ["generate", stub.url, "20+22=?"])
     assert "1 turns" in told.output
+    assert "\x1b" not in told.output, "nothing that a terminal obeys"
     asked = CliRunner().invoke(app, ["chat", stub.url], input="one\ntwo\n\n")
     assert "1 turns" in asked.output and "3 turns" in asked.output
     assert stub.bodies[-1]["messages"][1] == {"role": "assistant", "content": "so far"}, "its thoughts are not kept"

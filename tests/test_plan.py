@@ -384,6 +384,17 @@ def test_a_run_that_does_not_fit_is_told_what_would(outgrow):
     assert "L40S: does not fit" not in printed
 
 
+def test_what_a_run_does_by_itself_is_told(outgrow):
+    _, printed, _ = outgrow("plan", "r1-1.5b-gsm8k")
+    alone = [line for line in printed.splitlines() if line.endswith("(a run does that by itself)")]
+    assert alone
+    for line in alone:
+        name, tokens = re.fullmatch(r"(.+): does not fit; \*with --set learn.tokens_per_pass=(\d+) it does.*", line).groups()
+        memory = next(card.memory_gb for card in load_market().gpu if card.name == name)
+        recipe = load_recipe("r1-1.5b-gsm8k")
+        assert tokens_in(memory * 1e9, recipe, KNOWN[R1], ASSUMED) == int(tokens)
+
+
 def own_gpus():
     """The text of a GPU file with one GPU."""
     table = "\n".join(f"{key} = {value!r}" for key, value in gpu(name="mine").model_dump().items())

@@ -5,7 +5,7 @@ from typing import Annotated
 import typer
 
 from .app import app
-from .shared import Asked, AskedAs, console, errors, example, limit, ready, recipe_for
+from .shared import Asked, AskedAs, console, errors, example, harmless, limit, ready, recipe_for
 
 MaxTokens = Annotated[
     int | None,
@@ -32,7 +32,7 @@ def generate(
     opener = "<think>" if respondent.opens_think else ""
     for answer in respondent.answer([respondent.conversation(question)], samples, sampling, [seed])[0]:
         cut = "" if answer.finished else "  … cut at --max-tokens"
-        console.print(f"{opener}{answer.text}{cut}", markup=False, highlight=False, soft_wrap=True)
+        console.print(f"{opener}{harmless(answer.text)}{cut}", markup=False, highlight=False, soft_wrap=True)
 
 
 @app.command(epilog=example("outgrow chat micro-base"))
@@ -62,5 +62,5 @@ def chat(
             errors.print("(starting over: the conversation no longer fits the model's context)", markup=False)
             messages = messages[-1:]
         [[answer]] = respondent.answer([messages], 1, sampling, [len(messages)])
-        console.print(f"{opener}{answer.text}", markup=False, highlight=False, soft_wrap=True)
+        console.print(f"{opener}{harmless(answer.text)}", markup=False, highlight=False, soft_wrap=True)
         messages.append({"role": "assistant", "content": answer.text.split("</think>")[-1]})

@@ -1,5 +1,6 @@
 """What the commands share: consoles, the shape of their options, and how figures are printed."""
 
+import unicodedata
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -57,6 +58,11 @@ def ready(model: str, recipe: "Recipe | None" = None) -> "Respondent":
     policy, engine = load(model, recipe), engine_of(recipe, note) if recipe else NativeEngine(note=note)
     engine.update(policy)
     return Local(policy, engine)
+
+
+def harmless(text: str) -> str:
+    """A model's text without what a terminal would obey."""
+    return "".join(letter for letter in text if letter in "\n\t" or unicodedata.category(letter) != "Cc")
 
 
 def note(text: str) -> None:
