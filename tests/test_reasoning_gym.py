@@ -7,6 +7,7 @@ import subprocess
 import sys
 import time
 from collections import Counter
+from dataclasses import asdict
 from importlib.util import find_spec
 
 import numpy as np
@@ -242,17 +243,18 @@ def test_splits_share_nothing_and_are_the_same_everywhere():
     """Also of tasks that depend on Python's hash seed (polynomial_multiplication) or on a global generator (list_functions)."""
     code = """
 import json, sys
+from dataclasses import asdict
 from outgrow.problems.reasoning_gym import ReasoningGym
 tasks = ("gcd", "polynomial_multiplication", "list_functions", "acre")
 load = lambda task, split: ReasoningGym(task=task, split=split, count=8).load()
 splits = ("train", "validation", "test")
-print(json.dumps({f"{task} {split}": [vars(p) for p in load(task, split)] for task in tasks for split in splits}))
+print(json.dumps({f"{task} {split}": [asdict(p) for p in load(task, split)] for task in tasks for split in splits}))
 """
     ran = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, env={**os.environ, "PYTHONHASHSEED": "1"})
     there = json.loads(ran.stdout)
     for name, problems in there.items():
         task, split = name.split()
-        assert [vars(p) for p in ReasoningGym(task=task, split=split, count=8).load()] == problems
+        assert [asdict(p) for p in ReasoningGym(task=task, split=split, count=8).load()] == problems
     for task in ("gcd", "polynomial_multiplication", "list_functions", "acre"):
         questions = [{fold(p["question"]) for p in there[f"{task} {split}"]} for split in ("train", "validation", "test")]
         assert [len(held) for held in questions] == [8, 8, 8]
