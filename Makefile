@@ -18,12 +18,12 @@ test: .venv/installed-test
 test-vllm: .venv-vllm/installed
 	HF_HUB_OFFLINE=1 .venv-vllm/bin/pytest tests_vllm
 
-# Nothing else should run beside it: half an hour on 2 cores. What it measured stays in benchmarks/results and in the README.
+# Nothing else should run beside it: 40 minutes on 2 cores. What it measured stays in benchmarks/results and in the README.
 bench: .venv/installed-test .venv-vllm/installed
 	$(BIN)/outgrow pull smollm2-135m
-	$(BIN)/python benchmarks/vs_trl.py smollm2-135m
+	$(BIN)/python benchmarks/vs_trl.py smollm2-135m --rounds 2
 	$(BIN)/python benchmarks/vs_trl.py micro
-	$(BIN)/python benchmarks/vs_vllm.py
+	$(BIN)/python benchmarks/vs_vllm.py --rounds 2
 	$(BIN)/python benchmarks/growth.py
 	$(BIN)/python benchmarks/table.py
 

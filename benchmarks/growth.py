@@ -1,7 +1,7 @@
 """How time and memory grow: rows decoded at once, lengths learned from, the vocabulary, the problems that a ledger knows.
 
     outgrow pull smollm2-135m
-    python benchmarks/growth.py            # writes benchmarks/results/growth.json; about six minutes on 2 cores
+    python benchmarks/growth.py            # writes benchmarks/results/growth.json; about ten minutes on 2 cores
 
 Rows and lengths are SmolLM2-135M's; everything is float32. Peak memory of log-probabilities is that of a process of its own, less
 what it held before.

@@ -61,9 +61,9 @@ def ours(work: Work) -> dict[str, float]:
     from outgrow.fitting import FittingSize
     from outgrow.learn.optimizer import Optimizer
     from outgrow.learn.policies import frozen_copy
-    from outgrow.learn.rl import _KL_ROLLOUTS
     from outgrow.learn.update import Weighed, kl_to_reference, update
     from outgrow.memory import keep_large_buffers
+    from outgrow.plan.work import KL_ROLLOUTS
     from outgrow.policy import Policy, Sampling, load_policy
     from outgrow.policy.lora import LoRA, add_adapter
     from outgrow.recipes.schema import LearnSection
@@ -92,7 +92,7 @@ def ours(work: Work) -> dict[str, float]:
         advantages = DrGRPO().weigh(rewards).tolist()
         weighed = [[Weighed(r, a) for r, a in zip(group, row, strict=True)] for group, row in zip(groups, advantages, strict=True)]
         flat = [rollout for group in groups for rollout in group]
-        kl_to_reference(reference, flat[:: max(1, len(flat) // _KL_ROLLOUTS)], sampling, section.tokens_per_pass)
+        kl_to_reference(reference, flat[:: max(1, len(flat) // KL_ROLLOUTS)], sampling, section.tokens_per_pass)
         update(policy, reference, optimizer, weighed, section, sampling, step, 0, size, lambda: None)
         completed = sum(len(rollout.completion_ids) for rollout in flat)
         times.append((generated - began, time.perf_counter() - generated, completed))
@@ -109,7 +109,7 @@ def ours(work: Work) -> dict[str, float]:
     attended = 2 * config.num_hidden_layers * config.num_attention_heads * config.head_dim * seen
     # Backward: the gradient of what came in, that of the weight where it learns, and both of attention's factors.
     learned = (2 if work.rank else 3) * weights + 3 * attended
-    learned += (weights + attended) * min(1, _KL_ROLLOUTS / len(flat))
+    learned += (weights + attended) * min(1, KL_ROLLOUTS / len(flat))
     return {
         "seconds": generation + learning,
         "generation": generation,
