@@ -30,7 +30,8 @@ _WORDED = [
 class Work:
     """A step. rank: of the adapters; None where every weight learns. steps: those that are timed, after one to warm up.
 
-    trl_batch: rollouts that TRL learns from at once, as many as do not slow it down; it writes all of them together.
+    pass_tokens: tokens that we learn from at once. trl_batch: rollouts that TRL learns from at once, as many as do not slow it
+    down; it writes all of them together.
     """
 
     model: str
@@ -39,12 +40,13 @@ class Work:
     tokens: int
     rank: int | None
     steps: int
+    pass_tokens: int
     trl_batch: int
 
 
 WORKS = {
-    "smollm2-135m": Work("smollm2-135m", tuple(_WORDED), 8, 128, 16, 1, 16),
-    "micro": Work("micro-base", tuple(f"{a}+{1000 - 7 * a}=?" for a in range(101, 133)), 8, 48, None, 10, 256),
+    "smollm2-135m": Work("smollm2-135m", tuple(_WORDED), 8, 128, 16, 1, 2048, 16),
+    "micro": Work("micro-base", tuple(f"{a}+{1000 - 7 * a}=?" for a in range(101, 133)), 8, 48, None, 10, 16384, 256),
 }
 
 
@@ -77,7 +79,7 @@ def ours(work: Work) -> dict[str, float]:
         adapter = add_adapter(policy.model, LoRA(rank=work.rank, targets=tuple(TARGETS)), 0, work.model)
         policy = Policy(policy.model, policy.tokenizer, policy.prompt, adapter)
     policy.model.eval()
-    section, sampling = LearnSection(lr=1e-5), Sampling(max_tokens=work.tokens)
+    section, sampling = LearnSection(lr=1e-5, tokens_per_pass=work.pass_tokens), Sampling(max_tokens=work.tokens)
     optimizer, engine = Optimizer(policy.model, section, 100), NativeEngine()
     size = FittingSize("learn.tokens_per_pass", section.tokens_per_pass, print)
     prompts = [policy.prompt_ids(question) for question in work.questions]

@@ -6,7 +6,7 @@ from scipy import stats
 from transformers import TemperatureLogitsWarper, TopKLogitsWarper, TopPLogitsWarper
 
 from outgrow.policy import Sampling
-from outgrow.policy.distribution import draw, log_distribution
+from outgrow.policy.distribution import distribution, draw, log_distribution
 
 SETTINGS = [
     {},
@@ -43,7 +43,9 @@ def by_transformers(logits, sampling):
 def test_it_is_transformers_distribution(setting, vocabulary):
     sampling = Sampling(**setting)
     logits = logits_of(64, vocabulary)
-    torch.testing.assert_close(log_distribution(logits, sampling), by_transformers(logits, sampling))
+    expected = by_transformers(logits, sampling)
+    torch.testing.assert_close(log_distribution(logits, sampling), expected)
+    torch.testing.assert_close(distribution(logits, sampling), expected.exp())
 
 
 def test_leading_dimensions_do_not_matter():
@@ -106,10 +108,9 @@ def test_gradient_of_a_kept_token():
 @pytest.mark.parametrize("setting", [{}, {"temperature": 0.5}, {"top_p": 0.8}, {"top_k": 7}], ids=str)
 def test_draws_have_their_probabilities(setting):
     draws, vocabulary = 50_000, 50
-    logprobs = log_distribution(logits_of(vocabulary, seed=3, spread=1.5), Sampling(**setting))
+    probabilities = distribution(logits_of(vocabulary, seed=3, spread=1.5), Sampling(**setting))
     uniform = torch.rand(draws, generator=torch.Generator().manual_seed(7))
-    counts = draw(logprobs.expand(draws, -1), uniform).bincount(minlength=vocabulary)
-    probabilities = logprobs.exp()
+    counts = draw(probabilities.expand(draws, -1), uniform).bincount(minlength=vocabulary)
     assert counts[probabilities == 0].sum() == 0
     expected = draws * probabilities / probabilities.sum()
     often = expected >= 5
@@ -122,9 +123,9 @@ def test_draws_have_their_probabilities(setting):
 
 
 def test_draws_at_the_edges():
-    logprobs = torch.tensor([0.0, 0.25, 0.0, 0.5, 0.25, 0.0]).log()
+    probabilities = torch.tensor([0.0, 0.25, 0.0, 0.5, 0.25, 0.0])
     uniform = torch.tensor([0.0, 0.2499, 0.25, 0.7499, 0.75, LARGEST_UNIFORM])
-    assert draw(logprobs.expand(6, -1), uniform).tolist() == [1, 1, 3, 3, 4, 4]
+    assert draw(probabilities.expand(6, -1), uniform).tolist() == [1, 1, 3, 3, 4, 4]
 
 
 @pytest.mark.parametrize("setting", [{}, {"top_p": 0.9}, {"top_k": 2}, {"top_k": 1}], ids=str)
@@ -132,7 +133,7 @@ def test_a_draw_never_leaves_the_support(setting):
     """Also where 30,000 rounded probabilities add up to a little more or less than 1."""
     logits = logits_of(60, 30_000, spread=4.0)
     logits[:, -3:] = -torch.inf
-    logprobs = log_distribution(logits, Sampling(**setting))
+    probabilities = distribution(logits, Sampling(**setting))
     for u in (0.0, 1e-30, 0.5, LARGEST_UNIFORM):
-        drawn = draw(logprobs, torch.full((60,), u))
-        assert logprobs.gather(-1, drawn[:, None]).isfinite().all()
+        drawn = draw(probabilities, torch.full((60,), u))
+        assert (probabilities.gather(-1, drawn[:, None]) > 0).all()

@@ -26,6 +26,7 @@ from outgrow.policy.micro import make_tokenizer
 from outgrow.problems.micro import Micro
 from outgrow.rollout import NativeEngine, VLLMEngine
 from outgrow.rollout.llama import LlamaDecoder
+from outgrow.rollout.matrix import Matrix
 
 QUESTIONS = [problem.question for problem in Micro(split="test", per_level=1).load()]
 
@@ -166,6 +167,22 @@ def test_a_qwen_is_decoded_as_transformers_does(family, change):
         assert rollout.completion_ids == theirs[0, len(prompt) :].tolist()
     for rollout in flat(engine_of(policy).generate(prompts, 2, Sampling(max_tokens=12), [1, 2])):
         assert rollout.logprobs == pytest.approx(plain_logprobs(policy, rollout, Sampling()), abs=1e-4)
+
+
+@pytest.mark.parametrize(("dtype", "error"), [(torch.float32, 2e-6), (torch.bfloat16, 1e-2)], ids=str)
+@pytest.mark.parametrize("shape", [(105, 128), (1536, 576), (576, 1536)], ids=str)
+def test_a_matrix_multiplies_any_number_of_rows(shape, dtype, error):
+    """Its blocks are laid out once, for one number of rows."""
+    generator = torch.Generator().manual_seed(0)
+    weight, bias = torch.randn(shape, generator=generator).to(dtype), torch.randn(shape[0], generator=generator).to(dtype)
+    plain, biased = Matrix(weight), Matrix(weight, bias)
+    exact = weight.double()
+    weight.zero_()  # it is a copy that multiplies
+    for rows in (1, 2, 7, 63, 64, 65, 200, 512):
+        x = torch.randn(rows, 1, shape[1], generator=generator).to(dtype)
+        wanted = x.double() @ exact.T
+        for found, expected in ((plain(x), wanted), (biased(x), wanted + bias.double())):
+            assert (found.double() - expected).norm() < error * expected.norm()
 
 
 def test_qwen2_with_a_sliding_window_is_refused():

@@ -32,13 +32,23 @@ def log_distribution(logits: Tensor, sampling: Sampling, keep: Tensor | None = N
     Returns (..., V); tokens outside the support get -inf. At temperature 0 this is the untempered distribution, because a
     greedy choice has no log-probability of use.
     """
+    return torch.log_softmax(_scaled(logits, sampling, keep), dim=-1)
+
+
+def distribution(logits: Tensor, sampling: Sampling) -> Tensor:
+    """The same as probabilities: (..., V), 0 outside the support."""
+    return torch.softmax(_scaled(logits, sampling, None), dim=-1)
+
+
+def _scaled(logits: Tensor, sampling: Sampling, keep: Tensor | None) -> Tensor:
+    """Logits of that distribution."""
     scaled = logits if sampling.temperature in (0.0, 1.0) else logits / sampling.temperature
     if sampling.truncates and sampling.temperature > 0:
         dropped = ~_support(scaled.detach(), sampling)
         if keep is not None:
             dropped = dropped.scatter(-1, keep.unsqueeze(-1), False)
         scaled = scaled.masked_fill(dropped, -torch.inf)
-    return torch.log_softmax(scaled, dim=-1)
+    return scaled
 
 
 def _support(scaled: Tensor, sampling: Sampling) -> Tensor:
@@ -54,13 +64,13 @@ def _support(scaled: Tensor, sampling: Sampling) -> Tensor:
     return torch.zeros_like(kept).scatter(-1, order, kept)
 
 
-def draw(logprobs_BV: Tensor, uniform_B: Tensor) -> Tensor:
+def draw(probs_BV: Tensor, uniform_B: Tensor) -> Tensor:
     """Inverse-CDF sampling: the first token whose cumulative probability exceeds u (softmax + multinomial costs 20 times
     more at large vocabularies).
 
-    logprobs_BV: (B, V) log-probabilities; uniform_B: (B,) in [0, 1). Returns token ids (B,).
+    probs_BV: (B, V); uniform_B: (B,) in [0, 1). Returns token ids (B,).
     """
-    cumulative = logprobs_BV.exp().cumsum(dim=-1)
+    cumulative = probs_BV.cumsum(dim=-1)
     # Scaling u by the total, rather than trusting it to be 1, keeps rounding from running past the last token of the support.
     threshold = uniform_B.unsqueeze(-1) * cumulative[:, -1:]
-    return torch.searchsorted(cumulative, threshold, right=True).squeeze(-1).clamp_(max=logprobs_BV.shape[-1] - 1)
+    return torch.searchsorted(cumulative, threshold, right=True).squeeze(-1).clamp_(max=probs_BV.shape[-1] - 1)

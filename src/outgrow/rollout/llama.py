@@ -20,20 +20,19 @@ from .matrix import Matrix
 if TYPE_CHECKING:
     from transformers import PretrainedConfig
 
-# (layer, queries, keys, values), each (B, heads, Q, head_dim), to what is attended to.
-Attend = Callable[[int, Tensor, Tensor, Tensor], Tensor]
+# (layer, queries, keys and values (B, Q, heads + 2 kv_heads, head_dim)) to what is attended to, (B, Q, heads, head_dim).
+Attend = Callable[[int, Tensor], Tensor]
 
 
 @dataclass
 class _Layer:
     """Weights of one layer; the gains of its two norms are multiplied into the matrices behind them.
 
-    query_gain, key_gain: of Qwen3's norms over each head; None in the others.
+    gains: of Qwen3's norms over each head (heads + kv_heads, head_dim); None in the others.
     """
 
     qkv: Matrix
-    query_gain: Tensor | None
-    key_gain: Tensor | None
+    gains: Tensor | None
     output: Matrix
     gate_up: Matrix
     down: Matrix
@@ -48,19 +47,45 @@ class LlamaDecoder:
         self.heads: int = config.num_attention_heads
         self.kv_heads: int = config.num_key_value_heads
         self.head_size: int = getattr(config, "head_dim", None) or config.hidden_size // self.heads
-        self.eps: float = config.rms_norm_eps
         with torch.no_grad():
             self.embedding = weights["model.embed_tokens.weight"].detach().clone()
             self.head = Matrix(weights["lm_head.weight"] * weights["model.norm.weight"])
-            self.layers = [_layer(weights, index) for index in range(config.num_hidden_layers)]
+            self.layers = [self._layer(weights, index) for index in range(config.num_hidden_layers)]
             device = self.embedding.device
             half = torch.arange(0, self.head_size, 2, dtype=torch.float32, device=device) / self.head_size
             angles = torch.outer(
                 torch.arange(config.max_position_embeddings, device=device).float(), config.rope_parameters["rope_theta"] ** -half
             )
-            self.cos = torch.cat([angles.cos(), angles.cos()], dim=-1).to(self.embedding.dtype)
-            # The half that is subtracted carries its sign here, so that a rotation is one roll and two products.
-            self.sin = torch.cat([-angles.sin(), angles.sin()], dim=-1).to(self.embedding.dtype)
+            self.turns = torch.polar(torch.ones_like(angles), angles)  # (context, head_dim / 2), complex
+            self.eps = torch.tensor(config.rms_norm_eps, device=device)
+
+    def _layer(self, weights: Mapping[str, Tensor], index: int) -> _Layer:
+        prefix = f"model.layers.{index}."
+        w = {name.removeprefix(prefix): tensor.detach() for name, tensor in weights.items() if name.startswith(prefix)}
+        biases = {name for name in w if name.endswith("bias")}
+        attention = [f"self_attn.{part}_proj.bias" for part in "qkv"]
+        if biases and biases != set(attention):
+            raise UsageError("the native engine decodes models with biases on queries, keys and values, or none")
+        queries, keys, values = (w[f"self_attn.{part}_proj.weight"] for part in "qkv")
+        qkv = torch.cat([self._paired(queries), self._paired(keys), values]) * w["input_layernorm.weight"]
+        bias = None
+        if biases:
+            bias = torch.cat([self._paired(w[attention[0]]), self._paired(w[attention[1]]), w[attention[2]]])
+        gains = None
+        if "self_attn.q_norm.weight" in w:
+            of_query, of_key = (self._paired(w[f"self_attn.{part}_norm.weight"]) for part in "qk")
+            gains = torch.cat([of_query.expand(self.heads, -1), of_key.expand(self.kv_heads, -1)])
+        gate_up = torch.cat([w["mlp.gate_proj.weight"], w["mlp.up_proj.weight"]]) * w["post_attention_layernorm.weight"]
+        return _Layer(
+            Matrix(qkv, bias), gains, Matrix(w["self_attn.o_proj.weight"]), Matrix(gate_up), Matrix(w["mlp.down_proj.weight"])
+        )
+
+    def _paired(self, rows: Tensor) -> Tensor:
+        """With the two numbers of each head that are rotated together side by side, as one complex number: a half of the head
+        away from each other otherwise. Queries and keys are put in the same order, so their products stay.
+        """
+        halves = rows.view(-1, 2, self.head_size // 2, *rows.shape[1:])
+        return halves.transpose(1, 2).reshape(rows.shape)
 
     def new_cache(self, rows: int, slots: int) -> Cache:
         """An empty cache."""
@@ -74,16 +99,16 @@ class LlamaDecoder:
     def read(self, tokens_PQ: Tensor, lengths_P: Tensor) -> tuple[Cache, Tensor]:
         """Run prompts, padded on the right. Returns their cache and the logits of what comes next (P, V), float32."""
         prompts, width = tokens_PQ.shape
-        cache = self.new_cache(prompts, width)
-        positions_1Q = torch.arange(width, device=tokens_PQ.device).unsqueeze(0)
+        read: list[Tensor] = []
 
-        def attend(layer: int, q: Tensor, k: Tensor, v: Tensor) -> Tensor:
-            cache.keys[layer], cache.values[layer] = k, v
+        def attend(_: int, qkv_PQHd: Tensor) -> Tensor:
+            q, k, v = (part.transpose(1, 2) for part in qkv_PQHd.split((self.heads, self.kv_heads, self.kv_heads), dim=2))
+            read.append(torch.stack([k, v]))
             # What a pad writes is seen by later pads only.
-            return F.scaled_dot_product_attention(q, k, v, is_causal=True, enable_gqa=self.heads != self.kv_heads)
+            return F.scaled_dot_product_attention(q, k, v, is_causal=True, enable_gqa=self.heads != self.kv_heads).transpose(1, 2)
 
-        x_PQD = self._run(tokens_PQ, positions_1Q, attend)
-        return cache, self._logits(x_PQD[torch.arange(prompts, device=x_PQD.device), lengths_P - 1])
+        x_PQD = self._run(tokens_PQ, torch.arange(width, device=tokens_PQ.device).unsqueeze(0), attend)
+        return Cache(read), self._logits(x_PQD[torch.arange(prompts, device=x_PQD.device), lengths_P - 1])
 
     def step(self, tokens_B: Tensor, lengths_B: Tensor, cache: Cache, longest: int) -> Tensor:
         """Run one more token of each row, which fills its slot `lengths_B`, and return the next one's logits (B, V), float32.
@@ -91,17 +116,18 @@ class LlamaDecoder:
         The cache's first B rows are these. longest: the largest of lengths_B.
         """
         rows, slots = len(tokens_B), longest + 1
-        index_B = torch.arange(rows, device=tokens_B.device)
+        places_BK = cache.places(lengths_B)
         behind_BS = torch.arange(slots, device=tokens_B.device) > lengths_B[:, None]
-        mask_B11S = self.cos.new_zeros(rows, slots).masked_fill(behind_BS, -torch.inf)[:, None, None]
+        mask_B1S = self.embedding.new_zeros(rows, slots).masked_fill(behind_BS, -torch.inf)[:, None]
+        mask_BK1S = mask_B1S.unsqueeze(1).repeat(1, self.kv_heads, 1, 1)
 
-        def attend(layer: int, q: Tensor, k: Tensor, v: Tensor) -> Tensor:
-            keys, values = cache.keys[layer], cache.values[layer]
-            keys[index_B, :, lengths_B], values[index_B, :, lengths_B] = k.squeeze(2), v.squeeze(2)
+        def attend(layer: int, qkv_BQHd: Tensor) -> Tensor:
+            filled = cache.layers[layer]
+            filled.view(-1, self.head_size)[places_BK] = qkv_BQHd[:, 0, self.heads :]
+            k, v = filled[:, :rows, :, :slots].unbind()
             # The query heads that share a key head stand as its queries, so that no key is ever repeated in memory.
-            shared = q.view(rows, self.kv_heads, self.heads // self.kv_heads, self.head_size)
-            attended = F.scaled_dot_product_attention(shared, keys[:rows, :, :slots], values[:rows, :, :slots], attn_mask=mask_B11S)
-            return attended.reshape(rows, self.heads, 1, self.head_size)
+            q = qkv_BQHd[:, 0, : self.heads].unflatten(1, (self.kv_heads, -1))
+            return _attended(q, k, v, mask_BK1S)
 
         return self._logits(self._run(tokens_B.unsqueeze(1), lengths_B.unsqueeze(1), attend)[:, 0])
 
@@ -109,17 +135,16 @@ class LlamaDecoder:
         """The last layer's states (B, Q, D)."""
         rows, queries = tokens_BQ.shape
         x = F.embedding(tokens_BQ, self.embedding)
-        cos, sin = self.cos[positions_BQ].unsqueeze(1), self.sin[positions_BQ].unsqueeze(1)
-        turning = self.heads + self.kv_heads  # queries and keys are rotated together
+        turns = self.turns[positions_BQ].unsqueeze(2).expand(-1, -1, self.heads + self.kv_heads, -1)
+        turns_BQHd = torch.cat([turns, torch.ones_like(turns[:, :, : self.kv_heads])], dim=2)  # values are not turned
         for index, layer in enumerate(self.layers):
-            qkv = layer.qkv(self._normalise(x)).view(rows, queries, -1, self.head_size).transpose(1, 2)
-            qk, v = qkv[:, :turning], qkv[:, turning:]
-            if layer.query_gain is not None and layer.key_gain is not None:
-                gains = torch.cat([layer.query_gain.expand(self.heads, -1), layer.key_gain.expand(self.kv_heads, -1)])
-                qk = self._normalise(qk) * gains.unsqueeze(1)
-            qk = qk * cos + qk.roll(self.head_size // 2, -1) * sin
-            attended = attend(index, qk[:, : self.heads], qk[:, self.heads :], v)
-            x = x + layer.output(attended.transpose(1, 2).reshape(rows, queries, -1))
+            qkv = layer.qkv(self._normalise(x)).view(rows, queries, -1, self.head_size)
+            if layer.gains is not None:
+                qk, v = qkv.split((len(layer.gains), self.kv_heads), dim=2)
+                qkv = torch.cat([self._normalise(qk) * layer.gains, v], dim=2)
+            pairs = torch.view_as_complex(qkv.float().unflatten(-1, (-1, 2)))
+            qkv = torch.view_as_real(pairs * turns_BQHd).flatten(-2).to(x.dtype)
+            x = x + layer.output(attend(index, qkv).reshape(rows, queries, -1))
             gate, up = layer.gate_up(self._normalise(x)).chunk(2, dim=-1)
             x = x + layer.down(F.silu(gate) * up)
         return x
@@ -129,8 +154,18 @@ class LlamaDecoder:
 
     def _normalise(self, x: Tensor) -> Tensor:
         """x over its root mean square. The norm is one fused pass, where F.rms_norm makes four on a CPU."""
-        square = torch.linalg.vector_norm(x, dim=-1, keepdim=True).square() / x.shape[-1]
-        return x * torch.rsqrt(square + self.eps)
+        norm = torch.linalg.vector_norm(x, dim=-1, keepdim=True)
+        return x * torch.addcmul(self.eps, norm, norm, value=1 / x.shape[-1]).rsqrt_()
+
+
+def _attended(q_BKGd: Tensor, k_BKSd: Tensor, v_BKSd: Tensor, mask_BK1S: Tensor) -> Tensor:
+    """Softmax attention of one token a row: (B, K, G, head_dim), G query heads to a key head."""
+    if q_BKGd.device.type != "cpu" or q_BKGd.dtype != torch.float32:  # scores are not to be rounded to bfloat16
+        return F.scaled_dot_product_attention(q_BKGd, k_BKSd, v_BKSd, attn_mask=mask_BK1S)
+    # PyTorch's fused attention takes each row and head on its own there, which for short ones costs more than what they compute.
+    q, k, v, mask = (part.flatten(0, 1) for part in (q_BKGd, k_BKSd, v_BKSd, mask_BK1S))
+    scores = torch.baddbmm(mask, q, k.transpose(1, 2), alpha=q.shape[-1] ** -0.5)
+    return torch.bmm(scores.softmax(-1), v).view_as(q_BKGd)
 
 
 def _refuse_others(config: PretrainedConfig) -> None:
@@ -140,22 +175,3 @@ def _refuse_others(config: PretrainedConfig) -> None:
         raise UsageError(f"the native engine decodes models with hidden_act 'silu'; this one has {config.hidden_act!r}")
     if getattr(config, "use_sliding_window", False):
         raise UsageError("the native engine decodes with full attention; this model's config says use_sliding_window")
-
-
-def _layer(weights: Mapping[str, Tensor], index: int) -> _Layer:
-    prefix = f"model.layers.{index}."
-    w = {name.removeprefix(prefix): tensor.detach() for name, tensor in weights.items() if name.startswith(prefix)}
-    biases = {name for name in w if name.endswith("bias")}
-    attention = [f"self_attn.{part}_proj.bias" for part in "qkv"]
-    if biases and biases != set(attention):
-        raise UsageError("the native engine decodes models with biases on queries, keys and values, or none")
-    qkv = torch.cat([w[f"self_attn.{part}_proj.weight"] for part in "qkv"]) * w["input_layernorm.weight"]
-    gate_up = torch.cat([w["mlp.gate_proj.weight"], w["mlp.up_proj.weight"]]) * w["post_attention_layernorm.weight"]
-    return _Layer(
-        qkv=Matrix(qkv, torch.cat([w[name] for name in attention]) if biases else None),
-        query_gain=w["self_attn.q_norm.weight"].clone() if "self_attn.q_norm.weight" in w else None,
-        key_gain=w["self_attn.k_norm.weight"].clone() if "self_attn.k_norm.weight" in w else None,
-        output=Matrix(w["self_attn.o_proj.weight"]),
-        gate_up=Matrix(gate_up),
-        down=Matrix(w["mlp.down_proj.weight"]),
-    )

@@ -9,7 +9,7 @@ from ..fitting import FittingSize
 from ..keyed import torch_generator
 from ..memory import total_memory
 from ..policy import Policy, Sampling
-from ..policy.distribution import draw, log_distribution
+from ..policy.distribution import distribution, draw
 from .engine import Rollout, check_room
 from .llama import LlamaDecoder
 
@@ -148,7 +148,7 @@ class _Batch:
         tokens_PQ = torch.tensor([[*self.prompts[i]] + [pad] * (width - len(self.prompts[i])) for i in chosen], device=self.device)
         lengths_P = torch.tensor(lengths, device=self.device)
         prompts, logits_PV = self.decoder.read(tokens_PQ, lengths_P)
-        self.cache.put(len(self.rollout_B), prompts, self.n, lengths)
+        self.cache.put(len(self.rollout_B), prompts, self.n)
         first_P1 = torch.tensor([[index * self.n] for index in chosen], device=self.device)
         rollouts_B = (first_P1 + torch.arange(self.n, device=self.device)).flatten()
         self.rollout_B = torch.cat([self.rollout_B, rollouts_B])
@@ -181,6 +181,6 @@ class _Batch:
 
 
 def _choose(logits_BV: Tensor, sampling: Sampling, uniform_B: Tensor) -> tuple[Tensor, Tensor]:
-    logprobs_BV = log_distribution(logits_BV, sampling)
-    chosen_B = logits_BV.argmax(-1) if sampling.temperature == 0 else draw(logprobs_BV, uniform_B)
-    return chosen_B, logprobs_BV.gather(-1, chosen_B.unsqueeze(-1)).squeeze(-1)
+    probs_BV = distribution(logits_BV, sampling)
+    chosen_B = logits_BV.argmax(-1) if sampling.temperature == 0 else draw(probs_BV, uniform_B)
+    return chosen_B, probs_BV.gather(-1, chosen_B.unsqueeze(-1)).squeeze(-1).log()
