@@ -142,14 +142,14 @@ def test_any_llama_is_decoded_right_or_refused(change):
         assert rollout.logprobs == pytest.approx(plain_logprobs(policy, rollout, Sampling()), abs=1e-4)
 
 
-QWENS = {"qwen2": (Qwen2ForCausalLM, Qwen2Config), "qwen3": (Qwen3ForCausalLM, Qwen3Config)}
+FAMILIES = {
+    "llama": (LlamaForCausalLM, LlamaConfig), "qwen2": (Qwen2ForCausalLM, Qwen2Config), "qwen3": (Qwen3ForCausalLM, Qwen3Config),
+}  # fmt: skip
 
 
-@pytest.mark.parametrize("family", QWENS)
-@pytest.mark.parametrize("change", [{}, {"tie_word_embeddings": True}, {"num_key_value_heads": 4, "head_dim": 16}], ids=str)
-def test_a_qwen_is_decoded_as_transformers_does(family, change):
-    """Greedy, token for token, with biases and norms of heads that matter."""
-    model_class, config_class = QWENS[family]
+def tiny(family, change):
+    """A model of random weights, with biases and norms of heads that matter."""
+    model_class, config_class = FAMILIES[family]
     tokenizer = make_tokenizer()
     with torch.random.fork_rng():
         torch.manual_seed(1)
@@ -157,6 +157,14 @@ def test_a_qwen_is_decoded_as_transformers_does(family, change):
         for name, weight in policy.model.named_parameters():
             if name.endswith(("bias", "_norm.weight")):
                 torch.nn.init.normal_(weight, mean=0.5 * name.endswith("weight"), std=0.5)
+    return policy
+
+
+@pytest.mark.parametrize("family", ["qwen2", "qwen3"])
+@pytest.mark.parametrize("change", [{}, {"tie_word_embeddings": True}, {"num_key_value_heads": 4, "head_dim": 16}], ids=str)
+def test_a_qwen_is_decoded_as_transformers_does(family, change):
+    """Greedy, token for token."""
+    policy = tiny(family, change)
     prompts = prompts_of(policy, ["1+2=?", "binary 101=?"])
     for prompt, (rollout,) in zip(
         prompts, engine_of(policy).generate(prompts, 1, Sampling(temperature=0.0, max_tokens=24), [1, 2]), strict=True
@@ -167,6 +175,23 @@ def test_a_qwen_is_decoded_as_transformers_does(family, change):
         assert rollout.completion_ids == theirs[0, len(prompt) :].tolist()
     for rollout in flat(engine_of(policy).generate(prompts, 2, Sampling(max_tokens=12), [1, 2])):
         assert rollout.logprobs == pytest.approx(plain_logprobs(policy, rollout, Sampling()), abs=1e-4)
+
+
+@pytest.mark.parametrize("family", FAMILIES)
+@pytest.mark.parametrize("kv_heads", [1, 2, 4])
+def test_bfloat16_is_decoded_to_its_rounding(family, kv_heads):
+    """Against transformers in float32 with the same rounded weights, beside what transformers in bfloat16 is off by itself."""
+    policy = tiny(family, {"num_key_value_heads": kv_heads, "initializer_range": 0.1})
+    policy.model.bfloat16()
+    prompts = prompts_of(policy, ["1+2=?", "binary 101=?", "clock 12: 3+11=?"])
+    rollouts = flat(engine_of(policy).generate(prompts, 8, Sampling(max_tokens=24), [1, 2, 3]))
+    theirs = [plain_logprobs(policy, rollout, Sampling()) for rollout in rollouts]
+    policy.model.float()
+    exact = torch.tensor([p for rollout in rollouts for p in plain_logprobs(policy, rollout, Sampling())])
+    ours_off, theirs_off = (
+        (torch.tensor([p for row in rows for p in row]) - exact).abs().mean() for rows in ([r.logprobs for r in rollouts], theirs)
+    )
+    assert 1e-5 < ours_off < 1.5 * theirs_off
 
 
 @pytest.mark.parametrize(("dtype", "error"), [(torch.float32, 2e-6), (torch.bfloat16, 1e-2)], ids=str)

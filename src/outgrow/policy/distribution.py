@@ -1,6 +1,7 @@
 """The distribution that is sampled from: temperature, then top-k, then top-p, renormalised.
 
-Engine and learner call the same function, so the log-probabilities that the loss sees are those of the sampler.
+Engine and learner read the same logits as the same distribution, so the log-probabilities that the loss sees are those of the
+sampler.
 """
 
 import torch

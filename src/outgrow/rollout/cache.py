@@ -10,7 +10,11 @@ from torch import Tensor
 
 @dataclass(frozen=True)
 class Cache:
-    """layers: for each of them (2, rows, kv_heads, slots, head_dim): keys, then values. Slot s of a row holds its position s."""
+    """layers: for each of them (2, rows, kv_heads, slots, head_dim): keys, then values.
+
+    Slot s of a row holds its position s. Behind its length lies what was left there, a prompt's pads or another row's tokens,
+    which is to be masked.
+    """
 
     layers: list[Tensor]
 
@@ -23,7 +27,7 @@ class Cache:
         return cls([like.new_zeros(2, rows, kv_heads, slots, head_size) for _ in range(layers)])
 
     def put(self, row: int, prompts: Cache, copies: int) -> None:
-        """Fill the rows from `row` on with `copies` of each prompt, padded as it was read."""
+        """Fill the rows from `row` on with `copies` of each prompt, with the pads it was read with."""
         for ours, theirs in zip(self.layers, prompts.layers, strict=True):
             _, count, _, width, _ = theirs.shape
             rows = ours[:, row : row + count * copies].unflatten(1, (count, copies))

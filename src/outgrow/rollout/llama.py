@@ -81,8 +81,8 @@ class LlamaDecoder:
         )
 
     def _paired(self, rows: Tensor) -> Tensor:
-        """With the two numbers of each head that are rotated together side by side, as one complex number: a half of the head
-        away from each other otherwise. Queries and keys are put in the same order, so their products stay.
+        """Each head's numbers i and i + head_dim / 2, which are rotated together, put side by side as one complex number. Queries
+        and keys are put in the same order, so their products stay what they are.
         """
         halves = rows.view(-1, 2, self.head_size // 2, *rows.shape[1:])
         return halves.transpose(1, 2).reshape(rows.shape)
@@ -116,18 +116,17 @@ class LlamaDecoder:
         The cache's first B rows are these. longest: the largest of lengths_B.
         """
         rows, slots = len(tokens_B), longest + 1
-        places_BK = cache.places(lengths_B)
+        places = cache.places(lengths_B)
         behind_BS = torch.arange(slots, device=tokens_B.device) > lengths_B[:, None]
-        mask_B1S = self.embedding.new_zeros(rows, slots).masked_fill(behind_BS, -torch.inf)[:, None]
-        mask_BK1S = mask_B1S.unsqueeze(1).repeat(1, self.kv_heads, 1, 1)
+        mask_B11S = self.embedding.new_zeros(rows, slots).masked_fill(behind_BS, -torch.inf)[:, None, None]
 
         def attend(layer: int, qkv_BQHd: Tensor) -> Tensor:
             filled = cache.layers[layer]
-            filled.view(-1, self.head_size)[places_BK] = qkv_BQHd[:, 0, self.heads :]
+            filled.view(-1, self.head_size)[places] = qkv_BQHd[:, 0, self.heads :]
             k, v = filled[:, :rows, :, :slots].unbind()
             # The query heads that share a key head stand as its queries, so that no key is ever repeated in memory.
             q = qkv_BQHd[:, 0, : self.heads].unflatten(1, (self.kv_heads, -1))
-            return _attended(q, k, v, mask_BK1S)
+            return _attended(q, k, v, mask_B11S)
 
         return self._logits(self._run(tokens_B.unsqueeze(1), lengths_B.unsqueeze(1), attend)[:, 0])
 
@@ -136,17 +135,17 @@ class LlamaDecoder:
         rows, queries = tokens_BQ.shape
         x = F.embedding(tokens_BQ, self.embedding)
         turns = self.turns[positions_BQ].unsqueeze(2).expand(-1, -1, self.heads + self.kv_heads, -1)
-        turns_BQHd = torch.cat([turns, torch.ones_like(turns[:, :, : self.kv_heads])], dim=2)  # values are not turned
+        turns = torch.cat([turns, torch.ones_like(turns[:, :, : self.kv_heads])], dim=2)  # values are not turned
         for index, layer in enumerate(self.layers):
             qkv = layer.qkv(self._normalise(x)).view(rows, queries, -1, self.head_size)
             if layer.gains is not None:
                 qk, v = qkv.split((len(layer.gains), self.kv_heads), dim=2)
                 qkv = torch.cat([self._normalise(qk) * layer.gains, v], dim=2)
             pairs = torch.view_as_complex(qkv.float().unflatten(-1, (-1, 2)))
-            qkv = torch.view_as_real(pairs * turns_BQHd).flatten(-2).to(x.dtype)
-            x = x + layer.output(attend(index, qkv).reshape(rows, queries, -1))
+            qkv = torch.view_as_real(pairs * turns).flatten(-2).to(x.dtype)
+            x += layer.output(attend(index, qkv).reshape(rows, queries, -1))
             gate, up = layer.gate_up(self._normalise(x)).chunk(2, dim=-1)
-            x = x + layer.down(F.silu(gate) * up)
+            x += layer.down(F.silu(gate).mul_(up))
         return x
 
     def _logits(self, x_BD: Tensor) -> Tensor:
@@ -154,18 +153,19 @@ class LlamaDecoder:
 
     def _normalise(self, x: Tensor) -> Tensor:
         """x over its root mean square. The norm is one fused pass, where F.rms_norm makes four on a CPU."""
-        norm = torch.linalg.vector_norm(x, dim=-1, keepdim=True)
-        return x * torch.addcmul(self.eps, norm, norm, value=1 / x.shape[-1]).rsqrt_()
+        norm = torch.linalg.vector_norm(x, dim=-1, keepdim=True, dtype=torch.float32)
+        return (x * torch.addcmul(self.eps, norm, norm, value=1 / x.shape[-1]).rsqrt_()).to(x.dtype)
 
 
-def _attended(q_BKGd: Tensor, k_BKSd: Tensor, v_BKSd: Tensor, mask_BK1S: Tensor) -> Tensor:
+def _attended(q_BKGd: Tensor, k_BKSd: Tensor, v_BKSd: Tensor, mask_B11S: Tensor) -> Tensor:
     """Softmax attention of one token a row: (B, K, G, head_dim), G query heads to a key head."""
     if q_BKGd.device.type != "cpu" or q_BKGd.dtype != torch.float32:  # scores are not to be rounded to bfloat16
-        return F.scaled_dot_product_attention(q_BKGd, k_BKSd, v_BKSd, attn_mask=mask_BK1S)
-    # PyTorch's fused attention takes each row and head on its own there, which for short ones costs more than what they compute.
-    q, k, v, mask = (part.flatten(0, 1) for part in (q_BKGd, k_BKSd, v_BKSd, mask_BK1S))
-    scores = torch.baddbmm(mask, q, k.transpose(1, 2), alpha=q.shape[-1] ** -0.5)
-    return torch.bmm(scores.softmax(-1), v).view_as(q_BKGd)
+        return F.scaled_dot_product_attention(q_BKGd, k_BKSd, v_BKSd, attn_mask=mask_B11S)
+    # On a CPU the fused attention takes each row and head on its own, which for short ones costs more than what they compute.
+    q_AGd, k_ASd, v_ASd = (part.flatten(0, 1) for part in (q_BKGd, k_BKSd, v_BKSd))
+    scores_AGS = torch.bmm(q_AGd * q_AGd.shape[-1] ** -0.5, k_ASd.transpose(1, 2))
+    scores_AGS.view(*q_BKGd.shape[:3], -1).add_(mask_B11S)
+    return torch.bmm(scores_AGS.softmax(-1), v_ASd).view_as(q_BKGd)
 
 
 def _refuse_others(config: PretrainedConfig) -> None:
