@@ -60,6 +60,7 @@ def ours(work: Work) -> dict[str, float]:
     import torch
 
     from outgrow.advantages.dr_grpo import DrGRPO
+    from outgrow.curriculum import Expected
     from outgrow.fitting import FittingSize
     from outgrow.learn.optimizer import Optimizer
     from outgrow.learn.policies import frozen_copy
@@ -91,7 +92,7 @@ def ours(work: Work) -> dict[str, float]:
         engine.sleep()
         generated = time.perf_counter()
         rewards = torch.tensor([[reward(rollout.text) for rollout in group] for group in groups])
-        advantages = DrGRPO().weigh(rewards).tolist()
+        advantages = DrGRPO().weigh(rewards, [Expected()] * len(prompts)).tolist()
         weighed = [[Weighed(r, a) for r, a in zip(group, row, strict=True)] for group, row in zip(groups, advantages, strict=True)]
         flat = [rollout for group in groups for rollout in group]
         kl_to_reference(reference, flat[:: max(1, len(flat) // KL_ROLLOUTS)], sampling, section.tokens_per_pass)

@@ -9,15 +9,29 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from outgrow.advantages import ADVANTAGES
+from outgrow.advantages.difficulty import Difficulty
 from outgrow.advantages.dr_grpo import DrGRPO
 from outgrow.advantages.grpo import GRPO
 from outgrow.advantages.rloo import RLOO
+from outgrow.advantages.rpe import RewardPredictionError
+from outgrow.curriculum import Expected
+from outgrow.problems import Problem
+from outgrow.rewards import GradedGroup, compose
+from outgrow.rewards.accuracy import Accuracy
+from outgrow.rewards.level_bonus import LevelBonus
+from outgrow.rollout import Rollout
+from outgrow.verify import Graded, Verdict
 
-ALL = [kind() for kind in ADVANTAGES.values()]
+# Those that look at a group by itself.
+ALL = [kind() for name, kind in ADVANTAGES.items() if name in ("grpo", "dr_grpo", "rloo")]
 
 
-def weigh(advantage, *groups):
-    return advantage.weigh(torch.tensor(groups, dtype=torch.float64)).tolist()
+def weigh(advantage, *groups, expected=None):
+    return advantage.weigh(torch.tensor(groups, dtype=torch.float64), expected or [Expected()] * len(groups)).tolist()
+
+
+def values(*pairs):
+    return [Expected(problem=problem, level=level) for problem, level in pairs]
 
 
 def test_one_right_of_four():
@@ -55,8 +69,9 @@ def test_grpo_makes_a_full_signal_of_a_trivial_length_gap():
 @pytest.mark.parametrize("advantage", ALL, ids=lambda a: a.type)
 def test_equal_rewards_teach_nothing(advantage):
     rewards = torch.tensor([[0.0] * 5, [1.0] * 5, [0.1] * 5, [-3.7] * 5])
-    assert advantage.weigh(rewards).abs().max() < 1e-2  # float32 rounding, seen through GRPO's division by its epsilon
-    assert advantage.weigh(rewards.double()).abs().max() < 1e-9
+    expected = [Expected()] * 4
+    assert advantage.weigh(rewards, expected).abs().max() < 1e-2  # float32 rounding, through GRPO's division by its epsilon
+    assert advantage.weigh(rewards.double(), expected).abs().max() < 1e-9
 
 
 @pytest.mark.parametrize("advantage", ALL, ids=lambda a: a.type)
@@ -94,3 +109,65 @@ def test_a_bonus_that_depends_on_the_problem_alone_is_cancelled(row, scale, shif
 def test_advantages_of_a_group_sum_to_nothing(row):
     for advantage in ALL:
         assert sum(weigh(advantage, row)[0]) == pytest.approx(0, abs=1e-6)
+
+
+def test_reward_prediction_error_by_hand():
+    """V = 0.25 · 0.8 + 0.75 · 0.4 = 0.5, and 0; δ = ½ −½ and 1 0, mean ¼, squares of their distances 5/4 over 3."""
+    rows = weigh(RewardPredictionError(kappa=0.25, epsilon=0), [1, 0], [1, 0], expected=values((0.8, 0.4), (0, 0)))
+    deviation = math.sqrt(5 / 12)
+    assert rows[0] == pytest.approx([0.25 / deviation, -0.75 / deviation])
+    assert rows[1] == pytest.approx([0.75 / deviation, -0.25 / deviation])
+
+
+def test_a_group_below_its_value_throughout_is_capped_and_others_are_not():
+    """V = 1 everywhere: δ = −1 −1 is held at −0.3 −0.3; 0 −1 is left. Mean −0.4, squares 0.01 0.01 0.16 0.36 over 3."""
+    rows = weigh(RewardPredictionError(cap=0.3, epsilon=0), [0, 0], [1, 0], expected=values((1, 1), (1, 1)))
+    deviation = math.sqrt(0.54 / 3)
+    assert rows[0] == pytest.approx([0.1 / deviation] * 2)
+    assert rows[1] == pytest.approx([0.4 / deviation, -0.6 / deviation])
+
+
+def test_the_same_level_solved_again_earns_less_and_a_harder_one_more():
+    expected = values((0.2, 0.2), (0.9, 0.9))
+    new, mastered = weigh(RewardPredictionError(), [1, 1, 1, 0], [1, 1, 1, 0], expected=expected)
+    assert new[0] > mastered[0]
+    assert new[3] > mastered[3], "failing where success was expected costs more"
+    assert weigh(GRPO(), [1, 1, 1, 0], [1, 1, 1, 0], expected=expected)[0][0] == pytest.approx(
+        weigh(GRPO(), [1, 1, 1, 0], expected=expected[:1])[0][0]
+    ), "GRPO has no such memory"
+
+
+def graded(right, level_value):
+    rollouts = [Rollout([1], [5], [0.0], True, "7") for _ in right]
+    grades = [Graded(Verdict.RIGHT if good else Verdict.WRONG, None) for good in right]
+    problem = Problem("sum:3+4", "sum", 1, "3+4=?", "7")
+    return GradedGroup(problem, rollouts, grades, 1, 0, False, Expected(level=level_value), 10)
+
+
+def test_a_raw_bonus_for_hard_levels_is_cancelled_by_the_group_and_ours_is_not():
+    """r → (1 + b) · r of one level's right answers: GRPO's advantages do not move; reward prediction error's do."""
+    groups = [graded([1, 1, 0, 0], 0.1), graded([1, 0, 0, 0], 0.1), graded([1, 1, 1, 0], 0.9), graded([1, 1, 0, 0], 0.9)]
+
+    def rewards(parts):
+        paid = [compose(parts, group) for group in groups]
+        return [[sum(prices) for prices in zip(*part.values(), strict=True)] for part in paid]
+
+    plain, bonus = rewards([Accuracy()]), rewards([Accuracy(), LevelBonus()])
+    assert [row[0] for row in bonus] == pytest.approx([1.9, 1.9, 1.1, 1.1])
+    expected = [group.expected for group in groups]
+    for raw, paid in zip(weigh(GRPO(), *plain), weigh(GRPO(), *bonus), strict=True):
+        assert paid == pytest.approx(raw, abs=5e-4)
+    ours, grpo = weigh(RewardPredictionError(), *plain, expected=expected), weigh(GRPO(), *plain)
+    # The same verdicts, of a level that was not expected and of one that was: GRPO pays them alike, ours does not.
+    assert grpo[0] == pytest.approx(grpo[3])
+    assert ours[0][0] - ours[3][0] > 0.3
+
+
+def test_difficulty_weights_keep_their_mean_and_lead_grpos_sign():
+    """GRPO-LEAD's w(ρ) = 0.4 + 1.1/(1 + e^{10(ρ − 0.75)}), at ρ = 0.75 and 0: 0.95 and 1.4994."""
+    rows = [[1, 0, 0], [1, 1, 0]]
+    expected = values((0.75, 0), (0, 0))
+    low, high = 0.95, 0.4 + 1.1 / (1 + math.exp(-7.5))
+    plain = weigh(GRPO(), *rows)
+    for row, base, weight in zip(weigh(Difficulty(), *rows, expected=expected), plain, (low, high), strict=True):
+        assert row == pytest.approx([a * weight / ((low + high) / 2) for a in base])

@@ -5,12 +5,14 @@ import random
 import sqlite3
 from collections import Counter
 
+import numpy as np
 import pytest
 from scipy import stats
 
-from outgrow.curriculum import Ledger, Visit
-from outgrow.curriculum.pass_rate import PassRate
+from outgrow.curriculum import SAMPLERS, Ask, Ledger, Visit
+from outgrow.curriculum.draws import weighted
 from outgrow.curriculum.uniform import Uniform
+from outgrow.curriculum.variance import Variance
 from outgrow.errors import OutgrowError
 from outgrow.keyed import numpy_random, python_random
 from outgrow.problems import Problem
@@ -34,7 +36,7 @@ def last(ledger, problems=PROBLEMS):
 
 
 def pick(sampler, step, count, problems, ledger, seed):
-    return [problems[place] for place in sampler.pick(step, count, ledger.known(problems), seed)]
+    return [problems[place] for place in sampler.pick(Ask(step, count, 8, seed), ledger.known(problems))]
 
 
 @pytest.fixture
@@ -174,10 +176,10 @@ def test_a_ledger_in_no_folder_is_told(tmp_path):
         Ledger(tmp_path / "missing" / "ledger.sqlite")
 
 
-SAMPLERS = [Uniform(), PassRate()]
+EACH = [kind() for kind in SAMPLERS.values()]
 
 
-@pytest.mark.parametrize("sampler", SAMPLERS, ids=lambda s: s.type)
+@pytest.mark.parametrize("sampler", EACH, ids=lambda s: s.type)
 @pytest.mark.parametrize(("count", "expected"), [(1, 1), (4, 4), (10, 10), (25, 10)])
 def test_a_pick_is_distinct_problems_as_many_as_asked(sampler, ledger, count, expected):
     for step in range(1, 30):
@@ -188,7 +190,7 @@ def test_a_pick_is_distinct_problems_as_many_as_asked(sampler, ledger, count, ex
         ledger.record([Visit(step, problem.id, 8, step % 9, 3.0) for problem in picked])
 
 
-@pytest.mark.parametrize("sampler", SAMPLERS, ids=lambda s: s.type)
+@pytest.mark.parametrize("sampler", EACH, ids=lambda s: s.type)
 def test_a_pick_depends_on_step_seed_and_ledger_alone(sampler, ledger, tmp_path):
     def picks(opened, seed):
         return [pick(sampler, step, 4, PROBLEMS, opened, seed) for step in range(1, 9)]
@@ -204,26 +206,17 @@ def test_a_pick_depends_on_step_seed_and_ledger_alone(sampler, ledger, tmp_path)
         assert picks(other, seed=0) == first
 
 
-@pytest.mark.parametrize("count", [1, 2, 5, 10])
-def test_uniform_meets_each_problem_once_an_epoch(ledger, count):
-    steps = len(PROBLEMS) // count
-    epochs = []
-    for epoch in range(4):
-        picked = [pick(Uniform(), epoch * steps + batch + 1, count, PROBLEMS, ledger, seed=3) for batch in range(steps)]
-        epochs.append([problem.id for batch in picked for problem in batch])
-        assert sorted(epochs[-1]) == sorted(problem.id for problem in PROBLEMS)
-    assert len(set(map(tuple, epochs))) == 4, "every epoch has the same order"
-
-
-def test_uniform_leaves_out_a_last_batch_that_is_not_full(ledger):
-    met = Counter()
-    for step in range(1, 3 * 400 + 1):  # 10 problems by 3: three batches an epoch, one problem left out
-        met.update(problem.id for problem in pick(Uniform(), step, 3, PROBLEMS, ledger, seed=0))
-        if step % 3 == 0:
-            assert met.total() == 3 * step
-    # Who is left out is chosen anew each epoch: 360 visits in 400 epochs for everyone, standard deviation 6.
-    assert min(met.values()) > 330
-    assert max(met.values()) < 390
+@pytest.mark.parametrize("count", [1, 2, 3, 4, 10])
+def test_uniform_meets_no_problem_again_before_all_were_met(ledger, count):
+    orders = set()
+    met = Counter({problem.id: 0 for problem in PROBLEMS})
+    for step in range(1, 41):
+        picked = pick(Uniform(), step, count, PROBLEMS, ledger, seed=3)
+        orders.add(tuple(problem.id for problem in picked))
+        ledger.record([visit(step, problem.question[0]) for problem in picked])
+        met.update(problem.id for problem in picked)
+        assert max(met.values()) - min(met.values()) <= 1
+    assert len(orders) > 3, "every epoch has the same order"
 
 
 def weighted_draw_shares(weights, count):
@@ -239,51 +232,29 @@ def weighted_draw_shares(weights, count):
 
 
 @pytest.mark.parametrize(("floor", "count"), [(0.02, 1), (0.02, 2), (0.1, 3)])
-def test_pass_rate_samples_by_its_weights(ledger, floor, count):
-    rights = {"a": 0, "b": 1, "c": 4, "d": 6, "e": 8}
-    # An earlier visit must not count: it is the last that gives the pass rate.
-    ledger.record([visit(1, name, right=8 - right) for name, right in rights.items()])
-    ledger.record([visit(2, name, right=right) for name, right in rights.items()])
-    weights = [right / 8 * (1 - right / 8) + floor for right in rights.values()]
-    sampler, steps, met = PassRate(floor=floor), 4000, Counter()
-    for step in range(steps):
-        met.update(problem.id for problem in pick(sampler, step, count, PROBLEMS[:5], ledger, seed=0))
+def test_variance_samples_by_its_weights(ledger, floor, count):
+    ledger.record([visit(1, name, right=right) for name, right in {"a": 0, "b": 1, "c": 4, "d": 6, "e": 8}.items()])
+    means = ledger.known(PROBLEMS[:5]).mean(2)
+    weights = [mean * (1 - mean) + floor for mean in means.tolist()]
+    sampler, steps, met = Variance(floor=floor), 4000, Counter()
+    for seed in range(steps):
+        met.update(problem.id for problem in pick(sampler, 2, count, PROBLEMS[:5], ledger, seed))
     assert met.total() == steps * count
     for problem, share in zip(PROBLEMS, weighted_draw_shares(weights, count), strict=False):
         # Inclusions are binomial; five tests of three runs, so a strict level.
         assert stats.binomtest(met[problem.id], steps, share).pvalue > 1e-4, problem.id
 
 
-def test_problems_never_met_are_taken_to_be_as_hard_as_their_cell(ledger):
-    """By hand: level 1 has 12 of 16 right, one of each kind besides (13/18); nothing is known of level 2 (1/2)."""
-    problems = [*PROBLEMS[:3], *problems_named("x", level=2)]
-    ledger.enter(problems)
-    ledger.record([visit(1, "a", right=8), visit(1, "b", right=4)])
-    expected = [1 * 0, 0.5 * 0.5, 13 / 18 * 5 / 18, 0.5 * 0.5]
-    assert PassRate(floor=0.1).chances(ledger.known(problems)) == pytest.approx([0.1 + variance for variance in expected])
-
-
 def test_numpys_numbers_are_pythons():
-    theirs = python_random(3, "pass_rate", 7)
-    assert numpy_random(3, "pass_rate", 7).random_sample(2000).tolist() == [theirs.random() for _ in range(2000)]
+    theirs = python_random(3, "variance", 7)
+    assert numpy_random(3, "variance", 7).random_sample(2000).tolist() == [theirs.random() for _ in range(2000)]
 
 
-def test_a_tiny_floor_still_draws_among_the_hopeless_by_chance(ledger):
-    """Weights of 1e-5 are equal, so over many steps all ten come up, not those that stand first in the list."""
-    ledger.record([visit(1, name, right=0) for name in "abcdefghij"])
+def test_small_weights_come_by_chance_and_none_only_last():
     met = Counter()
-    for step in range(500):
-        met.update(problem.id for problem in pick(PassRate(floor=1e-5), step, 2, PROBLEMS, ledger, seed=0))
-    assert stats.chisquare([met[problem.id] for problem in PROBLEMS]).pvalue > 1e-4
-
-
-def test_without_a_floor_mastered_problems_are_left_alone(ledger):
-    """floor = 0 must either be refused, or take what has a chance first and fill up with the rest."""
-    ledger.record([visit(1, name, right=4 if name in "abc" else 8) for name in "abcdefghij"])
-    try:
-        sampler = PassRate(floor=0.0)
-    except ValueError:
-        return
-    picked = pick(sampler, 1, 5, PROBLEMS, ledger, seed=0)
-    assert len({problem.id for problem in picked}) == 5
-    assert set(PROBLEMS[:3]) <= set(picked)
+    for seed in range(500):
+        drawn = weighted(np.array([1e-9] * 8 + [0.0] * 2), 9, numpy_random(seed))
+        assert len(set(drawn)) == 9
+        assert set(drawn[:8]) == set(range(8))
+        met.update(drawn[:2])
+    assert stats.chisquare([met[place] for place in range(8)]).pvalue > 1e-4

@@ -1,26 +1,36 @@
 """Rewards, against numbers worked by hand and a second implementation of the starting experiment's rule."""
 
+import math
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from outgrow.curriculum import Expected
 from outgrow.problems import Problem
 from outgrow.rewards import REWARDS, GradedGroup, compose
 from outgrow.rewards.accuracy import Accuracy
 from outgrow.rewards.format import Format
+from outgrow.rewards.length_alp import LengthALP
+from outgrow.rewards.length_efficient import LengthEfficient
 from outgrow.rewards.length_experiment import LengthExperiment
+from outgrow.rewards.length_hapo import LengthHAPO
 from outgrow.rewards.length_kimi import LengthKimi
+from outgrow.rewards.length_l1_max import LengthL1Max
+from outgrow.rewards.length_overlong import LengthOverlong
 from outgrow.rewards.random import Random
 from outgrow.rollout import Rollout
 from outgrow.verify import Graded, Verdict
 
+NOTHING_KNOWN = Expected()
 
-def group(texts, verdicts, tokens=None, step=1, seed=0, inside_think=False, problem="sum:3+4"):
+
+def group(texts, verdicts, tokens=None, step=1, seed=0, inside_think=False, problem="sum:3+4", expected=NOTHING_KNOWN, limit=100):
     """A group of completions; tokens: how many each has (as many as characters where not told)."""
     counts = tokens or [len(text) for text in texts]
     rollouts = [Rollout([1], [5] * count, [0.0] * count, True, text) for text, count in zip(texts, counts, strict=True)]
     graded = [Graded(Verdict(verdict), None) for verdict in verdicts]
-    return GradedGroup(Problem(problem, "sum", 1, "3+4=?", "7"), rollouts, graded, step, seed, inside_think)
+    return GradedGroup(Problem(problem, "sum", 1, "3+4=?", "7"), rollouts, graded, step, seed, inside_think, expected, limit)
 
 
 def of_lengths(lengths, right, **kwargs):
@@ -113,6 +123,50 @@ def starting_experiment(response_len, min_len, max_len, is_correct):
 def test_length_prices(lengths, right, experiment, kimi):
     assert LengthExperiment().pay(of_lengths(lengths, right)) == experiment
     assert LengthKimi().pay(of_lengths(lengths, right)) == kimi
+
+
+ROOT = math.sqrt(0.5)
+
+
+@pytest.mark.parametrize(
+    ("rule", "lengths", "right", "paid"),
+    [
+        # ALP: −(tokens / 100) · max(share right, 1/n)
+        (LengthALP(), [10, 40, 20, 100], [1, 1, 1, 0], [-0.075, -0.3, -0.15, -0.75]),
+        (LengthALP(), [10, 40], [0, 0], [-0.05, -0.2]),
+        # HAPO with h = 20: cos(π/2 · tokens/20); a right answer at least −0.7, a wrong one at most 0
+        (LengthHAPO(), [10, 20, 30, 40, 90], [1, 1, 1, 1, 1], [ROOT, 0, -0.7, -0.7, -0.7]),
+        (LengthHAPO(), [10, 20, 30, 40, 90], [0, 0, 0, 0, 0], [0, 0, -ROOT, -1, -1]),
+        # DAPO: 0 to 80 of 100 tokens, −1 at 100
+        (LengthOverlong(), [10, 80, 85, 90, 100], [1, 0, 1, 0, 1], [0, 0, -0.25, -0.5, -1]),
+        (LengthOverlong(cache=0.5), [50, 75, 100], [1, 1, 0], [0, -0.5, -1]),
+        # L1-max: clip(0.01 · (60 − tokens) + 0.5, 0, 1) − 1
+        (LengthL1Max(budget=60, alpha=0.01), [5, 10, 60, 90, 200, 60], [1, 1, 1, 1, 1, 0], [0, 0, -0.5, -0.8, -1, 0]),
+        # Arora & Zanette: right ones 10, 20, 30: mean 20, deviation √(200/3); wrong ones do not count
+        (
+            LengthEfficient(),
+            [10, 20, 30, 500],
+            [1, 1, 1, 0],
+            [-1 / (1 + math.exp(math.sqrt(1.5))), -0.5, -1 / (1 + math.exp(-math.sqrt(1.5))), 0],
+        ),
+        (LengthEfficient(), [7, 7, 9], [1, 1, 0], [-0.5, -0.5, 0]),
+        (LengthEfficient(), [7, 9], [0, 0], [0, 0]),
+    ],
+)
+def test_length_rules_by_hand(rule, lengths, right, paid):
+    one = of_lengths(lengths, right, expected=Expected(shortest_right=20))
+    assert rule.pay(one) == pytest.approx(paid, abs=1e-12)
+
+
+def test_hapo_pays_nothing_before_the_problem_was_ever_solved():
+    assert LengthHAPO().pay(of_lengths([10, 20], [1, 0])) == [0, 0]
+
+
+def test_a_gated_rule_pays_only_where_enough_is_right():
+    parts = [LengthKimi(min_solve_rate=0.75)]
+    for right, pays in ([1, 1, 1, 1], True), ([1, 1, 1, 0], True), ([1, 1, 0, 0], False), ([0, 0, 0, 0], False):
+        paid = compose(parts, of_lengths([10, 20, 30, 40], right))["length_kimi"]
+        assert any(paid) is pays
 
 
 def test_the_experiment_measures_characters_and_kimi_tokens():

@@ -1,7 +1,10 @@
 """Dr. GRPO (arXiv 2503.20783, section 3.2): reward minus group mean, with no division that favours easy and hard problems."""
 
+from collections.abc import Sequence
+
 from torch import Tensor
 
+from ..curriculum.evidence import Expected
 from .advantage import Advantage
 
 
@@ -10,5 +13,5 @@ class DrGRPO(Advantage):
 
     type: str = "dr_grpo"
 
-    def weigh(self, rewards_PG: Tensor) -> Tensor:
+    def weigh(self, rewards_PG: Tensor, expected_P: Sequence[Expected]) -> Tensor:
         return rewards_PG - rewards_PG.mean(dim=1, keepdim=True)

@@ -1,7 +1,10 @@
 """RLOO (arXiv 2402.14740, equation 8): reward minus the mean of the other rollouts in the group."""
 
+from collections.abc import Sequence
+
 from torch import Tensor
 
+from ..curriculum.evidence import Expected
 from .advantage import Advantage
 
 
@@ -10,7 +13,7 @@ class RLOO(Advantage):
 
     type: str = "rloo"
 
-    def weigh(self, rewards_PG: Tensor) -> Tensor:
+    def weigh(self, rewards_PG: Tensor, expected_P: Sequence[Expected]) -> Tensor:
         n = rewards_PG.shape[1]
         others = (rewards_PG.sum(dim=1, keepdim=True) - rewards_PG) / (n - 1)
         return rewards_PG - others

@@ -1,6 +1,9 @@
 """What the commands share: consoles, the shape of their options, and how figures are printed."""
 
+import time
 import unicodedata
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -13,6 +16,8 @@ if TYPE_CHECKING:
     from ..policy import Policy
     from ..recipes import Recipe
     from ..rollout import Respondent
+
+_SECONDS_BETWEEN_PLAIN_LINES = 10.0
 
 console = Console()
 errors = Console(stderr=True)
@@ -58,6 +63,27 @@ def ready(model: str, recipe: "Recipe | None" = None) -> "Respondent":
     policy, engine = load(model, recipe), engine_of(recipe, note) if recipe else NativeEngine(note=note)
     engine.update(policy)
     return Local(policy, engine)
+
+
+@contextmanager
+def counting(what: str, whole: int) -> Iterator[Callable[[int], None]]:
+    """A progress bar with an ETA; plain lines now and then where the output is no terminal. Yields what is told how far it is."""
+    from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn, TimeRemainingColumn
+
+    columns = (TextColumn("{task.description}"), BarColumn(bar_width=24), MofNCompleteColumn(), TimeElapsedColumn())
+    bar = Progress(*columns, TextColumn("left"), TimeRemainingColumn(), console=console, disable=not console.is_terminal)
+    task = bar.add_task(what, total=whole)
+    said = time.monotonic()
+
+    def tell(done: int) -> None:
+        nonlocal said
+        bar.update(task, completed=done)
+        if not console.is_terminal and (time.monotonic() - said > _SECONDS_BETWEEN_PLAIN_LINES or done == whole):
+            said = time.monotonic()
+            console.print(f"{what}: {done} of {whole}", highlight=False)
+
+    with bar:
+        yield tell
 
 
 def harmless(text: str) -> str:

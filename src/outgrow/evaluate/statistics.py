@@ -33,3 +33,18 @@ def bootstrap_ci95(values: Sequence[float]) -> tuple[float, float]:
     means = array[rng.integers(0, len(array), size=(_RESAMPLES, len(array)))].mean(axis=1)
     low, high = np.percentile(means, [2.5, 97.5])
     return float(low), float(high)
+
+
+def paired_ci95(values: Sequence[float], baseline: Sequence[float], ratio: bool) -> tuple[float, float, float]:
+    """The mean of `values` over that of `baseline` (ratio), or less it, with its 95% percentile bootstrap interval.
+
+    One of each for every seed; seeds are what is resampled, both sides together. With a dozen seeds such an interval is somewhat
+    too narrow: it leaves out the truth in about 7 of 100 cases instead of 5.
+    """
+    ours, theirs = np.asarray(values, dtype=np.float64), np.asarray(baseline, dtype=np.float64)
+    rng = np.random.default_rng(seed_from("paired bootstrap", len(ours)))
+    drawn = rng.integers(0, len(ours), size=(_RESAMPLES, len(ours)))
+    first, second = ours[drawn].mean(axis=1), theirs[drawn].mean(axis=1)
+    low, high = np.percentile(first / second if ratio else first - second, [2.5, 97.5])
+    value = ours.mean() / theirs.mean() if ratio else ours.mean() - theirs.mean()
+    return float(value), float(low), float(high)

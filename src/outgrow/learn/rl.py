@@ -2,7 +2,6 @@
 
 import math
 import time
-from collections import Counter
 from collections.abc import Callable, Sequence
 from contextlib import suppress
 from functools import partial
@@ -11,12 +10,12 @@ from typing import Any
 
 import torch
 
-from ..curriculum import Ledger, Visit
+from ..curriculum import Evidence, Ledger
+from ..curriculum.profile import read_profile
 from ..errors import NotFiniteError, OutgrowError, UsageError
 from ..evaluate import suite
 from ..evaluate.sample import sample_problems
 from ..fitting import FittingSize
-from ..keyed import seed_from
 from ..memory import total_memory
 from ..plan import load_market
 from ..plan.models import shape_from_config
@@ -28,7 +27,9 @@ from ..rewards import GradedGroup, compose
 from ..rollout import Engine, Local
 from ..runs.files import read_lines
 from ..runs.rollouts import drop_parts_after, write_part
-from ..verify import Attempt, Verdict, Verifier
+from ..verify import Verifier
+from .collect import Collector
+from .describe import Parts, earned, figures, rows_of, total, visit_of
 from .job import StepResult
 from .optimizer import Optimizer
 from .passes import bounds
@@ -51,12 +52,15 @@ class RLJob:
         self.size = _pass_size(recipe, policy, note)
         self.engine = engine
         self.verifier = Verifier(recipe.verify.extract, recipe.verify.exact)
-        self.shares = shares(recipe.learn.problems_per_step, [source.weight for source in recipe.problems])
+        counts = shares(recipe.learn.problems_per_step, [source.weight for source in recipe.problems])
         sources = distinct(training_problems(recipe, note))
         self.validation = suite(recipe.evaluate.validation).load() if recipe.evaluate.every else []
-        self.ledger = Ledger(run / "ledger.sqlite")
+        self.ledger = Ledger(run / "ledger.sqlite", Evidence(recipe.ledger.half_life, recipe.ledger.prior_weight))
         self.ledger.enter([problem for problems in sources for problem in problems])
-        self.known = [self.ledger.known(problems) for problems in sources]
+        if recipe.ledger.profile is not None:
+            _take_over(recipe.ledger.profile, self.ledger, {problem.id for problems in sources for problem in problems})
+        known = [self.ledger.known(problems) for problems in sources]
+        self.collector = Collector(recipe, policy, engine, self.verifier, self.ledger, known, counts)
         self.idle = 0  # steps in a row without anything to learn from
 
     def rewind(self, step: int) -> None:
@@ -80,68 +84,48 @@ class RLJob:
         metrics: dict[str, float] = {"step": step, **self._validate(step, poll)}
         clock.lap("validation")
 
-        problems = [
-            known.problems[place]
-            for share, known in zip(self.shares, self.known, strict=True)
-            for place in recipe.curriculum.pick(step, share, known, recipe.seed)
-        ]
-        groups_rollouts = self.engine.generate(
-            [self.policy.prompt_ids(problem.question) for problem in problems],
-            learn.group_size,
-            recipe.sampling,
-            [seed_from(recipe.seed, "rollout", step, problem.id) for problem in problems],
-            poll,
-        )
+        whole, screened = self.collector.collect(step, poll, clock.lap)
         self.engine.sleep()
-        clock.lap("generation")
-
-        inside_think = self.policy.opens_think
-        pairs = list(zip(problems, groups_rollouts, strict=True))
-        attempts = [Attempt(r.text, problem.answer, r.finished, problem.scorer) for problem, rollouts in pairs for r in rollouts]
-        graded = iter(self.verifier.grade(attempts, inside_think=inside_think, poll=poll))
-        groups = [
-            GradedGroup(
-                problem=problem,
-                rollouts=rollouts,
-                graded=[next(graded) for _ in rollouts],
-                step=step,
-                seed=recipe.seed,
-                inside_think=inside_think,
-            )
-            for problem, rollouts in pairs
-        ]
         poll()
-        clock.lap("verification")
 
+        groups = [*whole, *screened]
         parts = [compose(recipe.rewards, group) for group in groups]
-        rewards_PG = torch.tensor([[sum(prices) for prices in zip(*part.values(), strict=True)] for part in parts])
-        advantages_PG = recipe.advantage.weigh(rewards_PG)
-        informative_P = (rewards_PG.amax(1) - rewards_PG.amin(1)) > 1e-8
-        weighed = [
-            [Weighed(r, a) for r, a in zip(group.rollouts, advantages, strict=True)]
-            for group, advantages, informative in zip(groups, advantages_PG.tolist(), informative_P.tolist(), strict=True)
-            if informative
-        ]
-        metrics |= self._describe(groups, parts, rewards_PG, len(weighed))
+        metrics |= figures(groups, parts)
         some = _spread(groups, _KL_ROLLOUTS)
         metrics["kl"] = self.size.fitting(partial(kl_to_reference, self.reference, some, recipe.sampling), *bounds(some))
         if not math.isfinite(metrics["kl"]):
             raise NotFiniteError(f"step {step}: the policy's log-probabilities are not finite; {self.optimizer.advice()}")
         warning = self._check(metrics, step)
+        advantages = self._advantages(whole, parts[: len(whole)])
+        metrics |= earned(whole, advantages)
+        weighed = [
+            [Weighed(r, a) for r, a in zip(group.rollouts, row, strict=True)]
+            for group, part, row in zip(whole, parts, advantages, strict=False)
+            if _teaches(total(part), row)
+        ]
         if weighed:
             metrics |= update(
                 self.policy, self.reference, self.optimizer, weighed, learn, recipe.sampling, step, recipe.seed, self.size, poll
             )
         clock.lap("learning")
 
-        rows = _rows(step, groups, parts, rewards_PG, advantages_PG)
-        visits = [Visit(step, g.problem.id, len(g.rollouts), g.right, g.mean_length) for g in groups]
+        advantages += [[0.0] * len(group.rollouts) for group in screened]
+        by_group = zip(groups, parts, advantages, strict=True)
+        rows = [row for group, part, weights in by_group for row in rows_of(group, part, weights)]
+        visits = [visit_of(group) for group in groups]
 
         def commit() -> None:
             write_part(self.run, step, rows)
             self.ledger.record(visits)
 
         return StepResult(metrics, clock.laps, commit, warning)
+
+    def _advantages(self, groups: Sequence[GradedGroup], parts: Sequence[Parts]) -> list[list[float]]:
+        if not groups:  # screening ended them all
+            return []
+        rewards_PG = torch.tensor([total(part) for part in parts])
+        rows: list[list[float]] = self.recipe.advantage.weigh(rewards_PG, [group.expected for group in groups]).tolist()
+        return rows
 
     def _validate(self, step: int, poll: Callable[[], None]) -> dict[str, float]:
         """Pass rate on held-out validation problems, before every so many steps."""
@@ -158,24 +142,11 @@ class RLJob:
             self.recipe.seed,
             poll,
         )
-        return {"validation_pass_rate": sum(s.right for s in samples) / len(samples)}
-
-    def _describe(
-        self, groups: Sequence[GradedGroup], parts: Sequence[dict[str, list[float]]], rewards_PG: torch.Tensor, informative: int
-    ) -> dict[str, float]:
-        verdicts = Counter(grade.verdict for group in groups for grade in group.graded)
-        total = verdicts.total()
-        lengths = [len(r.completion_ids) for group in groups for r in group.rollouts]
-        return {
-            "pass_rate": verdicts[Verdict.RIGHT] / total,
-            "truncated": verdicts[Verdict.TRUNCATED] / total,
-            "no_answer": verdicts[Verdict.NO_ANSWER] / total,
-            "verifier_failed": verdicts[Verdict.VERIFIER_FAILED] / total,
-            "informative": informative / len(groups),
-            "length": sum(lengths) / total,
-            "reward": rewards_PG.mean().item(),
-            **{f"reward_{name}": sum(sum(part[name]) for part in parts) / total for name in parts[0]},
-        }
+        levels: dict[int, list[bool]] = {}
+        for sample in samples:
+            levels.setdefault(sample.level, []).append(sample.right)
+        by_level = {f"validation_level_{level}": sum(right) / len(right) for level, right in sorted(levels.items())}
+        return {"validation_pass_rate": sum(s.right for s in samples) / len(samples), **(by_level if len(by_level) > 1 else {})}
 
     def _check(self, metrics: dict[str, float], step: int) -> str | None:
         """What a person should know of a step that teaches little. Raises OutgrowError after too many that teach nothing."""
@@ -215,40 +186,28 @@ def _pass_size(recipe: RLRecipe, policy: Policy, note: Note) -> FittingSize:
     return FittingSize(name, tokens, note)
 
 
+def _take_over(profile: Path, ledger: Ledger, problems: set[str]) -> None:
+    """Begin with what a profile knows of these problems, once. Raises UsageError where it knows none of them."""
+    if any(visit.step == 0 for visit in ledger.visits()):
+        return
+    visits = [visit for visit in read_profile(profile) if visit.problem_id in problems]
+    if not visits:
+        raise UsageError(f"ledger.profile: {profile} is of other problems; make one with: outgrow passrate MODEL RECIPE")
+    ledger.record(visits)
+
+
 def _spread(groups: Sequence[GradedGroup], count: int) -> list[Any]:
     """About `count` rollouts, spread evenly over the groups."""
     rollouts = [rollout for group in groups for rollout in group.rollouts]
     return rollouts[:: max(1, len(rollouts) // count)][:count]
 
 
-def _rows(
-    step: int,
-    groups: Sequence[GradedGroup],
-    parts: Sequence[dict[str, list[float]]],
-    rewards_PG: torch.Tensor,
-    advantages_PG: torch.Tensor,
-) -> list[dict[str, Any]]:
-    """One row a rollout, for the Parquet part of the step."""
-    return [
-        {
-            "step": step,
-            "problem_id": group.problem.id,
-            "field": group.problem.field,
-            "level": group.problem.level,
-            "sample": index,
-            "question": group.problem.question,
-            "completion": rollout.text,
-            "verdict": str(group.graded[index].verdict),
-            "extracted": group.graded[index].extracted,
-            "answer": group.problem.answer,
-            "length": len(rollout.completion_ids),
-            "reward": rewards_PG[row, index].item(),
-            **{f"reward_{name}": prices[index] for name, prices in parts[row].items()},
-            "advantage": advantages_PG[row, index].item(),
-        }
-        for row, group in enumerate(groups)
-        for index, rollout in enumerate(group.rollouts)
-    ]
+def _teaches(rewards: Sequence[float], advantages: Sequence[float]) -> bool:
+    """Whether a group moves the weights: its rewards differ, or (with a memory of what was expected) their common height counts.
+
+    Rounding alone, through GRPO's division by its epsilon, leaves up to some 0.001 of an advantage that is 0.
+    """
+    return max(rewards) - min(rewards) > 1e-8 or max(map(abs, advantages)) > 0.01
 
 
 class _Clock:

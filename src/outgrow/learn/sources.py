@@ -1,12 +1,14 @@
 """What a run practises on: its sources' problems, without those it is measured on."""
 
 from collections.abc import Sequence
+from pathlib import Path
 
 from ..errors import UsageError
 from ..evaluate import suite
 from ..problems import Note, Problem
 from ..problems.overlap import without_held_out
-from ..recipes import Recipe
+from ..problems.table import Table
+from ..recipes import Recipe, load_recipe
 
 
 def training_problems(recipe: Recipe, note: Note) -> list[list[Problem]]:
@@ -36,6 +38,17 @@ def distinct(sources: Sequence[Sequence[Problem]]) -> list[list[Problem]]:
         met.update(own)
         kept.append(list(own.values()))
     return kept
+
+
+def problems_of(data: str, note: Note) -> tuple[list[Problem], Recipe | None]:
+    """The problems that a name stands for: a file's, or those that a recipe practises on, with the recipe.
+
+    Raises UsageError where there is no such file or recipe.
+    """
+    if data.endswith((".jsonl", ".parquet")):
+        return Table(path=Path(data)).load(note), None
+    recipe = load_recipe(data)
+    return [problem for source in distinct(training_problems(recipe, note)) for problem in source], recipe
 
 
 def shares(count: int, weights: Sequence[float]) -> list[int]:

@@ -1,5 +1,6 @@
 """What a recipe may say. Class defaults are the vetted setting; everything else is an error."""
 
+from pathlib import Path
 from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, SerializeAsAny, field_validator, model_validator
@@ -91,6 +92,14 @@ class LearnSection(OptimizerSection):
     give_up_after: int = Field(default=20, ge=1, description="steps in a row without anything to learn from before the run stops")
 
 
+class LedgerSection(_Section):
+    """How the ledger estimates pass rates; see curriculum/evidence.py."""
+
+    profile: Path | None = Field(default=None, description="a folder that `outgrow passrate` made, to begin with")
+    half_life: float = Field(default=40.0, gt=0, description="steps after which a rollout counts half")
+    prior_weight: float = Field(default=4.0, gt=0, description="rollouts that its level's rate is worth to a problem")
+
+
 class SFTSection(OptimizerSection):
     """Supervised fine-tuning on written-out solutions."""
 
@@ -174,6 +183,7 @@ class RLRecipe(_Recipe):
     rewards: tuple[AnyReward, ...] = Field(default=(Accuracy(),), min_length=1)
     advantage: AnyAdvantage = GRPO()
     curriculum: AnySampler = Uniform()
+    ledger: LedgerSection = LedgerSection()
     learn: LearnSection = LearnSection()
 
 

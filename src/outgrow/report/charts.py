@@ -97,7 +97,7 @@ _PANELS = (
 
 def is_share(key: str) -> bool:
     """Whether a figure of metrics.jsonl is a share, to be shown in percent."""
-    return key in _SHARES
+    return key in _SHARES or key.startswith("validation_level_")
 
 
 def learning_charts(data: RunData, pass_at_1: Comparison | None) -> list[Chart]:
@@ -105,10 +105,10 @@ def learning_charts(data: RunData, pass_at_1: Comparison | None) -> list[Chart]:
     keys = figure_keys(data.metrics)
     width = smoothing_width(len(data.metrics))
     steps = [row["step"] for row in data.metrics]
-    panels = [_reward_panel(keys), *_PANELS]
+    panels = [_reward_panel(keys), _earned_panel(keys), _levels_panel(keys), *_PANELS]
     if isinstance(data.recipe, SFTRecipe):
         panels.sort(key=lambda panel: "loss" not in panel.curves)  # the loss first: it is what there is to see
-    known = {key for panel in panels for key in panel.curves} | {"pass_rate", "validation_pass_rate", "reward"}
+    known = {key for panel in panels for key in panel.curves} | {"pass_rate", "validation_pass_rate", "reward", "rollouts"}
     panels += [_Panel(key, "", key, {key: key}) for key in keys if key not in known]
     charts = [_pass_rate_chart(data, steps, width, pass_at_1)] if "pass_rate" in keys else []
     for panel in panels:
@@ -123,6 +123,21 @@ def _reward_panel(keys: list[str]) -> _Panel:
     parts = {key: key.removeprefix("reward_") for key in keys if key.startswith("reward_")}
     whole = {} if len(parts) == 1 else {"reward": "all together"}  # a single part is all there is
     return _Panel("Rewards", "What a rollout earns on average, by part, as paid (weighted).", "reward a rollout", whole | parts)
+
+
+def _by_level(keys: list[str], prefix: str) -> dict[str, str]:
+    return {key: f"level {key.removeprefix(prefix)}" for key in keys if key.startswith(prefix)}
+
+
+def _levels_panel(keys: list[str]) -> _Panel:
+    levels = _by_level(keys, "validation_level_")
+    return _Panel("Validation by level", "Pass rate on the held-out problems of each level.", "share right", levels, share=True)
+
+
+def _earned_panel(keys: list[str]) -> _Panel:
+    levels = _by_level(keys, "earned_level_")
+    caption = "Mean advantage of right answers: it falls as a level is mastered, and is high again on the next."
+    return _Panel("What a right answer earns", caption, "advantage", levels)
 
 
 def _pass_rate_chart(data: RunData, steps: list[float], width: int, pass_at_1: Comparison | None) -> Chart:
@@ -157,10 +172,14 @@ def histogram_chart(data: RunData) -> Chart | None:
     """How the pass rates of visited problems shift over the run."""
     if not data.visits:
         return None
-    spans = windows(max(visit.step for visit in data.visits), _HISTOGRAM_WINDOWS)
+    last = max(visit.step for visit in data.visits)
+    spans = windows(last, _HISTOGRAM_WINDOWS) if last else []
+    labels = [span_label(span) for span in spans]
+    if data.visits[0].step == 0:
+        spans, labels = [range(1), *spans], ["profile", *labels]
     caption = (
         "A visit is one group of rollouts of one problem. Groups that are all wrong or all right say nothing about which "
         "answer is better; what lies between is what a policy learns from."
     )
-    figure = stacked_shares([span_label(span) for span in spans], BUCKETS, bucket_counts(data.visits, spans))
+    figure = stacked_shares(labels, BUCKETS, bucket_counts(data.visits, spans))
     return Chart("Shares by pass rate", caption, figure, wide=True)

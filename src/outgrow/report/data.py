@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from ..curriculum import Visit
+from ..curriculum.ledger import READ_VISITS
 from ..errors import OutgrowError
 from ..evaluate import Evaluation
 from ..recipes import Recipe
@@ -87,7 +88,7 @@ def _read_ledger(path: Path) -> tuple[int, list[Visit]]:
         db = sqlite3.connect(f"{path.resolve().as_uri()}?{mode}", uri=True)
         try:
             known = db.execute("SELECT count(*) FROM problems").fetchone()[0]
-            rows = db.execute("SELECT step, problem_id, n, right, mean_length FROM visits ORDER BY step, problem_id").fetchall()
+            rows = db.execute(READ_VISITS).fetchall()
         finally:
             db.close()
     except sqlite3.Error as error:

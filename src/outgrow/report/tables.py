@@ -203,7 +203,8 @@ def time_table(data: RunData) -> Table:
 def facts(data: RunData) -> list[tuple[str, str]]:
     """What was run, and what it took, in a few lines."""
     recipe, seconds = data.recipe, data.seconds()
-    rollouts, visited = sum(visit.n for visit in data.visits), len({visit.problem_id for visit in data.visits})
+    visits = [visit for visit in data.visits if visit.step > 0]  # a profile is none of training
+    rollouts, visited = sum(visit.n for visit in visits), len({visit.problem_id for visit in visits})
     lines = [
         ("Steps", f"{data.steps_done:,} of {recipe.learn.steps:,}"),
         ("Model", recipe.policy.model or "a micro policy made from nothing"),
@@ -214,9 +215,9 @@ def facts(data: RunData) -> list[tuple[str, str]]:
             ("Rewards", _types(recipe.rewards)),
             ("Advantage and curriculum", f"{recipe.advantage.type}, {recipe.curriculum.type}"),
         ]
-        if data.visits:
+        if visits:
             lines.append(("Practised", f"{rollouts:,} rollouts of {visited:,} of {data.known_problems:,} problems"))
-        tokens = sum(visit.n * visit.mean_length for visit in data.visits)
+        tokens = sum(visit.n * visit.mean_length for visit in visits)
         if seconds.get("generation"):
             lines.append(("Generated", f"{tokens:,.0f} tokens, {tokens / seconds['generation']:,.0f} a second"))
     lines += [

@@ -6,16 +6,28 @@ from collections.abc import Sequence
 from ..errors import OutgrowError
 from .accuracy import Accuracy
 from .format import Format
+from .length_alp import LengthALP
+from .length_efficient import LengthEfficient
 from .length_experiment import LengthExperiment
+from .length_hapo import LengthHAPO
 from .length_kimi import LengthKimi
+from .length_l1_max import LengthL1Max
+from .length_overlong import LengthOverlong
+from .level_bonus import LevelBonus
 from .random import Random
 from .reward import GradedGroup, Reward
 
 REWARDS: dict[str, type[Reward]] = {
     "accuracy": Accuracy,
     "format": Format,
+    "length_alp": LengthALP,
+    "length_efficient": LengthEfficient,
     "length_experiment": LengthExperiment,
+    "length_hapo": LengthHAPO,
     "length_kimi": LengthKimi,
+    "length_l1_max": LengthL1Max,
+    "length_overlong": LengthOverlong,
+    "level_bonus": LevelBonus,
     "random": Random,
 }
 
@@ -25,7 +37,8 @@ __all__ = ["REWARDS", "GradedGroup", "Reward", "compose"]
 def compose(rewards: Sequence[Reward], group: GradedGroup) -> dict[str, list[float]]:
     """What each type of part pays each rollout, weighted; the reward is the sum over types.
 
-    A part still in its warm-up pays 0. Raises OutgrowError where a part does not pay one finite number a rollout.
+    A part still in its warm-up, or below its gate, pays 0. Raises OutgrowError where a part does not pay one finite number a
+    rollout.
     """
     paid: dict[str, list[float]] = {}
     for part in rewards:
@@ -35,7 +48,8 @@ def compose(rewards: Sequence[Reward], group: GradedGroup) -> dict[str, list[flo
                 f"reward {part.type!r} paid {prices} for {group.problem.id!r}; it must pay one finite number for each of the "
                 f"{len(group.rollouts)} rollouts"
             )
-        weight = part.weight if group.step > part.warmup_steps else 0.0
+        active = group.step > part.warmup_steps and group.right >= part.min_solve_rate * len(group.rollouts)
+        weight = part.weight if active else 0.0
         so_far = paid.get(part.type, [0.0] * len(prices))
         paid[part.type] = [total + weight * price for total, price in zip(so_far, prices, strict=True)]
     return paid

@@ -11,4 +11,4 @@ class LengthKimi(Reward):
     type: str = "length_kimi"
 
     def pay(self, group: GradedGroup) -> list[float]:
-        return length_rewards([len(r.completion_ids) for r in group.rollouts], [g.right for g in group.graded], offset=0.5)
+        return length_rewards(group.lengths, [g.right for g in group.graded], offset=0.5)

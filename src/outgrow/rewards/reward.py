@@ -3,7 +3,10 @@
 from abc import abstractmethod
 from dataclasses import dataclass
 
+from pydantic import Field
+
 from ..component import Component
+from ..curriculum.evidence import Expected
 from ..problems import Problem
 from ..rollout import Rollout
 from ..verify import Graded
@@ -11,7 +14,10 @@ from ..verify import Graded
 
 @dataclass(frozen=True)
 class GradedGroup:
-    """The rollouts of one problem in one step, with their verdicts. inside_think: the prompt already opened <think>."""
+    """The rollouts of one problem in one step, with their verdicts.
+
+    inside_think: the prompt already opened <think>. expected: what was known of the problem before. max_tokens: longest completion.
+    """
 
     problem: Problem
     rollouts: list[Rollout]
@@ -19,6 +25,13 @@ class GradedGroup:
     step: int
     seed: int
     inside_think: bool
+    expected: Expected
+    max_tokens: int
+
+    @property
+    def lengths(self) -> list[int]:
+        """Completion tokens of each rollout."""
+        return [len(rollout.completion_ids) for rollout in self.rollouts]
 
     @property
     def right(self) -> int:
@@ -26,16 +39,23 @@ class GradedGroup:
         return sum(grade.right for grade in self.graded)
 
     @property
+    def mixed(self) -> bool:
+        """Whether it holds both right rollouts and others."""
+        return 0 < self.right < len(self.rollouts)
+
+    @property
     def mean_length(self) -> float:
         """Mean completion length in tokens."""
-        return sum(len(rollout.completion_ids) for rollout in self.rollouts) / len(self.rollouts)
+        return sum(self.lengths) / len(self.rollouts)
 
 
 class Reward(Component):
-    """One part of a composed reward. weight multiplies what it pays; warm-up holds it at 0 for the first steps."""
+    """One part of a composed reward. weight multiplies what it pays; warm-up holds it at 0 for the first steps, and the gate in
+    groups of which a smaller share than `min_solve_rate` is right (length rules that should not make hard problems harder)."""
 
     weight: float = 1.0
     warmup_steps: int = 0
+    min_solve_rate: float = Field(default=0.0, ge=0, le=1)
 
     @abstractmethod
     def pay(self, group: GradedGroup) -> list[float]:

@@ -1,0 +1,16 @@
+"""Easy, medium and hard: bands of pass rates."""
+
+from typing import Literal
+
+EASY, HARD = 0.8, 0.2  # at least, at most
+
+Band = Literal["easy", "medium", "hard"]
+
+
+def band(pass_rate: float) -> Band:
+    """Which band a pass rate is in.
+
+    >>> band(0.8), band(0.5), band(0.2)
+    ('easy', 'medium', 'hard')
+    """
+    return "easy" if pass_rate >= EASY else "hard" if pass_rate <= HARD else "medium"

@@ -1,0 +1,48 @@
+"""How places are chosen by weight or by rank."""
+
+from collections.abc import Sequence
+
+import numpy as np
+from numpy.random import RandomState
+from numpy.typing import NDArray
+
+Floats = NDArray[np.float64]
+
+
+def highest(keys_N: Floats, count: int) -> list[int]:
+    """The places of the `count` highest keys, the highest first; all where there are not so many."""
+    if count == 0:
+        return []
+    first = max(0, len(keys_N) - count)
+    places = np.argpartition(keys_N, first)[first:] if first else np.arange(len(keys_N))
+    ranked: list[int] = places[np.argsort(-keys_N[places], kind="stable")].tolist()
+    return ranked
+
+
+def weighted(weights_N: Floats, count: int, rng: RandomState) -> list[int]:
+    """A weighted draw without replacement: one place after another with chance ∝ its weight among those left.
+
+    Weights must not be negative; a weight of 0 comes only when nothing else is left.
+    """
+    # Efraimidis & Spirakis (2006): the `count` largest of u^(1/w). The logarithm keeps small weights apart, and 1 − u is never 0.
+    keys_N = np.log1p(-rng.random_sample(len(weights_N)))
+    with np.errstate(divide="ignore"):
+        keys_N /= weights_N
+    return highest(keys_N, count)
+
+
+def whole(share: float, rng: RandomState) -> int:
+    """A whole number whose mean is `share`."""
+    return int(share + rng.random_sample())
+
+
+def spread(groups_N: Sequence[int], rng: RandomState) -> list[int]:
+    """All places in an order that goes round the groups: a random one of each in turn, in random order."""
+    order = rng.permutation(len(groups_N))
+    turn: dict[int, int] = {}
+    keyed = []
+    for place in order.tolist():
+        group = int(groups_N[place])
+        turn[group] = turn.get(group, -1) + 1
+        keyed.append((turn[group], place))
+    return [place for _, place in sorted(keyed, key=lambda pair: pair[0])]

@@ -1,0 +1,174 @@
+"""The ledger as an estimator: a Beta posterior of every problem's pass rate, from visits in the order in which they came."""
+
+from dataclasses import dataclass, field, replace
+
+import numpy as np
+from numpy.typing import NDArray
+
+Ints = NDArray[np.int32]
+Floats = NDArray[np.float64]
+Floats32 = NDArray[np.float32]
+
+
+@dataclass(frozen=True)
+class Visit:
+    """One group of one problem. step 0: a profile taken before training. mean_length, shortest_right: completion tokens (of the
+    shortest right one, None where none was right). truncated: rollouts cut at the limit."""
+
+    step: int
+    problem_id: str
+    n: int
+    right: int
+    mean_length: float
+    shortest_right: int | None = None
+    truncated: int = 0
+
+    @property
+    def pass_rate(self) -> float:
+        """Share of right rollouts."""
+        return self.right / self.n
+
+
+@dataclass
+class StepTotals:
+    """What the visits of a step came to. mixed: groups with both right and wrong rollouts."""
+
+    step: int
+    groups: int = 0
+    mixed: int = 0
+    n: int = 0
+    right: int = 0
+
+
+@dataclass(frozen=True)
+class Expected:
+    """What is known of a problem before a group of it is written: the value of the problem itself and of its level (see
+    Evidence), and the completion tokens of its shortest right answer so far."""
+
+    problem: float = 0.5
+    level: float = 0.5
+    shortest_right: int | None = None
+
+
+@dataclass(frozen=True)
+class _Cell:
+    """A field and a level together. right, n: of its visits, decayed to `step`. met: rollouts so far, not decayed. value: the
+    highest that its rate has been."""
+
+    step: int = 0
+    right: float = 0.0
+    n: float = 0.0
+    met: int = 0
+    value: float = 0.5
+
+
+@dataclass
+class Evidence:
+    """Of every problem (a row) and of every cell (a field and a level together).
+
+    A rollout counts 1 in the step in which it was written and half as much `half_life` steps later, since the policy has moved.
+    A cell's rate is that of its decayed rollouts, with one of each kind to begin with. A problem's posterior is Beta with
+    prior_weight rollouts at its cell's rate, and its own decayed rollouts: untouched for long, it goes back to its cell.
+    Values are the highest that a mean has been, so that forgetting and relearning pays nothing (reward prediction error).
+    """
+
+    half_life: float = 40.0
+    prior_weight: float = 4.0
+    steps: list[StepTotals] = field(default_factory=list)
+
+    def __post_init__(self) -> None:
+        self._rows: dict[str, int] = {}
+        self._cells: dict[tuple[str, int], int] = {}
+        self._of_cell: list[_Cell] = []
+        self.step, self.n, self.right, self.visits, self.streak, self.shortest = (_ints() for _ in range(6))
+        self.right_weight, self.wrong_weight, self.value = (np.zeros(_ROOM, dtype=np.float32) for _ in range(3))
+
+    def row(self, problem_id: str) -> int:
+        """The row of a problem, a new one where it has none."""
+        row = self._rows.setdefault(problem_id, len(self._rows))
+        if row == len(self.n):
+            for name in _COLUMNS:
+                part = getattr(self, name)
+                setattr(self, name, np.append(part, np.zeros_like(part)))
+        return row
+
+    def cell(self, field: str, level: int) -> int:
+        """The number of a cell, a new one where it has none."""
+        cell = self._cells.setdefault((field, level), len(self._cells))
+        if cell == len(self._of_cell):
+            self._of_cell.append(_Cell())
+        return cell
+
+    def clear(self) -> None:
+        """Forget all visits; every problem keeps its row, every cell its number."""
+        for name in _COLUMNS:
+            getattr(self, name)[:] = 0
+        self._of_cell = [_Cell()] * len(self._of_cell)
+        self.steps = []
+
+    def put(self, visit: Visit, cell: int) -> None:
+        """A later visit, of a problem in this cell."""
+        row, step, wrong = self.row(visit.problem_id), visit.step, visit.n - visit.right
+        kept = self.kept(step - self.step[row])
+        self.right_weight[row] = kept * self.right_weight[row] + visit.right
+        self.wrong_weight[row] = kept * self.wrong_weight[row] + wrong
+        self.step[row], self.n[row], self.right[row] = step, visit.n, visit.right
+        self.visits[row] += step > 0
+        sign = 0 if wrong and visit.right else 1 if visit.right else -1
+        self.streak[row] = sign if sign * self.streak[row] <= 0 else self.streak[row] + sign
+        if visit.shortest_right is not None:
+            self.shortest[row] = min(self.shortest[row] or visit.shortest_right, visit.shortest_right)
+        self._put_cell(visit, cell)
+        prior = self.prior_weight * self._rate(self._of_cell[cell], step)
+        mean = (prior + self.right_weight[row]) / (self.prior_weight + self.right_weight[row] + self.wrong_weight[row])
+        self.value[row] = max(self.value[row], mean)
+        if step > 0:
+            self._put_step(visit)
+
+    def _put_cell(self, visit: Visit, cell: int) -> None:
+        old = self._of_cell[cell]
+        kept = self.kept(visit.step - old.step)
+        new = _Cell(visit.step, float(kept * old.right) + visit.right, float(kept * old.n) + visit.n, old.met + visit.n)
+        rate = self._rate(new, visit.step)
+        # A maximum over the first few groups would be that of their noise, and stay.
+        self._of_cell[cell] = replace(new, value=max(old.value, rate) if old.met >= _ENOUGH else rate)
+
+    def _put_step(self, visit: Visit) -> None:
+        if not self.steps or self.steps[-1].step != visit.step:
+            self.steps.append(StepTotals(visit.step))
+        totals = self.steps[-1]
+        totals.groups += 1
+        totals.mixed += 0 < visit.right < visit.n
+        totals.n += visit.n
+        totals.right += visit.right
+
+    def kept(self, elapsed: "float | Ints") -> "Floats":
+        """What a rollout still counts after so many steps."""
+        kept: Floats = np.exp2(-np.asarray(elapsed) / self.half_life)
+        return kept
+
+    def prior(self, step: int) -> Floats:
+        """(C,), each cell's rate at `step`."""
+        return np.array([self._rate(cell, step) for cell in self._of_cell])
+
+    def _rate(self, cell: _Cell, step: int) -> float:
+        kept = self.kept(step - cell.step)
+        return float((1 + kept * cell.right) / (2 + kept * cell.n))
+
+    def expected(self, problem_id: str, cell: int) -> Expected:
+        """Of one problem, in this cell, now."""
+        row, level = self.row(problem_id), self._of_cell[cell].value
+        return Expected(
+            problem=float(self.value[row]) if self.n[row] else level,
+            level=level,
+            shortest_right=int(self.shortest[row]) or None,
+        )
+
+
+_ROOM = 1024
+_ENOUGH = 32  # rollouts of a cell from which on its rate says something
+_COLUMNS = ("step", "n", "right", "visits", "streak", "shortest", "right_weight", "wrong_weight", "value")
+
+
+def _ints() -> Ints:
+    return np.zeros(_ROOM, dtype=np.int32)

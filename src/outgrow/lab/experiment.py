@@ -1,0 +1,108 @@
+"""What an experiment is: a question, a recipe, what all arms change in it, and the arms."""
+
+import hashlib
+import tomllib
+from functools import cached_property
+from pathlib import Path
+from typing import Annotated, Any
+
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, SerializeAsAny, ValidationError, model_validator
+
+from ..component import build, explain
+from ..errors import UsageError, nearest
+from ..recipes import Recipe, dump_recipe, load_recipe
+from .measures import MEASURES, Measure
+
+AnyMeasure = Annotated[SerializeAsAny[Measure], BeforeValidator(lambda value: build(value, MEASURES, "measure"))]
+
+
+class _Strict(BaseModel):
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+
+class Arm(_Strict):
+    """One way to do it. set: recipe lines, as --set takes them."""
+
+    name: str
+    set: tuple[str, ...] = ()
+
+
+class Set(_Strict):
+    """What several arms are run on, where an experiment asks its question of more than one; `arms` names them, all if left out."""
+
+    name: str
+    set: tuple[str, ...] = ()
+    arms: tuple[str, ...] = ()
+
+
+class Experiment(_Strict):
+    """A file of labs/. baseline: the arm that the others are compared with. seeds: 0 .. seeds − 1."""
+
+    name: str
+    title: str
+    question: str
+    recipe: str
+    seeds: int = Field(ge=2)
+    baseline: str
+    set: tuple[str, ...] = ()
+    arms: tuple[Arm, ...] = Field(min_length=2)
+    on: tuple[Set, ...] = (Set(name=""),)
+    measures: tuple[AnyMeasure, ...] = Field(min_length=1)
+
+    @model_validator(mode="after")
+    def _arms_known(self) -> "Experiment":
+        names = [arm.name for arm in self.arms]
+        if len(set(names)) < len(names):
+            raise ValueError("two arms have the same name")
+        for name in (self.baseline, *(arm for one in self.on for arm in one.arms)):
+            if name not in names:
+                raise ValueError(f"no arm called {name!r}{nearest(name, names)}")
+        return self
+
+    def arms_on(self, one: Set) -> list[Arm]:
+        """The arms that are run on a set."""
+        return [arm for arm in self.arms if not one.arms or arm.name in one.arms]
+
+    @cached_property
+    def runs(self) -> "list[Run]":
+        """Every run, one seed after another, so that a part of them is balanced."""
+        return [self._run(seed, one, arm) for seed in range(self.seeds) for one in self.on for arm in self.arms_on(one)]
+
+    def _run(self, seed: int, one: Set, arm: Arm) -> "Run":
+        # One thread: sums depend on how many there are, so results are the same on any number of cores.
+        recipe = load_recipe(self.recipe, [*self.set, *one.set, *arm.set, f"seed={seed}", "run.threads=1"])
+        return Run(on=one.name, arm=arm.name, seed=seed, recipe=recipe)
+
+
+class Run(BaseModel):
+    """One run of an experiment."""
+
+    model_config = ConfigDict(arbitrary_types_allowed=True, frozen=True)
+
+    on: str
+    arm: str
+    seed: int
+    recipe: Any  # a Recipe; pydantic would check it once more
+
+    @property
+    def key(self) -> str:
+        """The digest of the resolved recipe, without the words that change nothing."""
+        recipe: Recipe = self.recipe
+        plain = recipe.model_copy(update={"name": "", "description": "", "expected": ""})
+        return hashlib.sha256(dump_recipe(plain, {}).encode()).hexdigest()[:16]
+
+
+def load_experiment(name: str) -> Experiment:
+    """The experiment in a .toml file, or of that name in the folder labs/. Raises UsageError in one line."""
+    path = Path(name) if name.endswith(".toml") else Path("labs") / f"{name}.toml"
+    try:
+        values = tomllib.loads(path.read_text(encoding="utf-8"))
+    except FileNotFoundError as error:
+        known = sorted(found.stem for found in Path("labs").glob("*.toml"))
+        raise UsageError(f"no experiment {path}{nearest(name, known)}; give a .toml file, or run it beside labs/") from error
+    except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
+        raise UsageError(f"{path}: cannot read this experiment: {error}") from error
+    try:
+        return Experiment.model_validate({"name": path.stem, **values})
+    except ValidationError as error:
+        raise UsageError(f"{path}: {explain(error, Experiment)}") from error

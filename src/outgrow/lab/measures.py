@@ -1,0 +1,167 @@
+"""What is read off a run: one number, and which direction is better."""
+
+import itertools
+from abc import abstractmethod
+from typing import Literal
+
+from pydantic import Field
+
+from ..component import Component
+from .result import Point, Result
+
+
+class Measure(Component):
+    """label: how a table calls it. null: what a comparison is when there is no difference (1 of a ratio, 0 of a difference)."""
+
+    @property
+    @abstractmethod
+    def label(self) -> str:
+        """As a table's heading."""
+
+    @property
+    def compared(self) -> Literal["ratio", "difference"]:
+        """How two arms are compared."""
+        return "difference"
+
+    @property
+    def less_is_better(self) -> bool:
+        """The direction."""
+        return False
+
+    @abstractmethod
+    def of(self, result: Result) -> float | None:
+        """The number; None where this run does not have it."""
+
+
+class RolloutsTo(Measure):
+    """Rollouts written until the validation pass rate (of one level, where said) reaches `target`; all of the run's where it
+    does not, so that ratios are then too close to 1. The curve is smoothed over three looks, and read between them in
+    proportion."""
+
+    type: str = "rollouts_to"
+    target: float = Field(gt=0, lt=1)
+    level: int | None = None
+
+    @property
+    def label(self) -> str:
+        return f"rollouts to {self.target:g}" + (f" at level {self.level}" if self.level is not None else "")
+
+    @property
+    def compared(self) -> Literal["ratio", "difference"]:
+        return "ratio"
+
+    @property
+    def less_is_better(self) -> bool:
+        return True
+
+    def of(self, result: Result) -> float | None:
+        points = _smoothed([(point.rollouts, self._rate(point)) for point in result.curve])
+        if points[0][1] >= self.target:
+            return float(points[0][0])
+        for (before, low), (after, high) in itertools.pairwise(points):
+            if low < self.target <= high:
+                return before + (after - before) * (self.target - low) / (high - low)
+        return float(result.rollouts)
+
+    def _rate(self, point: Point) -> float:
+        return point.pass_rate if self.level is None else point.levels[str(self.level)]
+
+
+class PassRateAt(Measure):
+    """The validation pass rate once so many rollouts are written, read between two looks in proportion."""
+
+    type: str = "pass_rate_at"
+    rollouts: int = Field(ge=1)
+
+    @property
+    def label(self) -> str:
+        return f"pass rate at {self.rollouts:,} rollouts"
+
+    def of(self, result: Result) -> float | None:
+        points = [(point.rollouts, point.pass_rate) for point in result.curve]
+        for (before, low), (after, high) in itertools.pairwise(points):
+            if before <= self.rollouts <= after:
+                return low + (high - low) * (self.rollouts - before) / (after - before)
+        return None
+
+
+class PassAt1(Measure):
+    """pass@1 on the recipe's suite after training."""
+
+    type: str = "pass@1"
+
+    @property
+    def label(self) -> str:
+        return "pass@1 after"
+
+    def of(self, result: Result) -> float | None:
+        return result.after
+
+
+class Tokens(Measure):
+    """Mean completion on the recipe's suite after training."""
+
+    type: str = "tokens"
+
+    @property
+    def label(self) -> str:
+        return "tokens a completion"
+
+    @property
+    def compared(self) -> Literal["ratio", "difference"]:
+        return "ratio"
+
+    @property
+    def less_is_better(self) -> bool:
+        return True
+
+    def of(self, result: Result) -> float | None:
+        return result.tokens
+
+
+class Retention(Measure):
+    """pass@1, after training, of the training problems that were mastered on the way (`samples` each, at most `problems`)."""
+
+    type: str = "retention"
+    problems: int = Field(default=200, ge=1)
+    samples: int = Field(default=4, ge=1)
+
+    @property
+    def label(self) -> str:
+        return "pass@1 of mastered problems after"
+
+    def of(self, result: Result) -> float | None:
+        return result.retention
+
+
+class LaterFailed(Measure):
+    """Share of mastered problems, visited again, that had a wrong answer then."""
+
+    type: str = "later_failed"
+
+    @property
+    def label(self) -> str:
+        return "mastered problems that failed later, of those visited again"
+
+    @property
+    def less_is_better(self) -> bool:
+        return True
+
+    def of(self, result: Result) -> float | None:
+        return result.failed / result.visited_again if result.visited_again else None
+
+
+MEASURES: dict[str, type[Measure]] = {
+    "rollouts_to": RolloutsTo,
+    "pass_rate_at": PassRateAt,
+    "pass@1": PassAt1,
+    "tokens": Tokens,
+    "retention": Retention,
+    "later_failed": LaterFailed,
+}
+
+
+def _smoothed(points: list[tuple[int, float]]) -> list[tuple[int, float]]:
+    rates = [rate for _, rate in points]
+    means = [sum(part) / len(part) for part in (rates[max(0, at - 1) : at + 2] for at in range(len(rates)))]
+    return [(rollouts, mean) for (rollouts, _), mean in zip(points, means, strict=True)]

@@ -1,0 +1,85 @@
+"""The page of an experiment, written from its results alone."""
+
+from collections.abc import Mapping
+from pathlib import Path
+
+from ..runs.files import write_atomic
+from .compare import ArmNumbers, Interval, null_of, numbers, winner
+from .experiment import Experiment, Set
+from .measures import Measure
+from .plot import draw
+from .result import Result
+
+
+def write_page(experiment: Experiment, results: Mapping[str, Result], docs: Path) -> Path:
+    """docs/NAME.md and docs/NAME.svg. Returns the page's path."""
+    page = docs / f"{experiment.name}.md"
+    draw(experiment, results, docs / f"{experiment.name}.svg")
+    write_atomic(page, "\n".join(_lines(experiment, results)).encode())
+    return page
+
+
+def _lines(experiment: Experiment, results: Mapping[str, Result]) -> list[str]:
+    whole, seconds = len(experiment.runs), sum(result.wall_s for result in results.values())
+    lines = [
+        f"# {experiment.title}",
+        "",
+        experiment.question,
+        "",
+        f"Written by `outgrow lab {experiment.name}` from [{experiment.name}.jsonl]({experiment.name}.jsonl), a line a run: "
+        f"{len(results)} of {whole} runs (seeds 0 to {experiment.seeds - 1}), {seconds / 3600:.1f} hours of one core. All rollouts "
+        "count, those of profiles and of screening too. Brackets hold 95% intervals, bootstrapped over seeds; arms are compared "
+        "seed by seed. No correction is made for the number of arms: of twenty that differ in nothing, one is expected outside.",
+        "",
+        f"![validation pass rate by rollouts]({experiment.name}.svg)",
+    ]
+    for one in experiment.on:
+        if one.name:
+            lines += ["", f"## {one.name}"]
+        for measure in experiment.measures:
+            lines += ["", *_measure(experiment, one, measure, results)]
+    lines += ["", "## Arms", "", f"Recipe `{experiment.recipe}`, and in all arms:", "", "```"]
+    lines += [*experiment.set, "```", "", "| arm | lines |", "|---|---|"]
+    lines += [f"| {arm.name} | {', '.join(f'`{line}`' for line in arm.set) or 'none'} |" for arm in experiment.arms]
+    for one in experiment.on:
+        if one.set:
+            lines += ["", f"{one.name}: " + ", ".join(f"`{line}`" for line in one.set)]
+    return [*lines, ""]
+
+
+def _measure(experiment: Experiment, one: Set, measure: Measure, results: Mapping[str, Result]) -> list[str]:
+    rows = numbers(experiment, one, measure, results)
+    compared = f"{'over' if measure.compared == 'ratio' else 'less'} {experiment.baseline}"
+    lines = [f"| arm | n | {measure.label} | {compared} | |", "|---|---|---|---|---|"]
+    lines += [
+        f"| {row.arm} | {row.n} | {_written(row.mean, measure)} | {_written(row.against, measure, True)} | {_said(row, measure)} |"
+        for row in rows
+    ]
+    best = winner(experiment, one, measure, results)
+    told = f"Better than every other arm: **{best}**." if best else "No arm is shown to be better than every other."
+    return [*lines, "", told]
+
+
+def _said(row: ArmNumbers, measure: Measure) -> str:
+    if row.against is None:
+        return ""
+    if not row.against.excludes(null_of(measure)):
+        return "no difference shown"
+    return "better" if (row.against.value < null_of(measure)) == measure.less_is_better else "worse"
+
+
+def _written(interval: Interval | None, measure: Measure, against: bool = False) -> str:
+    if interval is None:
+        return ""
+    ratio = measure.compared == "ratio"
+    form = (
+        ("{:.2f}" if ratio else "{:+.3f}")
+        if against
+        else "{:,.0f}"
+        if ratio and interval.value >= 100
+        else "{:.3g}"
+        if ratio
+        else "{:.3f}"
+    )
+    value, low, high = (form.format(number) for number in (interval.value, interval.low, interval.high))
+    return f"{value} ({low} to {high})"

@@ -1,0 +1,74 @@
+"""The picture of an experiment: validation pass rate by rollouts, an arm a line, its interval over the seeds as a band."""
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from ..errors import UsageError
+from ..evaluate.statistics import bootstrap_ci95
+from ..runs.files import write_atomic
+from .experiment import Experiment, Set
+from .result import Point, Result
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+
+_LOOKS = 24  # places along the axis at which arms are averaged
+
+
+def require_matplotlib() -> None:
+    """Raise UsageError where it is not installed."""
+    try:
+        import matplotlib  # noqa: F401
+    except ImportError as error:
+        raise UsageError('the lab draws with matplotlib; install it with: pip install "outgrow[lab]"') from error
+
+
+def draw(experiment: Experiment, results: Mapping[str, Result], path: Path) -> None:
+    """Write an SVG, the same bytes for the same results."""
+    import io
+
+    import matplotlib
+
+    matplotlib.use("svg")
+    from matplotlib import pyplot
+
+    matplotlib.rcParams["svg.hashsalt"] = experiment.name
+    matplotlib.rcParams["svg.fonttype"] = "none"
+    figure, axes = pyplot.subplots(
+        1, len(experiment.on), figsize=(1.5 + 6.5 * len(experiment.on), 4.2), squeeze=False, layout="constrained"
+    )
+    for at, one in zip(axes[0], experiment.on, strict=True):
+        _draw_set(at, experiment, one, results)
+    sink = io.BytesIO()
+    figure.savefig(sink, format="svg", metadata={"Date": None})
+    pyplot.close(figure)
+    write_atomic(path, sink.getvalue())
+
+
+def _draw_set(axes: "Axes", experiment: Experiment, one: Set, results: Mapping[str, Result]) -> None:
+    for number, arm in enumerate(experiment.arms_on(one)):
+        curves = [
+            results[run.key].curve for run in experiment.runs if (run.on, run.arm) == (one.name, arm.name) and run.key in results
+        ]
+        if not curves:
+            continue
+        last = min(curve[-1].rollouts for curve in curves)
+        places = np.linspace(max(curve[0].rollouts for curve in curves), last, _LOOKS)
+        rates = np.array([_at(curve, places) for curve in curves])
+        bands = np.array([bootstrap_ci95(column.tolist()) for column in rates.T])
+        colour = f"C{number}" if arm.name != experiment.baseline else "0.35"
+        axes.plot(places, rates.mean(axis=0), color=colour, label=arm.name, linewidth=1.6)
+        axes.fill_between(places, bands[:, 0], bands[:, 1], color=colour, alpha=0.13, linewidth=0)
+    axes.set_xlabel("rollouts written")
+    axes.set_ylabel("validation pass rate")
+    axes.set_title(one.name)
+    axes.grid(alpha=0.25)
+    axes.legend(fontsize="small", frameon=False)
+
+
+def _at(curve: list[Point], places: "np.ndarray[tuple[int], np.dtype[np.float64]]") -> list[float]:
+    found: list[float] = np.interp(places, [p.rollouts for p in curve], [p.pass_rate for p in curve]).tolist()
+    return found

@@ -1,0 +1,99 @@
+"""What is kept of a run: one JSON line."""
+
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+from ..curriculum import Ledger
+from ..evaluate import Evaluation
+from ..runs.files import read_lines
+from ..runs.folder import read_recipe
+from .mastery import mastery
+
+
+@dataclass(frozen=True)
+class Point:
+    """A look at the validation problems. rollouts: written until then, a profile's and screening's among them.
+
+    levels: pass rate by level, where there are several.
+    """
+
+    rollouts: int
+    pass_rate: float
+    levels: dict[str, float]
+
+
+@dataclass(frozen=True)
+class Result:
+    """One run. key: see `Run.key`. after: pass@1 on the suite; tokens: mean completion there; by_problem: its pass rates.
+
+    mastered: problems that were all right twice in a row; failed: those of them that had a wrong answer at a later visit.
+    """
+
+    key: str
+    on: str
+    arm: str
+    seed: int
+    curve: list[Point]
+    before: float
+    after: float
+    tokens_before: float
+    tokens: float
+    rollouts: int
+    mastered: int
+    visited_again: int
+    failed: int
+    retention: float | None
+    wall_s: float
+
+    def line(self) -> dict[str, Any]:
+        """As JSON."""
+        return asdict(self)
+
+
+def from_line(row: dict[str, Any]) -> Result:
+    """What `Result.line` made."""
+    return Result(**{**row, "curve": [Point(**point) for point in row["curve"]]})
+
+
+def read_result(path: Path, key: str, on: str, arm: str, seed: int, retention: float | None, wall_s: float) -> Result:
+    """Of a finished run's folder."""
+    recipe, _ = read_recipe(path)
+    before, after = (Evaluation.load(path / "evals" / f"{name}.parquet").summary() for name in ("before", "after"))
+    with Ledger(path / "ledger.sqlite") as ledger:
+        visits = ledger.visits()
+    seen = mastery(visits)
+    written = sum(visit.n for visit in visits if visit.step == 0)
+    curve = []
+    for row in read_lines(path / "metrics.jsonl"):
+        if "validation_pass_rate" in row:
+            levels = {name.removeprefix("validation_level_"): row[name] for name in row if name.startswith("validation_level_")}
+            curve.append(Point(int(written), row["validation_pass_rate"], levels))
+        written += row["rollouts"]
+    if recipe.evaluate.suite == recipe.evaluate.validation:
+        levels = _by_level(after["cells"])
+        curve.append(Point(int(written), after["pass@1"], levels))
+    return Result(
+        key=key,
+        on=on,
+        arm=arm,
+        seed=seed,
+        curve=curve,
+        before=before["pass@1"],
+        after=after["pass@1"],
+        tokens_before=before["length"],
+        tokens=after["length"],
+        rollouts=int(written),
+        mastered=len(seen.mastered),
+        visited_again=len(seen.visited_again),
+        failed=len(seen.failed),
+        retention=retention,
+        wall_s=round(wall_s, 1),
+    )
+
+
+def _by_level(cells: list[dict[str, Any]]) -> dict[str, float]:
+    levels: dict[str, list[float]] = {}
+    for cell in cells:
+        levels.setdefault(str(cell["level"]), []).extend([cell["pass@1"]] * cell["n"])
+    return {level: sum(rates) / len(rates) for level, rates in sorted(levels.items())}

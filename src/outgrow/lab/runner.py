@@ -1,0 +1,98 @@
+"""Running what an experiment still lacks: one process a core, one thread a process, one line a run."""
+
+import multiprocessing
+import os
+import shutil
+from collections.abc import Callable
+from concurrent.futures import FIRST_COMPLETED, Future, ProcessPoolExecutor, wait
+from pathlib import Path
+
+from ..errors import OutgrowError
+from ..runs.files import append_line, read_lines
+from ..runs.interrupt import StopRequested
+from .experiment import Experiment, Run
+from .measures import Retention
+from .result import Result, from_line
+
+
+def results_file(experiment: Experiment, docs: Path) -> Path:
+    """Where its lines are."""
+    return docs / f"{experiment.name}.jsonl"
+
+
+def known_results(experiment: Experiment, docs: Path) -> dict[str, Result]:
+    """Key -> what is known of each run that this experiment, as it stands, asks for."""
+    file = results_file(experiment, docs)
+    try:
+        lines = {row["key"]: from_line(row) for row in read_lines(file)}
+    except (ValueError, TypeError, KeyError) as error:
+        raise OutgrowError(
+            f"{file}: cannot read these results ({error}); restore the file, or remove it to run all again"
+        ) from error
+    return {run.key: lines[run.key] for run in experiment.runs if run.key in lines}
+
+
+def run_experiment(
+    experiment: Experiment,
+    docs: Path,
+    scratch: Path,
+    processes: int,
+    told: Callable[[int, Result | None], None],
+    poll: Callable[[], None],
+) -> dict[str, Result]:
+    """Do the runs that are not known yet and add their lines to docs/NAME.jsonl. Returns all results by key.
+
+    scratch: where the runs' folders are until they are read; one that was stopped goes on there. told: how many runs are done,
+    and the newest. poll may raise: what is running saves itself then. Raises OutgrowError naming the first run that failed,
+    after the others have ended.
+    """
+    docs.mkdir(parents=True, exist_ok=True)
+    known = known_results(experiment, docs)
+    left = [run for run in experiment.runs if run.key not in known]
+    told(len(known), None)
+    retention = next((measure for measure in experiment.measures if isinstance(measure, Retention)), None)
+    failed: list[str] = []
+    with ProcessPoolExecutor(min(processes, max(1, len(left))), mp_context=_forkserver(), initializer=_settle) as pool:
+        waiting: dict[Future[Result], Run] = {pool.submit(_work, scratch / run.key, run, retention): run for run in left}
+        try:
+            while waiting:
+                poll()
+                done, _ = wait(waiting, timeout=0.5, return_when=FIRST_COMPLETED)
+                for future in done:
+                    run = waiting.pop(future)
+                    if (error := future.exception()) is not None:
+                        failed.append(f"{run.arm}, seed {run.seed}: {error}")
+                        continue
+                    known[run.key] = result = future.result()
+                    append_line(results_file(experiment, docs), result.line())
+                    shutil.rmtree(scratch / run.key, ignore_errors=True)
+                    told(len(known), result)
+        except BaseException:
+            pool.shutdown(wait=False, cancel_futures=True)
+            for process in multiprocessing.active_children():
+                process.terminate()  # SIGTERM: a run saves itself
+            raise
+    if failed:
+        raise OutgrowError(f"{experiment.name}: {len(failed)} of {len(left)} runs failed; {failed[0]}")
+    return known
+
+
+def _forkserver() -> multiprocessing.context.BaseContext:
+    context = multiprocessing.get_context("forkserver")
+    context.set_forkserver_preload(["outgrow.lab.work", "transformers.models.llama.modeling_llama"])
+    return context
+
+
+def _settle() -> None:
+    """One thread everywhere, before torch makes any."""
+    os.environ["OMP_NUM_THREADS"] = "1"
+
+
+def _work(path: Path, run: Run, retention: Retention | None) -> Result:
+    from .work import work
+
+    path.parent.mkdir(parents=True, exist_ok=True)
+    try:
+        return work(path, run.recipe, run.key, run.on, run.arm, retention)
+    except StopRequested as stop:  # which does not survive the way to another process
+        raise OutgrowError(f"stopped by {stop}, and saved") from None
