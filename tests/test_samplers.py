@@ -107,12 +107,12 @@ def test_adarft_moves_its_target_by_what_the_steps_brought(ledger):
 def test_frontier_prefers_what_teaches_and_explores_all_cells(ledger):
     problems = made(ledger, [0] * 100, level=1) + made(ledger, [4] * 100, level=2) + made(ledger, [7] * 100, level=3)
     known = ledger.known(problems)
-    met = counts(Frontier(), known, 2, 20, draws=100)
+    met = counts(Frontier(explore=0.15, sharpness=4), known, 2, 20, draws=100)
     by_level = [sum(met[place] for place in range(start, start + 100)) for start in (0, 100, 200)]
     assert by_level[1] > 0.6 * met.total()
     # The exploring 15% go round the three levels.
     assert by_level[0] / met.total() == pytest.approx(0.05, abs=0.02)
-    alone = counts(Frontier(explore=0.0), known, 2, 20, draws=100)
+    alone = counts(Frontier(explore=0, sharpness=4), known, 2, 20, draws=100)
     assert sum(alone[place] for place in range(100)) < 0.02 * alone.total()
 
 

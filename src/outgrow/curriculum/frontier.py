@@ -27,11 +27,11 @@ class Frontier(Sampler):
     """
 
     type: str = "frontier"
-    explore: float = Field(default=0.15, ge=0, le=1)
+    explore: float = Field(default=0.05, ge=0, le=1)
     review: float = Field(default=0.02, ge=0, le=1)
     retire_after: int = Field(default=2, ge=1)
     spacing: int = Field(default=10, ge=1, description="steps")
-    sharpness: float = Field(default=4.0, gt=0)
+    sharpness: float = Field(default=1.5, gt=0)
 
     def pick(self, ask: Ask, known: Known) -> Sequence[int]:
         rng = numpy_random(ask.seed, self.type, ask.step)

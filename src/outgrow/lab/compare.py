@@ -22,6 +22,10 @@ class Interval:
         return self.low > null or self.high < null
 
 
+# A bootstrap over fewer seeds than this is too narrow to be compared by.
+_FEWEST_SEEDS = 6
+
+
 @dataclass(frozen=True)
 class ArmNumbers:
     """One measure of one arm. mean: over its seeds. against: the baseline, paired over the seeds that both have; None where there
@@ -81,7 +85,7 @@ def _values(experiment: Experiment, one: Set, measure: Measure, results: Mapping
 
 def _paired(values: Mapping[int, float], baseline: Mapping[int, float], measure: Measure) -> Interval | None:
     seeds: Sequence[int] = sorted(values.keys() & baseline.keys())
-    if len(seeds) < 2:
+    if len(seeds) < _FEWEST_SEEDS:
         return None
     ours, theirs = [values[seed] for seed in seeds], [baseline[seed] for seed in seeds]
     if measure.compared == "ratio" and min(theirs) <= 0:

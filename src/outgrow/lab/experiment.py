@@ -36,13 +36,15 @@ class Set(_Strict):
 
 
 class Experiment(_Strict):
-    """A file of labs/. baseline: the arm that the others are compared with. seeds: 0 .. seeds − 1."""
+    """A file of labs/. baseline: the arm that the others are compared with. Its seeds are first_seed and those
+    after it, `seeds` in all: settings are chosen at other ones than those that are reported."""
 
     name: str
     title: str
     question: str
     recipe: str
     seeds: int = Field(ge=2)
+    first_seed: int = Field(default=0, ge=0)
     baseline: str
     set: tuple[str, ...] = ()
     arms: tuple[Arm, ...] = Field(min_length=2)
@@ -63,10 +65,15 @@ class Experiment(_Strict):
         """The arms that are run on a set."""
         return [arm for arm in self.arms if not one.arms or arm.name in one.arms]
 
+    @property
+    def all_seeds(self) -> range:
+        """The seeds of every arm."""
+        return range(self.first_seed, self.first_seed + self.seeds)
+
     @cached_property
     def runs(self) -> "list[Run]":
         """Every run, one seed after another, so that a part of them is balanced."""
-        return [self._run(seed, one, arm) for seed in range(self.seeds) for one in self.on for arm in self.arms_on(one)]
+        return [self._run(seed, one, arm) for seed in self.all_seeds for one in self.on for arm in self.arms_on(one)]
 
     def _run(self, seed: int, one: Set, arm: Arm) -> "Run":
         # One thread: sums depend on how many there are, so results are the same on any number of cores.

@@ -27,7 +27,7 @@ def _lines(experiment: Experiment, results: Mapping[str, Result]) -> list[str]:
         experiment.question,
         "",
         f"Written by `outgrow lab {experiment.name}` from [{experiment.name}.jsonl]({experiment.name}.jsonl), a line a run: "
-        f"{len(results)} of {whole} runs (seeds 0 to {experiment.seeds - 1}), {seconds / 3600:.1f} hours of one core. All rollouts "
+        f"{len(results)} of {whole} runs (seeds {experiment.all_seeds[0]} to {experiment.all_seeds[-1]}), {seconds / 3600:.1f} hours of one core. All rollouts "
         "count, those of profiles and of screening too. Brackets hold 95% intervals, bootstrapped over seeds; arms are compared "
         "seed by seed. No correction is made for the number of arms: of twenty that differ in nothing, one is expected outside.",
         "",
@@ -62,7 +62,7 @@ def _measure(experiment: Experiment, one: Set, measure: Measure, results: Mappin
 
 def _said(row: ArmNumbers, measure: Measure) -> str:
     if row.against is None:
-        return ""
+        return ""  # the baseline itself, or too few seeds
     if not row.against.excludes(null_of(measure)):
         return "no difference shown"
     return "better" if (row.against.value < null_of(measure)) == measure.less_is_better else "worse"

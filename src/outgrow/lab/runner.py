@@ -77,6 +77,10 @@ def run_experiment(
     return known
 
 
+# Of a worker: that a signal has come, so that it takes no other run from the queue.
+_stopped = False
+
+
 def _forkserver() -> multiprocessing.context.BaseContext:
     context = multiprocessing.get_context("forkserver")
     context.set_forkserver_preload(["outgrow.lab.work", "transformers.models.llama.modeling_llama"])
@@ -91,8 +95,12 @@ def _settle() -> None:
 def _work(path: Path, run: Run, retention: Retention | None) -> Result:
     from .work import work
 
+    global _stopped
+    if _stopped:
+        raise OutgrowError("not begun")
     path.parent.mkdir(parents=True, exist_ok=True)
     try:
         return work(path, run.recipe, run.key, run.on, run.arm, retention)
     except StopRequested as stop:  # which does not survive the way to another process
+        _stopped = True
         raise OutgrowError(f"stopped by {stop}, and saved") from None
