@@ -9,6 +9,7 @@ from scipy import stats
 
 from outgrow.errors import OutgrowError, UsageError
 from outgrow.evaluate import Evaluation, paired_delta, suite
+from outgrow.evaluate.calibration import brier, spearman, staleness_of
 from outgrow.evaluate.sample import Sample, sample_problems
 from outgrow.evaluate.statistics import bootstrap_ci95, pass_at_k
 from outgrow.policy import Sampling
@@ -187,3 +188,14 @@ def test_samples_are_graded_and_do_not_depend_on_the_problems_beside_them(shippe
         Local(shipped, engine), verifier, problems[:4], 2, sampling.model_copy(update={"temperature": 0.0}), seed=4
     )
     assert [s.index for s in greedy] == [-1] * 4
+
+
+def test_calibration_figures_are_scipys_and_by_hand():
+    estimates, rates = np.array([0.1, 0.5, 0.5, 0.9, 0.2]), np.array([0.0, 0.25, 1.0, 1.0, 0.25])
+    assert brier(estimates, rates) == pytest.approx((0.01 + 0.0625 + 0.25 + 0.01 + 0.0025) / 5)
+    assert spearman(estimates, rates) == pytest.approx(stats.spearmanr(estimates, rates).statistic)
+    assert spearman(np.array([0.5, 0.5]), np.array([0.1, 0.2])) is None
+    assert staleness_of(10) == "at most 10 steps ago"
+    assert staleness_of(11) == "at most 40 steps ago"
+    assert staleness_of(41) == "earlier"
+    assert staleness_of(None) == "never"

@@ -146,7 +146,11 @@ def test_a_run_begins_with_its_profile_once(tmp_path, monkeypatch):
     assert '"profile"' in page
     told = CliRunner().invoke(app, ["calibration", "run", "--samples", "4", "--problems", "5"])
     assert told.exit_code == 0, told.output
-    assert "all" in told.output
+    rows = json.loads((tmp_path / "run" / "evals" / "calibration.json").read_text())
+    assert rows[-1]["staleness"] == "all"
+    assert rows[-1]["n"] == sum(row["n"] for row in rows[:-1])
+    assert "estimates are</h3>" not in page
+    assert "estimates are</h3>" in write_report(tmp_path / "run").read_text()
 
 
 def test_a_profile_of_other_problems_is_refused(problems, tmp_path, monkeypatch, capsys):

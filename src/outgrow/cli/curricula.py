@@ -100,10 +100,14 @@ def calibration(
     seed: Annotated[int, typer.Option("--seed")] = 0,
 ) -> None:
     """Compare the ledger's estimates of pass rates with fresh samples of the policy, by how long ago a problem was visited."""
+    from dataclasses import asdict
+
     from ..learn.calibrate import calibrate
+    from ..runs.files import write_json
 
     with console.status(f"{samples} fresh samples a problem"):
         rows = calibrate(run, problems, samples, seed, note)
+    write_json(run / "evals" / "calibration.json", [asdict(row) for row in rows])
     table = Table(title=f"estimates against {samples} fresh samples a problem")
     for heading in ("last visited", "problems", "Brier score", "of the last visit", "of the level", "rank correlation"):
         table.add_column(heading, justify="left" if heading == "last visited" else "right")

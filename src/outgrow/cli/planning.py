@@ -102,7 +102,9 @@ def _assumptions(recipe: "RLRecipe", plan: "Plan", market: "Market") -> list[str
     reference = "a second copy of the weights" if work.adapter is None else "the model with its adapters off"
     bandwidth = _range([gpu.bandwidth_efficiency for gpu in market.gpu])
     rate = _range([gpu.rate_efficiency for gpu in market.gpu])
+    refill = recipe.curriculum.refill
     return [
+        *([f"the first draw of every step alone; curriculum.refill may draw {refill} times more"] if refill else []),
         f"prompts of {work.prompt} tokens; completions of {assumed.completion_share:.0%} of sampling.max_tokens on average, "
         "of which some always runs to the limit",
         f"the native engine, {work.decoded} rollouts at a time, from its own copy of the weights, at {bandwidth} of the bandwidth",

@@ -20,15 +20,16 @@ def write_page(experiment: Experiment, results: Mapping[str, Result], docs: Path
 
 
 def _lines(experiment: Experiment, results: Mapping[str, Result]) -> list[str]:
-    whole, seconds = len(experiment.runs), sum(result.wall_s for result in results.values())
+    whole, hours = len(experiment.runs), sum(result.wall_s for result in results.values()) / 3600
+    seeds = f"seeds {experiment.all_seeds[0]} to {experiment.all_seeds[-1]}"
     lines = [
         f"# {experiment.title}",
         "",
         experiment.question,
         "",
         f"Written by `outgrow lab {experiment.name}` from [{experiment.name}.jsonl]({experiment.name}.jsonl), a line a run: "
-        f"{len(results)} of {whole} runs (seeds {experiment.all_seeds[0]} to {experiment.all_seeds[-1]}), {seconds / 3600:.1f} hours of one core. All rollouts "
-        "count, those of profiles and of screening too. Brackets hold 95% intervals, bootstrapped over seeds; arms are compared "
+        f"{len(results)} of {whole} runs ({seeds}), {hours:.1f} hours of one core. All rollouts count, those "
+        "of profiles and of screening too. Brackets hold 95% intervals, bootstrapped over seeds; arms are compared "
         "seed by seed. No correction is made for the number of arms: of twenty that differ in nothing, one is expected outside.",
         "",
         f"![validation pass rate by rollouts]({experiment.name}.svg)",

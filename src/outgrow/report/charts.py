@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 from ..recipes import SFTRecipe
-from .curves import BUCKETS, bucket_counts, figure_keys, series, smoothing_width, windows
+from .curves import BUCKETS, bucket_counts, figure_keys, series, smoothing_width, visit_windows
 from .data import RunData
 from .figures import Figure, curves, interval_point, stacked_seconds, stacked_shares
 from .outcome import Comparison
@@ -172,14 +172,10 @@ def histogram_chart(data: RunData) -> Chart | None:
     """How the pass rates of visited problems shift over the run."""
     if not data.visits:
         return None
-    last = max(visit.step for visit in data.visits)
-    spans = windows(last, _HISTOGRAM_WINDOWS) if last else []
-    labels = [span_label(span) for span in spans]
-    if data.visits[0].step == 0:
-        spans, labels = [range(1), *spans], ["profile", *labels]
+    spans = visit_windows(data.visits, _HISTOGRAM_WINDOWS)
     caption = (
         "A visit is one group of rollouts of one problem. Groups that are all wrong or all right say nothing about which "
         "answer is better; what lies between is what a policy learns from."
     )
-    figure = stacked_shares(labels, BUCKETS, bucket_counts(data.visits, spans))
+    figure = stacked_shares([span_label(span) for span in spans], BUCKETS, bucket_counts(data.visits, spans))
     return Chart("Shares by pass rate", caption, figure, wide=True)

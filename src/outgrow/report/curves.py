@@ -73,6 +73,13 @@ def bucket(right: int, n: int) -> int:
     return 5 if right == n else -(-4 * right // n)
 
 
+def visit_windows(visits: Iterable[Visit], count: int) -> list[range]:
+    """Windows over the steps of these visits, with step 0 (a profile) by itself before them, where it has any."""
+    steps = {visit.step for visit in visits}
+    spans = windows(max(steps), count) if steps - {0} else []
+    return [range(1), *spans] if 0 in steps else spans
+
+
 def bucket_counts(visits: Iterable[Visit], spans: Sequence[range]) -> list[list[int]]:
     """For each window of steps, the number of visits in each bucket."""
     counts = [[0] * len(BUCKETS) for _ in spans]

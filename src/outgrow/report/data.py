@@ -1,5 +1,6 @@
 """A run's folder read into plain values, as far as it is there: a run may be unfinished, and is then shown as it stands."""
 
+import json
 import sqlite3
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -10,6 +11,7 @@ from ..curriculum import Visit
 from ..curriculum.ledger import READ_VISITS
 from ..errors import OutgrowError
 from ..evaluate import Evaluation
+from ..evaluate.calibration import Calibration
 from ..recipes import Recipe
 from ..runs.files import read_lines
 from ..runs.folder import read_recipe
@@ -30,6 +32,7 @@ class RunData:
     known_problems: int
     before: Evaluation | None
     after: Evaluation | None
+    calibration: list[Calibration]
 
     @property
     def steps_done(self) -> int:
@@ -61,6 +64,7 @@ def read_run(run: Path) -> RunData:
         known_problems=known_problems,
         before=_read_evaluation(run / "evals" / "before.parquet"),
         after=_read_evaluation(run / "evals" / "after.parquet"),
+        calibration=_read_calibration(run / "evals" / "calibration.json"),
     )
 
 
@@ -73,6 +77,15 @@ def _read_rows(path: Path) -> list[dict[str, float]]:
 
 def _read_evaluation(path: Path) -> Evaluation | None:
     return Evaluation.load(path) if path.exists() else None
+
+
+def _read_calibration(path: Path) -> list[Calibration]:
+    try:
+        return [Calibration(**row) for row in json.loads(path.read_text())] if path.exists() else []
+    except (OSError, ValueError, TypeError) as error:
+        raise OutgrowError(
+            f"{path}: cannot read this calibration ({error}); write it again with: outgrow calibration RUN"
+        ) from error
 
 
 def _read_ledger(path: Path) -> tuple[int, list[Visit]]:

@@ -60,6 +60,7 @@ def render(data: RunData) -> str:
         curve_table=tables.curve_table(data),
         histogram=histogram_chart(data),
         histogram_table=tables.histogram_table(data),
+        calibration_table=tables.calibration_table(data),
         seconds=seconds_chart(data),
         time_table=tables.time_table(data),
         facts=tables.facts(data),

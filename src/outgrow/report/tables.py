@@ -5,7 +5,7 @@ from dataclasses import dataclass
 
 from . import words
 from .charts import is_share
-from .curves import BUCKETS, bucket_counts, figure_keys, window_means, windows
+from .curves import BUCKETS, bucket_counts, figure_keys, visit_windows, window_means, windows
 from .data import RunData
 from .outcome import Comparison, Estimate, Grid
 
@@ -184,12 +184,26 @@ def curve_table(data: RunData) -> Table:
 
 def histogram_table(data: RunData) -> Table:
     """The pass-rate histogram as numbers."""
-    spans = windows(max((visit.step for visit in data.visits), default=0), _TABLE_WINDOWS)
+    spans = visit_windows(data.visits, _TABLE_WINDOWS)
     rows = []
     for span, counts in zip(spans, bucket_counts(data.visits, spans), strict=True):
         total = sum(counts)
         rows.append([words.span_label(span), f"{total:,}", *(f"{count / total:.0%}" if total else "" for count in counts)])
     return Table(["steps", "visits", *BUCKETS], rows)
+
+
+def calibration_table(data: RunData) -> Table:
+    """How far the ledger's estimates were from fresh samples."""
+    columns = ["last visited", "problems", "the ledger", "the last visit", "the level", "rank correlation"]
+    rows = [
+        [row.staleness, str(row.n), *map(_error, (row.brier, row.brier_last, row.brier_level, row.rank_correlation))]
+        for row in data.calibration
+    ]
+    return Table(columns, rows)
+
+
+def _error(value: float | None) -> str:
+    return "" if value is None else f"{value:.4f}"
 
 
 def time_table(data: RunData) -> Table:

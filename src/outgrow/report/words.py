@@ -100,9 +100,11 @@ def cost(seconds: float, dollars_per_hour: float) -> str:
 
 def span_label(steps: range) -> str:
     """
-    >>> span_label(range(1, 6)), span_label(range(7, 8))
-    ('1–5', '7')
+    >>> span_label(range(1, 6)), span_label(range(7, 8)), span_label(range(1))
+    ('1–5', '7', 'profile')
     """
+    if steps == range(1):
+        return "profile"
     return f"{steps[0]}–{steps[-1]}" if len(steps) > 1 else str(steps[0])
 
 
