@@ -22,6 +22,7 @@ class Engine:
 
     def generate(self, prompts, n, sampling, seeds, poll):
         poll()
+        assert prompts, "an engine is never asked for nothing"
         self.calls.append((len(prompts), n))
         assert len(set(seeds)) == len(seeds)
         return [[Rollout(prompt, [index, seed], [0.0, 0.0], True, f"{prompt[0]} {index}") for index in range(n)]

@@ -140,7 +140,7 @@ def lab(
         cores = processes or len(os.sched_getaffinity(0))
         with counting(f"{asked.name}, {cores} at a time", len(asked.runs)) as progress, Interrupt() as interrupt:
             try:
-                results = run_experiment(asked, docs, Path("runs/lab"), cores, lambda done, _: progress(done), interrupt.poll)
+                results = run_experiment(asked, docs, Path("runs/lab"), cores, progress, note, interrupt.poll)
             except StopRequested as stop:
                 errors.print(f"stopped by {stop}, what is done is kept; the same command goes on with it", markup=False)
                 raise typer.Exit(stop.exit_code) from stop

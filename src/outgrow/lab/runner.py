@@ -37,21 +37,22 @@ def run_experiment(
     docs: Path,
     scratch: Path,
     processes: int,
-    told: Callable[[int, Result | None], None],
+    told: Callable[[int], None],
+    warn: Callable[[str], None],
     poll: Callable[[], None],
 ) -> dict[str, Result]:
     """Do the runs that are not known yet and add their lines to docs/NAME.jsonl. Returns all results by key.
 
-    scratch: where the runs' folders are until they are read; one that was stopped goes on there. told: how many runs are done,
-    and the newest. poll may raise: what is running saves itself then. Raises OutgrowError naming the first run that failed,
-    after the others have ended.
+    scratch: where the runs' folders are until they are read; one that was stopped goes on there. told: how many runs are done.
+    warn: which run failed, and why. poll may raise: what is running saves itself then. Raises OutgrowError after the last run
+    where some failed.
     """
     docs.mkdir(parents=True, exist_ok=True)
     known = known_results(experiment, docs)
     left = [run for run in experiment.runs if run.key not in known]
-    told(len(known), None)
+    told(len(known))
     retention = next((measure for measure in experiment.measures if isinstance(measure, Retention)), None)
-    failed: list[str] = []
+    failed = 0
     with ProcessPoolExecutor(min(processes, max(1, len(left))), mp_context=_forkserver(), initializer=_settle) as pool:
         waiting: dict[Future[Result], Run] = {pool.submit(_work, scratch / run.key, run, retention): run for run in left}
         try:
@@ -61,19 +62,20 @@ def run_experiment(
                 for future in done:
                     run = waiting.pop(future)
                     if (error := future.exception()) is not None:
-                        failed.append(f"{run.arm}, seed {run.seed}: {error}")
+                        failed += 1
+                        warn(f"{run.arm}, seed {run.seed} failed: {type(error).__name__}: {error}")
                         continue
                     known[run.key] = result = future.result()
                     append_line(results_file(experiment, docs), result.line())
                     shutil.rmtree(scratch / run.key, ignore_errors=True)
-                    told(len(known), result)
+                    told(len(known))
         except BaseException:
             pool.shutdown(wait=False, cancel_futures=True)
             for process in multiprocessing.active_children():
                 process.terminate()  # SIGTERM: a run saves itself
             raise
     if failed:
-        raise OutgrowError(f"{experiment.name}: {len(failed)} of {len(left)} runs failed; {failed[0]}")
+        raise OutgrowError(f"{experiment.name}: {failed} of {len(left)} runs failed; the same command tries them again")
     return known
 
 

@@ -65,6 +65,8 @@ class Collector:
         return [_joined(group, next(rest)) if group.mixed else group for group in first]
 
     def _write(self, step: int, purpose: str, problems: Sequence[Problem], n: int, poll: Poll, lap: Lap) -> list[GradedGroup]:
+        if not problems:  # screening may leave none
+            return []
         recipe, policy = self.recipe, self.policy
         groups_rollouts = self.engine.generate(
             [policy.prompt_ids(problem.question) for problem in problems],
