@@ -112,19 +112,29 @@ def test_advantages_of_a_group_sum_to_nothing(row):
 
 
 def test_reward_prediction_error_by_hand():
-    """V = 0.25 · 0.8 + 0.75 · 0.4 = 0.5, and 0; δ = ½ −½ and 1 0, mean ¼, squares of their distances 5/4 over 3."""
+    """V = 0.25 · 0.8 + 0.75 · 0.4 = 0.5, and 0; δ = ½ −½ and 1 0, squares ¼ ¼ 1 0 with mean 3/8."""
     rows = weigh(RewardPredictionError(kappa=0.25, epsilon=0), [1, 0], [1, 0], expected=values((0.8, 0.4), (0, 0)))
-    deviation = math.sqrt(5 / 12)
-    assert rows[0] == pytest.approx([0.25 / deviation, -0.75 / deviation])
-    assert rows[1] == pytest.approx([0.75 / deviation, -0.25 / deviation])
+    scale = math.sqrt(3 / 8)
+    assert rows[0] == pytest.approx([0.5 / scale, -0.5 / scale])
+    assert rows[1] == pytest.approx([1 / scale, 0])
 
 
 def test_a_group_below_its_value_throughout_is_capped_and_others_are_not():
-    """V = 1 everywhere: δ = −1 −1 is held at −0.3 −0.3; 0 −1 is left. Mean −0.4, squares 0.01 0.01 0.16 0.36 over 3."""
+    """V = 1 everywhere: δ = −1 −1 is held at −0.3 −0.3; 0 −1 is left. Squares 0.09 0.09 0 1 with mean 0.295."""
     rows = weigh(RewardPredictionError(cap=0.3, epsilon=0), [0, 0], [1, 0], expected=values((1, 1), (1, 1)))
-    deviation = math.sqrt(0.54 / 3)
-    assert rows[0] == pytest.approx([0.1 / deviation] * 2)
-    assert rows[1] == pytest.approx([0.4 / deviation, -0.6 / deviation])
+    scale = math.sqrt(0.295)
+    assert rows[0] == pytest.approx([-0.3 / scale] * 2)
+    assert rows[1] == pytest.approx([0, -1 / scale])
+
+
+@given(
+    rights=st.lists(st.lists(st.integers(0, 1), min_size=4, max_size=4), min_size=1, max_size=6),
+    level=st.lists(st.floats(0, 1), min_size=6, max_size=6),
+)
+def test_right_never_costs_and_wrong_never_pays(rights, level):
+    rows = weigh(RewardPredictionError(), *rights, expected=values(*((value, value) for value in level[: len(rights)])))
+    for right, row in zip(rights, rows, strict=True):
+        assert all(weight >= 0 if good else weight <= 0 for good, weight in zip(right, row, strict=True))
 
 
 def test_the_same_level_solved_again_earns_less_and_a_harder_one_more():
@@ -163,11 +173,13 @@ def test_a_raw_bonus_for_hard_levels_is_cancelled_by_the_group_and_ours_is_not()
     assert ours[0][0] - ours[3][0] > 0.3
 
 
-def test_difficulty_weights_keep_their_mean_and_lead_grpos_sign():
-    """GRPO-LEAD's w(ρ) = 0.4 + 1.1/(1 + e^{10(ρ − 0.75)}), at ρ = 0.75 and 0: 0.95 and 1.4994."""
+def test_difficulty_pays_more_for_hard_success_and_costs_more_for_easy_failure():
+    """w(ρ) = 0.4 + 1.1/(1 + e^{10(ρ − 0.75)}): w(0.75) = 0.95, w(0.25) and w(1 − 0.75) alike, w(1 − 0.25) = 0.95."""
     rows = [[1, 0, 0], [1, 1, 0]]
-    expected = values((0.75, 0), (0, 0))
-    low, high = 0.95, 0.4 + 1.1 / (1 + math.exp(-7.5))
+    expected = values((0.75, 0), (0.25, 0))
+    middling, high = 0.95, 0.4 + 1.1 / (1 + math.exp(-5))
+    weights = [[middling, high, high], [high, high, middling]]
+    mean = sum(map(sum, weights)) / 6
     plain = weigh(GRPO(), *rows)
-    for row, base, weight in zip(weigh(Difficulty(), *rows, expected=expected), plain, (low, high), strict=True):
-        assert row == pytest.approx([a * weight / ((low + high) / 2) for a in base])
+    for row, base, weight in zip(weigh(Difficulty(), *rows, expected=expected), plain, weights, strict=True):
+        assert row == pytest.approx([a * w / mean for a, w in zip(base, weight, strict=True)])

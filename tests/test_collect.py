@@ -118,11 +118,9 @@ def test_screening_ends_what_a_few_rollouts_find_even(collected):
     assert not set(letters_of(screened)) & MIXED
     assert all(len(group.rollouts) == len(group.graded) == 6 for group in whole)
     assert all(len(group.rollouts) == 2 for group in screened)
-    if whole:
-        assert calls[1:] == [(len(whole), 4)]
-        # The rollouts of the rest are other ones: their seeds differ from those of the screening.
-        seeds = {rollout.completion_ids[1] for rollout in whole[0].rollouts}
-        assert len(seeds) == 2
+    assert calls[1:] == [(len(whole), 4)]
+    # The rollouts of the rest are other ones: their seeds differ from those of the screening.
+    assert len({rollout.completion_ids[1] for rollout in whole[0].rollouts}) == 2
     total = sum(n * asked for asked, n in calls)
     assert sum(visit_of(group).n for group in (*whole, *screened)) == total
 
@@ -132,3 +130,10 @@ def test_screening_and_refill_together_fill_the_batch(collected):
     assert len(whole) == 3
     assert set(letters_of(whole)) <= MIXED
     assert sum(n * asked for asked, n in calls) == 6 * 3 + 2 * len(screened)
+
+
+def test_where_screening_leaves_nothing_nothing_more_is_written(collected):
+    whole, screened, calls = collected({"screen": 2, "refill": 3}, letters="abcefgijkl", problems=2)
+    assert whole == []
+    assert calls == [(2, 2)] * 4
+    assert len(screened) == 8

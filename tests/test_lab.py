@@ -3,15 +3,20 @@
 import json
 import math
 import random
+import signal
+import subprocess
+import sys
+import time
 
+import numpy as np
 import pytest
 from scipy import stats
 from typer.testing import CliRunner
 
 from outgrow.cli.app import app
 from outgrow.curriculum import Visit
-from outgrow.errors import UsageError
-from outgrow.evaluate.statistics import paired_ci95
+from outgrow.errors import OutgrowError, UsageError
+from outgrow.evaluate.statistics import paired_ci95, seeds_ci95, student_975
 from outgrow.lab import load_experiment
 from outgrow.lab.compare import numbers, winner
 from outgrow.lab.mastery import mastery
@@ -53,7 +58,8 @@ def experiment(tmp_path, monkeypatch):
 def result(key="k", arm="uniform", seed=0, curve=((0, 0.2), (100, 0.4), (200, 0.6), (300, 0.8)), **changes):
     values = {
         "key": key, "on": "", "arm": arm, "seed": seed, "before": 0.2, "after": 0.8, "tokens_before": 30.0, "tokens": 20.0,
-        "rollouts": 300, "mastered": 4, "visited_again": 2, "failed": 1, "retention": None, "wall_s": 60.0,
+        "rollouts": 300, "mastered": 4, "visited_again": 2, "failed": 1, "retention": None, "lost": None,
+        "wall_s": 9.0, "code": "c",
     }  # fmt: skip
     return Result(curve=[Point(rollouts, rate, {"1": rate / 2}) for rollouts, rate in curve], **{**values, **changes})
 
@@ -64,6 +70,7 @@ def test_rollouts_to_a_target_are_read_between_two_looks():
     assert RolloutsTo(target=0.65).of(result()) == pytest.approx(250)
     assert RolloutsTo(target=0.25).of(result()) == 0
     assert RolloutsTo(target=0.75).of(result()) == 300, "never reached: all that were written"
+    assert [RolloutsTo(target=target).reached(result()) for target in (0.25, 0.65, 0.75)] == [True, True, False]
     assert RolloutsTo(target=0.25, level=1).of(result()) == pytest.approx(150)
 
 
@@ -93,22 +100,29 @@ def test_mastered_is_twice_all_right_and_failing_later_counts_once():
     assert LaterFailed().of(result(visited_again=0, failed=0)) is None
 
 
-def test_paired_intervals_are_scipys():
-    rng = random.Random(0)
-    theirs = [100 + 20 * rng.gauss(0, 1) for _ in range(12)]
-    ours = [0.7 * value + 5 * rng.gauss(0, 1) for value in theirs]
-    for ratio in (True, False):
-        value, low, high = paired_ci95(ours, theirs, ratio)
+def test_students_t_is_scipys():
+    for degrees in (4, 5, 11, 40, 1000):
+        assert student_975(degrees) == pytest.approx(stats.t.ppf(0.975, degrees), abs=0.01)
 
-        def statistic(one, other, axis, ratio=ratio):
-            return one.mean(axis) / other.mean(axis) if ratio else one.mean(axis) - other.mean(axis)
 
-        found = stats.bootstrap((ours, theirs), statistic, paired=True, vectorized=True, method="percentile", n_resamples=9999)
-        width = high - low
-        assert low == pytest.approx(found.confidence_interval.low, abs=0.06 * width)
-        assert high == pytest.approx(found.confidence_interval.high, abs=0.06 * width)
-        assert low < value < high
-    assert paired_ci95(theirs, theirs, True) == (1, 1, 1)
+@pytest.mark.parametrize("n", [6, 12])
+@pytest.mark.parametrize("ratio", [True, False])
+def test_intervals_over_few_seeds_cover_the_truth(n, ratio):
+    """Of 1,500 experiments with a true effect of 0.8, or −20: 95%, within what a percentile bootstrap of skewed ratios allows."""
+    rng = np.random.default_rng(n)
+    base = 100 + 15 * rng.standard_normal((1500, n))
+    ours = 0.8 * base + 8 * rng.standard_normal((1500, n)) if ratio else base - 20 + 8 * rng.standard_normal((1500, n))
+    truth = 0.8 if ratio else -20
+    found = [paired_ci95(one.tolist(), other.tolist(), ratio) for one, other in zip(ours[:400], base[:400], strict=True)]
+    covered = sum(low <= truth <= high for _, low, high in found) / len(found)
+    # Four standard errors of 400 are 0.044.
+    assert 0.905 <= covered <= 0.994
+    assert all(low <= value <= high for value, low, high in found)
+
+
+def test_an_interval_without_spread_is_a_point():
+    assert paired_ci95([3, 6, 9], [3, 6, 9], True) == (1, 1, 1)
+    assert seeds_ci95([2.0] * 7) == (2, 2)
 
 
 def test_keys_tell_recipes_apart_and_nothing_else(experiment):
@@ -127,6 +141,33 @@ def made_up(experiment, effect, noise=10.0):
         reached = own * (effect if run.arm == "frontier" else 1) + random.Random(run.key).gauss(0, noise)
         found[run.key] = result(run.key, run.arm, run.seed, [(0, 0.1), (reached, 0.5), (2 * reached, 0.9)], rollouts=900)
     return found
+
+
+def test_an_arm_that_never_arrives_is_not_called_better_for_having_written_less(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "made.toml").write_text(EXPERIMENT.format(seeds=12))
+    asked = load_experiment("made.toml")
+    measure, one = asked.measures[0], asked.on[0]
+    found = made_up(asked, 1.0)
+    stuck = {
+        run.key: result(run.key, run.arm, run.seed, [(0, 0.1), (50, 0.2)], rollouts=50)
+        for run in asked.runs
+        if run.arm == "frontier"
+    }
+    [_, frontier] = numbers(asked, one, measure, found | stuck)
+    assert frontier.reached == 0
+    assert frontier.against.high < 1
+    assert frontier.said.startswith("not shown")
+    assert winner(asked, one, measure, found | stuck) is None
+    # The other way round a bound is on the safe side: the baseline needs more than this.
+    slow = {
+        run.key: result(run.key, run.arm, run.seed, [(0, 0.1), (900, 0.2)], rollouts=900)
+        for run in asked.runs
+        if run.arm == "uniform"
+    }
+    [_, frontier] = numbers(asked, one, measure, found | slow)
+    assert frontier.said == "better"
+    assert "12, 0 reached it" in write_page(asked, found | slow, tmp_path).read_text()
 
 
 @pytest.mark.parametrize(("effect", "said"), [(0.6, "better"), (1.0, "no difference shown"), (1.5, "worse")])
@@ -183,6 +224,8 @@ def test_an_experiment_runs_is_remembered_and_goes_on(experiment, tmp_path):
     first = [json.loads(line) for line in lines.read_text().splitlines()]
     assert {row["key"] for row in first} == {run.key for run in experiment.runs}
     assert all(row["rollouts"] == 18 and len(row["curve"]) == 3 for row in first)
+    assert all(0 <= row["retention"] <= 1 for row in first)
+    assert len({row["code"] for row in first}) == 1
     assert not list((tmp_path / "runs" / "lab").iterdir())
     content = lines.read_bytes()
     lab()
@@ -193,3 +236,47 @@ def test_an_experiment_runs_is_remembered_and_goes_on(experiment, tmp_path):
     for row in first:
         assert {**again[row["key"]], "wall_s": 0} == {**row, "wall_s": 0}
     assert all(math.isfinite(row["wall_s"]) for row in first)
+
+
+def test_two_arms_that_are_the_same_recipe_are_refused(experiment, tmp_path):
+    text = (tmp_path / "labs" / "small.toml").read_text().replace("curriculum={type='frontier'}", "curriculum={type='uniform'}")
+    (tmp_path / "same.toml").write_text(text)
+    with pytest.raises(UsageError, match=r"'uniform' and 'frontier' are the same recipe"):
+        len(load_experiment("same.toml").runs)
+
+
+def test_a_failed_run_is_told_and_the_others_are_kept(experiment, tmp_path):
+    text = (
+        (tmp_path / "labs" / "small.toml").read_text().replace("type='frontier'}", "type='frontier'}\", \"ledger.profile=nowhere")
+    )
+    (tmp_path / "labs" / "small.toml").write_text(text)
+    told = CliRunner().invoke(app, ["lab", "small", "--processes", "2"])
+    assert told.exit_code == 1
+    assert isinstance(told.exception, OutgrowError)
+    assert "2 of 4 runs failed" in str(told.exception)
+    assert "frontier, seed 1 failed: UsageError: nowhere is no whole profile" in told.stderr.replace("\n", " ")
+    rows = [json.loads(line) for line in (tmp_path / "docs" / "lab" / "small.jsonl").read_text().splitlines()]
+    assert [row["arm"] for row in rows] == ["uniform", "uniform"]
+
+
+def test_a_lab_that_is_stopped_saves_what_is_running_and_goes_on(experiment, tmp_path):
+    text = (
+        (tmp_path / "labs" / "small.toml").read_text().replace("learn.steps=2", "learn.steps=12").replace("seeds = 2", "seeds = 3")
+    )
+    (tmp_path / "labs" / "small.toml").write_text(text)
+    command = [sys.executable, "-m", "outgrow", "lab", "small", "--processes", "2"]
+    process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, cwd=tmp_path)
+    scratch = tmp_path / "runs" / "lab"
+    while process.poll() is None and not any(path.read_bytes().count(b"\n") >= 3 for path in scratch.glob("*/metrics.jsonl")):
+        time.sleep(0.05)
+    process.send_signal(signal.SIGINT)
+    output, _ = process.communicate(timeout=120)
+    assert process.returncode == 130, output
+    assert "the same command goes on with it" in output
+    begun = {path.name for path in scratch.iterdir() if any(path.glob("checkpoints/step-*"))}
+    assert begun, "what was running had saved itself"
+    finished = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, check=False)
+    assert finished.returncode == 0, finished.stdout + finished.stderr
+    rows = [json.loads(line) for line in (tmp_path / "docs" / "lab" / "small.jsonl").read_text().splitlines()]
+    assert len(rows) == len({row["key"] for row in rows}) == 6
+    assert begun <= {row["key"] for row in rows}

@@ -104,6 +104,7 @@ def test_update_adds_other_samples_and_again_changes_nothing(problems):
         (("--temperature", "0.9"), "made with temperature 0.6, not 0.9; choose another --out"),
         (("--samples", "5"), "made with samples 4, not 5"),
         (("--update", "--max-tokens", "41"), "made with max_tokens 40, not 41"),
+        (("--update", "--seed", "1"), "made with seed 0, not 1"),
     ],
 )
 def test_another_question_needs_another_folder(problems, options, told):
@@ -136,9 +137,12 @@ def test_a_run_begins_with_its_profile_once(tmp_path, monkeypatch):
     )
     told = CliRunner().invoke(app, ["passrate", "micro-base", "small.toml", "--samples", "2", "--max-tokens", "32"])
     assert told.exit_code == 0, told.output
-    visits = read_profile(tmp_path / "profiles" / "small")
+    asked, visits = read_profile(tmp_path / "profiles" / "small")
+    assert (asked.samples, asked.passes) == (2, 1)
     assert {visit.step for visit in visits} == {0}
-    train(load_recipe("micro", [*small, "ledger.profile=profiles/small"]), tmp_path / "run", Silent())
+    watcher = Silent()
+    train(load_recipe("micro", [*small, "ledger.profile=profiles/small"]), tmp_path / "run", watcher)
+    assert any("was drawn at temperature 0.6, this run draws at 1" in note for note in watcher.notes)
     with sqlite3.connect(tmp_path / "run" / "ledger.sqlite") as db:
         assert db.execute("SELECT count(*) FROM visits WHERE step = 0").fetchone() == (len(visits),)
         assert db.execute("SELECT count(*) FROM visits WHERE step > 0").fetchone() == (12,)

@@ -175,3 +175,23 @@ def test_resume_can_go_further(uninterrupted, tmp_path):
     signal_when(start(path, ["learn.steps=6"]), path, 6, 0.0, signal.SIGTERM)
     resume(path, ["learn.steps=8"], Silent())
     assert (path / "metrics.jsonl").read_bytes().count(b"\n") == 8
+
+
+def test_everything_that_remembers_goes_on_to_the_last_bit(tmp_path):
+    """A sampler with reviews, screening and refill, an advantage and a reward that look at the ledger."""
+    remembering = [
+        "learn.steps=12",
+        "curriculum={type='frontier',refill=2,screen=2,retire_after=1,spacing=2,review=0.3}",
+        "advantage={type='rpe'}",
+        "rewards=[{type='accuracy'},{type='length_hapo',weight=0.2}]",
+        "ledger={half_life=4.0}",
+        'problems=[{type="micro",fields=["sum","letters"],levels=[1,3],per_level=6}]',
+    ]
+    start(tmp_path / "whole", remembering).join()
+    path = tmp_path / "broken"
+    for step in (2, 5, 8):
+        signal_when(start(path, remembering), path, step, 0.05, signal.SIGKILL)
+    start(path, remembering).join()
+    expected = fingerprint(tmp_path / "whole")
+    assert fingerprint(path) == expected
+    assert {row[2] for row in expected["ledger"]["visits"]} >= {2, 4}, "some problems were screened out, others were not"

@@ -2,7 +2,6 @@
 
 from collections import Counter
 
-import numpy as np
 import pytest
 
 from outgrow.curriculum import Ask, Ledger, Visit
@@ -54,9 +53,8 @@ def test_dropping_never_takes_what_was_all_right_while_others_are_left(ledger):
 def test_stages_go_from_easy_to_hard(ledger):
     known = ledger.known(made(ledger, [8] * 10 + [4] * 10 + [0] * 10, steps=range(1, 6)))
     sampler = Stages(steps_per_stage=10)
-    for step, band in ((6, range(10)), (15, range(10, 20)), (25, range(20, 30)), (900, range(20, 30))):
-        if step < 900:  # by then the ledger has forgotten
-            assert set(counts(sampler, known, step, 5, draws=50)) == set(band)
+    for step, band in ((6, range(10)), (15, range(10, 20)), (25, range(20, 30)), (35, range(20, 30))):
+        assert set(counts(sampler, known, step, 5, draws=50)) == set(band)
     assert Counter(place // 10 for place in sampler.pick(Ask(6, 12, 8, 0), known)) == {0: 10, 1: 2}
 
 
@@ -141,7 +139,8 @@ def test_the_share_of_reviews_is_kept_on_average(ledger):
     assert sum(met[place] for place in range(50)) / met.total() == pytest.approx(0.03, abs=0.006)
 
 
-def test_where_all_is_retired_there_is_still_a_batch(ledger):
-    known = ledger.known(made(ledger, [8] * 10, steps=(1, 2)))
-    assert set(np.unique(Frontier().pick(Ask(3, 6, 8, 0), known))) <= set(range(10))
-    assert len(set(Frontier().pick(Ask(3, 6, 8, 0), known))) == 6
+def test_where_all_is_retired_there_is_still_a_batch_and_not_always_the_same(ledger):
+    known = ledger.known(made(ledger, [8] * 60, steps=(1, 2)))
+    met = counts(Frontier(), known, 3, 6, draws=200)
+    assert len(met) == 60
+    assert max(met.values()) < 3 * min(met.values()) + 10

@@ -10,10 +10,12 @@ from .grpo import GRPO
 
 
 class Difficulty(GRPO):
-    """A = w(ρ) / mean w · GRPO's, w(ρ) = low + (high − low) / (1 + exp(steepness · (ρ − middle))).
+    """GRPO's advantage times w(ρ) where it is positive and w(1 − ρ) where it is not, over the batch's mean of these weights;
+    w(ρ) = low + (high − low) / (1 + exp(steepness · (ρ − middle))). So success on what is hard earns more, and failure on what is
+    easy costs more.
 
     ρ is the value of the problem before its group was written (the paper: the group's own share of right answers, whose noise
-    would be weighed with it). The mean over the batch's problems is kept at 1, so that weights do not act as a learning rate.
+    would be weighed with it). The mean is kept at 1, so that weights do not act as a learning rate.
     """
 
     type: str = "difficulty"
@@ -23,6 +25,10 @@ class Difficulty(GRPO):
     middle: float = 0.75
 
     def weigh(self, rewards_PG: Tensor, expected_P: Sequence[Expected]) -> Tensor:
-        rho_P = rewards_PG.new_tensor([expected.problem for expected in expected_P])
-        weights_P = self.low + (self.high - self.low) * torch.sigmoid(-self.steepness * (rho_P - self.middle))
-        return super().weigh(rewards_PG, expected_P) * (weights_P / weights_P.mean()).unsqueeze(1)
+        advantages_PG = super().weigh(rewards_PG, expected_P)
+        rho_P1 = rewards_PG.new_tensor([expected.problem for expected in expected_P]).unsqueeze(1)
+        weights_PG = torch.where(advantages_PG > 0, self._weight(rho_P1), self._weight(1 - rho_P1))
+        return advantages_PG * weights_PG / weights_PG.mean()
+
+    def _weight(self, rho_P1: Tensor) -> Tensor:
+        return self.low + (self.high - self.low) * torch.sigmoid(-self.steepness * (rho_P1 - self.middle))

@@ -57,7 +57,8 @@ def passrate(
     )
     digest = respondent.policy.digest() if isinstance(respondent, Local) else model
     folder = out or Path("profiles") / name
-    settings = Settings(model, digest, data, len(problems), samples, temperature, sampling.max_tokens, seed)
+    how = "as it is" if said is None else f"{said.prompt.model_dump_json()} {said.verify.model_dump_json()}"
+    settings = Settings(model, digest, data, len(problems), samples, temperature, sampling.max_tokens, seed, how)
     settings = open_profile(folder, settings, update)
     verifier = Verifier(said.verify.extract, said.verify.exact) if said else Verifier()
     with counting(f"{settings.samples} samples a problem", len(problems)) as progress, verifier, Interrupt() as interrupt:

@@ -8,6 +8,8 @@ from numpy.typing import NDArray
 
 Floats = NDArray[np.float64]
 
+_NEXT_TO_NOTHING = 1e-300  # in place of a weight of 0, so that these, too, come in random order
+
 
 def highest(keys_N: Floats, count: int) -> list[int]:
     """The places of the `count` highest keys, the highest first; all where there are not so many."""
@@ -26,8 +28,7 @@ def weighted(weights_N: Floats, count: int, rng: RandomState) -> list[int]:
     """
     # Efraimidis & Spirakis (2006): the `count` largest of u^(1/w). The logarithm keeps small weights apart, and 1 − u is never 0.
     keys_N = np.log1p(-rng.random_sample(len(weights_N)))
-    with np.errstate(divide="ignore"):
-        keys_N /= weights_N
+    keys_N /= np.maximum(weights_N, _NEXT_TO_NOTHING)
     return highest(keys_N, count)
 
 

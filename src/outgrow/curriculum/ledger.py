@@ -47,6 +47,8 @@ class Ledger:
             self._evidence = evidence or Evidence()
             self._replay()
         except sqlite3.Error as error:
+            if "no such column" in str(error):
+                raise OutgrowError(f"{path}: an earlier version of outgrow wrote this ledger; start a new run") from error
             raise OutgrowError(f"{path}: cannot open this ledger ({error}); restore it from a copy, or start a new run") from error
 
     def close(self) -> None:

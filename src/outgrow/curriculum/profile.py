@@ -10,7 +10,6 @@ import math
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
-from typing import Any
 
 import pyarrow as pa
 import pyarrow.parquet as pq
@@ -19,6 +18,7 @@ from pydantic.dataclasses import dataclass as checked
 
 from ..errors import OutgrowError, UsageError
 from ..evaluate.sample import Sample, sample_problems
+from ..keyed import seed_from
 from ..policy import Sampling
 from ..problems import Problem
 from ..rollout import Respondent
@@ -29,12 +29,12 @@ from .evidence import Visit
 from .ledger import Ledger
 
 _CHUNK = 128  # problems between two looks at the ledger: what a kill may cost
-_DRAWS = ("samples", "seed")  # what a later pass may have otherwise
 
 
 @checked(frozen=True)
 class Asked:
-    """What a profile was made of. model: its name; digest: of its weights, or its address. data: name; problems: how many."""
+    """What a profile was made of. model: its name; digest: of its weights, or its address. data: name; problems: how many.
+    how: the prompt and how answers are graded, as text."""
 
     model: str
     digest: str
@@ -44,6 +44,7 @@ class Asked:
     temperature: float
     max_tokens: int
     seed: int
+    how: str
     passes: int = 1
 
 
@@ -79,7 +80,7 @@ def open_profile(folder: Path, asked: Asked, update: bool) -> Asked:
     old = _read(file)
     if update and (folder / "pass_rates.parquet").exists():
         new = replace(asked, passes=old.passes + 1)
-        _require_same(folder, old, new, (*_DRAWS, "passes"))
+        _require_same(folder, old, new, ("samples", "passes"))
         write_json(file, asdict(new))
         (folder / "pass_rates.parquet").unlink()
         return new
@@ -118,7 +119,7 @@ def fill(
         progress(len(problems) - len(left))
         for start in range(0, len(left), _CHUNK):
             chunk = left[start : start + _CHUNK]
-            seed = asked.seed + asked.passes - 1
+            seed = seed_from(asked.seed, "profile", asked.passes)
             samples = sample_problems(respondent, verifier, chunk, asked.samples, sampling, seed, poll)
             ledger.record(_visits(asked.passes, samples))
             progress(len(problems) - len(left) + start + len(chunk))
@@ -200,14 +201,12 @@ def wilson(right: int, n: int) -> tuple[float, float]:
     return max(0.0, centre - half), min(1.0, centre + half)
 
 
-def read_profile(folder: Path) -> list[Visit]:
-    """What a whole profile says, one visit of step 0 a problem. Raises UsageError where there is none, or it is not whole."""
+def read_profile(folder: Path) -> tuple[Asked, list[Visit]]:
+    """How a whole profile was made, and what it says: one visit of step 0 a problem.
+
+    Raises UsageError where there is none, or it is not whole.
+    """
     if not (folder / "pass_rates.parquet").exists():
         raise UsageError(f"{folder} is no whole profile; make it with: outgrow passrate MODEL DATA --out {folder}")
     with Ledger(folder / "ledger.sqlite") as ledger:
-        return summed(ledger.visits())
-
-
-def read_table(folder: Path) -> list[dict[str, Any]]:
-    """The lines of the table."""
-    return list(pq.read_table(folder / "pass_rates.parquet").to_pylist())
+        return _read(folder / "profile.json"), summed(ledger.visits())

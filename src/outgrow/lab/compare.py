@@ -3,7 +3,7 @@
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
-from ..evaluate.statistics import bootstrap_ci95, paired_ci95
+from ..evaluate.statistics import paired_ci95, seeds_ci95
 from .experiment import Experiment, Set
 from .measures import Measure
 from .result import Result
@@ -23,69 +23,81 @@ class Interval:
 
 
 # A bootstrap over fewer seeds than this is too narrow to be compared by.
-_FEWEST_SEEDS = 6
+FEWEST_SEEDS = 6
 
 
 @dataclass(frozen=True)
 class ArmNumbers:
-    """One measure of one arm. mean: over its seeds. against: the baseline, paired over the seeds that both have; None where there
-    is nothing to pair."""
+    """One measure of one arm. n: its seeds; reached: how many of them have the number itself, not a bound. mean: over its seeds.
+    against: the baseline, paired over the seeds that both have; None where there are too few. said: better, worse, or neither."""
 
     arm: str
     n: int
+    reached: int
     mean: Interval | None
     against: Interval | None
+    said: str
+
+
+@dataclass(frozen=True)
+class _Values:
+    """Seed -> value, and the seeds whose value is just a lower bound."""
+
+    values: dict[int, float]
+    bounds: set[int]
 
 
 def numbers(experiment: Experiment, one: Set, measure: Measure, results: Mapping[str, Result]) -> list[ArmNumbers]:
     """A line for each arm."""
-    values = {arm.name: _values(experiment, one, measure, results, arm.name) for arm in experiment.arms_on(one)}
-    baseline = values.get(experiment.baseline, {})
-    return [
-        ArmNumbers(
-            arm=name,
-            n=len(found),
-            mean=Interval(sum(found.values()) / len(found), *bootstrap_ci95(list(found.values()))) if found else None,
-            against=_paired(found, baseline, measure) if name != experiment.baseline else None,
-        )
-        for name, found in values.items()
-    ]
+    arms = {arm.name: _values(experiment, one, measure, results, arm.name) for arm in experiment.arms_on(one)}
+    baseline = arms.get(experiment.baseline, _Values({}, set()))
+    return [_line(name, found, baseline, measure, name == experiment.baseline) for name, found in arms.items()]
+
+
+def _line(arm: str, found: _Values, baseline: _Values, measure: Measure, itself: bool) -> ArmNumbers:
+    values = list(found.values.values())
+    mean = Interval(sum(values) / len(values), *seeds_ci95(values)) if len(values) >= FEWEST_SEEDS else None
+    against = None if itself else _paired(found.values, baseline.values, measure)
+    said = "" if against is None else _said(against, found, baseline, measure)
+    return ArmNumbers(arm, len(values), len(values) - len(found.bounds), mean, against, said)
 
 
 def winner(experiment: Experiment, one: Set, measure: Measure, results: Mapping[str, Result]) -> str | None:
     """The arm that is better than every other one with all intervals on one side; None where there is none such."""
-    values = {arm.name: _values(experiment, one, measure, results, arm.name) for arm in experiment.arms_on(one)}
-    if not all(values.values()):
-        return None
-    means = {name: sum(found.values()) / len(found) for name, found in values.items()}
-    best = min(means, key=lambda name: means[name] if measure.less_is_better else -means[name])
-    null = null_of(measure)
-    for name, found in values.items():
-        if name != best:
-            paired = _paired(values[best], found, measure)
-            if paired is None or not paired.excludes(null):
-                return None
-    return best
+    arms = {arm.name: _values(experiment, one, measure, results, arm.name) for arm in experiment.arms_on(one)}
+    for name, found in arms.items():
+        others = [(other, _paired(found.values, other.values, measure)) for rival, other in arms.items() if rival != name]
+        if all(paired is not None and _said(paired, found, other, measure) == "better" for other, paired in others):
+            return name
+    return None
 
 
-def null_of(measure: Measure) -> float:
-    """What a comparison is when there is no difference."""
-    return 1.0 if measure.compared == "ratio" else 0.0
+def _said(against: Interval, ours: _Values, theirs: _Values, measure: Measure) -> str:
+    """A lower bound can make its own side look better than it is, never worse; so such a side is not called the better one."""
+    null = 1.0 if measure.compared == "ratio" else 0.0
+    if not against.excludes(null):
+        return "no difference shown"
+    better = (against.value < null) == measure.less_is_better
+    if (ours if better else theirs).bounds:
+        return "not shown: the target was not always reached"
+    return "better" if better else "worse"
 
 
-def _values(experiment: Experiment, one: Set, measure: Measure, results: Mapping[str, Result], arm: str) -> dict[int, float]:
-    found = {}
+def _values(experiment: Experiment, one: Set, measure: Measure, results: Mapping[str, Result], arm: str) -> _Values:
+    values, bounds = {}, set()
     for run in experiment.runs:
         if (run.on, run.arm) == (one.name, arm) and run.key in results:
             value = measure.of(results[run.key])
             if value is not None:
-                found[run.seed] = value
-    return found
+                values[run.seed] = value
+                if not measure.reached(results[run.key]):
+                    bounds.add(run.seed)
+    return _Values(values, bounds)
 
 
 def _paired(values: Mapping[int, float], baseline: Mapping[int, float], measure: Measure) -> Interval | None:
     seeds: Sequence[int] = sorted(values.keys() & baseline.keys())
-    if len(seeds) < _FEWEST_SEEDS:
+    if len(seeds) < FEWEST_SEEDS:
         return None
     ours, theirs = [values[seed] for seed in seeds], [baseline[seed] for seed in seeds]
     if measure.compared == "ratio" and min(theirs) <= 0:

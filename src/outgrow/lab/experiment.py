@@ -73,7 +73,13 @@ class Experiment(_Strict):
     @cached_property
     def runs(self) -> "list[Run]":
         """Every run, one seed after another, so that a part of them is balanced."""
-        return [self._run(seed, one, arm) for seed in self.all_seeds for one in self.on for arm in self.arms_on(one)]
+        runs = [self._run(seed, one, arm) for seed in self.all_seeds for one in self.on for arm in self.arms_on(one)]
+        first: dict[str, Run] = {}
+        for run in runs:
+            same = first.setdefault(run.key, run)
+            if same is not run:
+                raise UsageError(f"{self.name}: the arms {same.arm!r} and {run.arm!r} are the same recipe; drop one")
+        return runs
 
     def _run(self, seed: int, one: Set, arm: Arm) -> "Run":
         # One thread: sums depend on how many there are, so results are the same on any number of cores.

@@ -32,11 +32,14 @@ class Measure(Component):
     def of(self, result: Result) -> float | None:
         """The number; None where this run does not have it."""
 
+    def reached(self, result: Result) -> bool:
+        """Whether the number is that, and not just a bound that the true one lies beyond."""
+        return True
+
 
 class RolloutsTo(Measure):
-    """Rollouts written until the validation pass rate (of one level, where said) reaches `target`; all of the run's where it
-    does not, so that ratios are then too close to 1. The curve is smoothed over three looks, and read between them in
-    proportion."""
+    """Rollouts written until the validation pass rate (of one level, where said) reaches `target`; where it does not, all of the
+    run's, a lower bound. The curve is smoothed over three looks, and read between them in proportion."""
 
     type: str = "rollouts_to"
     target: float = Field(gt=0, lt=1)
@@ -55,13 +58,20 @@ class RolloutsTo(Measure):
         return True
 
     def of(self, result: Result) -> float | None:
+        found = self._crossing(result)
+        return float(result.rollouts) if found is None else found
+
+    def reached(self, result: Result) -> bool:
+        return self._crossing(result) is not None
+
+    def _crossing(self, result: Result) -> float | None:
         points = _smoothed([(point.rollouts, self._rate(point)) for point in result.curve])
         if points[0][1] >= self.target:
             return float(points[0][0])
         for (before, low), (after, high) in itertools.pairwise(points):
             if low < self.target <= high:
                 return before + (after - before) * (self.target - low) / (high - low)
-        return float(result.rollouts)
+        return None
 
     def _rate(self, point: Point) -> float:
         return point.pass_rate if self.level is None else point.levels[str(self.level)]
@@ -120,18 +130,36 @@ class Tokens(Measure):
 
 
 class Retention(Measure):
-    """pass@1, after training, of the training problems that were mastered on the way (`samples` each, at most `problems`)."""
+    """pass@1, after training, of the training problems themselves (`problems` of them, the same for all arms of a seed, `samples`
+    each)."""
 
     type: str = "retention"
-    problems: int = Field(default=200, ge=1)
+    problems: int = Field(default=240, ge=1)
     samples: int = Field(default=4, ge=1)
 
     @property
     def label(self) -> str:
-        return "pass@1 of mastered problems after"
+        return "pass@1 of training problems after"
 
     def of(self, result: Result) -> float | None:
         return result.retention
+
+
+class Lost(Measure):
+    """Share of mastered problems (all right at two visits in a row) that have a wrong answer among the samples of `retention`."""
+
+    type: str = "lost"
+
+    @property
+    def label(self) -> str:
+        return "mastered problems with a wrong answer at the end"
+
+    @property
+    def less_is_better(self) -> bool:
+        return True
+
+    def of(self, result: Result) -> float | None:
+        return result.lost
 
 
 class LaterFailed(Measure):
@@ -157,6 +185,7 @@ MEASURES: dict[str, type[Measure]] = {
     "pass@1": PassAt1,
     "tokens": Tokens,
     "retention": Retention,
+    "lost": Lost,
     "later_failed": LaterFailed,
 }
 

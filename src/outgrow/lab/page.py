@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from pathlib import Path
 
 from ..runs.files import write_atomic
-from .compare import ArmNumbers, Interval, null_of, numbers, winner
+from .compare import Interval, numbers, winner
 from .experiment import Experiment, Set
 from .measures import Measure
 from .plot import draw
@@ -20,6 +20,7 @@ def write_page(experiment: Experiment, results: Mapping[str, Result], docs: Path
 
 
 def _lines(experiment: Experiment, results: Mapping[str, Result]) -> list[str]:
+    versions = len({result.code for result in results.values()})
     whole, hours = len(experiment.runs), sum(result.wall_s for result in results.values()) / 3600
     seeds = f"seeds {experiment.all_seeds[0]} to {experiment.all_seeds[-1]}"
     lines = [
@@ -28,8 +29,9 @@ def _lines(experiment: Experiment, results: Mapping[str, Result]) -> list[str]:
         experiment.question,
         "",
         f"Written by `outgrow lab {experiment.name}` from [{experiment.name}.jsonl]({experiment.name}.jsonl), a line a run: "
-        f"{len(results)} of {whole} runs ({seeds}), {hours:.1f} hours of one core. All rollouts count, those "
-        "of profiles and of screening too. Brackets hold 95% intervals, bootstrapped over seeds; arms are compared "
+        f"{len(results)} of {whole} runs ({seeds}), {hours:.1f} hours of one core, {versions} "
+        f"version{'s' if versions > 1 else ''} of the code. All rollouts count, those "
+        "of profiles and of screening too. Brackets hold 95% intervals, bootstrapped over seeds (six at least); arms are compared "
         "seed by seed. No correction is made for the number of arms: of twenty that differ in nothing, one is expected outside.",
         "",
         f"![validation pass rate by rollouts]({experiment.name}.svg)",
@@ -52,35 +54,24 @@ def _measure(experiment: Experiment, one: Set, measure: Measure, results: Mappin
     rows = numbers(experiment, one, measure, results)
     compared = f"{'over' if measure.compared == 'ratio' else 'less'} {experiment.baseline}"
     lines = [f"| arm | n | {measure.label} | {compared} | |", "|---|---|---|---|---|"]
-    lines += [
-        f"| {row.arm} | {row.n} | {_written(row.mean, measure)} | {_written(row.against, measure, True)} | {_said(row, measure)} |"
-        for row in rows
-    ]
+    for row in rows:
+        cells = (row.arm, _reached(row.n, row.reached), _written(row.mean, measure), _written(row.against, measure, True), row.said)
+        lines.append(f"| {' | '.join(cells)} |")
     best = winner(experiment, one, measure, results)
     told = f"Better than every other arm: **{best}**." if best else "No arm is shown to be better than every other."
     return [*lines, "", told]
 
 
-def _said(row: ArmNumbers, measure: Measure) -> str:
-    if row.against is None:
-        return ""  # the baseline itself, or too few seeds
-    if not row.against.excludes(null_of(measure)):
-        return "no difference shown"
-    return "better" if (row.against.value < null_of(measure)) == measure.less_is_better else "worse"
+def _reached(n: int, reached: int) -> str:
+    return str(n) if reached == n else f"{n}, {reached} reached it"
 
 
 def _written(interval: Interval | None, measure: Measure, against: bool = False) -> str:
     if interval is None:
         return ""
-    ratio = measure.compared == "ratio"
-    form = (
-        ("{:.2f}" if ratio else "{:+.3f}")
-        if against
-        else "{:,.0f}"
-        if ratio and interval.value >= 100
-        else "{:.3g}"
-        if ratio
-        else "{:.3f}"
-    )
+    if against:
+        form = "{:.2f}" if measure.compared == "ratio" else "{:+.3f}"
+    else:
+        form = "{:,.0f}" if interval.value >= 100 else "{:.3g}" if interval.value >= 2 else "{:.3f}"
     value, low, high = (form.format(number) for number in (interval.value, interval.low, interval.high))
     return f"{value} ({low} to {high})"

@@ -7,8 +7,9 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from ..errors import UsageError
-from ..evaluate.statistics import bootstrap_ci95
+from ..evaluate.statistics import seeds_ci95
 from ..runs.files import write_atomic
+from .compare import FEWEST_SEEDS
 from .experiment import Experiment, Set
 from .result import Point, Result
 
@@ -58,10 +59,11 @@ def _draw_set(axes: "Axes", experiment: Experiment, one: Set, results: Mapping[s
         last = min(curve[-1].rollouts for curve in curves)
         places = np.linspace(max(curve[0].rollouts for curve in curves), last, _LOOKS)
         rates = np.array([_at(curve, places) for curve in curves])
-        bands = np.array([bootstrap_ci95(column.tolist()) for column in rates.T])
         colour = f"C{number}" if arm.name != experiment.baseline else "0.35"
         axes.plot(places, rates.mean(axis=0), color=colour, label=arm.name, linewidth=1.6)
-        axes.fill_between(places, bands[:, 0], bands[:, 1], color=colour, alpha=0.13, linewidth=0)
+        if len(curves) >= FEWEST_SEEDS:
+            bands = np.array([seeds_ci95(column.tolist()) for column in rates.T])
+            axes.fill_between(places, bands[:, 0], bands[:, 1], color=colour, alpha=0.13, linewidth=0)
     axes.set_xlabel("rollouts written")
     axes.set_ylabel("validation pass rate")
     axes.set_title(one.name)

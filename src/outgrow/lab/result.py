@@ -1,6 +1,8 @@
 """What is kept of a run: one JSON line."""
 
+import hashlib
 from dataclasses import asdict, dataclass
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -27,7 +29,8 @@ class Point:
 class Result:
     """One run. key: see `Run.key`. after: pass@1 on the suite; tokens: mean completion there; by_problem: its pass rates.
 
-    mastered: problems that were all right twice in a row; failed: those of them that had a wrong answer at a later visit.
+    mastered: problems that were all right twice in a row; failed: those of them that had a wrong answer at a later visit; retention
+    and lost: see the measures of these names. code: digest of the code that ran it.
     """
 
     key: str
@@ -44,7 +47,9 @@ class Result:
     visited_again: int
     failed: int
     retention: float | None
+    lost: float | None
     wall_s: float
+    code: str
 
     def line(self) -> dict[str, Any]:
         """As JSON."""
@@ -56,7 +61,28 @@ def from_line(row: dict[str, Any]) -> Result:
     return Result(**{**row, "curve": [Point(**point) for point in row["curve"]]})
 
 
-def read_result(path: Path, key: str, on: str, arm: str, seed: int, retention: float | None, wall_s: float) -> Result:
+@dataclass(frozen=True)
+class Kept:
+    """What a run's policy still can of what it was trained on; None where nobody asked."""
+
+    retention: float | None = None
+    lost: float | None = None
+
+
+_DECIDES = ("advantages", "curriculum", "learn", "policy", "problems", "rewards", "rollout", "verify")
+
+
+@cache
+def code_digest() -> str:
+    """Of the Python files that decide what a run does."""
+    package = Path(__file__).parents[1]
+    digest = hashlib.sha256()
+    for path in sorted(path for folder in _DECIDES for path in (package / folder).rglob("*.py")):
+        digest.update(str(path.relative_to(package)).encode() + path.read_bytes())
+    return digest.hexdigest()[:12]
+
+
+def read_result(path: Path, key: str, on: str, arm: str, kept: Kept, wall_s: float) -> Result:
     """Of a finished run's folder."""
     recipe, _ = read_recipe(path)
     before, after = (Evaluation.load(path / "evals" / f"{name}.parquet").summary() for name in ("before", "after"))
@@ -77,7 +103,7 @@ def read_result(path: Path, key: str, on: str, arm: str, seed: int, retention: f
         key=key,
         on=on,
         arm=arm,
-        seed=seed,
+        seed=recipe.seed,
         curve=curve,
         before=before["pass@1"],
         after=after["pass@1"],
@@ -87,8 +113,10 @@ def read_result(path: Path, key: str, on: str, arm: str, seed: int, retention: f
         mastered=len(seen.mastered),
         visited_again=len(seen.visited_again),
         failed=len(seen.failed),
-        retention=retention,
+        retention=kept.retention,
+        lost=kept.lost,
         wall_s=round(wall_s, 1),
+        code=code_digest(),
     )
 
 

@@ -3,9 +3,11 @@
 import multiprocessing
 import os
 import shutil
+import signal
 from collections.abc import Callable
 from concurrent.futures import FIRST_COMPLETED, Future, ProcessPoolExecutor, wait
 from pathlib import Path
+from types import FrameType
 
 from ..errors import OutgrowError
 from ..runs.files import append_line, read_lines
@@ -29,7 +31,13 @@ def known_results(experiment: Experiment, docs: Path) -> dict[str, Result]:
         raise OutgrowError(
             f"{file}: cannot read these results ({error}); restore the file, or remove it to run all again"
         ) from error
+    if _retention(experiment):  # a line from before it was asked for does not say
+        lines = {key: result for key, result in lines.items() if result.retention is not None}
     return {run.key: lines[run.key] for run in experiment.runs if run.key in lines}
+
+
+def _retention(experiment: Experiment) -> Retention | None:
+    return next((measure for measure in experiment.measures if isinstance(measure, Retention)), None)
 
 
 def run_experiment(
@@ -51,7 +59,7 @@ def run_experiment(
     known = known_results(experiment, docs)
     left = [run for run in experiment.runs if run.key not in known]
     told(len(known))
-    retention = next((measure for measure in experiment.measures if isinstance(measure, Retention)), None)
+    retention = _retention(experiment)
     failed = 0
     with ProcessPoolExecutor(min(processes, max(1, len(left))), mp_context=_forkserver(), initializer=_settle) as pool:
         waiting: dict[Future[Result], Run] = {pool.submit(_work, scratch / run.key, run, retention): run for run in left}
@@ -90,8 +98,14 @@ def _forkserver() -> multiprocessing.context.BaseContext:
 
 
 def _settle() -> None:
-    """One thread everywhere, before torch makes any."""
-    os.environ["OMP_NUM_THREADS"] = "1"
+    """Of a worker: Ctrl-C reaches the parent alone, which asks once; asked between two runs, it takes no other."""
+    os.setsid()
+    signal.signal(signal.SIGTERM, _stop)
+
+
+def _stop(number: int, frame: FrameType | None) -> None:
+    global _stopped
+    _stopped = True
 
 
 def _work(path: Path, run: Run, retention: Retention | None) -> Result:

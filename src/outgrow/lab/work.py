@@ -18,7 +18,7 @@ from ..runs.spending import Spent
 from ..verify import Verifier
 from .mastery import mastery
 from .measures import Retention
-from .result import Result, read_result
+from .result import Kept, Result, read_result
 
 
 class _Silent:
@@ -36,27 +36,35 @@ class _Silent:
 def work(path: Path, recipe: Recipe, key: str, on: str, arm: str, retention: Retention | None) -> Result:
     """Run it in this folder, or go on with it there, and read off what is kept. Raises as `train` does."""
     began = time.perf_counter()
-    if (path / "recipe.toml").exists():
-        resume(path, [], _Silent())
-    else:
-        train(recipe, path, _Silent())
-    retained = _retention(path, recipe, retention) if retention else None
-    append_line(path / "lab.jsonl", {"seconds": time.perf_counter() - began})
+    try:
+        if (path / "recipe.toml").exists():
+            resume(path, [], _Silent())
+        else:
+            train(recipe, path, _Silent())
+        kept = _kept(path, recipe, retention) if retention else Kept()
+    finally:
+        if path.exists():
+            append_line(path / "lab.jsonl", {"seconds": time.perf_counter() - began})
     seconds = sum(row["seconds"] for row in read_lines(path / "lab.jsonl"))
-    return read_result(path, key, on, arm, recipe.seed, retained, seconds)
+    return read_result(path, key, on, arm, kept, seconds)
 
 
-def _retention(path: Path, recipe: Recipe, asked: Retention) -> float | None:
-    """pass@1 of the run's policy on problems that it had mastered; None where there are none."""
+def _kept(path: Path, recipe: Recipe, asked: Retention) -> Kept:
+    """What the run's policy still can, on the same training problems for every arm of a seed."""
     with Ledger(path / "ledger.sqlite") as ledger:
         mastered = mastery(ledger.visits()).mastered
-    problems = [problem for source in distinct(training_problems(recipe, quiet)) for problem in source if problem.id in mastered]
-    if not problems:
-        return None
+    problems = [problem for source in distinct(training_problems(recipe, quiet)) for problem in source]
     chosen = python_random(recipe.seed, "retention").sample(problems, min(asked.problems, len(problems)))
     policy, engine = run_policy(path), engine_of(recipe)
     engine.update(policy)
     sampling = recipe.sampling.model_copy(update={"temperature": recipe.evaluate.temperature})
     with Verifier(recipe.verify.extract, recipe.verify.exact) as verifier:
         samples = sample_problems(Local(policy, engine), verifier, chosen, asked.samples, sampling, recipe.seed)
-    return sum(sample.right for sample in samples) / len(samples)
+    right: dict[str, list[bool]] = {}
+    for sample in samples:
+        right.setdefault(sample.problem_id, []).append(sample.right)
+    again = [all(row) for problem, row in right.items() if problem in mastered]
+    return Kept(
+        retention=sum(sample.right for sample in samples) / len(samples),
+        lost=1 - sum(again) / len(again) if again else None,
+    )

@@ -15,6 +15,7 @@ from ..problems import Note
 from ..recipes import RLRecipe
 from ..rollout import Local
 from ..runs.checkpoint import newest_whole_checkpoint
+from ..runs.files import read_lines
 from ..runs.folder import read_recipe
 from ..verify import Verifier
 from .policies import engine_of, run_policy
@@ -32,6 +33,8 @@ def calibrate(
     checkpoint, _ = newest_whole_checkpoint(run)
     if not isinstance(recipe, RLRecipe) or checkpoint is None:
         raise UsageError(f"{run}: no reinforcement learning has been done here yet, so there is nothing to calibrate")
+    if any(row["step"] > checkpoint.step for row in read_lines(run / "metrics.jsonl")):
+        raise UsageError(f"{run}: its ledger is ahead of its newest checkpoint; finish it first: outgrow resume {run}")
     policy, engine = run_policy(run), engine_of(recipe, note)
     engine.update(policy)
     known_problems = [problem for source in distinct(training_problems(recipe, note)) for problem in source]

@@ -58,7 +58,8 @@ class RLJob:
         self.ledger = Ledger(run / "ledger.sqlite", Evidence(recipe.ledger.half_life, recipe.ledger.prior_weight))
         self.ledger.enter([problem for problems in sources for problem in problems])
         if recipe.ledger.profile is not None:
-            _take_over(recipe.ledger.profile, self.ledger, {problem.id for problems in sources for problem in problems})
+            ids = {problem.id for problems in sources for problem in problems}
+            _take_over(recipe.ledger.profile, self.ledger, ids, reference, recipe.sampling.temperature, note)
         known = [self.ledger.known(problems) for problems in sources]
         self.collector = Collector(recipe, policy, engine, self.verifier, self.ledger, known, counts)
         self.idle = 0  # steps in a row without anything to learn from
@@ -67,7 +68,7 @@ class RLJob:
         self.ledger.rewind(step)
         drop_parts_after(self.run, step)
         rows = read_lines(self.run / "metrics.jsonl")
-        taught = [row["step"] for row in rows if row["step"] <= step and row["informative"] > 0]
+        taught = [row["step"] for row in rows if row["step"] <= step and row["taught"] > 0]
         self.idle = step - max(taught, default=0)
 
     def rollouts(self) -> int:
@@ -95,7 +96,6 @@ class RLJob:
         metrics["kl"] = self.size.fitting(partial(kl_to_reference, self.reference, some, recipe.sampling), *bounds(some))
         if not math.isfinite(metrics["kl"]):
             raise NotFiniteError(f"step {step}: the policy's log-probabilities are not finite; {self.optimizer.advice()}")
-        warning = self._check(metrics, step)
         advantages = self._advantages(whole, parts[: len(whole)])
         metrics |= earned(whole, advantages)
         weighed = [
@@ -103,6 +103,8 @@ class RLJob:
             for group, part, row in zip(whole, parts, advantages, strict=False)
             if _teaches(total(part), row)
         ]
+        metrics["taught"] = len(weighed) / len(groups)
+        warning = self._check(metrics, step)
         if weighed:
             metrics |= update(
                 self.policy, self.reference, self.optimizer, weighed, learn, recipe.sampling, step, recipe.seed, self.size, poll
@@ -154,7 +156,7 @@ class RLJob:
         warning = None
         if metrics["truncated"] == 1:
             warning = f"step {step}: every completion was cut at sampling.max_tokens={limit}; raise it"
-        elif metrics["informative"] == 0:
+        elif metrics["taught"] == 0:
             rate = metrics["pass_rate"]
             advice = "harder problems" if rate > 0.5 else "easier problems or a better base model"
             warning = (
@@ -166,7 +168,7 @@ class RLJob:
             warning = (
                 f"step {step}: {metrics['truncated']:.0%} of the completions were cut at sampling.max_tokens={limit}; raise it"
             )
-        self.idle = self.idle + 1 if metrics["informative"] == 0 else 0
+        self.idle = self.idle + 1 if metrics["taught"] == 0 else 0
         if self.idle >= self.recipe.learn.give_up_after:
             raise OutgrowError(f"nothing to learn from in {self.idle} steps in a row. {warning}")
         return warning
@@ -186,13 +188,18 @@ def _pass_size(recipe: RLRecipe, policy: Policy, note: Note) -> FittingSize:
     return FittingSize(name, tokens, note)
 
 
-def _take_over(profile: Path, ledger: Ledger, problems: set[str]) -> None:
+def _take_over(profile: Path, ledger: Ledger, problems: set[str], base: Policy, temperature: float, note: Note) -> None:
     """Begin with what a profile knows of these problems, once. Raises UsageError where it knows none of them."""
     if any(visit.step == 0 for visit in ledger.visits()):
         return
-    visits = [visit for visit in read_profile(profile) if visit.problem_id in problems]
+    asked, visits = read_profile(profile)
+    visits = [visit for visit in visits if visit.problem_id in problems]
     if not visits:
         raise UsageError(f"ledger.profile: {profile} is of other problems; make one with: outgrow passrate MODEL RECIPE")
+    if asked.digest != base.digest():
+        note(f"ledger.profile: {profile} was made with another model ({asked.model}); its pass rates may be off")
+    if asked.temperature != temperature:
+        note(f"ledger.profile: {profile} was drawn at temperature {asked.temperature:g}, this run draws at {temperature:g}")
     ledger.record(visits)
 
 
@@ -219,4 +226,4 @@ class _Clock:
 
     def lap(self, name: str) -> None:
         now = time.perf_counter()
-        self.laps[name], self._last = round(now - self._last, 4), now
+        self.laps[name], self._last = round(self.laps.get(name, 0.0) + now - self._last, 4), now

@@ -40,6 +40,7 @@ _SHARES = {
     "pass_rate": "training",
     "validation_pass_rate": "validation",
     "informative": "informative groups",
+    "taught": "learned from",
     "truncated": "truncated",
     "no_answer": "no answer",
     "verifier_failed": "verifier failed",
@@ -51,9 +52,9 @@ _PANELS = (
     _Panel("Completion length", "How long the policy's answers are.", "tokens", {"length": "mean length"}),
     _Panel(
         "Informative groups",
-        "Groups whose rewards differ. The others weigh nothing and teach nothing.",
+        "Groups whose rewards differ, and groups learned from: the same ones, unless an advantage remembers what was expected.",
         "share of groups",
-        {"informative": "informative groups"},
+        {"informative": "informative groups", "taught": "learned from"},
         share=True,
     ),
     _Panel(
