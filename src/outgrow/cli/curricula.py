@@ -37,7 +37,7 @@ def passrate(
 ) -> None:
     """Measure every problem's pass rate before training: a histogram, a table (Parquet), a ledger. Run again to go on after a stop.
 
-    A recipe starts from it with the line profile = "profiles/…" under [ledger].
+    A recipe starts from it with --set ledger.profile=profiles/….
     """
     from ..curriculum.profile import Asked as Settings
     from ..curriculum.profile import fill, open_profile
