@@ -27,7 +27,8 @@ def weighted(weights_N: Floats, count: int, rng: RandomState) -> list[int]:
     Weights must not be negative; a weight of 0 comes only when nothing else is left.
     """
     # Efraimidis & Spirakis (2006): the `count` largest of u^(1/w). The logarithm keeps small weights apart, and 1 − u is never 0.
-    keys_N = np.log1p(-rng.random_sample(len(weights_N)))
+    keys_N = rng.random_sample(len(weights_N))
+    np.log1p(np.negative(keys_N, out=keys_N), out=keys_N)  # in place: a new buffer of a million costs as much as the logarithm
     keys_N /= np.maximum(weights_N, _NEXT_TO_NOTHING)
     return highest(keys_N, count)
 
