@@ -2,7 +2,7 @@
 
 import itertools
 from abc import abstractmethod
-from typing import Literal
+from typing import ClassVar, Literal
 
 from pydantic import Field
 
@@ -11,22 +11,15 @@ from .result import Point, Result
 
 
 class Measure(Component):
-    """label: how a table calls it. null: what a comparison is when there is no difference (1 of a ratio, 0 of a difference)."""
+    """label: how a table calls it. compared: how two arms are, by what is 1, or 0, when there is no difference."""
+
+    compared: ClassVar[Literal["ratio", "difference"]] = "difference"
+    less_is_better: ClassVar[bool] = False
 
     @property
     @abstractmethod
     def label(self) -> str:
         """As a table's heading."""
-
-    @property
-    def compared(self) -> Literal["ratio", "difference"]:
-        """How two arms are compared."""
-        return "difference"
-
-    @property
-    def less_is_better(self) -> bool:
-        """The direction."""
-        return False
 
     @abstractmethod
     def of(self, result: Result) -> float | None:
@@ -41,6 +34,9 @@ class RolloutsTo(Measure):
     """Rollouts written until the validation pass rate (of one level, where said) reaches `target`; where it does not, all of the
     run's, a lower bound. The curve is smoothed over three looks, and read between them in proportion."""
 
+    compared = "ratio"
+    less_is_better = True
+
     type: str = "rollouts_to"
     target: float = Field(gt=0, lt=1)
     level: int | None = None
@@ -48,14 +44,6 @@ class RolloutsTo(Measure):
     @property
     def label(self) -> str:
         return f"rollouts to {self.target:g}" + (f" at level {self.level}" if self.level is not None else "")
-
-    @property
-    def compared(self) -> Literal["ratio", "difference"]:
-        return "ratio"
-
-    @property
-    def less_is_better(self) -> bool:
-        return True
 
     def of(self, result: Result) -> float | None:
         found = self._crossing(result)
@@ -111,19 +99,14 @@ class PassAt1(Measure):
 class Tokens(Measure):
     """Mean completion on the recipe's suite after training."""
 
+    compared = "ratio"
+    less_is_better = True
+
     type: str = "tokens"
 
     @property
     def label(self) -> str:
         return "tokens a completion"
-
-    @property
-    def compared(self) -> Literal["ratio", "difference"]:
-        return "ratio"
-
-    @property
-    def less_is_better(self) -> bool:
-        return True
 
     def of(self, result: Result) -> float | None:
         return result.tokens
@@ -148,15 +131,13 @@ class Retention(Measure):
 class Lost(Measure):
     """Share of mastered problems (all right at two visits in a row) that have a wrong answer among the samples of `retention`."""
 
+    less_is_better = True
+
     type: str = "lost"
 
     @property
     def label(self) -> str:
         return "mastered problems with a wrong answer at the end"
-
-    @property
-    def less_is_better(self) -> bool:
-        return True
 
     def of(self, result: Result) -> float | None:
         return result.lost
@@ -165,15 +146,13 @@ class Lost(Measure):
 class LaterFailed(Measure):
     """Share of mastered problems, visited again, that had a wrong answer then."""
 
+    less_is_better = True
+
     type: str = "later_failed"
 
     @property
     def label(self) -> str:
         return "mastered problems that failed later, of those visited again"
-
-    @property
-    def less_is_better(self) -> bool:
-        return True
 
     def of(self, result: Result) -> float | None:
         return result.failed / result.visited_again if result.visited_again else None
