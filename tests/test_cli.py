@@ -4,7 +4,9 @@ import json
 import re
 import subprocess
 import sys
+from pathlib import Path
 
+import pyarrow.parquet as pq
 import pytest
 
 from outgrow.cli import main
@@ -218,6 +220,8 @@ def test_a_spent_budget_says_how_to_go_on_and_leaves_a_report(tmp_path):
 
 
 OUTSIDE = """
+from outgrow.advantages import Advantage
+from outgrow.curriculum import Sampler
 from outgrow.rewards import Reward
 
 class Shorter(Reward):
@@ -227,19 +231,46 @@ class Shorter(Reward):
 class Broken(Reward):
     def pay(self, group):
         return [float("nan")] * len(group.rollouts)
+
+class LastOnes(Sampler):
+    def pick(self, ask, known):
+        return range(len(known) - ask.count, len(known))
+
+class Twice(Advantage):
+    factor: float = 2.0
+
+    def weigh(self, rewards_PG, expected_P):
+        return self.factor * rewards_PG
 """
 
 
-@pytest.mark.parametrize(("name", "code"), [("Shorter", 0), ("Broken", 1)])
-def test_a_reward_from_outside_the_package(tmp_path, monkeypatch, name, code):
-    (tmp_path / "mine.py").write_text(OUTSIDE)
-    monkeypatch.setenv("PYTHONPATH", str(tmp_path))
-    path = tmp_path / "run"
-    result = outgrow("train", "micro", "--out", path, *TINY, "--set", f'rewards=[{{type="mine:{name}"}}]')
-    assert result.returncode == code, result.stderr
-    if code:
-        assert "reward 'mine:Broken' paid [nan" in result.stderr
-        assert "Traceback" not in result.stderr
-    else:
-        metrics = [json.loads(line) for line in (path / "metrics.jsonl").read_text().splitlines()]
-        assert all(row["reward"] == pytest.approx(-row["length"], abs=1e-3) for row in metrics)
+def outside(folder, *overrides):
+    """Train, in a folder that holds mine.py, with the command that a person types there."""
+    (folder / "mine.py").write_text(OUTSIDE)
+    command = [Path(sys.executable).with_name("outgrow"), "train", "micro", "--out", "run", *TINY]
+    command += [part for override in overrides for part in ("--set", override)]
+    return subprocess.run(command, capture_output=True, text=True, timeout=120, cwd=folder)
+
+
+def test_a_sampler_a_reward_and_an_advantage_from_outside_the_package(tmp_path):
+    result = outside(
+        tmp_path,
+        'rewards=[{type="mine:Shorter"}]',
+        'curriculum={type="mine:LastOnes"}',
+        'advantage={type="mine:Twice",factor=3.0}',
+    )
+    assert result.returncode == 0, result.stderr
+    metrics = [json.loads(line) for line in (tmp_path / "run" / "metrics.jsonl").read_text().splitlines()]
+    assert all(row["reward"] == pytest.approx(-row["length"], abs=1e-3) for row in metrics)
+    rows = [row for part in sorted((tmp_path / "run" / "rollouts").iterdir()) for row in pq.read_table(part).to_pylist()]
+    assert all(row["advantage"] == pytest.approx(3 * row["reward"]) for row in rows)
+    asked = [sorted({row["problem_id"] for row in rows if row["step"] == step}) for step in (1, 2, 3)]
+    assert len(asked[0]) == 6
+    assert asked[0] == asked[1] == asked[2]
+
+
+def test_a_reward_from_outside_that_pays_no_number_is_named(tmp_path):
+    result = outside(tmp_path, 'rewards=[{type="mine:Broken"}]')
+    assert result.returncode == 1
+    assert "reward 'mine:Broken' paid [nan" in result.stderr
+    assert "Traceback" not in result.stderr

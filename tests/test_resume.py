@@ -10,6 +10,7 @@ import sys
 
 import pytest
 
+from outgrow.curriculum import SAMPLERS
 from outgrow.errors import OutgrowError, UsageError
 from outgrow.learn.loop import resume, train
 from outgrow.recipes import load_recipe
@@ -175,6 +176,18 @@ def test_resume_can_go_further(uninterrupted, tmp_path):
     signal_when(start(path, ["learn.steps=6"]), path, 6, 0.0, signal.SIGTERM)
     resume(path, ["learn.steps=8"], Silent())
     assert (path / "metrics.jsonl").read_bytes().count(b"\n") == 8
+
+
+@pytest.mark.parametrize("sampler", SAMPLERS)
+def test_every_sampler_goes_on_to_the_last_bit(tmp_path, sampler):
+    short = ["learn.steps=6", f"curriculum={{type='{sampler}'}}", "evaluate.every=0", "evaluate.suite=micro-lab"]
+    few = 'problems=[{type="micro",fields=["sum","letters"],levels=[1,4],per_level=4}]'  # each is met several times
+    start(tmp_path / "whole", [*short, few]).join()
+    path = tmp_path / "broken"
+    signal_when(start(path, [*short, few]), path, 4, 0.02, signal.SIGKILL)
+    assert (path / "metrics.jsonl").read_bytes().count(b"\n") < 6
+    start(path).join()
+    assert fingerprint(path) == fingerprint(tmp_path / "whole")
 
 
 def test_everything_that_remembers_goes_on_to_the_last_bit(tmp_path):

@@ -4,6 +4,7 @@ A component is a pydantic model: its fields are its settings, its defaults the v
 """
 
 import importlib
+import sys
 from collections.abc import Mapping
 from typing import Any, TypeVar
 
@@ -45,6 +46,8 @@ def build(value: Any, known: Mapping[str, type[C]], kind: str) -> C:
 
 def _outside(name: str, kind: str) -> type[Component]:
     module, _, attribute = name.partition(":")
+    if "" not in sys.path:  # Python starts a console script without the folder that it was called from
+        sys.path.append("")
     try:
         found = getattr(importlib.import_module(module), attribute)
     except (ImportError, AttributeError) as error:

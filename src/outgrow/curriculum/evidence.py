@@ -7,7 +7,6 @@ from numpy.typing import NDArray
 
 Ints = NDArray[np.int32]
 Floats = NDArray[np.float64]
-Floats32 = NDArray[np.float32]
 
 
 @dataclass(frozen=True)

@@ -34,7 +34,7 @@ class Collector:
         whole: list[GradedGroup] = []
         screened: list[GradedGroup] = []
         for _ in range(1 + self.recipe.curriculum.refill):
-            picked = [(source, problem) for source, problem in self._pick(step, missing, taken)]
+            picked = self._pick(step, missing, taken)
             if not picked:
                 break
             for (source, _), group in zip(picked, self._groups(step, [problem for _, problem in picked], poll, lap), strict=True):
