@@ -1,14 +1,15 @@
 """Commands that measure: eval, verify."""
 
+import os
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 from rich.table import Table
 
 from ..errors import UsageError, nearest
 from .app import app
-from .shared import Asked, AskedAs, console, example, interval, limit, ready, recipe_for
+from .shared import Asked, AskedAs, console, counting, errors, example, interval, limit, note, ready, recipe_for
 
 
 @app.command(
@@ -16,16 +17,24 @@ from .shared import Asked, AskedAs, console, example, interval, limit, ready, re
     epilog=example(
         "outgrow eval micro-base",
         "outgrow eval runs/first --samples 32",
-        "outgrow eval smollm2-135m --recipe smollm2-135m-gsm8k",
+        "outgrow eval smollm2-135m --recipe smollm2-135m-gsm8k --on related,unrelated --data sets",
         "outgrow eval http://localhost:8000/v1 --on gsm8k",
     ),
 )
 def evaluate(
     model: Asked,
-    on: Annotated[str | None, typer.Option("--on", help="A suite of held-out problems; left out, the recipe's, or micro.")] = None,
+    on: Annotated[
+        str | None,
+        typer.Option(
+            "--on",
+            help="Suites of held-out problems, with commas between them: names, the groups related and unrelated, a .jsonl or "
+            ".parquet file, or a set on the hub (OWNER/NAME:SPLIT). Left out, the recipe's, or micro.",
+        ),
+    ] = None,
     recipe: AskedAs = None,
     samples: Annotated[
-        int | None, typer.Option("--samples", min=1, help="Samples a problem; left out, the recipe's, or 8.")
+        int | None,
+        typer.Option("--samples", min=1, help="Samples a problem; left out, the recipe's for its own suite, else 4 to 32 by size."),
     ] = None,
     temperature: Annotated[
         float | None, typer.Option("--temperature", min=0.01, help="Left out, the one that the recipe measures at, or 1.")
@@ -37,50 +46,59 @@ def evaluate(
         ),
     ] = None,
     seed: Annotated[int, typer.Option("--seed")] = 0,
-    out: Annotated[Path | None, typer.Option("--out", help="Also keep every graded sample in this Parquet file.")] = None,
+    data: Annotated[
+        Path | None, typer.Option("--data", help="A folder of sets, as gsm8k/test.jsonl; left out, $OUTGROW_DATA, else the hub.")
+    ] = None,
+    out: Annotated[
+        Path | None, typer.Option("--out", help="Also keep every graded sample: a Parquet file, of several suites a folder.")
+    ] = None,
+    fresh: Annotated[bool, typer.Option("--fresh", help="Draw again what an earlier call has drawn.")] = False,
 ) -> None:
     """Measure a model: pass@1 with its interval, greedy, pass@k, truncation, and a table by field and level.
 
-    A run is asked, graded and measured as its recipe says, any other model as --recipe says.
+    A run is asked, graded and measured as its recipe says, any other model as --recipe says. Answers are kept: a call that was
+    stopped goes on where it was, and one that was made before costs nothing.
     """
-    from ..evaluate import evaluate as evaluate_respondent
-    from ..evaluate import suite
+    from ..evaluate import evaluate as measure
+    from ..evaluate import samples_for, suite, suites
+    from ..evaluate.kept import Kept
     from ..policy import Sampling
+    from ..policy.pull import cache_folder
     from ..recipes.schema import EvaluateSection
+    from ..runs.interrupt import Interrupt, StopRequested
     from ..verify import Verifier
 
+    if data is not None:
+        if not data.is_dir():
+            raise UsageError(f"--data {data}: there is no such folder")
+        os.environ["OUTGROW_DATA"] = str(data)
     said = recipe_for(model, recipe)
     section = said.evaluate if said else EvaluateSection()
-    on, samples, temperature = on or section.suite, samples or section.samples, temperature or section.temperature
-    suite(on)
-    if out is not None and not out.parent.is_dir():
-        raise UsageError(f"--out {out}: the folder {out.parent} does not exist")
-    respondent = ready(model, said)
-    sampling = said.sampling if said else Sampling()
-    change = {"temperature": temperature, "max_tokens": max_tokens or limit(said, respondent)}
-    sampling = sampling.model_copy(update=change)
-    verifier = Verifier(said.verify.extract, said.verify.exact) if said else Verifier()
-    with console.status(f"{samples} samples and a greedy answer for every problem of {on}"), verifier:
-        evaluation = evaluate_respondent(respondent, verifier, on, samples, sampling, seed)
-    summary = evaluation.summary()
+    names = suites(on or section.suite)
     if out is not None:
-        evaluation.save(out)
-    console.print(
-        f"{model} on {on}, temperature {temperature:g}, n = {summary['n']} problems × {samples} samples\n"
-        f"pass@1 {interval(summary)}   greedy {summary['greedy']:.3f}   "
-        + "   ".join(f"pass@{k} {value:.3f}" for k, value in summary["pass@k"].items() if k != "1")
-        + f"\ntruncated {summary['truncated']:.3f}   "
-        f"no answer {summary['no_answer']:.3f}   mean length {summary['length']:.1f} tokens",
-        highlight=False,
-    )
-    levels = sorted({cell["level"] for cell in summary["cells"]})
-    table = Table(title="pass@1 by field and level")
-    for heading in ("field", *map(str, levels)):
-        table.add_column(heading, justify="left" if heading == "field" else "right")
-    cells = {(cell["field"], cell["level"]): cell["pass@1"] for cell in summary["cells"]}
-    for field in dict.fromkeys(cell["field"] for cell in summary["cells"]):
-        table.add_row(field, *(f"{cells[field, level]:.2f}" if (field, level) in cells else "" for level in levels))
-    console.print(table)
+        require_place(out, len(names))
+    problems = {name: suite(name).load(note) for name in names}
+    respondent = ready(model, said)
+    sampling = (said.sampling if said else Sampling()).model_copy(update={"temperature": temperature or section.temperature})
+    sampling = sampling.model_copy(update={"max_tokens": max_tokens or limit(said, respondent)})
+    verifier = Verifier(said.verify.extract, said.verify.exact) if said else Verifier()
+    store = cache_folder() / "answers.sqlite"
+    whole = 2 * sum(map(len, problems.values()))  # drawn, and greedy
+    measured = {}
+    with counting("measuring", whole) as progress, verifier, Interrupt() as interrupt, Kept(store, fresh, progress) as kept:
+        for name in names:
+            k = samples or (section.samples if name == section.suite else samples_for(len(problems[name])))
+            try:
+                measured[name] = measure(respondent, verifier, problems[name], k, sampling, seed, interrupt.poll, kept.sample)
+            except StopRequested as stop:
+                errors.print(f"stopped by {stop}, what is done is kept; the same command goes on with it", markup=False)
+                raise typer.Exit(stop.exit_code) from stop
+            if out is not None:
+                measured[name].save(out if len(names) == 1 else out / f"{name.replace('/', '+')}.parquet")
+    console.print(f"{model}, temperature {sampling.temperature:g}", highlight=False)
+    show_suites({name: found.summary() for name, found in measured.items()})
+    if len(names) == 1:
+        show_cells(measured[names[0]].summary())
 
 
 @app.command(
@@ -114,3 +132,38 @@ def verify(
     n = counts.total()
     told = "   ".join(f"{verdict} {counts[verdict]} ({counts[verdict] / n:.1%})" for verdict in Verdict)
     console.print(f"n = {n}   {told}", highlight=False, soft_wrap=True)
+
+
+def require_place(out: Path, suites: int) -> None:
+    """That there is a place for --out: a file of one suite, a folder of several. Raises UsageError where there is none."""
+    if not out.parent.is_dir():
+        raise UsageError(f"--out {out}: the folder {out.parent} does not exist")
+    if suites > 1 and out.exists() and not out.is_dir():
+        raise UsageError(f"--out {out} is a file; the samples of several suites go into a folder")
+    if suites > 1:
+        out.mkdir(exist_ok=True)
+
+
+def show_suites(summaries: dict[str, dict[str, Any]]) -> None:
+    """A line a suite."""
+    table = Table()
+    for heading in ("suite", "pass@1 (95% interval)", "n", "k", "greedy", "pass@k", "truncated", "no answer", "tokens"):
+        table.add_column(heading, justify="left" if heading == "suite" else "right")
+    for name, summary in summaries.items():
+        shares = (f"{summary[part]:.3f}" for part in ("truncated", "no_answer"))
+        at_k = f"{summary['pass@k'][str(summary['k'])]:.3f}"
+        counts = (str(summary["n"]), str(summary["k"]))
+        table.add_row(name, interval(summary), *counts, f"{summary['greedy']:.3f}", at_k, *shares, f"{summary['length']:.1f}")
+    console.print(table)
+
+
+def show_cells(summary: dict[str, Any]) -> None:
+    """pass@1 by field and level."""
+    levels = sorted({cell["level"] for cell in summary["cells"]})
+    table = Table(title="pass@1 by field and level")
+    for heading in ("field", *map(str, levels)):
+        table.add_column(heading, justify="left" if heading == "field" else "right")
+    cells = {(cell["field"], cell["level"]): cell["pass@1"] for cell in summary["cells"]}
+    for field in dict.fromkeys(cell["field"] for cell in summary["cells"]):
+        table.add_row(field, *(f"{cells[field, level]:.2f}" if (field, level) in cells else "" for level in levels))
+    console.print(table)

@@ -31,6 +31,10 @@ class Sample:
         return self.verdict is Verdict.RIGHT
 
 
+Poll = Callable[[], None]
+Draw = Callable[[Respondent, Verifier, Sequence[Problem], int, Sampling, int, Poll], list[Sample]]
+
+
 def sample_problems(
     respondent: Respondent,
     verifier: Verifier,
@@ -38,7 +42,7 @@ def sample_problems(
     k: int,
     sampling: Sampling,
     seed: int,
-    poll: Callable[[], None] = lambda: None,
+    poll: Poll = lambda: None,
 ) -> list[Sample]:
     """k graded answers to each problem; one, with index −1, at temperature 0.
 

@@ -221,7 +221,7 @@ def _measure(
     engine.update(policy)
     # The same dice for every run's seed and for before and after: what differs is the policy.
     with Verifier(recipe.verify.extract, recipe.verify.exact) as verifier:
-        evaluation = evaluate(Local(policy, engine), verifier, section.suite, section.samples, sampling, 0, poll)
+        evaluation = evaluate(Local(policy, engine), verifier, suite(section.suite).load(), section.samples, sampling, 0, poll)
     engine.sleep()
     file.parent.mkdir(exist_ok=True)
     evaluation.save(file)

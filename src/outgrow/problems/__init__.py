@@ -1,5 +1,6 @@
 """Where questions come from. A source is a recipe entry with a `type`; it loads a list of problems."""
 
+from .benchmark import Benchmark
 from .gsm8k import GSM8K
 from .math import Math
 from .micro import Micro
@@ -12,6 +13,7 @@ SOURCES: dict[str, type[Source]] = {
     "micro": Micro,
     "gsm8k": GSM8K,
     "math": Math,
+    "benchmark": Benchmark,
     "table": Table,
     "reasoning_gym": ReasoningGym,
 }

@@ -25,8 +25,10 @@ def file_rows(path: Path) -> Iterator[Row]:
         raise UsageError(f"{path}: cannot read this file ({error.strerror or error})") from error
 
 
-def set_rows(name: str, split: str, repository: str, config: str | None = None, hub_split: str | None = None) -> Iterator[Row]:
-    """Rows of a known set: $OUTGROW_DATA/NAME/SPLIT.jsonl where that folder has it, else from the hub.
+def set_rows(
+    name: str, split: str, repository: str | None, config: str | None = None, hub_split: str | None = None
+) -> Iterator[Row]:
+    """Rows of a known set: $OUTGROW_DATA/NAME/SPLIT.jsonl where that folder has it, else from the hub where it is there.
 
     Raises UsageError that names both where the set is in neither.
     """
@@ -34,10 +36,12 @@ def set_rows(name: str, split: str, repository: str, config: str | None = None, 
     file = Path(folder, name, f"{split}.jsonl") if folder else None
     if file is not None and file.is_file():
         return file_rows(file)
+    tried = f"{file} is not there" if file else "OUTGROW_DATA names no folder"
+    if repository is None:
+        raise UsageError(f"{name}/{split}.jsonl: {tried}; put the set there, a row a line with columns question and answer")
     try:
         return hub_rows(repository, hub_split or split, config)
     except UsageError as error:
-        tried = f"{file} is not there" if file else "OUTGROW_DATA names no folder"
         raise UsageError(f"{error} ({tried}; put the set there as {name}/{split}.jsonl, or go online)") from error
 
 

@@ -55,6 +55,11 @@ class Endpoint:
             raise UsageError(f"the environment variable {_KEY} holds what no key can hold; set it again")
         self._at_once, self._tries, self._timeout_s = at_once, tries, timeout_s
 
+    @property
+    def identity(self) -> str:
+        """The address, with the model's name where it was given: which weights are behind it cannot be told."""
+        return f"{self.url}#{self._name}"
+
     def conversation(self, question: str) -> Conversation:
         """See `Respondent.conversation`."""
         return self.prompt.messages(question)

@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Protocol
 
 from ..policy import Policy, Sampling
@@ -21,6 +22,10 @@ class Answer:
 
 class Respondent(Protocol):
     """Something one asks in words and gets words from: what is measured, or (a teacher) measures."""
+
+    @property
+    def identity(self) -> str:
+        """Who this is: equal for two that answer alike, as far as can be told."""
 
     @property
     def context(self) -> int:
@@ -53,6 +58,11 @@ class Local:
 
     policy: Policy
     engine: Engine
+
+    @cached_property
+    def identity(self) -> str:
+        """The digest of the weights, and the chat template as it renders."""
+        return f"{self.policy.digest()} {self.policy.prompt_text('?')}"
 
     @property
     def context(self) -> int:

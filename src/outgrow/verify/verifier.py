@@ -28,7 +28,7 @@ class Verifier:
 
     extract: names of extractors (`extract.EXTRACTORS`), the first that finds an answer counts.
     exact: the answer must be the known one character for character, as in the starting experiment ("1,000" is not "1000").
-    A problem with a scorer is graded by that alone: right is what gets its full score.
+    A problem with a scorer is graded by that alone: right is what gets its full score. settings: these two as text.
 
     >>> with Verifier(["boxed", "phrase"]) as verifier:
     ...     [one.verdict.value for one in verifier.grade([Attempt(r"\boxed{7.0}", "7"), Attempt("The answer is 8.", "7")])]
@@ -36,6 +36,7 @@ class Verifier:
     """
 
     def __init__(self, extract: Sequence[str] = ("boxed",), exact: bool = False) -> None:
+        self.settings = f"{' '.join(extract)}{' exact' if exact else ''}"
         self._exact = exact
         self._extractors = [EXTRACTORS[name] for name in extract]
         self._latex, self._gym = Pool(LATEX), Pool(GYM)

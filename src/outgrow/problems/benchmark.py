@@ -1,0 +1,96 @@
+"""Public benchmarks that models are only measured on: word problems, competitions, multiple choice, symbols."""
+
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+from typing import Any
+
+from pydantic import field_validator
+
+from ..errors import UsageError, nearest
+from .overlap import question_id
+from .problem import Problem
+from .rows import Row, set_rows
+from .source import Note, Source, quiet
+from .table import collect, column
+
+
+@dataclass(frozen=True)
+class _Set:
+    """folder, split: where it stands under $OUTGROW_DATA. hub: repository, config and split, where its columns there are these too.
+    question, answer: names of the column, the first that a row has counts."""
+
+    folder: str
+    split: str
+    hub: tuple[str, str | None, str] | None = None
+    question: tuple[str, ...] = ("question", "problem")
+    answer: tuple[str, ...] = ("answer", "answerKey", "final_answer")
+
+
+_SETS = {
+    "svamp": _Set("svamp", "test"),
+    "asdiv": _Set("asdiv", "all"),
+    "aime2024": _Set("aime", "aime2024", ("HuggingFaceH4/aime_2024", None, "train")),
+    "aime2025": _Set("aime", "aime2025", ("yentinglin/aime_2025", None, "train")),
+    "amc2023": _Set("amc", "amc2023", ("math-ai/amc23", None, "test")),
+    "minerva": _Set("minerva", "test", ("math-ai/minervamath", None, "test")),
+    "olympiadbench": _Set("olympiadbench", "test", ("math-ai/olympiadbench", None, "test")),
+    "arc-easy": _Set("arc", "easy_test", ("allenai/ai2_arc", "ARC-Easy", "test")),
+    "arc-challenge": _Set("arc", "challenge_test", ("allenai/ai2_arc", "ARC-Challenge", "test")),
+    "commonsenseqa": _Set("commonsenseqa", "dev", ("tau/commonsense_qa", None, "validation")),
+    "coin_flip": _Set("coin_flip", "test"),
+    "last_letters": _Set("last_letters", "test"),
+}
+_LETTERS = "ABCDEFGHIJ"
+
+
+class Benchmark(Source):
+    """Problem source `benchmark`. Choices are put under the question with their letters, and the answer is a letter."""
+
+    type: str = "benchmark"
+    name: str
+
+    @field_validator("name")
+    @classmethod
+    def _known(cls, name: str) -> str:
+        if name not in _SETS:
+            raise ValueError(f"no benchmark called {name!r}{nearest(name, list(_SETS))}")
+        return name
+
+    def load(self, note: Note = quiet) -> list[Problem]:
+        """All problems, in the set's order. Raises UsageError where the set is not to be had, or a row cannot be read."""
+        one = _SETS[self.name]
+        rows = set_rows(one.folder, one.split, *(one.hub or (None,)))
+        return collect(self.name, _read(self.name, one, rows), note)
+
+
+def _read(name: str, one: _Set, rows: Iterable[Row]) -> Iterator[tuple[str, Problem]]:
+    for where, row in rows:
+        question, answer = column(row, _first(row, one.question), where), _answer(row, _first(row, one.answer), where)
+        if "choices" in row:
+            texts, labels = _choices(row["choices"], where)
+            if answer not in labels:
+                raise UsageError(f"{where}: the answer {answer!r} is none of the choices {', '.join(labels)}")
+            answer = _LETTERS[labels.index(answer)]
+            listed = "\n".join(f"{letter}. {text}" for letter, text in zip(_LETTERS, texts, strict=False))
+            question = f"{question}\n{listed}\nAnswer with the letter of one choice."
+        yield where, Problem(question_id(name, question), name, 0, question, answer)
+
+
+def _first(row: dict[str, Any], names: tuple[str, ...]) -> str:
+    return next((name for name in names if name in row), names[0])
+
+
+def _answer(row: dict[str, Any], name: str, where: str) -> str:
+    found = row.get(name)
+    return str(found[0]) if isinstance(found, list) and len(found) == 1 else column(row, name, where)
+
+
+def _choices(found: object, where: str) -> tuple[list[str], list[str]]:
+    """Texts and labels of the choices: a list of texts, or the hub's {text: [...], label: [...]}."""
+    if isinstance(found, dict):
+        texts, labels = found.get("text"), found.get("label")
+    else:
+        texts, labels = found, list(_LETTERS[: len(found)]) if isinstance(found, list) else None
+    if not isinstance(texts, list) or not isinstance(labels, list) or not 0 < len(texts) == len(labels) <= len(_LETTERS):
+        raise UsageError(f"{where}: column 'choices' holds no list of at most {len(_LETTERS)} texts")
+    return [str(text) for text in texts], [str(label) for label in labels]
