@@ -1,6 +1,7 @@
 """What every test shares: nothing is fetched, two threads, property tests that repeat, and two policies."""
 
 import os
+from tempfile import TemporaryDirectory
 
 os.environ["HF_HUB_OFFLINE"] = "1"
 os.environ["TRANSFORMERS_OFFLINE"] = "1"
@@ -14,6 +15,9 @@ from hypothesis import settings
 from outgrow.policy import Policy, load_policy
 from outgrow.policy.micro import MicroInit, make_model, make_tokenizer
 
+# Answers that an earlier version of the code has kept must not stand in for this one's.
+_CACHE = TemporaryDirectory(prefix="outgrow-tests-")
+os.environ["OUTGROW_CACHE"] = _CACHE.name
 torch.set_num_threads(1 if "PYTEST_XDIST_WORKER" in os.environ else 2)
 settings.register_profile("outgrow", deadline=None, derandomize=True, database=None)
 settings.load_profile("outgrow")

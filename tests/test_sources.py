@@ -12,7 +12,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from outgrow.errors import UsageError
-from outgrow.evaluate import suite
+from outgrow.evaluate import suite, suites
 from outgrow.learn.sources import distinct, shares, training_problems
 from outgrow.problems import Problem
 from outgrow.problems.gsm8k import GSM8K
@@ -20,6 +20,7 @@ from outgrow.problems.math import Math
 from outgrow.problems.overlap import fold
 from outgrow.problems.table import Table
 from outgrow.recipes import parse_recipe
+from outgrow.verify import Attempt, Verifier
 
 DATA = Path(os.environ.get("OUTGROW_DATA", Path(__file__).parents[2] / "shared" / "data"))
 ROWS = [
@@ -228,3 +229,76 @@ def test_a_hub_set_is_read_in_its_converted_shape(tmp_path, monkeypatch):
 def test_folding_ignores_case_blanks_and_punctuation(question, noise):
     assert fold(question + noise) == fold(noise + question.upper().lower()) or question.upper().lower() != question.lower()
     assert fold(fold(question)) == fold(question)
+
+
+@pytest.mark.parametrize(
+    ("name", "count", "question", "answer"),
+    [  # counts and first rows as they stand in the sets' own files
+        ("svamp", 1000, "Each pack of dvds costs 76 dollars.", "51"),
+        ("asdiv", 2214, "Seven red apples and two green apples are in the basket.", "9"),  # one of 2,215 stands there twice
+        ("aime2024", 30, "Every morning Aya goes for a", "204"),
+        ("aime2025", 30, "Find the sum of all integer bases", "70"),
+        ("amc2023", 40, "Cities $A$ and $B$ are $45$ miles apart.", "27"),
+        ("minerva", 272, "Each of the two Magellan telescopes", "1.6"),
+        ("olympiadbench", 675, "Xenia and Sergey play the following game.", "2"),
+        ("arc-easy", 2376, "Which statement best explains why photosynthesis", "A"),
+        ("arc-challenge", 1172, "An astronomer observes that a planet rotates faster", "C"),
+        ("commonsenseqa", 1221, "A revolving door is convenient", "A"),
+        ("coin_flip", 500, "A coin is heads up. Whitney flips the coin.", "yes"),
+        ("last_letters", 500, "Take the last letters", "yajo"),
+    ],
+)
+def test_the_benchmarks(data, name, count, question, answer):
+    problems = suite(name).load()
+    assert len(problems) == count
+    assert problems[0].question.startswith(question)
+    assert problems[0].answer == answer
+    with Verifier() as verifier:  # each known answer is right where it is given
+        graded = verifier.grade([Attempt(f"\\boxed{{{problem.answer}}}", problem.answer) for problem in problems])
+    assert sum(one.right for one in graded) == count
+
+
+def test_choices_have_letters_whatever_the_hub_calls_them(monkeypatch, tmp_path):
+    listed = {"text": ["ash", "oak"], "label": ["1", "2"]}
+    rows = [
+        {"question": "Which?", "choices": listed, "answerKey": "2"},
+        {"question": "Which?", "choices": ["a", "b"], "answer": "A"},
+    ]
+    (tmp_path / "arc").mkdir()
+    monkeypatch.setenv("OUTGROW_DATA", str(tmp_path))
+    write(tmp_path / "arc" / "easy_test.jsonl", rows)
+    asked = [(problem.question, problem.answer) for problem in suite("arc-easy").load()]
+    end = "Answer with the letter of one choice."
+    assert asked == [(f"Which?\nA. ash\nB. oak\n{end}", "B"), (f"Which?\nA. a\nB. b\n{end}", "A")]
+
+
+@pytest.mark.parametrize(
+    ("row", "said"),
+    [
+        ({"question": "Which?", "choices": ["a"], "answer": "C"}, "the answer 'C' is none of the choices A"),
+        ({"question": "Which?", "choices": {"text": ["a"]}, "answer": "A"}, "column 'choices' holds no list"),
+        ({"question": "Which?", "choices": "a or b", "answer": "A"}, "column 'choices' holds no list"),
+        ({"choices": ["a"], "answer": "A"}, "no column 'question'"),
+    ],
+)
+def test_a_choice_that_cannot_be_read_is_named(monkeypatch, tmp_path, row, said):
+    (tmp_path / "arc").mkdir()
+    monkeypatch.setenv("OUTGROW_DATA", str(tmp_path))
+    write(tmp_path / "arc" / "easy_test.jsonl", [row])
+    with pytest.raises(UsageError, match=rf"easy_test\.jsonl, line 1: {said}"):
+        suite("arc-easy").load()
+
+
+def test_a_list_of_suites():
+    assert suites("gsm8k, related,puzzles")[:3] == ["gsm8k", "math500", "svamp"]
+    assert suites("gsm8k, related,puzzles")[-1] == "puzzles"
+    assert suites("rows.jsonl,owner/name:dev") == ["rows.jsonl", "owner/name:dev"]
+    assert suite("owner/name:dev") == Table(hub="owner/name", split="dev")
+    with pytest.raises(UsageError, match=r"no suite called 'unrelatet' .did you mean 'unrelated'"):
+        suites("related,unrelatet")
+
+
+def test_a_set_that_is_nowhere_names_where_it_was_looked_for(monkeypatch, tmp_path):
+    monkeypatch.setenv("OUTGROW_DATA", str(tmp_path))
+    with pytest.raises(UsageError, match=r"svamp/test\.jsonl: .*is not there; put the set there"):
+        suite("svamp").load()

@@ -5,6 +5,7 @@ from pathlib import Path
 from typing import Annotated, Any
 
 import typer
+from rich.box import SIMPLE
 from rich.table import Table
 
 from ..errors import UsageError, nearest
@@ -76,7 +77,7 @@ def evaluate(
     section = said.evaluate if said else EvaluateSection()
     names = suites(on or section.suite)
     if out is not None:
-        require_place(out, len(names))
+        _require_place(out, len(names))
     problems = {name: suite(name).load(note) for name in names}
     respondent = ready(model, said)
     sampling = (said.sampling if said else Sampling()).model_copy(update={"temperature": temperature or section.temperature})
@@ -95,10 +96,11 @@ def evaluate(
                 raise typer.Exit(stop.exit_code) from stop
             if out is not None:
                 measured[name].save(out if len(names) == 1 else out / f"{name.replace('/', '+')}.parquet")
-    console.print(f"{model}, temperature {sampling.temperature:g}", highlight=False)
-    show_suites({name: found.summary() for name, found in measured.items()})
+    summaries = {name: found.summary() for name, found in measured.items()}
     if len(names) == 1:
-        show_cells(measured[names[0]].summary())
+        _show_one(f"{model} on {names[0]}, temperature {sampling.temperature:g}", summaries[names[0]])
+    else:
+        _show_all(f"{model}, temperature {sampling.temperature:g}", summaries)
 
 
 @app.command(
@@ -134,7 +136,7 @@ def verify(
     console.print(f"n = {n}   {told}", highlight=False, soft_wrap=True)
 
 
-def require_place(out: Path, suites: int) -> None:
+def _require_place(out: Path, suites: int) -> None:
     """That there is a place for --out: a file of one suite, a folder of several. Raises UsageError where there is none."""
     if not out.parent.is_dir():
         raise UsageError(f"--out {out}: the folder {out.parent} does not exist")
@@ -144,21 +146,27 @@ def require_place(out: Path, suites: int) -> None:
         out.mkdir(exist_ok=True)
 
 
-def show_suites(summaries: dict[str, dict[str, Any]]) -> None:
+def _show_all(title: str, summaries: dict[str, dict[str, Any]]) -> None:
     """A line a suite."""
-    table = Table()
-    for heading in ("suite", "pass@1 (95% interval)", "n", "k", "greedy", "pass@k", "truncated", "no answer", "tokens"):
-        table.add_column(heading, justify="left" if heading == "suite" else "right")
-    for name, summary in summaries.items():
-        shares = (f"{summary[part]:.3f}" for part in ("truncated", "no_answer"))
-        at_k = f"{summary['pass@k'][str(summary['k'])]:.3f}"
-        counts = (str(summary["n"]), str(summary["k"]))
-        table.add_row(name, interval(summary), *counts, f"{summary['greedy']:.3f}", at_k, *shares, f"{summary['length']:.1f}")
+    table = Table(title=title, box=SIMPLE, pad_edge=False)
+    for heading in ("suite", "pass@1 (95% interval)", "n × k", "greedy", "cut off", "no answer", "tokens"):
+        table.add_column(heading, justify="left" if heading == "suite" else "right", no_wrap=heading in ("suite", "n × k"))
+    for name, one in summaries.items():
+        shares = (f"{one[part]:.3f}" for part in ("greedy", "truncated", "no_answer"))
+        table.add_row(name, interval(one), f"{one['n']} × {one['k']}", *shares, f"{one['length']:.0f}")
     console.print(table)
 
 
-def show_cells(summary: dict[str, Any]) -> None:
-    """pass@1 by field and level."""
+def _show_one(title: str, summary: dict[str, Any]) -> None:
+    """One suite's figures, and pass@1 by field and level."""
+    console.print(
+        f"{title}, n = {summary['n']} problems × {summary['k']} samples\n"
+        f"pass@1 {interval(summary)}   greedy {summary['greedy']:.3f}   "
+        + "   ".join(f"pass@{k} {value:.3f}" for k, value in summary["pass@k"].items() if k != "1")
+        + f"\ntruncated {summary['truncated']:.3f}   "
+        f"no answer {summary['no_answer']:.3f}   mean length {summary['length']:.1f} tokens",
+        highlight=False,
+    )
     levels = sorted({cell["level"] for cell in summary["cells"]})
     table = Table(title="pass@1 by field and level")
     for heading in ("field", *map(str, levels)):
