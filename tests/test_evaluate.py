@@ -11,7 +11,7 @@ from outgrow.errors import OutgrowError, UsageError
 from outgrow.evaluate import Evaluation, paired_delta, suite
 from outgrow.evaluate.calibration import brier, spearman, staleness_of
 from outgrow.evaluate.sample import Sample, sample_problems
-from outgrow.evaluate.statistics import bootstrap_ci95, pass_at_k
+from outgrow.evaluate.statistics import bootstrap_ci95, crossed_ci95, majority, mcnemar, needed, pass_at_k
 from outgrow.policy import Sampling
 from outgrow.problems.micro import Micro
 from outgrow.rollout import Local, NativeEngine
@@ -199,3 +199,45 @@ def test_calibration_figures_are_scipys_and_by_hand():
     assert staleness_of(11) == "at most 40 steps ago"
     assert staleness_of(41) == "earlier"
     assert staleness_of(None) == "never"
+
+
+@pytest.mark.parametrize(("seeds", "of_seeds"), [(1, 0.0), (6, 0.0), (6, 0.03), (6, 0.1), (12, 0.03), (12, 0.1)])
+def test_intervals_over_seeds_and_problems_cover_the_truth(seeds, of_seeds):
+    """2,000 made-up comparisons on 120 problems: a true gain of 0.05, problems that differ by 0.2, answers by 0.3 more."""
+    rng = np.random.default_rng(seeds)
+    covered = 0
+    for _ in range(2000):
+        gains_SN = 0.05 + rng.normal(0, 0.2, 120) + rng.normal(0, of_seeds, (seeds, 1)) + rng.normal(0, 0.3, (seeds, 120))
+        low, high = crossed_ci95(gains_SN.tolist())
+        covered += low <= 0.05 <= high
+    assert 0.93 <= covered / 2000 <= 0.97
+
+
+def test_without_seeds_that_differ_the_interval_is_the_paired_t_one_of_the_problems():
+    gains = np.random.default_rng(0).normal(0.1, 0.3, 50)
+    low, high = crossed_ci95([gains.tolist()] * 4)  # every seed the same: problems are all that varies
+    theirs = stats.ttest_1samp(gains, 0).confidence_interval()
+    assert (low, high) == pytest.approx((theirs.low, theirs.high), abs=1e-9)
+    assert crossed_ci95([[0.25] * 5] * 3) == (0.25, 0.25)
+
+
+@pytest.mark.parametrize(("won", "lost"), [(0, 0), (5, 0), (8, 2), (30, 31), (400, 330)])
+def test_mcnemar_is_scipys_binomial_test(won, lost):
+    theirs = stats.binomtest(won, won + lost).pvalue if won + lost else 1.0
+    assert mcnemar(won, lost) == pytest.approx(theirs)
+
+
+def test_majority_by_hand():
+    assert majority(["7", "8", "7", None], [True, False, True, False]) == 1
+    assert majority(["7", "8", "9", "8"], [True, False, False, False]) == 0
+    assert majority(["7", "8", "9", "8", "7"], [True, False, False, False, True]) == 0.5
+    assert majority([None, None], [False, False]) == 0
+    assert majority([], []) == 0
+
+
+@pytest.mark.parametrize("power", [0.8, 0.9])
+def test_so_many_pairs_show_the_effect_as_often_as_said(power):
+    n = needed(deviation=0.3, effect=0.05, power=power)
+    rng = np.random.default_rng(1)
+    shown = stats.ttest_1samp(rng.normal(0.05, 0.3, (4000, n)), 0, axis=1).pvalue < 0.05
+    assert shown.mean() == pytest.approx(power, abs=0.025)  # four standard errors

@@ -10,13 +10,12 @@ import time
 
 import numpy as np
 import pytest
-from scipy import stats
 from typer.testing import CliRunner
 
 from outgrow.cli.app import app
 from outgrow.curriculum import Visit
 from outgrow.errors import OutgrowError, UsageError
-from outgrow.evaluate.statistics import paired_ci95, seeds_ci95, student_975
+from outgrow.evaluate.statistics import paired_ci95, seeds_ci95
 from outgrow.lab import load_experiment
 from outgrow.lab.compare import numbers, winner
 from outgrow.lab.mastery import mastery
@@ -98,11 +97,6 @@ def test_mastered_is_twice_all_right_and_failing_later_counts_once():
         assert (len(found.mastered), len(found.visited_again), len(found.failed)) == (mastered, again, failed)
     assert LaterFailed().of(result()) == 0.5
     assert LaterFailed().of(result(visited_again=0, failed=0)) is None
-
-
-def test_students_t_is_scipys():
-    for degrees in (4, 5, 11, 40, 1000):
-        assert student_975(degrees) == pytest.approx(stats.t.ppf(0.975, degrees), abs=0.01)
 
 
 @pytest.mark.parametrize("n", [6, 12])
