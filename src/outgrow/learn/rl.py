@@ -38,6 +38,7 @@ from .update import Weighed, kl_to_reference, update
 
 # Rollouts of a step on which KL to the reference is measured (where the loss does not need it on all of them).
 _KL_ROLLOUTS = 32
+_ALIKE = 1e-8  # rewards so close together are the same
 
 
 class RLJob:
@@ -126,6 +127,9 @@ class RLJob:
         if not groups:  # screening ended them all
             return []
         rewards_PG = torch.tensor([total(part) for part in parts])
+        if rewards_PG.max() - rewards_PG.min() <= _ALIKE:
+            # An advantage with a memory would weigh even these, but blame alone, or praise alone, does not say which way to go.
+            return torch.zeros_like(rewards_PG).tolist()
         rows: list[list[float]] = self.recipe.advantage.weigh(rewards_PG, [group.expected for group in groups]).tolist()
         return rows
 
@@ -214,7 +218,7 @@ def _teaches(rewards: Sequence[float], advantages: Sequence[float]) -> bool:
 
     Rounding alone, through GRPO's division by its epsilon, leaves up to some 0.001 of an advantage that is 0.
     """
-    return max(rewards) - min(rewards) > 1e-8 or max(map(abs, advantages)) > 0.01
+    return max(rewards) - min(rewards) > _ALIKE or max(map(abs, advantages)) > 0.01
 
 
 class _Clock:
