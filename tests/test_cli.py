@@ -54,6 +54,15 @@ def test_runs_lists_it(finished):
     assert "3/3" in printed
 
 
+def test_a_run_alone_is_compared_with_its_start(finished):
+    path, printed = finished
+    result = outgrow("compare", path)
+    assert result.returncode == 0, result.stderr
+    before = next(line for line in printed.splitlines() if line.startswith("│ before"))
+    assert before.split()[3] in next(line for line in result.stdout.splitlines() if line.strip().startswith("before"))
+    assert "after against before: " in result.stdout
+
+
 def test_eval_and_generate_take_a_run(finished, tmp_path):
     path, _ = finished
     kept = tmp_path / "samples.parquet"

@@ -11,7 +11,7 @@ from outgrow.errors import OutgrowError, UsageError
 from outgrow.evaluate import Evaluation, paired_delta, suite
 from outgrow.evaluate.calibration import brier, spearman, staleness_of
 from outgrow.evaluate.sample import Sample, sample_problems
-from outgrow.evaluate.statistics import bootstrap_ci95, crossed_ci95, majority, mcnemar, needed, pass_at_k
+from outgrow.evaluate.statistics import bootstrap_ci95, crossed_ci95, majority, mcnemar, pass_at_k
 from outgrow.policy import Sampling
 from outgrow.problems.micro import Micro
 from outgrow.rollout import Local, NativeEngine
@@ -233,11 +233,3 @@ def test_majority_by_hand():
     assert majority(["7", "8", "9", "8", "7"], [True, False, False, False, True]) == 0.5
     assert majority([None, None], [False, False]) == 0
     assert majority([], []) == 0
-
-
-@pytest.mark.parametrize("power", [0.8, 0.9])
-def test_so_many_pairs_show_the_effect_as_often_as_said(power):
-    n = needed(deviation=0.3, effect=0.05, power=power)
-    rng = np.random.default_rng(1)
-    shown = stats.ttest_1samp(rng.normal(0.05, 0.3, (4000, n)), 0, axis=1).pvalue < 0.05
-    assert shown.mean() == pytest.approx(power, abs=0.025)  # four standard errors

@@ -1,7 +1,7 @@
 """An evaluation: graded samples of a suite, what they add up to, and the paired comparison of two of them."""
 
 from collections import defaultdict
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
@@ -13,7 +13,7 @@ from ..errors import OutgrowError
 from ..runs.files import write_atomic
 from ..verify import Verdict
 from .sample import Sample
-from .statistics import bootstrap_ci95, pass_at_k
+from .statistics import bootstrap_ci95, majority, pass_at_k
 
 
 @dataclass(frozen=True)
@@ -44,27 +44,46 @@ class Evaluation:
                 cells[sample.field, sample.level].append(rates[sample.problem_id])
         return dict(cells)
 
-    def summary(self) -> dict[str, Any]:
-        """What a person reads: pass@1 with its interval, greedy, n, k, pass@k, truncation, no answer, length, cells."""
-        rates = list(self.pass_rates().values())
-        drawn = [sample for sample in self.samples if sample.index >= 0]
-        greedy = [sample for sample in self.samples if sample.index < 0]
-        k = self.k
+    def drawn(self) -> dict[str, list[Sample]]:
+        """Problem id -> its k samples, in the suite's order."""
+        drawn: dict[str, list[Sample]] = defaultdict(list)
+        for sample in self.samples:
+            if sample.index >= 0:
+                drawn[sample.problem_id].append(sample)
+        return dict(drawn)
+
+    def measures(self) -> dict[str, dict[str, float]]:
+        """Name of a measure -> problem id -> its value; each is a mean over problems, so that all have the same n."""
+        k, rates, drawn = self.k, self.pass_rates(), self.drawn()
+        sizes = [size for size in sorted({2, 4, 8, 16, 32, 64, k}) if 1 < size <= k]
+        by_problem: dict[str, Callable[[list[Sample]], float]] = {
+            "between": lambda samples: 0 < _mean([s.right for s in samples]) < 1,
+            "truncated": lambda samples: _mean([s.verdict is Verdict.TRUNCATED for s in samples]),
+            "no_answer": lambda samples: _mean([s.verdict is Verdict.NO_ANSWER for s in samples]),
+            "length": lambda samples: _mean([s.length for s in samples]),
+        }
         return {
-            "pass@1": _mean(rates),
-            "ci95": list(bootstrap_ci95(rates)),
-            "greedy": _mean([sample.right for sample in greedy]),
-            "n": len(rates),
-            "k": k,
-            "pass@k": {
-                str(size): _mean([pass_at_k(k, round(rate * k), size) for rate in rates])
-                for size in sorted({1, 2, 4, 8, 16, 32, 64, k})
-                if size <= k
-            },
-            "between": _mean([0 < rate < 1 for rate in rates]),
-            "truncated": _mean([sample.verdict is Verdict.TRUNCATED for sample in drawn]),
-            "no_answer": _mean([sample.verdict is Verdict.NO_ANSWER for sample in drawn]),
-            "length": _mean([sample.length for sample in drawn]),
+            "pass@1": rates,
+            "greedy": {sample.problem_id: float(sample.right) for sample in self.samples if sample.index < 0},
+            **{f"pass@{size}": {problem: pass_at_k(k, round(rate * k), size) for problem, rate in rates.items()} for size in sizes},
+            **({f"maj@{k}": {problem: _majority(samples) for problem, samples in drawn.items()}} if k > 1 else {}),
+            **{name: {problem: float(of(samples)) for problem, samples in drawn.items()} for name, of in by_problem.items()},
+        }
+
+    def summary(self) -> dict[str, Any]:
+        """What a person reads: pass@1 with its interval, greedy, n, k, pass@k, maj@k, truncation, no answer, length, cells."""
+        measures = {name: list(values.values()) for name, values in self.measures().items()}
+        means = {name: _mean(values) for name, values in measures.items()}
+        sizes = {name.removeprefix("pass@"): mean for name, mean in means.items() if name.startswith("pass@")}
+        return {
+            "pass@1": means["pass@1"],
+            "ci95": list(bootstrap_ci95(measures["pass@1"])),
+            "greedy": means["greedy"],
+            "n": len(measures["pass@1"]),
+            "k": self.k,
+            "pass@k": sizes,
+            "maj@k": means.get(f"maj@{self.k}", means["pass@1"]),
+            **{name: means[name] for name in ("between", "truncated", "no_answer", "length")},
             "cells": [
                 {"field": field, "level": level, "pass@1": _mean(cell), "n": len(cell)}
                 for (field, level), cell in self.cells().items()
@@ -95,6 +114,10 @@ def paired_delta(before: Evaluation, after: Evaluation) -> dict[str, Any]:
         raise OutgrowError("these two evaluations are of different problems, so they cannot be paired")
     differences = [second[problem] - first[problem] for problem in first]
     return {"pass@1": _mean(differences), "ci95": list(bootstrap_ci95(differences)), "n": len(differences)}
+
+
+def _majority(samples: Sequence[Sample]) -> float:
+    return majority([sample.extracted for sample in samples], [sample.right for sample in samples])
 
 
 def _mean(values: Sequence[float]) -> float:

@@ -3,10 +3,11 @@
 import math
 from collections import Counter
 from collections.abc import Sequence
+from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.special import bdtr, ndtr, ndtri, stdtrit
+from scipy.special import bdtr, ndtr, stdtrit
 
 from ..keyed import seed_from
 
@@ -71,29 +72,45 @@ def _expanded(statistics: NDArray[np.float64], n: int) -> tuple[float, float]:
     return float(low), float(high)
 
 
+@dataclass(frozen=True)
+class Crossed:
+    """Mean squares of values by S seeds and the same N problems each, and how many degrees of freedom each has (Searle, Casella &
+    McCulloch, Variance Components, 1992, chapter 4)."""
+
+    seeds: float
+    problems: float
+    rest: float
+    degrees: tuple[int, int, int]
+
+
+def crossed(values_SN: NDArray[np.float64]) -> Crossed:
+    """The two-way layout with random rows and columns. S and N must be at least 2."""
+    seeds, problems = values_SN.shape
+    mean, by_seed, by_problem = values_SN.mean(), values_SN.mean(axis=1), values_SN.mean(axis=0)
+    rest = values_SN - by_seed[:, None] - by_problem + mean
+    degrees = (seeds - 1, problems - 1, (seeds - 1) * (problems - 1))
+    of_seeds, of_problems = problems * ((by_seed - mean) ** 2).sum(), seeds * ((by_problem - mean) ** 2).sum()
+    return Crossed(of_seeds / degrees[0], of_problems / degrees[1], (rest**2).sum() / degrees[2], degrees)
+
+
 def crossed_ci95(values_SN: Sequence[Sequence[float]]) -> tuple[float, float]:
     """95% interval of the mean over S training seeds and the same N problems each; it speaks of other seeds and of other problems.
 
     With one seed, of other problems alone. Else mean ± t·√V with V = (MS_seeds + MS_problems − MS_rest) / SN, the variance of the
-    mean in a two-way layout with random rows and columns (Searle, Casella & McCulloch, Variance Components, 1992, chapter 4), and
-    Satterthwaite's degrees of freedom. Resampling both sides counts the noise of single answers thrice (Owen, Annals of Applied
-    Statistics 1, 2007) and covers the truth in 98 to 100 of 100 cases.
+    mean (see Crossed), and Satterthwaite's degrees of freedom. Resampling both sides counts the noise of single answers thrice
+    (Owen, Annals of Applied Statistics 1, 2007) and covers the truth in 98 to 100 of 100 cases.
     """
     array = np.asarray(values_SN, dtype=np.float64)
-    seeds, problems = array.shape
-    if seeds == 1:
+    if len(array) == 1:
         return bootstrap_ci95(array[0].tolist())
-    mean, by_seed, by_problem = array.mean(), array.mean(axis=1), array.mean(axis=0)
-    rest = array - by_seed[:, None] - by_problem + mean
-    degrees = np.array([seeds - 1, problems - 1, (seeds - 1) * (problems - 1)])
-    squares = np.array([problems * ((by_seed - mean) ** 2).sum(), seeds * ((by_problem - mean) ** 2).sum(), (rest**2).sum()])
-    squares /= degrees
+    mean, of = float(array.mean()), crossed(array)
     # By chance the rest may come out larger than either; the mean is never more certain than either part alone would have it.
-    total = max(squares[0] + squares[1] - squares[2], squares[:2].max())
+    total = max(of.seeds + of.problems - of.rest, of.seeds, of.problems)
     if total == 0:
-        return float(mean), float(mean)
-    half = stdtrit(total**2 / (squares**2 / degrees).sum(), 0.975) * math.sqrt(total / array.size)
-    return float(mean - half), float(mean + half)
+        return mean, mean
+    squares = zip((of.seeds, of.problems, of.rest), of.degrees, strict=True)
+    half = stdtrit(total**2 / sum(square**2 / degrees for square, degrees in squares), 0.975) * math.sqrt(total / array.size)
+    return mean - half, mean + half
 
 
 def mcnemar(won: int, lost: int) -> float:
@@ -118,10 +135,3 @@ def majority(answers: Sequence[str | None], right: Sequence[bool]) -> float:
     verdicts = dict(zip(answers, right, strict=True))
     leading = [answer for answer, count in votes.items() if count == max(votes.values())]
     return sum(verdicts[answer] for answer in leading) / len(leading)
-
-
-def needed(deviation: float, effect: float, power: float = 0.8) -> int:
-    """How many pairs (problems, or seeds) whose differences have this standard deviation show an effect at 5%, two-sided, in
-    `power` of all cases (by the normal approximation)."""
-    scale = float(ndtri(0.975) + ndtri(power))
-    return math.ceil((scale * deviation / effect) ** 2)

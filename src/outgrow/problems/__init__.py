@@ -6,6 +6,7 @@ from .math import Math
 from .micro import Micro
 from .problem import Problem
 from .reasoning_gym import ReasoningGym
+from .shuffled import Shuffled
 from .source import Note, Source
 from .table import Table
 
@@ -16,6 +17,7 @@ SOURCES: dict[str, type[Source]] = {
     "benchmark": Benchmark,
     "table": Table,
     "reasoning_gym": ReasoningGym,
+    "shuffled": Shuffled,
 }
 
 __all__ = ["SOURCES", "Note", "Problem", "Source"]

@@ -7,8 +7,7 @@ from dataclasses import dataclass
 from ..errors import OutgrowError
 from ..evaluate import Evaluation
 from ..evaluate.sample import Sample
-from ..evaluate.statistics import bootstrap_ci95, pass_at_k
-from ..verify import Verdict
+from ..evaluate.statistics import bootstrap_ci95
 
 # A bootstrap over fewer problems than this is too narrow to say "changed" of a single cell.
 _FEWEST_PROBLEMS = 5
@@ -67,8 +66,8 @@ def compare(before: Evaluation | None, after: Evaluation | None) -> dict[str, Co
 
     Raises OutgrowError where the two evaluations are of different problems.
     """
-    first = _measures(before) if before else {}
-    second = _measures(after) if after else {}
+    first = before.measures() if before else {}
+    second = after.measures() if after else {}
     if before and after and first["pass@1"].keys() != second["pass@1"].keys():
         raise OutgrowError("the before and after measurements of this run are of different problems, so they cannot be compared")
     return {name: _comparison(first.get(name), second.get(name)) for name in {**first, **second}}
@@ -99,7 +98,7 @@ def largest_changes(before: Evaluation, after: Evaluation, count: int) -> tuple[
     Among equal changes, fields take turns, so that one field does not fill the list.
     """
     first, second = before.pass_rates(), after.pass_rates()
-    drawn_before, drawn_after = _drawn(before), _drawn(after)
+    drawn_before, drawn_after = before.drawn(), after.drawn()
     turns: Counter[tuple[str, float]] = Counter()
     ranked: list[tuple[float, int, str]] = []
     for problem in first:
@@ -121,21 +120,6 @@ def largest_changes(before: Evaluation, after: Evaluation, count: int) -> tuple[
     return [shown(row[2], True) for row in won[:count]], [shown(row[2], False) for row in lost[:count]]
 
 
-def _measures(evaluation: Evaluation) -> dict[str, dict[str, float]]:
-    """Measure -> problem -> its value."""
-    k, rates, drawn = evaluation.k, evaluation.pass_rates(), _drawn(evaluation)
-    sizes = [int(size) for size in evaluation.summary()["pass@k"] if int(size) > 1]
-    return {
-        "pass@1": rates,
-        "greedy": {sample.problem_id: float(sample.right) for sample in evaluation.samples if sample.index < 0},
-        **{f"pass@{size}": {problem: pass_at_k(k, round(rate * k), size) for problem, rate in rates.items()} for size in sizes},
-        "between": {problem: float(0 < rate < 1) for problem, rate in rates.items()},
-        "truncated": {problem: _mean(s.verdict is Verdict.TRUNCATED for s in samples) for problem, samples in drawn.items()},
-        "no_answer": {problem: _mean(s.verdict is Verdict.NO_ANSWER for s in samples) for problem, samples in drawn.items()},
-        "length": {problem: _mean(sample.length for sample in samples) for problem, samples in drawn.items()},
-    }
-
-
 def _comparison(before: Mapping[str, float] | None, after: Mapping[str, float] | None) -> Comparison:
     paired = [after[problem] - before[problem] for problem in before] if before and after else None
     first, second = (list(values.values()) if values else None for values in (before, after))
@@ -149,15 +133,6 @@ def _estimate(values: Sequence[float] | None) -> Estimate | None:
 
 def _only(rates: Mapping[str, float] | None, problems: Sequence[str]) -> dict[str, float] | None:
     return {problem: rates[problem] for problem in problems} if rates else None
-
-
-def _drawn(evaluation: Evaluation) -> dict[str, list[Sample]]:
-    """Problem -> its k samples, without the greedy one."""
-    drawn: dict[str, list[Sample]] = defaultdict(list)
-    for sample in evaluation.samples:
-        if sample.index >= 0:
-            drawn[sample.problem_id].append(sample)
-    return drawn
 
 
 def _example(samples: Sequence[Sample], right: bool) -> Sample:

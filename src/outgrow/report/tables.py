@@ -83,7 +83,7 @@ def measure_rows(comparisons: Mapping[str, Comparison]) -> list[MeasureRow]:
     for name, compared in comparisons.items():
         share = name != "length"
         number, change = (words.share_estimate, words.share_change) if share else (words.token_estimate, words.token_change)
-        better = name == "greedy" or name.startswith("pass@")
+        better = name == "greedy" or name.startswith(("pass@", "maj@"))
         bars = [
             Bar(which, *(round(100 * value, 2) for value in (estimate.low, estimate.high, estimate.value)))
             for which, estimate in (("before", compared.before), ("after", compared.after))
@@ -92,7 +92,7 @@ def measure_rows(comparisons: Mapping[str, Comparison]) -> list[MeasureRow]:
         rows.append(
             MeasureRow(
                 name=_NAMES.get(name, name),
-                note=_MEASURES.get(name) or f"at least one of {name.removeprefix('pass@')} samples right",
+                note=_MEASURES.get(name) or _note(name),
                 before=number(compared.before) if compared.before else _NOT_YET,
                 after=number(compared.after) if compared.after else _NOT_YET,
                 change=change(compared.change) if compared.change else "",
@@ -101,6 +101,11 @@ def measure_rows(comparisons: Mapping[str, Comparison]) -> list[MeasureRow]:
             )
         )
     return rows
+
+
+def _note(name: str) -> str:
+    kind, _, k = name.partition("@")
+    return f"at least one of {k} samples right" if kind == "pass" else f"the commonest answer of {k}"
 
 
 def tone(change: Estimate | None) -> str:

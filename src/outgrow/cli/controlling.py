@@ -1,0 +1,62 @@
+"""Commands that train a recipe beside others: controls."""
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+from rich.markup import escape
+
+from ..errors import UsageError
+from .app import app
+from .comparing import Margin, of_run, only, show
+from .shared import Overrides, console, errors, example
+
+
+@app.command(epilog=example("outgrow controls micro", "outgrow controls micro --seeds 3 --set learn.steps=50"))
+def controls(
+    recipe: Annotated[str, typer.Argument(help="A shipped recipe's name, or a .toml file.")],
+    out: Annotated[Path | None, typer.Option("--out", help="A folder for the runs; runs/RECIPE-controls if left out.")] = None,
+    seeds: Annotated[int, typer.Option("--seeds", min=1, help="So many seeds of each, from the recipe's own on.")] = 1,
+    overrides: Overrides = None,
+    margin: Margin = 2.0,
+) -> None:
+    """Train a recipe beside its controls, and compare: a reward by coin, one for the format alone, and shuffled answers.
+
+    What a control gains is not owed to right answers. A call that was stopped goes on where it was.
+    """
+    from ..errors import OutgrowError
+    from ..evaluate.compare import Side
+    from ..learn.controls import controls as controls_of
+    from ..learn.loop import resume, train
+    from ..recipes import RLRecipe, load_recipe
+    from ..runs.folder import read_recipe
+    from ..runs.interrupt import StopRequested
+    from ..terminal import Terminal
+
+    plain = load_recipe(recipe, overrides or [])
+    if not isinstance(plain, RLRecipe):
+        raise UsageError(f"{recipe} is a recipe of kind {plain.kind!r}; controls are of reinforcement learning")
+    folder = out or Path("runs") / f"{plain.name}-controls"
+    runs: dict[str, list[Path]] = {}
+    for seed in range(plain.seed, plain.seed + seeds):
+        seeded = plain.model_copy(update={"seed": seed})
+        for name, one in {plain.name: seeded, **controls_of(seeded)}.items():
+            path = folder / f"{name.replace(' ', '-')}-{seed}"
+            runs.setdefault(name, []).append(path)
+            if (path / "recipe.toml").is_file() and read_recipe(path)[0] != one:
+                raise UsageError(f"{path} is a run by another recipe; choose another --out")
+            console.print(f"[bold]{escape(str(path))}[/]")
+            try:
+                with Terminal(console) as terminal:
+                    if path.exists():
+                        resume(path, [], terminal)
+                    else:
+                        train(one, path, terminal)
+            except StopRequested as stop:
+                errors.print(f"stopped by {stop}, everything is saved; the same command goes on with it", markup=False)
+                raise typer.Exit(stop.exit_code) from stop
+            except OutgrowError as error:
+                raise type(error)(f"{path}: {error}") from error
+    before = Side("before", [only(of_run(path, "before")) for path in runs[plain.name]])
+    after = [Side(name, [only(of_run(path, "after")) for path in paths]) for name, paths in runs.items()]
+    show({"": [before, *after]}, margin / 100)

@@ -1,0 +1,104 @@
+"""Policies side by side on the same problems: each against the first, paired problem by problem, over training seeds."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ..errors import UsageError
+from .evaluation import Evaluation
+from .power import Needed, needed
+from .statistics import crossed_ci95, mcnemar
+
+
+@dataclass(frozen=True)
+class Side:
+    """One way to train, or one policy. evaluations: one a training seed, all of the same problems."""
+
+    name: str
+    evaluations: Sequence[Evaluation]
+
+    def values(self, measure: str) -> NDArray[np.float64]:
+        """(S, N), a measure of each seed's policy on each problem."""
+        found = [one.measures()[measure] for one in self.evaluations]
+        return np.array([[values[problem] for problem in found[0]] for values in found], dtype=np.float64)
+
+
+@dataclass(frozen=True)
+class Mean:
+    """A mean over problems and seeds, with its 95% interval."""
+
+    value: float
+    low: float
+    high: float
+
+
+@dataclass(frozen=True)
+class Against:
+    """A side less the first one. change: of pass@1. won, lost: problems whose greedy answer became right, or wrong; p: McNemar's,
+    exact. These three of single seeds alone, None where there are several. needed: what would show a change of `margin`."""
+
+    name: str
+    change: Mean
+    won: int | None
+    lost: int | None
+    p: float | None
+    needed: Needed
+    margin: float
+
+    @property
+    def verdict(self) -> str:
+        """In words. Not worse: the whole interval lies above −margin (non-inferiority at 2.5%, one-sided)."""
+        low, high = self.change.low, self.change.high
+        points = f"{100 * self.margin:g} points"
+        if low > 0:
+            return "better"
+        if high < 0:
+            return f"worse, by less than {points}" if low > -self.margin else "worse"
+        if low > -self.margin:
+            return f"no difference shown, {'within' if high < self.margin else 'not worse by'} {points}"
+        return "no difference shown"
+
+
+def mean_of(side: Side, measure: str) -> Mean:
+    """A side's mean of a measure."""
+    return _mean(side.values(measure))
+
+
+def against(side: Side, baseline: Side, margin: float) -> Against:
+    """side less baseline, seed by seed in their order; a baseline of one seed stands against each. margin: the change that would
+    matter. Raises UsageError where the two are of different problems, or cannot be paired."""
+    _require_pairs(side, baseline)
+    differences_SN = _paired(side, baseline, "pass@1")
+    won = lost = p = None
+    if len(side.evaluations) == 1:
+        greedy = _paired(side, baseline, "greedy")
+        won, lost = int((greedy > 0).sum()), int((greedy < 0).sum())
+        p = mcnemar(won, lost)
+    return Against(side.name, _mean(differences_SN), won, lost, p, needed(differences_SN, margin), margin)
+
+
+def _paired(side: Side, baseline: Side, measure: str) -> NDArray[np.float64]:
+    order = side.evaluations[0].pass_rates()
+    place = {problem: column for column, problem in enumerate(baseline.evaluations[0].pass_rates())}
+    return side.values(measure) - baseline.values(measure)[:, [place[problem] for problem in order]]
+
+
+def _require_pairs(side: Side, baseline: Side) -> None:
+    problems = [_problems(one) for part in (baseline, side) for one in part.evaluations]
+    if any(one != problems[0] for one in problems):
+        raise UsageError(f"{side.name} and {baseline.name} were measured on different problems, so they cannot be compared")
+    if len(baseline.evaluations) not in (1, len(side.evaluations)):
+        raise UsageError(
+            f"{side.name} has {len(side.evaluations)} seeds, {baseline.name} {len(baseline.evaluations)}: give as many of each, or "
+            f"one of {baseline.name}"
+        )
+
+
+def _problems(evaluation: Evaluation) -> set[tuple[str, str, str]]:
+    return {(sample.problem_id, sample.question, sample.answer) for sample in evaluation.samples}
+
+
+def _mean(values_SN: NDArray[np.float64]) -> Mean:
+    return Mean(float(values_SN.mean()), *crossed_ci95(values_SN.tolist()))
