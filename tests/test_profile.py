@@ -12,8 +12,9 @@ from outgrow.cli import main
 from outgrow.cli.app import app
 from outgrow.curriculum import Visit
 from outgrow.curriculum import profile as profiles
-from outgrow.curriculum.profile import read_profile, summed, wilson
+from outgrow.curriculum.profile import read_profile, summed
 from outgrow.errors import OutgrowError
+from outgrow.evaluate.statistics import wilson_ci95
 from outgrow.learn.loop import train
 from outgrow.recipes import load_recipe
 from outgrow.report import write_report
@@ -61,7 +62,7 @@ def test_the_table_says_what_the_ledger_holds(problems):
 @pytest.mark.parametrize(("right", "n"), [(0, 10), (3, 10), (10, 10), (32, 64)])
 def test_intervals_are_wilsons(right, n):
     found = stats.binomtest(right, n).proportion_ci(method="wilson")
-    assert wilson(right, n) == pytest.approx((found.low, found.high))
+    assert wilson_ci95(right, n) == pytest.approx((found.low, found.high))
 
 
 def test_a_profile_goes_on_where_it_stopped(problems, monkeypatch):

@@ -22,7 +22,7 @@ from outgrow.curriculum import Ledger, Visit
 from outgrow.errors import OutgrowError, UsageError
 from outgrow.evaluate import Evaluation, paired_delta
 from outgrow.evaluate.sample import Sample
-from outgrow.report import curves, write_report
+from outgrow.report import curves, outcome, write_report
 from outgrow.report import words as report_words
 from outgrow.runs.files import append_line
 from outgrow.verify import Verdict
@@ -130,25 +130,55 @@ def test_heat_maps_equal_the_files(run, page):
     assert all(re.fullmatch(r".*: \S+.*\(.+\), n = \d+ problems × 8 samples", hint or "") for hint in hints)
 
 
-def test_problems_won_and_lost_are_the_extremes_with_their_texts(run, page):
-    first, second = rates_of(rows_of(run, "before")), rates_of(rows_of(run, "after"))
-    changes = sorted(second[id] - first[id] for id in first)
-    gains = [change for change in reversed(changes) if change > 0][:5]
-    losses = [change for change in changes if change < 0][:5]
-    shown = [
-        float(change.replace("−", "-")) / 100 for change in re.findall(r"([+−]\d+\.\d) points (?:sum|clock), level", page.text)
-    ]
-    assert shown == pytest.approx(gains + losses, abs=0.00051)
-    best = max(first, key=lambda id: second[id] - first[id])
-    before, after = (
-        [row for row in rows_of(run, name) if row["problem_id"] == best and row["index"] >= 0] for name in ("before", "after")
+def test_problems_won_and_lost_are_the_most_surprising_with_their_texts(run, page):
+    before, after = rows_of(run, "before"), rows_of(run, "after")
+    first, second = rates_of(before), rates_of(after)
+    cell_of = {row["problem_id"]: (row["field"], row["level"]) for row in after}
+    usual = {cell: mean(second[id] for id in second if cell_of[id] == cell) for cell in set(cell_of.values())}
+    gains = {id: (second[id] - first[id]) * (1 - usual[cell_of[id]]) for id in first if second[id] > first[id]}
+    losses = {id: (first[id] - second[id]) * usual[cell_of[id]] for id in first if second[id] < first[id]}
+
+    def rounds(surprise):
+        """The most surprising problem of every cell, then the second of every cell, …"""
+        cells = {}
+        for id in sorted(surprise, key=surprise.get, reverse=True):
+            cells.setdefault(cell_of[id], []).append(surprise[id])
+        most = max(map(len, cells.values()), default=0)
+        each = [sorted((of[turn] for of in cells.values() if len(of) > turn), reverse=True) for turn in range(most)]
+        return [value for values in each for value in values][:10]
+
+    found = outcome.largest_changes(*(Evaluation.load(run / "evals" / f"{name}.parquet") for name in ("before", "after")), 10)
+    for changes, surprise in zip(found, (gains, losses), strict=True):
+        assert [surprise[change.before.problem_id] for change in changes] == pytest.approx(rounds(surprise))
+    shown = re.findall(r"([+−]\d+\.\d) points (?:sum|clock), level", page.text)
+    assert [float(change.replace("−", "-")) / 100 for change in shown] == pytest.approx(
+        [change.after_rate - change.before_rate for changes in found for change in changes], abs=0.00051
     )
-    assert page.pres[:3] == [
-        before[0]["question"],
-        next(row["text"] for row in before if row["verdict"] != "right"),
-        next(row["text"] for row in after if row["verdict"] == "right"),
+    best = found[0][0].before.problem_id
+    texts = [
+        next(
+            row["text"] for row in rows if row["problem_id"] == best and row["index"] >= 0 and (row["verdict"] == "right") == right
+        )
+        for rows, right in ((before, False), (after, True))
     ]
+    question = next(row["question"] for row in before if row["problem_id"] == best)
+    assert [question, *texts] in [page.pres[place : place + 3] for place in range(len(page.pres))]
     assert "Expected answer: 12" in page.text
+
+
+def test_what_fails_is_counted_as_the_analysis_counts_it(run, page):
+    rows = [row for row in rows_of(run, "after") if row["index"] >= 0]
+    wrong = [row for row in rows if row["verdict"] != "right"]
+    table = page.table("kind")
+    counts = {kind: int(cells[3].split(" → ")[1].replace(",", "")) for kind, cells in table.items() if kind != "kind"}
+    assert sum(counts.values()) == len(wrong)
+    assert counts["truncated"] + counts.get("loop", 0) == sum(row["verdict"] == "truncated" for row in wrong)
+    greedy = {
+        name: {row["problem_id"]: row["verdict"] == "right" for row in rows_of(run, name) if row["index"] < 0}
+        for name in ("before", "after")
+    }
+    won = sum(greedy["after"][id] and not greedy["before"][id] for id in greedy["after"])
+    assert f"{won} were won" in page.text
 
 
 def test_curves_are_smoothed_over_their_own_raw_points(run, page):
@@ -281,7 +311,7 @@ def test_nothing_a_model_wrote_becomes_markup(hostile, page):
     ]
     blocks = [text for kind, text in found.scripts if kind == "application/json"]
     assert not [text for text in blocks if set("<>&\u2028\u2029") & set(text)]
-    assert found.pres.count(PAYLOAD) == 9  # question, before and after of three problems
+    assert found.pres.count(PAYLOAD) == 15  # question, before and after of three problems; question and text of three failures
     assert f"<h1>{hostile.name}</h1>" in found.source
 
 

@@ -6,7 +6,6 @@ whole, pass_rates.parquet. It is filled a chunk of problems at a time, so that o
 
 import io
 import json
-import math
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
@@ -18,6 +17,7 @@ from pydantic.dataclasses import dataclass as checked
 
 from ..errors import OutgrowError, UsageError
 from ..evaluate.sample import Sample, sample_problems
+from ..evaluate.statistics import wilson_ci95
 from ..keyed import seed_from
 from ..policy import Sampling
 from ..problems import Problem
@@ -177,7 +177,7 @@ def _table(problems: Sequence[Problem], visits: Iterable[Visit]) -> list[PassRat
 
 
 def _line(problem: Problem, visit: Visit) -> PassRate:
-    low, high = wilson(visit.right, visit.n)
+    low, high = wilson_ci95(visit.right, visit.n)
     return PassRate(
         id=problem.id,
         field=problem.field,
@@ -191,14 +191,6 @@ def _line(problem: Problem, visit: Visit) -> PassRate:
         mean_length=visit.mean_length,
         truncated=visit.truncated / visit.n,
     )
-
-
-def wilson(right: int, n: int) -> tuple[float, float]:
-    """95% interval of a share (Wilson 1927)."""
-    z = 1.959963984540054
-    centre = (right + z * z / 2) / (n + z * z)
-    half = z / (n + z * z) * math.sqrt(right * (n - right) / n + z * z / 4)
-    return max(0.0, centre - half), min(1.0, centre + half)
 
 
 def read_profile(folder: Path) -> tuple[Asked, list[Visit]]:

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.special import bdtr, ndtr, stdtrit
+from scipy.special import bdtr, ndtr, ndtri, stdtrit
 
 from ..keyed import seed_from
 
@@ -26,6 +26,14 @@ def pass_at_k(n: int, right: int, k: int) -> float:
     if k > n:
         raise ValueError(f"pass@{k} needs at least {k} samples, not {n}")
     return 1.0 - math.comb(n - right, k) / math.comb(n, k)
+
+
+def wilson_ci95(right: int, n: int) -> tuple[float, float]:
+    """95% interval of a share (Wilson 1927)."""
+    z = float(ndtri(0.975))
+    centre = (right + z * z / 2) / (n + z * z)
+    half = z / (n + z * z) * math.sqrt(right * (n - right) / n + z * z / 4)
+    return max(0.0, centre - half), min(1.0, centre + half)
 
 
 def bootstrap_ci95(values: Sequence[float]) -> tuple[float, float]:

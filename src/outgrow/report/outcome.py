@@ -70,7 +70,7 @@ def compare(before: Evaluation | None, after: Evaluation | None) -> dict[str, Co
     second = after.measures() if after else {}
     if before and after and first["pass@1"].keys() != second["pass@1"].keys():
         raise OutgrowError("the before and after measurements of this run are of different problems, so they cannot be compared")
-    return {name: _comparison(first.get(name), second.get(name)) for name in {**first, **second}}
+    return {name: compared(first.get(name), second.get(name)) for name in {**first, **second}}
 
 
 def grid(before: Evaluation | None, after: Evaluation | None) -> Grid:
@@ -88,24 +88,20 @@ def grid(before: Evaluation | None, after: Evaluation | None) -> Grid:
     return Grid(
         fields=list(dict.fromkeys(field for field, _ in places.values())),
         levels=sorted({level for _, level in places.values()}),
-        cells={cell: _comparison(_only(first, problems), _only(second, problems)) for cell, problems in members.items()},
+        cells={cell: compared(only(first, problems), only(second, problems)) for cell, problems in members.items()},
     )
 
 
 def largest_changes(before: Evaluation, after: Evaluation, count: int) -> tuple[list[ProblemChange], list[ProblemChange]]:
-    """The problems whose pass rate rose most, and those whose pass rate fell most; at most `count` of each.
+    """The most surprising gains and losses; at most `count` of each.
 
-    Among equal changes, fields take turns, so that one field does not fill the list.
+    A gain surprises the more, the larger it is and the fewer problems of its field and level come out right after training; a loss,
+    the more of them do. Cells take turns, so that one does not fill the list.
     """
     first, second = before.pass_rates(), after.pass_rates()
     drawn_before, drawn_after = before.drawn(), after.drawn()
-    turns: Counter[tuple[str, float]] = Counter()
-    ranked: list[tuple[float, int, str]] = []
-    for problem in first:
-        change = second[problem] - first[problem]
-        turn = (drawn_before[problem][0].field, change)
-        ranked.append((change, turns[turn], problem))
-        turns[turn] += 1
+    places = {problem: (samples[0].field, samples[0].level) for problem, samples in drawn_after.items()}
+    usual = {cell: _mean(rates) for cell, rates in after.cells().items()}
 
     def shown(problem: str, won: bool) -> ProblemChange:
         return ProblemChange(
@@ -115,23 +111,35 @@ def largest_changes(before: Evaluation, after: Evaluation, count: int) -> tuple[
             after=_example(drawn_after[problem], right=won),
         )
 
-    won = sorted((row for row in ranked if row[0] > 0), key=lambda row: (-row[0], row[1]))
-    lost = sorted((row for row in ranked if row[0] < 0), key=lambda row: (row[0], row[1]))
-    return [shown(row[2], True) for row in won[:count]], [shown(row[2], False) for row in lost[:count]]
+    def ranked(won: bool) -> list[ProblemChange]:
+        surprise = {
+            problem: abs(second[problem] - first[problem]) * abs(usual[places[problem]] - won)
+            for problem in first
+            if (second[problem] - first[problem]) * (1 if won else -1) > 0
+        }
+        turns: Counter[tuple[str, int]] = Counter()
+        order: list[tuple[int, str]] = []
+        for problem in sorted(surprise, key=lambda problem: -surprise[problem]):
+            order.append((turns[places[problem]], problem))
+            turns[places[problem]] += 1
+        return [shown(problem, won) for _, problem in sorted(order, key=lambda pair: pair[0])[:count]]
+
+    return ranked(won=True), ranked(won=False)
 
 
-def _comparison(before: Mapping[str, float] | None, after: Mapping[str, float] | None) -> Comparison:
+def compared(before: Mapping[str, float] | None, after: Mapping[str, float] | None) -> Comparison:
+    """Means over problems, and of the differences problem by problem; both must hold the same ones."""
     paired = [after[problem] - before[problem] for problem in before] if before and after else None
     first, second = (list(values.values()) if values else None for values in (before, after))
-    return Comparison(_estimate(first), _estimate(second), _estimate(paired))
+    return Comparison(estimate(first), estimate(second), estimate(paired))
 
 
-def _estimate(values: Sequence[float] | None) -> Estimate | None:
+def estimate(values: Sequence[float] | None) -> Estimate | None:
     """Mean and interval; None where nothing was measured."""
     return Estimate(_mean(values), *bootstrap_ci95(values), n=len(values)) if values else None
 
 
-def _only(rates: Mapping[str, float] | None, problems: Sequence[str]) -> dict[str, float] | None:
+def only(rates: Mapping[str, float] | None, problems: Sequence[str]) -> dict[str, float] | None:
     return {problem: rates[problem] for problem in problems} if rates else None
 
 

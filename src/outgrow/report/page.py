@@ -14,13 +14,15 @@ from plotly.offline import get_plotlyjs
 
 from ..errors import OutgrowError
 from ..runs.files import write_atomic
-from . import tables, words
+from . import findings, tables, words
+from .analysis import analyze
 from .charts import histogram_chart, learning_charts, seconds_chart
 from .curves import smoothing_width, thinning
 from .data import RunData, read_run
+from .failures import MEANING
 from .outcome import compare, grid, largest_changes
 
-_PROBLEMS_SHOWN = 5
+_PROBLEMS_SHOWN = 10
 
 
 def write_report(run: Path) -> Path:
@@ -44,10 +46,19 @@ def render(data: RunData) -> str:
     cells = grid(data.before, data.after)
     known = data.after or data.before
     k = known.k if known else 0
+    analysis = analyze(data)
     won, lost = largest_changes(data.before, data.after, _PROBLEMS_SHOWN) if data.before and data.after else ([], [])
     return _template().render(
         data=data,
         headline=words.headline(pass_at_1, k),
+        sentences=list(findings.sentences(analysis, cells)),
+        failures=analysis.failures,
+        meaning=MEANING,
+        failure_table=findings.failure_table(analysis),
+        base_table=findings.base_table(analysis),
+        length_table=findings.length_table(analysis),
+        fate_table=findings.fate_table(analysis),
+        turns_table=findings.turns_table(analysis),
         tone=tables.tone(pass_at_1.change if pass_at_1 else None),
         n=len(known.pass_rates()) if known else 0,
         k=k,

@@ -45,7 +45,16 @@ def share_change(estimate: Estimate) -> str:
     >>> share_change(Estimate(0.3, 0.25, 0.36, 377))
     '+30.0 points (+25.0 to +36.0)'
     """
-    return f"{points(estimate.value)} points ({span(points(estimate.low), points(estimate.high))})"
+    size, _, interval = point_change(estimate).partition(" ")
+    return f"{size} points {interval}"
+
+
+def point_change(estimate: Estimate) -> str:
+    """
+    >>> point_change(Estimate(0.3, 0.25, 0.36, 377))
+    '+30.0 (+25.0 to +36.0)'
+    """
+    return f"{points(estimate.value)} ({span(points(estimate.low), points(estimate.high))})"
 
 
 def token_estimate(estimate: Estimate) -> str:

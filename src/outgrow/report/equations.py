@@ -1,0 +1,95 @@
+"""Calculations in a text, each checked: every `a op b = c` that stands by itself."""
+
+import re
+from collections.abc import Iterator
+from dataclasses import dataclass
+from fractions import Fraction
+
+_LONGEST = 200_000  # characters; a text beyond that is checked at its end
+_SIGNS = str.maketrans({"×": "*", "·": "*", "⋅": "*", "∗": "*", "÷": "/", "−": "-", "–": "-"})
+_LATEX = re.compile(r"\\(?:times|cdot|ast)(?![a-zA-Z])|\\div(?![a-zA-Z])|\\[,;:! $()\[\]]|\{,\}|\\left|\\right")
+_NUMBER = r"(?:\d{1,3}(?:,\d{3}){1,8}|\d{1,30})(?:\.\d{1,30})?"
+_TERM = rf"\$?{_NUMBER}"
+_EQUATION = re.compile(rf"(?<![\d.:'])(-?{_TERM}(?:\s?[-+*/x]\s?{_TERM}){{1,12}})\s?=\s?(?=(-?{_TERM}))", re.ASCII)
+_PIECE = re.compile(rf"{_NUMBER}|[-+*/x]", re.ASCII)
+_GROUP = re.compile(r"\d{3}(?!\d)", re.ASCII)
+_SLASHES = re.compile(r"/[^-+*x]*/")
+# What stands before or behind a calculation that is only a part of a longer one.
+_BEFORE, _BEHIND = set("+-*/^()[]{}_\\%|≈0123456789"), set("+-*/^(%!:'°_\\")
+
+
+@dataclass(frozen=True)
+class Equation:
+    """A calculation as it was written, and whether it holds."""
+
+    text: str
+    result: Fraction
+    holds: bool
+
+
+def equations(text: str) -> Iterator[Equation]:
+    """Those of a text, in order. Only what can be judged by itself: with brackets, powers, percentages, units in between, or a
+    mark behind the result, what was meant is not known, and it is left out.
+
+    >>> [(one.text, one.holds) for one in equations("so 3 * 4 = 12, then 12+5=18 and 10/3 = 3.33")]
+    [('3 * 4 = 12', True), ('12+5=18', False), ('10/3 = 3.33', True)]
+    >>> list(equations("x + 3*4 = 20, (1+2)*3 = 9, 5-8-0=7', 2*3=6*1"))
+    []
+    """
+    text = _LATEX.sub(_plain, text[-_LONGEST:].translate(_SIGNS))
+    for found in _EQUATION.finditer(text):
+        if _joined_before(text[max(0, found.start(1) - 4) : found.start(1)], found[1]) or _joined_behind(
+            text[found.end(2) : found.end(2) + 4]
+        ):
+            continue
+        if _SLASHES.search(found[1]):  # 6 / 1/3 may mean either
+            continue
+        value, result = _value(found[1]), found[2].replace("$", "").replace(",", "")
+        if value is not None:
+            yield Equation(text[found.start(1) : found.end(2)], Fraction(result), _close(value, result))
+
+
+def _plain(found: re.Match[str]) -> str:
+    name = found[0]
+    if name in ("\\times", "\\cdot", "\\ast"):
+        return "*"
+    return {"\\div": "/", "\\$": "$", "\\(": "\n", "\\)": "\n", "\\[": "\n", "\\]": "\n"}.get(name, "")
+
+
+def _joined_before(before: str, expression: str) -> bool:
+    """Whether what stands before a calculation on its line belongs to it."""
+    if _GROUP.match(expression) and before[-1:] == "," and before[-2:-1].isdigit():  # the end of a number, 12345,678
+        return True
+    last = before.rpartition("\n")[2].rstrip(" ")[-1:]
+    return last in _BEFORE or (last.isalnum() and expression[0] == "-") or (before[-1:].isalpha() and expression[0] != "-")
+
+
+def _joined_behind(behind: str) -> bool:
+    """Whether what comes behind a number belongs to it, or goes on with the calculation."""
+    first = behind.lstrip(" ")[:1]
+    if first in _BEHIND or behind[:1].isalnum():
+        return True
+    return behind[:1] in (".", " ") and behind[1:2].isdigit()  # 1 000 as one number
+
+
+def _value(expression: str) -> Fraction | None:
+    """By the usual order: products before sums. None where something is divided by zero."""
+    total, sign, product, divide = Fraction(0), 1, None, False
+    for piece in _PIECE.findall(expression):
+        if piece[0].isdigit():
+            number = Fraction(piece.replace(",", ""))
+            if divide and not number:
+                return None
+            product = number if product is None else product / number if divide else product * number
+        elif piece in "+-":
+            total, product, sign, divide = total + sign * (product or 0), None, 1 if piece == "+" else -1, False
+        else:
+            divide = piece == "/"
+    return total + sign * (product or 0)
+
+
+def _close(value: Fraction, result: str) -> bool:
+    """Equal, or rounded or cut at the last digit that is written."""
+    digits = len(result.partition(".")[2])
+    off = abs(value - Fraction(result))
+    return off == 0 or (value.denominator != 1 and off < Fraction(1, 10**digits))

@@ -1,0 +1,104 @@
+"""An analysis as finished text: sentences for the top of the page, and tables, for the page and the terminal alike."""
+
+from collections.abc import Iterator
+
+from . import words
+from .analysis import Analysis, Part
+from .failures import MEANING
+from .journeys import FATES
+from .outcome import Comparison, Estimate, Grid
+from .tables import Table
+
+_NOT_YET = "not yet"
+_CHANGE = "change, in points"
+_JOURNEYS_SHOWN = 20
+
+
+def sentences(analysis: Analysis, grid: Grid) -> Iterator[str]:
+    """What a reader in a hurry should know beside the headline: on what, what was lost, what still fails."""
+    yield from _where(grid)
+    if moved := analysis.transitions:
+        n = moved.won + moved.lost + moved.kept + moved.never
+        yield (
+            f"Of {n:,} problems {moved.won:,} were won and {moved.lost:,} lost ({words.percent(moved.lost / n)}) by the greedy "
+            f"answer; {moved.kept:,} were right both times, {moved.never:,} never."
+        )
+    left = [(row.shares.after.value, row.failure) for row in analysis.failures if row.shares.after and row.count_after]
+    if left:
+        most = ", ".join(f"{failure} {words.percent(share)}" for share, failure in sorted(left, reverse=True)[:3])
+        yield f"What still fails, of all answers: {most}."
+    fates = {fate: count for fate, count in analysis.fates().items() if fate != "undecided"}
+    if fates:
+        parts = ", ".join(f"{count:,} {fate}" for fate, count in fates.items())
+        yield f"Of the practised problems whose visits tell: {parts}."
+
+
+def failure_table(analysis: Analysis) -> Table:
+    """Every kind that occurs, as a share of all answers."""
+    rows = [
+        [str(row.failure), *_compared(row.shares), f"{row.count_before:,} → {row.count_after:,}", MEANING[row.failure]]
+        for row in analysis.failures
+    ]
+    return Table(["kind", "before", "after", _CHANGE, "answers", "what it means"], rows)
+
+
+def base_table(analysis: Analysis) -> Table:
+    """Gains by how often the base was right."""
+    return Table(["the base was", "n", "before", "after", _CHANGE], [_part(part) for part in analysis.by_base])
+
+
+def length_table(analysis: Analysis) -> Table:
+    """Pass rates by length."""
+    return Table(["tokens", "before", "after"], [[part.label, *_compared(part.compared)[:2]] for part in analysis.by_length])
+
+
+def fate_table(analysis: Analysis) -> Table:
+    """What became of the problems practised."""
+    return Table(
+        ["problems", "number", "at their visits"],
+        [[fate, f"{count:,}", FATES[fate]] for fate, count in analysis.fates().items()],
+    )
+
+
+def turns_table(analysis: Analysis) -> Table:
+    """Problems that were forgotten, or came back: the step of every turn. Those with the most turns first."""
+    eventful = [journey for journey in analysis.journeys if journey.fate in ("forgotten", "relearned")]
+    eventful.sort(key=lambda journey: -len(journey.turns))
+    rows = [
+        [
+            journey.problem_id,
+            journey.fate,
+            str(journey.visits),
+            ", ".join(f"step {turn.step} {'can' if turn.can else 'cannot'}" for turn in journey.turns),
+        ]
+        for journey in eventful[:_JOURNEYS_SHOWN]
+    ]
+    return Table(["problem", "fate", "visits", "turns"], rows)
+
+
+def _where(grid: Grid) -> Iterator[str]:
+    """Which fields, and which levels, moved most and least."""
+    for name, cells in (
+        ("Fields", [(field, grid.cells.get((field, None))) for field in grid.fields]),
+        ("Levels", [(str(level), grid.cells.get((None, level))) for level in grid.levels]),
+    ):
+        moved = [(cell.change, label) for label, cell in cells if cell and cell.change]
+        if len(moved) > 1:
+            ranked = sorted(moved, key=lambda pair: -pair[0].value)
+            told = [f"{label} {words.points(change.value)}" for change, label in ranked]
+            yield f"{name}, in points: {', '.join(told if len(told) <= 4 else [*told[:2], '…', *told[-2:]])}."
+
+
+def _part(part: Part) -> list[str]:
+    known = part.compared.before or part.compared.after
+    return [part.label, f"{known.n:,}" if known else "", *_compared(part.compared)]
+
+
+def _compared(compared: Comparison) -> list[str]:
+    return [_share(compared.before), _share(compared.after), words.point_change(compared.change) if compared.change else ""]
+
+
+def _share(estimate: Estimate | None) -> str:
+    if estimate is None:
+        return _NOT_YET
+    return words.share_estimate(estimate) if estimate.value else "none"
