@@ -32,6 +32,7 @@ def analyze(
     from ..report import findings
     from ..report.analysis import analyze as analyze_run
     from ..report.data import read_run
+    from ..report.failures import MEANING
     from ..report.outcome import compare, grid
     from ..report.words import headline
 
@@ -41,7 +42,7 @@ def analyze(
     lines = [headline(compare(data.before, data.after).get("pass@1"), known.k if known else 0)]
     for line in [*lines, *findings.sentences(found, grid(data.before, data.after))]:
         console.print(line, highlight=False, markup=False)
-    _print("what fails: shares of all answers", findings.failure_table(found), leave_out=("answers", "what it means"))
+    _print("what fails: shares of all answers", findings.failure_table(found))
     _print("by how often the base was right", findings.base_table(found))
     _print("by the length of the answer", findings.length_table(found))
     _print("what became of the problems practised", findings.fate_table(found))
@@ -49,18 +50,17 @@ def analyze(
     for row in found.failures:
         for when, samples in (("before", row.before), ("after", row.after)):
             for sample in samples[:examples]:
-                _show(f"{row.failure}, {when}", sample)
+                _show(f"{row.failure} ({MEANING[row.failure]}), {when}", sample)
 
 
-def _print(title: str, rows: "Rows", leave_out: tuple[str, ...] = ()) -> None:
+def _print(title: str, rows: "Rows") -> None:
     if not rows.rows:
         return
-    kept = [place for place, column in enumerate(rows.columns) if column not in leave_out]
     table = Table(title=title, title_justify="left", box=SIMPLE, pad_edge=False, collapse_padding=True)
-    for place in kept:
-        table.add_column(rows.columns[place])
+    for column in rows.columns:
+        table.add_column(column)
     for row in rows.rows:
-        table.add_row(*(Text(harmless(row[place])) for place in kept))
+        table.add_row(*(Text(harmless(cell)) for cell in row))
     console.print(table)
 
 

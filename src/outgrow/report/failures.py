@@ -29,7 +29,7 @@ class Failure(StrEnum):
     SLIP = "arithmetic slip"
     COPIED = "copied number"
     SETUP = "wrong set-up"
-    OTHER = "other"
+    OTHER = "unexplained"
 
 
 MEANING = {
@@ -42,7 +42,7 @@ MEANING = {
     Failure.LANGUAGE: "goes on in a script that the question is not written in",
     Failure.SLIP: "a calculation in the text does not hold",
     Failure.COPIED: "the answer is a number of the question",
-    Failure.SETUP: "every calculation in the text holds, so the wrong thing was calculated",
+    Failure.SETUP: "every calculation in the text holds; the wrong thing was calculated, or read off",
     Failure.OTHER: "no calculation that can be checked",
 }
 

@@ -4,7 +4,6 @@ from collections.abc import Iterator
 
 from . import words
 from .analysis import Analysis, Part
-from .failures import MEANING
 from .journeys import FATES
 from .outcome import Comparison, Estimate, Grid
 from .tables import Table
@@ -35,11 +34,8 @@ def sentences(analysis: Analysis, grid: Grid) -> Iterator[str]:
 
 def failure_table(analysis: Analysis) -> Table:
     """Every kind that occurs, as a share of all answers."""
-    rows = [
-        [str(row.failure), *_compared(row.shares), f"{row.count_before:,} → {row.count_after:,}", MEANING[row.failure]]
-        for row in analysis.failures
-    ]
-    return Table(["kind", "before", "after", _CHANGE, "answers", "what it means"], rows)
+    rows = [[str(row.failure), *_compared(row.shares)] for row in analysis.failures]
+    return Table(["kind", "before", "after", _CHANGE], rows)
 
 
 def base_table(analysis: Analysis) -> Table:
