@@ -121,7 +121,7 @@ def test_frontier_retires_and_reviews_at_growing_intervals(ledger):
     known = ledger.known(problems)
 
     def reviewed(step, **settings):
-        met = counts(Frontier(spacing=10, **settings), known, step, 4, draws=100)
+        met = counts(Frontier(spacing=10, retired_weight=0.0, **settings), known, step, 4, draws=100)
         return {place for place in (0, 1) if met[place]}
 
     assert reviewed(11, review=1.0) == set()  # retired in step 2, due in step 12
@@ -133,9 +133,19 @@ def test_frontier_retires_and_reviews_at_growing_intervals(ledger):
     assert reviewed(42, review=0.0) == {0}, "a wrong answer brings it back"
 
 
+def test_by_its_chance_to_teach_a_retired_problem_comes_back_the_sooner_the_longer_it_was_not_seen(ledger):
+    known = ledger.known(made(ledger, [8] * 50 + [4] * 50, steps=(1, 2)))
+    shares = []
+    for step in (3, 43, 203):
+        met = counts(Frontier(review=0.0, explore=0.0), known, step, 10, draws=200)
+        shares.append(sum(met[place] for place in range(50)) / met.total())
+    assert 0 < shares[0] < 0.2
+    assert shares[0] < shares[1] < shares[2] <= 0.55
+
+
 def test_the_share_of_reviews_is_kept_on_average(ledger):
     known = ledger.known(made(ledger, [8] * 50 + [4] * 150, steps=(1, 2)))
-    met = counts(Frontier(review=0.03), known, 100, 20, draws=500)
+    met = counts(Frontier(review=0.03, retired_weight=0.0), known, 100, 20, draws=500)
     assert sum(met[place] for place in range(50)) / met.total() == pytest.approx(0.03, abs=0.006)
 
 

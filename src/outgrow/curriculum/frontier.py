@@ -21,14 +21,19 @@ class Frontier(Sampler):
     - review: retired problems that are due. A problem retires when its last `retire_after` visits were all right, is due
       `spacing` steps after that, and each time a review is all right again after twice as long; the first wrong answer brings it
       back. Nothing is ever deleted: 8 right of 8 happen to a problem of pass rate 0.9 on 43% of its visits.
-    - explore: round all fields and levels, random problems of each that are not retired.
+    - explore: round all fields and levels, random problems of each.
     - the rest by chance ∝ P(group is neither all right nor all wrong)^sharpness under each problem's posterior; a rank alone
       would take a whole step from the one field and level that happens to lie highest.
+
+    A retired problem's weight counts `retired_weight` times: at 1 its posterior alone decides, so that it comes back the sooner,
+    the longer it was not seen; at 0 only reviews bring it back, and where problems are few too much is forgotten
+    (docs/lab/forgetting.md).
     """
 
     type: str = "frontier"
     explore: float = Field(default=0.05, ge=0, le=1)
     review: float = Field(default=0.02, ge=0, le=1)
+    retired_weight: float = Field(default=1.0, ge=0, le=1)
     retire_after: int = Field(default=2, ge=1)
     spacing: int = Field(default=10, ge=1, description="steps")
     sharpness: float = Field(default=1.5, gt=0)
@@ -41,7 +46,7 @@ class Frontier(Sampler):
         reviewed = retired[due[highest(overdue[due], reviewing)]].tolist()
 
         weights_N = known.score(ask.step, lambda alpha, beta: mixed_chance(alpha, beta, ask.group_size) ** self.sharpness)
-        weights_N[retired] = 0
+        weights_N[retired] *= self.retired_weight
         exploring = whole(self.explore * ask.count, rng)
         # So many random ones that nearly every field and level is among them.
         some = np.unique(rng.randint(len(known), size=_SOME * exploring))

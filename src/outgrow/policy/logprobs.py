@@ -24,22 +24,22 @@ def completion_logprobs(
     completion. Values where the mask is 0 are 0.
     """
     device = policy.model.device
-    branches = lay_out(*_shared(prompts), completions, device)
+    branches = lay_out(*distinct_prompts(prompts), completions, device)
     before_MD = states(policy.model, branches).index_select(0, branches.before_M)
     targets_BT, mask_BT = pad_right(completions, policy.pad_id, device)
     index = mask_BT.nonzero(as_tuple=True)
-    logprobs_M, entropy_M = token_logprobs(before_MD, _output_weight(policy), targets_BT[index], sampling)
+    logprobs_M, entropy_M = token_logprobs(before_MD, output_weight(policy), targets_BT[index], sampling)
     nothing_BT = torch.zeros(targets_BT.shape, device=device)
     return nothing_BT.index_put(index, logprobs_M), nothing_BT.index_put(index, entropy_M), mask_BT.float()
 
 
-def _shared(prompts: Sequence[Sequence[int]]) -> tuple[list[list[int]], list[int]]:
+def distinct_prompts(prompts: Sequence[Sequence[int]]) -> tuple[list[list[int]], list[int]]:
     """The distinct prompts, and which of them each row has."""
     index = {prompt: place for place, prompt in enumerate(dict.fromkeys(map(tuple, prompts)))}
     return [list(prompt) for prompt in index], [index[tuple(prompt)] for prompt in prompts]
 
 
-def _output_weight(policy: Policy) -> Tensor:
+def output_weight(policy: Policy) -> Tensor:
     """The output layer's matrix (V, D), its adapter multiplied in. Raises UsageError where it is more than a matrix."""
     from peft.tuners.lora import Linear
 
