@@ -50,26 +50,27 @@ _STATED = re.compile(
     r"\\boxed\{([^{}]{1,100})\}|\banswer[*_ ]{0,3}(?:is\b|:|=)[*_: ]{0,4}([^\n]{1,100}?)(?=\.?(?:\n|$)|\.\s)", re.I
 )
 _NUMBERS = re.compile(r"\d[\d,]{0,30}(?:\.\d{1,30})?")
+_LONGEST = 200_000  # characters, the last ones, that are looked at
 _TELLING = 10  # a smaller number turns up by chance
 _FOREIGN = 10  # letters of another script from which on it is no symbol
 
 
 def failure_of(sample: Sample) -> Failure | None:
     """The kind of one answer; None where it is right."""
-    verdict, text = sample.verdict, sample.text
+    verdict, text = sample.verdict, sample.text[-_LONGEST:]
     if verdict is Verdict.RIGHT:
         return None
     if verdict is Verdict.TRUNCATED:
         return Failure.LOOP if repeats(text) else Failure.TRUNCATED
     if verdict is Verdict.VERIFIER_FAILED:
         return Failure.VERIFIER_FAILED
-    if verdict is Verdict.WRONG and _reached(sample):
+    if verdict is Verdict.WRONG and _reached(sample, text):
         return Failure.CHANGED
-    if _read_otherwise(sample):
+    if _read_otherwise(sample, text):
         return Failure.OTHERWISE
     if verdict is Verdict.NO_ANSWER:
         return Failure.NO_ANSWER
-    if len(_foreign(text, sample.question)) >= _FOREIGN:
+    if _foreign(text, sample.question) >= _FOREIGN:
         return Failure.LANGUAGE
     found = list(equations(text))
     if not all(one.holds for one in found):
@@ -88,28 +89,26 @@ def repeats(text: str) -> bool:
     )
 
 
-def _reached(sample: Sample) -> bool:
+def _reached(sample: Sample, text: str) -> bool:
     """Whether the known answer was stated, or came out of a calculation, before another one was given."""
-    stated = (found[1] or found[2] for found in _STATED.finditer(sample.text))
+    stated = (found[1] or found[2] for found in _STATED.finditer(text))
     if any(same(sample.answer, one.strip()) for one in stated):
         return True
     known = read_number(fold(sample.answer))
     if known is None or abs(known.value) < _TELLING or _in_question(known.value, sample.question):
         return False
-    return any(one.result == known.value for one in equations(sample.text))
+    return any(one.result == known.value for one in equations(text))
 
 
-def _read_otherwise(sample: Sample) -> bool:
-    read = (extract(sample.text) for name, extract in EXTRACTORS.items() if name != "first_boxed")
+def _read_otherwise(sample: Sample, text: str) -> bool:
+    read = (extract(text) for name, extract in EXTRACTORS.items() if name != "first_boxed")
     return any(answer is not None and same(sample.answer, answer) for answer in read)
 
 
-def _foreign(text: str, question: str) -> list[str]:
-    """Letters of scripts that neither the question nor mathematics uses."""
+def _foreign(text: str, question: str) -> int:
+    """How many letters are of scripts that neither the question nor mathematics uses."""
     usual = {_script(letter) for letter in question if letter.isalpha()} | {"LATIN", "GREEK", "MATHEMATICAL", "DOUBLE-STRUCK"}
-    return [
-        letter for letter, count in Counter(text).items() if letter.isalpha() and _script(letter) not in usual for _ in range(count)
-    ]
+    return sum(count for letter, count in Counter(text).items() if letter.isalpha() and _script(letter) not in usual)
 
 
 def _script(letter: str) -> str:
