@@ -315,6 +315,25 @@ def test_nothing_a_model_wrote_becomes_markup(hostile, page):
     assert f"<h1>{hostile.name}</h1>" in found.source
 
 
+def test_other_suites_are_drawn_as_measured(tmp_path):
+    path = tmp_path / "drifted"
+    write_recipe(path)
+    write_steps(path, STEPS)
+    row = {"suite": PAYLOAD, "n": 50, "k": 4, "low": 0.4, "high": 0.6, "change": -0.1, "change_low": -0.2, "change_high": 0.05}
+    rows = [{**row, "step": step, "pass_at_1": 0.5 - step / 100, "turnover": step / 100, "kl": step / 10} for step in (0, 10, 20)]
+    (path / "evals").mkdir()
+    (path / "evals" / "drift.json").write_text(json.dumps(rows))
+    found = Page(write_report(path))
+    traces = [trace for figure in found.figures() for trace in figure["data"] if "alert" in trace["name"]]
+    assert [trace["y"] for trace in traces] == [[0.5, 0.4, 0.3], [0.0, 0.1, 0.2], [0.0, 1.0, 2.0]]
+    assert all(trace["x"] == [0, 10, 20] and "<" not in trace["name"] for trace in traces)
+    [table] = [rows for rows in found.tables if rows[0][0] == "suite"]
+    assert table[2] == [PAYLOAD, "10", "50 × 4", "40.0% (40.0–60.0)", "−10.0 points (−20.0 to +5.0)"]
+    (path / "evals" / "drift.json").write_text('[{"suite": 3}]')
+    with pytest.raises(OutgrowError, match=r"drift.json: cannot read these figures .* outgrow drift RUN"):
+        write_report(path)
+
+
 def test_the_terminal_gets_no_control_characters_from_a_hostile_run(tmp_path):
     path = tmp_path / "\x1b[31mrun"
     text = "\x1b]0;owned\x07" + "\x1b[2J" + "answer is \\boxed{" * 600_000  # 10 MB

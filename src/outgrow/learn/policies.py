@@ -70,12 +70,15 @@ def run_policy(run: Path) -> Policy:
     Raises OutgrowError where it has no whole checkpoint, or UsageError where the base of its adapter is no longer the same.
     """
     recipe, made_with = read_recipe(run)
-    folder = model_of(str(run))
-    if recipe.policy.lora is None:
-        return load_policy(folder, recipe.prompt, recipe.policy.dtype)
-    base = base_policy(recipe)
-    require_base(run, recipe, base, made_with)
-    return with_adapter(base, Path(folder))
+    base = base_policy(recipe) if recipe.policy.lora is not None else None
+    if base is not None:
+        require_base(run, recipe, base, made_with)
+    return saved_policy(recipe, Path(model_of(str(run))), base)
+
+
+def saved_policy(recipe: Recipe, folder: Path, base: Policy | None) -> Policy:
+    """What a checkpoint's folder `policy` holds. base: what an adapter goes into, for good; None for whole weights."""
+    return with_adapter(base, folder) if base is not None else load_policy(str(folder), recipe.prompt, recipe.policy.dtype)
 
 
 def require_base(run: Path, recipe: Recipe, base: Policy, made_with: Mapping[str, object]) -> None:

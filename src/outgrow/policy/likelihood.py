@@ -32,3 +32,20 @@ def likelihoods(
         lengths = list(map(len, continuations))
         rows = zip(torch.cat(found).split(lengths), torch.cat(best).split(lengths), strict=True)
         return [(float(logprobs.sum()), bool(likeliest.all())) for logprobs, likeliest in rows]
+
+
+def forward_kl(base: Policy, policy: Policy, prompts: Sequence[Sequence[int]], completions: Sequence[Sequence[int]]) -> list[float]:
+    """KL(base ‖ policy) of each completion, its mean over tokens (nats, at temperature 1), over the whole vocabulary at each.
+
+    On completions that the base wrote this is what forgetting goes with (RL's Razor, arXiv 2509.04259): how much of what the
+    base would have said has become unlikely. Both must have one vocabulary.
+    """
+    with torch.no_grad():
+        branches = lay_out(*distinct_prompts(prompts), completions, base.model.device)
+        hidden = [states(one.model, branches).index_select(0, branches.before_M) for one in (base, policy)]
+        weights = [output_weight(one) for one in (base, policy)]
+        found = []
+        for parts in zip(*(states_MD.split(tokens_at_once(len(weights[0]))) for states_MD in hidden), strict=True):
+            first_CV, second_CV = ((part @ weight.T).float().log_softmax(-1) for part, weight in zip(parts, weights, strict=True))
+            found.append((first_CV.exp() * (first_CV - second_CV)).sum(-1))
+        return [float(tokens.mean()) for tokens in torch.cat(found).split(list(map(len, completions)))]

@@ -160,6 +160,33 @@ def _pass_rate_chart(data: RunData, steps: list[float], width: int, pass_at_1: C
     return Chart("Pass rate", caption, figure, wide=True)
 
 
+def drift_charts(data: RunData) -> list[Chart]:
+    """Other suites over the checkpoints that were measured: pass@1, turnover, and the divergence from the base."""
+    if not data.drift:
+        return []
+    steps = sorted({row.step for row in data.drift})
+    names = list(dict.fromkeys(row.suite for row in data.drift))
+    found = {(row.suite, row.step): row for row in data.drift}
+
+    def chart(title: str, caption: str, axis: str, key: str, share: bool) -> Chart:
+        named = {name: [getattr(found[name, step], key) if (name, step) in found else None for step in steps] for name in names}
+        return Chart(title, caption, curves([float(step) for step in steps], named, axis, 1, share=share))
+
+    return [
+        chart(
+            "Other suites", "Pass@1; step 0 is the base. Intervals are in the table.", "share of answers right", "pass_at_1", True
+        ),
+        chart(
+            "Turnover",
+            "Problems whose greedy answer is right now and was not, or was and is not.",
+            "share of problems",
+            "turnover",
+            True,
+        ),
+        chart("Divergence from the base", "KL(base ‖ policy) on what the base answers there.", "nats a token", "kl", False),
+    ]
+
+
 def seconds_chart(data: RunData) -> Chart | None:
     """Where the time of every step went."""
     rows = [row for row in data.timings if "learning" in row]  # the other lines are of a session, not of a step

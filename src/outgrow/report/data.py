@@ -5,17 +5,20 @@ import sqlite3
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 from ..curriculum import Visit
 from ..curriculum.ledger import READ_VISITS
 from ..errors import OutgrowError
 from ..evaluate import Evaluation
 from ..evaluate.calibration import Calibration
+from ..evaluate.drift import Drift
 from ..recipes import Recipe
 from ..runs.files import read_lines
 from ..runs.folder import read_recipe
 from ..runs.spending import seconds_by_phase
+
+_Row = TypeVar("_Row", Calibration, Drift)
 
 
 @dataclass(frozen=True)
@@ -33,6 +36,7 @@ class RunData:
     before: Evaluation | None
     after: Evaluation | None
     calibration: list[Calibration]
+    drift: list[Drift]
 
     @property
     def steps_done(self) -> int:
@@ -64,7 +68,8 @@ def read_run(run: Path) -> RunData:
         known_problems=known_problems,
         before=_read_evaluation(run / "evals" / "before.parquet"),
         after=_read_evaluation(run / "evals" / "after.parquet"),
-        calibration=_read_calibration(run / "evals" / "calibration.json"),
+        calibration=_read_figures(run / "evals" / "calibration.json", Calibration, "outgrow calibration RUN"),
+        drift=_read_figures(run / "evals" / "drift.json", Drift, "outgrow drift RUN --on SUITES"),
     )
 
 
@@ -79,13 +84,11 @@ def _read_evaluation(path: Path) -> Evaluation | None:
     return Evaluation.load(path) if path.exists() else None
 
 
-def _read_calibration(path: Path) -> list[Calibration]:
+def _read_figures(path: Path, kind: type[_Row], command: str) -> list[_Row]:
     try:
-        return [Calibration(**row) for row in json.loads(path.read_text())] if path.exists() else []
+        return [kind(**row) for row in json.loads(path.read_text())] if path.exists() else []
     except (OSError, ValueError, TypeError) as error:
-        raise OutgrowError(
-            f"{path}: cannot read this calibration ({error}); write it again with: outgrow calibration RUN"
-        ) from error
+        raise OutgrowError(f"{path}: cannot read these figures ({error}); write them again with: {command}") from error
 
 
 def _read_ledger(path: Path) -> tuple[int, list[Visit]]:

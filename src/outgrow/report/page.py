@@ -16,7 +16,7 @@ from ..errors import OutgrowError
 from ..runs.files import write_atomic
 from . import findings, tables, words
 from .analysis import analyze
-from .charts import histogram_chart, learning_charts, seconds_chart
+from .charts import drift_charts, histogram_chart, learning_charts, seconds_chart
 from .curves import smoothing_width, thinning
 from .data import RunData, read_run
 from .failures import MEANING
@@ -72,6 +72,8 @@ def render(data: RunData) -> str:
         histogram=histogram_chart(data),
         histogram_table=tables.histogram_table(data),
         calibration_table=tables.calibration_table(data),
+        drifts=drift_charts(data),
+        drift_table=tables.drift_table(data),
         seconds=seconds_chart(data),
         time_table=tables.time_table(data),
         facts=tables.facts(data),

@@ -207,6 +207,16 @@ def calibration_table(data: RunData) -> Table:
     return Table(columns, rows)
 
 
+def drift_table(data: RunData) -> Table:
+    """Other suites over the run, with intervals."""
+    rows = []
+    for row in sorted(data.drift, key=lambda row: row.suite):
+        level = Estimate(row.pass_at_1, row.low, row.high, row.n)
+        change = words.share_change(Estimate(row.change, row.change_low, row.change_high, row.n)) if row.step else ""
+        rows.append([row.suite, str(row.step), f"{row.n:,} × {row.k}", words.share_estimate(level), change])
+    return Table(["suite", "step", "n × k", "pass@1", "change since the base"], rows)
+
+
 def _error(value: float | None) -> str:
     return "" if value is None else f"{value:.4f}"
 

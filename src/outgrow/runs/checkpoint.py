@@ -12,6 +12,7 @@ import json
 import os
 import re
 import shutil
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -87,6 +88,15 @@ def newest_whole_checkpoint(run: Path) -> tuple[Checkpoint | None, list[str]]:
         except TornCheckpoint as torn:
             warnings.append(f"{folder} is torn ({torn}); passing it over for the one before")
     return None, warnings
+
+
+def whole_checkpoints(run: Path) -> list[Checkpoint]:
+    """All checkpoints that are still there and whole, the oldest first."""
+    found = []
+    for step in _steps(run / "checkpoints"):
+        with suppress(TornCheckpoint):
+            found.append(read_checkpoint(run / "checkpoints" / f"step-{step:06d}"))
+    return found
 
 
 def model_of(name: str) -> str:

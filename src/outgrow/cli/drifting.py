@@ -1,0 +1,69 @@
+"""Commands that look at what training did beside what it was for: drift."""
+
+import os
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+from rich.box import SIMPLE
+from rich.table import Table
+
+from ..errors import UsageError
+from .app import app
+from .shared import console, errors, example, note
+
+if TYPE_CHECKING:
+    from ..evaluate.drift import Drift
+
+
+@app.command(epilog=example("outgrow drift runs/first --on puzzles", "outgrow drift runs/first --on related,unrelated --data sets"))
+def drift(
+    run: Annotated[Path, typer.Argument(help="A run's folder.")],
+    on: Annotated[str, typer.Option("--on", help="Suites, as `outgrow eval --on` takes them.")],
+    samples: Annotated[int | None, typer.Option("--samples", min=1, help="Samples a problem; left out, 4 to 32 by size.")] = None,
+    seed: Annotated[int, typer.Option("--seed")] = 0,
+    data: Annotated[
+        Path | None, typer.Option("--data", help="A folder of sets, as gsm8k/test.jsonl; left out, $OUTGROW_DATA, else the hub.")
+    ] = None,
+) -> None:
+    """Measure other suites over a run's checkpoints: pass@1 at the base and since, turnover, and the divergence from the base.
+
+    As many checkpoints as the run kept (run.keep_checkpoints, run.checkpoint_every). The report shows the curves. Answers are
+    kept, so a call that was stopped goes on where it was.
+    """
+    from dataclasses import asdict
+
+    from ..evaluate import suites
+    from ..evaluate.kept import Kept
+    from ..learn.drifting import drift_of
+    from ..policy.pull import cache_folder
+    from ..runs.files import write_json
+    from ..runs.interrupt import Interrupt, StopRequested
+
+    if data is not None:
+        if not data.is_dir():
+            raise UsageError(f"--data {data}: there is no such folder")
+        os.environ["OUTGROW_DATA"] = str(data)
+    names, rows = suites(on), []
+    with Interrupt() as interrupt, Kept(cache_folder() / "answers.sqlite") as kept:
+        try:
+            for row in drift_of(run, names, samples, seed, note, interrupt.poll, kept.sample):
+                rows.append(row)
+                console.print(f"step {row.step}, {row.suite}: pass@1 {row.pass_at_1:.3f}", highlight=False)
+        except StopRequested as stop:
+            errors.print(f"stopped by {stop}, what is done is kept; the same command goes on with it", markup=False)
+            raise typer.Exit(stop.exit_code) from stop
+    write_json(run / "evals" / "drift.json", [asdict(row) for row in rows])
+    _show(rows)
+
+
+def _show(rows: "list[Drift]") -> None:
+    table = Table(title="other suites over the run; changes since the base in points", box=SIMPLE, pad_edge=False, collapse_padding=True)
+    for heading in ("suite", "step", "n × k", "pass@1", "change (95% interval)", "turned", "KL"):
+        table.add_column(heading, justify="left" if heading == "suite" else "right", no_wrap=heading == "change (95% interval)")
+    for row in sorted(rows, key=lambda row: row.suite):  # steps stay in order
+        change = f"{100 * row.change:+.1f} ({100 * row.change_low:+.1f} to {100 * row.change_high:+.1f})" if row.step else ""
+        table.add_row(
+            row.suite, str(row.step), f"{row.n} × {row.k}", f"{row.pass_at_1:.3f}", change, f"{row.turnover:.1%}", f"{row.kl:.4f}"
+        )
+    console.print(table)

@@ -1,0 +1,63 @@
+"""What training did beside what it was for: suites over a run's checkpoints, and how far the policy went from its base there."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from ..policy import Policy
+from ..policy.likelihood import forward_kl
+from .evaluation import Evaluation, paired_delta
+
+_ANSWERS = 64  # of the base, on which the divergence is taken
+
+
+@dataclass(frozen=True)
+class Drift:
+    """One suite at one step; step 0 is the base. low, high: of pass@1, and of its change since the base, 95%. turnover: share of
+    problems whose greedy answer was right at the base and is not now, or the other way round. kl: KL(base ‖ policy) a token, on
+    what the base answers."""
+
+    suite: str
+    step: int
+    n: int
+    k: int
+    pass_at_1: float
+    low: float
+    high: float
+    change: float
+    change_low: float
+    change_high: float
+    turnover: float
+    kl: float
+
+
+def drift(suite: str, step: int, base: Policy, policy: Policy, before: Evaluation, now: Evaluation) -> Drift:
+    """From a suite measured at the base and at this step. Raises OutgrowError where the two hold different problems."""
+    figures, change = now.summary(), paired_delta(before, now)
+    first, second = before.measures()["greedy"], now.measures()["greedy"]
+    return Drift(
+        suite=suite,
+        step=step,
+        n=figures["n"],
+        k=figures["k"],
+        pass_at_1=figures["pass@1"],
+        low=figures["ci95"][0],
+        high=figures["ci95"][1],
+        change=change["pass@1"],
+        change_low=change["ci95"][0],
+        change_high=change["ci95"][1],
+        turnover=sum(first[problem] != second[problem] for problem in first) / len(first),
+        kl=_mean_kl(base, policy, before) if step else 0.0,
+    )
+
+
+def _mean_kl(base: Policy, policy: Policy, before: Evaluation) -> float:
+    """Over the first answer to each of some problems, spread over the suite; an answer counts as much as it has tokens."""
+    first = [sample for sample in before.samples if sample.index == 0 and sample.text]
+    chosen = first[:: max(1, len(first) // _ANSWERS)][:_ANSWERS]
+    weighted, tokens = 0.0, 0
+    for sample in chosen:  # one at a time: they may be long
+        prompt = base.prompt_ids(sample.question)
+        completion: Sequence[int] = base.tokenizer.encode(sample.text, add_special_tokens=False)[: base.context - len(prompt)]
+        [kl] = forward_kl(base, policy, [prompt], [completion])
+        weighted, tokens = weighted + kl * len(completion), tokens + len(completion)
+    return weighted / tokens if tokens else 0.0

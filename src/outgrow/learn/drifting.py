@@ -1,0 +1,47 @@
+"""Suites over a run's checkpoints: its base, every checkpoint that is still there, one after the other."""
+
+from collections.abc import Callable, Iterator, Sequence
+from pathlib import Path
+
+from ..errors import UsageError
+from ..evaluate import Evaluation, evaluate, samples_for, suite
+from ..evaluate.drift import Drift, drift
+from ..evaluate.sample import Draw, sample_problems
+from ..problems import Note
+from ..rollout import Local
+from ..runs.checkpoint import whole_checkpoints
+from ..runs.folder import read_recipe
+from ..verify import Verifier
+from .policies import base_policy, engine_of, require_base, saved_policy
+
+
+def drift_of(
+    run: Path, suites: Sequence[str], samples: int | None, seed: int, note: Note,
+    poll: Callable[[], None] = lambda: None, draw: Draw = sample_problems,
+) -> Iterator[Drift]:  # fmt: skip
+    """Suite by suite at the base, then at each whole checkpoint. samples: a problem; None for as many as a suite's size needs.
+
+    Raises UsageError where the run has no checkpoint yet, or its base is no longer the same.
+    """
+    recipe, made_with = read_recipe(run)
+    checkpoints = whole_checkpoints(run)
+    if not checkpoints:
+        raise UsageError(f"{run}: it has no whole checkpoint yet; go on with it first: outgrow resume {run}")
+    base = base_policy(recipe)
+    require_base(run, recipe, base, made_with)
+    problems = {name: suite(name).load(note) for name in suites}
+    sampling = recipe.sampling.model_copy(update={"temperature": recipe.evaluate.temperature})
+    engine = engine_of(recipe, note)
+    before: dict[str, Evaluation] = {}
+    with Verifier(recipe.verify.extract, recipe.verify.exact) as verifier:
+        for checkpoint in (None, *checkpoints):
+            policy = base
+            if checkpoint:
+                under = base_policy(recipe) if recipe.policy.lora is not None else None
+                policy = saved_policy(recipe, checkpoint.folder / "policy", under)
+            engine.update(policy)
+            for name, asked in problems.items():
+                k = samples or samples_for(len(asked))
+                found = evaluate(Local(policy, engine), verifier, asked, k, sampling, seed, poll, draw)
+                before.setdefault(name, found)
+                yield drift(name, checkpoint.step if checkpoint else 0, base, policy, before[name], found)
