@@ -193,6 +193,9 @@ def test_a_limit_that_cuts_everything_is_said_and_ends_the_run(tmp_path):
     assert result.returncode == 1
     assert "every completion was cut at sampling.max_tokens=2; raise it" in result.stdout
     assert "nothing to learn from in 4 steps in a row" in result.stderr
+    # all rewards are alike, so that even an advantage with a memory, as the recipe's, weighs nothing
+    rows = [json.loads(line) for line in (path / "metrics.jsonl").read_text().splitlines()]
+    assert [(row["taught"], "loss" in row) for row in rows] == [(0, False)] * len(rows)
     assert "Traceback" not in result.stderr
     # the folder can still be gone on with, once the limit is raised
     resumed = outgrow("resume", path, "--set", "sampling.max_tokens=32", "--set", "learn.steps=5")

@@ -14,6 +14,7 @@ from outgrow.evaluate.power import Needed, needed
 from outgrow.evaluate.sample import Sample
 from outgrow.problems.micro import Micro
 from outgrow.problems.shuffled import Shuffled
+from outgrow.runs.folder import read_recipe
 from outgrow.verify import Verdict
 from runs_helper import SMALL
 
@@ -45,7 +46,7 @@ def outgrow(*args):
     ],
 )
 def test_the_verdict_by_the_interval(low, high, said):
-    assert Against("b", Mean(0, low, high), None, None, None, Needed(None, None), 0.02).verdict == said
+    assert Against("b", 100, Mean(0, low, high), None, None, None, Needed(None, None), 0.02).verdict == said
 
 
 def test_what_is_not_worse_by_the_margin_is_told_wrongly_as_often_as_said():
@@ -54,7 +55,7 @@ def test_what_is_not_worse_by_the_margin_is_told_wrongly_as_often_as_said():
     for _ in range(1000):
         losses = rng.normal(-0.02, 0.1, 200)
         interval = stats.ttest_1samp(losses, 0).confidence_interval()
-        verdict = Against("b", Mean(0, *interval), None, None, None, Needed(None, None), 0.02).verdict
+        verdict = Against("b", 200, Mean(0, *interval), None, None, None, Needed(None, None), 0.02).verdict
         told += verdict not in ("no difference shown", "worse")
     assert told / 1000 == pytest.approx(0.025, abs=0.02)
 
@@ -66,6 +67,14 @@ def test_problems_are_paired_by_name_whatever_their_order():
     assert found.change.value == pytest.approx((0.5 + 0 + 0.5 + 0) / 4)
     assert (found.won, found.lost, found.p) == (2, 1, 1.0)  # a and c won, b lost
     assert mean_of(Side("new", [second]), "pass@1").value == pytest.approx(0.75)
+
+
+def test_of_few_problems_nothing_is_said():
+    few = {f"p{place}": 0 for place in range(19)}
+    found = against(Side("new", [evaluation(dict.fromkeys(few, 4))]), Side("old", [evaluation(few)]), 0.02)
+    assert (found.change.value, found.verdict) == (1.0, "too few problems to say")
+    one = [Side(name, [evaluation({"p": right})] * 2) for name, right in (("new", 4), ("old", 0))]
+    assert (against(*one, 0.02).change.low, against(*one, 0.02).verdict) == (-np.inf, "too few problems to say")
 
 
 def test_seeds_are_paired_in_order_and_one_baseline_stands_against_each():
@@ -86,6 +95,9 @@ def test_what_cannot_be_paired_is_refused():
         against(Side("new", [other]), Side("old", [one]), 0.02)
     with pytest.raises(UsageError, match="different problems"):  # the same name, another answer
         against(Side("new", [evaluation({"a": 1, "b": 2}, answer="7")]), Side("old", [one]), 0.02)
+    for seeds in ([one, other], [one, evaluation({"a": 1, "b": 2}, k=8)]):
+        with pytest.raises(UsageError, match="its seeds were measured on different problems, or with different numbers of samples"):
+            Side("new", seeds)
     with pytest.raises(UsageError, match="new has 3 seeds, old 2"):
         against(Side("new", [one] * 3), Side("old", [one] * 2), 0.02)
 
@@ -133,8 +145,8 @@ def test_the_command_sets_suites_side_by_side(measured):
     assert "+75.0 (+75.0 to +75.0)" in result.stdout
     assert "40 : 0 (p < 0.001)" in result.stdout
     assert "0 : 0 (p = 1.000)" in result.stdout
-    widest = max(map(len, result.stdout.splitlines()))
-    assert widest <= 80 or all(len(line) <= 80 for line in result.stdout.splitlines() if "against" not in line)
+    tables, _, _ = result.stdout.partition("sums: ours")
+    assert max(map(len, tables.splitlines())) <= 80
 
 
 def test_one_file_each_is_compared_whatever_it_is_called(measured):
@@ -155,7 +167,11 @@ def test_bad_sides_are_refused_in_a_line(measured):
         ([measured / "old"], "with what shall it be compared?"),
         ([measured / "old", measured / "old"], "two sides have the same name"),
         ([measured / "old", measured / "other"], "not measured on any suite in common"),
-        (["a=", measured / "old"], "no path"),
+        (["a=,", measured / "old"], "no path"),
+        (
+            [f"x={measured / 'old' / 'sums.parquet'},{measured / 'other' / 'else.parquet'}", measured / "old" / "sums.parquet"],
+            "its seeds",
+        ),
     ):
         result = outgrow("compare", *sides)
         assert result.returncode in (1, 2), sides
@@ -177,7 +193,10 @@ def test_shuffled_answers_are_those_of_the_same_field_and_level():
 
     assert by_cell(plain) == by_cell(dealt)
     numbers = [(p.answer, d.answer) for p, d in zip(plain, dealt, strict=True) if p.field == "sum"]
-    assert sum(own == other for own, other in numbers) < len(numbers) / 10
+    assert sum(own == other for own, other in numbers) < len(numbers) / 20  # equal answers of other problems
+    notes = []
+    Shuffled(source=Micro(per_level=1, levels=(3,), fields=("sum",))).load(notes.append)
+    assert notes == ["shuffled: 1 of 1 problems keep an equal answer (repeated, or alone in their level)"]
     assert Shuffled(source=source, seed=1).load() != dealt
 
 
@@ -188,8 +207,15 @@ def test_a_recipe_is_trained_beside_its_controls(tmp_path):
     assert sorted(path.name for path in (tmp_path / "c").iterdir()) == ["format-0", "micro-0", "random-0", "shuffled-0"]
     for name in ("micro", "random", "format", "shuffled"):
         assert f"{name} against before: " in first.stdout
+        assert name == "micro" or f"{name} against micro: " in first.stdout
+    made = {name: read_recipe(tmp_path / "c" / f"{name}-0")[0] for name in ("micro", "random", "format", "shuffled")}
+    assert {name: [reward.type for reward in one.rewards] for name, one in made.items()} == {
+        "micro": ["accuracy"], "random": ["random"], "format": ["format"], "shuffled": ["accuracy"],
+    }  # fmt: skip
+    assert [problems.type for one in made.values() for problems in one.problems] == ["micro", "micro", "micro", "shuffled"]
+    assert made["shuffled"].problems[0].source == made["micro"].problems[0]
     again = outgrow("controls", "micro", "--out", tmp_path / "c", *small)  # all there: nothing is trained again
-    assert again.stdout.splitlines()[-4:] == first.stdout.splitlines()[-4:]
+    assert again.stdout.splitlines()[-8:] == first.stdout.splitlines()[-8:]
     other = outgrow("controls", "micro", "--out", tmp_path / "c", *small, "--set", "learn.lr=1e-5")
     assert (other.returncode, "is a run by another recipe; choose another --out" in other.stderr) == (2, True)
     assert "controls are of reinforcement learning" in outgrow("controls", "micro-base").stderr

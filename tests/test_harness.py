@@ -138,6 +138,19 @@ def test_whole_texts_are_scored_as_the_harness_scores_them(local):
     assert _Harnessed(local, 0).loglikelihood_rolling(requests) == pytest.approx(found, abs=1e-3)
 
 
+def test_repeats_are_draws_of_their_own_and_sampling_is_read_as_the_harness_does(local):
+    model = _Harnessed(local, 0)
+    drawn = [Instance("generate_until", {}, ("27+58=?", {"do_sample": True, "temperature": 3.0, "max_gen_toks": 20}), 0)] * 6
+    assert len(set(model.generate_until(drawn))) > 1
+    assert model.generate_until(drawn) == model.generate_until(drawn)
+    for asked, read in (
+        ({"do_sample": False, "temperature": 1.0}, (0.0, 256)),
+        ({"temperature": 0.7, "do_sample": True, "max_new_tokens": 10}, (0.7, 10)),
+        ({}, (0.0, 256)),
+    ):
+        assert (model._sampling(asked).temperature, model._sampling(asked).max_tokens) == read
+
+
 def test_stop_strings_and_batches():
     assert _cut("a b\n\nQ: c", ["Q:", "\n\n"]) == "a b"
     assert _cut("a b", "z") == _cut("a b", []) == _cut("a b", [""]) == "a b"
@@ -150,9 +163,11 @@ def test_what_cannot_be_asked_is_said_in_a_line(tasks, tmp_path):
         run_tasks(None, ["micro_writen"], folder=tasks)
     (tmp_path / "gone.yaml").write_text(WRITTEN.replace("DATA", str(tmp_path / "nowhere.jsonl")).replace("micro_written", "gone"))
     for args, said in (
-        (["micro-base", "gone", "--folder", tmp_path], "cannot load a task's data"),
+        (["micro-base", "gone", "--folder", tmp_path], "cannot run these tasks"),
         (["micro-base", "gone", "--folder", tmp_path / "nowhere"], "there is no such folder"),
         (["http://localhost:1/v1", "gone"], "is a server's address"),
+        (["micro-base", ","], "name a task"),
+        (["micro-base", "gone", "--out", tmp_path], "this is a folder"),
     ):
         command = [sys.executable, "-m", "outgrow", "harness", *map(str, args)]
         result = subprocess.run(command, capture_output=True, text=True, timeout=120)

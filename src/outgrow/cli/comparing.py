@@ -66,6 +66,8 @@ def show(suites: Suites, margin: float) -> None:
             said.append(f"{f'{suite}: ' if suite else ''}{side.name} against {baseline.name}: {found.verdict}. {_hint(found)}")
     console.print(figures)
     console.print(changes)
+    if any(len(side.evaluations) == 1 for sides in suites.values() for side in sides):
+        said.append("A side of one seed is that one policy: the intervals do not say how other seeds of it would differ.")
     for line in said:
         console.print(line, highlight=False, markup=False, soft_wrap=True)
 
@@ -98,7 +100,8 @@ def _by_suite(sides: Sequence[str]) -> Suites:
 
 
 def _named(side: str) -> tuple[str, list[Path]]:
-    name, equals, rest = side.rpartition("=")
+    name, equals, rest = ("", "", side) if Path(side).exists() else side.partition("=")
+    rest = rest if equals else side
     paths = [Path(part) for part in rest.split(",") if part]
     if not paths:
         raise UsageError(f"{side!r}: no path; give [NAME=]PATH[,PATH...]")

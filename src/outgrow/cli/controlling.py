@@ -36,6 +36,8 @@ def controls(
     plain = load_recipe(recipe, overrides or [])
     if not isinstance(plain, RLRecipe):
         raise UsageError(f"{recipe} is a recipe of kind {plain.kind!r}; controls are of reinforcement learning")
+    if plain.name in controls_of(plain):
+        raise UsageError(f"{plain.name} is the name of a control; give the recipe another one: --set name=mine")
     folder = out or Path("runs") / f"{plain.name}-controls"
     runs: dict[str, list[Path]] = {}
     for seed in range(plain.seed, plain.seed + seeds):
@@ -60,3 +62,4 @@ def controls(
     before = Side("before", [only(of_run(path, "before")) for path in runs[plain.name]])
     after = [Side(name, [only(of_run(path, "after")) for path in paths]) for name, paths in runs.items()]
     show({"": [before, *after]}, margin / 100)
+    show({"": after}, margin / 100)  # what the recipe gained over each control

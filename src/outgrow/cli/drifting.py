@@ -37,6 +37,7 @@ def drift(
     from ..evaluate.kept import Kept
     from ..learn.drifting import drift_of
     from ..policy.pull import cache_folder
+    from ..report.data import read_run
     from ..runs.files import write_json
     from ..runs.interrupt import Interrupt, StopRequested
 
@@ -53,12 +54,15 @@ def drift(
         except StopRequested as stop:
             errors.print(f"stopped by {stop}, what is done is kept; the same command goes on with it", markup=False)
             raise typer.Exit(stop.exit_code) from stop
-    write_json(run / "evals" / "drift.json", [asdict(row) for row in rows])
+    others = [row for row in read_run(run).drift if row.suite not in names]
+    write_json(run / "evals" / "drift.json", [asdict(row) for row in (*others, *rows)])
     _show(rows)
 
 
 def _show(rows: "list[Drift]") -> None:
-    table = Table(title="other suites over the run; changes since the base in points", box=SIMPLE, pad_edge=False, collapse_padding=True)
+    table = Table(
+        title="other suites over the run; changes since the base in points", box=SIMPLE, pad_edge=False, collapse_padding=True
+    )
     for heading in ("suite", "step", "n × k", "pass@1", "change (95% interval)", "turned", "KL"):
         table.add_column(heading, justify="left" if heading == "suite" else "right", no_wrap=heading == "change (95% interval)")
     for row in sorted(rows, key=lambda row: row.suite):  # steps stay in order

@@ -49,16 +49,17 @@ def harness(
         raise UsageError('this needs lm-evaluation-harness: pip install "outgrow[harness]"') from error
     if folder is not None and not folder.is_dir():
         raise UsageError(f"--folder {folder}: there is no such folder")
-    if out is not None and not out.parent.is_dir():
-        raise UsageError(f"--out {out}: the folder {out.parent} does not exist")
+    if out is not None and (out.is_dir() or not out.parent.is_dir()):
+        raise UsageError(f"--out {out}: {'this is a folder' if out.is_dir() else f'the folder {out.parent} does not exist'}")
     local = ready(model, recipe_for(model, recipe))
     if not isinstance(local, Local):
         raise UsageError(f"{model} is a server's address; the harness asks servers itself (its model local-chat-completions)")
     names = [name.strip() for name in tasks.split(",") if name.strip()]
     try:
         scores = run_tasks(local, names, folder, shots, limit, chat, seed)
-    except OSError as error:  # a set that cannot be had
-        raise OutgrowError(f"lm-evaluation-harness cannot load a task's data: {str(error).splitlines()[0]}") from error
+    except (OSError, ValueError, KeyError, ImportError) as error:  # a set or a package that cannot be had, a task that is broken
+        said = str(error).strip().partition("\n")[0] or type(error).__name__
+        raise OutgrowError(f"lm-evaluation-harness cannot run these tasks: {said}") from error
     if out is not None:
         write_json(out, [asdict(score) for score in scores])
     _show(f"{model}, lm-evaluation-harness", scores)
@@ -71,5 +72,5 @@ def _show(title: str, scores: "list[Score]") -> None:
     for score in scores:
         half = None if score.error is None else 1.959964 * score.error
         interval = "" if half is None else f" ({score.value - half:.3f} to {score.value + half:.3f})"
-        table.add_row(score.task, score.metric, f"{score.value:.3f}{interval}", f"{score.n:,}")
+        table.add_row(score.task, score.metric, f"{score.value:.3f}{interval}", f"{score.n:,}" if score.n else "")
     console.print(table)

@@ -11,13 +11,26 @@ from .evaluation import Evaluation
 from .power import Needed, needed
 from .statistics import crossed_ci95, mcnemar
 
+_FEWEST = 20  # problems; the interval of fewer is too narrow
+
 
 @dataclass(frozen=True)
 class Side:
-    """One way to train, or one policy. evaluations: one a training seed, all of the same problems."""
+    """One way to train, or one policy. evaluations: one a training seed, all of the same problems and as many samples.
+
+    Raises UsageError where they are not.
+    """
 
     name: str
     evaluations: Sequence[Evaluation]
+
+    def __post_init__(self) -> None:
+        first = self.evaluations[0]
+        for other in self.evaluations[1:]:
+            if _problems(other) != _problems(first) or other.k != first.k:
+                raise UsageError(
+                    f"{self.name}: its seeds were measured on different problems, or with different numbers of samples"
+                )
 
     def values(self, measure: str) -> NDArray[np.float64]:
         """(S, N), a measure of each seed's policy on each problem."""
@@ -40,6 +53,7 @@ class Against:
     exact. These three of single seeds alone, None where there are several. needed: what would show a change of `margin`."""
 
     name: str
+    n: int
     change: Mean
     won: int | None
     lost: int | None
@@ -50,6 +64,8 @@ class Against:
     @property
     def verdict(self) -> str:
         """In words. Not worse: the whole interval lies above −margin (non-inferiority at 2.5%, one-sided)."""
+        if self.n < _FEWEST:
+            return "too few problems to say"
         low, high = self.change.low, self.change.high
         points = f"{100 * self.margin:g} points"
         if low > 0:
@@ -76,7 +92,7 @@ def against(side: Side, baseline: Side, margin: float) -> Against:
         greedy = _paired(side, baseline, "greedy")
         won, lost = int((greedy > 0).sum()), int((greedy < 0).sum())
         p = mcnemar(won, lost)
-    return Against(side.name, _mean(differences_SN), won, lost, p, needed(differences_SN, margin), margin)
+    return Against(side.name, differences_SN.shape[1], _mean(differences_SN), won, lost, p, needed(differences_SN, margin), margin)
 
 
 def _paired(side: Side, baseline: Side, measure: str) -> NDArray[np.float64]:

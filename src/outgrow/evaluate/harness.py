@@ -1,5 +1,6 @@
 """Any task of lm-evaluation-harness, with a policy and its engine in the place of the harness's own models."""
 
+from collections import Counter
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -8,6 +9,7 @@ from typing import Any
 from lm_eval import simple_evaluate
 from lm_eval.api.instance import Instance
 from lm_eval.api.model import TemplateLM
+from lm_eval.models.utils import normalize_gen_kwargs
 from lm_eval.tasks import TaskManager
 from lm_eval.utils import get_rolling_token_windows, make_disjoint_window
 
@@ -42,9 +44,11 @@ def run_tasks(
     for task in tasks:
         if not manager.match_tasks([task]):
             raise UsageError(f"lm-evaluation-harness has no task called {task!r}{nearest(task, manager.all_tasks)}")
+    if not tasks:
+        raise UsageError("name a task of lm-evaluation-harness; its own list: lm-eval ls tasks")
     found = simple_evaluate(
         model=_Harnessed(local, seed),
-        tasks=list(tasks),
+        tasks=manager.match_tasks(list(tasks)),
         task_manager=manager,
         num_fewshot=shots,
         limit=limit,
@@ -144,26 +148,33 @@ class _Harnessed(TemplateLM):  # type: ignore[misc]  # the harness has no types
         """Texts, each cut before the first of its stop strings."""
         answers: dict[int, str] = {}
         kinds: dict[Sampling, list[int]] = {}
+        met: Counter[str] = Counter()
+        seeds = []
         for place, request in enumerate(requests):
-            kinds.setdefault(self._sampling(request.args[1]), []).append(place)
-        for sampling, places in kinds.items():
-            room = self.policy.context - sampling.max_tokens
+            prompt, asked = request.args
+            kinds.setdefault(self._sampling(asked), []).append(place)
+            seeds.append(seed_from(self.seed, "harness", prompt, met[prompt]))  # repeats of one prompt are draws of their own
+            met[prompt] += 1
+        for asked_for, places in kinds.items():
+            # The limit gives way before a prompt is cut, down to half of the context.
+            widest = max(len(self.tok_encode(requests[place].args[0])) for place in places)
+            longest = min(asked_for.max_tokens, max(self.policy.context - widest, self.policy.context // 2))
+            sampling = asked_for.model_copy(update={"max_tokens": longest})
+            room = self.policy.context - longest
             for start in range(0, len(places), _PROMPTS_AT_ONCE):
                 part = places[start : start + _PROMPTS_AT_ONCE]
                 prompts = [self.tok_encode(requests[place].args[0])[-room:] for place in part]
-                seeds = [seed_from(self.seed, "harness", requests[place].args[0]) for place in part]
-                groups = self.local.engine.generate(prompts, 1, sampling, seeds, lambda: None)
+                groups = self.local.engine.generate(prompts, 1, sampling, [seeds[place] for place in part], lambda: None)
                 for place, [rollout] in zip(part, groups, strict=True):
                     answers[place] = _cut(rollout.text, requests[place].args[1].get("until", []))
         return [answers[place] for place in range(len(requests))]
 
     def _sampling(self, asked: dict[str, Any]) -> Sampling:
-        longest = int(asked.get("max_gen_toks", 256))
-        drawn = asked.get("do_sample", False) or float(asked.get("temperature") or 0) > 0
-        temperature = float(asked.get("temperature") or 1) if drawn else 0.0
-        return Sampling(
-            temperature=temperature, top_p=float(asked.get("top_p", 1)), max_tokens=min(longest, self.policy.context // 2)
-        )
+        """As the harness reads it: greedy unless do_sample."""
+        asked = normalize_gen_kwargs(dict(asked), default_max_gen_toks=256)
+        temperature = float(asked.get("temperature") or 0) if asked.get("do_sample") else 0.0
+        top_p, top_k = float(asked.get("top_p") or 1), max(0, int(asked.get("top_k") or 0))
+        return Sampling(temperature=temperature, top_p=top_p, top_k=top_k, max_tokens=max(1, int(asked["max_gen_toks"])))
 
 
 def _batches(order: Sequence[int], tokens: Sequence[int]) -> Iterator[list[int]]:

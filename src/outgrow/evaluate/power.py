@@ -9,11 +9,13 @@ from scipy.special import ndtri
 
 from .statistics import crossed
 
+_TELLING = 5  # seeds; how much fewer differ says too little of how much others will
+
 
 @dataclass(frozen=True)
 class Needed:
-    """Problems at as many seeds as there were, and seeds on as many problems; None where no number would do, or (seeds of a
-    single one) nothing is known of how they differ."""
+    """Problems at as many seeds as there were, and seeds on as many problems; None where no number would do, or (seeds of
+    few) too little is known of how they differ."""
 
     problems: int | None
     seeds: int | None
@@ -35,7 +37,7 @@ def needed(differences_SN: NDArray[np.float64], effect: float, power: float = 0.
     by_seed, by_problem = max(0.0, of.seeds - of.rest) / problems, max(0.0, of.problems - of.rest) / seeds
     return Needed(
         _count(by_problem + of.rest / seeds, allowed - by_seed / seeds),
-        _count(by_seed + of.rest / problems, allowed - by_problem / problems),
+        _count(by_seed + of.rest / problems, allowed - by_problem / problems) if seeds >= _TELLING else None,
     )
 
 

@@ -111,6 +111,8 @@ def crossed_ci95(values_SN: Sequence[Sequence[float]]) -> tuple[float, float]:
     array = np.asarray(values_SN, dtype=np.float64)
     if len(array) == 1:
         return bootstrap_ci95(array[0].tolist())
+    if array.shape[1] == 1:  # nothing is known of other problems
+        return -math.inf, math.inf
     mean, of = float(array.mean()), crossed(array)
     # By chance the rest may come out larger than either; the mean is never more certain than either part alone would have it.
     total = max(of.seeds + of.problems - of.rest, of.seeds, of.problems)

@@ -1,5 +1,9 @@
-"""A recipe's controls: the same training by a reward that knows nothing of what is right. A gain of theirs is not the reward's."""
+"""A recipe's controls: the same training by a reward that knows nothing of what is right. A gain of theirs is not the reward's.
 
+What to practise next is still chosen by true pass rates, as in the recipe.
+"""
+
+from ..advantages.grpo import GRPO
 from ..problems.shuffled import Shuffled
 from ..recipes import RLRecipe
 from ..rewards.format import Format
@@ -15,8 +19,10 @@ def controls(recipe: RLRecipe) -> dict[str, RLRecipe]:
     learn = recipe.learn.model_copy(update={"give_up_after": recipe.learn.steps + 1})
     patient = recipe.model_copy(update={"learn": learn})
     dealt = tuple(Shuffled(source=source, weight=source.weight, seed=recipe.seed) for source in recipe.problems)
+    # Advantages that remember pass rates expect a reward of 1 for what is right; these two are weighed within their groups.
+    grouped = patient.model_copy(update={"advantage": GRPO()})
     return {
-        "random": patient.model_copy(update={"rewards": (Random(),)}),
-        "format": patient.model_copy(update={"rewards": (Format(),)}),
+        "random": grouped.model_copy(update={"rewards": (Random(),)}),
+        "format": grouped.model_copy(update={"rewards": (Format(),)}),
         "shuffled": patient.model_copy(update={"problems": dealt}),
     }

@@ -31,12 +31,17 @@ class Shuffled(Source):
     def load(self, note: Note = quiet) -> list[Problem]:
         """The problems in their order."""
         problems = self.source.load(note)
-        cells: dict[tuple[str, int], list[int]] = {}
-        for place, problem in enumerate(problems):
-            cells.setdefault((problem.field, problem.level), []).append(place)
-        for (field, level), places in cells.items():
-            dealt = [problems[place] for place in places]
-            python_random(self.seed, "shuffled", field, level).shuffle(dealt)
-            for place, other in zip(places, dealt, strict=True):
-                problems[place] = replace(problems[place], answer=other.answer, scorer=other.scorer, solution="")
-        return problems
+        cells: dict[tuple[str, int], list[Problem]] = {}
+        for problem in problems:
+            cells.setdefault((problem.field, problem.level), []).append(problem)
+        dealt: dict[str, Problem] = {}
+        for (field, level), cell in cells.items():
+            order = python_random(self.seed, "shuffled", field, level).sample(cell, len(cell))
+            # Each takes from the next in a random round, so none keeps its own.
+            dealt |= {problem.id: other for problem, other in zip(order, [*order[1:], order[0]], strict=True)}
+        same = sum(dealt[problem.id].answer == problem.answer for problem in problems)
+        if same:
+            note(f"shuffled: {same} of {len(problems)} problems keep an equal answer (repeated, or alone in their level)")
+        return [
+            replace(problem, answer=dealt[problem.id].answer, scorer=dealt[problem.id].scorer, solution="") for problem in problems
+        ]

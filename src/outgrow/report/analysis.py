@@ -4,6 +4,7 @@ from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+from ..errors import OutgrowError
 from ..evaluate import Evaluation
 from ..evaluate.sample import Sample
 from .data import RunData
@@ -65,6 +66,8 @@ def analyze(data: RunData) -> Analysis:
     """Of a run as far as it is."""
     before, after = data.before, data.after
     both = (before, after) if before and after else None
+    if both and both[0].pass_rates().keys() != both[1].pass_rates().keys():
+        raise OutgrowError("the before and after measurements of this run are of different problems, so they cannot be compared")
     return Analysis(
         failures=_failures(before, after),
         transitions=_transitions(*both) if both else None,

@@ -13,9 +13,13 @@ _TERM = rf"\$?{_NUMBER}"
 _EQUATION = re.compile(rf"(?<![\d.:'])(-?{_TERM}(?:\s?[-+*/x]\s?{_TERM}){{1,12}})\s?=\s?(?=(-?{_TERM}))", re.ASCII)
 _PIECE = re.compile(rf"{_NUMBER}|[-+*/x]", re.ASCII)
 _GROUP = re.compile(r"\d{3}(?!\d)", re.ASCII)
+_PART_OF = re.compile(r"\b(?:of|mod|log|ln|sqrt|sin|cos|tan|pages?)\s*$", re.I)
+_GOES_ON = re.compile(
+    r"\s*(?:x\s*\d|mod\b|hours?\b|minutes?\b|days?\b|weeks?\b|o'clock|pages?\b)", re.I
+)  # in other units, it may be
 _SLASHES = re.compile(r"/[^-+*x]*/")
 # What stands before or behind a calculation that is only a part of a longer one.
-_BEFORE, _BEHIND = set("+-*/^()[]{}_\\%|≈0123456789"), set("+-*/^(%!:'°_\\")
+_BEFORE, _BEHIND = set("+-*/^()[]{}_\\%|≈√0123456789"), set("+-*/^(%!:'°_\\")
 
 
 @dataclass(frozen=True)
@@ -38,8 +42,8 @@ def equations(text: str) -> Iterator[Equation]:
     """
     text = _LATEX.sub(_plain, text[-_LONGEST:].translate(_SIGNS))
     for found in _EQUATION.finditer(text):
-        if _joined_before(text[max(0, found.start(1) - 4) : found.start(1)], found[1]) or _joined_behind(
-            text[found.end(2) : found.end(2) + 4]
+        if _joined_before(text[max(0, found.start(1) - 8) : found.start(1)], found[1]) or _joined_behind(
+            text[found.end(2) : found.end(2) + 10]
         ):
             continue
         if _SLASHES.search(found[1]):  # 6 / 1/3 may mean either
@@ -60,6 +64,8 @@ def _joined_before(before: str, expression: str) -> bool:
     """Whether what stands before a calculation on its line belongs to it."""
     if _GROUP.match(expression) and before[-1:] == "," and before[-2:-1].isdigit():  # the end of a number, 12345,678
         return True
+    if _PART_OF.search(before):
+        return True
     last = before.rpartition("\n")[2].rstrip(" ")[-1:]
     return last in _BEFORE or (last.isalnum() and expression[0] == "-") or (before[-1:].isalpha() and expression[0] != "-")
 
@@ -67,6 +73,8 @@ def _joined_before(before: str, expression: str) -> bool:
 def _joined_behind(behind: str) -> bool:
     """Whether what comes behind a number belongs to it, or goes on with the calculation."""
     first = behind.lstrip(" ")[:1]
+    if _GOES_ON.match(behind):
+        return True
     if first in _BEHIND or behind[:1].isalnum():
         return True
     return behind[:1] in (".", " ") and behind[1:2].isdigit()  # 1 000 as one number
@@ -89,7 +97,7 @@ def _value(expression: str) -> Fraction | None:
 
 
 def _close(value: Fraction, result: str) -> bool:
-    """Equal, or rounded or cut at the last digit that is written."""
+    """Equal, or less than one of the last digit that is written away: rounded, up or down."""
     digits = len(result.partition(".")[2])
     off = abs(value - Fraction(result))
     return off == 0 or (value.denominator != 1 and off < Fraction(1, 10**digits))

@@ -17,7 +17,7 @@ from .equations import equations
 
 
 class Failure(StrEnum):
-    """What went wrong, in the order in which it is looked for."""
+    """What went wrong."""
 
     LOOP = "loop"
     TRUNCATED = "truncated"

@@ -34,7 +34,10 @@ def sentences(analysis: Analysis, grid: Grid) -> Iterator[str]:
 
 def failure_table(analysis: Analysis) -> Table:
     """Every kind that occurs, as a share of all answers."""
-    rows = [[str(row.failure), *_compared(row.shares)] for row in analysis.failures]
+    rows = [
+        [str(row.failure), *("none" if cell.startswith("0.0% (0.0–0.0)") else cell for cell in _compared(row.shares))]
+        for row in analysis.failures
+    ]
     return Table(["kind", "before", "after", _CHANGE], rows)
 
 
@@ -45,7 +48,11 @@ def base_table(analysis: Analysis) -> Table:
 
 def length_table(analysis: Analysis) -> Table:
     """Pass rates by length."""
-    return Table(["tokens", "before", "after"], [[part.label, *_compared(part.compared)[:2]] for part in analysis.by_length])
+    rows = [
+        [part.label, *(_share(one) if one else "no answer so long" for one in (part.compared.before, part.compared.after))]
+        for part in analysis.by_length
+    ]
+    return Table(["tokens", "before", "after"], rows)
 
 
 def fate_table(analysis: Analysis) -> Table:
@@ -97,4 +104,4 @@ def _compared(compared: Comparison) -> list[str]:
 def _share(estimate: Estimate | None) -> str:
     if estimate is None:
         return _NOT_YET
-    return words.share_estimate(estimate) if estimate.value else "none"
+    return words.share_estimate(estimate)

@@ -10,7 +10,7 @@ from ..evaluate.statistics import wilson_ci95
 
 Fate = Literal["kept", "learned", "forgotten", "relearned", "never", "undecided"]
 FATES: dict[Fate, str] = {
-    "kept": "could from the first visit on, and still at the last",
+    "kept": "could at the first visit, and no later one told otherwise",
     "learned": "could not, or not yet, and can since a later visit",
     "forgotten": "could once, and cannot any more",
     "relearned": "could, could not, and can again",
