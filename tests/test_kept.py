@@ -9,6 +9,7 @@ from outgrow.evaluate.kept import Kept
 from outgrow.evaluate.sample import sample_problems
 from outgrow.policy import Sampling
 from outgrow.problems import Problem
+from outgrow.rollout import Local, NativeEngine
 from outgrow.rollout.respondent import Answer
 from outgrow.verify import Verifier
 
@@ -119,3 +120,16 @@ def test_a_full_disk_loses_nothing_that_was_kept(tmp_path, verifier):
     with Kept(path) as kept:
         kept.sample(respondent, verifier, PROBLEMS[:100], 2, WARM, 5)
     assert respondent.asked == []
+
+
+def test_the_same_weights_under_another_config_or_tokenizer_are_another_model(untrained):
+    def identity():
+        return Local(untrained, NativeEngine()).identity
+
+    first = identity()
+    assert identity() == first
+    untrained.model.config.rms_norm_eps *= 2
+    second = identity()
+    assert second != first
+    untrained.tokenizer.add_tokens(["~~"])
+    assert identity() not in (first, second)

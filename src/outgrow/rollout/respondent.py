@@ -1,5 +1,7 @@
 """Whoever answers questions: a policy with the engine that holds it, or a model that a server holds."""
 
+import hashlib
+import json
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import cached_property
@@ -61,8 +63,12 @@ class Local:
 
     @cached_property
     def identity(self) -> str:
-        """The digest of the weights, and the chat template as it renders."""
-        return f"{self.policy.digest()} {self.policy.prompt_text('?')}"
+        """The digest of the weights, what the model computes with them, its tokenizer, and the chat template as it renders."""
+        policy = self.policy
+        config = policy.model.config.to_dict()
+        told = {key: value for key, value in config.items() if key not in ("_name_or_path", "transformers_version")}
+        rest = [told, policy.tokenizer.get_vocab(), str(policy.tokenizer.init_kwargs.get("eos_token")), policy.prompt_text("?")]
+        return f"{policy.digest()} {hashlib.sha256(json.dumps(rest, sort_keys=True, default=str).encode()).hexdigest()}"
 
     @property
     def context(self) -> int:
