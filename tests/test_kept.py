@@ -1,17 +1,18 @@
 """Answers that are kept: what was measured before is not drawn again, what differs in anything is."""
 
+import sqlite3
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field, replace
 
 import pytest
 
-from outgrow.errors import OutgrowError
 from outgrow.evaluate.kept import Kept
 from outgrow.evaluate.sample import sample_problems
 from outgrow.policy import Sampling
 from outgrow.problems import Problem
 from outgrow.rollout import Local, NativeEngine
 from outgrow.rollout.respondent import Answer
-from outgrow.verify import Verifier
+from outgrow.verify import Verdict, Verifier
 
 PROBLEMS = [Problem(f"p{number}", "sum", 1, f"{number}+1=?", str(number + 1)) for number in range(700)]
 WARM = Sampling(temperature=0.7, max_tokens=9)
@@ -48,17 +49,17 @@ def verifier():
 def test_the_second_time_costs_nothing_and_says_the_same(tmp_path, verifier):
     respondent, told = Draws(), []
     with Kept(tmp_path / "made" / "answers.sqlite", told=told.append) as kept:
-        first = kept.sample(respondent, verifier, PROBLEMS, 2, WARM, 5)
+        first = sample_problems(kept.of(respondent), verifier, PROBLEMS, 2, WARM, 5)
     assert told == sorted(told)
     assert told[-1] == 700
     assert first == sample_problems(Draws(), verifier, PROBLEMS, 2, WARM, 5)
     with Kept(tmp_path / "made" / "answers.sqlite") as kept:
-        assert kept.sample(respondent, verifier, PROBLEMS, 2, WARM, 5) == first
+        assert sample_problems(kept.of(respondent), verifier, PROBLEMS, 2, WARM, 5) == first
         assert len(respondent.asked) == 700
-        assert kept.sample(respondent, verifier, PROBLEMS[::-1], 2, WARM, 5)[0].problem_id == "p699"
+        assert sample_problems(kept.of(respondent), verifier, PROBLEMS[::-1], 2, WARM, 5)[0].problem_id == "p699"
         assert len(respondent.asked) == 700
     with Kept(tmp_path / "made" / "answers.sqlite", anew=True) as kept:
-        assert kept.sample(respondent, verifier, PROBLEMS, 2, WARM, 5) == first
+        assert sample_problems(kept.of(respondent), verifier, PROBLEMS, 2, WARM, 5) == first
     assert len(respondent.asked) == 1400
 
 
@@ -71,11 +72,11 @@ def test_what_a_stop_left_undone_is_all_that_is_drawn(tmp_path, verifier):
 
     respondent = Draws()
     with Kept(tmp_path / "answers.sqlite") as kept, pytest.raises(KeyboardInterrupt):
-        kept.sample(respondent, verifier, PROBLEMS, 4, WARM, 5, stop_at_the_third)
+        sample_problems(kept.of(respondent), verifier, PROBLEMS, 4, WARM, 5, stop_at_the_third)
     done = len(respondent.asked)
     assert 0 < done < 700
     with Kept(tmp_path / "answers.sqlite") as kept:
-        assert len(kept.sample(respondent, verifier, PROBLEMS, 4, WARM, 5)) == 2800
+        assert len(sample_problems(kept.of(respondent), verifier, PROBLEMS, 4, WARM, 5)) == 2800
     assert sorted(respondent.asked) == sorted(problem.question for problem in PROBLEMS), "each once"
 
 
@@ -84,41 +85,105 @@ def test_what_a_stop_left_undone_is_all_that_is_drawn(tmp_path, verifier):
     [
         {"respondent": Draws(identity="another")},
         {"respondent": Draws(system="Think first. ")},
-        {"verifier": Verifier(["phrase"])},
-        {"verifier": Verifier(exact=True)},
-        {"problems": [replace(PROBLEMS[0], answer="7")]},
         {"k": 3},
         {"sampling": WARM.model_copy(update={"temperature": 0.8})},
         {"sampling": WARM.model_copy(update={"max_tokens": 8})},
         {"seed": 6},
     ],
-    ids=["who", "conversation", "extractors", "exact", "known answer", "number", "temperature", "limit", "seed"],
+    ids=["who", "conversation", "number", "temperature", "limit", "seed"],
 )
 def test_what_differs_in_anything_is_drawn(tmp_path, verifier, change):
     same = {"respondent": Draws(), "verifier": verifier, "problems": PROBLEMS[:1], "k": 2, "sampling": WARM, "seed": 5}
     with Kept(tmp_path / "answers.sqlite") as kept:
-        kept.sample(**same)
+        sample_problems(**{**same, "respondent": kept.of(Draws())})
         other = {**same, "respondent": Draws(), **change}
-        kept.sample(**other)
+        sample_problems(**{**other, "respondent": kept.of(other["respondent"])})
     assert len(other["respondent"].asked) == 1
 
 
-def test_what_is_no_such_file_is_named(tmp_path):
-    (tmp_path / "answers.sqlite").write_bytes(b"not a database, but long enough to be looked at" * 100)
-    with pytest.raises(OutgrowError, match=r"answers\.sqlite: cannot open this file of kept answers"):
-        Kept(tmp_path / "answers.sqlite")
+def test_what_is_kept_is_graded_as_it_would_be_now(tmp_path, verifier):
+    first = [replace(PROBLEMS[0], answer="1")]
+    with Kept(tmp_path / "answers.sqlite") as kept:
+        [sample] = sample_problems(kept.of(Draws()), verifier, first, 1, WARM, 5)
+        again = [replace(PROBLEMS[0], answer=sample.extracted)]
+        respondent = Draws()
+        [right] = sample_problems(kept.of(respondent), verifier, again, 1, WARM, 5)
+        with Verifier(["phrase"]) as other:
+            [unread] = sample_problems(kept.of(respondent), other, again, 1, WARM, 5)
+    assert respondent.asked == []
+    assert (right.verdict, unread.verdict) == (Verdict.RIGHT, Verdict.NO_ANSWER)
 
 
-def test_a_full_disk_loses_nothing_that_was_kept(tmp_path, verifier):
-    path = tmp_path / "answers.sqlite"
+def damage(path):
+    path.write_bytes(b"not a database, but long enough to be looked at" * 100)
+
+
+def of_other_columns(path):
     with Kept(path) as kept:
-        kept.sample(Draws(), verifier, PROBLEMS[:100], 2, WARM, 5)
+        kept._db.execute("DROP TABLE answers")
+        kept._db.execute("CREATE TABLE answers (who TEXT)")
+
+
+def no_folder(path):
+    path.parent.rmdir()
+    path.parent.write_text("a file where the folder should be")
+
+
+@pytest.mark.parametrize("harm", [damage, of_other_columns, no_folder])
+def test_a_file_that_cannot_be_used_is_named_and_the_measurement_goes_on(tmp_path, verifier, harm):
+    path, said = tmp_path / "made" / "answers.sqlite", []
+    path.parent.mkdir()
+    harm(path)
+    with Kept(path, note=said.append) as kept:
+        samples = sample_problems(kept.of(Draws()), verifier, PROBLEMS, 2, WARM, 5)
+    assert samples == sample_problems(Draws(), verifier, PROBLEMS, 2, WARM, 5)
+    [line] = said
+    assert line.startswith(f"{path}: answers are no longer kept (")
+
+
+@pytest.mark.parametrize("row", ["nonsense", "[[1]]", '{"text": ""}', "[null]"])
+def test_a_row_of_another_kind_is_asked_again(tmp_path, verifier, row):
+    respondent, said = Draws(), []
+    with Kept(tmp_path / "answers.sqlite", note=said.append) as kept:
+        sample_problems(kept.of(Draws()), verifier, PROBLEMS[:1], 2, WARM, 5)
+        kept._db.execute("UPDATE answers SET answers = ?", (row,))
+        sample_problems(kept.of(respondent), verifier, PROBLEMS[:1], 2, WARM, 5)
+    assert len(respondent.asked) == 1
+    assert len(said) == 1
+
+
+def test_a_file_of_an_earlier_shape_is_begun_anew(tmp_path, verifier):
+    path = tmp_path / "answers.sqlite"
+    with sqlite3.connect(path) as db:
+        db.execute("CREATE TABLE answers (key TEXT PRIMARY KEY, samples TEXT NOT NULL) WITHOUT ROWID")
+        db.execute("INSERT INTO answers VALUES ('k', '[]')")
+    respondent, said = Draws(), []
+    for _ in range(2):
+        with Kept(path, note=said.append) as kept:
+            sample_problems(kept.of(respondent), verifier, PROBLEMS, 2, WARM, 5)
+    assert len(respondent.asked) == 700
+    assert kept.found == 700
+    assert said == []
+
+
+def test_many_first_calls_at_once(tmp_path):
+    said = []
+    with ThreadPoolExecutor(16) as pool:
+        list(pool.map(lambda _: Kept(tmp_path / "answers.sqlite", note=said.append).__exit__(), range(64)))
+    assert said == []
+
+
+def test_a_full_disk_stops_no_measurement_and_loses_nothing_that_was_kept(tmp_path, verifier):
+    path, said = tmp_path / "answers.sqlite", []
+    with Kept(path, note=said.append) as kept:
+        sample_problems(kept.of(Draws()), verifier, PROBLEMS[:100], 2, WARM, 5)
         kept._db.execute(f"PRAGMA max_page_count = {kept._db.execute('PRAGMA page_count').fetchone()[0] + 2}")
-        with pytest.raises(OutgrowError, match=r"cannot keep these answers .*full"):
-            kept.sample(Draws(), verifier, PROBLEMS, 2, WARM, 5)
+        assert len(sample_problems(kept.of(Draws()), verifier, PROBLEMS, 2, WARM, 5)) == 1400
+    [line] = said
+    assert "full" in line
     respondent = Draws()
     with Kept(path) as kept:
-        kept.sample(respondent, verifier, PROBLEMS[:100], 2, WARM, 5)
+        sample_problems(kept.of(respondent), verifier, PROBLEMS[:100], 2, WARM, 5)
     assert respondent.asked == []
 
 

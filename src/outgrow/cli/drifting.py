@@ -46,9 +46,9 @@ def drift(
             raise UsageError(f"--data {data}: there is no such folder")
         os.environ["OUTGROW_DATA"] = str(data)
     names, rows = suites(on), []
-    with Interrupt() as interrupt, Kept(cache_folder() / "answers.sqlite") as kept:
+    with Interrupt() as interrupt, Kept(cache_folder() / "answers.sqlite", note=note) as kept:
         try:
-            for row in drift_of(run, names, samples, seed, note, interrupt.poll, kept.sample):
+            for row in drift_of(run, names, samples, seed, note, interrupt.poll, kept.of):
                 rows.append(row)
                 console.print(f"step {row.step}, {row.suite}: pass@1 {row.pass_at_1:.3f}", highlight=False)
         except StopRequested as stop:

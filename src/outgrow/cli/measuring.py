@@ -61,7 +61,7 @@ def evaluate(
     stopped goes on where it was, and one that was made before costs nothing.
     """
     from ..evaluate import evaluate as measure
-    from ..evaluate import samples_for, suite, suites
+    from ..evaluate import require_room, samples_for, suite, suites
     from ..evaluate.kept import Kept
     from ..policy import Sampling
     from ..policy.pull import cache_folder
@@ -82,25 +82,35 @@ def evaluate(
     respondent = ready(model, said)
     sampling = (said.sampling if said else Sampling()).model_copy(update={"temperature": temperature or section.temperature})
     sampling = sampling.model_copy(update={"max_tokens": max_tokens or limit(said, respondent)})
+    for name in names:
+        require_room(name, respondent, problems[name], sampling.max_tokens)
     verifier = Verifier(said.verify.extract, said.verify.exact) if said else Verifier()
-    store = cache_folder() / "answers.sqlite"
     whole = 2 * sum(map(len, problems.values()))  # drawn, and greedy
-    measured = {}
-    with counting("measuring", whole) as progress, verifier, Interrupt() as interrupt, Kept(store, fresh, progress) as kept:
-        for name in names:
-            k = samples or (section.samples if name == section.suite else samples_for(len(problems[name])))
-            try:
-                measured[name] = measure(respondent, verifier, problems[name], k, sampling, seed, interrupt.poll, kept.sample)
-            except StopRequested as stop:
-                errors.print(f"stopped by {stop}, what is done is kept; the same command goes on with it", markup=False)
-                raise typer.Exit(stop.exit_code) from stop
-            if out is not None:
-                measured[name].save(out if len(names) == 1 else out / f"{name.replace('/', '+')}.parquet")
-    summaries = {name: found.summary() for name, found in measured.items()}
+    summaries: dict[str, dict[str, Any]] = {}
+    with (
+        counting("measuring", whole) as progress,
+        verifier,
+        Interrupt() as interrupt,
+        Kept(cache_folder() / "answers.sqlite", fresh, note, progress) as kept,
+    ):
+        try:
+            for name in names:
+                k = samples or (section.samples if name == section.suite else samples_for(len(problems[name])))
+                found = measure(kept.of(respondent), verifier, problems[name], k, sampling, seed, interrupt.poll)
+                summaries[name] = found.summary()
+                if out is not None:
+                    found.save(out if len(names) == 1 else out / f"{name.replace('/', '+')}.parquet")
+        except StopRequested as stop:
+            again = "the same command" + (" without --fresh" if fresh else "")
+            errors.print(f"stopped by {stop}, what is done is kept; {again} goes on with it", markup=False)
+            raise typer.Exit(stop.exit_code) from stop
+        finally:  # of several suites, those that are done
+            if len(names) > 1 and summaries:
+                _show_all(f"{model}, temperature {sampling.temperature:g}", summaries)
     if len(names) == 1:
         _show_one(f"{model} on {names[0]}, temperature {sampling.temperature:g}", summaries[names[0]])
-    else:
-        _show_all(f"{model}, temperature {sampling.temperature:g}", summaries)
+    if kept.found:
+        note(f"of {whole:,} questions {kept.found:,} were answered in an earlier call; --fresh asks them again")
 
 
 @app.command(
@@ -140,6 +150,8 @@ def _require_place(out: Path, suites: int) -> None:
     """That there is a place for --out: a file of one suite, a folder of several. Raises UsageError where there is none."""
     if not out.parent.is_dir():
         raise UsageError(f"--out {out}: the folder {out.parent} does not exist")
+    if suites == 1 and out.is_dir():
+        raise UsageError(f"--out {out} is a folder; the samples of one suite go into a file, as {out}/samples.parquet")
     if suites > 1 and out.exists() and not out.is_dir():
         raise UsageError(f"--out {out} is a file; the samples of several suites go into a folder")
     if suites > 1:

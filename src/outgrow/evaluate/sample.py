@@ -3,6 +3,7 @@
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
+from ..errors import UsageError
 from ..keyed import seed_from
 from ..policy import Sampling
 from ..problems import Problem
@@ -31,8 +32,14 @@ class Sample:
         return self.verdict is Verdict.RIGHT
 
 
-Poll = Callable[[], None]
-Draw = Callable[[Respondent, Verifier, Sequence[Problem], int, Sampling, int, Poll], list[Sample]]
+def require_room(suite: str, respondent: Respondent, problems: Sequence[Problem], max_tokens: int) -> None:
+    """Raise UsageError where a question leaves no room for an answer of so many tokens."""
+    long = sum(not respondent.fits(respondent.conversation(problem.question), max_tokens) for problem in problems)
+    if long:
+        raise UsageError(
+            f"{suite}: {long:,} of {len(problems):,} questions leave no room for {max_tokens:,} tokens of answer in a context of "
+            f"{respondent.context:,}; lower --max-tokens"
+        )
 
 
 def sample_problems(
@@ -42,7 +49,7 @@ def sample_problems(
     k: int,
     sampling: Sampling,
     seed: int,
-    poll: Poll = lambda: None,
+    poll: Callable[[], None] = lambda: None,
 ) -> list[Sample]:
     """k graded answers to each problem; one, with index −1, at temperature 0.
 

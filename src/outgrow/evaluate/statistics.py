@@ -109,10 +109,10 @@ def crossed_ci95(values_SN: Sequence[Sequence[float]]) -> tuple[float, float]:
     (Owen, Annals of Applied Statistics 1, 2007) and covers the truth in 98 to 100 of 100 cases.
     """
     array = np.asarray(values_SN, dtype=np.float64)
-    if len(array) == 1:
-        return bootstrap_ci95(array[0].tolist())
     if array.shape[1] == 1:  # nothing is known of other problems
         return -math.inf, math.inf
+    if len(array) == 1:
+        return bootstrap_ci95(array[0].tolist())
     mean, of = float(array.mean()), crossed(array)
     # By chance the rest may come out larger than either; the mean is never more certain than either part alone would have it.
     total = max(of.seeds + of.problems - of.rest, of.seeds, of.problems)
@@ -134,14 +134,13 @@ def mcnemar(won: int, lost: int) -> float:
 
 def majority(answers: Sequence[str | None], right: Sequence[bool]) -> float:
     """Whether the commonest of a problem's answers is right (maj@k, Wang et al. 2022, arXiv 2203.11171); where several are the
-    commonest, the share of them that are. None, no answer, has no vote.
+    commonest, the share of them that are. None, no answer, has no vote. Right answers vote as one, however they are written.
 
-    >>> majority(["7", "7", "8", None], [True, True, False, False]), majority(["7", "8"], [True, False])
+    >>> majority(["7", "7.0", "8", "8", None, "7"], [True, True, False, False, False, True]), majority(["7", "8"], [True, False])
     (1.0, 0.5)
     """
-    votes = Counter(answer for answer in answers if answer is not None)
-    if not votes:
-        return 0.0
-    verdicts = dict(zip(answers, right, strict=True))
-    leading = [answer for answer, count in votes.items() if count == max(votes.values())]
-    return sum(verdicts[answer] for answer in leading) / len(leading)
+    wrong = Counter(answer for answer, one in zip(answers, right, strict=True) if answer is not None and not one)
+    votes, most = sum(right), max(wrong.values(), default=0)
+    if votes != most:
+        return float(votes > most)
+    return 1 / (1 + sum(count == most for count in wrong.values())) if votes else 0.0

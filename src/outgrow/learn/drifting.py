@@ -6,9 +6,8 @@ from pathlib import Path
 from ..errors import UsageError
 from ..evaluate import Evaluation, evaluate, samples_for, suite
 from ..evaluate.drift import Drift, drift
-from ..evaluate.sample import Draw, sample_problems
 from ..problems import Note
-from ..rollout import Local
+from ..rollout import Local, Respondent
 from ..runs.checkpoint import whole_checkpoints
 from ..runs.folder import read_recipe
 from ..verify import Verifier
@@ -17,9 +16,10 @@ from .policies import base_policy, engine_of, require_base, saved_policy
 
 def drift_of(
     run: Path, suites: Sequence[str], samples: int | None, seed: int, note: Note,
-    poll: Callable[[], None] = lambda: None, draw: Draw = sample_problems,
+    poll: Callable[[], None] = lambda: None, remembered: Callable[[Respondent], Respondent] = lambda respondent: respondent,
 ) -> Iterator[Drift]:  # fmt: skip
     """Suite by suite at the base, then at each whole checkpoint. samples: a problem; None for as many as a suite's size needs.
+    remembered: makes of a respondent one whose answers are kept.
 
     Raises UsageError where the run has no checkpoint yet, or its base is no longer the same.
     """
@@ -42,6 +42,6 @@ def drift_of(
             engine.update(policy)
             for name, asked in problems.items():
                 k = samples or samples_for(len(asked))
-                found = evaluate(Local(policy, engine), verifier, asked, k, sampling, seed, poll, draw)
+                found = evaluate(remembered(Local(policy, engine)), verifier, asked, k, sampling, seed, poll)
                 before.setdefault(name, found)
                 yield drift(name, checkpoint.step if checkpoint else 0, base, policy, before[name], found)

@@ -6,13 +6,16 @@ import asyncio
 import os
 from collections.abc import Awaitable, Callable, Sequence
 from concurrent.futures import wait
-from typing import Any, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar
 from urllib.parse import urlsplit
 
 from ..errors import OutgrowError, UsageError
 from ..keyed import seed_from
 from ..policy import Prompt, Sampling
 from .respondent import Answer, Conversation
+
+if TYPE_CHECKING:
+    from openai import AsyncOpenAI
 
 T = TypeVar("T")
 
@@ -57,7 +60,14 @@ class Endpoint:
 
     @property
     def identity(self) -> str:
-        """The address, with the model's name where it was given: which weights are behind it cannot be told."""
+        """The address, with the name of the model it serves: which weights are behind that name cannot be told.
+
+        Asks the server where no name was given. Raises as `answer` does."""
+        if not self._name:
+            from anyio.from_thread import start_blocking_portal
+
+            with start_blocking_portal() as portal:
+                portal.call(self._find)
         return f"{self.url}#{self._name}"
 
     def conversation(self, question: str) -> Conversation:
@@ -98,20 +108,14 @@ class Endpoint:
         return [answers[first : first + n] for first in range(0, len(answers), n)]
 
     async def _ask(self, asked: list[dict[str, Any]]) -> list[Answer]:
-        from openai import AsyncOpenAI, Timeout
-
         turns = asyncio.Semaphore(self._at_once)
-        patience = Timeout(self._timeout_s, connect=min(_CONNECT_S, self._timeout_s))
-        # Most servers of one's own ask for no key, but the package does.
-        async with AsyncOpenAI(
-            base_url=self.url, api_key=self._key or "none", max_retries=self._tries - 1, timeout=patience
-        ) as client:
+        await self._find()
+        async with self._client() as client:
 
             async def one(request: dict[str, Any]) -> Answer:
                 async with turns:
                     return await self._said(client.chat.completions.create(model=self._name, **request), _read)
 
-            self._name = self._name or self._only(await self._said(client.models.list(), _names))
             tasks = [asyncio.create_task(one(request)) for request in asked]
             try:
                 return list(await asyncio.gather(*tasks))
@@ -119,6 +123,19 @@ class Endpoint:
                 for task in tasks:
                     task.cancel()
                 await asyncio.gather(*tasks, return_exceptions=True)
+
+    async def _find(self) -> None:
+        """Learn the model's name where none was given."""
+        if not self._name:
+            async with self._client() as client:
+                self._name = self._only(await self._said(client.models.list(), _names))
+
+    def _client(self) -> AsyncOpenAI:
+        from openai import AsyncOpenAI, Timeout
+
+        patience = Timeout(self._timeout_s, connect=min(_CONNECT_S, self._timeout_s))
+        # Most servers of one's own ask for no key, but the package does.
+        return AsyncOpenAI(base_url=self.url, api_key=self._key or "none", max_retries=self._tries - 1, timeout=patience)
 
     def _only(self, names: list[str]) -> str:
         if len(names) == 1:

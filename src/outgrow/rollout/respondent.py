@@ -63,11 +63,13 @@ class Local:
 
     @cached_property
     def identity(self) -> str:
-        """The digest of the weights, what the model computes with them, its tokenizer, and the chat template as it renders."""
+        """The digest of the weights, what the model computes with them, its tokenizer, the chat template as it renders, and whose
+        dice are thrown."""
         policy = self.policy
         config = policy.model.config.to_dict()
         told = {key: value for key, value in config.items() if key not in ("_name_or_path", "transformers_version")}
         rest = [told, policy.tokenizer.get_vocab(), str(policy.tokenizer.init_kwargs.get("eos_token")), policy.prompt_text("?")]
+        rest.append(type(self.engine).__name__)
         return f"{policy.digest()} {hashlib.sha256(json.dumps(rest, sort_keys=True, default=str).encode()).hexdigest()}"
 
     @property
