@@ -296,6 +296,10 @@ def test_a_list_of_suites():
     assert suite("owner/name:dev") == Table(hub="owner/name", split="dev")
     with pytest.raises(UsageError, match=r"no suite called 'unrelatet' .did you mean 'unrelated'"):
         suites("related,unrelatet")
+    with pytest.raises(UsageError, match="unrelated is a group; name one of its suites: arc-easy, "):
+        suite("unrelated")
+    with pytest.raises(UsageError, match=r"rows\.csv: rows are read from \.jsonl or \.parquet files"):
+        suite("./rows.csv").load()
 
 
 def test_a_set_that_is_nowhere_names_where_it_was_looked_for(monkeypatch, tmp_path):

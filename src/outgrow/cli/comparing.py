@@ -145,7 +145,7 @@ def only(measured: "dict[str, Evaluation]") -> "Evaluation":
 
 def _table(title: str, *headings: str) -> Table:
     table = Table(title=title or None, box=SIMPLE, pad_edge=False, collapse_padding=True)
-    table.add_column("", overflow="fold", min_width=6)
+    table.add_column("", overflow="fold", min_width=8)
     for heading in headings:
         table.add_column(heading, justify="right", no_wrap=True)
     return table

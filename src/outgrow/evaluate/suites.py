@@ -67,10 +67,15 @@ GROUPS: dict[str, tuple[str, ...]] = {
 
 def suite(name: str) -> Source:
     """The suite called `name`: one of SUITES, a .jsonl or .parquet file, or a set on the hub as OWNER/NAME or OWNER/NAME:SPLIT (its
-    test split if left out), these two with columns question and answer. Raises UsageError naming the nearest."""
+    test split if left out), these two with columns question and answer.
+
+    Raises UsageError naming the nearest, or the suites of a group.
+    """
     if name in SUITES:
         return SUITES[name]
-    if name.endswith((".jsonl", ".parquet")):
+    if name in GROUPS:
+        raise UsageError(f"{name} is a group; name one of its suites: {', '.join(GROUPS[name])}")
+    if name.startswith((".", "/")) or name.endswith((".jsonl", ".parquet")) or Path(name).is_file():
         return Table(path=Path(name))
     if "/" in name:
         repository, _, split = name.partition(":")
