@@ -14,8 +14,12 @@ from typer.testing import CliRunner
 from outgrow.cli import app
 from outgrow.errors import OutgrowError, UsageError
 from outgrow.evaluate import Evaluation, suite
+from outgrow.evaluate.kept import Kept
+from outgrow.evaluate.sample import sample_problems
 from outgrow.policy import Prompt, Sampling
+from outgrow.problems import Problem
 from outgrow.rollout import Endpoint
+from outgrow.verify import Verifier
 
 NONSENSE = "not what an OpenAI-compatible server says"
 SAMPLING = Sampling(temperature=0.7, top_p=0.9, max_tokens=20)
@@ -240,6 +244,17 @@ def test_which_model(serve):
         ask(Endpoint(serve(models=()).url))
     with pytest.raises(UsageError, match=r"m8, m9, …\)$"):
         ask(Endpoint(serve(models=[f"m{number}" for number in range(300)]).url))
+
+
+def test_another_model_at_the_same_address_is_another_respondent(serve, tmp_path):
+    stub, problems = serve(models=("first",)), [Problem("p", "sum", 1, "1+1=?", "2")]
+    with Kept(tmp_path / "answers.sqlite") as kept, Verifier() as verifier:
+        for served, asked in (("first", 1), ("first", 1), ("second", 2)):
+            stub.listed["data"][0]["id"] = served
+            endpoint = Endpoint(stub.url)
+            sample_problems(kept.of(endpoint), verifier, problems, 1, SAMPLING, 5)
+            assert endpoint.identity == f"{stub.url}#{served}"
+            assert len(stub.bodies) == asked
 
 
 @pytest.mark.parametrize("status", [400, 401, 403])
