@@ -53,10 +53,13 @@ class RunData:
         return seconds_by_phase(self.timings)
 
 
-def read_run(run: Path) -> RunData:
-    """Read a run's folder. Raises UsageError where there is no run, OutgrowError where one of its files is damaged."""
+def read_run(run: Path, visits_too: bool = True) -> RunData:
+    """Read a run's folder; without its visits where they are not asked for, which are most of a long run.
+
+    Raises UsageError where there is no run, OutgrowError where one of its files is damaged.
+    """
     recipe, made_with = read_recipe(run)
-    known_problems, visits = _read_ledger(run / "ledger.sqlite")
+    known_problems, visits = _read_ledger(run / "ledger.sqlite") if visits_too else (0, [])
     return RunData(
         name=run.resolve().name,
         recipe=recipe,

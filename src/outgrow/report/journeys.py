@@ -3,6 +3,7 @@
 from collections import Counter
 from collections.abc import Iterable
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import Literal
 
 from ..curriculum import Visit
@@ -63,12 +64,13 @@ def journeys(visits: Iterable[Visit]) -> list[Journey]:
     for visit in visits:
         first.setdefault(visit.problem_id, visit.step)
         counts[visit.problem_id] += 1
-        told, so_far = _told(visit), turns.setdefault(visit.problem_id, [])
+        told, so_far = _told(visit.right, visit.n), turns.setdefault(visit.problem_id, [])
         if told is not None and (not so_far or so_far[-1].can is not told):
             so_far.append(Turn(visit.step, told))
     return [Journey(problem, first[problem], counts[problem], turns[problem]) for problem in first]
 
 
-def _told(visit: Visit) -> bool | None:
-    low, high = wilson_ci95(visit.right, visit.n)
+@lru_cache
+def _told(right: int, n: int) -> bool | None:
+    low, high = wilson_ci95(right, n)
     return True if low > 0.5 else False if high < 0.5 else None

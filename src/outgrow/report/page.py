@@ -97,7 +97,8 @@ def _template() -> Template:
 def _scripts() -> dict[str, Any]:
     """The page's own style and script, plotly packed to a third, and the policy that lets these two scripts run and no other."""
     here = files("outgrow.report")
-    style, script = ((here / name).read_text(encoding="utf-8") for name in ("page.css", "page.js"))
+    style, charts, own = ((here / name).read_text(encoding="utf-8") for name in ("page.css", "charts.js", "page.js"))
+    script = charts + own
     plotly = get_plotlyjs()
     sources = " ".join(f"'sha256-{_sha256(text)}'" for text in (script, plotly))
     return {

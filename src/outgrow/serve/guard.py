@@ -1,0 +1,66 @@
+"""Who may look: on this machine anyone who asks it by a name of its own, from elsewhere who has the token."""
+
+import secrets
+from ipaddress import ip_address
+
+from starlette.datastructures import MutableHeaders
+from starlette.requests import Request
+from starlette.responses import PlainTextResponse, RedirectResponse
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
+
+_COOKIE = "outgrow_token"
+_POLICY = (
+    "default-src 'none'; script-src 'self'; style-src 'self' 'unsafe-inline'; img-src data: blob:; connect-src 'self'; "
+    "form-action 'self'; base-uri 'none'; frame-ancestors 'none'"
+)
+
+
+def is_loopback(host: str) -> bool:
+    """Whether only this machine can reach an address."""
+    try:
+        return ip_address(host.strip("[]")).is_loopback
+    except ValueError:
+        return host == "localhost"
+
+
+class Guard:
+    """token: None where none is asked for, which is for a loopback address alone.
+
+    Without a token the request must name this machine, so that a page elsewhere cannot read runs by a name of its own that
+    leads here (DNS rebinding). With one, it comes once in the address and is kept in a cookie that no script can read.
+    """
+
+    def __init__(self, app: ASGIApp, token: str | None) -> None:
+        self.app, self.token = app, token
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] != "http":
+            await self.app(scope, receive, send)
+            return
+        request = Request(scope)
+        if self.token is None:
+            if not is_loopback(request.url.hostname or ""):
+                await PlainTextResponse("Ask for this page by the address it was started with.\n", 403)(scope, receive, send)
+                return
+        elif (given := request.query_params.get("token")) is not None:
+            if secrets.compare_digest(given.encode(), self.token.encode()):
+                answer = RedirectResponse(request.url.remove_query_params("token").replace(scheme="", netloc=""), 303)
+                answer.set_cookie(_COOKIE, self.token, httponly=True, samesite="strict")
+                await answer(scope, receive, send)
+                return
+            await PlainTextResponse("This token is not the one that outgrow serve printed.\n", 401)(scope, receive, send)
+            return
+        elif not secrets.compare_digest(request.cookies.get(_COOKIE, "").encode(), self.token.encode()):
+            await PlainTextResponse("Open the address that outgrow serve printed, with its token.\n", 401)(scope, receive, send)
+            return
+
+        async def guarded(message: Message) -> None:
+            if message["type"] == "http.response.start":
+                headers = MutableHeaders(scope=message)
+                headers.setdefault("Content-Security-Policy", _POLICY)
+                headers["X-Content-Type-Options"] = "nosniff"
+                headers["Referrer-Policy"] = "no-referrer"
+                headers.setdefault("Cache-Control", "no-cache")
+            await send(message)
+
+        await self.app(scope, receive, guarded)

@@ -1,0 +1,251 @@
+"""The live page: asked over a real socket, and clicked through in a real browser."""
+
+import http.client
+import re
+import shutil
+import socket
+import threading
+from collections import Counter
+from urllib.parse import quote
+
+import numpy as np
+import pyarrow.parquet as pq
+import pytest
+import uvicorn
+from typer.testing import CliRunner
+
+from outgrow.cli.app import app
+from outgrow.errors import OutgrowError
+from outgrow.runs.rollouts import drop_parts_after, write_part
+from outgrow.serve import application
+from outgrow.serve.rollouts import ROW, RolloutIndex, visits_of
+from report_helper import evaluation, save, write_recipe, write_steps
+
+PAYLOAD = "<script>document.title='owned'</script><img src=x onerror=\"document.title='owned'\"></pre>"
+CHROMIUM = next((path for name in ("chromium", "chromium-browser", "google-chrome") if (path := shutil.which(name))), None)
+
+
+def part(step, rates, text="so it is 12"):
+    """Rollouts of a step. rates: problem -> verdicts."""
+    return [
+        {
+            "step": step, "problem_id": problem, "field": "sum", "level": 2, "sample": place, "question": f"What is {problem}?",
+            "completion": f"{text} {place}", "verdict": verdict, "extracted": None, "answer": "12", "length": 10 + place,
+            "reward": float(verdict == "right"), "reward_accuracy": 0.0, "advantage": 0.5,
+        }
+        for problem, verdicts in rates.items()
+        for place, verdict in enumerate(verdicts)
+    ]  # fmt: skip
+
+
+@pytest.fixture
+def folder(tmp_path):
+    for name, chance in (("good", 0.9), ("other", 0.5)):
+        run = tmp_path / "runs" / name
+        write_recipe(run)
+        write_steps(run, 12)
+        save(run, "before", evaluation({1: 0.4, 2: 0.2}, seed=1))
+        save(run, "after", evaluation({1: chance, 2: chance}, seed=2, text=PAYLOAD))
+    good = tmp_path / "runs" / "good"
+    write_part(good, 1, part(1, {"a/b&c": ["wrong"] * 8, "d": ["right"] * 8}))
+    write_part(good, 2, part(2, {"a/b&c": ["right"] * 8, "e": ["truncated", "no answer"]}, PAYLOAD))
+    return tmp_path / "runs"
+
+
+@pytest.fixture
+def serving():
+    """Starts servers; serving(folder, token) gives a port."""
+    running = []
+
+    def start(folder, token=None):
+        listening = socket.create_server(("127.0.0.1", 0))
+        server = uvicorn.Server(uvicorn.Config(application(folder, token), log_level="error"))
+        thread = threading.Thread(target=server.run, kwargs={"sockets": [listening]})
+        thread.start()
+        running.append((server, thread))
+        return listening.getsockname()[1]
+
+    yield start
+    for server, thread in running:
+        server.should_exit = True
+        thread.join(20)
+
+
+def ask(port, path, **headers):
+    connection = http.client.HTTPConnection("127.0.0.1", port, timeout=30)
+    connection.request("GET", path, headers=headers)
+    answer = connection.getresponse()
+    return answer.status, answer.read().decode(), answer.headers
+
+
+def count_on(page):
+    return int(re.search(r'id="count">([\d,]+)<', page)[1].replace(",", ""))
+
+
+def test_problems_by_what_became_of_them_are_those_of_the_raw_answers(folder, serving):
+    rows = {when: pq.read_table(folder / "good/evals" / f"{when}.parquet").to_pylist() for when in ("before", "after")}
+    right = {when: {r["problem_id"]: r["verdict"] == "right" for r in found if r["index"] == -1} for when, found in rows.items()}
+    names = {(False, True): "won", (True, False): "lost", (True, True): "kept", (False, False): "never"}
+    expected = Counter(names[right["before"][problem], right["after"][problem]] for problem in right["before"])
+    port = serving(folder)
+    for turn in names.values():
+        status, page, _ = ask(port, f"/runs/good/problems?turn={turn}")
+        assert status == 200 and count_on(page) == expected[turn]
+        assert page.count(f'<span class="turn {turn}">') == expected[turn]
+    assert count_on(ask(port, "/runs/good/problems?field=clock&level=2")[1]) == 8
+    assert count_on(ask(port, "/runs/good/problems?q=CLOCK+3%2B1")[1]) == 1
+    problem = next(iter(right["before"]))
+    page = ask(port, f"/runs/good/problem?id={quote(problem, safe='')}")[1]
+    assert page.count('<div class="answer">') == 2 * 9
+
+
+def test_practised_problems_and_their_rollouts(folder, serving):
+    port = serving(folder)
+    page = ask(port, "/runs/good/problems?of=practised")[1]
+    assert count_on(page) == 3
+    assert count_on(ask(port, "/runs/good/problems?of=practised&turn=learned")[1]) == 1  # 0 of 8, then 8 of 8
+    link = re.search(r'href="(/runs/good/rollouts\?problem=a[^"]*)"', page)[1]
+    every = ask(port, link)[1]
+    assert count_on(every) == 16 and "step 1<" in every
+    assert count_on(ask(port, f"{link}&verdict=right")[1]) == 8
+    assert count_on(ask(port, "/runs/good/rollouts?step=1")[1]) == 16
+    assert count_on(ask(port, "/runs/good/rollouts")[1]) == 10  # the last step
+    assert count_on(ask(port, "/runs/good/rollouts?step=1&q=it+is+12+3")[1]) == 2
+
+
+def test_every_page_escapes_what_a_model_wrote(folder, serving):
+    port = serving(folder)
+    for path in ("rollouts?step=2", "problem?id=sum:1:0", "rollouts?step=1&q=" + quote(PAYLOAD), "report"):
+        status, page, headers = ask(port, f"/runs/good/{path}")
+        assert status == 200 and PAYLOAD not in page and "owned" in page
+        assert headers["Content-Security-Policy"] and headers["X-Content-Type-Options"] == "nosniff"
+
+
+def test_index_follows_a_run_that_writes_and_one_that_went_back(tmp_path):
+    index = RolloutIndex(tmp_path)
+    assert len(index.refresh(1)) == 0
+    for step in (1, 2, 3):
+        write_part(tmp_path, step, part(step, {"a": ["right", "wrong"], str(step): ["wrong"] * 2}))
+    assert len(index.refresh(0)) == 4 and index.unread == 2  # the newest first, and no more than the time allows
+    assert index.refresh(9)["step"].tolist() == [1] * 4 + [2] * 4 + [3] * 4 and index.unread == 0
+    drop_parts_after(tmp_path, 1)
+    write_part(tmp_path, 2, part(2, {"a": ["right", "right"]}, "written again"))
+    (tmp_path / "rollouts/step-000009.parquet").write_bytes(b"PAR1 no")
+    rows = index.refresh(9)
+    assert rows["step"].tolist() == [1] * 4 + [2] * 2 and index.unreadable == ["step-000009.parquet"]
+    assert [row["completion"] for row in index.texts(rows[-2:])] == ["written again 0", "written again 1"]
+    visits = [(index.problems[int(v.problem_id)].problem_id, v.step, v.right, v.n, v.mean_length) for v in visits_of(rows)]
+    assert sorted(visits) == [("1", 1, 0, 2, 10.5), ("a", 1, 1, 2, 10.5), ("a", 2, 2, 2, 10.5)]
+    (tmp_path / "rollouts/step-000002.parquet").unlink()
+    assert index.texts(rows[-1:]) == []
+
+
+def test_visits_are_the_groups_of_a_second_count():
+    rng = np.random.default_rng(0)
+    rows = np.empty(5000, ROW)
+    rows["step"], rows["problem"] = np.sort(rng.integers(1, 40, 5000)), rng.integers(0, 30, 5000)
+    rows["verdict"], rows["length"] = rng.integers(0, 5, 5000), rng.integers(1, 99, 5000)
+    n, right = Counter(), Counter()
+    for row in rows:
+        key = (int(row["step"]), str(row["problem"]))
+        n[key] += 1
+        right[key] += int(row["verdict"]) == 0
+    assert {(v.step, v.problem_id): (v.n, v.right) for v in visits_of(rows)} == {key: (n[key], right[key]) for key in n}
+
+
+def test_no_name_leads_out_of_the_folder_and_a_damaged_run_is_named(folder, serving):
+    (folder.parent / "recipe.toml").write_text("")
+    damaged = folder / "damaged"
+    write_recipe(damaged)
+    (damaged / "metrics.jsonl").write_text("{no json\n")
+    port = serving(folder)
+    for name in ("..", "%2e%2e", "..%2Fruns%2Fgood", "nothing"):
+        assert ask(port, f"/runs/{name}/rollouts")[0] == 404
+    status, page, _ = ask(port, "/")
+    assert status == 200 and "metrics.jsonl: cannot read these figures" in page and "/runs/good" in page
+    assert ask(port, "/runs/damaged")[0] == 200
+    assert ask(port, "/runs/damaged/report")[0] == 500
+    assert ask(port, "/compare?run=good")[0] == 400
+    assert "different" not in ask(port, "/compare?run=good&run=other")[1]
+    assert ask(port, "/runs/good/problems?page=99999999999999999999&level=x")[0] == 200
+
+
+def test_this_machine_alone_is_answered_without_a_token(folder, serving):
+    port = serving(folder)
+    assert ask(port, "/", Host=f"localhost:{port}")[0] == 200
+    assert ask(port, "/", Host="elsewhere.example")[0] == 403
+
+
+def test_from_elsewhere_the_token_is_asked_for(folder, serving):
+    port = serving(folder, "the-token")
+    assert ask(port, "/runs/good", Host="lab.example")[0] == 401
+    assert ask(port, "/?token=another", Host="lab.example")[0] == 401
+    assert ask(port, "/", Cookie="outgrow_token=another")[0] == 401
+    status, _, headers = ask(port, "/runs/good?token=the-token", Host="lab.example")
+    assert status == 303 and headers["Location"] == "/runs/good"
+    cookie = headers["Set-Cookie"]
+    assert "HttpOnly" in cookie and "SameSite=strict" in cookie
+    assert ask(port, "/runs/good", Host="lab.example", Cookie=cookie.partition(";")[0])[0] == 200
+
+
+def test_unchanged_page_is_not_sent_again(folder, serving):
+    port = serving(folder)
+    tag = ask(port, "/runs/good")[2]["ETag"]
+    assert ask(port, "/runs/good", **{"If-None-Match": tag})[0] == 304
+    write_steps(folder / "good", 20)
+    assert ask(port, "/runs/good", **{"If-None-Match": tag})[0] == 200
+
+
+def test_command_names_what_is_wrong(tmp_path):
+    with pytest.raises(OutgrowError, match="no such folder"):
+        CliRunner().invoke(app, ["serve", str(tmp_path / "none")], catch_exceptions=False)
+    with socket.create_server(("127.0.0.1", 0)) as taken, pytest.raises(OutgrowError, match="cannot listen at .* --port"):
+        CliRunner().invoke(app, ["serve", str(tmp_path), "--port", str(taken.getsockname()[1])], catch_exceptions=False)
+
+
+def test_real_browser_clicks_filters_and_sees_a_run_go_on(folder, serving, tmp_path):
+    if CHROMIUM is None:
+        pytest.skip("no chromium on this machine")
+    from playwright.sync_api import sync_playwright
+
+    port = serving(folder)
+    with sync_playwright() as tools:
+        browser = tools.chromium.launch(executable_path=CHROMIUM, args=["--no-sandbox"])
+        page = browser.new_page()
+        wrong = []
+        page.on("pageerror", lambda error: wrong.append(str(error)))
+        page.on("console", lambda message: wrong.append(message.text) if message.type == "error" else None)
+        page.goto(f"http://127.0.0.1:{port}/")
+        page.get_by_role("link", name="good").click()
+        page.wait_for_selector(".main-svg")
+        assert "step 12 of 30" in page.inner_text("main")
+        points = "() => document.querySelector('.plot').data[0].x.length"
+        before = page.evaluate(points)
+        write_steps(folder / "good", 20)
+        page.wait_for_function("() => document.querySelector('main').innerText.includes('step 20 of 30')", timeout=20_000)
+        assert page.evaluate(points) == before + 8
+        page.get_by_role("link", name="Test problems").click()
+        page.get_by_label("Became").select_option("won")
+        page.get_by_role("button", name="Show").click()
+        shown = page.locator("table.problems tbody tr")
+        assert shown.count() == int(page.inner_text("#count")) > 5
+        assert set(page.locator(".turn").all_inner_texts()) == {"won"}
+        page.get_by_label("Search").fill("clock 3")
+        page.get_by_label("Search").press("Enter")
+        page.wait_for_url("**q=clock*")
+        shown.first.get_by_role("link").click()
+        page.wait_for_selector(".answer")
+        assert "owned" in page.inner_text("main") and "owned" not in page.title()
+        page.get_by_role("link", name="Rollouts").click()
+        page.get_by_role("link", name="← step 1").click()
+        page.wait_for_url("**step=1*")
+        assert page.inner_text("#count") == "16"
+        page.goto(f"http://127.0.0.1:{port}/")
+        for name in ("good", "other"):
+            page.get_by_label(f"Compare {name}").check()
+        page.get_by_role("button", name="Compare").click()
+        page.wait_for_selector(".main-svg")
+        assert page.locator("tbody tr").count() == 2
+        picture = page.screenshot(path=tmp_path / "compare.png")
+        assert len(picture) > 10_000 and wrong == []
+        browser.close()
