@@ -52,6 +52,12 @@ def folder(tmp_path):
     return tmp_path / "runs"
 
 
+def go_on(run):
+    """Eight more steps, as a run writes them."""
+    (run / "ledger.sqlite").unlink()
+    write_steps(run, 20)
+
+
 @pytest.fixture
 def serving():
     """Starts servers; serving(folder, token) gives a port."""
@@ -192,14 +198,14 @@ def test_unchanged_page_is_not_sent_again(folder, serving):
     port = serving(folder)
     tag = ask(port, "/runs/good")[2]["ETag"]
     assert ask(port, "/runs/good", **{"If-None-Match": tag})[0] == 304
-    write_steps(folder / "good", 20)
+    go_on(folder / "good")
     assert ask(port, "/runs/good", **{"If-None-Match": tag})[0] == 200
 
 
 def test_command_names_what_is_wrong(tmp_path):
     with pytest.raises(OutgrowError, match="no such folder"):
         CliRunner().invoke(app, ["serve", str(tmp_path / "none")], catch_exceptions=False)
-    with socket.create_server(("127.0.0.1", 0)) as taken, pytest.raises(OutgrowError, match="cannot listen at .* --port"):
+    with socket.create_server(("127.0.0.1", 0)) as taken, pytest.raises(OutgrowError, match=r"cannot listen at .* --port"):
         CliRunner().invoke(app, ["serve", str(tmp_path), "--port", str(taken.getsockname()[1])], catch_exceptions=False)
 
 
@@ -221,7 +227,7 @@ def test_real_browser_clicks_filters_and_sees_a_run_go_on(folder, serving, tmp_p
         assert "step 12 of 30" in page.inner_text("main")
         points = "() => document.querySelector('.plot').data[0].x.length"
         before = page.evaluate(points)
-        write_steps(folder / "good", 20)
+        go_on(folder / "good")
         page.wait_for_function("() => document.querySelector('main').innerText.includes('step 20 of 30')", timeout=20_000)
         assert page.evaluate(points) == before + 8
         page.get_by_role("link", name="Test problems").click()

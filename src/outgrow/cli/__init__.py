@@ -5,21 +5,8 @@ import sys
 from ..errors import OutgrowError
 
 # Importing them registers their commands, in the order in which --help lists them.
-from . import (
-    analyzing,
-    asking,
-    comparing,
-    controlling,
-    curricula,
-    drifting,
-    harness,
-    measuring,
-    models,
-    planning,
-    runs,
-    serving,
-    training,
-)  # isort: skip
+from . import training, planning, curricula, measuring, comparing, controlling, analyzing, drifting  # noqa: F401  # isort: skip
+from . import harness, asking, runs, serving, models  # noqa: F401  # isort: skip
 from .app import app
 from .shared import errors
 

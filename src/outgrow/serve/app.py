@@ -7,6 +7,7 @@ from importlib.resources import files
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 from jinja2 import Environment, PackageLoader, StrictUndefined
 from plotly.offline import get_plotlyjs
 from starlette.applications import Starlette
@@ -81,7 +82,7 @@ class _Pages:
         practising = ask.get("of") == "practised"
         index = self._index(found)
         if practising:
-            rows = problems.practised(index, index.refresh(_READING))
+            rows = problems.practised(index, _READING)
         else:
             rows = problems.tested(found.data.before, found.data.after) if found.data else []
         chosen = problems.search(rows, *(ask.get(name, "") for name in ("q", "field", "level", "turn")))
@@ -90,7 +91,7 @@ class _Pages:
             chosen.sort(key=order)
         page, pages = problems.page_of(len(chosen), _number(ask.get("page", "")), _PAGE)
         turns = Counter(row.turn for row in rows)
-        lists = {
+        lists: dict[str, Any] = {
             "fields": sorted({row.field for row in rows}),
             "levels": sorted({row.level for row in rows}),
             "counts": turns,
@@ -115,7 +116,7 @@ class _Pages:
         found, ask = self._view(request.path_params["run"]), request.query_params
         index = self._index(found)
         rows = index.refresh(_READING)
-        steps = sorted({int(step) for step in rows["step"]}) if len(rows) else []
+        steps = np.unique(rows["step"]).tolist()
         problem, verdict = ask.get("problem", ""), ask.get("verdict", "")
         step = _number(ask.get("step", ""), 0)
         if not step and not problem and steps:

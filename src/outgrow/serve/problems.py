@@ -1,11 +1,12 @@
 """The problems of a run, as one list to search: those it was tested on, before and after, and those it practised."""
 
+from collections import Counter
 from collections.abc import Iterable
-from dataclasses import dataclass
+from typing import NamedTuple
 
 from ..evaluate import Evaluation
 from ..report.journeys import FATES, journeys
-from .rollouts import RolloutIndex, Rows, visits_of
+from .rollouts import RolloutIndex, visits_of
 
 TRANSITIONS = {
     "won": "wrong before, right after",
@@ -15,8 +16,7 @@ TRANSITIONS = {
 }
 
 
-@dataclass(frozen=True)
-class ProblemRow:
+class ProblemRow(NamedTuple):
     """A problem with what became of it. first, last: shares right, before and after, or at its first and its last visit."""
 
     problem_id: str
@@ -53,22 +53,26 @@ def tested(before: Evaluation | None, after: Evaluation | None) -> list[ProblemR
     return rows
 
 
-def practised(index: RolloutIndex, rows: Rows) -> list[ProblemRow]:
-    """Problems met in training, as far as the index has read."""
+def practised(index: RolloutIndex, seconds: float) -> list[ProblemRow]:
+    """Problems met in training, as far as the index has read; it may read on for so many seconds."""
+    rows = index.refresh(seconds)
+    if index.remembered and index.remembered[0] is rows:
+        return index.remembered[1]
     visits = visits_of(rows)
     first: dict[str, float] = {}
     last: dict[str, float] = {}
-    counts: dict[str, int] = {}
+    counts: Counter[str] = Counter()
     for visit in visits:
-        first.setdefault(visit.problem_id, visit.pass_rate)
-        last[visit.problem_id] = visit.pass_rate
-        counts[visit.problem_id] = counts.get(visit.problem_id, 0) + visit.n
+        rate = visit.pass_rate
+        first.setdefault(visit.problem_id, rate)
+        last[visit.problem_id] = rate
+        counts[visit.problem_id] += visit.n
     found = []
     for journey in journeys(visits):
         code = journey.problem_id
-        problem = index.problems[int(code)]
-        about = (problem.problem_id, problem.field, problem.level, problem.question, problem.answer)
+        about = index.problems[int(code)]
         found.append(ProblemRow(*about, journey.fate, first[code], last[code], counts[code]))
+    index.remembered = rows, found
     return found
 
 

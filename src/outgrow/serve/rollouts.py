@@ -5,10 +5,9 @@ few parts that hold the rows of a page, so that a million rollouts take tens of 
 """
 
 import time
-from dataclasses import dataclass
 from pathlib import Path
 from threading import Lock
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 import pyarrow as pa
@@ -26,8 +25,7 @@ ROW = np.dtype([("step", np.int32), ("row", np.int32), ("problem", np.int32), ("
 Rows = NDArray[np.void]
 
 
-@dataclass(frozen=True)
-class Practised:
+class Practised(NamedTuple):
     """A problem that was practised."""
 
     problem_id: str
@@ -49,6 +47,8 @@ class RolloutIndex:
         self._rows: Rows = np.empty(0, ROW)
         self._lock = Lock()
         self.unread = 0
+        # The rows that a list of problems was last made from, and that list: kept here until the run has written more.
+        self.remembered: tuple[Rows, list[Any]] | None = None
 
     @property
     def unreadable(self) -> list[str]:

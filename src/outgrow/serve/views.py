@@ -10,7 +10,7 @@ from typing import Any
 from ..errors import OutgrowError
 from ..evaluate.compare import Against, Side, against
 from ..report.charts import Chart, learning_charts
-from ..report.curves import figure_keys, series, smoothing_width
+from ..report.curves import figure_keys, smooth, smoothing_width, thin
 from ..report.data import RunData, read_run
 from ..report.figures import curves
 from ..report.outcome import Comparison, compare
@@ -69,8 +69,6 @@ class View:
     @property
     def sparkline(self) -> str:
         """Points of the training pass rate in a box of 100 by 24, smoothed; empty where there are fewer than two."""
-        from ..report.curves import smooth, thin
-
         rates = [row["pass_rate"] for row in self.data.metrics if "pass_rate" in row] if self.data else []
         line = [rate for rate in thin(smooth(rates, smoothing_width(len(rates)))) if rate is not None]
         if len(line) < 2:
@@ -142,12 +140,14 @@ def compared_charts(views: list[View]) -> list[Chart]:
         if not having:
             continue
         steps = sorted({row["step"] for _, rows in having for row in rows})
-        lined = {
-            name: series([{**dict.fromkeys([key])} | found.get(step, {}) for step in steps], key)
-            for name, rows in having
-            if (found := {row["step"]: row for row in rows})
-        }  # type: ignore[arg-type,misc]
+        lined = {name: _on(steps, rows, key) for name, rows in having}
         share = key.endswith("pass_rate")
         figure = curves(steps, lined, "share right" if share else title.lower(), smoothing_width(len(steps)), share=share)
         charts.append(Chart(title, "", figure))
     return charts
+
+
+def _on(steps: list[float], rows: list[dict[str, float]], key: str) -> list[float | None]:
+    """A figure at these steps, None where a run has not got there."""
+    found = {row["step"]: row.get(key) for row in rows}
+    return [found.get(step) for step in steps]
