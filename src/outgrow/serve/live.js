@@ -35,7 +35,7 @@
       try {
         const answer = await fetch(location.href, { cache: "no-cache" });
         const tag = answer.headers.get("ETag");
-        if (answer.ok && seen !== null && tag !== seen) {
+        if (answer.ok && tag !== seen) {
           take(new DOMParser().parseFromString(await answer.text(), "text/html").getElementById("live"));
         }
         if (answer.ok) seen = tag;
