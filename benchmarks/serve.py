@@ -48,7 +48,8 @@ def make(run: Path) -> None:
 def row(rng: random.Random, step: int, problem: int, sample: int) -> dict[str, object]:
     return {
         "step": step, "problem_id": f"sum:{problem}", "field": ("sum", "clock")[problem % 2], "level": problem % 5, "sample": sample,
-        "question": f"What is {problem} plus {problem // 7}?", "completion": f"Let me think about {problem}. " * 12 + str(rng.random()),
+        "question": f"What is {problem} plus {problem // 7}?",
+        "completion": f"Let me think about {problem}. " * 12 + str(rng.random()),
         "verdict": rng.choice(VERDICTS), "extracted": None, "answer": str(problem), "length": rng.randint(5, 300),
         "reward": rng.random(), "reward_accuracy": 0.0, "advantage": 0.1,
     }  # fmt: skip

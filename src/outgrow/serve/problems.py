@@ -6,7 +6,7 @@ from typing import NamedTuple
 
 from ..evaluate import Evaluation
 from ..report.journeys import FATES, journeys
-from .rollouts import RolloutIndex, visits_of
+from .rollouts import RolloutIndex
 
 TRANSITIONS = {
     "won": "wrong before, right after",
@@ -58,7 +58,7 @@ def practised(index: RolloutIndex, seconds: float) -> list[ProblemRow]:
     rows = index.refresh(seconds)
     if index.remembered and index.remembered[0] is rows:
         return index.remembered[1]
-    visits = visits_of(rows)
+    visits = index.visits
     first: dict[str, float] = {}
     last: dict[str, float] = {}
     counts: Counter[str] = Counter()

@@ -42,11 +42,12 @@ class RolloutIndex:
         self.run = run
         self.problems: list[Practised] = []
         self._codes: dict[str, int] = {}
-        self._parts: dict[Path, tuple[tuple[int, int], Rows]] = {}
+        self._parts: dict[Path, tuple[tuple[int, int], Rows, list[Visit]]] = {}
         self._unreadable: dict[Path, tuple[int, int]] = {}
         self._rows: Rows = np.empty(0, ROW)
         self._lock = Lock()
         self.unread = 0
+        self.visits: list[Visit] = []
         # The rows that a list of problems was last made from, and that list: kept here until the run has written more.
         self.remembered: tuple[Rows, list[Any]] | None = None
 
@@ -62,7 +63,7 @@ class RolloutIndex:
         """
         with self._lock:
             stamps = {path: stamp for path in (self.run / "rollouts").glob("step-*.parquet") if (stamp := stamp_of(path))}
-            gone = [path for path, (stamp, _) in self._parts.items() if stamps.get(path) != stamp]
+            gone = [path for path, (stamp, *_) in self._parts.items() if stamps.get(path) != stamp]
             for path in gone:
                 del self._parts[path]
             self._unreadable = {path: stamp for path, stamp in self._unreadable.items() if stamps.get(path) == stamp}
@@ -70,7 +71,8 @@ class RolloutIndex:
             until, read = time.monotonic() + seconds, 0
             for path in new:
                 try:
-                    self._parts[path] = stamps[path], self._read(path)
+                    found = self._read(path)
+                    self._parts[path] = stamps[path], found, visits_of(found)
                 except (OSError, pa.ArrowException, KeyError, ValueError, TypeError):
                     self._unreadable[path] = stamps[path]
                 read += 1
@@ -80,6 +82,7 @@ class RolloutIndex:
             if gone or read:
                 parts = [self._parts[path][1] for path in sorted(self._parts)]
                 self._rows = np.concatenate(parts) if parts else np.empty(0, ROW)
+                self.visits = [visit for path in sorted(self._parts) for visit in self._parts[path][2]]
             return self._rows
 
     def _read(self, path: Path) -> Rows:
