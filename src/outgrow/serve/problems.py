@@ -1,8 +1,9 @@
 """The problems of a run, as one list to search: those it was tested on, before and after, and those it practised."""
 
-from collections import Counter
 from collections.abc import Iterable
 from typing import NamedTuple
+
+import numpy as np
 
 from ..evaluate import Evaluation
 from ..report.journeys import FATES, journeys
@@ -59,19 +60,14 @@ def practised(index: RolloutIndex, seconds: float) -> list[ProblemRow]:
     if index.remembered and index.remembered[0] is rows:
         return index.remembered[1]
     visits = index.visits
-    first: dict[str, float] = {}
-    last: dict[str, float] = {}
-    counts: Counter[str] = Counter()
-    for visit in visits:
-        rate = visit.pass_rate
-        first.setdefault(visit.problem_id, rate)
-        last[visit.problem_id] = rate
-        counts[visit.problem_id] += visit.n
+    last = {visit.problem_id: visit.pass_rate for visit in visits}
+    first = {visit.problem_id: visit.pass_rate for visit in reversed(visits)}
+    counts = np.bincount(rows["problem"]).tolist()
     found = []
     for journey in journeys(visits):
         code = journey.problem_id
         about = index.problems[int(code)]
-        found.append(ProblemRow(*about, journey.fate, first[code], last[code], counts[code]))
+        found.append(ProblemRow(*about, journey.fate, first[code], last[code], counts[int(code)]))
     index.remembered = rows, found
     return found
 
