@@ -362,6 +362,22 @@ def test_markup_in_chart_names_is_text_to_plotly_too(hostile):
     assert not [name for name in names if "<" in name]
 
 
+def test_summary_says_the_cost_and_what_became_of_other_suites(run, tmp_path):
+    path = tmp_path / "whole"
+    shutil.copytree(run, path)
+    rows = [json.loads(line) for line in (path / "timings.jsonl").read_text().splitlines()]
+    seconds = sum(value for row in rows for key, value in row.items() if key != "step")
+    text = Page(write_report(path)).text
+    assert f"It took {seconds:.1f} s and ${seconds / 3600 * 2.5:.2f} (" in text
+    assert "What it did to other suites was not measured" in text
+    figures = {"n": 40, "k": 2, "pass_at_1": 0.4, "low": 0.3, "high": 0.5, "turnover": 0.1, "kl": 0.02}
+    changes = ((0, 0.0, 0.0, 0.0), (10, 0.3, 0.2, 0.4), (20, -0.05, -0.1, -0.01))
+    named = [dict(zip(("step", "change", "change_low", "change_high"), row, strict=True)) for row in changes]
+    (path / "evals" / "drift.json").write_text(json.dumps([{"suite": "puzzles", **figures, **row} for row in named]))
+    text = Page(write_report(path)).text
+    assert "Other suites by step 20: puzzles −5.0 points (−10.0 to −1.0), n = 40 × 2." in text
+
+
 def test_real_browser_draws_the_charts_and_runs_nothing_else(hostile, tmp_path):
     if CHROMIUM is None:
         pytest.skip("no chromium on this machine")

@@ -40,7 +40,7 @@ def analyze(
     found = analyze_run(data)
     known = data.after or data.before
     lines = [headline(compare(data.before, data.after).get("pass@1"), known.k if known else 0)]
-    for line in [*lines, *findings.sentences(found, grid(data.before, data.after))]:
+    for line in [*lines, *findings.sentences(data, found, grid(data.before, data.after))]:
         console.print(line, highlight=False, markup=False)
     _print("what fails: shares of all answers", findings.failure_table(found))
     _print("by how often the base was right", findings.base_table(found))

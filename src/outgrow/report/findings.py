@@ -4,6 +4,7 @@ from collections.abc import Iterator
 
 from . import words
 from .analysis import Analysis, Part
+from .data import RunData
 from .journeys import FATES
 from .outcome import Comparison, Estimate, Grid
 from .tables import Table
@@ -13,8 +14,8 @@ _CHANGE = "change, in points"
 _JOURNEYS_SHOWN = 20
 
 
-def sentences(analysis: Analysis, grid: Grid) -> Iterator[str]:
-    """What a reader in a hurry should know beside the headline: on what, what was lost, what still fails."""
+def sentences(data: RunData, analysis: Analysis, grid: Grid) -> Iterator[str]:
+    """What a reader in a hurry should know beside the headline: on what, what was lost, what fails, what else it did, the cost."""
     yield from _where(grid)
     if moved := analysis.transitions:
         n = moved.won + moved.lost + moved.kept + moved.never
@@ -30,6 +31,24 @@ def sentences(analysis: Analysis, grid: Grid) -> Iterator[str]:
     if fates:
         parts = ", ".join(f"{count:,} {fate}" for fate, count in fates.items())
         yield f"Of the practised problems whose visits tell: {parts}."
+    if data.after:
+        yield _elsewhere(data)
+    if seconds := sum(data.seconds().values()):
+        price = data.recipe.run.dollars_per_hour
+        yield f"It took {words.duration(seconds)}{f' and {words.cost(seconds, price)}' if price else ''}, measuring included."
+
+
+def _elsewhere(data: RunData) -> str:
+    """What training did to other suites, by the last checkpoint that was measured."""
+    last = max((row.step for row in data.drift), default=0)
+    if not last:
+        return "What it did to other suites was not measured; that is: outgrow drift RUN --on SUITES."
+    parts = [
+        f"{row.suite} {words.share_change(Estimate(row.change, row.change_low, row.change_high, row.n))}, n = {row.n:,} × {row.k}"
+        for row in data.drift
+        if row.step == last
+    ]
+    return f"Other suites by step {last:,}: {'; '.join(parts)}."
 
 
 def failure_table(analysis: Analysis) -> Table:

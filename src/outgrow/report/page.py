@@ -51,7 +51,7 @@ def render(data: RunData) -> str:
     return _template().render(
         data=data,
         headline=words.headline(pass_at_1, k),
-        sentences=list(findings.sentences(analysis, cells)),
+        sentences=list(findings.sentences(data, analysis, cells)),
         failures=analysis.failures,
         meaning=MEANING,
         failure_table=findings.failure_table(analysis),
