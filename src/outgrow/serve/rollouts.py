@@ -4,6 +4,7 @@ A part is read once. Of each rollout a row of 20 bytes is kept, of each problem 
 few parts that hold the rows of a page, so that a million rollouts take tens of megabytes, and no page waits for them.
 """
 
+import gc
 import time
 from pathlib import Path
 from threading import Lock
@@ -83,6 +84,7 @@ class RolloutIndex:
                 parts = [self._parts[path][1] for path in sorted(self._parts)]
                 self._rows = np.concatenate(parts) if parts else np.empty(0, ROW)
                 self.visits = [visit for path in sorted(self._parts) for visit in self._parts[path][2]]
+                gc.freeze()  # these stay; looking through them for cycles would cost a page over a million rollouts 0.2 s
             return self._rows
 
     def _read(self, path: Path) -> Rows:
