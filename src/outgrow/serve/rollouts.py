@@ -1,7 +1,7 @@
 """What can be asked of all rollouts of a run at once, without their texts; it grows as the run writes.
 
-A part is read once. Of each rollout a row of 20 bytes is kept, of each problem its question; texts are read again from the
-few parts that hold the rows of a page, so that a million rollouts take tens of megabytes, and no page waits for them.
+A part is read once. Of each rollout a row of 17 bytes is kept, of each group its count, of each problem its question; texts
+are read again from the few parts that hold the rows of a page, so that no page waits for a whole run.
 """
 
 import gc
