@@ -137,8 +137,11 @@ def test_index_follows_a_run_that_writes_and_one_that_went_back(tmp_path):
     drop_parts_after(tmp_path, 1)
     write_part(tmp_path, 2, part(2, {"a": ["right", "right"]}, "written again"))
     (tmp_path / "rollouts/step-000009.parquet").write_bytes(b"PAR1 no")
+    write_part(tmp_path, 8, [{key: value for key, value in row.items() if key != "reward"} for row in part(8, {"a": ["right"]})])
+    write_part(tmp_path, 7, [{**row, "step": 2**40} for row in part(7, {"a": ["right"]})])
     rows = index.refresh(9)
-    assert rows["step"].tolist() == [1] * 4 + [2] * 2 and index.unreadable == ["step-000009.parquet"]
+    assert rows["step"].tolist() == [1] * 4 + [2] * 2
+    assert index.unreadable == [f"step-00000{step}.parquet" for step in (7, 8, 9)]
     assert [row["completion"] for row in index.texts(rows[-2:])] == ["written again 0", "written again 1"]
     visits = [(index.problems[int(v.problem_id)].problem_id, v.step, v.right, v.n, v.mean_length) for v in visits_of(rows)]
     assert sorted(visits) == [("1", 1, 0, 2, 10.5), ("a", 1, 1, 2, 10.5), ("a", 2, 2, 2, 10.5)]

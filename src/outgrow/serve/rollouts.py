@@ -21,6 +21,8 @@ from ..verify import Verdict
 
 VERDICTS = tuple(Verdict)
 _COLUMNS = ("step", "problem_id", "field", "level", "question", "answer", "verdict", "length")
+_SHOWN = {"completion", "extracted", "reward", "advantage"}  # what a page shows of a rollout beside these
+_MANY = 64  # parts read at once by a page, as of a long run that was not looked at before
 ROW = np.dtype([("step", np.int32), ("row", np.int32), ("problem", np.int32), ("verdict", np.int8), ("length", np.int32)])
 
 Rows = NDArray[np.void]
@@ -74,7 +76,7 @@ class RolloutIndex:
                 try:
                     found = self._read(path)
                     self._parts[path] = stamps[path], found, visits_of(found)
-                except (OSError, pa.ArrowException, KeyError, ValueError, TypeError):
+                except (OSError, pa.ArrowException, KeyError, ValueError, TypeError, OverflowError):
                     self._unreadable[path] = stamps[path]
                 read += 1
                 if time.monotonic() > until:
@@ -84,11 +86,15 @@ class RolloutIndex:
                 parts = [self._parts[path][1] for path in sorted(self._parts)]
                 self._rows = np.concatenate(parts) if parts else np.empty(0, ROW)
                 self.visits = [visit for path in sorted(self._parts) for visit in self._parts[path][2]]
-                gc.freeze()  # these stay; looking through them for cycles would cost a page over a million rollouts 0.2 s
+            if read >= _MANY:
+                gc.freeze()  # these stay; looking through them for cycles would cost a page over a million rollouts 0.4 s
             return self._rows
 
     def _read(self, path: Path) -> Rows:
-        columns = pq.ParquetFile(path).read(columns=list(_COLUMNS)).to_pydict()
+        file = pq.ParquetFile(path)
+        if missing := _SHOWN - set(file.schema_arrow.names):
+            raise KeyError(missing)
+        columns = file.read(columns=list(_COLUMNS)).to_pydict()
         rows = np.empty(len(columns["step"]), ROW)
         rows["step"], rows["row"], rows["length"] = columns["step"], np.arange(len(rows)), columns["length"]
         rows["verdict"] = [VERDICTS.index(Verdict(verdict)) for verdict in columns["verdict"]]
