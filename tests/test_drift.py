@@ -1,14 +1,20 @@
 """Other suites over a run's checkpoints: the divergence token by token, and figures beside those of the run itself."""
 
 import random
+from dataclasses import asdict, replace
 
 import pytest
 import torch
 
+from outgrow.errors import UsageError
 from outgrow.evaluate import Evaluation
+from outgrow.evaluate.drift import write_drift
 from outgrow.learn.drifting import drift_of
+from outgrow.learn.loop import resume, train
 from outgrow.policy.likelihood import forward_kl
-from runs_helper import go
+from outgrow.recipes import load_recipe
+from outgrow.report.data import read_run
+from runs_helper import SMALL, Silent, go
 
 
 @pytest.mark.parametrize("lengths", [(5, 9), (1, 30)])
@@ -43,3 +49,50 @@ def test_drift_over_the_checkpoints_of_a_run(tmp_path, lora):
     assert last.turnover == pytest.approx(sum(greedy[0][id] != greedy[1][id] for id in greedy[0]) / len(greedy[0]))
     kls = [row.kl for row in rows if row.suite == "micro-validation"]
     assert kls[0] == 0 < kls[1] < kls[3]
+
+
+@pytest.mark.parametrize("lora", [[], ["policy.lora={rank=4}"]])
+def test_a_run_measures_the_other_suites_of_its_recipe(tmp_path, lora):
+    """The same figures as `outgrow drift` draws from its checkpoints, through a stop in the middle of the last measurement."""
+    path, suites = tmp_path / "run", ["micro-lab", "micro"]
+    recipe = load_recipe("micro", [*SMALL, "learn.steps=3", "evaluate.every=0", "learn.lr=5e-4", *lora, f"evaluate.also={suites}"])
+    with pytest.raises(_Stopped):
+        train(recipe, path, _StopsAt("measuring after training on micro"))
+    assert not (path / "evals" / "drift.json").exists()
+    asked = Silent()
+    asked.phase = asked.notes.append
+    resume(path, [], asked)
+    assert asked.notes == ["measuring after training on micro"]
+    [*rows] = [row for row in drift_of(path, suites, 1, 0, lambda note: None) if row.step in (0, 3)]
+    kept = read_run(path).drift
+    assert [(row.suite, row.step) for row in kept] == [(suite, step) for suite in suites for step in (0, 3)]
+    for row in kept:
+        other = next(one for one in rows if (one.suite, one.step) == (row.suite, row.step))
+        assert asdict(row) == pytest.approx(asdict(other), abs=1e-6)
+    write_drift(path, [replace(kept[1], pass_at_1=1.0)])
+    assert {row.pass_at_1 for row in read_run(path).drift if row.suite == "micro-lab"} == {1.0}
+    assert [row for row in read_run(path).drift if row.suite == "micro"] == kept[2:]
+    (path / "evals" / "drift.json").write_text("{")
+    resume(path, ["learn.steps=4"], Silent())
+    assert [(row.suite, row.step) for row in read_run(path).drift] == [(suite, step) for suite in suites for step in (0, 4)]
+
+
+def test_other_suites_are_named_right_before_anything_is_made(tmp_path):
+    recipe = load_recipe("micro", [*SMALL, 'evaluate.also=["puzles"]'])
+    with pytest.raises(UsageError, match=r"no suite called 'puzles'.*puzzles"):
+        train(recipe, tmp_path / "run", Silent())
+    assert not (tmp_path / "run").exists()
+
+
+class _Stopped(Exception):
+    pass
+
+
+class _StopsAt(Silent):
+    def __init__(self, phase):
+        super().__init__()
+        self._stops_at = phase
+
+    def phase(self, text):
+        if text == self._stops_at:
+            raise _Stopped

@@ -31,14 +31,11 @@ def drift(
     As many checkpoints as the run kept (run.keep_checkpoints, run.checkpoint_every). The report shows the curves. Answers are
     kept, so a call that was stopped goes on where it was.
     """
-    from dataclasses import asdict
-
     from ..evaluate import suites
+    from ..evaluate.drift import write_drift
     from ..evaluate.kept import Kept
     from ..learn.drifting import drift_of
     from ..policy.pull import cache_folder
-    from ..report.data import read_run
-    from ..runs.files import write_json
     from ..runs.interrupt import Interrupt, StopRequested
 
     if data is not None:
@@ -54,8 +51,7 @@ def drift(
         except StopRequested as stop:
             errors.print(f"stopped by {stop}, what is done is kept; the same command goes on with it", markup=False)
             raise typer.Exit(stop.exit_code) from stop
-    others = [row for row in read_run(run).drift if row.suite not in names]
-    write_json(run / "evals" / "drift.json", [asdict(row) for row in (*others, *rows)])
+    write_drift(run, rows)
     _show(rows)
 
 

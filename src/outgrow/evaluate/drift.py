@@ -1,10 +1,14 @@
 """What training did beside what it was for: suites over a run's checkpoints, and how far the policy went from its base there."""
 
+import json
 from collections.abc import Sequence
-from dataclasses import dataclass
+from contextlib import suppress
+from dataclasses import asdict, dataclass
+from pathlib import Path
 
 from ..policy import Policy
 from ..policy.likelihood import forward_kl
+from ..runs.files import write_json
 from .evaluation import Evaluation, paired_delta
 
 _ANSWERS = 64  # of the base, on which the divergence is taken
@@ -48,6 +52,15 @@ def drift(suite: str, step: int, base: Policy, policy: Policy, before: Evaluatio
         turnover=sum(first[problem] != second[problem] for problem in first) / len(first),
         kl=_mean_kl(base, policy, before) if step else 0.0,
     )
+
+
+def write_drift(run: Path, rows: Sequence[Drift]) -> None:
+    """Keep these in evals/drift.json, and what stands there of the suites that are not among them; a damaged file gives way."""
+    file, known = run / "evals" / "drift.json", []
+    with suppress(OSError, ValueError, TypeError):
+        known = [Drift(**row) for row in json.loads(file.read_text())]
+    others = [row for row in known if row.suite not in {row.suite for row in rows}]
+    write_json(file, [asdict(row) for row in (*others, *rows)])
 
 
 def _mean_kl(base: Policy, policy: Policy, before: Evaluation) -> float:

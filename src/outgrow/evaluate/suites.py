@@ -16,19 +16,26 @@ from ..problems.table import Table
 
 # What the recipe smollm2-135m-arithmetic practises, on held-out problems: reasoning-gym's tasks on numbers up to 99.
 ARITHMETIC: dict[str, str] = {"sums": "+", "differences": "-", "products": "*"}
+_PLAIN: dict[str, Any] = {"allow_parentheses": False, "allow_negation": False}
 
 
 def arithmetic(field: str, split: Split = "train", count: int = 400) -> ReasoningGym:
     """One field of ARITHMETIC: two numbers of one or two digits each."""
-    config: dict[str, Any] = {"max_terms": 2, "max_digits": 2, "allow_parentheses": False, "allow_negation": False}
-    return ReasoningGym(
-        task="basic_arithmetic", config={**config, "operators": [ARITHMETIC[field]]}, field=field, split=split, count=count
-    )
+    config = {**_PLAIN, "max_terms": 2, "max_digits": 2, "operators": [ARITHMETIC[field]]}
+    return ReasoningGym(task="basic_arithmetic", config=config, field=field, split=split, count=count)
 
 
 def _arithmetic(split: Split, count: int) -> Several:
     return Several(sources=tuple(arithmetic(field, split, count) for field in ARITHMETIC))
 
+
+# Beside ARITHMETIC, and practised by no recipe: longer sums, and other questions whose answer is one number.
+_BEYOND: dict[str, tuple[str, dict[str, Any]]] = {
+    "three addends": ("basic_arithmetic", {**_PLAIN, "min_terms": 3, "max_terms": 3, "max_digits": 1, "operators": ["+"]}),
+    "three digits": ("basic_arithmetic", {**_PLAIN, "max_terms": 2, "min_digits": 3, "max_digits": 3, "operators": ["+"]}),
+    "letters": ("letter_counting", {}),
+    "gcd": ("gcd", {}),
+}
 
 # reasoning-gym families that no recipe practises: words, order, logic, space and kinship.
 _PUZZLES = (
@@ -52,6 +59,11 @@ SUITES: dict[str, Source] = {
     "math500": Math(split="math500"),
     "arithmetic": _arithmetic("test", 130),
     "arithmetic-validation": _arithmetic("validation", 32),
+    "arithmetic-beyond": Several(
+        sources=tuple(
+            ReasoningGym(task=task, config=config, field=field, split="test", count=50) for field, (task, config) in _BEYOND.items()
+        )
+    ),
     "puzzles": Several(sources=tuple(ReasoningGym(task=task, split="test", count=50) for task in _PUZZLES)),
 }
 

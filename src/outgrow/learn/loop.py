@@ -12,28 +12,24 @@ from typing import Protocol
 import torch
 
 from ..errors import OutgrowError, SpoiledError, UsageError
-from ..evaluate import Evaluation, evaluate, paired_delta, suite
 from ..fitting import ran_out_of_memory
 from ..memory import keep_large_buffers
 from ..policy import Policy
 from ..recipes import Recipe, RLRecipe
-from ..rollout import Engine, Local
-from ..runs.card import write_card
 from ..runs.checkpoint import (
-    model_of,
     newest_whole_checkpoint,
     optimizer_to_tensors,
     point_latest,
     save_checkpoint,
     tensors_to_optimizer,
 )
-from ..runs.files import append_line, keep_lines_through, write_json
+from ..runs.files import append_line, keep_lines_through
 from ..runs.folder import create_run, held, read_recipe, versions, write_recipe
 from ..runs.interrupt import Interrupt, StopRequested
 from ..runs.spending import Budget, BudgetReached, Meter, Spent
 from ..runs.track import Track, require_packages, tracking
-from ..verify import Verifier
 from .job import Job, StepResult
+from .outcome import Outcome, suites_of
 from .policies import base_policy, engine_of, frozen_copy, learning_policy, require_base
 from .rl import RLJob
 from .sft import SFTJob
@@ -66,7 +62,7 @@ def train(recipe: Recipe, path: Path, watcher: Watcher, budget: Budget = _NO_LIM
     began = time.perf_counter()
     _settle(recipe)
     _refuse(recipe, budget)
-    suite(recipe.evaluate.suite)  # a wrong name is told before anything is made
+    suites_of(recipe)  # a wrong name is told before anything is made
     base = base_policy(recipe)
     create_run(path, recipe, base.digest())
     _run(recipe, path, base, watcher, budget, began)
@@ -133,14 +129,15 @@ def _run(recipe: Recipe, path: Path, base: Policy, watcher: Watcher, budget: Bud
             job.rewind(done)
             meter.rewind(done)
             meter.write(done, "loading")
-            _measure("before", recipe, reference, engine, path, 0, interrupt.poll, watcher, meter)
+            outcome = Outcome(recipe, path, engine, meter, watcher.phase, interrupt.poll)
+            outcome.measure("before", reference, 0)
             if done < job.steps:
-                _forget_outcome(path)
+                outcome.forget()
                 with tracking(recipe.run.track, path, recipe.model_dump(mode="json"), done, watcher.note) as track:
                     _advance(recipe, path, job, done, interrupt.poll, watcher, meter, track)
-            _measure("after", recipe, policy, engine, path, job.steps, interrupt.poll, watcher, meter)
+            outcome.measure("after", policy, job.steps)
             if not (path / "summary.json").exists():
-                _summarise(path, job, meter)
+                outcome.summarise(reference, policy, job.steps, job.rollouts())
         except (RuntimeError, MemoryError) as error:
             if not ran_out_of_memory(error):
                 raise
@@ -153,12 +150,6 @@ def _run(recipe: Recipe, path: Path, base: Policy, watcher: Watcher, budget: Bud
         finally:
             job.close()
             meter.close()
-
-
-def _forget_outcome(path: Path) -> None:
-    """Drop what was measured at an end that is no longer the end: the run was asked for more steps."""
-    for outcome in (path / "evals" / "after.parquet", path / "summary.json"):
-        outcome.unlink(missing_ok=True)
 
 
 def _advance(
@@ -199,46 +190,3 @@ def _advance(
         watcher.step(result, meter.spent())
         if done % recipe.run.checkpoint_every == 0 or done == job.steps:
             save()
-
-
-def _measure(
-    name: str,
-    recipe: Recipe,
-    policy: Policy,
-    engine: Engine,
-    path: Path,
-    step: int,
-    poll: Callable[[], None],
-    watcher: Watcher,
-    meter: Meter,
-) -> None:
-    file = path / "evals" / f"{name}.parquet"
-    if file.exists():
-        return
-    section = recipe.evaluate
-    watcher.phase(f"measuring {name} training on {section.suite}")
-    sampling = recipe.sampling.model_copy(update={"temperature": section.temperature})
-    engine.update(policy)
-    # The same dice for every run's seed and for before and after: what differs is the policy.
-    with Verifier(recipe.verify.extract, recipe.verify.exact) as verifier:
-        evaluation = evaluate(Local(policy, engine), verifier, suite(section.suite).load(), section.samples, sampling, 0, poll)
-    engine.sleep()
-    file.parent.mkdir(exist_ok=True)
-    evaluation.save(file)
-    meter.write(step, f"evaluation_{name}")
-
-
-def _summarise(path: Path, job: Job, meter: Meter) -> None:
-    before, after = (Evaluation.load(path / "evals" / f"{name}.parquet") for name in ("before", "after"))
-    summary = {
-        "before": before.summary(),
-        "after": after.summary(),
-        "paired_delta": paired_delta(before, after),
-        "wall_s": round(meter.seconds, 2),
-        "steps": job.steps,
-        "rollouts": job.rollouts(),
-        "policy_sha256": job.policy.digest(),
-    }
-    # Beside the sealed files, not of them: the checkpoint's hashes were taken before there was anything to say.
-    write_card(path, Path(model_of(str(path))), summary)
-    write_json(path / "summary.json", summary)

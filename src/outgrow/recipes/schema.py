@@ -128,7 +128,8 @@ class EvaluateSection(_Section):
     """How before, after and the curve between are measured."""
 
     suite: str = "micro"
-    samples: int = Field(default=8, ge=1, description="samples a problem for pass@1")
+    also: tuple[str, ...] = Field(default=(), description="other suites, measured before and after: what else training did")
+    samples: int = Field(default=8, ge=1, description="samples a problem for pass@1, on every suite")
     temperature: float = Field(default=1.0, gt=0)
     every: int = Field(default=25, ge=0, description="steps between looks at held-out validation problems; 0 for none")
     validation: str = "micro-validation"

@@ -17,6 +17,7 @@ _JOURNEYS_SHOWN = 20
 def sentences(data: RunData, analysis: Analysis, grid: Grid) -> Iterator[str]:
     """What a reader in a hurry should know beside the headline: on what, what was lost, what fails, what else it did, the cost."""
     yield from _where(grid)
+    yield from _worse(grid)
     if moved := analysis.transitions:
         n = moved.won + moved.lost + moved.kept + moved.never
         yield (
@@ -42,9 +43,10 @@ def _elsewhere(data: RunData) -> str:
     """What training did to other suites, by the last checkpoint that was measured."""
     last = max((row.step for row in data.drift), default=0)
     if not last:
-        return "What it did to other suites was not measured; that is: outgrow drift RUN --on SUITES."
+        return "What it did to other suites was not measured (evaluate.also in the recipe, or outgrow drift RUN --on SUITES)."
     parts = [
-        f"{row.suite} {words.share_change(Estimate(row.change, row.change_low, row.change_high, row.n))}, n = {row.n:,} × {row.k}"
+        f"{row.suite} {words.share_change(Estimate(row.change, row.change_low, row.change_high, row.n))} from "
+        f"{words.percent(row.pass_at_1 - row.change)}, n = {row.n:,} × {row.k}, KL to the base {row.kl:.2g} a token"
         for row in data.drift
         if row.step == last
     ]
@@ -109,6 +111,18 @@ def _where(grid: Grid) -> Iterator[str]:
             ranked = sorted(moved, key=lambda pair: -pair[0].value)
             told = [f"{label} {words.points(change.value)}" for change, label in ranked]
             yield f"{name}, in points: {', '.join(told if len(told) <= 4 else [*told[:2], '…', *told[-2:]])}."
+
+
+def _worse(grid: Grid) -> Iterator[str]:
+    """Which fields, and which levels, are shown to have got worse."""
+    margins = [(field, grid.cells.get((field, None))) for field in grid.fields]
+    margins += [(f"level {level}", grid.cells.get((None, level))) for level in grid.levels]
+    changes = [(label, cell.change) for label, cell in margins if cell and cell.change]
+    fallen = [f"{label} {words.point_change(change)}" for label, change in changes if change.high < 0]
+    if fallen:
+        yield f"Worse, in points: {', '.join(fallen)}."
+    elif changes:
+        yield "No field and no level is shown to be worse."
 
 
 def _part(part: Part) -> list[str]:
