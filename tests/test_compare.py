@@ -1,11 +1,13 @@
 """Comparing policies: verdicts, pairing and power against simulation, scipy and counts by hand; controls; the commands."""
 
+import math
 import subprocess
 import sys
 
 import numpy as np
 import pytest
 from scipy import stats
+from statsmodels.stats.power import NormalIndPower
 
 from outgrow.errors import UsageError
 from outgrow.evaluate import Evaluation
@@ -52,12 +54,22 @@ def test_the_verdict_by_the_interval(low, high, said):
 def test_what_is_not_worse_by_the_margin_is_told_wrongly_as_often_as_said():
     """A true loss of exactly the margin is called "not worse" (or better) in one of forty cases, as an interval of 95% has it."""
     rng, told = np.random.default_rng(0), 0
-    for _ in range(1000):
-        losses = rng.normal(-0.02, 0.1, 200)
-        interval = stats.ttest_1samp(losses, 0).confidence_interval()
-        verdict = Against("b", 200, Mean(0, *interval), None, None, None, Needed(None, None), 0.02).verdict
-        told += verdict not in ("no difference shown", "worse")
-    assert told / 1000 == pytest.approx(0.025, abs=0.02)
+    for _ in range(600):
+        rates = rng.uniform(0.1, 0.9, 150)
+        old, new = (
+            Side(name, [evaluation({f"p{place}": int(right) for place, right in enumerate(rng.binomial(4, share))})])
+            for name, share in (("old", rates), ("new", rates - 0.05))
+        )
+        told += against(new, old, 0.05).verdict not in ("no difference shown", "worse")
+    assert told / 600 == pytest.approx(0.025, abs=0.02)  # three standard errors
+
+
+def test_so_many_problems_as_statsmodels_asks_for():
+    differences_SN = np.random.default_rng(0).normal(0.02, 0.3, (1, 200))
+    for power in (0.8, 0.9):
+        size = 0.05 / differences_SN.std(ddof=1)
+        theirs = NormalIndPower().solve_power(size, alpha=0.05, power=power, ratio=0)
+        assert needed(differences_SN, 0.05, power).problems == math.ceil(theirs)
 
 
 def test_problems_are_paired_by_name_whatever_their_order():

@@ -4,14 +4,18 @@ import itertools
 import random
 
 import numpy as np
+import pandas as pd
 import pytest
 from scipy import stats
+from statsmodels.formula.api import ols
+from statsmodels.stats import contingency_tables, proportion
+from statsmodels.stats.anova import anova_lm
 
 from outgrow.errors import OutgrowError, UsageError
 from outgrow.evaluate import Evaluation, paired_delta, suite
 from outgrow.evaluate.calibration import brier, spearman, staleness_of
 from outgrow.evaluate.sample import Sample, sample_problems
-from outgrow.evaluate.statistics import bootstrap_ci95, crossed_ci95, majority, mcnemar, pass_at_k
+from outgrow.evaluate.statistics import bootstrap_ci95, crossed, crossed_ci95, majority, mcnemar, pass_at_k, wilson_ci95
 from outgrow.policy import Sampling
 from outgrow.problems.micro import Micro
 from outgrow.rollout import Local, NativeEngine
@@ -225,6 +229,28 @@ def test_without_seeds_that_differ_the_interval_is_the_paired_t_one_of_the_probl
 def test_mcnemar_is_scipys_binomial_test(won, lost):
     theirs = stats.binomtest(won, won + lost).pvalue if won + lost else 1.0
     assert mcnemar(won, lost) == pytest.approx(theirs)
+
+
+def test_mcnemar_is_statsmodels():
+    for won, lost in [(5, 0), (8, 2), (30, 31)]:
+        theirs = contingency_tables.mcnemar([[40, won], [lost, 60]], exact=True).pvalue
+        assert mcnemar(won, lost) == pytest.approx(theirs)
+
+
+@pytest.mark.parametrize(("right", "n"), [(0, 10), (1, 10), (37, 64), (500, 500)])
+def test_interval_of_a_share_is_statsmodels(right, n):
+    assert wilson_ci95(right, n) == pytest.approx(proportion.proportion_confint(right, n, method="wilson"), abs=1e-12)
+
+
+def test_mean_squares_are_those_of_statsmodels_analysis_of_variance():
+    rng = np.random.default_rng(3)
+    values_SN = rng.normal(0, 0.1, (5, 1)) + rng.normal(0.2, 0.3, 14) + rng.normal(0, 0.2, (5, 14))
+    seed, problem = np.indices(values_SN.shape)
+    cells = pd.DataFrame({"y": values_SN.ravel(), "s": seed.ravel(), "p": problem.ravel()})
+    table = anova_lm(ols("y ~ C(s) + C(p)", cells).fit())
+    found = crossed(values_SN)
+    assert (found.seeds, found.problems, found.rest) == pytest.approx(tuple(table["mean_sq"]))
+    assert found.degrees == tuple(table["df"])
 
 
 def test_majority_by_hand():

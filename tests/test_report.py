@@ -375,7 +375,10 @@ def test_summary_says_the_cost_and_what_became_of_other_suites(run, tmp_path):
     named = [dict(zip(("step", "change", "change_low", "change_high"), row, strict=True)) for row in changes]
     (path / "evals" / "drift.json").write_text(json.dumps([{"suite": "puzzles", **figures, **row} for row in named]))
     text = Page(write_report(path)).text
-    assert "Other suites by step 20: puzzles −5.0 points (−10.0 to −1.0), n = 40 × 2." in text
+    assert ("Worse, in points: " in text) != ("No field and no level is shown to be worse." in text)
+    assert (
+        "Other suites by step 20: puzzles −5.0 points (−10.0 to −1.0) from 45.0%, n = 40 × 2, KL to the base 0.02 a token." in text
+    )
 
 
 def test_real_browser_draws_the_charts_and_runs_nothing_else(hostile, tmp_path):

@@ -1,6 +1,5 @@
 """Commands that look at what training did beside what it was for: drift."""
 
-import os
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -8,9 +7,8 @@ import typer
 from rich.box import SIMPLE
 from rich.table import Table
 
-from ..errors import UsageError
 from .app import app
-from .shared import console, errors, example, note
+from .shared import console, errors, example, note, use_data
 
 if TYPE_CHECKING:
     from ..evaluate.drift import Drift
@@ -38,10 +36,7 @@ def drift(
     from ..policy.pull import cache_folder
     from ..runs.interrupt import Interrupt, StopRequested
 
-    if data is not None:
-        if not data.is_dir():
-            raise UsageError(f"--data {data}: there is no such folder")
-        os.environ["OUTGROW_DATA"] = str(data)
+    use_data(data)
     names, rows = suites(on), []
     with Interrupt() as interrupt, Kept(cache_folder() / "answers.sqlite", note=note) as kept:
         try:

@@ -1,6 +1,5 @@
 """Commands that measure: eval, verify."""
 
-import os
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -10,7 +9,7 @@ from rich.table import Table
 
 from ..errors import UsageError, nearest
 from .app import app
-from .shared import Asked, AskedAs, console, counting, errors, example, interval, limit, note, ready, recipe_for
+from .shared import Asked, AskedAs, console, counting, errors, example, interval, limit, note, ready, recipe_for, use_data
 
 
 @app.command(
@@ -69,10 +68,7 @@ def evaluate(
     from ..runs.interrupt import Interrupt, StopRequested
     from ..verify import Verifier
 
-    if data is not None:
-        if not data.is_dir():
-            raise UsageError(f"--data {data}: there is no such folder")
-        os.environ["OUTGROW_DATA"] = str(data)
+    use_data(data)
     said = recipe_for(model, recipe)
     section = said.evaluate if said else EvaluateSection()
     names = suites(on or section.suite)

@@ -1,5 +1,6 @@
 """What the commands share: consoles, the shape of their options, and how figures are printed."""
 
+import os
 import time
 import unicodedata
 from collections.abc import Callable, Iterator
@@ -94,6 +95,15 @@ def harmless(text: str) -> str:
 def note(text: str) -> None:
     """Something a person should read."""
     errors.print(text, markup=False)
+
+
+def use_data(folder: Path | None) -> None:
+    """Look for sets in this folder; None leaves $OUTGROW_DATA as it is. Raises UsageError where there is no such folder."""
+    if folder is None:
+        return
+    if not folder.is_dir():
+        raise UsageError(f"--data {folder}: there is no such folder")
+    os.environ["OUTGROW_DATA"] = str(folder)
 
 
 def load(model: str, recipe: "Recipe | None" = None) -> "Policy":

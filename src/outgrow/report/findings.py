@@ -115,8 +115,8 @@ def _where(grid: Grid) -> Iterator[str]:
 
 def _worse(grid: Grid) -> Iterator[str]:
     """Which fields, and which levels, are shown to have got worse."""
-    margins = [(field, grid.cells.get((field, None))) for field in grid.fields]
-    margins += [(f"level {level}", grid.cells.get((None, level))) for level in grid.levels]
+    margins = [(field, grid.cells.get((field, None))) for field in grid.fields if len(grid.fields) > 1]
+    margins += [(f"level {level}", grid.cells.get((None, level))) for level in grid.levels if len(grid.levels) > 1]
     changes = [(label, cell.change) for label, cell in margins if cell and cell.change]
     fallen = [f"{label} {words.point_change(change)}" for label, change in changes if change.high < 0]
     if fallen:
