@@ -255,6 +255,9 @@ def test_real_browser_clicks_filters_and_sees_a_run_go_on(folder, serving, tmp_p
         page.get_by_role("button", name="Compare").click()
         page.wait_for_selector(".main-svg")
         assert page.locator("tbody tr").count() == 2
-        picture = page.screenshot(path=tmp_path / "compare.png")
+        page.set_viewport_size({"width": 390, "height": 844})  # a phone: nothing of a run's line is cut off
+        page.goto(f"http://127.0.0.1:{port}/")
+        assert page.evaluate("() => { const s = document.querySelector('.scroll'); return s.scrollWidth - s.clientWidth }") == 0
+        picture = page.screenshot(path=tmp_path / "phone.png")
         assert len(picture) > 10_000 and wrong == []
         browser.close()
