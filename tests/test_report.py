@@ -25,6 +25,8 @@ from outgrow.evaluate import Evaluation, paired_delta
 from outgrow.evaluate.sample import Sample
 from outgrow.report import curves, outcome, write_report
 from outgrow.report import words as report_words
+from outgrow.report.data import read_run
+from outgrow.report.tables import others_table
 from outgrow.runs.files import append_line
 from outgrow.verify import Verdict
 from report_helper import STEPS, K, Page, evaluation, save, write_recipe, write_steps
@@ -375,10 +377,46 @@ def test_summary_says_the_cost_and_what_became_of_other_suites(run, tmp_path):
     named = [dict(zip(("step", "change", "change_low", "change_high"), row, strict=True)) for row in changes]
     (path / "evals" / "drift.json").write_text(json.dumps([{"suite": "puzzles", **figures, **row} for row in named]))
     text = Page(write_report(path)).text
-    assert ("Worse, in points: " in text) != ("No field and no level is shown to be worse." in text)
-    assert (
-        "Other suites by step 20: puzzles −5.0 points (−10.0 to −1.0) from 45.0%, n = 40 × 2, KL to the base 0.02 a token." in text
-    )
+    assert "Other suites by step 20: puzzles −5.0 points (−10.0 to −1.0) from 45.0%, n = 40 × 2, KL to the base 0.02 a" in text
+    assert "No field and no level is shown to be worse." in text
+
+
+def test_what_got_worse_is_named_in_every_suite(run, tmp_path):
+    path = tmp_path / "whole"
+    shutil.copytree(run, path)
+    save(path, "before", evaluation({1: 0.4, 2: 0.8, 3: 0.0}, seed=1))
+    save(path, "after", evaluation({1: 0.9, 2: 0.1, 3: 0.1}, seed=2))
+    text = Page(write_report(path)).text
+    assert "Worse, in points: level 2 −" in text
+    assert "No field and no level is shown to be worse." not in text
+    other = path / "evals" / "elsewhere"
+    other.mkdir()
+    evaluation({1: 0.9, 2: 0.5}, seed=3).save(other / "before.parquet")
+    assert "elsewhere" not in Page(write_report(path)).text  # not yet measured after
+    evaluation({1: 0.1, 2: 0.9}, seed=4).save(other / "after.parquet")
+    assert "elsewhere: level 1 −" in Page(write_report(path)).text
+    (other / "after.parquet").write_bytes(b"PAR1")
+    with pytest.raises(OutgrowError, match=r"elsewhere/after\.parquet: cannot read this evaluation"):
+        write_report(path)
+
+
+def test_fields_of_other_suites_are_those_of_their_answers(run, tmp_path):
+    path = tmp_path / "whole"
+    shutil.copytree(run, path)
+    other = path / "evals" / "elsewhere"
+    other.mkdir()
+    before, after = evaluation({1: 0.2, 2: 0.4}, seed=3), evaluation({1: 0.7, 2: 0.8}, seed=4)
+    for name, found in (("before", before), ("after", after)):
+        found.save(other / f"{name}.parquet")
+    shown = others_table(read_run(path)).rows
+    fields = list(dict.fromkeys(sample.field for sample in before.samples))
+    assert [row[:2] for row in shown] == [["elsewhere", field] for field in fields]
+    for row in shown:
+        members = {sample.problem_id for sample in before.samples if sample.field == row[1]}
+        first, second = ([rate for problem, rate in one.pass_rates().items() if problem in members] for one in (before, after))
+        assert row[2] == f"{len(first)} × {K}"
+        assert row[3].startswith(f"{100 * sum(first) / len(first):.1f}%")
+        assert row[5].startswith(f"{100 * (sum(second) - sum(first)) / len(first):+.1f} points")
 
 
 def test_real_browser_draws_the_charts_and_runs_nothing_else(hostile, tmp_path):

@@ -35,6 +35,7 @@ class RunData:
     known_problems: int
     before: Evaluation | None
     after: Evaluation | None
+    others: Mapping[str, tuple[Evaluation, Evaluation]]  # suite -> before and after
     calibration: list[Calibration]
     drift: list[Drift]
 
@@ -71,6 +72,7 @@ def read_run(run: Path, visits_too: bool = True) -> RunData:
         known_problems=known_problems,
         before=_read_evaluation(run / "evals" / "before.parquet"),
         after=_read_evaluation(run / "evals" / "after.parquet"),
+        others=_read_others(run / "evals"),
         calibration=_read_figures(run / "evals" / "calibration.json", Calibration, "outgrow calibration RUN"),
         drift=_read_figures(run / "evals" / "drift.json", Drift, "outgrow drift RUN --on SUITES"),
     )
@@ -85,6 +87,14 @@ def _read_rows(path: Path) -> list[dict[str, float]]:
 
 def _read_evaluation(path: Path) -> Evaluation | None:
     return Evaluation.load(path) if path.exists() else None
+
+
+def _read_others(evals: Path) -> dict[str, tuple[Evaluation, Evaluation]]:
+    """The suites of evaluate.also, each in a folder of its name."""
+    return {
+        after.parent.name: (Evaluation.load(after.with_name("before.parquet")), Evaluation.load(after))
+        for after in sorted(evals.glob("*/after.parquet"))
+    }
 
 
 def _read_figures(path: Path, kind: type[_Row], command: str) -> list[_Row]:

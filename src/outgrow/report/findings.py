@@ -6,7 +6,7 @@ from . import words
 from .analysis import Analysis, Part
 from .data import RunData
 from .journeys import FATES
-from .outcome import Comparison, Estimate, Grid
+from .outcome import Comparison, Estimate, Grid, grid
 from .tables import Table
 
 _NOT_YET = "not yet"
@@ -14,10 +14,10 @@ _CHANGE = "change, in points"
 _JOURNEYS_SHOWN = 20
 
 
-def sentences(data: RunData, analysis: Analysis, grid: Grid) -> Iterator[str]:
+def sentences(data: RunData, analysis: Analysis, own: Grid) -> Iterator[str]:
     """What a reader in a hurry should know beside the headline: on what, what was lost, what fails, what else it did, the cost."""
-    yield from _where(grid)
-    yield from _worse(grid)
+    yield from _where(own)
+    yield from _worse(data, own)
     if moved := analysis.transitions:
         n = moved.won + moved.lost + moved.kept + moved.never
         yield (
@@ -100,11 +100,11 @@ def turns_table(analysis: Analysis) -> Table:
     return Table(["problem", "fate", "visits", "turns"], rows)
 
 
-def _where(grid: Grid) -> Iterator[str]:
+def _where(own: Grid) -> Iterator[str]:
     """Which fields, and which levels, moved most and least."""
     for name, cells in (
-        ("Fields", [(field, grid.cells.get((field, None))) for field in grid.fields]),
-        ("Levels", [(str(level), grid.cells.get((None, level))) for level in grid.levels]),
+        ("Fields", [(field, own.cells.get((field, None))) for field in own.fields]),
+        ("Levels", [(str(level), own.cells.get((None, level))) for level in own.levels]),
     ):
         moved = [(cell.change, label) for label, cell in cells if cell and cell.change]
         if len(moved) > 1:
@@ -113,16 +113,28 @@ def _where(grid: Grid) -> Iterator[str]:
             yield f"{name}, in points: {', '.join(told if len(told) <= 4 else [*told[:2], '…', *told[-2:]])}."
 
 
-def _worse(grid: Grid) -> Iterator[str]:
-    """Which fields, and which levels, are shown to have got worse."""
-    margins = [(field, grid.cells.get((field, None))) for field in grid.fields if len(grid.fields) > 1]
-    margins += [(f"level {level}", grid.cells.get((None, level))) for level in grid.levels if len(grid.levels) > 1]
-    changes = [(label, cell.change) for label, cell in margins if cell and cell.change]
+def _worse(data: RunData, own: Grid) -> Iterator[str]:
+    """Which fields and levels, of any suite, are shown to have got worse."""
+    changes = list(_margins(own))
+    for suite, ends in data.others.items():
+        changes += [(f"{suite}: {label}", change) for label, change in _margins(grid(*ends))]
     fallen = [f"{label} {words.point_change(change)}" for label, change in changes if change.high < 0]
     if fallen:
         yield f"Worse, in points: {', '.join(fallen)}."
     elif changes:
         yield "No field and no level is shown to be worse."
+
+
+def _margins(cells: Grid) -> Iterator[tuple[str, Estimate]]:
+    """The change of each field, and of each level, where there is more than one."""
+    places: list[tuple[str, tuple[str | None, int | None]]] = []
+    if len(cells.fields) > 1:
+        places += [(field, (field, None)) for field in cells.fields]
+    if len(cells.levels) > 1:
+        places += [(f"level {level}", (None, level)) for level in cells.levels]
+    for label, place in places:
+        if change := cells.cells[place].change:
+            yield label, change
 
 
 def _part(part: Part) -> list[str]:

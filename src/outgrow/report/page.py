@@ -74,6 +74,7 @@ def render(data: RunData) -> str:
         calibration_table=tables.calibration_table(data),
         drifts=drift_charts(data),
         drift_table=tables.drift_table(data),
+        others_table=tables.others_table(data),
         seconds=seconds_chart(data),
         time_table=tables.time_table(data),
         facts=tables.facts(data),

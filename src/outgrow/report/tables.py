@@ -7,7 +7,7 @@ from . import words
 from .charts import is_share
 from .curves import BUCKETS, bucket_counts, figure_keys, visit_windows, window_means, windows
 from .data import RunData
-from .outcome import Comparison, Estimate, Grid
+from .outcome import Comparison, Estimate, Grid, grid
 
 _TABLE_WINDOWS = 10
 _NOT_YET = "not yet"
@@ -215,6 +215,19 @@ def drift_table(data: RunData) -> Table:
         change = words.share_change(Estimate(row.change, row.change_low, row.change_high, row.n)) if row.step else ""
         rows.append([row.suite, str(row.step), f"{row.n:,} × {row.k}", words.share_estimate(level), change])
     return Table(["suite", "step", "n × k", "pass@1", "change since the base"], rows)
+
+
+def others_table(data: RunData) -> Table:
+    """Fields of the suites of evaluate.also, with intervals."""
+    rows = []
+    for suite, (before, after) in data.others.items():
+        cells = grid(before, after)
+        for field in cells.fields:
+            cell = cells.cells[field, None]
+            if cell.before and cell.after and cell.change:
+                ends = (words.share_estimate(cell.before), words.share_estimate(cell.after))
+                rows.append([suite, field, f"{cell.before.n:,} × {before.k}", *ends, words.share_change(cell.change)])
+    return Table(["suite", "field", "n × k", "before", "after", "change"], rows)
 
 
 def _error(value: float | None) -> str:
