@@ -389,28 +389,28 @@ def test_what_got_worse_is_named_in_every_suite(run, tmp_path):
     text = Page(write_report(path)).text
     assert "Worse, in points: level 2 −" in text
     assert "No field and no level is shown to be worse." not in text
-    other = path / "evals" / "elsewhere"
+    other = path / "evals" / "riddles"
     other.mkdir()
     evaluation({1: 0.9, 2: 0.5}, seed=3).save(other / "before.parquet")
-    assert "elsewhere" not in Page(write_report(path)).text  # not yet measured after
+    assert "riddles" not in Page(write_report(path)).text  # not yet measured after
     evaluation({1: 0.1, 2: 0.9}, seed=4).save(other / "after.parquet")
-    assert "elsewhere: level 1 −" in Page(write_report(path)).text
+    assert "riddles: level 1 −" in Page(write_report(path)).text
     (other / "after.parquet").write_bytes(b"PAR1")
-    with pytest.raises(OutgrowError, match=r"elsewhere/after\.parquet: cannot read this evaluation"):
+    with pytest.raises(OutgrowError, match=r"riddles/after\.parquet: cannot read this evaluation"):
         write_report(path)
 
 
 def test_fields_of_other_suites_are_those_of_their_answers(run, tmp_path):
     path = tmp_path / "whole"
     shutil.copytree(run, path)
-    other = path / "evals" / "elsewhere"
+    other = path / "evals" / "riddles"
     other.mkdir()
     before, after = evaluation({1: 0.2, 2: 0.4}, seed=3), evaluation({1: 0.7, 2: 0.8}, seed=4)
     for name, found in (("before", before), ("after", after)):
         found.save(other / f"{name}.parquet")
     shown = others_table(read_run(path)).rows
     fields = list(dict.fromkeys(sample.field for sample in before.samples))
-    assert [row[:2] for row in shown] == [["elsewhere", field] for field in fields]
+    assert [row[:2] for row in shown] == [["riddles", field] for field in fields]
     for row in shown:
         members = {sample.problem_id for sample in before.samples if sample.field == row[1]}
         first, second = ([rate for problem, rate in one.pass_rates().items() if problem in members] for one in (before, after))
