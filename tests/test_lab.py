@@ -7,6 +7,7 @@ import signal
 import subprocess
 import sys
 import time
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -23,6 +24,7 @@ from outgrow.lab.measures import LaterFailed, PassRateAt, RolloutsTo
 from outgrow.lab.page import write_page
 from outgrow.lab.result import Point, Result, from_line
 
+REPOSITORY = Path(__file__).parents[1]
 EXPERIMENT = """
 title = "A small one"
 question = "Does anything change?"
@@ -203,6 +205,14 @@ def test_a_wrong_experiment_is_told_in_one_line(experiment, tmp_path, change, to
     assert told in str(error.value)
     with pytest.raises(UsageError, match=r"did you mean 'small'"):
         load_experiment("smal")
+
+
+@pytest.mark.parametrize("name", sorted(path.stem for path in (REPOSITORY / "labs").glob("*.toml")))
+def test_the_results_in_the_repository_are_of_the_experiments_as_they_are_now(name, monkeypatch):
+    """A change of a recipe, or of a default, that would make them those of another experiment."""
+    monkeypatch.chdir(REPOSITORY)
+    rows = [json.loads(line) for line in (REPOSITORY / "docs" / "lab" / f"{name}.jsonl").read_text().splitlines()]
+    assert {row["key"] for row in rows} == {run.key for run in load_experiment(name).runs}
 
 
 def test_an_experiment_runs_is_remembered_and_goes_on(experiment, tmp_path):

@@ -6,11 +6,12 @@ from functools import cached_property
 from pathlib import Path
 from typing import Annotated, Any
 
+import tomli_w
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, SerializeAsAny, ValidationError, model_validator
 
 from ..component import build, explain
 from ..errors import UsageError, nearest
-from ..recipes import Recipe, dump_recipe, load_recipe
+from ..recipes import Recipe, load_recipe
 from .measures import MEASURES, Measure
 
 AnyMeasure = Annotated[SerializeAsAny[Measure], BeforeValidator(lambda value: build(value, MEASURES, "measure"))]
@@ -99,10 +100,11 @@ class Run(BaseModel):
 
     @property
     def key(self) -> str:
-        """The digest of the resolved recipe, without the words that change nothing."""
+        """The digest of the resolved recipe, without the words and the other suites, which change nothing that is measured here."""
         recipe: Recipe = self.recipe
         plain = recipe.model_copy(update={"name": "", "description": "", "expected": ""})
-        return hashlib.sha256(dump_recipe(plain, {}).encode()).hexdigest()[:16]
+        values = plain.model_dump(mode="json", exclude_none=True, exclude={"evaluate": {"also"}})
+        return hashlib.sha256(tomli_w.dumps(values).encode()).hexdigest()[:16]
 
 
 def load_experiment(name: str) -> Experiment:
