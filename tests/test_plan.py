@@ -365,7 +365,12 @@ def test_the_command_tells_all_of_it(outgrow):
     code, printed, _ = outgrow("plan", "micro")
     assert code == 0
     assert "604,160 parameters" in printed
-    assert "130 steps of 64 problems × 8 = 512 rollouts" in printed
+    assert "165 steps of 64 problems × 8 = 512 rollouts" in printed
+    assert "; fewer where the first 4 of a group agree\n" in printed
+    _, printed, _ = outgrow("plan", "micro", "--set", "curriculum={type='uniform',refill=2}")
+    assert "; up to 3 times as many by refill\n" in printed
+    assert "fewer where" not in printed
+    _, printed, _ = outgrow("plan", "micro")
     for name in ("AdamW moments", "activations", "H100", "RTX 4090", "T4"):
         assert name in printed
     assert len(re.findall("^assumes", printed, re.M)) == 7

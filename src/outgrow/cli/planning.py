@@ -55,8 +55,17 @@ def _head(recipe: "RLRecipe", plan: "Plan") -> list[str]:
         f"{recipe.name}: {recipe.policy.model or 'a new micro policy'}, {total:,} parameters in {recipe.policy.dtype}",
         f"learns {moving:,} parameters, {moving / whole:.1%} of {whole:,}: {how}",
         f"{work.steps} steps of {work.problems} problems × {work.group} = {work.rollouts} rollouts: at most {prompts:,} prompt "
-        f"tokens and {most:,} completion tokens a step, {work.rollouts * work.completion:,.0f} expected",
+        f"tokens and {most:,} completion tokens a step, {work.rollouts * work.completion:,.0f} expected{_drawn(recipe)}",
     ]
+
+
+def _drawn(recipe: "RLRecipe") -> str:
+    """How a step may come to fewer rollouts, or more, than its groups have; the plan counts whole groups, each once."""
+    curriculum = recipe.curriculum
+    fewer = (
+        f"; fewer where the first {curriculum.screen} of a group agree" if 0 < curriculum.screen < recipe.learn.group_size else ""
+    )
+    return fewer + (f"; up to {1 + curriculum.refill} times as many by refill" if curriculum.refill else "")
 
 
 def _memory(plan: "Plan") -> Table:
