@@ -16,7 +16,7 @@ from ..verify.extract import THINK_CLOSE
 from .problem import Problem
 from .source import Note, Source, quiet
 
-_COLUMNS = ["problem_id", "field", "level", "question", "completion", "verdict", "answer"]
+_COLUMNS = ["problem_id", "field", "level", "question", "completion", "verdict", "extracted", "answer"]
 _GRADED = {"right": ("right", "1"), "wrong": ("wrong", "0"), "no answer": ("wrong", "0")}
 
 
@@ -24,7 +24,8 @@ class Judgements(Source):
     """Problem source `judgements`: rollouts that the runs in `runs` left behind, each a question to a judge: is this answer right?
 
     The known answer is the score, 1 or 0, by the checker's verdict. The solution, what the judge thinks first, is what another
-    answer to the same problem thought that was right, and where it arrived: a judge that solves the problem itself and compares.
+    answer to the same problem thought that was right, then where that one and this one arrived: a judge that solves the problem
+    itself and compares.
     Problems that no answer in these runs solved are left out. At most `per_cell` answers of each field, level and verdict, drawn by
     `seed`, the same text once. rubric: as in the recipe whose teacher the judge is to be.
     """
@@ -65,7 +66,7 @@ class Judgements(Source):
             level=row["level"],
             question=fill(self.rubric, row["question"], row["completion"], row["answer"]),
             answer=f"{digest} {score}" if "{id}" in self.rubric else score,
-            solution=f"{thoughts.rstrip()}\n{row['answer']}",
+            solution=f"{thoughts.rstrip()}\n{row['answer']}\n{row['extracted'] or ''}",
         )
 
     def _some(self, field: str, level: int, cell: dict[str, Problem]) -> list[Problem]:
