@@ -2,6 +2,7 @@
 
 from .benchmark import Benchmark
 from .gsm8k import GSM8K
+from .made import Made
 from .math import Math
 from .micro import Micro
 from .problem import Problem
@@ -18,6 +19,7 @@ SOURCES: dict[str, type[Source]] = {
     "table": Table,
     "reasoning_gym": ReasoningGym,
     "shuffled": Shuffled,
+    "made": Made,
 }
 
 __all__ = ["SOURCES", "Note", "Problem", "Source"]

@@ -18,6 +18,7 @@ from ..policy.load import Dtype
 from ..policy.lora import LoRA
 from ..policy.micro import MicroInit
 from ..problems import SOURCES, Source
+from ..problems.made import Made
 from ..problems.micro import Micro
 from ..rewards import REWARDS, Reward
 from ..rewards.accuracy import Accuracy
@@ -209,6 +210,12 @@ class RLRecipe(_Recipe):
     curriculum: AnySampler = Uniform()
     ledger: LedgerSection = LedgerSection()
     learn: LearnSection = LearnSection()
+
+    @model_validator(mode="after")
+    def _asks(self) -> "RLRecipe":
+        if any(isinstance(source, Made) for source in self.problems):
+            raise ValueError("a problem source 'made' holds answers for SFT; practise the problems that they answer instead")
+        return self
 
 
 class SFTRecipe(_Recipe):
