@@ -15,7 +15,7 @@ from outgrow.learn.loop import resume, train
 from outgrow.learn.losses import policy_loss
 from outgrow.learn.optimizer import Optimizer
 from outgrow.learn.passes import Row
-from outgrow.learn.policies import frozen_copy, teacher_policy
+from outgrow.learn.policies import distilled_policy, frozen_copy
 from outgrow.learn.rl import RLJob
 from outgrow.learn.update import Weighed, update
 from outgrow.policy import Policy, Sampling, completion_logprobs, load_policy
@@ -329,20 +329,20 @@ def test_a_teacher_that_cannot_read_the_student_is_refused(untrained, tmp_path):
     size = len(untrained.tokenizer)
     other = saved(tmp_path / "other", tokens=["<extra>"])
     with pytest.raises(UsageError, match=rf"distill\.model={other}: its tokens are not those of the policy"):
-        teacher_policy(recipe_of(other), untrained)
+        distilled_policy(recipe_of(other), untrained)
     narrow = saved(tmp_path / "narrow")
     untrained.model.resize_token_embeddings(size + 8)
     with pytest.raises(UsageError, match=f"it has {size} outputs and the policy {size + 8}"):
-        teacher_policy(recipe_of(narrow), untrained)
+        distilled_policy(recipe_of(narrow), untrained)
     with pytest.raises(UsageError, match=r"max_tokens=96 leaves no room for a prompt in the context of .*, 96; lower it"):
-        teacher_policy(recipe_of(saved(tmp_path / "wide", size + 8), max_tokens=96), untrained)
+        distilled_policy(recipe_of(saved(tmp_path / "wide", size + 8), max_tokens=96), untrained)
     with pytest.raises(UsageError, match="no such model"):
-        teacher_policy(recipe_of("./nowhere"), untrained)
+        distilled_policy(recipe_of("./nowhere"), untrained)
 
 
 def test_a_teacher_with_more_outputs_than_tokens_is_taken(untrained, tmp_path):
     """As the larger models of a family have them."""
-    wide = teacher_policy(recipe_of(saved(tmp_path / "wide", len(untrained.tokenizer) + 8)), untrained)
+    wide = distilled_policy(recipe_of(saved(tmp_path / "wide", len(untrained.tokenizer) + 8)), untrained)
     logprobs_BT, _, _ = completion_logprobs(wide, [[3, 4]], [[9, 10, 2]], Sampling())
     assert logprobs_BT.isfinite().all()
     assert not wide.model.training
@@ -360,10 +360,10 @@ def test_a_prompt_too_long_for_the_teacher_is_told_before_anything_moves(untrain
 
 def test_a_teacher_with_another_template_is_told(untrained, tmp_path):
     same = saved(tmp_path / "same")
-    teacher_policy(recipe_of(same), untrained, pytest.fail)
+    distilled_policy(recipe_of(same), untrained, pytest.fail)
     untrained.tokenizer.chat_template = "{{ messages[0]['content'] }}"
     notes = []
-    teacher_policy(recipe_of(same), untrained, notes.append)
+    distilled_policy(recipe_of(same), untrained, notes.append)
     assert [note.startswith(f"distill.model={same} would put questions") for note in notes] == [True]
 
 
@@ -375,7 +375,7 @@ def test_a_teacher_may_be_an_adapter(shipped, tmp_path):
             weight.data.normal_(std=0.2, generator=torch.Generator().manual_seed(1))
     policy = Policy(base.model, base.tokenizer, base.prompt, adapter)
     policy.save(tmp_path / "adapter")
-    teacher = teacher_policy(recipe_of(str(tmp_path / "adapter")), shipped)
+    teacher = distilled_policy(recipe_of(str(tmp_path / "adapter")), shipped)
     prompt, answer = shipped.prompt_ids("1+2=?"), [9, 10, 11, 2]
     with torch.no_grad():
         found, plain = (completion_logprobs(one, [prompt], [answer], Sampling())[0] for one in (teacher, shipped))
@@ -394,16 +394,16 @@ def test_a_run_keeps_the_teacher_it_began_with(tmp_path):
     teacher, run = saved(tmp_path / "teacher"), tmp_path / "run"
     train(load_recipe("micro", [*small, f"distill={{model='{teacher}'}}"]), run, Silent())
     made_with = tomllib.loads((run / "recipe.toml").read_text())["made_with"]
-    assert made_with["teacher_sha256"] == load_policy(teacher).digest()
+    assert made_with["distilled_sha256"] == load_policy(teacher).digest()
     kept = (run / "recipe.toml").read_bytes()
     perturbed(load_policy(teacher), 0.1).save(tmp_path / "teacher")
-    with pytest.raises(UsageError, match=r"its teacher .* is not the one it started with"):
+    with pytest.raises(UsageError, match=r"what it distils, .*, is not what it started with"):
         resume(run, ["learn.steps=2"], Silent())
     assert (run / "recipe.toml").read_bytes() == kept
     other = saved(tmp_path / "other")
     resume(run, ["learn.steps=2", f"distill.model={other}"], Silent())
     made_with = tomllib.loads((run / "recipe.toml").read_text())["made_with"]
-    assert made_with["teacher_sha256"] == load_policy(other).digest()
+    assert made_with["distilled_sha256"] == load_policy(other).digest()
 
 
 def test_a_recipe_without_a_teacher_says_nothing_of_one():

@@ -18,7 +18,7 @@ from outgrow.learn import rl
 from outgrow.plan import load_market, plan_recipe
 from outgrow.plan.gpus import GPU, Assumptions
 from outgrow.plan.memory import activations, parts, peak
-from outgrow.plan.models import KNOWN, shape_from_config, shape_of, teacher_of
+from outgrow.plan.models import KNOWN, distilled_shape, shape_from_config, shape_of
 from outgrow.plan.remedy import changed, remedy
 from outgrow.plan.room import tokens_in
 from outgrow.plan.seconds import seconds
@@ -246,12 +246,12 @@ def distilling(**settings):
 def test_a_teachers_weights_are_there_all_the_time():
     recipe, shape = distilling(), KNOWN[R1]
     plain = {part.name: part for part in parts(work_of(real(), shape, ASSUMED), shape)}
-    found = {part.name: part for part in parts(work_of(recipe, shape, ASSUMED, teacher_of(recipe)), shape)}
-    teacher = found.pop("teacher")
+    found = {part.name: part for part in parts(work_of(recipe, shape, ASSUMED, distilled_shape(recipe)), shape)}
+    teacher = found.pop("teacher that is distilled")
     assert teacher.generating == teacher.learning == 2 * 7_615_616_512
     assert found == plain
     # A pass has so much less room.
-    with_less = tokens_in(48e9, recipe, shape, ASSUMED, teacher_of(recipe))
+    with_less = tokens_in(48e9, recipe, shape, ASSUMED, distilled_shape(recipe))
     assert with_less == tokens_in(48e9 - 2 * 7_615_616_512 / ASSUMED.usable_memory, real(), shape, ASSUMED) < 13824
 
 
@@ -301,7 +301,7 @@ def test_seconds_by_hand():
 def test_a_teachers_seconds_by_hand(settings, share):
     recipe, shape = distilling(**settings), KNOWN[R1]
     plain = work_of(real(), shape, ASSUMED)
-    work = work_of(recipe, shape, ASSUMED, teacher_of(recipe))
+    work = work_of(recipe, shape, ASSUMED, distilled_shape(recipe))
     without, found = seconds(plain, shape, gpu(), 1600), seconds(work, shape, gpu(), 1600)
     assert found.generation == without.generation
     # One forward pass over four prompts of 256 tokens and 28 completions of 1600: 2 operations a weight and token, of the layers
@@ -317,7 +317,7 @@ def test_a_teachers_seconds_by_hand(settings, share):
     assert slower.learning - found.learning == pytest.approx(7 * (3 + share) * 28 * 1e-3)
     # In float32 the teacher reads at the rate of float32, though the student learns in bfloat16.
     wide = recipe.model_copy(update={"distill": recipe.distill.model_copy(update={"dtype": "float32"})})
-    slow = seconds(work_of(wide, shape, ASSUMED, teacher_of(wide)), shape, gpu(), 1600)
+    slow = seconds(work_of(wide, shape, ASSUMED, distilled_shape(wide)), shape, gpu(), 1600)
     assert slow.learning - without.learning == pytest.approx(share * forward / 5e12)
 
 
@@ -452,7 +452,7 @@ def test_a_teacher_is_told_and_priced(outgrow):
     assert "teacher" not in told()
     always = told(f"distill={{model='{R1_7B}',dtype='bfloat16'}}")
     assert f"distils {R1_7B}, 7,615,616,512 parameters in bfloat16, in every step" in always
-    assert re.search(r"teacher +15 +15 *\n", always)
+    assert re.search(r"teacher that is distilled +15 +15 *\n", always)
     assert "in the first 30 steps (its time is spread over all of them)" in told("distill={model='micro-base',steps=30}")
 
 

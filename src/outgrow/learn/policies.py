@@ -1,4 +1,4 @@
-"""The policies of a run: the base it starts from, what learns, the reference that never moves, and the teacher it distils."""
+"""The policies of a run: the base it starts from, what learns, the reference that never moves, and what it distils."""
 
 import copy
 from collections.abc import Mapping
@@ -41,17 +41,17 @@ def base_policy(recipe: Recipe) -> Policy:
     return policy
 
 
-def distilled(recipe: Recipe) -> DistillSection | None:
+def _section(recipe: Recipe) -> DistillSection | None:
     """What the recipe says of a teacher to distil."""
     return recipe.distill if isinstance(recipe, RLRecipe) else None
 
 
-def teacher_policy(recipe: Recipe, student: Policy, note: Note = lambda _: None) -> Policy | None:
+def distilled_policy(recipe: Recipe, student: Policy, note: Note = lambda _: None) -> Policy | None:
     """The teacher that the recipe distils; None where it names none. note: told what a person should know.
 
     Raises UsageError where it cannot be had, or cannot read what the student writes.
     """
-    section = distilled(recipe)
+    section = _section(recipe)
     if section is None:
         return None
     teacher = load_policy(model_of(section.model), recipe.prompt, section.dtype, section.revision)
@@ -73,9 +73,9 @@ def teacher_policy(recipe: Recipe, student: Policy, note: Note = lambda _: None)
     return teacher
 
 
-def digests(base: Policy, teacher: Policy | None) -> dict[str, str]:
+def digests(base: Policy, distilled: Policy | None) -> dict[str, str]:
     """Of the models that a run begins with, by the names that its recipe.toml keeps them under."""
-    return {"base_sha256": base.digest(), **({"teacher_sha256": teacher.digest()} if teacher else {})}
+    return {"base_sha256": base.digest(), **({"distilled_sha256": distilled.digest()} if distilled else {})}
 
 
 def engine_of(recipe: Recipe, note: Note = lambda _: None) -> Engine:
@@ -125,13 +125,14 @@ def require_base(run: Path, recipe: Recipe, base: Policy, made_with: Mapping[str
         raise UsageError(f"{run}: its base model {recipe.policy.model!r} is not the one it started from; put that one back")
 
 
-def require_teacher(run: Path, recipe: Recipe, stored: Recipe, teacher: Policy | None, made_with: Mapping[str, object]) -> None:
-    """Raise UsageError where the teacher is no longer what it was, under the name that it has in the stored recipe as well."""
-    now, before = distilled(recipe), distilled(stored)
-    if teacher is None or now is None or before is None or now.model != before.model:
+def require_distilled(run: Path, recipe: Recipe, stored: Recipe, distilled: Policy | None, made_with: Mapping[str, object]) -> None:
+    """Raise UsageError where what the run distils is no longer what it was, though the stored recipe names the same."""
+    now, before = _section(recipe), _section(stored)
+    if distilled is None or now is None or before is None:
         return
-    if teacher.digest() != made_with.get("teacher_sha256"):
-        raise UsageError(f"{run}: its teacher {now.model!r} is not the one it started with; put that one back")
+    same = (now.model, now.revision, now.dtype) == (before.model, before.revision, before.dtype)
+    if same and distilled.digest() != made_with.get("distilled_sha256"):
+        raise UsageError(f"{run}: what it distils, {now.model!r}, is not what it started with; put that back")
 
 
 def frozen_copy(policy: Policy, share: bool = False) -> Policy:

@@ -48,16 +48,16 @@ class RLJob:
 
     def __init__(
         self, recipe: RLRecipe, policy: Policy, reference: Policy, engine: Engine, run: Path, note: Note,
-        teacher: Policy | None = None,
+        distilled: Policy | None = None,
     ) -> None:  # fmt: skip
         """policy: what learns, at any step. reference: the policy as it was before step 1. note: told what a person should know.
-        teacher: what the recipe distils, if anything.
+        distilled: the teacher of recipe.distill, if there is one.
         """
         self.recipe, self.policy, self.run = recipe, policy, run
-        self.reference, self.teacher = reference, teacher
+        self.reference, self.distilled = reference, distilled
         self.steps = recipe.learn.steps
         self.optimizer = Optimizer(policy.model, recipe.learn, self.steps)
-        self.size = _pass_size(recipe, policy, teacher, note)
+        self.size = _pass_size(recipe, policy, distilled, note)
         self.engine = engine
         self.verifier = Verifier(recipe.verify.extract, recipe.verify.exact)
         counts = shares(recipe.learn.problems_per_step, [source.weight for source in recipe.problems])
@@ -112,7 +112,7 @@ class RLJob:
         if not math.isfinite(metrics["kl"]):
             raise NotFiniteError(f"step {step}: the policy's log-probabilities are not finite; {self.optimizer.advice()}")
         whole, screened = groups[: len(whole)], groups[len(whole) :]
-        guide = guide_at(step, recipe, self.teacher, [group.rollouts[0].prompt_ids for group in groups])
+        guide = guide_at(step, recipe, self.distilled, [group.rollouts[0].prompt_ids for group in groups])
         advantages = self._advantages(whole, parts[: len(whole)], guide.section.reward if guide else 1.0)
         metrics |= earned(whole, advantages)
         advantages += [[0.0] * len(group.rollouts) for group in screened]
@@ -197,13 +197,13 @@ class RLJob:
         return warning
 
 
-def _pass_size(recipe: RLRecipe, policy: Policy, teacher: Policy | None, note: Note) -> FittingSize:
+def _pass_size(recipe: RLRecipe, policy: Policy, distilled: Policy | None, note: Note) -> FittingSize:
     """learn.tokens_per_pass, less where memory has no room for so many by the count of `outgrow plan`."""
     name, tokens = "learn.tokens_per_pass", recipe.learn.tokens_per_pass
     with suppress(UsageError):  # a family that the plan does not count
         shape, memory = shape_from_config(policy.model.config, recipe.name), total_memory(policy.model.device)
-        of_teacher = shape_from_config(teacher.model.config, recipe.name) if teacher else None
-        tokens = tokens_in(memory, recipe, shape, load_market().assumptions, of_teacher)
+        teacher = shape_from_config(distilled.model.config, recipe.name) if distilled else None
+        tokens = tokens_in(memory, recipe, shape, load_market().assumptions, teacher)
         if tokens < recipe.learn.tokens_per_pass:
             note(
                 f"{name}={recipe.learn.tokens_per_pass} would not fit {memory / 1e9:.0f} GB of memory; going on with {tokens} (the "

@@ -37,7 +37,7 @@ def parts(work: Work, shape: Shape) -> list[Part]:
         Part("the engine's copy of them", copy, 0),
         Part("adapted weights, multiplied out", 0, work.adapted * work.width),
         Part("reference policy", weights if full else 0, weights if full else 0),
-        *([Part("teacher", of_teacher, of_teacher)] if of_teacher else []),
+        *([Part("teacher that is distilled", of_teacher, of_teacher)] if of_teacher else []),
         Part("adapters", adapter, adapter),
         Part("AdamW moments", 2 * trained, 2 * trained),
         Part("gradients", 0, trained),

@@ -74,7 +74,7 @@ def shape_of(policy: PolicySection) -> Shape:
     return shape_from_config(config, policy.model)
 
 
-def teacher_of(recipe: RLRecipe) -> Shape | None:
+def distilled_shape(recipe: RLRecipe) -> Shape | None:
     """The shape of what the recipe distils; None where it distils nothing. Raises UsageError as `shape_of` does."""
     distill = recipe.distill
     return shape_of(PolicySection(model=distill.model, revision=distill.revision)) if distill else None
