@@ -77,8 +77,10 @@ class RLJob:
         self.ledger.rewind(step)
         drop_parts_after(self.run, step)
         rows = read_lines(self.run / "metrics.jsonl")
-        taught = [row["step"] for row in rows if row["step"] <= step and row["taught"] > 0]
-        self.idle = step - max(taught, default=0)
+        rows = [row for row in rows if row["step"] <= step]
+        self.idle = step - max((row["step"] for row in rows if row["taught"] > 0), default=0)
+        if self.teaching:
+            self.teaching.rewind(rows)
 
     def rollouts(self) -> int:
         return sum(visit.n for visit in self.ledger.visits())
@@ -97,15 +99,19 @@ class RLJob:
         clock.lap("validation")
 
         whole, screened = self.collector.collect(step, poll, clock.lap)
+        if self.teaching:
+            metrics |= self.teaching.look(Local(self.policy, self.engine), self.verifier, step, poll)
         self.engine.sleep()
         poll()
 
         groups = [*whole, *screened]
         if self.teaching:
-            groups, taught = self.teaching.scored(groups, poll)
-            metrics |= taught
+            groups, scores = self.teaching.scored(groups, step, poll)
+            metrics |= scores
             clock.lap("teacher")
         parts = [compose(recipe.rewards, group) for group in groups]
+        if self.teaching:
+            parts = [self.teaching.shared(part, group) for part, group in zip(parts, groups, strict=True)]
         metrics |= figures(groups, parts)
         some = _spread(groups, _KL_ROLLOUTS)
         metrics["kl"] = self.size.fitting(partial(kl_to_reference, self.reference, some, recipe.sampling), *bounds(some))
@@ -124,6 +130,8 @@ class RLJob:
         ]
         metrics["taught"] = len(weighed) / len(groups)
         warning = self._check(metrics, step)
+        if self.teaching:
+            warning = self.teaching.heard(metrics) or warning
         if weighed:
             metrics |= update(
                 self.policy, self.reference, self.optimizer, weighed, learn, recipe.sampling, step, recipe.seed, self.size, poll,
