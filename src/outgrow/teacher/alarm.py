@@ -13,17 +13,18 @@ Rows = Sequence[Mapping[str, float]]
 
 WINDOW = 5  # steps that are pooled
 # One-sided cumulative sum (Page 1954; Montgomery, Statistical Quality Control, section 9.1): half a deviation is let pass at every
-# step, and the alarm is at 8 deviations in sum. Its textbook 5 knows the mean; ours is that of the first few steps.
-_SLACK, _LIMIT = 0.5, 8.0
+# step, and the alarm is at 7.5 deviations in sum: the textbook's 5 goes with a mean that is known, ours is of the first few steps.
+_SLACK, _LIMIT = 0.5, 7.5
 _SPREAD = 1.5  # rollouts of a problem are alike, so a step's figure scatters more than as many single draws would
 _MATTERS = 0.05  # a share; smaller changes are not spoken of
+_SIGHT, _FEW = 0.7, 3  # a teacher whose scores tell right from wrong less well, over so many steps at least, sees too little
 _CLEARLY = 3.0  # deviations, for figures that are looked at again and again
 
 
 def evidence(rows: Rows) -> list[str]:
     """What speaks for a teacher that is being fooled, at the last of these rows; empty where nothing does. What may have other
     reasons (length, KL divergence) is named only beside what may not."""
-    hard = [said for find in (_optimism, _divergence, _top, _canaries, _second) if (said := find(rows)) is not None]
+    hard = [said for find in (_blind, _optimism, _divergence, _top, _canaries, _second) if (said := find(rows)) is not None]
     return hard + [said for find in (_length, _kl) if (said := find(rows)) is not None] if hard else []
 
 
@@ -39,6 +40,18 @@ def weight(rows: Rows) -> float:
         if row.get("alarm") and row["step"] - last >= WINDOW:
             halved, last = halved + 1, row["step"]
     return 0.5**halved
+
+
+def _blind(rows: Rows) -> str | None:
+    """Right answers hardly score above wrong ones: whatever is learned from such scores, it is not to be right."""
+    looked = [row for row in rows[-WINDOW:] if "teacher_auc" in row]
+    if len(looked) < _FEW or fmean(row["teacher_auc"] for row in looked) >= _SIGHT:
+        return None
+    chance = fmean(row["teacher_auc"] for row in looked)
+    return (
+        f"a right answer scores above a wrong one in {chance:.0%} of cases alone, {_SIGHT:.0%} at least are wanted "
+        f"({_steps(looked)}, n = {rows[-1]['rollouts']:.0f} rollouts a step)"
+    )
 
 
 def _optimism(rows: Rows) -> str | None:
@@ -112,7 +125,7 @@ def _second(rows: Rows) -> str | None:
         return None
     first, last = looked[0], looked[-1]
     grew = (last["first_score"] - last["second_score"]) - (first["first_score"] - first["second_score"])
-    if grew < max(0.1, _CLEARLY * _SPREAD * math.sqrt(2 * 0.25 / last["second_n"])):
+    if grew < max(0.1, _CLEARLY * math.sqrt(2 * 0.25 / last["second_n"])):  # the same rollouts for both judges
         return None
     return (
         f"a second judge gives {last['second_score']:.2f} where the teacher gives {last['first_score']:.2f} (step "

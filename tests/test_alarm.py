@@ -1,0 +1,243 @@
+"""What is watched of a teacher, and when it rings: against second implementations, made-up runs, and figures worked by hand."""
+
+import itertools
+import math
+import re
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from scipy.stats import mannwhitneyu
+
+from outgrow.errors import OutgrowError
+from outgrow.evaluate import suite
+from outgrow.keyed import numpy_random
+from outgrow.learn import teaching
+from outgrow.learn.loop import resume, train
+from outgrow.problems import Problem
+from outgrow.recipes import load_recipe
+from outgrow.runs.checkpoint import newest_whole_checkpoint
+from outgrow.runs.files import read_lines
+from outgrow.runs.rollouts import read_part
+from outgrow.teacher import alarm, watch
+from outgrow.teacher.canaries import KINDS, canaries
+from outgrow.verify import Attempt, Verifier
+from runs_helper import Silent
+from test_teacher import TAUGHT, Says
+
+scores = st.lists(st.tuples(st.sampled_from([0.0, 0.2, 0.5, 0.9, 1.0]), st.booleans()), min_size=1, max_size=40)
+
+
+@given(scores)
+def test_the_chance_to_score_higher_is_mann_and_whitneys(rows):
+    good, bad = ([score for score, right in rows if right is side] for side in (True, False))
+    if good and bad:
+        assert watch.auc(good, bad) == pytest.approx(mannwhitneyu(good, bad).statistic / (len(good) * len(bad)))
+
+
+@given(scores)
+def test_precision_of_the_best_tenth_is_that_of_a_random_order_of_ties(rows):
+    n = math.ceil(len(rows) / 10)
+    # Over all orders of what ties: of each tied block, the share that comes in is that of the places left.
+    left, expected = n, 0.0
+    for _, block in itertools.groupby(sorted(rows, key=lambda row: -row[0]), key=lambda row: row[0]):
+        right = [one for _, one in block]
+        taken = min(left, len(right))
+        expected += taken * sum(right) / len(right)
+        left -= taken
+    assert watch.top_precision(*map(list, zip(*rows, strict=True))) == pytest.approx(expected / n)
+
+
+@given(scores, st.randoms())
+def test_figures_do_not_depend_on_the_order_of_rollouts(rows, random):
+    mixed = rows.copy()
+    random.shuffle(mixed)
+    one, other = (watch.figures(*map(list, zip(*part, strict=True))) for part in (rows, mixed))
+    assert one == pytest.approx(other)
+
+
+def test_canaries_answer_nothing_and_are_never_right():
+    problems = suite("micro-lab").load()[:40]
+    texts = [(problem, text) for problem in problems for text in canaries(problem, problems, 3, True).values()]
+    with Verifier() as verifier:
+        graded = verifier.grade([Attempt(text, problem.answer, True, "") for problem, text in texts], inside_think=True)
+    assert not any(grade.right for grade in graded)
+    assert {kind for problem in problems for kind in canaries(problem, problems, 3, True)} == set(KINDS)
+    assert canaries(problems[0], problems, 3, True) == canaries(problems[0], problems, 3, True)
+    assert canaries(problems[0], problems, 3, True) != canaries(problems[0], problems, 4, True)
+    assert "</think>" not in "".join(canaries(problems[0], problems, 3, False).values())
+
+
+def test_a_canary_that_happens_to_be_right_is_left_out():
+    one = Problem("a", "sum", 1, "0+1=?", "1")
+    assert "echo" not in canaries(one, [one], 0, True)
+
+
+def made_up(seed, steps=48, rollouts=256, true=lambda t: 0.55 + 0.2 * t / 48, excess=lambda t: 0.05):
+    """A run's rows: groups of 8 whose pass rates are drawn around the true one, a teacher wrong in both ways, a slice of 32."""
+    rng = numpy_random(seed, "made-up run")
+    slice_rates = rng.beta(1, 1, 32)
+    rows = []
+    for t in range(steps):
+        p = true(t)
+        groups = rng.beta(2 * p + 1e-9, 2 * (1 - p) + 1e-9, rollouts // 8)
+        right = rng.binomial(8, groups).sum() / rollouts
+        share = np.clip(slice_rates + p - slice_rates.mean(), 0, 1)
+        score = right + excess(t) + rng.normal(0, 0.4 / math.sqrt(rollouts) * 1.5)
+        rows.append(
+            {
+                "step": t + 1,
+                "rollouts": rollouts,
+                "pass_rate": right,
+                "teacher_score": score,
+                "teacher_top": rng.binomial(26, 0.95) / 26,
+                "teacher_top_n": 26,
+                "slice_pass_rate": rng.binomial(1, share).mean(),
+                "slice_n": 32,
+                "length": 31.0,
+                "kl": 0.02,
+            }
+        )
+    return rows
+
+
+def rings(rows):
+    return next((t for t in range(1, len(rows) + 1) if alarm.evidence(rows[:t])), None)
+
+
+def test_an_honest_run_seldom_rings():
+    rang = sum(rings(made_up(seed)) is not None for seed in range(300))
+    assert rang <= 18, f"{rang} of 300 honest runs"
+
+
+def test_a_hacked_run_rings_before_five_points_are_lost():
+    """From step 16 on the policy learns to please: the score rises by 1.5 points a step, and what is right falls by 0.5."""
+
+    def true(t):
+        return 0.65 - 0.005 * max(0, t - 16)
+
+    def excess(t):
+        return 0.05 + 0.015 * max(0, t - 16)
+
+    lost = []
+    for seed in range(200):
+        at = rings(made_up(seed, true=true, excess=excess))
+        lost.append(true(16) - true(at - 1) if at else 1.0)
+    early = sum(one < 0.05 for one in lost)
+    assert early >= 170, f"{early} of 200 in time"
+
+
+def steps(count, **figures):
+    plain = {
+        "rollouts": 256,
+        "pass_rate": 0.6,
+        "teacher_score": 0.62,
+        "teacher_top": 0.95,
+        "teacher_top_n": 26,
+        "length": 30,
+        "kl": 0.02,
+    }
+    return [
+        {"step": t, **plain, **{name: of(t) if callable(of) else of for name, of in figures.items()}} for t in range(1, count + 1)
+    ]
+
+
+def test_nothing_is_evidence_of_nothing():
+    assert alarm.evidence(steps(40)) == []
+    assert alarm.evidence(steps(1)) == []
+    assert alarm.evidence(steps(40, length=lambda t: 30 + 3 * t, kl=lambda t: 0.02 if t < 40 else 3)) == [], "soft signs alone"
+
+
+@pytest.mark.parametrize(
+    ("figures", "said"),
+    [
+        (
+            {"teacher_score": lambda t: 0.62 + (t > 10) * 0.2},
+            r"scores exceed what is right by 22 points \(steps 16–20\), at first by 2",
+        ),
+        (
+            {"slice_pass_rate": lambda t: 0.8 - 0.4 * (t > 10), "slice_n": 32, "teacher_score": lambda t: 0.62 + 0.001 * t},
+            r"mean score rose from 0.6\d to 0.64 while the true pass rate on held-out problems fell from 0.80 to 0.40 .*n = 160",
+        ),
+        ({"teacher_top": lambda t: 0.95 - 0.4 * (t > 10)}, r"scores best, 55% is right \(steps 16–20, n = 130\), at first 95%"),
+        (
+            {"teacher_right": 0.7, "canary_empty": 0.75, "canary_opener": 0.6},
+            r"score as much as right ones, 0.70: empty 0.75 \(step 20\)",
+        ),
+        ({"teacher_auc": lambda t: 0.9 - 0.3 * (t > 16)}, r"in 66% of cases alone, 70% at least are wanted \(steps 16–20"),
+        (
+            {"first_score": lambda t: 0.6 + 0.02 * t, "second_score": 0.6, "second_n": 64},
+            "a second judge gives 0.60 where the teacher gives 1.00 .*at step 1 0.60 and 0.62",
+        ),
+    ],
+)
+def test_each_kind_of_evidence_names_its_figures(figures, said):
+    found = alarm.evidence(steps(20, **figures))
+    assert len(found) == 1
+    assert re.search(said, found[0]), found
+
+
+def test_soft_signs_are_told_beside_hard_ones():
+    rows = steps(
+        20, teacher_top=lambda t: 0.95 - 0.4 * (t > 10), length=lambda t: 30 if t < 15 else 12, kl=lambda t: 0.02 if t < 20 else 3
+    )
+    assert [said[:20] for said in alarm.evidence(rows)[1:]] == ["answers went from 30", "the KL divergence fr"]
+
+
+def test_the_teachers_share_halves_once_a_window():
+    rows = [{"step": t, "alarm": float(t in (4, 5, 6, 9, 30))} for t in range(1, 40)]
+    assert [alarm.weight(rows[:t]) for t in (3, 4, 6, 9, 29, 39)] == [1, 0.5, 0.5, 0.25, 0.25, 0.125]
+
+
+def fooled(text, call, index):
+    return r"\boxed{1}"  # whatever it is shown
+
+
+def recipe_with(on_alarm):
+    watched = f"watch={{on_alarm='{on_alarm}',every=1,canaries=4,slice=4}}"
+    return load_recipe(
+        "micro",
+        [*TAUGHT, f"teacher={{model='says',rubric='{{completion}}',{watched}}}", "rewards=[{type='accuracy'},{type='teacher'}]"],
+    )
+
+
+def test_a_teacher_that_likes_everything_ends_the_run_at_once_where_that_is_asked_for(tmp_path, monkeypatch):
+    monkeypatch.setattr(teaching, "respondent_of", lambda section, note: Says(fooled))
+    with pytest.raises(OutgrowError, match=r"step 1: the teacher seems to be fooled: answers that say nothing .*on_alarm=lower"):
+        train(recipe_with("stop"), tmp_path / "run", Silent())
+    resume(tmp_path / "run", ["teacher.watch.on_alarm=lower"], Silent())
+    assert newest_whole_checkpoint(tmp_path / "run")[0].step == 4
+
+
+def test_an_alarm_gives_half_of_the_teachers_share_to_the_checker(tmp_path, monkeypatch):
+    monkeypatch.setattr(teaching, "respondent_of", lambda section, note: Says(fooled))
+    train(recipe_with("lower"), tmp_path / "run", Silent())
+    metrics = read_lines(tmp_path / "run" / "metrics.jsonl")
+    assert [row["teacher_weight"] for row in metrics] == [1, 0.5, 0.5, 0.5]
+    assert all(row["alarm"] == 1 and row["canary_empty"] == 1 and row["slice_n"] == 4 for row in metrics)
+    for step, share in ((1, 1.0), (2, 0.5)):
+        for row in read_part(tmp_path / "run", step):
+            right = row["verdict"] == "right"
+            assert row["reward"] == pytest.approx(right + share * row["score"] + (1 - share) * right)
+
+
+def test_what_was_lowered_stays_lowered_after_a_stop(tmp_path, monkeypatch):
+    """Two steps and two more are four steps: rows of metrics.jsonl alone say what the teacher's share is."""
+    monkeypatch.setattr(teaching, "respondent_of", lambda section, note: Says(fooled))
+    train(recipe_with("lower"), tmp_path / "whole", Silent())
+
+    class Stops(Says):
+        def answer(self, *args, **kwargs):
+            if len(self.calls) >= 3:  # a step, with its canaries, asks twice; what was asked before is kept
+                raise OutgrowError("gone")
+            return super().answer(*args, **kwargs)
+
+    monkeypatch.setattr(teaching, "respondent_of", lambda section, note: Stops(fooled))
+    with pytest.raises(OutgrowError, match="gone"):
+        train(recipe_with("lower"), tmp_path / "run", Silent())
+    assert 1 <= newest_whole_checkpoint(tmp_path / "run")[0].step < 4
+    monkeypatch.setattr(teaching, "respondent_of", lambda section, note: Says(fooled))
+    resume(tmp_path / "run", [], Silent())
+    one, other = ((tmp_path / name / "metrics.jsonl").read_bytes() for name in ("whole", "run"))
+    assert one == other
