@@ -3,6 +3,7 @@
 import re
 import sys
 import weakref
+from inspect import signature
 
 import pytest
 import torch
@@ -14,21 +15,23 @@ from transformers import AutoModelForCausalLM, LlamaConfig, Qwen2Config, Qwen3Co
 
 from outgrow.cli import main
 from outgrow.errors import UsageError
-from outgrow.learn import rl
+from outgrow.learn import rl, teaching
 from outgrow.plan import load_market, plan_recipe
 from outgrow.plan.gpus import GPU, Assumptions
 from outgrow.plan.memory import activations, parts, peak
-from outgrow.plan.models import KNOWN, distilled_shape, shape_from_config, shape_of
+from outgrow.plan.models import KNOWN, distilled_shape, judge_shapes, shape_from_config, shape_of
 from outgrow.plan.remedy import changed, remedy
 from outgrow.plan.room import tokens_in
 from outgrow.plan.seconds import seconds
 from outgrow.plan.shape import adapter_parameters, key_value_bytes, parameters
-from outgrow.plan.work import KL_ROLLOUTS, work_of
-from outgrow.policy import Policy, Sampling, completion_logprobs
+from outgrow.plan.work import JUDGE_ROWS, KL_ROLLOUTS, SECOND_ROLLOUTS, SERVER_ROWS, work_of
+from outgrow.policy import Policy, Sampling, completion_logprobs, load_policy
 from outgrow.policy.branches import lay_out, states
-from outgrow.policy.lora import multiplied_out
+from outgrow.policy.lora import add_adapter, multiplied_out
 from outgrow.recipes import load_recipe, parse_recipe
 from outgrow.recipes.schema import DistillSection, LoRA, PolicySection
+from outgrow.rollout import Endpoint, NativeEngine
+from outgrow.teacher.section import TeacherSection
 
 R1 = "deepseek-ai/DeepSeek-R1-Distill-Qwen-1.5B"
 R1_7B = "deepseek-ai/DeepSeek-R1-Distill-Qwen-7B"
@@ -50,7 +53,7 @@ CONFIGS = {
     "qwen2, untied": Qwen2Config(**SMALL, tie_word_embeddings=False),
     "qwen3": Qwen3Config(**SMALL, head_dim=32, tie_word_embeddings=True),
 }
-ASSUMED = Assumptions(prompt_tokens=256, completion_share=0.5, usable_memory=0.92)
+ASSUMED = Assumptions(prompt_tokens=256, completion_share=0.5, reply_share=0.5, usable_memory=0.92)
 
 
 def real(**changes):
@@ -255,8 +258,48 @@ def test_a_teachers_weights_are_there_all_the_time():
     assert with_less == tokens_in(48e9 - 2 * 7_615_616_512 / ASSUMED.usable_memory, real(), shape, ASSUMED) < 13824
 
 
-def test_a_constant_that_the_code_owns():
+def judging(model=R1_7B, watch=None, **settings):
+    """The same with a judge: a rubric of 40 letters, two replies of at most 100 tokens to every answer."""
+    asked = {"rubric": "x" * 40 + "{completion}", "samples": 2, "temperature": 1.0, "max_tokens": 100, "dtype": "bfloat16"}
+    section = {"model": model, "watch": {"slice": 0, "canaries": 0, **(watch or {})}, **asked, **settings}
+    return real().model_copy(update={"teacher": TeacherSection.model_validate(section)})
+
+
+def judged_work(recipe):
+    return work_of(recipe, KNOWN[R1], ASSUMED, None, judge_shapes(recipe))
+
+
+def test_a_judge_here_never_sleeps():
+    plain = {part.name: part for part in parts(work_of(real(), KNOWN[R1], ASSUMED), KNOWN[R1])}
+    found = {part.name: part for part in parts(judged_work(judging()), KNOWN[R1])}
+    weights, copy, cache = (found.pop(name) for name in ("judge", "its engine's copy (judge)", "keys and values, 56 replies"))
+    assert weights.generating == weights.judging == weights.learning == 2 * 7_615_616_512
+    assert copy.generating == copy.judging == copy.learning == 2 * (7_615_616_512 - 3584), "but the last norm"
+    # 10 tokens of rubric, 256 of a question, 3200 of an answer, 100 of a reply; 2 · 28 layers · 4 heads · 128 · 2 bytes each.
+    assert (cache.generating, cache.judging, cache.learning) == (0, 56 * 3566 * 57_344, 0)
+    logits = found["logits and log-probabilities"]
+    assert logits.judging == 56 * 152_064 * 16
+    assert {name: (part.generating, part.learning) for name, part in found.items()} == {
+        name: (part.generating, part.learning) for name, part in plain.items()
+    }
+    assert found["weights"].judging == plain["weights"].generating
+    assert found["the engine's copy of them"].judging == found["gradients"].judging == 0
+    held = weights.learning + copy.learning
+    shapes = judge_shapes(judging())
+    with_less = tokens_in(64e9, judging(), KNOWN[R1], ASSUMED, None, shapes)
+    assert with_less == tokens_in(64e9 - held / ASSUMED.usable_memory, real(), KNOWN[R1], ASSUMED) < 13824
+
+
+def test_a_judge_elsewhere_takes_no_memory_here():
+    found = parts(judged_work(judging(f"http://there/v1#{R1_7B}")), KNOWN[R1])
+    assert found == parts(work_of(real(), KNOWN[R1], ASSUMED), KNOWN[R1])
+
+
+def test_constants_that_the_code_owns():
     assert rl._KL_ROLLOUTS == KL_ROLLOUTS
+    assert teaching._SECOND == SECOND_ROLLOUTS
+    assert signature(NativeEngine).parameters["max_rows"].default == JUDGE_ROWS
+    assert signature(Endpoint).parameters["at_once"].default == SERVER_ROWS
 
 
 # Seconds
@@ -321,6 +364,71 @@ def test_a_teachers_seconds_by_hand(settings, share):
     assert slow.learning - without.learning == pytest.approx(share * forward / 5e12)
 
 
+def seven_billion(at_once):
+    """Seconds of a judge of 7B, by hand: 28 answers of 1600 tokens, 56 replies of 50 tokens, `at_once` of them at the same time."""
+    head = 152_064 * 3584
+    layers = 7_615_616_512 - 2 * head - 3584
+    prompt = 10 + 256 + 1600
+    reading = 28 * (2 * layers * prompt + 4 * 28 * 3584 * prompt**2) / 50e12
+    steps = 100 * -(-56 // at_once)
+    weights, cache = steps * 2 * (layers + head), 56 * 50 * (prompt + 25) * 57_344
+    return reading + (weights + cache) / 500e9, steps
+
+
+@pytest.mark.parametrize(("model", "at_once", "launched"), [(R1_7B, 56, True), (f"http://there/v1#{R1_7B}", 16, False)])
+def test_a_judges_seconds_by_hand(model, at_once, launched):
+    work, shape = judged_work(judging(model)), KNOWN[R1]
+    without = seconds(work_of(real(), shape, ASSUMED), shape, gpu(), 1600)
+    found = seconds(work, shape, gpu(), 1600, reply_share=0.5)
+    by_hand, steps = seven_billion(at_once)
+    assert (found.generation, found.learning, without.judging) == (without.generation, without.learning, 0)
+    assert found.judging == pytest.approx(by_hand)
+    assert found.total == pytest.approx(without.total + by_hand)
+    slower = seconds(work, shape, gpu(launch_ms=1.0), 1600, reply_share=0.5)
+    assert slower.judging - found.judging == pytest.approx(steps * 28 * 1e-3 * launched)
+
+
+def test_what_a_teachers_watch_adds_by_hand():
+    shape = KNOWN[R1]
+    watch = {"every": 4, "canaries": 8, "second": "micro-base"}
+    found = judged_work(judging(watch=watch)).judges
+    assert [(judge.role, judge.model, judge.answers, judge.share) for judge in found] == [
+        ("judge", R1_7B, 28, 1.25),
+        ("second judge", "micro-base", 28, 0.25),
+    ]
+    total = seconds(judged_work(judging(watch=watch)), shape, gpu(), 1600, 0.5).judging
+    second = seconds(judged_work(judging("micro-base")), shape, gpu(), 1600, 0.5).judging
+    assert total == pytest.approx(1.25 * seven_billion(56)[0] + 0.25 * second)
+    # 40 held-out answers are a call of their own: every weight is read once more in each of its token steps.
+    work = judged_work(judging(watch={"slice": 40}))
+    more = seconds(work, shape, gpu(), 1600).generation - seconds(judged_work(judging()), shape, gpu(), 1600).generation
+    assert more == pytest.approx((3200 * 2 * 1_543_712_768 + 40 * 1600 * (256 + 800) * 28_672) / 500e9)
+    assert any(part.name == "keys and values, 40 rollouts" for part in parts(work, shape)), "they are more than the rollouts"
+
+
+def test_a_judge_with_a_short_context_reads_no_more_than_it_holds():
+    [judge] = judged_work(judging("micro-base")).judges
+    assert (judge.prompt(1), judge.prompt(3200)) == (256 - 100, 256 - 100)
+
+
+def test_a_judge_elsewhere_is_waited_for_and_paid_for():
+    market = load_market().model_copy(update={"gpu": (gpu(), gpu(memory_gb=16))})
+    plain, here, there, unknown = (
+        plan_recipe(recipe, market)
+        for recipe in (real(), judging(), judging(f"http://there/v1#{R1_7B}"), judging("http://there/v1"))
+    )
+    assert [bill.beside for plan in (plain, here, there, unknown) for bill in plan.bills] == [0, 0, 0, 0, 1, 1, 0, 0]
+    bill = there.bills[0]
+    assert bill.hours(bill.expected) == pytest.approx(418 * bill.expected.total / 3600)
+    assert bill.dollars(bill.expected) == pytest.approx(2 * 2.0 * bill.hours(bill.expected))
+    assert bill.expected.judging > 0
+    assert bill.most.judging > bill.expected.judging
+    assert [bill.judge_fits for bill in there.bills] == [True, False], "15.2 GB of weights, and 14.7 of 16 to be had"
+    assert unknown.bills[0].expected == plain.bills[0].expected
+    pair = judging(f"http://there/v1#{R1_7B}", watch={"second": "http://other/v1#micro-base"})
+    assert plan_recipe(pair, market).bills[0].beside == 2
+
+
 def test_float32_learns_at_the_float32_rate():
     shape = KNOWN[R1]
     narrow = work_of(real(policy__lora=None), shape, ASSUMED)
@@ -370,6 +478,12 @@ def test_a_change_is_the_mildest_that_does():
     assert remedy(recipe, lambda r: r.policy.dtype == "bfloat16") == {"policy.dtype": "bfloat16"}
     assert remedy(recipe, lambda r: r.policy.lora is not None) == {"policy.lora.rank": 16}
     assert remedy(recipe, lambda r: False) is None
+
+
+def test_a_change_is_made_to_every_model_that_is_here():
+    recipe = judging(dtype="float32")
+    recipe = recipe.model_copy(update={"distill": DistillSection(model="it")})
+    assert remedy(recipe, lambda r: r.teacher.dtype == "bfloat16") == {"distill.dtype": "bfloat16", "teacher.dtype": "bfloat16"}
 
 
 def test_a_pass_takes_as_many_tokens_as_memory_has_room_for():
@@ -456,10 +570,50 @@ def test_a_teacher_is_told_and_priced(outgrow):
     assert "in the first 30 steps (its time is spread over all of them)" in told("distill={model='micro-base',steps=30}")
 
 
+PRICED = {
+    "r1-7b-gsm8k": "deepseek-ai/DeepSeek-R1-Distill-Qwen-7B, 7,615,616,512 parameters in bfloat16",
+    "r1-1.5b-gsm8k-taught": "judge http://localhost:8001/v1#r1-7b-gsm8k, 7,615,616,512 parameters in bfloat16: 28 replies of",
+    "r1-1.5b-gsm8k-distilled": "distils runs/r1-7b-gsm8k (not here yet: counted as the recipe r1-7b-gsm8k has it), 7,615,616,512 "
+    "parameters in bfloat16, in the first 150 steps",
+}
+
+
+@pytest.mark.parametrize("name", PRICED)
+def test_recipes_with_a_teacher_have_prices(outgrow, monkeypatch, tmp_path, name):
+    monkeypatch.chdir(tmp_path)  # where no run is
+    code, printed, _ = outgrow("plan", name)
+    assert code == 0
+    assert PRICED[name] in printed
+    taught = name.endswith("taught")
+    assert ("the judge's GPU, the same kind, rented beside: as much again" in printed) == taught
+    assert bool(re.search(r"write +judge +learn", printed)) == taught
+    card = re.search(r"^ H100 +80 +2\.70 +yes +(.*?) +([\d.]+) h, \$([\d.]+)", printed, re.M)
+    *seconds, hours, dollars = map(float, card[1].split())
+    assert hours == pytest.approx(418 * sum(seconds) / 3600, rel=0.05)
+    assert dollars == pytest.approx(hours * 2.70 * (1 + taught), rel=0.05)
+    assert float(card[2]) < 10
+
+
+def test_a_judge_here_has_a_phase_of_its_own(outgrow):
+    code, printed, _ = outgrow("plan", "r1-1.5b-gsm8k-taught", "--set", "teacher.model=models/r1-7b-gsm8k")
+    assert code == 0
+    assert re.search(r"generating +judging +learning", printed)
+    assert re.search(r"judge +15 +15 +15 *\n +its engine's copy \(judge\) +15 +15 +15", printed)
+    assert "rented beside" not in printed
+
+
+def test_a_judge_whose_size_is_not_known_is_told(outgrow):
+    for address in ("http://localhost:8001/v1", "http://localhost:8001/v1#mine"):
+        code, printed, _ = outgrow("plan", "r1-1.5b-gsm8k-taught", "--set", f"teacher.model={address}")
+        assert code == 0
+        assert f"the judge at {address} is not counted, neither its time nor its GPU" in printed
+        assert "rented beside" not in printed
+
+
 def own_gpus():
     """The text of a GPU file with one GPU."""
     table = "\n".join(f"{key} = {value!r}" for key, value in gpu(name="mine").model_dump().items())
-    assumptions = "[assumptions]\nprompt_tokens = 20\ncompletion_share = 1.0\nusable_memory = 0.9"
+    assumptions = "[assumptions]\nprompt_tokens = 20\ncompletion_share = 1.0\nreply_share = 1.0\nusable_memory = 0.9"
     return f"date = 2026-01-01\n{assumptions}\n[[gpu]]\n{table}\n"
 
 
@@ -525,6 +679,27 @@ def test_a_new_micro_policy_has_the_shape_it_will_be_made_with(untrained):
     init = {"layers": 2, "hidden": 32, "heads": 4, "kv_heads": 2, "feed_forward": 48, "context": 96}
     shape = shape_of(PolicySection(init=init))
     assert shape == shape_from_config(untrained.model.config, "it")
+
+
+def test_a_run_that_is_not_here_yet_has_the_shape_that_its_recipe_says(monkeypatch, tmp_path):
+    monkeypatch.chdir(tmp_path)
+    assert shape_of(PolicySection(model="runs/r1-7b-gsm8k")) == KNOWN[R1_7B]
+    # The judge is made of the teacher, which is made of the larger base.
+    init = load_recipe("micro-teacher-base").policy.init
+    assert shape_of(PolicySection(model="runs/micro-judge")) == shape_of(PolicySection(init=init))
+    served = judge_shapes(judging("http://there/v1#r1-7b-gsm8k", watch={"second": "http://there/v1#nobody-knows"}))
+    assert served == {"http://there/v1#r1-7b-gsm8k": KNOWN[R1_7B]}
+    with pytest.raises(UsageError, match="no such model"):
+        shape_of(PolicySection(model="r1-7b-gsm8k"))
+    (tmp_path / "models" / "r1-7b-gsm8k").mkdir(parents=True)
+    with pytest.raises(UsageError, match="holds no model"):
+        shape_of(PolicySection(model="models/r1-7b-gsm8k"))
+
+
+def test_an_adapter_has_the_shape_of_its_base(tmp_path):
+    base = load_policy("micro-base")
+    Policy(base.model, base.tokenizer, base.prompt, add_adapter(base.model, LoRA(rank=4), 0, "micro-base")).save(tmp_path / "it")
+    assert shape_of(PolicySection(model=str(tmp_path / "it"))) == shape_of(PolicySection(model="micro-base"))
 
 
 def test_lengths_stay_inside_the_context():

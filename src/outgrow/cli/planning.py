@@ -14,6 +14,8 @@ if TYPE_CHECKING:
     from ..plan import Bill, Market, Plan
     from ..recipes import RLRecipe
 
+_DTYPES = {2: "bfloat16", 4: "float32"}
+
 
 @app.command(epilog=example("outgrow plan micro", "outgrow plan mine.toml --set learn.tokens_per_pass=8192"))
 def plan(
@@ -36,8 +38,8 @@ def plan(
     console.print(_memory(found))
     console.print(_bills(found, market))
     for bill in found.bills:
-        if not bill.fits:
-            console.print(_unfit(bill), markup=False, highlight=False, soft_wrap=True)
+        for line in _unfit(bill):
+            console.print(line, markup=False, highlight=False, soft_wrap=True)
     for line in _assumptions(read, found, market):
         console.print(f"assumes {line}", markup=False, highlight=False, soft_wrap=True)
 
@@ -52,22 +54,49 @@ def _head(recipe: "RLRecipe", plan: "Plan") -> list[str]:
     how = f"LoRA rank {lora.rank} on {', '.join(lora.targets)}" if lora else "full fine-tuning"
     prompts, most = work.problems * work.prompt, work.rollouts * work.limit
     return [
-        f"{recipe.name}: {recipe.policy.model or 'a new micro policy'}, {total:,} parameters in {recipe.policy.dtype}",
+        f"{recipe.name}: {_named(recipe.policy.model or 'a new micro policy')}, {total:,} parameters in {recipe.policy.dtype}",
         f"learns {moving:,} parameters, {moving / whole:.1%} of {whole:,}: {how}",
         f"{work.steps} steps of {work.problems} problems × {work.group} = {work.rollouts} rollouts: at most {prompts:,} prompt "
         f"tokens and {most:,} completion tokens a step, {work.rollouts * work.completion:,.0f} expected{_drawn(recipe)}",
-        *_taught(recipe, plan),
+        *_distilled(recipe, plan),
+        *_judged(recipe, plan),
     ]
 
 
-def _taught(recipe: "RLRecipe", plan: "Plan") -> list[str]:
+def _named(model: str) -> str:
+    """A model's name, and which recipe's shape it is counted with where it is not here yet."""
+    from ..plan.models import yet_to_be_made
+
+    maker = yet_to_be_made(model)
+    return f"{model} (not here yet: counted as the recipe {maker} has it)" if maker else model
+
+
+def _distilled(recipe: "RLRecipe", plan: "Plan") -> list[str]:
     from ..plan.shape import parameters
 
-    distill, teacher = recipe.distill, plan.work.teacher
+    distill, teacher = recipe.distill, plan.work.distilled
     if distill is None or teacher is None:
         return []
     when = "in every step" if teacher.share == 1 else f"in the first {distill.steps:,} steps (its time is spread over all of them)"
-    return [f"distils {distill.model}, {parameters(teacher.shape):,} parameters in {distill.dtype}, {when}"]
+    return [f"distils {_named(distill.model)}, {parameters(teacher.shape):,} parameters in {distill.dtype}, {when}"]
+
+
+def _judged(recipe: "RLRecipe", plan: "Plan") -> list[str]:
+    from ..plan.models import judge_names
+    from ..plan.shape import parameters
+
+    counted = {judge.model for judge in plan.work.judges}
+    lines = [
+        f"{judge.role} {_named(judge.model)}, {parameters(judge.shape):,} parameters in {_DTYPES[judge.width]}: {judge.replies:,} "
+        f"replies of at most {judge.limit:,} tokens, {judge.share:.3g} times a step"
+        for judge in plan.work.judges
+    ]
+    uncounted = [name for name in judge_names(recipe) if name not in counted]
+    return lines + [
+        f"the judge at {name} is not counted, neither its time nor its GPU, since its size is not known: name it there, as "
+        "http://localhost:8001/v1#NAME, by a hub id, or as a run or a folder is named"
+        for name in uncounted
+    ]
 
 
 def _drawn(recipe: "RLRecipe") -> str:
@@ -82,13 +111,13 @@ def _drawn(recipe: "RLRecipe") -> str:
 def _memory(plan: "Plan") -> Table:
     table = Table(title="memory at most, GB", box=SIMPLE_HEAD, pad_edge=False)
     table.add_column("part")
-    table.add_column("generating", justify="right")
-    table.add_column("learning", justify="right")
+    phases = ["generating", *(["judging"] if any(judge.here for judge in plan.work.judges) else []), "learning"]
+    for phase in phases:
+        table.add_column(phase, justify="right")
     for part in plan.memory:
-        table.add_row(part.name, _gb(part.generating), _gb(part.learning))
+        table.add_row(part.name, *(_gb(getattr(part, phase)) for phase in phases))
     table.add_section()
-    generating, learning = sum(p.generating for p in plan.memory), sum(p.learning for p in plan.memory)
-    table.add_row("together", _gb(generating), _gb(learning))
+    table.add_row("together", *(_gb(sum(getattr(part, phase) for part in plan.memory)) for phase in phases))
     return table
 
 
@@ -97,11 +126,13 @@ def _bills(plan: "Plan", market: "Market") -> Table:
         title=f"a step's seconds, and the whole run; typical rental prices of {market.date:%B %Y}", box=SIMPLE_HEAD, pad_edge=False
     )
     table.add_column("GPU")
-    for heading in ("GB", "$/h", "fits", "write", "learn", "hours", "$", "at most"):
+    judged = plan.work.judges != ()
+    for heading in ("GB", "$/h", "fits", "write", *(["judge"] if judged else []), "learn", "hours", "$", "at most"):
         table.add_column(heading, justify="right")
     for bill in plan.bills:
         gpu, expected = bill.gpu, bill.expected
-        figures = [expected.generation, expected.learning, bill.hours(expected), bill.dollars(expected)]
+        times = [expected.generation, *([expected.judging] if judged else []), expected.learning]
+        figures = [*times, bill.hours(expected), bill.dollars(expected)]
         most = f"{_figure(bill.hours(bill.most))} h, ${_figure(bill.dollars(bill.most))}"
         told = [*map(_figure, figures), most] if bill.fits or bill.change else []
         fits = "yes" if bill.fits else "no*" if bill.change else "no"
@@ -109,12 +140,16 @@ def _bills(plan: "Plan", market: "Market") -> Table:
     return table
 
 
-def _unfit(bill: "Bill") -> str:
+def _unfit(bill: "Bill") -> list[str]:
+    name = bill.gpu.name
+    lines = [] if bill.judge_fits else [f"{name}: has no room for the judge's weights; rent a larger GPU for the judge"]
+    if bill.fits:
+        return lines
     if bill.change is None:
-        return f"{bill.gpu.name}: does not fit, and no setting tried makes it fit; take a smaller model or a larger GPU"
+        return [*lines, f"{name}: does not fit, and no setting tried makes it fit; take a smaller model or a larger GPU"]
     changes = " ".join(f"--set {key}={value}" for key, value in bill.change.items())
     alone = " (a run does that by itself)" if list(bill.change) == ["learn.tokens_per_pass"] else ""
-    return f"{bill.gpu.name}: does not fit; *with {changes} it does, and its figures are those{alone}"
+    return [*lines, f"{name}: does not fit; *with {changes} it does, and its figures are those{alone}"]
 
 
 def _assumptions(recipe: "RLRecipe", plan: "Plan", market: "Market") -> list[str]:
@@ -127,6 +162,7 @@ def _assumptions(recipe: "RLRecipe", plan: "Plan", market: "Market") -> list[str
         *([f"the first draw of every step alone; curriculum.refill may draw {refill} times more"] if refill else []),
         f"prompts of {work.prompt} tokens; completions of {assumed.completion_share:.0%} of sampling.max_tokens on average, "
         "of which some always runs to the limit",
+        *_of_teacher(plan, market),
         f"the native engine, {work.decoded} rollouts at a time, from its own copy of the weights, at {bandwidth} of the bandwidth",
         f"learning at {rate} of the {recipe.policy.dtype} rate, on every group, though one whose rewards are all equal is left out",
         f"{reference} for a reference policy, nothing recomputed in the backward pass, and the KL divergence measured "
@@ -136,6 +172,25 @@ def _assumptions(recipe: "RLRecipe", plan: "Plan", market: "Market") -> list[str
         "efficiencies and prices that are rules of thumb (outgrow has not been measured on a GPU yet): put your own in a copy of "
         "plan/gpus.toml, and pass it by --gpus",
     ]
+
+
+def _of_teacher(plan: "Plan", market: "Market") -> list[str]:
+    work, beside, share = plan.work, plan.bills[0].beside, market.assumptions.reply_share
+    lines = []
+    if work.held_out:
+        lines.append(f"{work.held_out} answers to held-out problems in every step, behind its rollouts (teacher.watch.slice)")
+    if work.judges:
+        lines.append(
+            "a judge that reads rubric, question and answer, once for every rollout, and once more where it looks at canaries; "
+            f"replies of {share:.0%} of teacher.max_tokens on average, {work.judges[0].decoded} at a time, none asked for again"
+        )
+    if beside:
+        lines.append(
+            "the judge's GPU, the same kind, rented beside: as much again, and counted in $"
+            if beside == 1
+            else f"the judges' {beside} GPUs, the same kind, rented beside: as much again for each, and counted in $"
+        )
+    return lines
 
 
 def _range(shares: list[float]) -> str:

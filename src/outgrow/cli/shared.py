@@ -57,9 +57,9 @@ def interval(row: dict[str, Any], sign: str = "") -> str:
 def ready(model: str, recipe: "Recipe | None" = None) -> "Respondent":
     """A model by any of its names, or the one at an address, ready to be asked as a recipe says."""
     from ..learn.policies import engine_of
-    from ..rollout import Endpoint, Local, NativeEngine
+    from ..rollout import Endpoint, Local, NativeEngine, is_served
 
-    if model.startswith(("http://", "https://")):
+    if is_served(model):
         return Endpoint(model, recipe.prompt if recipe else None)
     policy, engine = load(model, recipe), engine_of(recipe, note) if recipe else NativeEngine(note=note)
     engine.update(policy)

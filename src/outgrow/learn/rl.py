@@ -18,7 +18,7 @@ from ..evaluate.sample import sample_problems
 from ..fitting import FittingSize
 from ..memory import total_memory
 from ..plan import load_market
-from ..plan.models import shape_from_config
+from ..plan.models import judge_shapes, shape_from_config
 from ..plan.room import tokens_in
 from ..policy import Policy
 from ..problems import Note
@@ -211,7 +211,8 @@ def _pass_size(recipe: RLRecipe, policy: Policy, distilled: Policy | None, note:
     with suppress(UsageError):  # a family that the plan does not count
         shape, memory = shape_from_config(policy.model.config, recipe.name), total_memory(policy.model.device)
         teacher = shape_from_config(distilled.model.config, recipe.name) if distilled else None
-        tokens = tokens_in(memory, recipe, shape, load_market().assumptions, teacher)
+        judges = judge_shapes(recipe, served=False)
+        tokens = tokens_in(memory, recipe, shape, load_market().assumptions, teacher, judges)
         if tokens < recipe.learn.tokens_per_pass:
             note(
                 f"{name}={recipe.learn.tokens_per_pass} would not fit {memory / 1e9:.0f} GB of memory; going on with {tokens} (the "

@@ -13,7 +13,7 @@ from ..policy import Prompt, load_policy
 from ..problems import Note, Problem
 from ..recipes import RLRecipe
 from ..rewards import GradedGroup
-from ..rollout import Endpoint, Local, NativeEngine, Respondent
+from ..rollout import Endpoint, Local, NativeEngine, Respondent, is_served
 from ..runs.checkpoint import model_of
 from ..teacher import alarm, watch
 from ..teacher.canaries import canaries
@@ -29,7 +29,7 @@ _SECOND = 64  # rollouts that the second judge scores
 
 def respondent_of(section: TeacherSection, note: Note) -> Respondent:
     """The teacher's model, ready to be asked. Raises UsageError where it cannot be had."""
-    if section.model.startswith(("http://", "https://")):
+    if is_served(section.model):
         return Endpoint(section.model, tries=section.tries, timeout_s=section.timeout_s)
     # An engine of its own, which stays awake: its weights never change. vLLM has room for no second one in a process.
     policy, engine = load_policy(model_of(section.model), Prompt(), section.dtype, section.revision), NativeEngine(note=note)

@@ -3,16 +3,17 @@
 The formulas are in shape, memory and seconds; what they assume of GPUs and lengths is in gpus.toml.
 """
 
+from collections.abc import Callable
 from dataclasses import dataclass
 
 from ..errors import UsageError
 from ..recipes import Recipe, RLRecipe
 from .gpus import GPU, Assumptions, Market, load_market
 from .memory import Part, parts, peak
-from .models import distilled_shape, shape_of
+from .models import distilled_shape, judge_shapes, shape_of
 from .remedy import Changes, changed, remedy
 from .seconds import Seconds, seconds
-from .shape import Shape
+from .shape import Shape, parameters
 from .work import Work, work_of
 
 __all__ = ["GPU", "Bill", "Market", "Plan", "load_market", "plan_recipe"]
@@ -27,13 +28,15 @@ class Bill:
     change: Changes | None  # what would make it fit; None where it fits, or where nothing tried does
     steps: int
     expected: Seconds  # a step, at the assumed mean length
-    most: Seconds  # a step in which every completion runs to the limit
+    most: Seconds  # a step in which every completion, and every reply, runs to the limit
+    beside: int  # more GPUs of this kind, rented for judges that servers hold
+    judge_fits: bool  # each of them has room for its judge's weights
 
     def hours(self, step: Seconds) -> float:
         return self.steps * step.total / 3600
 
     def dollars(self, step: Seconds) -> float:
-        return self.hours(step) * self.gpu.dollars_per_hour
+        return self.hours(step) * self.gpu.dollars_per_hour * (1 + self.beside)
 
 
 @dataclass(frozen=True)
@@ -47,28 +50,35 @@ class Plan:
 
 
 def plan_recipe(recipe: Recipe, market: Market) -> Plan:
-    """The plan of an RL recipe. Raises UsageError for any other kind, or where its model's shape cannot be had."""
+    """The plan of an RL recipe. Raises UsageError for any other kind, or where a model's shape cannot be had."""
     if not isinstance(recipe, RLRecipe):
         raise UsageError(f"{recipe.name} is a recipe of kind {recipe.kind!r}; plan counts what `outgrow train` runs")
-    shape, teacher = shape_of(recipe.policy), distilled_shape(recipe)
-    work = work_of(recipe, shape, market.assumptions, teacher)
-    bills = [_bill(recipe, shape, teacher, gpu, market.assumptions) for gpu in market.gpu]
-    return Plan(shape, work, parts(work, shape), bills)
+    shape, distilled, judges = shape_of(recipe.policy), distilled_shape(recipe), judge_shapes(recipe)
+
+    def work(recipe: RLRecipe) -> Work:
+        return work_of(recipe, shape, market.assumptions, distilled, judges)
+
+    bills = [_bill(recipe, work, shape, gpu, market.assumptions) for gpu in market.gpu]
+    return Plan(shape, work(recipe), parts(work(recipe), shape), bills)
 
 
-def _bill(recipe: RLRecipe, shape: Shape, teacher: Shape | None, gpu: GPU, assumptions: Assumptions) -> Bill:
+def _bill(recipe: RLRecipe, work_in: Callable[[RLRecipe], Work], shape: Shape, gpu: GPU, assumptions: Assumptions) -> Bill:
+    room = gpu.memory_gb * 1e9 * assumptions.usable_memory
+
     def fits(recipe: RLRecipe) -> bool:
-        needed = peak(parts(work_of(recipe, shape, assumptions, teacher), shape))
-        return needed <= gpu.memory_gb * 1e9 * assumptions.usable_memory
+        return peak(parts(work_in(recipe), shape)) <= room
 
     fit = fits(recipe)
     change = None if fit else remedy(recipe, fits)
-    work = work_of(changed(recipe, change or {}), shape, assumptions, teacher)
+    work = work_in(changed(recipe, change or {}))
+    elsewhere = [judge for judge in work.judges if not judge.here]
     return Bill(
         gpu=gpu,
         fits=fit,
         change=change,
         steps=work.steps,
-        expected=seconds(work, shape, gpu, work.completion),
+        expected=seconds(work, shape, gpu, work.completion, assumptions.reply_share),
         most=seconds(work, shape, gpu, work.limit),
+        beside=len({judge.model.partition("#")[0] for judge in elsewhere}),
+        judge_fits=all(parameters(judge.shape) * judge.width <= room for judge in elsewhere),
     )

@@ -34,6 +34,7 @@ class Assumptions(_Table):
 
     prompt_tokens: int = Field(ge=1)
     completion_share: float = Field(gt=0, le=1)
+    reply_share: float = Field(gt=0, le=1)
     usable_memory: float = Field(gt=0, le=1)
 
 

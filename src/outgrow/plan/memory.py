@@ -1,10 +1,10 @@
-"""Bytes that a step needs, part by part, while generating and while learning. All are upper bounds: longest rows everywhere."""
+"""Bytes that a step needs, part by part, in its phases. All are upper bounds: longest rows everywhere."""
 
 from dataclasses import dataclass
 
 from ..policy.head import tokens_at_once
 from .shape import Shape, head_parameters, key_value_bytes, layer_parameters, parameters
-from .work import Work, learning_parameters
+from .work import Judge, Work, learning_parameters
 
 _FLOAT = 4
 # Bytes for each (token, vocabulary entry) pair while log-probabilities are taken: logits, the same over the
@@ -14,36 +14,60 @@ _PAIR, _PAIR_SORTED = 12, 33
 
 @dataclass(frozen=True)
 class Part:
-    """One use of memory, in bytes, in the two phases of a step (they do not overlap)."""
+    """One use of memory, in bytes, in the three phases of a step (they do not overlap): the engine sleeps while a judge writes."""
 
     name: str
     generating: float
+    judging: float
     learning: float
 
 
 def parts(work: Work, shape: Shape) -> list[Part]:
     """Every part of a step's memory."""
     weights = parameters(shape) * work.width
-    # The engine decodes from a copy with its own output layer, tied or not, since the last norm is multiplied into it.
-    copy = (2 * head_parameters(shape) + layer_parameters(shape)) * work.width
     # Its passes come before the policy's own and keep one layer at a time, so they are not on top of the activations.
-    of_teacher = parameters(work.teacher.shape) * work.teacher.width if work.teacher else 0
+    distilled = parameters(work.distilled.shape) * work.distilled.width if work.distilled else 0
     full = work.adapter is None
     adapter = (work.adapter or 0) * _FLOAT
     trained = learning_parameters(work, shape) * (work.width if full else _FLOAT)
-    cache = work.decoded * (work.prompt + work.limit) * key_value_bytes(shape, work.width)
+    rows = _rows(work)
     return [
-        Part("weights", weights, weights),
-        Part("the engine's copy of them", copy, 0),
-        Part("adapted weights, multiplied out", 0, work.adapted * work.width),
-        Part("reference policy", weights if full else 0, weights if full else 0),
-        *([Part("teacher that is distilled", of_teacher, of_teacher)] if of_teacher else []),
-        Part("adapters", adapter, adapter),
-        Part("AdamW moments", 2 * trained, 2 * trained),
-        Part("gradients", 0, trained),
-        Part(f"keys and values, {work.decoded} rollouts", cache, 0),
-        Part(f"activations, {work.learned} rollouts", 0, activations(work, shape)),
-        Part("logits and log-probabilities", *_logits(work, shape)),
+        _always("weights", weights),
+        Part("the engine's copy of them", _copy(shape, work.width), 0, 0),
+        Part("adapted weights, multiplied out", 0, 0, work.adapted * work.width),
+        _always("reference policy", weights if full else 0),
+        *([_always("teacher that is distilled", distilled)] if distilled else []),
+        *(part for judge in work.judges if judge.here for part in _of_judge(judge, work.limit)),
+        _always("adapters", adapter),
+        _always("AdamW moments", 2 * trained),
+        Part("gradients", 0, 0, trained),
+        Part(f"keys and values, {rows} rollouts", rows * (work.prompt + work.limit) * key_value_bytes(shape, work.width), 0, 0),
+        Part(f"activations, {work.learned} rollouts", 0, 0, activations(work, shape)),
+        _logits(work, shape),
+    ]
+
+
+def _always(name: str, size: float) -> Part:
+    return Part(name, size, size, size)
+
+
+def _copy(shape: Shape, width: int) -> int:
+    """What an engine decodes from, with an output layer of its own, tied or not, since the last norm is multiplied into it."""
+    return (2 * head_parameters(shape) + layer_parameters(shape)) * width
+
+
+def _rows(work: Work) -> int:
+    """Rows decoded at the same time: a step's rollouts, or the answers to a held-out slice, whichever are more."""
+    return max(work.decoded, min(work.held_out, work.rows))
+
+
+def _of_judge(judge: Judge, completion: int) -> list[Part]:
+    """Its engine never sleeps, since its weights never change."""
+    slots = judge.decoded * (judge.prompt(completion) + judge.limit)
+    return [
+        _always(judge.role, parameters(judge.shape) * judge.width),
+        _always(f"its engine's copy ({judge.role})", _copy(judge.shape, judge.width)),
+        Part(f"keys and values, {judge.decoded} replies", 0, slots * key_value_bytes(judge.shape, judge.width), 0),
     ]
 
 
@@ -67,13 +91,15 @@ def activations(work: Work, shape: Shape) -> float:
 
 
 def peak(found: list[Part]) -> float:
-    """Bytes needed at once: the larger of the two phases."""
-    return max(sum(part.generating for part in found), sum(part.learning for part in found))
+    """Bytes needed at once: the largest of the phases."""
+    generating, learning = sum(part.generating for part in found), sum(part.learning for part in found)
+    return max(generating, sum(part.judging for part in found), learning)
 
 
-def _logits(work: Work, shape: Shape) -> tuple[float, float]:
-    """While generating, of a token of each rollout; while learning, of a few tokens at a time, and each token's slope."""
+def _logits(work: Work, shape: Shape) -> Part:
+    """While decoding, of a token of each row; while learning, of a few tokens at a time, and each token's slope."""
     pair = _PAIR_SORTED if work.truncates else _PAIR
     at_once = min(work.learned * work.limit, tokens_at_once(shape.vocabulary))
     learning = at_once * shape.vocabulary * pair + work.learned * work.limit * shape.hidden * work.width
-    return work.decoded * shape.vocabulary * (pair + _FLOAT), learning
+    judging = sum(judge.decoded * judge.shape.vocabulary * (_PAIR + _FLOAT) for judge in work.judges if judge.here)
+    return Part("logits and log-probabilities", _rows(work) * shape.vocabulary * (pair + _FLOAT), judging, learning)

@@ -1,12 +1,16 @@
 """A model's shape by its name, from its config alone: no weight is loaded."""
 
 import logging
+from contextlib import suppress
+from pathlib import Path
 from typing import Any
 
 from ..errors import UsageError
-from ..policy.load import model_folder
+from ..policy.load import base_of, model_folder
 from ..policy.micro import MicroInit, make_tokenizer
+from ..recipes import load_recipe, shipped_recipes
 from ..recipes.schema import PolicySection, RLRecipe
+from ..rollout import is_served
 from ..runs.checkpoint import model_of
 from .shape import ATTENTION, FEED_FORWARD, Shape
 
@@ -49,9 +53,11 @@ KNOWN = {
     ),
 }
 
+_OURS = ("runs", "models")  # where commands put what they train and merge, if nothing else is said
+
 
 def shape_of(policy: PolicySection) -> Shape:
-    """The shape of the model that a recipe trains.
+    """The shape of the model that a recipe trains; of an adapter, that of the model it belongs to (what it adds is not counted).
 
     Raises UsageError with one line where its config cannot be had or is of a family that the formulas do not cover.
     """
@@ -64,8 +70,14 @@ def shape_of(policy: PolicySection) -> Shape:
     assert policy.model is not None
     if policy.model in KNOWN:
         return KNOWN[policy.model]
+    if maker := yet_to_be_made(policy.model):
+        return shape_of(load_recipe(maker).policy)
+    folder = model_folder(model_of(policy.model))
+    if (Path(folder) / "adapter_config.json").is_file():
+        base, revision = base_of(Path(folder))
+        return shape_of(PolicySection(model=base, revision=revision))
     try:
-        config = AutoConfig.from_pretrained(model_folder(model_of(policy.model)), revision=policy.revision or "main")
+        config = AutoConfig.from_pretrained(folder, revision=policy.revision or "main")
     except (OSError, ValueError) as error:
         raise UsageError(
             f"{policy.model}: cannot read this model's config.json: {str(error).splitlines()[0]} "
@@ -78,6 +90,49 @@ def distilled_shape(recipe: RLRecipe) -> Shape | None:
     """The shape of what the recipe distils; None where it distils nothing. Raises UsageError as `shape_of` does."""
     distill = recipe.distill
     return shape_of(PolicySection(model=distill.model, revision=distill.revision)) if distill else None
+
+
+def yet_to_be_made(model: str) -> str | None:
+    """The shipped recipe that makes this model, where it names a run of one, or what was merged from it, and nothing is there yet.
+
+    >>> yet_to_be_made("runs/r1-7b-gsm8k"), yet_to_be_made("r1-7b-gsm8k"), yet_to_be_made("someone/r1-7b-gsm8k")
+    ('r1-7b-gsm8k', None, None)
+    """
+    path = Path(model)
+    ours = str(path.parent) in _OURS and path.name in shipped_recipes()
+    return path.name if ours and not path.exists() else None
+
+
+def judge_names(recipe: RLRecipe) -> list[str]:
+    """The judges that a recipe asks, as it names them: its teacher, and the second one where it has one."""
+    section = recipe.teacher
+    return [name for name in (section.model, section.watch.second) if name] if section else []
+
+
+def judge_shapes(recipe: RLRecipe, served: bool = True) -> dict[str, Shape]:
+    """The shapes of a recipe's judges by their names; without one that a server holds where its address names no model that can be
+    looked up. served: whether to look these up at all. Raises UsageError as `shape_of` does of a judge that no server holds.
+    """
+    found: dict[str, Shape] = {}
+    for name in judge_names(recipe):
+        if is_served(name):
+            shape = _named_behind(name) if served else None
+        else:
+            assert recipe.teacher is not None
+            # A revision is that of teacher.model alone.
+            revision = recipe.teacher.revision if name == recipe.teacher.model else None
+            shape = shape_of(PolicySection(model=name, revision=revision))
+        found |= {name: shape} if shape else {}
+    return found
+
+
+def _named_behind(address: str) -> Shape | None:
+    """The shape of the model that an address names behind #: under that name, or as our run or merged folder of that name."""
+    model = address.partition("#")[2]
+    for name in (model, *(f"{folder}/{model}" for folder in _OURS)) if model else ():
+        with suppress(UsageError):
+            return shape_of(PolicySection(model=name))
+    return None
 
 
 def shape_from_config(config: Any, name: str) -> Shape:

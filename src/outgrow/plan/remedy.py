@@ -16,11 +16,13 @@ _RANK = LoRA().rank
 
 def remedy(recipe: RLRecipe, fits: Callable[[RLRecipe], bool]) -> Changes | None:
     """Changes after which `fits`: tokens_per_pass lowered, else another setting with it, each no more than it must; where that
-    is not enough, the same with bfloat16 weights, with adapters, and with both. None where nothing tried is enough.
+    is not enough, the same with bfloat16 weights (of every model here), with adapters, and with both. None where nothing tried is
+    enough.
 
     fits must not turn false when one of these settings falls.
     """
-    bfloat16: Changes = {} if recipe.policy.dtype == "bfloat16" else {"policy.dtype": "bfloat16"}
+    here = {"policy": recipe.policy, "distill": recipe.distill, "teacher": recipe.teacher}
+    bfloat16: Changes = {f"{name}.dtype": "bfloat16" for name, one in here.items() if one and one.dtype != "bfloat16"}
     adapters: Changes = {} if recipe.policy.lora else {"policy.lora.rank": _RANK}
     for start in ({}, bfloat16, adapters, bfloat16 | adapters):
         found = _least(recipe, start, _TOKENS, 0.0, fits)

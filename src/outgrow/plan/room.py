@@ -1,5 +1,7 @@
 """The size of a learning pass that a machine's memory has room for, by the plan's own count."""
 
+from collections.abc import Mapping
+
 from ..recipes import RLRecipe
 from .gpus import Assumptions
 from .memory import parts
@@ -8,11 +10,18 @@ from .shape import Shape
 from .work import work_of
 
 
-def tokens_in(memory: float, recipe: RLRecipe, shape: Shape, assumptions: Assumptions, teacher: Shape | None = None) -> int:
+def tokens_in(
+    memory: float,
+    recipe: RLRecipe,
+    shape: Shape,
+    assumptions: Assumptions,
+    distilled: Shape | None = None,
+    judges: Mapping[str, Shape] | None = None,
+) -> int:
     """learn.tokens_per_pass, or as many below it as `memory` bytes have room for; the longest rollout's where none fit."""
 
     def fits(recipe: RLRecipe) -> bool:
-        needed = sum(part.learning for part in parts(work_of(recipe, shape, assumptions, teacher), shape))
+        needed = sum(part.learning for part in parts(work_of(recipe, shape, assumptions, distilled, judges), shape))
         return needed <= memory * assumptions.usable_memory
 
     found = lowered(recipe, "learn.tokens_per_pass", fits)

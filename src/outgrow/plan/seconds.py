@@ -5,7 +5,7 @@ from dataclasses import dataclass
 
 from .gpus import GPU
 from .shape import Shape, head_parameters, key_value_bytes, layer_parameters
-from .work import KL_ROLLOUTS, Work
+from .work import KL_ROLLOUTS, Judge, Work
 
 # A forward and a backward pass start about three times as many kernels as a forward pass.
 _LAUNCHES = 3
@@ -16,35 +16,79 @@ class Seconds:
     """One step."""
 
     generation: float
+    judging: float  # also where the judge has a GPU of its own: the learner waits for it
     learning: float
 
     @property
     def total(self) -> float:
-        return self.generation + self.learning
+        return self.generation + self.judging + self.learning
 
 
-def seconds(work: Work, shape: Shape, gpu: GPU, completion: float) -> Seconds:
-    """Seconds of one step whose completions have `completion` tokens on average."""
-    return Seconds(generation_seconds(work, shape, gpu, completion), learning_seconds(work, shape, gpu, completion))
+def seconds(work: Work, shape: Shape, gpu: GPU, completion: float, reply_share: float = 1.0) -> Seconds:
+    """Seconds of one step. completion: mean tokens of a completion. reply_share: mean tokens of a judge's reply over its limit."""
+    return Seconds(
+        generation_seconds(work, shape, gpu, completion),
+        sum(judge.share * judging_seconds(judge, gpu, completion, reply_share * judge.limit) for judge in work.judges),
+        learning_seconds(work, shape, gpu, completion),
+    )
 
 
 def generation_seconds(work: Work, shape: Shape, gpu: GPU, completion: float) -> float:
+    """Of a step's rollouts, and of the answers to a teacher's held-out slice, which are written behind them."""
+    own = Written(work.rollouts, work.decoded, work.prompt, work.limit, completion)
+    rollouts = _decoding(own, shape, work.width, gpu, _reading(work, shape, completion))
+    if not work.held_out:
+        return rollouts
+    slice = Written(work.held_out, min(work.held_out, work.rows), work.prompt, work.limit, completion)
+    reading = _forward(work.held_out, work.prompt, 0, shape) + _writing(slice, shape)
+    return rollouts + _decoding(slice, shape, work.width, gpu, reading)
+
+
+def judging_seconds(judge: Judge, gpu: GPU, completion: float, reply: float) -> float:
+    """Of a judge's scores, once: it reads each answer of `completion` tokens, then writes its replies, of `reply` tokens each.
+
+    What it reads is long, so that its arithmetic is not hidden behind the bandwidth that writing takes. A server replays a token
+    step as a whole (CUDA graphs), and launches no kernel by itself.
+    """
+    shape, prompt = judge.shape, judge.prompt(completion)
+    written = Written(judge.replies, judge.decoded, prompt, judge.limit, reply)
+    reading = _forward(judge.answers, prompt, 0, shape) / _rate(gpu, judge.width)
+    engine = gpu if judge.here else gpu.model_copy(update={"launch_ms": 0.0})
+    return reading + _decoding(written, shape, judge.width, engine, _writing(written, shape))
+
+
+@dataclass(frozen=True)
+class Written:
+    """Rows that an engine writes, `at_once` of them at the same time. Lengths in tokens."""
+
+    rows: int
+    at_once: int
+    prompt: float
+    limit: int
+    length: float  # mean
+
+
+def _decoding(written: Written, shape: Shape, width: int, gpu: GPU, operations: float) -> float:
     """Each token step reads every weight once, and each row its keys and values so far; some row always runs to the limit.
 
     Where more rows are decoded than the bandwidth holds back, the arithmetic (2 operations a weight and token) takes longer.
     """
-    token_steps = math.ceil(work.rollouts / work.decoded) * work.limit
-    weights = token_steps * (layer_parameters(shape) + head_parameters(shape)) * work.width
-    cache = work.rollouts * completion * (work.prompt + completion / 2) * key_value_bytes(shape, work.width)
-    operations = _reading(work, shape, completion)
-    slower = max((weights + cache) / (gpu.bandwidth_gb_s * 1e9 * gpu.bandwidth_efficiency), operations / _rate(gpu, work.width))
+    token_steps = math.ceil(written.rows / written.at_once) * written.limit
+    weights = token_steps * (layer_parameters(shape) + head_parameters(shape)) * width
+    cache = written.rows * written.length * (written.prompt + written.length / 2) * key_value_bytes(shape, width)
+    slower = max((weights + cache) / (gpu.bandwidth_gb_s * 1e9 * gpu.bandwidth_efficiency), operations / _rate(gpu, width))
     return slower + token_steps * shape.layers * gpu.launch_ms / 1e3
+
+
+def _writing(written: Written, shape: Shape) -> float:
+    """Operations of decoding rows whose prompts are read already."""
+    return _forward(written.rows, written.length, written.length, shape, written.prompt)
 
 
 def learning_seconds(work: Work, shape: Shape, gpu: GPU, completion: float) -> float:
     """A forward pass is 2 operations a weight and token; its backward pass 2 for the gradient of what came in and 2 for that
     of the weight (6 in all, arXiv 2001.08361, section 2.1). Frozen weights spare the last (4 in all); adapters take all 6 of
-    their own. A pass of the reference policy is a forward pass, and so is one of a teacher. A group shares its prompt's pass.
+    their own. A pass of the reference policy, or of what is distilled, is a forward pass. A group shares its prompt's pass.
     """
     forward = _reading(work, shape, completion)
     measured = min(KL_ROLLOUTS, work.rollouts) / work.rollouts
@@ -52,16 +96,16 @@ def learning_seconds(work: Work, shape: Shape, gpu: GPU, completion: float) -> f
     forwards = (3 if work.adapter is None else 2) + measured + work.against_reference
     operations = forwards * forward + 6 * (work.adapter or 0) * tokens
     learning = operations / _rate(gpu, work.width) + work.passes * shape.layers * _LAUNCHES * gpu.launch_ms / 1e3
-    return learning + _teaching_seconds(work, gpu, completion)
+    return learning + _distilling_seconds(work, gpu, completion)
 
 
-def _teaching_seconds(work: Work, gpu: GPU, completion: float) -> float:
-    """Of the teacher's forward passes; where only the first steps distil, their share of them in every step."""
-    if work.teacher is None:
+def _distilling_seconds(work: Work, gpu: GPU, completion: float) -> float:
+    """Of the forward passes of what is distilled; where only the first steps distil, their share of them in every step."""
+    if work.distilled is None:
         return 0
-    shape = work.teacher.shape
-    reading = _reading(work, shape, completion) / _rate(gpu, work.teacher.width)
-    return work.teacher.share * (reading + work.passes * shape.layers * gpu.launch_ms / 1e3)
+    shape = work.distilled.shape
+    reading = _reading(work, shape, completion) / _rate(gpu, work.distilled.width)
+    return work.distilled.share * (reading + work.passes * shape.layers * gpu.launch_ms / 1e3)
 
 
 def _reading(work: Work, shape: Shape, completion: float) -> float:

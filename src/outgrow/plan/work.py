@@ -1,26 +1,54 @@
 """What one step of a recipe does, in rollouts, rows and tokens."""
 
 import math
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 from ..errors import UsageError
 from ..policy.load import Dtype
 from ..recipes import RLRecipe
 from ..recipes.schema import DistillSection
+from ..rollout import is_served
+from ..teacher.rubric import fill
+from ..teacher.section import TeacherSection
 from .gpus import Assumptions
 from .shape import Shape, adapted, adapter_parameters, parameters
 
-# Rollouts on which a step measures KL.
-KL_ROLLOUTS = 32
+# Rollouts on which a step measures KL, and those that a second judge scores.
+KL_ROLLOUTS, SECOND_ROLLOUTS = 32, 64
+# Replies that are written at the same time: by a judge's own engine, and by a server that is asked.
+JUDGE_ROWS, SERVER_ROWS = 512, 16
+_LETTERS = 4  # of a rubric, in a token
 
 
 @dataclass(frozen=True)
-class Teacher:
+class Distilled:
     """What a recipe distils: it reads every rollout, once. width: bytes of one of its numbers. share: of the steps."""
 
     shape: Shape
     width: int
     share: float
+
+
+@dataclass(frozen=True)
+class Judge:
+    """What scores a step's answers: it reads each behind the rubric and the question, and writes replies. Lengths in tokens."""
+
+    role: str  # judge, or second judge
+    model: str  # as the recipe names it
+    shape: Shape
+    width: int
+    here: bool  # in this process, on the same GPU; else at an address, on a GPU of its own
+    framed: int  # rubric and question
+    answers: int
+    replies: int  # to all of them
+    decoded: int  # replies at the same time
+    limit: int  # longest reply
+    share: float  # how often a step, canaries counted as once more
+
+    def prompt(self, completion: float) -> float:
+        """Tokens of what it reads for one answer of so many; what leaves no room for a reply is not asked."""
+        return min(self.framed + completion, self.shape.context - self.limit)
 
 
 @dataclass(frozen=True)
@@ -33,7 +61,9 @@ class Work:
     prompt: int  # longest
     limit: int  # longest completion
     completion: float  # mean completion
-    decoded: int  # rollouts decoded at the same time
+    rows: int  # decoded at the same time, at most
+    decoded: int  # of the rollouts
+    held_out: int  # answers of a teacher's held-out slice
     read: int  # prompts in one learning pass
     learned: int  # rollouts in one learning pass
     passes: int  # learning passes
@@ -42,15 +72,23 @@ class Work:
     against_reference: bool  # the loss holds a KL divergence
     adapter: int | None  # parameters of the adapters; None where every weight learns
     adapted: int  # parameters of the matrices that they adapt
-    teacher: Teacher | None
+    distilled: Distilled | None
+    judges: tuple[Judge, ...]  # those that can be counted
 
     @property
     def rollouts(self) -> int:
         return self.problems * self.group
 
 
-def work_of(recipe: RLRecipe, shape: Shape, assumptions: Assumptions, teacher: Shape | None = None) -> Work:
-    """What a step of `recipe` does. teacher: the shape of what it distils, if anything.
+def work_of(
+    recipe: RLRecipe,
+    shape: Shape,
+    assumptions: Assumptions,
+    distilled: Shape | None = None,
+    judges: Mapping[str, Shape] | None = None,
+) -> Work:
+    """What a step of `recipe` does. distilled: the shape of what it distils, if anything. judges: those of its judges by their
+    names, as far as known.
 
     Raises UsageError where its settings cannot work with this model.
     """
@@ -73,7 +111,9 @@ def work_of(recipe: RLRecipe, shape: Shape, assumptions: Assumptions, teacher: S
         prompt=prompt,
         limit=limit,
         completion=limit * assumptions.completion_share,
-        decoded=min(rollouts, max(1, recipe.engine.max_rows // learn.group_size) * learn.group_size),
+        rows=recipe.engine.max_rows,
+        decoded=_at_once(rollouts, recipe.engine.max_rows, learn.group_size),
+        held_out=recipe.teacher.watch.slice if recipe.teacher else 0,
         read=math.ceil(learned / learn.group_size),
         learned=learned,
         passes=updates * math.ceil(share / learned),
@@ -82,12 +122,46 @@ def work_of(recipe: RLRecipe, shape: Shape, assumptions: Assumptions, teacher: S
         against_reference=learn.kl_weight > 0,
         adapter=adapter_parameters(shape, lora.rank, lora.targets) if lora else None,
         adapted=shape.layers * sum(i * o for i, o in adapted(shape, lora.targets)) if lora else 0,
-        teacher=_teacher(recipe.distill, learn.steps, teacher) if recipe.distill and teacher else None,
+        distilled=_distilled(recipe.distill, learn.steps, distilled) if recipe.distill and distilled else None,
+        judges=_judges(recipe.teacher, rollouts, prompt, judges) if recipe.teacher and judges else (),
     )
 
 
-def _teacher(distill: DistillSection, steps: int, shape: Shape) -> Teacher:
-    return Teacher(shape, _width(distill.dtype), min(distill.steps or steps, steps) / steps)
+def _distilled(distill: DistillSection, steps: int, shape: Shape) -> Distilled:
+    return Distilled(shape, _width(distill.dtype), min(distill.steps or steps, steps) / steps)
+
+
+def _judges(section: TeacherSection, rollouts: int, prompt: int, shapes: Mapping[str, Shape]) -> tuple[Judge, ...]:
+    watch = section.watch
+    looks = 1 / watch.every
+    asked = [("judge", section.model, rollouts, 1 + looks * (watch.canaries > 0))]
+    if watch.second:
+        asked.append(("second judge", watch.second, min(SECOND_ROLLOUTS, rollouts), looks))
+    frame = prompt + math.ceil(len(section.system + fill(section.rubric, "", "", "")) / _LETTERS)
+    return tuple(
+        Judge(
+            role=role,
+            model=model,
+            shape=shapes[model],
+            width=2 if is_served(model) else _width(section.dtype),  # servers load what a model was saved as
+            here=not is_served(model),
+            framed=frame,
+            answers=answers,
+            replies=answers * section.samples,
+            decoded=min(answers * section.samples, SERVER_ROWS)
+            if is_served(model)
+            else _at_once(answers * section.samples, JUDGE_ROWS, section.samples),
+            limit=section.max_tokens,
+            share=share,
+        )
+        for role, model, answers, share in asked
+        if model in shapes
+    )
+
+
+def _at_once(rows: int, most: int, group: int) -> int:
+    """Rows that our engine decodes at the same time: groups are always whole."""
+    return min(rows, max(1, most // group) * group)
 
 
 def _width(dtype: Dtype) -> int:

@@ -59,7 +59,7 @@ def load_policy(name: str, prompt: Prompt | None = None, dtype: Dtype = "float32
     folder = Path(model_folder(name))
     prompt = prompt or Prompt()
     is_adapter = (folder / "adapter_config.json").is_file()
-    base, revision = _base_of(folder) if is_adapter else (name, revision)
+    base, revision = base_of(folder) if is_adapter else (name, revision)
     model, tokenizer = _load(base, model_folder(base), getattr(torch, dtype), revision)
     if is_adapter and (folder / "tokenizer_config.json").is_file():
         tokenizer = _tokenizer(name, folder)  # it carries the chat template that the adapter was trained with
@@ -81,7 +81,7 @@ def with_adapter(base: Policy, folder: Path) -> Policy:
     return Policy(base.model, base.tokenizer, base.prompt, adapter)
 
 
-def _base_of(folder: Path) -> tuple[str, str | None]:
+def base_of(folder: Path) -> tuple[str, str | None]:
     """The model that an adapter belongs to, and its revision on the hub."""
     try:
         config = json.loads((folder / "adapter_config.json").read_text())

@@ -25,6 +25,11 @@ _UNKNOWN = 2**30  # tokens: of its context the protocol says nothing, and the se
 _KEY = "OPENAI_API_KEY"
 
 
+def is_served(model: str) -> bool:
+    """Whether a model's name is the address of a server that holds it."""
+    return model.startswith(("http://", "https://"))
+
+
 class Endpoint:
     """A `Respondent` at an address such as http://localhost:8000/v1, with #NAME behind it where it serves several models.
 
