@@ -15,6 +15,7 @@ from hypothesis import settings
 
 from outgrow.policy import Policy, load_policy
 from outgrow.policy.micro import MicroInit, make_model, make_tokenizer
+from r1_helper import DATA, make_r1
 from server_helper import Stub
 
 # Answers that an earlier version of the code has kept must not stand in for this one's.
@@ -29,6 +30,22 @@ settings.load_profile("outgrow")
 def shipped():
     """The policy that comes with the package. Do not change it."""
     return load_policy("micro-base")
+
+
+@pytest.fixture(scope="session")
+def small_r1(tmp_path_factory):
+    """The folder of a Qwen2 with random weights, 1.7M of them, and R1's markers in its vocabulary."""
+    folder = make_r1(tmp_path_factory.mktemp("small") / "r1")
+    assert 1.5e6 < sum(weight.numel() for weight in load_policy(str(folder)).model.parameters()) < 2e6
+    return folder
+
+
+@pytest.fixture
+def data(monkeypatch):
+    """Where GSM8K and MATH are."""
+    if not list(DATA.glob("gsm8k*")):
+        pytest.skip("GSM8K and MATH are not here; set OUTGROW_DATA to the folder that holds them")
+    monkeypatch.setenv("OUTGROW_DATA", str(DATA))
 
 
 @pytest.fixture

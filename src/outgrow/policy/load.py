@@ -44,7 +44,8 @@ def model_folder(name: str) -> str:
         return str(path)
     if path.suffix == ".gguf" and path.is_file():
         return str(path)
-    if path.is_absolute() or name.startswith((".", "~")) or name.count("/") != 1:
+    # What our own commands make is not asked of the hub.
+    if path.is_absolute() or name.startswith((".", "~", "runs/", "models/")) or name.count("/") != 1:
         known = ", ".join((*SHIPPED, *PULLABLE))
         raise UsageError(f"{name}: no such model; give a folder, a run, a .gguf file, a hub id, or one of {known}")
     return name

@@ -1,0 +1,135 @@
+"""The recipes of r1-7b teaching r1-1.5b, whole, on models of the same family: each command as the recipes' own comments have it."""
+
+import json
+import re
+import sys
+from pathlib import Path
+
+import pyarrow.parquet as pq
+import pytest
+
+from outgrow.cli import main
+from outgrow.learn.loop import resume, train
+from outgrow.plan.models import shape_of
+from outgrow.policy import load_policy
+from outgrow.recipes import load_recipe
+from outgrow.recipes.schema import PolicySection
+from outgrow.runs.checkpoint import newest_whole_checkpoint
+from outgrow.runs.files import read_lines
+from r1_helper import DATA, QUICK, WITH_FORMAT, make_r1
+from runs_helper import Silent
+from server_helper import completion
+
+TEACHER, MERGED, STUDENT = Path("runs/r1-7b-gsm8k"), Path("models/r1-7b-gsm8k"), Path("runs/r1-1.5b-gsm8k-taught")
+CODE = re.compile(r"End with the code ([0-9a-f]{6}) ")
+
+
+def sets(overrides):
+    return [part for override in overrides for part in ("--set", override)]
+
+
+@pytest.fixture
+def outgrow(monkeypatch, capsys):
+    """Run the command line: exit code, output, errors."""
+
+    def run(*args):
+        monkeypatch.setattr(sys, "argv", ["outgrow", *map(str, args)])
+        with pytest.raises(SystemExit) as ended:
+            main()
+        return ended.value.code, *capsys.readouterr()
+
+    return run
+
+
+@pytest.fixture(scope="module")
+def taught_from(tmp_path_factory):
+    """A folder in which the teacher has been trained: larger than the student, with more outputs than there are tokens."""
+    if not list(DATA.glob("gsm8k*")):
+        pytest.skip("GSM8K is not here; set OUTGROW_DATA to the folder that holds it")
+    folder = tmp_path_factory.mktemp("taught")
+    base = make_r1(folder / "seven", hidden=240, layers=4, beyond=8, seed=1)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.chdir(folder)
+        patch.setenv("OUTGROW_DATA", str(DATA))
+        train(load_recipe("r1-7b-gsm8k", [f"policy.model={base}", *QUICK, WITH_FORMAT]), TEACHER, Silent())
+    return folder
+
+
+@pytest.fixture
+def workplace(taught_from, data, monkeypatch):
+    monkeypatch.chdir(taught_from)
+    return taught_from
+
+
+def figures(run):
+    rows = read_lines(run / "metrics.jsonl")
+    assert [row["step"] for row in rows] == [1, 2]
+    assert all({"loss", "grad_norm", "kl", "length"} <= row.keys() for row in rows), "nothing was learned from"
+    return rows
+
+
+def test_the_teacher_learns_as_the_student_does(workplace):
+    figures(TEACHER)
+    adapter = json.loads((TEACHER / "checkpoints" / "latest" / "policy" / "adapter_config.json").read_text())
+    assert (adapter["r"], adapter["lora_alpha"], adapter["base_model_name_or_path"]) == (64, 64, str(workplace / "seven"))
+    assert len(pq.read_table(TEACHER / "rollouts")) == 2 * 4 * 7
+
+
+def test_the_teacher_is_distilled_and_then_rewards_go_on_alone(workplace, small_r1):
+    run = Path("runs/r1-1.5b-gsm8k-distilled")
+    told = ["distill.steps=1", "distill.dtype=float32"]
+    recipe = load_recipe("r1-1.5b-gsm8k-distilled", [f"policy.model={small_r1}", *QUICK, *told, WITH_FORMAT])
+    watcher = Silent()
+    train(recipe, run, watcher)
+    first, second = figures(run)
+    assert first["distill_kl"] > 0
+    assert first["taught"] == 1
+    assert "distill_kl" not in second
+    assert len(pq.read_table(run / "rollouts")) == 2 * 4 * 7
+    # The plan finds the teacher, an adapter, and its outputs that no token has.
+    teacher, student = (shape_of(PolicySection(model=name)) for name in (str(TEACHER), str(small_r1)))
+    assert (teacher.hidden, teacher.layers, teacher.vocabulary) == (240, 4, student.vocabulary + 8)
+
+
+def test_a_judge_that_talks_nonsense_ends_the_run_and_another_one_takes_over(workplace, small_r1, outgrow, serve):
+    code, _, complaint = outgrow("merge", TEACHER, "--out", MERGED)
+    assert (code, complaint) == (0, "")
+    assert "lora" not in " ".join(load_policy(str(MERGED)).model.state_dict())
+    # A judge with random weights, in this process, and answers that some of them end before the limit.
+    here = [f"teacher.model={MERGED}", "teacher.max_tokens=16", "teacher.max_unscored=0"]
+    change = [f"policy.model={small_r1}", *QUICK, *here]
+    code, _, complaint = outgrow("train", "r1-1.5b-gsm8k-taught", *sets(change))
+    assert code == 1
+    lines = [line for line in complaint.splitlines() if line]
+    assert len(lines) == 1, complaint
+    assert re.match(
+        rf"outgrow: the teacher {MERGED} gave no score to \d+ of 28 answers, 3 times over; the last it said: '", lines[0]
+    )
+    checkpoint, _ = newest_whole_checkpoint(STUDENT)
+    assert checkpoint.step == 0, "what there is is saved"
+    assert read_lines(STUDENT / "metrics.jsonl") == []
+
+    def score(body):
+        return int(CODE.search(body["messages"][-1]["content"])[1], 16) / 0xFFFFFF
+
+    def judge(body):
+        return 200, completion(
+            rf"Step by step.</think> \boxed{{{CODE.search(body['messages'][-1]['content'])[1]} {score(body):.4f}}}"
+        )
+
+    stub = serve(judge)
+    resume(STUDENT, [f"teacher.model={stub.url}#r1-7b-gsm8k", "teacher.max_tokens=2048"], Silent())
+    rows = figures(STUDENT)
+    assert {(body["model"], body["temperature"], body["max_tokens"]) for body in stub.bodies} == {("r1-7b-gsm8k", 0.6, 2048)}
+    assert all(row["teacher_unscored"] == 0 and row["taught"] > 0 for row in rows)
+    assert rows[0]["canary_empty"] > 0, "canaries are made of GSM8K, and asked for"
+    answers = pq.read_table(STUDENT / "rollouts").to_pylist()
+    assert len(answers) == 2 * 4 * 7
+    scores = {round(score(body), 4) for body in stub.bodies}
+    whole = [row for row in answers if row["verdict"] != "truncated"]
+    assert whole
+    assert all(round(row["score"], 4) in scores for row in whole)
+    assert all(row["score"] == 0 for row in answers if row not in whole)
+    for row in answers:  # hero: scores count inside the verdict alone
+        assert row["verdict"] != "right" and -0.1 - 1e-9 <= row["reward_hero"] <= 0.1 + 1e-9
+    assert len({row["reward_hero"] for row in whole}) > 2
