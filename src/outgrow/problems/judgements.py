@@ -1,17 +1,16 @@
 """Answers to be graded: what a judge learns from, out of the rollouts of runs that a checker has graded."""
 
 from collections import defaultdict
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from itertools import zip_longest
 from pathlib import Path
 from typing import Any
 
-import pyarrow as pa
-import pyarrow.parquet as pq
 from pydantic import Field
 
 from ..errors import UsageError
 from ..keyed import python_random
+from ..runs.rollouts import read_parts
 from ..teacher.rubric import RUBRIC, answer_id, fill
 from ..verify.extract import THINK_CLOSE
 from .problem import Problem
@@ -41,7 +40,8 @@ class Judgements(Source):
     def load(self, note: Note = quiet) -> list[Problem]:
         """A field for each field and verdict, so that fine-tuning meets right and wrong answers as often. Raises UsageError where a
         run has left no rollouts, or none of one kind that can be learned from."""
-        rows = [row for run in self.runs for row in _rows(run) if row["verdict"] in _GRADED]  # not what was cut, or never checked
+        found = (row for run in self.runs for row in read_parts(run, _COLUMNS))
+        rows = [row for row in found if row["verdict"] in _GRADED]  # not what was cut, or never checked
         solved: dict[str, list[str]] = defaultdict(list)
         for row in rows:
             if row["verdict"] == "right":
@@ -85,14 +85,3 @@ def side_by_side(known: str, given: str) -> str:
     """
     pairs = zip_longest(known[:_LONGEST], given[:_LONGEST], fillvalue="_")
     return ",".join(f"{one}{'=' if one == other else '/'}{other}" for one, other in pairs)
-
-
-def _rows(run: Path) -> Iterator[dict[str, Any]]:
-    parts = sorted((run / "rollouts").glob("step-*.parquet"))
-    if not parts:
-        raise UsageError(f"judgements: {run} has no rollouts; it needs a run of reinforcement learning")
-    for part in parts:
-        try:
-            yield from pq.read_table(part, columns=_COLUMNS).to_pylist()
-        except (OSError, pa.ArrowInvalid) as error:
-            raise UsageError(f"judgements: cannot read {part} ({error})") from error

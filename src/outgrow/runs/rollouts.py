@@ -1,12 +1,14 @@
 """Rollouts on disk: one Parquet part a step, a row a rollout."""
 
 import io
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
 import pyarrow as pa
 import pyarrow.parquet as pq
 
+from ..errors import UsageError
 from .files import write_atomic
 
 
@@ -29,6 +31,18 @@ def drop_parts_after(run: Path, step: int) -> None:
 def read_part(run: Path, step: int) -> list[dict[str, Any]]:
     """The rows of one step."""
     return list(pq.read_table(_part(run / "rollouts", step)).to_pylist())
+
+
+def read_parts(run: Path, columns: Sequence[str]) -> Iterator[dict[str, Any]]:
+    """These columns of the rows of all steps, in order. Raises UsageError where the run has left no rollouts that can be read."""
+    parts = sorted((run / "rollouts").glob("step-*.parquet"))
+    if not parts:
+        raise UsageError(f"{run} has no rollouts; it needs a run of reinforcement learning")
+    for part in parts:
+        try:
+            yield from pq.read_table(part, columns=list(columns)).to_pylist()
+        except (OSError, pa.ArrowInvalid) as error:
+            raise UsageError(f"{part}: cannot read these rollouts ({error})") from error
 
 
 def _part(folder: Path, step: int) -> Path:

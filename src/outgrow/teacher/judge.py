@@ -48,11 +48,15 @@ class Judge:
         found = [replies[answer] if answer.finished else 0.0 for answer in answers]
         without = sum(score is None for score in found)
         if all_or_none and without > self.section.max_unscored * len(found):
-            raise OutgrowError(
-                f"the teacher {self.section.model} gave no score to {without} of {len(found)} answers, {self.section.tries} times "
-                f"over; the last it said: {_line(self.nonsense)!r}. Change teacher.rubric or teacher.max_tokens"
-            )
+            raise self.failure(without, len(found))
         return found
+
+    def failure(self, without: int, n: int) -> OutgrowError:
+        """What there is to say where `without` of n answers have no score."""
+        return OutgrowError(
+            f"the teacher {self.section.model} gave no score to {without} of {n} answers, {self.section.tries} times over; the "
+            f"last it said: {_line(self.nonsense)!r}. Change teacher.rubric or teacher.max_tokens"
+        )
 
     def _ask(self, answers: list[Asked], poll: Callable[[], None]) -> dict[Asked, float | None]:
         told: dict[Asked, list[float]] = {answer: [] for answer in answers}

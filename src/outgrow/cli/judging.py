@@ -1,0 +1,147 @@
+"""The command that looks at a judge before it is trusted: judge."""
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+from rich.box import SIMPLE
+from rich.table import Table
+
+from ..errors import UsageError
+from .app import app
+from .shared import console, counting, errors, example, note
+
+if TYPE_CHECKING:
+    from ..teacher.quality import Estimate, Scored
+    from ..teacher.section import TeacherSection
+
+
+@app.command(
+    epilog=example(
+        "outgrow judge runs/micro-judge runs/micro --recipe micro-taught",
+        "outgrow judge http://localhost:8001/v1 runs/first runs/second --answers 256",
+    )
+)
+def judge(
+    model: Annotated[
+        str,
+        typer.Argument(metavar="JUDGE", help="A model by any of its names, or the address of a server that holds it."),
+    ],
+    runs: Annotated[list[Path], typer.Argument(metavar="RUN...", help="Runs whose rollouts, graded by the checker, are scored.")],
+    recipe: Annotated[
+        str | None,
+        typer.Option("--recipe", help="Ask as its table [teacher] says: rubric, samples, lengths; left out, the defaults."),
+    ] = None,
+    answers: Annotated[int, typer.Option("--answers", min=2, help="So many different ones, from fields and levels in turn.")] = 512,
+    seed: Annotated[int, typer.Option("--seed")] = 0,
+    fresh: Annotated[bool, typer.Option("--fresh", help="Ask again what an earlier call has asked.")] = False,
+) -> None:
+    """Measure a judge before it is trusted: how well its scores tell right answers from wrong ones, and what it gives for nothing.
+
+    The AUC is the chance that a right answer scores above a wrong one; below 0.7 a run with this judge rings an alarm. Of the tenth
+    that it scores best a much larger share should be right than of all. Answers that say nothing should score as wrong ones do.
+
+    Answers that the token limit cut are left out: no judge is asked of them. Scores are kept: a call that was stopped goes on where
+    it was, and one that was made before costs nothing.
+    """
+    from ..evaluate.kept import Kept
+    from ..learn.teaching import respondent_of
+    from ..policy.pull import cache_folder
+    from ..runs.folder import read_recipe
+    from ..runs.interrupt import Interrupt, StopRequested
+    from ..teacher import trial
+    from ..teacher.judge import Judge
+
+    section = _section(model, recipe)
+    for run in runs:
+        read_recipe(run)  # a name that is no run's is told before anything is read
+    rows = trial.drawn(runs, answers, seed)
+    nothing = trial.canaries_of(rows, seed)
+    respondent = respondent_of(section, note)
+    whole = len(rows) + sum(map(len, nothing.values()))
+    with (
+        counting("scoring", whole) as progress,
+        Interrupt() as interrupt,
+        Kept(cache_folder() / "answers.sqlite", fresh, note, progress) as kept,
+    ):
+        try:
+            asked = Judge(kept.of(respondent), section, seed)
+            found = trial.held(asked, rows, nothing, interrupt.poll)
+        except StopRequested as stop:
+            errors.print(f"stopped by {stop}, what is done is kept; the same command goes on with it", markup=False)
+            raise typer.Exit(stop.exit_code) from stop
+    how = f"as the recipe {recipe} asks it" if recipe else "with the rubric that is the default"
+    console.print(f"{model}, {how}, on answers of {', '.join(map(str, runs))}", markup=False, highlight=False, soft_wrap=True)
+    _show(found.answers)
+    _show_levels(found.answers)
+    _show_canaries(found.canaries)
+    without = sum(one.score is None for one in found.answers)
+    if without > section.max_unscored * len(rows):
+        note(f"too few have a score; a run would end with: {asked.failure(without, len(rows))}")
+
+
+def _section(model: str, recipe: str | None) -> "TeacherSection":
+    """What the judge is asked. Raises UsageError where the recipe has nothing to say of that."""
+    from ..recipes import RLRecipe, load_recipe
+    from ..teacher.section import TeacherSection
+
+    if recipe is None:
+        return TeacherSection(model=model)
+    read = load_recipe(recipe)
+    section = read.teacher if isinstance(read, RLRecipe) else None
+    if section is None:
+        raise UsageError(f"{recipe}: this recipe has no table [teacher]; name one that has, or leave --recipe out")
+    return section.model_copy(update={"model": model, "revision": None})
+
+
+def _show(answers: "Sequence[Scored]") -> None:
+    from ..teacher.quality import quality
+
+    found = quality(answers)
+    table = Table(box=SIMPLE, pad_edge=False, show_header=False)
+    table.add_row("answers", f"{found.n:,} to {found.problems:,} problems")
+    table.add_row("no score", f"{found.unscored:,} ({found.unscored / found.n:.1%}), left out of what follows")
+    table.add_row("right", _told(found.right))
+    table.add_row("mean score of right answers", _told(found.mean_right))
+    table.add_row("mean score of wrong answers", _told(found.mean_wrong))
+    table.add_row("AUC (right above wrong, ties half)", _told(found.auc))
+    table.add_row(f"right of the {found.top_n:,} that score best", _told(found.top))
+    console.print(table)
+    if found.auc is None:
+        console.print(
+            "no answer of one kind, right or wrong, has a score: take runs, or more answers, that hold both", soft_wrap=True
+        )
+
+
+def _show_levels(answers: "Sequence[Scored]") -> None:
+    from ..teacher.quality import quality
+
+    levels = sorted({one.level for one in answers})
+    if len(levels) < 2:
+        return
+    table = Table(title="by level", title_justify="left", box=SIMPLE, pad_edge=False)
+    for heading in ("level", "answers", "no score", "right", "AUC"):
+        table.add_column(heading, justify="right")
+    for level in levels:
+        found = quality([one for one in answers if one.level == level])
+        table.add_row(str(level), f"{found.n:,}", f"{found.unscored:,}", _told(found.right), _told(found.auc))
+    console.print(table)
+
+
+def _show_canaries(canaries: dict[str, list[float | None]]) -> None:
+    from ..evaluate.statistics import bootstrap_ci95
+    from ..teacher.quality import Estimate
+
+    table = Table(title="answers that say nothing", title_justify="left", box=SIMPLE, pad_edge=False)
+    for heading in ("kind", "answers", "no score", "mean score"):
+        table.add_column(heading, justify="left" if heading == "kind" else "right")
+    for kind, scores in canaries.items():
+        known = [score for score in scores if score is not None]
+        mean = Estimate(sum(known) / len(known), *bootstrap_ci95(known)) if known else None
+        table.add_row(kind, f"{len(scores):,}", f"{len(scores) - len(known):,}", _told(mean))
+    console.print(table)
+
+
+def _told(figure: "Estimate | None") -> str:
+    return f"{figure.value:.3f} ({figure.low:.3f} to {figure.high:.3f})" if figure else ""
