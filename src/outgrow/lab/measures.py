@@ -142,7 +142,7 @@ class LostBeforeAlarm(Measure):
         if result.alarm is None:
             return None
         points = _smoothed([(point.rollouts, point.pass_rate) for point in result.curve])
-        at = float(np.interp(result.alarm, *zip(*points, strict=True)))
+        at = float(np.interp(result.alarm, [rollouts for rollouts, _ in points], [rate for _, rate in points]))
         return max([at, *(rate for rollouts, rate in points if rollouts <= result.alarm)]) - at
 
 
