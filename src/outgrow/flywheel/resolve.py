@@ -1,0 +1,123 @@
+"""From the wheel's recipe to that of each stage: what the wheel fills in, everything else being as the stage's recipe has it."""
+
+from collections.abc import Sequence
+from typing import Any, TypeVar
+
+from pydantic import ValidationError
+
+from ..component import explain
+from ..errors import UsageError
+from ..evaluate import suite, suites
+from ..recipes import Recipe, RLRecipe, SFTRecipe, apply_override, parse_recipe, raw_recipe
+from .recipe import FlywheelRecipe, Stage
+
+_Kind = TypeVar("_Kind", RLRecipe, SFTRecipe)
+_Values = dict[str, Any]
+
+
+def load_flywheel(name: str, overrides: Sequence[str] = ()) -> FlywheelRecipe:
+    """The flywheel called `name` (a shipped one, or a TOML file), with "key.path=value" overrides applied; "student.learn.steps=50"
+    changes a line of a stage's recipe.
+
+    Raises UsageError with one line that says what to change, also where it is in a stage's recipe.
+    """
+    values = raw_recipe(name)
+    for override in overrides:
+        apply_override(values, override)
+    kind = values.get("kind", "rl")
+    if kind != "flywheel":
+        raise UsageError(f"{name} is a recipe of kind {kind!r}; run it with: outgrow {'sft' if kind == 'sft' else 'train'} {name}")
+    try:
+        wheel = FlywheelRecipe.model_validate(values)
+    except ValidationError as error:
+        raise UsageError(f"{name}: {explain(error, FlywheelRecipe)}") from error
+    suite(wheel.suite)
+    suites(",".join((wheel.suite, *wheel.also)))
+    _try(wheel)
+    return wheel
+
+
+def _try(wheel: FlywheelRecipe) -> None:
+    """Resolve every stage, with names in place of what is yet to be made."""
+    base_recipe(wheel, [])
+    if wheel.teacher_base:
+        teacher_base_recipe(wheel)
+    if wheel.teacher.stage:
+        teacher_recipe(wheel, "base")
+    if wheel.judge:
+        judge_recipe(wheel, "teacher", ["run"])
+    student_recipe(wheel, "base", "teacher", "judge" if wheel.judge else None)
+
+
+def base_recipe(wheel: FlywheelRecipe, made: Sequence[str]) -> SFTRecipe:
+    """Of a fresh base. made: folders of the data of earlier generations; the recipe's own problems anchor it."""
+    values = _measured(wheel, _seeded(wheel, wheel.base))
+    recipe = _parsed(values, "base", wheel.base, SFTRecipe)
+    if not made:
+        return recipe
+    anchors = [source.model_dump(mode="json", exclude_none=True) for source in recipe.problems] if wheel.anchors else []
+    # So that the anchors' share of the examples is wheel.anchors, and each generation's data has as much of the rest.
+    rest = sum(source["weight"] for source in anchors) * (1 - wheel.anchors) / wheel.anchors if anchors else 1.0
+    sources = [{"type": "made", "path": path, "weight": rest / len(made)} for path in made]
+    return _parsed({**values, "problems": [*anchors, *sources]}, "base", wheel.base, SFTRecipe)
+
+
+def teacher_base_recipe(wheel: FlywheelRecipe) -> SFTRecipe:
+    """Of what the first teacher starts from."""
+    assert wheel.teacher_base is not None
+    values = _measured(wheel, _seeded(wheel, wheel.teacher_base))
+    return _parsed(values, "teacher_base", wheel.teacher_base, SFTRecipe)
+
+
+def teacher_recipe(wheel: FlywheelRecipe, base: str | None) -> RLRecipe:
+    """Of the first teacher. base: what it starts from, where a stage made it."""
+    stage = wheel.teacher.stage
+    assert stage is not None
+    values = _measured(wheel, _seeded(wheel, stage))
+    return _parsed(values if base is None else _from(base, values), "teacher", stage, RLRecipe)
+
+
+def judge_recipe(wheel: FlywheelRecipe, teacher: str, runs: Sequence[str]) -> SFTRecipe:
+    """Of the judge that the teacher becomes. runs: whose rollouts it learns to tell right from wrong by."""
+    assert wheel.judge is not None
+    values = _from(teacher, _seeded(wheel, wheel.judge))
+    given = values.get("problems") or [{"type": "judgements"}]
+    values["problems"] = [{**one, "runs": list(runs)} if one.get("type") == "judgements" else one for one in given]
+    return _parsed(values, "judge", wheel.judge, SFTRecipe)
+
+
+def student_recipe(wheel: FlywheelRecipe, base: str, teacher: str, judge: str | None) -> RLRecipe:
+    """Of a generation's student. judge: who scores its answers; teacher: whose words it is drawn to where its recipe distils."""
+    values = _from(base, _measured(wheel, _seeded(wheel, wheel.student)))
+    if judge is not None:
+        values["teacher"] = {**values.get("teacher", {}), "model": judge}
+    if "distill" in values:
+        values["distill"] = {**values["distill"], "model": teacher}
+    return _parsed(values, "student", wheel.student, RLRecipe)
+
+
+def _seeded(wheel: FlywheelRecipe, stage: Stage) -> _Values:
+    return {**stage.values(), "seed": wheel.seed}
+
+
+def _measured(wheel: FlywheelRecipe, values: _Values) -> _Values:
+    """Every run measures itself on the wheel's suites, with the same dice, so that any two of them can be paired."""
+    asked = {"suite": wheel.suite, "samples": wheel.samples, "also": list(wheel.also)}
+    return {**values, "evaluate": {**values.get("evaluate", {}), **asked}}
+
+
+def _from(model: str, values: _Values) -> _Values:
+    """Starting from this model, whatever the recipe itself would start from."""
+    kept = {key: value for key, value in values.get("policy", {}).items() if key not in ("init", "revision")}
+    return {**values, "policy": {**kept, "model": model}}
+
+
+def _parsed(values: _Values, part: str, stage: Stage, kind: type[_Kind]) -> _Kind:
+    try:
+        recipe: Recipe = parse_recipe(values, (), stage.recipe)
+    except UsageError as error:
+        raise UsageError(f"[{part}] {error}") from error
+    if not isinstance(recipe, kind):
+        wanted = "reinforcement learning" if kind is RLRecipe else "fine-tuning, kind 'sft'"
+        raise UsageError(f"[{part}] {stage.recipe} is of kind {recipe.kind!r}; this stage is {wanted}")
+    return recipe
