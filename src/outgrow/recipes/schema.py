@@ -136,6 +136,29 @@ class EvaluateSection(_Section):
     validation_samples: int = Field(default=4, ge=1)
 
 
+class DataSection(_Section):
+    """What a policy's own answers become, for another base to learn from; see made/."""
+
+    k: int = Field(default=8, ge=1, description="answers drawn for each problem")
+    temperature: float = Field(default=1.0, gt=0)
+    keep: Literal["verified", "all"] = Field(
+        default="verified", description="right answers alone; or, a control, every whole answer that comes to something"
+    )
+    per_problem: int = Field(default=4, ge=1, description="different answers kept of one problem, at most")
+    per_easy_problem: int = Field(default=1, ge=1, description="the same of a problem that is easy (curriculum/bands.py)")
+    min_pass_rate: float = Field(default=0.0, ge=0, le=1, description="problems solved less often give nothing")
+    max_pass_rate: float = Field(default=1.0, ge=0, le=1, description="problems solved more often give nothing")
+    max_tokens: int | None = Field(default=None, ge=1, description="longest answer kept; left out, any that was not cut")
+    fields: tuple[str, ...] | None = Field(default=None, min_length=1, description="problems drawn from; left out, of every field")
+    levels: tuple[int, ...] | None = Field(default=None, min_length=1, description="the same by level")
+
+    @model_validator(mode="after")
+    def _in_order(self) -> "DataSection":
+        if self.min_pass_rate > self.max_pass_rate:
+            raise ValueError("min_pass_rate is above max_pass_rate")
+        return self
+
+
 class EngineSection(_Section):
     """What writes the completions."""
 

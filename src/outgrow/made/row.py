@@ -1,0 +1,40 @@
+"""One row of made data: an answer that a policy wrote to a problem, and what is known of it."""
+
+from dataclasses import dataclass
+from pathlib import Path
+
+from ..verify import Verdict
+
+
+@dataclass(frozen=True)
+class MadeRow:
+    """answer: the known one. messages: the conversation in the hub's chat shape, the question as it was put to the policy and the
+    whole answer behind it, with the <think> that the prompt had opened. sampled: what the policy itself wrote, as it wrote it.
+    pass_rate: share of the n answers drawn for the problem that are right. generation: the turn of the flywheel. model: digest of
+    the weights that wrote it, of a server the name of its model. length: tokens that were written.
+    """
+
+    problem_id: str
+    field: str
+    level: int
+    question: str
+    answer: str
+    messages: list[dict[str, str]]
+    sampled: str  # not `completion`: TRL takes a set with that column for another shape, and so does not read `messages`
+    verdict: Verdict
+    extracted: str | None
+    pass_rate: float
+    n: int
+    generation: int
+    model: str
+    length: int
+
+    @property
+    def right(self) -> bool:
+        """Whether the answer is correct."""
+        return self.verdict is Verdict.RIGHT
+
+
+def read_rows(path: Path) -> list[MadeRow]:
+    """The rows of a folder of made data, or of one of its Parquet files. Raises UsageError where it is none."""
+    raise NotImplementedError(path)
