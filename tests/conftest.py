@@ -1,6 +1,7 @@
 """What every test shares: nothing is fetched, two threads, property tests that repeat, and two policies."""
 
 import os
+import threading
 from tempfile import TemporaryDirectory
 
 os.environ["HF_HUB_OFFLINE"] = "1"
@@ -14,6 +15,7 @@ from hypothesis import settings
 
 from outgrow.policy import Policy, load_policy
 from outgrow.policy.micro import MicroInit, make_model, make_tokenizer
+from server_helper import Stub
 
 # Answers that an earlier version of the code has kept must not stand in for this one's.
 _CACHE = TemporaryDirectory(prefix="outgrow-tests-")
@@ -35,3 +37,19 @@ def untrained():
     tokenizer = make_tokenizer()
     init = MicroInit(layers=2, hidden=32, heads=4, kv_heads=2, feed_forward=48, context=96)
     return Policy(make_model(init, tokenizer, seed=0).eval(), tokenizer)
+
+
+@pytest.fixture
+def serve():
+    """Starts stubs of servers, which are stopped after the test."""
+    stubs = []
+
+    def start(*args, **kwargs):
+        stubs.append(Stub(*args, **kwargs))
+        threading.Thread(target=stubs[-1].serve_forever, args=(0.01,), daemon=True).start()
+        return stubs[-1]
+
+    yield start
+    for stub in stubs:
+        stub.shutdown()
+        stub.server_close()

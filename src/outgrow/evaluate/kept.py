@@ -40,6 +40,10 @@ class Kept:
         return self
 
     def __exit__(self, *_: object) -> None:
+        self.close()
+
+    def close(self) -> None:
+        """Close the file."""
         if self._db is not None:
             self._db.close()
 

@@ -60,6 +60,7 @@ def rows_of(group: GradedGroup, parts: Parts, advantages: Sequence[float]) -> li
             "length": len(rollout.completion_ids),
             "reward": reward,
             **{f"reward_{name}": prices[index] for name, prices in parts.items()},
+            **({"score": group.scores[index]} if group.scores else {}),
             "advantage": advantages[index],
         }
         for index, (rollout, reward) in enumerate(zip(group.rollouts, total(parts), strict=True))

@@ -34,6 +34,7 @@ from .job import StepResult
 from .optimizer import Optimizer
 from .passes import bounds
 from .sources import distinct, shares, training_problems
+from .teaching import Teaching
 from .update import Weighed, kl_to_reference, update
 
 # Rollouts of a step on which KL to the reference is measured (where the loss does not need it on all of them).
@@ -63,6 +64,7 @@ class RLJob:
             _take_over(recipe.ledger.profile, self.ledger, ids, reference, recipe.sampling.temperature, note)
         known = [self.ledger.known(problems) for problems in sources]
         self.collector = Collector(recipe, policy, engine, self.verifier, self.ledger, known, counts)
+        self.teaching = Teaching(recipe, recipe.teacher, run, note) if recipe.teacher else None
         self.idle = 0  # steps in a row without anything to learn from
 
     def rewind(self, step: int) -> None:
@@ -78,6 +80,8 @@ class RLJob:
     def close(self) -> None:
         self.ledger.close()
         self.verifier.close()
+        if self.teaching:
+            self.teaching.close()
 
     def advance(self, step: int, poll: Callable[[], None]) -> StepResult:
         recipe, learn = self.recipe, self.recipe.learn
@@ -91,12 +95,17 @@ class RLJob:
         poll()
 
         groups = [*whole, *screened]
+        if self.teaching:
+            groups, taught = self.teaching.scored(groups, poll)
+            metrics |= taught
+            clock.lap("teacher")
         parts = [compose(recipe.rewards, group) for group in groups]
         metrics |= figures(groups, parts)
         some = _spread(groups, _KL_ROLLOUTS)
         metrics["kl"] = self.size.fitting(partial(kl_to_reference, self.reference, some, recipe.sampling), *bounds(some))
         if not math.isfinite(metrics["kl"]):
             raise NotFiniteError(f"step {step}: the policy's log-probabilities are not finite; {self.optimizer.advice()}")
+        whole, screened = groups[: len(whole)], groups[len(whole) :]
         advantages = self._advantages(whole, parts[: len(whole)])
         metrics |= earned(whole, advantages)
         weighed = [

@@ -2,6 +2,7 @@
 
 from .benchmark import Benchmark
 from .gsm8k import GSM8K
+from .judgements import Judgements
 from .math import Math
 from .micro import Micro
 from .problem import Problem
@@ -16,6 +17,7 @@ SOURCES: dict[str, type[Source]] = {
     "math": Math,
     "benchmark": Benchmark,
     "table": Table,
+    "judgements": Judgements,
     "reasoning_gym": ReasoningGym,
     "shuffled": Shuffled,
 }

@@ -22,6 +22,7 @@ from ..problems.micro import Micro
 from ..rewards import REWARDS, Reward
 from ..rewards.accuracy import Accuracy
 from ..runs.track import TRACKERS
+from ..teacher.section import TeacherSection
 from ..verify import EXTRACTORS
 
 
@@ -204,11 +205,28 @@ class RLRecipe(_Recipe):
     """`outgrow train`: reinforcement learning on checked answers."""
 
     kind: Literal["rl"] = "rl"
+    teacher: TeacherSection | None = None
     rewards: tuple[AnyReward, ...] = Field(default=(Accuracy(),), min_length=1)
     advantage: AnyAdvantage = GRPO()
     curriculum: AnySampler = Uniform()
     ledger: LedgerSection = LedgerSection()
     learn: LearnSection = LearnSection()
+
+    @model_validator(mode="before")
+    @classmethod
+    def _taught(cls, values: Any) -> Any:
+        """With a teacher and no word of rewards, `hero`."""
+        unsaid = isinstance(values, dict) and values.get("teacher") is not None and "rewards" not in values
+        return {**values, "rewards": [{"type": "hero"}]} if unsaid else values
+
+    @model_validator(mode="after")
+    def _scores_are_used(self) -> "RLRecipe":
+        used = [reward.type for reward in self.rewards if reward.needs_teacher]
+        if used and self.teacher is None:
+            raise ValueError(f"the reward {used[0]!r} pays by a teacher's scores; add a table [teacher] with its model")
+        if self.teacher is not None and not used:
+            raise ValueError("a teacher scores answers, but no reward pays by its scores; add one of type 'hero' to rewards")
+        return self
 
 
 class SFTRecipe(_Recipe):

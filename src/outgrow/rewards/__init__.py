@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from ..errors import OutgrowError
 from .accuracy import Accuracy
 from .format import Format
+from .hero import Hero
 from .length_alp import LengthALP
 from .length_efficient import LengthEfficient
 from .length_experiment import LengthExperiment
@@ -16,10 +17,12 @@ from .length_overlong import LengthOverlong
 from .level_bonus import LevelBonus
 from .random import Random
 from .reward import GradedGroup, Reward
+from .teacher import Teacher
 
 REWARDS: dict[str, type[Reward]] = {
     "accuracy": Accuracy,
     "format": Format,
+    "hero": Hero,
     "length_alp": LengthALP,
     "length_efficient": LengthEfficient,
     "length_experiment": LengthExperiment,
@@ -29,6 +32,7 @@ REWARDS: dict[str, type[Reward]] = {
     "length_overlong": LengthOverlong,
     "level_bonus": LevelBonus,
     "random": Random,
+    "teacher": Teacher,
 }
 
 __all__ = ["REWARDS", "GradedGroup", "Reward", "compose"]

@@ -2,6 +2,7 @@
 
 from abc import abstractmethod
 from dataclasses import dataclass
+from typing import ClassVar
 
 from pydantic import Field
 
@@ -17,6 +18,7 @@ class GradedGroup:
     """The rollouts of one problem in one step, with their verdicts.
 
     inside_think: the prompt already opened <think>. expected: what was known of the problem before. max_tokens: longest completion.
+    scores: the teacher's, from 0 to 1, of each rollout; empty where there is no teacher.
     """
 
     problem: Problem
@@ -27,6 +29,7 @@ class GradedGroup:
     inside_think: bool
     expected: Expected
     max_tokens: int
+    scores: tuple[float, ...] = ()
 
     @property
     def lengths(self) -> list[int]:
@@ -52,6 +55,8 @@ class GradedGroup:
 class Reward(Component):
     """One part of a composed reward. weight multiplies what it pays; warm-up holds it at 0 for the first steps, and the gate in
     groups of which a smaller share than `min_solve_rate` is right (length rules that should not make hard problems harder)."""
+
+    needs_teacher: ClassVar[bool] = False  # whether it pays by the scores of a teacher
 
     weight: float = 1.0
     warmup_steps: int = 0
