@@ -1,6 +1,12 @@
-"""The flywheel: teacher and student, the better one makes data, a fresh base learns from it, and the roles move up."""
+"""The flywheel: teacher and student, the better one makes data, a fresh base learns from it, and the roles move up.
 
+recipe.py, resolve.py -> stages.py (what follows what) -> tasks.py (what a stage is) -> workshop.py (each once, and kept)
+-> lineage.py, figures.py -> page.py
+"""
+
+from .figures import Turned
 from .recipe import FlywheelRecipe
 from .resolve import load_flywheel
+from .run import run_flywheel
 
-__all__ = ["FlywheelRecipe", "load_flywheel"]
+__all__ = ["FlywheelRecipe", "Turned", "load_flywheel", "run_flywheel"]

@@ -1,8 +1,8 @@
-"""What a stage is made from, as one digest: the resolved recipe, with the content of every model, run and file in place of its path."""
+"""What a stage is made from, as one digest: its resolved recipe, with the content of models, runs and files in place of their paths."""
 
 import hashlib
 import json
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -29,7 +29,7 @@ def asked_by(recipe: Recipe, known: Known) -> dict[str, Any]:
     return replaced
 
 
-def digest_of(asked: Mapping[str, Any]) -> str:
+def digest_of(asked: Mapping[str, Any] | Sequence[Any]) -> str:
     """Of plain values, whatever the order of their keys."""
     return hashlib.sha256(json.dumps(asked, sort_keys=True, allow_nan=False).encode()).hexdigest()
 

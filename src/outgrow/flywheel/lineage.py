@@ -123,4 +123,6 @@ class Lineage:
         )
 
     def _unreadable(self, error: sqlite3.Error) -> OutgrowError:
-        return OutgrowError(f"{self._path}: the lineage cannot be read or written ({error}); mend or remove the file, it is made anew")
+        return OutgrowError(
+            f"{self._path}: the lineage cannot be read or written ({error}); mend or remove the file, it is made anew"
+        )

@@ -6,14 +6,11 @@ import tomli_w
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
 from ..recipes import merge_recipes, raw_recipe
-
-
-class _Section(BaseModel):
-    model_config = ConfigDict(extra="forbid", frozen=True)
+from ..recipes.schema import DataSection
 
 
 class Stage(BaseModel):
-    """A shipped recipe's name or a file, and beside it whatever of that recipe is to be otherwise, table by table, as `extends` has it."""
+    """A shipped recipe's name or a file, and beside it whatever is to be otherwise in it, table by table, as with `extends`."""
 
     model_config = ConfigDict(extra="allow", frozen=True)
 
@@ -46,22 +43,18 @@ class Teacher(BaseModel):
         return None if self.recipe is None else Stage(recipe=self.recipe, **(self.model_extra or {}))
 
 
-class DataSection(_Section):
-    """The data that the winner of a generation makes of the student's training problems."""
-
-    k: int = Field(default=8, ge=1, description="samples a problem")
-    keep: Literal["verified", "all"] = Field(default="verified", description="all: also what the checker calls wrong, the control")
-    per_problem: int = Field(default=2, ge=1, description="different solutions of a problem, at most")
-
-
-class FlywheelRecipe(_Section):
+class FlywheelRecipe(BaseModel):
     """`outgrow flywheel`: generations of a teacher, a student and the data that one of them makes."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
 
     kind: Literal["flywheel"]
     name: str
     description: str = ""
     expected: str = Field(default="", description="what a person should see, with time and machine")
-    seed: int = Field(default=0, description="of every stage, the same in all generations: what differs is the data and the teacher")
+    seed: int = Field(
+        default=0, description="of every stage, the same in all generations: what differs is the data and the teacher"
+    )
     generations: int = Field(default=2, ge=1)
     patience: int = Field(default=1, ge=1, description="generations in a row not shown to be better before the wheel stops")
     suite: str = Field(default="micro", description="the held-out problems that decide who teaches, and when to stop")
@@ -81,9 +74,13 @@ class FlywheelRecipe(_Section):
     @model_validator(mode="after")
     def _fitting(self) -> Self:
         if self.teacher.recipe is None and self.teacher_base is not None:
-            raise ValueError("teacher_base is for a teacher that is trained; drop it, or give teacher.recipe in place of teacher.model")
+            raise ValueError(
+                "teacher_base is for a teacher that is trained; drop it, or give teacher.recipe in place of teacher.model"
+            )
         if self.teacher.recipe is None and self.judge is not None:
-            raise ValueError("the judge learns from the rollouts of the teacher's run; give teacher.recipe in place of teacher.model")
+            raise ValueError(
+                "the judge learns from the rollouts of the teacher's run; give teacher.recipe in place of teacher.model"
+            )
         return self
 
 

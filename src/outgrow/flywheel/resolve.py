@@ -31,14 +31,17 @@ def load_flywheel(name: str, overrides: Sequence[str] = ()) -> FlywheelRecipe:
         wheel = FlywheelRecipe.model_validate(values)
     except ValidationError as error:
         raise UsageError(f"{name}: {explain(error, FlywheelRecipe)}") from error
-    suite(wheel.suite)
-    suites(",".join((wheel.suite, *wheel.also)))
-    _try(wheel)
+    try:
+        _try(wheel)
+    except UsageError as error:
+        raise UsageError(f"{name}: {error}") from error
     return wheel
 
 
 def _try(wheel: FlywheelRecipe) -> None:
-    """Resolve every stage, with names in place of what is yet to be made."""
+    """Resolve every stage, with names in place of what is yet to be made. Raises UsageError where that cannot be."""
+    suite(wheel.suite)
+    suites(",".join((wheel.suite, *wheel.also)))
     base_recipe(wheel, [])
     if wheel.teacher_base:
         teacher_base_recipe(wheel)

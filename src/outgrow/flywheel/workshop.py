@@ -14,17 +14,21 @@ from typing import Any, Protocol
 
 from ..errors import OutgrowError
 from ..evaluate import Evaluation
-from ..learn.loop import Watcher, resume, train
-from ..learn.policies import run_policy
-from ..policy.export import export
+from ..learn.loop import Watcher
 from ..recipes import Recipe, dump_recipe
 from ..runs.files import read_lines, write_json
-from ..runs.folder import read_recipe, write_recipe
 from ..runs.spending import Budget, BudgetReached, Spent, seconds_by_phase
-from .digest import asked_by, digest_of
+from .digest import digest_of
 from .lineage import Artifact, Edge, Kind, Lineage, Record, Role
 
 _NAMED_BY = 8  # hexadecimal digits of the digest
+
+
+class StageWatcher(Watcher, Protocol):
+    """Who is told how a stage goes."""
+
+    def counting(self, what: str, whole: int) -> Callable[[int], None]:
+        """So many begin; who is told how many are done."""
 
 
 class Onlooker(Protocol):
@@ -33,11 +37,8 @@ class Onlooker(Protocol):
     def stage(self, text: str) -> None:
         """A stage begins, goes on, or was done in an earlier call."""
 
-    def run(self) -> AbstractContextManager[Watcher]:
-        """Who watches one stage."""
-
-    def counting(self, what: str, whole: int) -> AbstractContextManager[Callable[[int], None]]:
-        """Who is told how many of so many are done."""
+    def watch(self) -> AbstractContextManager[StageWatcher]:
+        """Who watches it."""
 
 
 @dataclass(frozen=True)
@@ -50,6 +51,29 @@ class Left:
 
 
 @dataclass(frozen=True)
+class Task:
+    """A stage to be done. asked: all that decides what comes of it, in plain values, with digests in place of paths.
+
+    recipe: of a run, or by which a model is asked. work: does it, in this folder, also where it was begun there. model: the name of
+    one that was there already.
+    """
+
+    generation: int
+    stage: str
+    kind: Kind
+    recipe: Recipe
+    asked: Mapping[str, Any]
+    work: Callable[[Path, StageWatcher, Budget], Left]
+    parents: Sequence[tuple["Done", Role]] = ()
+    model: str = ""
+
+    @property
+    def title(self) -> str:
+        """For a person."""
+        return f"generation {self.generation}, {self.stage.replace('_', ' ')}"
+
+
+@dataclass(frozen=True)
 class Done:
     """A stage that is done. name: its place inside the wheel's folder. model: what a recipe calls it by, where it is one.
 
@@ -59,6 +83,7 @@ class Done:
     name: str
     generation: int
     stage: str
+    recipe: Recipe
     path: Path
     model: str
     inputs: str
@@ -66,16 +91,18 @@ class Done:
     rollouts: int
     seconds: float
     dollars: float
+    created: float
     result: Mapping[str, Any]
+
+    @property
+    def is_run(self) -> bool:
+        """Whether it is the folder of a run."""
+        return (self.path / "recipe.toml").is_file()
 
     def evaluation(self, on: str | None = None) -> Evaluation:
         """What it was measured at when it was done: on the suite that decides, or on another."""
         evals = self.path / "evals"
         return Evaluation.load((evals / on.replace("/", "+") if on else evals) / "after.parquet")
-
-
-Parents = Sequence[tuple[Done, Role]]
-Work = Callable[[Path, Watcher, Budget], Left]
 
 
 class Workshop:
@@ -86,50 +113,23 @@ class Workshop:
         self.lineage, self.onlooker, self.budget = lineage, onlooker, budget
         self.done: list[Done] = []
 
-    def train(self, generation: int, stage: str, recipe: Recipe, parents: Parents = ()) -> Done:
-        """An ordinary run. Raises as `learn.loop.train` does."""
-
-        def work(path: Path, watcher: Watcher, budget: Budget) -> Left:
-            if not (path / "recipe.toml").is_file():
-                train(recipe, path, watcher, budget)
-            else:
-                stored, made_with = read_recipe(path)
-                if stored != recipe:  # the same but for words, prices, and where things lie
-                    write_recipe(path, recipe, made_with["base_sha256"])
-                resume(path, [], watcher, budget)
-            summary = json.loads((path / "summary.json").read_text())
-            return Left(summary["policy_sha256"], summary["rollouts"], summary)
-
-        return self.once(generation, stage, "model", recipe, asked_by(recipe, self.known), work, parents)
-
-    def once(
-        self, generation: int, stage: str, kind: Kind, recipe: Recipe, asked: Mapping[str, Any], work: Work,
-        parents: Parents = (), model: str = "",
-    ) -> Done:  # fmt: skip
-        """Do this work where what is asked was not done before. model: the name of one that was there already.
-
-        Raises what the work raises, an error with the stage's name before it; BudgetReached with what the whole wheel has spent.
-        """
-        inputs = digest_of(asked)
-        name = f"gen-{generation}/{stage}-{inputs[:_NAMED_BY]}"
-        path, title = self.folder / name, f"generation {generation}, {stage.replace('_', ' ')}"
+    def once(self, task: Task) -> Done:
+        """Do it where the same was not done before. Raises what its work raises, an error with the stage's name before it;
+        BudgetReached with what the whole wheel has spent."""
+        inputs = digest_of(task.asked)
+        name = f"gen-{task.generation}/{task.stage}-{inputs[:_NAMED_BY]}"
+        path = self.folder / name
         if (path / "stage.json").is_file():
-            self.onlooker.stage(f"{title}: done before ({name})")
+            self.onlooker.stage(f"{task.title}: done before ({name})")
         else:
-            self.onlooker.stage(f"{title}: {'going on in' if path.exists() else 'into'} {name}")
-            self._do(path, title, work, recipe.run.dollars_per_hour, {"inputs": inputs, "asked": asked})
-        done = self._read(generation, stage, name, inputs, model)
-        self._remember(done, kind, dump_recipe(recipe, {}), parents)
+            self.onlooker.stage(f"{task.title}: {'going on in' if path.exists() else 'into'} {name}")
+            self._do(task, path, inputs)
+        done = self._read(task, name, inputs)
+        self.done.append(done)
+        artifact = Artifact(name, done.digest, task.kind, task.generation, task.stage, done.created)
+        record = Record(inputs, dump_recipe(task.recipe, {}), done.rollouts, done.seconds, done.dollars, dict(done.result))
+        self.lineage.write(artifact, record, [Edge(name, parent.name, role) for parent, role in task.parents])
         return done
-
-    def whole(self, done: Done) -> str:
-        """A model that training can start from: the run itself, or its adapter multiplied into one ordinary folder."""
-        if not (done.path / "recipe.toml").is_file() or read_recipe(done.path)[0].policy.lora is None:
-            return done.model
-        merged = done.path / "merged"
-        if not merged.exists():
-            export(run_policy(done.path), merged)
-        return str(merged)
 
     def known(self, key: str, path: str) -> str | None:
         """The digest of what a stage of this call made; of a run's rollouts, that of all it was made from as well."""
@@ -142,41 +142,43 @@ class Workshop:
         """On the stages of this call, whenever they were done."""
         return Spent(sum(done.seconds for done in self.done) / 3600, sum(done.dollars for done in self.done))
 
-    def _do(self, path: Path, title: str, work: Work, price: float, made_from: Mapping[str, Any]) -> None:
-        before = self.spent()
+    def _do(self, task: Task, path: Path, inputs: str) -> None:
+        before, price = self.spent(), task.recipe.run.dollars_per_hour
         self.budget.check(before)
-        left_over = Budget(self.budget.hours - before.hours, self.budget.dollars - before.dollars)
         path.parent.mkdir(exist_ok=True)
         try:
-            with self.onlooker.run() as watcher:
-                left = work(path, watcher, left_over)
+            with self.onlooker.watch() as watcher:
+                left = task.work(path, watcher, Budget(self.budget.hours - before.hours, self.budget.dollars - before.dollars))
         except BudgetReached:
             hours = _seconds(path) / 3600
             self.budget.check(Spent(before.hours + hours, before.dollars + hours * price))
             raise
         except OutgrowError as error:
-            raise type(error)(f"{title}: {error}") from error
+            raise type(error)(f"{task.title}: {error}") from error
         seconds = _seconds(path)
-        cost = {"seconds": round(seconds, 2), "dollars": round(seconds / 3600 * price, 4)}
-        write_json(path / "stage.json", {**made_from, **asdict(left), **cost, "created": round(time.time(), 3)})
+        cost = {"seconds": round(seconds, 2), "dollars": round(seconds / 3600 * price, 4), "created": round(time.time(), 3)}
+        write_json(path / "stage.json", {"inputs": inputs, "asked": task.asked, **asdict(left), **cost})
 
-    def _read(self, generation: int, stage: str, name: str, inputs: str, model: str) -> Done:
-        path = self.folder / name
+    def _read(self, task: Task, name: str, inputs: str) -> Done:
+        path, keys = self.folder / name, ("inputs", "digest", "rollouts", "seconds", "dollars", "created", "result")
         try:
             stored = json.loads((path / "stage.json").read_bytes())
-            kept = {key: stored[key] for key in ("inputs", "digest", "rollouts", "seconds", "dollars", "result")}
+            kept = {key: stored[key] for key in keys}
         except (OSError, ValueError, KeyError, TypeError) as error:
-            raise OutgrowError(f"{path / 'stage.json'}: cannot be read ({error}); remove it to have the stage looked at again") from error
-        if stored["inputs"] != inputs:
+            raise OutgrowError(
+                f"{path / 'stage.json'}: cannot be read ({error}); remove it, and the stage is looked at again"
+            ) from error
+        if kept["inputs"] != inputs:
             raise OutgrowError(f"{path} was made from other inputs than its name says; move it away")
-        return Done(name=name, generation=generation, stage=stage, path=path, model=model or str(path), **kept)
-
-    def _remember(self, done: Done, kind: Kind, recipe: str, parents: Parents) -> None:
-        self.done.append(done)
-        created = json.loads((done.path / "stage.json").read_bytes())["created"]
-        artifact = Artifact(done.name, done.digest, kind, done.generation, done.stage, created)
-        record = Record(done.inputs, recipe, done.rollouts, done.seconds, done.dollars, dict(done.result))
-        self.lineage.write(artifact, record, [Edge(done.name, parent.name, role) for parent, role in parents])
+        return Done(
+            name=name,
+            generation=task.generation,
+            stage=task.stage,
+            recipe=task.recipe,
+            path=path,
+            model=task.model or str(path),
+            **kept,
+        )
 
 
 def _seconds(path: Path) -> float:

@@ -14,8 +14,8 @@ from ..errors import UsageError, nearest
 from .schema import Recipe, RLRecipe, SFTRecipe, recipe_class
 
 __all__ = [
-    "RLRecipe", "Recipe", "SFTRecipe", "apply_override", "dump_recipe", "load_recipe", "merge_recipes", "parse_recipe", "raw_recipe",
-    "shipped_recipes",
+    "RLRecipe", "Recipe", "SFTRecipe", "apply_override", "dump_recipe", "load_recipe", "merge_recipes", "parse_recipe",
+    "raw_recipe", "shipped_recipes",
 ]  # fmt: skip
 
 
