@@ -32,7 +32,7 @@ def flywheel(
     budget_usd: BudgetUSD = None,
     budget_hours: BudgetHours = None,
 ) -> None:
-    """Turn generations: a teacher, a student that may outgrow it, data that the better one makes, a fresh base from that, and so on.
+    """Turn generations: a teacher, a student that may outgrow it, data that the better one makes, a fresh base from that.
 
     The same command goes on after a stop. Stages that were done from the same inputs are not done again, so a changed line of the
     recipe costs what depends on it.

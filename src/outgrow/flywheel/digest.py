@@ -1,4 +1,4 @@
-"""What a stage is made from, as one digest: its resolved recipe, with the content of models, runs and files in place of their paths."""
+"""What a stage is made from, as one digest: its recipe as resolved, the content of models, runs and files in place of paths."""
 
 import hashlib
 import json
