@@ -17,6 +17,7 @@ from ..policy import Policy
 from ..policy.logprobs import pad_right
 from ..problems import Note, Problem
 from ..recipes.schema import SFTRecipe
+from ..verify.extract import THINK_CLOSE
 from .job import StepResult
 from .optimizer import Optimizer
 from .sources import training_problems
@@ -74,7 +75,8 @@ class SFTJob:
             if not problem.solution:
                 raise UsageError(f"problem {problem.id!r} has no written-out solution, so there is nothing to fine-tune on")
             policy = self.policy
-            text = f"{problem.solution}</think>\\boxed{{{problem.answer}}}"
+            whole = problem.whole or THINK_CLOSE in problem.solution  # which has ended its thoughts, and answered, itself
+            text = problem.solution if whole else f"{problem.solution}{THINK_CLOSE}\\boxed{{{problem.answer}}}"
             completion = [*policy.tokenizer(text, add_special_tokens=False)["input_ids"], policy.end_id]
             self._encoded[problem.id] = policy.prompt_ids(problem.question), completion
         return self._encoded[problem.id]

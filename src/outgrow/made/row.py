@@ -1,8 +1,10 @@
 """One row of made data: an answer that a policy wrote to a problem, and what is known of it."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from pathlib import Path
 
+from ..errors import UsageError
+from ..problems.made import made_rows
 from ..verify import Verdict
 
 
@@ -20,7 +22,7 @@ class MadeRow:
     question: str
     answer: str
     messages: list[dict[str, str]]
-    sampled: str  # not `completion`: TRL takes a set with that column for another shape, and so does not read `messages`
+    sampled: str  # not `completion`: TRL takes a set with that column for another shape, and then does not read `messages`
     verdict: Verdict
     extracted: str | None
     pass_rate: float
@@ -37,4 +39,11 @@ class MadeRow:
 
 def read_rows(path: Path) -> list[MadeRow]:
     """The rows of a folder of made data, or of one of its Parquet files. Raises UsageError where it is none."""
-    raise NotImplementedError(path)
+    rows, names = [], {field.name for field in fields(MadeRow)}
+    for where, row in made_rows(path):
+        try:
+            known = {name: row[name] for name in names}
+            rows.append(MadeRow(**{**known, "verdict": Verdict(row["verdict"])}))
+        except (KeyError, ValueError) as error:
+            raise UsageError(f"{where}: no row of made data ({error})") from error
+    return rows

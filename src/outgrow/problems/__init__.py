@@ -3,6 +3,7 @@
 from .benchmark import Benchmark
 from .gsm8k import GSM8K
 from .judgements import Judgements
+from .made import Made
 from .math import Math
 from .micro import Micro
 from .problem import Problem
@@ -20,6 +21,7 @@ SOURCES: dict[str, type[Source]] = {
     "judgements": Judgements,
     "reasoning_gym": ReasoningGym,
     "shuffled": Shuffled,
+    "made": Made,
 }
 
 __all__ = ["SOURCES", "Note", "Problem", "Source"]

@@ -6,7 +6,7 @@ from collections.abc import Iterable
 
 from .problem import Problem
 
-_SIGNS = "*/^<>\\-%!"
+SIGNS = "*/^<>\\-%!"
 
 
 def fold(question: str) -> str:
@@ -20,7 +20,7 @@ def fold(question: str) -> str:
     False
     """
     folded = unicodedata.normalize("NFKC", question).casefold()
-    return "".join(c for c in folded if c.isalnum() or c in _SIGNS or unicodedata.category(c) in ("Sm", "Sc"))
+    return "".join(c for c in folded if c.isalnum() or c in SIGNS or unicodedata.category(c) in ("Sm", "Sc"))
 
 
 def question_id(source: str, question: str) -> str:

@@ -10,6 +10,7 @@ class Problem:
     id: unique in its source, stable over runs (the ledger's key).
     level: nominal difficulty, 1 the easiest; 0 where the source has none.
     solution: worked steps for SFT; RL never reads it.
+    whole: whether the solution is all that is to be written, and not the thoughts before a boxed answer.
     scorer: what the scoring process needs (`gym.guard.Scorer` as JSON) where the problem has a scorer of its own; empty where an
     answer is compared with the known one.
     """
@@ -21,3 +22,4 @@ class Problem:
     answer: str
     solution: str = ""
     scorer: str = ""
+    whole: bool = False

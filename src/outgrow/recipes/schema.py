@@ -18,6 +18,7 @@ from ..policy.load import Dtype
 from ..policy.lora import LoRA
 from ..policy.micro import MicroInit
 from ..problems import SOURCES, Source
+from ..problems.made import Made
 from ..problems.micro import Micro
 from ..rewards import REWARDS, Reward
 from ..rewards.accuracy import Accuracy
@@ -226,6 +227,12 @@ class RLRecipe(_Recipe):
             raise ValueError(f"the reward {used[0]!r} pays by a teacher's scores; add a table [teacher] with its model")
         if self.teacher is not None and not used:
             raise ValueError("a teacher scores answers, but no reward pays by its scores; add one of type 'hero' to rewards")
+        return self
+
+    @model_validator(mode="after")
+    def _asks(self) -> "RLRecipe":
+        if any(isinstance(source, Made) for source in self.problems):
+            raise ValueError("a problem source 'made' holds answers for SFT; practise the problems that they answer instead")
         return self
 
 

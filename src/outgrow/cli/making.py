@@ -1,0 +1,173 @@
+"""Commands that make data: data."""
+
+from collections.abc import Iterable
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+from rich.box import SIMPLE
+from rich.table import Table
+from rich.text import Text
+
+from ..errors import UsageError
+from .app import app
+from .shared import Asked, console, counting, errors, example, harmless, limit, note, ready, recipe_for, use_data
+
+if TYPE_CHECKING:
+    from ..made import DataSection, MadeSummary
+    from ..recipes import Recipe
+
+
+@app.command(
+    epilog=example(
+        "outgrow data runs/first micro --out data/first",
+        "outgrow data runs/first micro --out data/hard --levels 4,5,6 --samples 16",
+        "outgrow data runs/first micro --out data/control --keep all",
+    )
+)
+def data(
+    model: Asked,
+    recipe: Annotated[
+        str,
+        typer.Argument(help="A recipe (its training problems), or a .jsonl or .parquet file with columns question and answer."),
+    ],
+    out: Annotated[Path, typer.Option("--out", help="The folder to make; it must not exist yet.")],
+    samples: Annotated[int | None, typer.Option("--samples", help="Answers drawn for each problem; left out, 8.")] = None,
+    temperature: Annotated[float | None, typer.Option("--temperature", help="Left out, 1.")] = None,
+    keep: Annotated[
+        str | None, typer.Option("--keep", help="verified: right answers alone; all: a control, every whole answer.")
+    ] = None,
+    per_problem: Annotated[
+        int | None, typer.Option("--per-problem", help="Different answers kept of one problem, at most; left out, 4.")
+    ] = None,
+    per_easy_problem: Annotated[
+        int | None, typer.Option("--per-easy-problem", help="The same of one that is right in 80% of its answers; left out, 1.")
+    ] = None,
+    min_pass_rate: Annotated[float | None, typer.Option("--min-pass-rate", help="Of problems that give answers.")] = None,
+    max_pass_rate: Annotated[float | None, typer.Option("--max-pass-rate", help="The same.")] = None,
+    max_tokens: Annotated[int | None, typer.Option("--max-tokens", help="Longest answer kept; left out, any whole one.")] = None,
+    fields: Annotated[str | None, typer.Option("--fields", help="Of these fields alone, with commas between them.")] = None,
+    levels: Annotated[str | None, typer.Option("--levels", help="Of these levels alone, as 4,5,6.")] = None,
+    on: Annotated[
+        str | None,
+        typer.Option("--on", help="Suites whose questions may not be in it; left out, every one there is, and the recipe's own."),
+    ] = None,
+    generation: Annotated[int, typer.Option("--generation", min=0, help="Turn of the flywheel, told in each row.")] = 1,
+    seed: Annotated[int, typer.Option("--seed")] = 0,
+    sets: Annotated[
+        Path | None, typer.Option("--data", help="A folder of sets, as gsm8k/test.jsonl; left out, $OUTGROW_DATA, else the hub.")
+    ] = None,
+) -> None:
+    """Make data of a model's own answers: draw, verify, thin, check against the suites, write Parquet with a card.
+
+    A base learns from it by a recipe of kind sft with a problem source of type made and this folder as its path. A call that was
+    stopped goes on where it was.
+    """
+    from ..evaluate import suites
+    from ..evaluate.suites import SUITES
+    from ..learn.sources import problems_of
+    from ..made import make_data
+    from ..made.make import wanted
+    from ..policy import Sampling
+    from ..runs.interrupt import Interrupt, StopRequested
+    from ..verify import Verifier
+
+    use_data(sets)
+    section = _section(
+        k=samples,
+        temperature=temperature,
+        keep=keep,
+        per_problem=per_problem,
+        per_easy_problem=per_easy_problem,
+        min_pass_rate=min_pass_rate,
+        max_pass_rate=max_pass_rate,
+        max_tokens=max_tokens,
+        fields=tuple(fields.split(",")) if fields else None,
+        levels=tuple(levels.split(",")) if levels else None,
+    )
+    problems, as_recipe = problems_of(recipe, note)
+    problems = wanted(problems, section)
+    said = recipe_for(model, None) or as_recipe
+    held_out = suites(on) if on else [*SUITES, *(_own(as_recipe) if as_recipe else ())]
+    respondent = ready(model, said)
+    sampling = (said.sampling if said else Sampling()).model_copy(update={"max_tokens": limit(said, respondent)})
+    verifier = Verifier(said.verify.extract, said.verify.exact) if said else Verifier()
+    with counting(f"{section.k} answers a problem", len(problems)) as progress, verifier, Interrupt() as interrupt:
+        try:
+            made = make_data(
+                respondent,
+                verifier,
+                problems,
+                section,
+                seed=seed,
+                generation=generation,
+                out=out,
+                sampling=sampling,
+                suites=held_out,
+                gold=problems,
+                note=note,
+                poll=interrupt.poll,
+                told=progress,
+            )
+        except StopRequested as stop:
+            errors.print(f"stopped by {stop}, what is done is kept; the same command goes on with it", markup=False)
+            raise typer.Exit(stop.exit_code) from stop
+    _show(made)
+
+
+def _section(**given: Any) -> "DataSection":
+    """The settings that were given; the others are the section's own. Raises UsageError where one cannot be."""
+    from pydantic import ValidationError
+
+    from ..component import explain
+    from ..made import DataSection
+
+    try:
+        return DataSection.model_validate({name: value for name, value in given.items() if value is not None})
+    except ValidationError as error:
+        raise UsageError(f"made data: {explain(error, DataSection)}") from error
+
+
+def _own(recipe: "Recipe") -> list[str]:
+    """The suites that a recipe measures on."""
+    return [recipe.evaluate.suite, recipe.evaluate.validation, *recipe.evaluate.also]
+
+
+def _show(made: "MadeSummary") -> None:
+    """What was drawn, kept and dropped, how good it is, and where."""
+    from ..made.card import told
+
+    told_of = f"{made.problems:,} problems, {made.drawn:,} answers, {made.right:,} right, {made.kept:,} kept"
+    console.print(told_of, highlight=False)
+    _print(
+        ("field", "level", "problems", "drawn", "right", "kept"),
+        ((cell.field, cell.level, cell.problems, cell.drawn, cell.right, cell.kept) for cell in made.by_cell),
+    )
+    _print(
+        ("problems that are", "problems", "drawn", "right", "kept"),
+        ((band.band, band.problems, band.drawn, band.right, band.kept) for band in made.by_band),
+    )
+    _print(("dropped because", "answers"), made.dropped.items())
+    _print(
+        ("contaminated by", "questions", "answers to one of them", "answers with 13 words of one"),
+        ((one.suite, one.questions, one.same, one.overlapping) for one in made.checked if one.same or one.overlapping),
+    )
+    lines = [
+        f"right answers among those kept: {told(made.precision)}",
+        f"answers whose every written calculation holds: {told(made.sound)}",
+        f"contaminated answers dropped: {made.contaminated:,}, by {len(made.checked)} suites",
+        *([f"not checked, since not to be had: {', '.join(made.not_checked)}"] if made.not_checked else []),
+        str(made.path),
+    ]
+    for line in lines:
+        console.print(line, markup=False, highlight=False, soft_wrap=True)
+
+
+def _print(heads: tuple[str, ...], rows: Iterable[tuple[Any, ...]]) -> None:
+    table = Table(box=SIMPLE, pad_edge=False)
+    for place, head in enumerate(heads):
+        table.add_column(head, justify="right" if place else "left")
+    for row in rows:
+        table.add_row(*(Text(harmless(cell)) if isinstance(cell, str) else f"{cell:,}" for cell in row))
+    if table.row_count:
+        console.print(table)
