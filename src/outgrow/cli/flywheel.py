@@ -84,14 +84,14 @@ class _Onlooker:
 
 
 def _show(turned: "Turned") -> None:
-    from ..flywheel.figures import generation_table, headline, sentences
+    from ..flywheel.told import headline, sentences, short_table, spent
 
-    found = generation_table(turned)
-    table = Table(box=SIMPLE, pad_edge=False, title=f"pass@1 on {turned.recipe.suite}, 95% intervals; differences in points")
+    found = short_table(turned)
+    table = Table(box=SIMPLE, pad_edge=False, collapse_padding=True, title="pass@1 with 95% intervals; differences in points")
     for heading in found.columns:
-        table.add_column(heading, justify="right")
+        table.add_column(heading, justify="right" if heading else "left", no_wrap=True)
     for row in found.rows:
         table.add_row(*row)
     console.print(table)
-    for line in (headline(turned), *sentences(turned)):
+    for line in (headline(turned), *sentences(turned), f"{spent(turned)} in all"):
         console.print(line, markup=False, highlight=False, soft_wrap=True)

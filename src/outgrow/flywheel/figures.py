@@ -1,4 +1,4 @@
-"""What came of the wheel, in figures and in words: for the terminal, for flywheel.json and for the page."""
+"""What came of the wheel, in figures."""
 
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
@@ -6,10 +6,7 @@ from functools import cached_property
 from typing import Any
 
 from ..evaluate import Evaluation
-from ..evaluate.compare import Against
-from ..report import words
 from ..report.outcome import Estimate, estimate, grid
-from ..report.tables import Table
 from .recipe import FlywheelRecipe
 from .stages import Generation
 from .workshop import Done
@@ -64,128 +61,21 @@ class Turned:
 
     @cached_property
     def models(self) -> list[Model]:
-        """Of the models that are compared, each once: the first teacher, then bases and students."""
-        bases = [("the first teacher's base", one) for one in self.done if one.stage == "teacher_base"]
-        named = [*bases, *(("the first teacher", one) for one in self.done if one.stage == "teacher")]
-        for one in self.generations:
-            named += [(f"generation {one.number}: base", one.base), (f"generation {one.number}: student", one.student)]
-        return [Model(title, done) for title, done in named]
+        """Of what is compared, each once: the first teacher and its base, then bases and students."""
+        named = [(one, "the first teacher's base") for one in self.done if one.stage == "teacher_base"]
+        named += [(one, "the first teacher") for one in self.done if one.stage == "teacher"]
+        for turn in self.generations:
+            named += [(turn.base, f"generation {turn.number}: base"), (turn.student, f"generation {turn.number}: student")]
+        return [Model(title, one) for one, title in named]
+
+    def of(self, done: Done) -> Model:
+        """One of the models, by the stage that made it."""
+        return next(model for model in self.models if model.done.name == done.name)
 
     def cost(self, generation: int | None = None) -> Cost:
         """Of a generation's stages, whenever they were done; of all where none is named."""
         part = [one for one in self.done if generation in (None, one.generation)]
         return Cost(sum(one.rollouts for one in part), sum(one.seconds for one in part) / 3600, sum(one.dollars for one in part))
-
-
-def headline(turned: Turned) -> str:
-    """What came of the last generation, with its interval and its n."""
-    if not turned.generations:
-        return "No generation is done yet."
-    last = turned.generations[-1]
-    found, k = last.duel.teacher, turned.recipe.samples
-    return f"Generation {last.number}'s student {_against(found, 'its teacher')}, n = {found.n:,} problems × {k} samples."
-
-
-def sentences(turned: Turned) -> list[str]:
-    """The wheel's story, generation by generation."""
-    told = []
-    for one in turned.generations:
-        found = [_against(one.duel.teacher, "its teacher")]
-        if one.duel.best:
-            found.append(_against(one.duel.best, "the best student before it"))
-        told.append(f"Generation {one.number}'s student {', and '.join(found)}.")
-        if one.data is not None:
-            maker = "The student" if one.duel.moves_up else "Its teacher, which is not shown to be outgrown,"
-            told.append(f"{maker} made the data of the next base: {_made(one.data)}.")
-    return [*told, _end(turned)]
-
-
-def _end(turned: Turned) -> str:
-    wheel, done = turned.recipe, len(turned.generations)
-    if not turned.finished:
-        return f"{done} of {wheel.generations} generations are done; the wheel has not come to its end."
-    stalled = turned.generations[-1].stalled
-    if stalled == wheel.patience:
-        times = "its student is" if stalled == 1 else f"the students of {stalled} generations in a row are"
-        where = f"Stopped after generation {done} of {wheel.generations}"
-        return f"{where}: {times} not shown to be better than the best before, on {wheel.suite}."
-    return f"{'The one generation' if wheel.generations == 1 else f'All {wheel.generations} generations'} of the recipe are done."
-
-
-def generation_table(turned: Turned) -> Table:
-    """A row a generation: what its models are measured at, and the student beside those before it."""
-    priced = turned.cost().dollars > 0
-    heads = ["generation", "base", "teacher", "student", "student − teacher", "student − best before", "rollouts", "hours"]
-    rows = []
-    for one in turned.generations:
-        rates = [words.share_estimate(Model("", model).rate()) for model in (one.base, one.teacher, one.student)]
-        changes = [_change(one.duel.teacher), _change(one.duel.best) if one.duel.best else ""]
-        cost = turned.cost(one.number)
-        spent = [f"{cost.rollouts:,}", f"{cost.hours:.2f}", *([f"{cost.dollars:,.2f}"] if priced else [])]
-        rows.append([str(one.number), *rates, *changes, *spent])
-    return Table([*heads, *(["$"] if priced else [])], rows)
-
-
-def model_table(turned: Turned) -> Table:
-    """A row a model: what it was measured at, on the suite that decides."""
-    most = f"pass@{turned.recipe.samples}"
-    rows = []
-    for model in turned.models:
-        shares = (model.rate(name) for name in dict.fromkeys(("pass@1", "greedy", most, "truncated")))
-        rows.append([model.title, *map(words.share_estimate, shares), words.token_estimate(model.rate("length"))])
-    return Table(["model", *dict.fromkeys(("pass@1", "greedy", most, "truncated")), "tokens"], rows)
-
-
-def data_table(turned: Turned) -> Table:
-    """A row for each generation's data: who made it, what was drawn and kept, and how good the labels are."""
-    heads = [
-        "data",
-        "made by",
-        "problems",
-        "drawn",
-        "right",
-        "kept",
-        "easy, medium, hard",
-        "label precision",
-        "sound steps",
-        "held out",
-    ]
-    rows = []
-    for one in turned.generations:
-        if one.data is None:
-            continue
-        found = one.data.result
-        counts = [f"{found[key]:,}" for key in ("problems", "drawn", "right", "kept")]
-        bands = ", ".join(f"{found['by_band'].get(band, 0):,}" for band in ("easy", "medium", "hard"))
-        shares = [_share(found["precision"]), _share(found["sound"])]
-        rows.append([f"generation {one.number}", one.winner.name, *counts, bands, *shares, f"{found['contaminated']:,}"])
-    return Table(heads, rows)
-
-
-def other_table(turned: Turned) -> Table:
-    """The suites that decide nothing: every model's pass@1 there."""
-    suites = list(turned.generations[0].student.recipe.evaluate.also) if turned.generations else []
-    rows = []
-    for model in turned.models:
-        found = [estimate(list(model.done.evaluation(on).pass_rates().values())) for on in suites]
-        rows.append([model.title, *(f"{words.share_estimate(one)}, n = {one.n:,}" if one else "" for one in found)])
-    return Table(["model", *suites], rows if suites else [])
-
-
-def stage_table(turned: Turned) -> Table:
-    """A row a stage: where it is, by what recipe, and what it took."""
-    rows = [
-        [
-            one.name,
-            one.recipe.name,
-            f"{one.rollouts:,}" if one.rollouts else "",
-            words.duration(one.seconds),
-            f"{one.dollars:,.2f}" if one.dollars else "",
-            one.digest[:12],
-        ]
-        for one in turned.done
-    ]
-    return Table(["stage", "recipe", "rollouts", "time", "$", "digest of what it made"], rows)
 
 
 def as_json(turned: Turned) -> dict[str, Any]:
@@ -200,8 +90,8 @@ def as_json(turned: Turned) -> dict[str, Any]:
             {
                 "generation": one.number,
                 "models": {
-                    role: {"name": model.name, "digest": model.digest, **asdict(Model("", model).rate())}
-                    for role, model in (("base", one.base), ("teacher", one.teacher), ("student", one.student))
+                    role: {"name": model.name, "digest": model.digest, **asdict(turned.of(model).rate())}
+                    for role, model in one.roles.items()
                 },
                 "duel": one.duel.figures(),
                 "winner": one.winner.name,
@@ -212,39 +102,3 @@ def as_json(turned: Turned) -> dict[str, Any]:
             for one in turned.generations
         ],
     }
-
-
-def _against(found: Against, other: str) -> str:
-    """What a comparison says of the student, as the end of a sentence."""
-    change = found.change
-    if found.verdict == "too few problems to say":
-        return f"cannot be told from {other} by {found.n} problems"
-    if change.low <= 0 <= change.high:
-        return f"shows no difference from {other}: {words.share_change(_estimate(found))}"
-    verb, ends = ("beats", (change.low, change.high)) if change.low > 0 else ("falls short of", (-change.high, -change.low))
-    low, high = (f"{100 * end:.1f}" for end in ends)
-    return f"{verb} {other} by {abs(100 * change.value):.1f} points ({words.span(low, high)})"
-
-
-def _change(found: Against) -> str:
-    return words.point_change(_estimate(found))
-
-
-def _estimate(found: Against) -> Estimate:
-    return Estimate(found.change.value, found.change.low, found.change.high, found.n)
-
-
-def _made(data: Done) -> str:
-    found = data.result
-    told = f"{found['kept']:,} answers kept of {found['drawn']:,} drawn for {found['problems']:,} problems"
-    for name, what in (("precision", "labels right"), ("sound", "with sound steps")):
-        if found[name]:
-            told += f", {_share(found[name])} {what}"
-    return told
-
-
-def _share(found: dict[str, Any] | None) -> str:
-    """A share of made rows, with its interval and its n."""
-    if not found:
-        return ""
-    return f"{words.share_estimate(Estimate(**found))}, n = {found['n']:,}"

@@ -10,10 +10,11 @@ from ..report.figures import estimates
 from ..report.page import page_scripts, page_template
 from ..report.tables import HeatCell, HeatMap, Table
 from ..runs.files import read_lines, write_atomic
-from .figures import Turned, data_table, generation_table, headline, model_table, other_table, sentences, stage_table
+from .figures import Turned
 from .lineage import Graph
-from .picture import picture, told
+from .picture import picture, said
 from .recipe import dump_flywheel
+from .told import data_table, generation_table, headline, model_table, other_table, sentences, spent, stage_table
 from .workshop import Done
 
 
@@ -30,7 +31,6 @@ def write_page(turned: Turned, graph: Graph, folder: Path) -> Path:
 def render(turned: Turned, graph: Graph) -> str:
     """The page as HTML. The same wheel gives the same page."""
     last = turned.generations[-1].duel if turned.generations else None
-    cost = turned.cost()
     return page_template("flywheel/page.html.jinja").render(
         wheel=turned.recipe,
         recipe_text=dump_flywheel(turned.recipe),
@@ -39,8 +39,7 @@ def render(turned: Turned, graph: Graph) -> str:
         tone=("gain" if last.teacher.change.low > 0 else "loss" if last.teacher.change.high < 0 else "none") if last else "none",
         n=last.teacher.n if last else 0,
         finished=turned.finished,
-        spent=f"{cost.rollouts:,} rollouts, {words.duration(3600 * cost.hours)}"
-        + (f", ${cost.dollars:,.2f}" if cost.dollars else ""),
+        spent=spent(turned),
         generation_table=generation_table(turned),
         model_table=model_table(turned),
         data_table=data_table(turned),
@@ -50,7 +49,7 @@ def render(turned: Turned, graph: Graph) -> str:
         charts=[_curve(turned)] if turned.generations else [],
         levels=_levels(turned),
         picture=picture(graph, _lines(turned), {one.name: _hint(one) for one in turned.done}),
-        edges=Table(["what", "", "of what"], told(graph)),
+        edges=Table(["what", "", "of what"], said(graph)),
         **page_scripts(),
     )
 
@@ -67,8 +66,7 @@ def alarm_table(done: Sequence[Done]) -> Table:
 
 def _curve(turned: Turned) -> Chart:
     """pass@1 over generations."""
-    rates = {model.done.name: model.rate() for model in turned.models}
-    named = {role: [rates[getattr(one, role).name] for one in turned.generations] for role in ("teacher", "base", "student")}
+    named = {role: [turned.of(one.roles[role]).rate() for one in turned.generations] for role in ("base", "teacher", "student")}
     caption = (
         f"pass@1 on {turned.recipe.suite} with its 95% interval. A generation's teacher is the better one of the generation before."
     )
@@ -99,19 +97,17 @@ def _levels(turned: Turned) -> HeatMap:
 
 def _lines(turned: Turned) -> Mapping[str, list[str]]:
     """What stands in each box of the lineage."""
-    rates = {model.done.name: f"pass@1 {words.percent(model.rate().value)}" for model in turned.models}
-    rates |= {one.data.name: f"{one.data.result['kept']:,} answers" for one in turned.generations if one.data}
-    moved = {
-        one.student.generation: "the student moves up" if one.duel.moves_up else "the roles stay" for one in turned.generations
-    }
-    return {
-        one.name: [
-            f"{one.stage.replace('_', ' ')} {one.generation}",
-            rates.get(one.name, moved[one.generation] if one.stage == "duel" else words.duration(one.seconds)),
-            one.digest[:12],
-        ]
-        for one in turned.done
-    }
+    second = {one.name: words.duration(one.seconds) for one in turned.done}
+    second |= {model.done.name: f"pass@1 {words.percent(model.rate().value)}" for model in turned.models}
+    second |= {one.name: f"{one.result['kept']:,} answers" for one in turned.done if one.stage == "data"}
+    second |= {one.name: _verdict(one.result["teacher"]["verdict"]) for one in turned.done if one.stage == "duel"}
+    return {one.name: [f"{one.stage.replace('_', ' ')} {one.generation}", second[one.name], one.digest[:12]] for one in turned.done}
+
+
+def _verdict(verdict: str) -> str:
+    """Short enough for a box."""
+    short = verdict.partition(",")[0]
+    return f"student {short}" if short in ("better", "worse") else short
 
 
 def _hint(one: Done) -> str:

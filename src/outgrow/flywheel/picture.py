@@ -9,6 +9,8 @@ from .lineage import Graph, Role
 _WIDTH, _HEIGHT = 148, 58  # of a box
 _ACROSS, _DOWN = 196, 84  # from box to box
 _EDGE = 12
+# A row for each kind of stage, so that no line need pass behind a box of its own row.
+_ROW = {"teacher_base": 0, "teacher": 0, "judge": 1, "base": 2, "student": 2, "duel": 3, "data": 4}
 
 
 @dataclass(frozen=True)
@@ -63,12 +65,10 @@ def layers(graph: Graph) -> dict[str, int]:
 def picture(graph: Graph, lines: Mapping[str, Sequence[str]], hints: Mapping[str, str]) -> Picture:
     """lines, hints: name -> what stands in a box and over it."""
     column = layers(graph)
-    rows: dict[int, int] = defaultdict(int)
+    used = sorted({_ROW[one.stage] for one in graph.artifacts})
     boxes: dict[str, Box] = {}
     for one in graph.artifacts:
-        at = column[one.name]
-        x, y = _EDGE + at * _ACROSS, 34 + rows[at] * _DOWN
-        rows[at] += 1
+        x, y = _EDGE + column[one.name] * _ACROSS, 34 + used.index(_ROW[one.stage]) * _DOWN
         boxes[one.name] = Box(one.name, one.kind, x, y, lines[one.name], hints[one.name])
     arrows = [
         Arrow(edge.role, _curve(boxes[edge.parent], boxes[edge.child]), _told(edge.child, edge.role, edge.parent))
@@ -84,7 +84,7 @@ def picture(graph: Graph, lines: Mapping[str, Sequence[str]], hints: Mapping[str
     return Picture(width, height, _WIDTH, _HEIGHT, list(boxes.values()), arrows, bands)
 
 
-def told(graph: Graph) -> list[list[str]]:
+def said(graph: Graph) -> list[list[str]]:
     """Every edge as three words: who, what, whom."""
     return [_words(edge.child, edge.role, edge.parent) for edge in graph.edges]
 

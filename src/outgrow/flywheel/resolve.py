@@ -99,13 +99,20 @@ def student_recipe(wheel: FlywheelRecipe, base: str, teacher: str, judge: str | 
     return _parsed(values, "student", wheel.student, RLRecipe)
 
 
+def asked_recipe(wheel: FlywheelRecipe, model: str) -> RLRecipe:
+    """How a model that is there already is asked and graded: as the student is."""
+    values = _from(model, _measured(wheel, _seeded(wheel, wheel.student)))
+    asked = ("policy", "prompt", "sampling", "engine", "verify", "evaluate", "run", "seed")
+    return _parsed({"name": model, **{key: values[key] for key in asked if key in values}}, "student", wheel.student, RLRecipe)
+
+
 def _seeded(wheel: FlywheelRecipe, stage: Stage) -> _Values:
     return {**stage.values(), "seed": wheel.seed}
 
 
 def _measured(wheel: FlywheelRecipe, values: _Values) -> _Values:
     """Every run measures itself on the wheel's suites, with the same dice, so that any two of them can be paired."""
-    asked = {"suite": wheel.suite, "samples": wheel.samples, "also": list(wheel.also)}
+    asked = {"suite": wheel.suite, "samples": wheel.samples, "temperature": wheel.temperature, "also": list(wheel.also)}
     return {**values, "evaluate": {**values.get("evaluate", {}), **asked}}
 
 

@@ -12,12 +12,13 @@ from pathlib import Path
 from ..errors import OutgrowError
 from ..runs.files import write_atomic, write_json
 from ..runs.folder import held
-from ..runs.spending import Budget
+from ..runs.interrupt import StopRequested
+from ..runs.spending import Budget, BudgetReached
 from .figures import Turned, as_json
 from .lineage import Lineage
 from .page import write_page
 from .recipe import FlywheelRecipe, dump_flywheel
-from .stages import Generation, turn
+from .stages import turn
 from .workshop import Onlooker, Workshop
 
 
@@ -32,11 +33,19 @@ def run_flywheel(wheel: FlywheelRecipe, folder: Path, onlooker: Onlooker, budget
             write_atomic(folder / "flywheel.toml", dump_flywheel(wheel).encode())
             shop = Workshop(folder, lineage, onlooker, budget)
 
-            def write(generations: list[Generation]) -> None:
-                turned = Turned(wheel, generations, shop.done)
-                write_json(folder / "flywheel.json", as_json(turned))
-                write_page(turned, lineage.graph(one.name for one in shop.done), folder)
-
-            return Turned(wheel, turn(wheel, shop, write), shop.done)
+            turned = Turned(wheel, [], shop.done)
+            try:
+                for generation in turn(wheel, shop):
+                    turned = Turned(wheel, [*turned.generations, generation], shop.done)
+                    _write(turned, lineage, folder)
+            except (BudgetReached, StopRequested):
+                _write(turned, lineage, folder)
+                raise
+            return turned
     except OSError as error:
         raise OutgrowError(f"{folder}: {error.strerror or error}; mend that, then run the same command again") from error
+
+
+def _write(turned: Turned, lineage: Lineage, folder: Path) -> None:
+    write_json(folder / "flywheel.json", as_json(turned))
+    write_page(turned, lineage.graph(one.name for one in turned.done), folder)

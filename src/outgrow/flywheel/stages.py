@@ -1,12 +1,12 @@
 """The wheel: what follows what, from a teacher to the next generation. Every stage is done once and kept (workshop.py)."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 from .duel import Duel
 from .lineage import Role
 from .recipe import FlywheelRecipe
-from .resolve import base_recipe, judge_recipe, student_recipe, teacher_base_recipe, teacher_recipe
+from .resolve import asked_recipe, base_recipe, judge_recipe, student_recipe, teacher_base_recipe, teacher_recipe
 from .tasks import compare, make, measure, run, whole
 from .workshop import Done, Workshop
 
@@ -28,22 +28,27 @@ class Generation:
     stalled: int
 
     @property
+    def roles(self) -> dict[str, Done]:
+        """The models that are measured, the student the last."""
+        return {"base": self.base, "teacher": self.teacher, "student": self.student}
+
+    @property
     def winner(self) -> Done:
         """Who makes the data and teaches the next generation."""
         return self.student if self.duel.moves_up else self.teacher
 
 
-def turn(wheel: FlywheelRecipe, shop: Workshop, told: Callable[[list[Generation]], None]) -> list[Generation]:
-    """All generations, until there are as many as the recipe asks for, or held-out problems show no better students any more.
+def turn(wheel: FlywheelRecipe, shop: Workshop) -> Iterator[Generation]:
+    """One generation after another, until there are as many as the recipe asks for, or held-out problems show no better students
+    any more.
 
-    told: what there is, after each. Raises OutgrowError, StopRequested or BudgetReached; what is done is kept.
+    Raises OutgrowError, StopRequested or BudgetReached; what is done is kept.
     """
     teacher = first_teacher(wheel, shop)
     runs = [teacher]  # their rollouts, right and wrong, are what a judge learns from
     made: list[Done] = []
     best: Done | None = None  # of the students so far
     stalled = 0
-    generations: list[Generation] = []
     for number in range(1, wheel.generations + 1):
         base = fresh_base(wheel, shop, number, made)
         judge = judge_of(wheel, shop, number, teacher, runs)
@@ -53,19 +58,17 @@ def turn(wheel: FlywheelRecipe, shop: Workshop, told: Callable[[list[Generation]
         stalled = 0 if duel.rises else stalled + 1
         is_last = number == wheel.generations or stalled == wheel.patience
         data = None if is_last else make(shop, number, winner, student, wheel.data)
-        generations.append(Generation(number, teacher, base, judge, student, duel, data, stalled))
-        told(generations)
+        yield Generation(number, teacher, base, judge, student, duel, data, stalled)
         if data is None:
-            break
+            return
         teacher, best = winner, student if duel.rises else best
         runs, made = [*runs, student], [*made, data]
-    return generations
 
 
 def first_teacher(wheel: FlywheelRecipe, shop: Workshop) -> Done:
     """Trained by reinforcement learning, from a base of its own where the recipe makes one; or a model that is there already."""
     if wheel.teacher.model is not None:
-        return measure(shop, "teacher", wheel.teacher.model, student_recipe(wheel, wheel.teacher.model, wheel.teacher.model, None))
+        return measure(shop, "teacher", wheel.teacher.model, asked_recipe(wheel, wheel.teacher.model))
     if wheel.teacher_base is None:
         return run(shop, 1, "teacher", teacher_recipe(wheel, None))
     base = run(shop, 1, "teacher_base", teacher_base_recipe(wheel))
@@ -73,7 +76,12 @@ def first_teacher(wheel: FlywheelRecipe, shop: Workshop) -> Done:
 
 
 def fresh_base(wheel: FlywheelRecipe, shop: Workshop, number: int, made: Sequence[Done]) -> Done:
-    """Begun anew in every generation: fine-tuned on its recipe's problems and on the data of the generations before."""
+    """Begun anew in every generation: fine-tuned on its recipe's problems and on the data of the generations before.
+
+    The first may be a model that is there already.
+    """
+    if number == 1 and wheel.first_base is not None:
+        return measure(shop, "base", wheel.first_base, asked_recipe(wheel, wheel.first_base))
     used = made if wheel.accumulate else made[-1:]
     recipe = base_recipe(wheel, [str(data.path / "made") for data in used])
     return run(shop, number, "base", recipe, [(data, "trained on") for data in used])

@@ -26,8 +26,7 @@ from .duel import Duel, duel
 from .lineage import Role
 from .workshop import Done, Left, StageWatcher, Task, Workshop
 
-# How a model is asked, of all that its recipe says.
-_ASKING = ("prompt", "sampling", "engine", "verify", "run")
+_ASKING = ("prompt", "sampling", "engine", "verify", "run")  # how a model is asked, of all that its recipe says
 
 
 def run(shop: Workshop, generation: int, stage: str, recipe: Recipe, parents: Sequence[tuple[Done, Role]] = ()) -> Done:
@@ -48,7 +47,7 @@ def run(shop: Workshop, generation: int, stage: str, recipe: Recipe, parents: Se
 
 
 def measure(shop: Workshop, stage: str, model: str, recipe: Recipe) -> Done:
-    """A model that is there already, asked and graded as this recipe says, on the suites that it names."""
+    """A model that is there already, asked and graded as this recipe says, on the suites that it names; in the first generation."""
     values = asked_by(recipe, shop.known)
     asked = {key: values[key] for key in ("policy", "evaluate", *_ASKING)}
 
