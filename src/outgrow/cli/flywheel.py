@@ -1,11 +1,14 @@
 """The command that turns generations: flywheel."""
 
 import math
+import os
+import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 from rich.box import SIMPLE
+from rich.markup import escape
 from rich.table import Table
 
 from ..errors import UsageError
@@ -38,7 +41,7 @@ def flywheel(
     recipe costs what depends on it.
     """
     from ..errors import OutgrowError
-    from ..flywheel import load_flywheel, run_flywheel
+    from ..flywheel import ProcessFull, load_flywheel, run_flywheel
     from ..runs.interrupt import StopRequested
     from ..runs.spending import Budget, BudgetReached
 
@@ -63,6 +66,8 @@ def flywheel(
     except StopRequested as stop:
         errors.print(f"stopped by {stop}, everything is saved; {again}", markup=False, soft_wrap=True)
         raise typer.Exit(stop.exit_code) from stop
+    except ProcessFull:
+        os.execv(sys.executable, [sys.executable, "-m", "outgrow", *sys.argv[1:]])  # the same command, with room for its next stage
     except UsageError:
         raise
     except OutgrowError as error:
@@ -87,7 +92,12 @@ def _show(turned: "Turned") -> None:
     from ..flywheel.told import headline, sentences, short_table, spent
 
     found = short_table(turned)
-    table = Table(box=SIMPLE, pad_edge=False, collapse_padding=True, title="pass@1 with 95% intervals; differences in points")
+    table = Table(
+        box=SIMPLE,
+        pad_edge=False,
+        collapse_padding=True,
+        title=f"{escape(turned.recipe.suite)}; 95% intervals, differences in points",
+    )
     for heading in found.columns:
         table.add_column(heading, justify="right" if heading else "left", no_wrap=True)
     for row in found.rows:

@@ -8,5 +8,6 @@ from .figures import Turned
 from .recipe import FlywheelRecipe
 from .resolve import load_flywheel
 from .run import run_flywheel
+from .workshop import ProcessFull
 
-__all__ = ["FlywheelRecipe", "Turned", "load_flywheel", "run_flywheel"]
+__all__ = ["FlywheelRecipe", "ProcessFull", "Turned", "load_flywheel", "run_flywheel"]

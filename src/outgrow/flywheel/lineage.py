@@ -104,8 +104,8 @@ class Lineage:
                 self._db.execute("INSERT OR REPLACE INTO artifacts VALUES (?, ?, ?, ?, ?, ?)", one)
                 self._db.execute("INSERT OR REPLACE INTO stages VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)", how)
                 self._db.execute("DELETE FROM edges WHERE child = ?", (artifact.name,))
-                rows = [(edge.child, edge.parent, edge.role) for edge in edges]
-                self._db.executemany("INSERT OR IGNORE INTO edges VALUES (?, ?, ?)", rows)
+                rows = {(edge.child, edge.parent, edge.role) for edge in edges}
+                self._db.executemany("INSERT INTO edges VALUES (?, ?, ?)", rows)
         except sqlite3.Error as error:
             raise self._unreadable(error) from error
 

@@ -1,6 +1,6 @@
 """From the wheel's recipe to that of each stage: what the wheel fills in, everything else being as the stage's recipe has it."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any, TypeVar
 
 from pydantic import ValidationError
@@ -8,11 +8,13 @@ from pydantic import ValidationError
 from ..component import explain
 from ..errors import UsageError
 from ..evaluate import suite, suites
-from ..recipes import Recipe, RLRecipe, SFTRecipe, apply_override, parse_recipe, raw_recipe
+from ..recipes import RLRecipe, SFTRecipe, apply_override, parse_recipe, raw_recipe
 from .recipe import FlywheelRecipe, Stage
 
 _Kind = TypeVar("_Kind", RLRecipe, SFTRecipe)
 _Values = dict[str, Any]
+# What a stage's table may not say, since the wheel does -> where it is said.
+_SAID_ONCE = {f"evaluate.{key}": key for key in ("suite", "samples", "temperature", "also")}
 
 
 def load_flywheel(name: str, overrides: Sequence[str] = ()) -> FlywheelRecipe:
@@ -46,7 +48,7 @@ def _try(wheel: FlywheelRecipe) -> None:
     if wheel.teacher_base:
         teacher_base_recipe(wheel)
     if wheel.teacher.stage:
-        teacher_recipe(wheel, "base")
+        teacher_recipe(wheel, "base" if wheel.teacher_base else None)
     if wheel.judge:
         judge_recipe(wheel, "teacher", ["run"])
     student_recipe(wheel, "base", "teacher", "judge" if wheel.judge else None)
@@ -54,7 +56,7 @@ def _try(wheel: FlywheelRecipe) -> None:
 
 def base_recipe(wheel: FlywheelRecipe, made: Sequence[str]) -> SFTRecipe:
     """Of a fresh base. made: folders of the data of earlier generations; the recipe's own problems anchor it."""
-    values = _measured(wheel, _seeded(wheel, wheel.base))
+    values = _measured(wheel, "base", wheel.base)
     recipe = _parsed(values, "base", wheel.base, SFTRecipe)
     if not made:
         return recipe
@@ -68,7 +70,7 @@ def base_recipe(wheel: FlywheelRecipe, made: Sequence[str]) -> SFTRecipe:
 def teacher_base_recipe(wheel: FlywheelRecipe) -> SFTRecipe:
     """Of what the first teacher starts from."""
     assert wheel.teacher_base is not None
-    values = _measured(wheel, _seeded(wheel, wheel.teacher_base))
+    values = _measured(wheel, "teacher_base", wheel.teacher_base)
     return _parsed(values, "teacher_base", wheel.teacher_base, SFTRecipe)
 
 
@@ -76,14 +78,14 @@ def teacher_recipe(wheel: FlywheelRecipe, base: str | None) -> RLRecipe:
     """Of the first teacher. base: what it starts from, where a stage made it."""
     stage = wheel.teacher.stage
     assert stage is not None
-    values = _measured(wheel, _seeded(wheel, stage))
-    return _parsed(values if base is None else _from(base, values), "teacher", stage, RLRecipe)
+    values = _measured(wheel, "teacher", stage)
+    return _parsed(values if base is None else _from(base, values, "teacher", stage), "teacher", stage, RLRecipe)
 
 
 def judge_recipe(wheel: FlywheelRecipe, teacher: str, runs: Sequence[str]) -> SFTRecipe:
     """Of the judge that the teacher becomes. runs: whose rollouts it learns to tell right from wrong by."""
     assert wheel.judge is not None
-    values = _from(teacher, _seeded(wheel, wheel.judge))
+    values = _from(teacher, _seeded(wheel, "judge", wheel.judge), "judge", wheel.judge)
     given = values.get("problems") or [{"type": "judgements"}]
     values["problems"] = [{**one, "runs": list(runs)} if one.get("type") == "judgements" else one for one in given]
     return _parsed(values, "judge", wheel.judge, SFTRecipe)
@@ -91,7 +93,7 @@ def judge_recipe(wheel: FlywheelRecipe, teacher: str, runs: Sequence[str]) -> SF
 
 def student_recipe(wheel: FlywheelRecipe, base: str, teacher: str, judge: str | None) -> RLRecipe:
     """Of a generation's student. judge: who scores its answers; teacher: whose words it is drawn to where its recipe distils."""
-    values = _from(base, _measured(wheel, _seeded(wheel, wheel.student)))
+    values = _from(base, _measured(wheel, "student", wheel.student), "student", wheel.student)
     if judge is not None:
         values["teacher"] = {**values.get("teacher", {}), "model": judge}
     if "distill" in values:
@@ -101,33 +103,52 @@ def student_recipe(wheel: FlywheelRecipe, base: str, teacher: str, judge: str | 
 
 def asked_recipe(wheel: FlywheelRecipe, model: str) -> RLRecipe:
     """How a model that is there already is asked and graded: as the student is."""
-    values = _from(model, _measured(wheel, _seeded(wheel, wheel.student)))
+    values = _from(model, _measured(wheel, "student", wheel.student), "student", wheel.student)
     asked = ("policy", "prompt", "sampling", "engine", "verify", "evaluate", "run", "seed")
     return _parsed({"name": model, **{key: values[key] for key in asked if key in values}}, "student", wheel.student, RLRecipe)
 
 
-def _seeded(wheel: FlywheelRecipe, stage: Stage) -> _Values:
-    return {**stage.values(), "seed": wheel.seed}
+def _seeded(wheel: FlywheelRecipe, part: str, stage: Stage) -> _Values:
+    _leave(part, stage, {"seed": "seed"})
+    try:
+        return {**stage.values(), "seed": wheel.seed}
+    except UsageError as error:
+        raise UsageError(f"[{part}] {error}") from error
 
 
-def _measured(wheel: FlywheelRecipe, values: _Values) -> _Values:
+def _leave(part: str, stage: Stage, said: Mapping[str, str]) -> None:
+    """Raise UsageError where a stage's table says what the wheel does. said: a line of the stage -> the line of the wheel."""
+    for line, instead in said.items():
+        table, _, key = line.rpartition(".")
+        own: Any = stage.model_extra or {}
+        if key in (own.get(table, {}) if table else own):
+            raise UsageError(
+                f"[{part}] {line} is for the wheel to say; {f'set {instead} above its stages' if instead else 'drop it'}"
+            )
+
+
+def _measured(wheel: FlywheelRecipe, part: str, stage: Stage) -> _Values:
     """Every run measures itself on the wheel's suites, with the same dice, so that any two of them can be paired."""
     asked = {"suite": wheel.suite, "samples": wheel.samples, "temperature": wheel.temperature, "also": list(wheel.also)}
+    _leave(part, stage, _SAID_ONCE)
+    values = _seeded(wheel, part, stage)
     return {**values, "evaluate": {**values.get("evaluate", {}), **asked}}
 
 
-def _from(model: str, values: _Values) -> _Values:
+def _from(model: str, values: _Values, part: str, stage: Stage) -> _Values:
     """Starting from this model, whatever the recipe itself would start from."""
+    _leave(part, stage, dict.fromkeys(("policy.model", "policy.init", "policy.revision"), ""))
     kept = {key: value for key, value in values.get("policy", {}).items() if key not in ("init", "revision")}
     return {**values, "policy": {**kept, "model": model}}
 
 
 def _parsed(values: _Values, part: str, stage: Stage, kind: type[_Kind]) -> _Kind:
+    given, wanted = values.get("kind", "rl"), "rl" if kind is RLRecipe else "sft"
+    if given != wanted:
+        raise UsageError(f"[{part}] {stage.recipe} is a recipe of kind {given!r}; this stage takes one of kind {wanted!r}")
     try:
-        recipe: Recipe = parse_recipe(values, (), stage.recipe)
+        recipe = parse_recipe(values, (), stage.recipe)
     except UsageError as error:
         raise UsageError(f"[{part}] {error}") from error
-    if not isinstance(recipe, kind):
-        wanted = "reinforcement learning" if kind is RLRecipe else "fine-tuning, kind 'sft'"
-        raise UsageError(f"[{part}] {stage.recipe} is of kind {recipe.kind!r}; this stage is {wanted}")
+    assert isinstance(recipe, kind)
     return recipe

@@ -25,7 +25,8 @@ from .workshop import Onlooker, Workshop
 def run_flywheel(wheel: FlywheelRecipe, folder: Path, onlooker: Onlooker, budget: Budget) -> Turned:
     """Turn the wheel in this folder.
 
-    Raises OutgrowError, StopRequested after a signal, or BudgetReached; what is done is saved then, and the same call goes on.
+    Raises OutgrowError, StopRequested after a signal, BudgetReached, or ProcessFull; what is done is saved then, and the same call
+    goes on, after ProcessFull in another process.
     """
     try:
         folder.mkdir(parents=True, exist_ok=True)

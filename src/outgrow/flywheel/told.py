@@ -62,7 +62,7 @@ def short_table(turned: Turned) -> Table:
         rates = {role: words.share_estimate(turned.of(model).rate()) for role, model in one.roles.items()}
         rows += [[f"{one.number} {role}", rate, "", ""] for role, rate in rates.items()]
         rows[-1][2:] = [_change(one.duel.teacher), _change(one.duel.best) if one.duel.best else ""]
-    return Table(["", f"on {turned.recipe.suite}", "less its teacher", "less the best before"], rows)
+    return Table(["", "pass@1", "less its teacher", "less the best before"], rows)
 
 
 def generation_table(turned: Turned) -> Table:

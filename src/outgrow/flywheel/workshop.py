@@ -105,6 +105,10 @@ class Done:
         return Evaluation.load((evals / on.replace("/", "+") if on else evals) / "after.parquet")
 
 
+class ProcessFull(Exception):
+    """The next stage needs another process: one has room for a single vLLM, which stays until its end."""
+
+
 class Workshop:
     """Does stages in one folder, and remembers those of this call in `done`."""
 
@@ -112,17 +116,17 @@ class Workshop:
         self.folder = folder.resolve()  # recipes name what is in it: that must hold from wherever they are continued
         self.lineage, self.onlooker, self.budget = lineage, onlooker, budget
         self.done: list[Done] = []
+        self._holds_vllm = False
 
     def once(self, task: Task) -> Done:
         """Do it where the same was not done before. Raises what its work raises, an error with the stage's name before it;
-        BudgetReached with what the whole wheel has spent."""
+        BudgetReached with what the whole wheel has spent; ProcessFull."""
         inputs = digest_of(task.asked)
         name = f"gen-{task.generation}/{task.stage}-{inputs[:_NAMED_BY]}"
         path = self.folder / name
         if (path / "stage.json").is_file():
             self.onlooker.stage(f"{task.title}: done before ({name})")
         else:
-            self.onlooker.stage(f"{task.title}: {'going on in' if path.exists() else 'into'} {name}")
             self._do(task, path, inputs)
         done = self._read(task, name, inputs)
         self.done.append(done)
@@ -145,7 +149,11 @@ class Workshop:
     def _do(self, task: Task, path: Path, inputs: str) -> None:
         before, price = self.spent(), task.recipe.run.dollars_per_hour
         self.budget.check(before)
+        if self._holds_vllm:
+            raise ProcessFull
+        self._holds_vllm = task.recipe.engine.type == "vllm"
         path.parent.mkdir(exist_ok=True)
+        self.onlooker.stage(f"{task.title}: {'going on in' if path.exists() else 'into'} {path.relative_to(self.folder)}")
         try:
             with self.onlooker.watch() as watcher:
                 left = task.work(path, watcher, Budget(self.budget.hours - before.hours, self.budget.dollars - before.dollars))
