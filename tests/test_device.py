@@ -6,12 +6,13 @@ import pytest
 import torch
 
 from outgrow.fitting import FittingSize
+from outgrow.learn.distill import Guide
 from outgrow.learn.optimizer import Optimizer
 from outgrow.learn.sft import SFTJob
 from outgrow.learn.update import Weighed, kl_to_reference, update
 from outgrow.policy import Policy, Sampling
 from outgrow.recipes import parse_recipe
-from outgrow.recipes.schema import LearnSection
+from outgrow.recipes.schema import DistillSection, LearnSection
 from outgrow.rollout import NativeEngine
 from outgrow.rollout.llama import LlamaDecoder
 
@@ -29,7 +30,8 @@ def one_step(policy):
     section = LearnSection(tokens_per_pass=70, kl_weight=0.1, updates_per_step=2)
     optimizer = Optimizer(policy.model, section, 10)
     size = FittingSize("learn.tokens_per_pass", 70, pytest.fail)
-    figures = update(policy, reference, optimizer, weighed, section, SAMPLING, 1, 0, size, lambda: None)
+    guide = Guide(reference, DistillSection(model="it"))
+    figures = update(policy, reference, optimizer, weighed, section, SAMPLING, 1, 0, size, lambda: None, guide)
     flat = [rollout for group in groups for rollout in group]
     return flat, figures, kl_to_reference(reference, flat, SAMPLING, 70)
 

@@ -284,3 +284,48 @@ def test_a_lab_that_is_stopped_saves_what_is_running_and_goes_on(experiment, tmp
     rows = [json.loads(line) for line in (tmp_path / "docs" / "lab" / "small.jsonl").read_text().splitlines()]
     assert len(rows) == len({row["key"] for row in rows}) == 6
     assert begun <= {row["key"] for row in rows}
+
+
+PREPARED = """
+[[prepare]]
+name = "base"
+recipe = "micro-base"
+set = ["learn.steps=2", "learn.batch_size=2", "policy.init={layers=1,hidden=16,feed_forward=16}", "evaluate.samples=1",
+    "evaluate.suite=micro-validation", "sampling.max_tokens=8"]
+
+[[prepare]]
+name = "teacher"
+recipe = "micro"
+set = ["policy.model=prepared:base", "learn.steps=1", "learn.problems_per_step=2", "learn.group_size=2", "sampling.max_tokens=8",
+    "evaluate.samples=1", "evaluate.suite=micro-validation", "evaluate.every=0", "learn.give_up_after=9"]
+"""
+
+
+def test_what_arms_need_is_prepared_once_in_order(experiment, tmp_path):
+    file = tmp_path / "labs" / "small.toml"
+    text = EXPERIMENT.format(seeds=2).replace("\n[[arms]]", PREPARED + "\n[[arms]]", 1)
+    text = text.replace("\"curriculum={type='frontier'}\"", '"policy.model=prepared:teacher"')
+    file.write_text(text.replace("measures = [", 'measures = [{ type = "over_prepared", name = "teacher" }, '))
+    one = load_experiment("small")
+    base, teacher = (one.prepared[name] for name in ("base", "teacher"))
+    assert teacher.recipe.policy.model == f"runs/lab/prepared/{base.key}"
+    told = CliRunner().invoke(app, ["lab", "small", "--processes", "1"])
+    assert told.exit_code == 0, told.output
+    place = tmp_path / "runs" / "lab" / "prepared"
+    assert {path.name for path in place.iterdir()} == {base.key, teacher.key}
+    reached = json.loads((place / teacher.key / "summary.json").read_text())["after"]["pass@1"]
+    lines = [json.loads(line) for line in (tmp_path / "docs" / "lab" / "small.jsonl").read_text().splitlines()]
+    assert len(lines) == 4
+    assert all(line["prepared"]["teacher"] == reached for line in lines)
+    assert {line["arm"] for line in lines if line["before"] == reached} >= {"frontier"}, "it starts where its teacher ended"
+    page = (tmp_path / "docs" / "lab" / "small.md").read_text()
+    assert "pass@1 after, less teacher's" in page and "| teacher | micro |" in page
+    again = CliRunner().invoke(app, ["lab", "small"])
+    assert "preparing" not in again.output, "nothing is left to run, so nothing is prepared"
+
+
+def test_what_is_not_prepared_is_told(experiment, tmp_path):
+    file = tmp_path / "labs" / "small.toml"
+    file.write_text(EXPERIMENT.format(seeds=2).replace("\"curriculum={type='frontier'}\"", '"policy.model=prepared:techer"'))
+    with pytest.raises(UsageError, match="prepared:techer: nothing of that name is prepared before it"):
+        _ = load_experiment("small").runs

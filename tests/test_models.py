@@ -203,7 +203,7 @@ def test_a_revision_pins_what_the_hub_serves(tmp_path, untrained):
 
 def test_a_revision_of_a_folder_is_refused(tmp_path, untrained):
     untrained.save(tmp_path)
-    with pytest.raises(UsageError, match=r"leave policy\.revision out"):
+    with pytest.raises(UsageError, match=r"leave its revision out"):
         load_policy(str(tmp_path), revision="v1")
 
 

@@ -18,7 +18,7 @@ from outgrow.learn import rl
 from outgrow.plan import load_market, plan_recipe
 from outgrow.plan.gpus import GPU, Assumptions
 from outgrow.plan.memory import activations, parts, peak
-from outgrow.plan.models import KNOWN, shape_from_config, shape_of
+from outgrow.plan.models import KNOWN, distilled_shape, shape_from_config, shape_of
 from outgrow.plan.remedy import changed, remedy
 from outgrow.plan.room import tokens_in
 from outgrow.plan.seconds import seconds
@@ -28,9 +28,10 @@ from outgrow.policy import Policy, Sampling, completion_logprobs
 from outgrow.policy.branches import lay_out, states
 from outgrow.policy.lora import multiplied_out
 from outgrow.recipes import load_recipe, parse_recipe
-from outgrow.recipes.schema import LoRA, PolicySection
+from outgrow.recipes.schema import DistillSection, LoRA, PolicySection
 
 R1 = "deepseek-ai/DeepSeek-R1-Distill-Qwen-1.5B"
+R1_7B = "deepseek-ai/DeepSeek-R1-Distill-Qwen-7B"
 TARGETS = LoRA().targets
 SMALL = {
     "vocab_size": 50,
@@ -85,6 +86,7 @@ def test_the_shipped_model(shipped):
 
 def test_known_models_have_their_published_sizes():
     assert parameters(KNOWN[R1]) == 1_777_088_000
+    assert parameters(KNOWN[R1_7B]) == 7_615_616_512
     assert parameters(KNOWN["HuggingFaceTB/SmolLM2-135M-Instruct"]) == 134_515_008
 
 
@@ -236,6 +238,23 @@ def test_full_fine_tuning_holds_a_reference_and_moments_of_every_weight():
     assert found["gradients"].generating == found["adapters"].learning == 0
 
 
+def distilling(**settings):
+    recipe = real()
+    return recipe.model_copy(update={"distill": DistillSection(model=R1_7B, dtype="bfloat16", **settings)})
+
+
+def test_a_teachers_weights_are_there_all_the_time():
+    recipe, shape = distilling(), KNOWN[R1]
+    plain = {part.name: part for part in parts(work_of(real(), shape, ASSUMED), shape)}
+    found = {part.name: part for part in parts(work_of(recipe, shape, ASSUMED, distilled_shape(recipe)), shape)}
+    teacher = found.pop("teacher that is distilled")
+    assert teacher.generating == teacher.learning == 2 * 7_615_616_512
+    assert found == plain
+    # A pass has so much less room.
+    with_less = tokens_in(48e9, recipe, shape, ASSUMED, distilled_shape(recipe))
+    assert with_less == tokens_in(48e9 - 2 * 7_615_616_512 / ASSUMED.usable_memory, real(), shape, ASSUMED) < 13824
+
+
 def test_a_constant_that_the_code_owns():
     assert rl._KL_ROLLOUTS == KL_ROLLOUTS
 
@@ -276,6 +295,30 @@ def test_seconds_by_hand():
     slower = seconds(work, shape, gpu(launch_ms=1.0), completion=1600)
     assert slower.generation - found.generation == pytest.approx(3200 * 28 * 1e-3)
     assert slower.learning - found.learning == pytest.approx(7 * 3 * 28 * 1e-3)
+
+
+@pytest.mark.parametrize(("settings", "share"), [({}, 1), ({"steps": 1000}, 1), ({"steps": 209}, 0.5)])
+def test_a_teachers_seconds_by_hand(settings, share):
+    recipe, shape = distilling(**settings), KNOWN[R1]
+    plain = work_of(real(), shape, ASSUMED)
+    work = work_of(recipe, shape, ASSUMED, distilled_shape(recipe))
+    without, found = seconds(plain, shape, gpu(), 1600), seconds(work, shape, gpu(), 1600)
+    assert found.generation == without.generation
+    # One forward pass over four prompts of 256 tokens and 28 completions of 1600: 2 operations a weight and token, of the layers
+    # alone for the prompts, and attention's 4 · 28 layers · 3584 a pair of tokens. 7,615,616,512 less two matrices of
+    # 152,064 · 3584 and the last norm are in the layers.
+    head = 152_064 * 3584
+    layers = 7_615_616_512 - 2 * head - 3584
+    forward = 4 * (2 * layers * 256 + 4 * 28 * 3584 * 256**2)
+    forward += 28 * (2 * (layers + head) * 1600 + 4 * 28 * 3584 * 1600 * 1856)
+    assert found.learning - without.learning == pytest.approx(share * forward / 50e12)
+    # Launches: 7 passes through 28 layers, forwards alone, beside the student's own.
+    slower = seconds(work, shape, gpu(launch_ms=1.0), completion=1600)
+    assert slower.learning - found.learning == pytest.approx(7 * (3 + share) * 28 * 1e-3)
+    # In float32 the teacher reads at the rate of float32, though the student learns in bfloat16.
+    wide = recipe.model_copy(update={"distill": recipe.distill.model_copy(update={"dtype": "float32"})})
+    slow = seconds(work_of(wide, shape, ASSUMED, distilled_shape(wide)), shape, gpu(), 1600)
+    assert slow.learning - without.learning == pytest.approx(share * forward / 5e12)
 
 
 def test_float32_learns_at_the_float32_rate():
@@ -398,6 +441,19 @@ def test_what_a_run_does_by_itself_is_told(outgrow):
         memory = next(card.memory_gb for card in load_market().gpu if card.name == name)
         recipe = load_recipe("r1-1.5b-gsm8k")
         assert tokens_in(memory * 1e9, recipe, KNOWN[R1], ASSUMED) == int(tokens)
+
+
+def test_a_teacher_is_told_and_priced(outgrow):
+    def told(*overrides):
+        code, printed, _ = outgrow("plan", "micro", *(part for override in overrides for part in ("--set", override)))
+        assert code == 0
+        return printed
+
+    assert "teacher" not in told()
+    always = told(f"distill={{model='{R1_7B}',dtype='bfloat16'}}")
+    assert f"distils {R1_7B}, 7,615,616,512 parameters in bfloat16, in every step" in always
+    assert re.search(r"teacher that is distilled +15 +15 *\n", always)
+    assert "in the first 30 steps (its time is spread over all of them)" in told("distill={model='micro-base',steps=30}")
 
 
 def own_gpus():

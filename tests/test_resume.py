@@ -208,3 +208,25 @@ def test_everything_that_remembers_goes_on_to_the_last_bit(tmp_path):
     expected = fingerprint(tmp_path / "whole")
     assert fingerprint(path) == expected
     assert {row[2] for row in expected["ledger"]["visits"]} >= {2, 4}, "some problems were screened out, others were not"
+
+
+def test_distilling_goes_on_to_the_last_bit(tmp_path):
+    """Broken off while a teacher speaks, and once it no longer does; screening beside it."""
+    distilling = [
+        "learn.steps=9",
+        "policy={init={layers=1,hidden=32,feed_forward=48}}",
+        "distill={model='micro-base',reward=0.5,steps=5}",
+        "learn.give_up_after=9",
+        "curriculum={type='frontier',screen=2}",
+        "evaluate.every=0",
+        "evaluate.suite=micro-lab",
+    ]
+    start(tmp_path / "whole", distilling).join()
+    path = tmp_path / "broken"
+    for step in (2, 7):
+        signal_when(start(path, distilling), path, step, 0.02, signal.SIGKILL)
+    assert (path / "metrics.jsonl").read_bytes().count(b"\n") < 9
+    start(path).join()
+    assert fingerprint(path) == fingerprint(tmp_path / "whole")
+    taught = ["distill_kl" in json.loads(line) for line in (path / "metrics.jsonl").read_text().splitlines()]
+    assert taught == [True] * 5 + [False] * 4

@@ -293,7 +293,7 @@ TAUGHT = [*SMALL, "learn.steps=4", "evaluate.every=0", "run.checkpoint_every=1"]
 
 
 def taught(rewards, url="says"):
-    return load_recipe("micro", [*TAUGHT, f"teacher={{model='{url}',rubric='{{completion}}'}}", f"rewards={rewards}"])
+    return load_recipe("micro", [*TAUGHT, f"teacher={{model='{url}',rubric='{{completion}}',watch={{canaries=0}}}}", f"rewards={rewards}"])
 
 
 def test_a_taught_run_pays_by_its_scores(tmp_path, monkeypatch):

@@ -67,11 +67,13 @@ def data(
     from ..evaluate.suites import SUITES
     from ..learn.sources import problems_of
     from ..made import make_data
+    from ..made.export import require_new
     from ..made.make import wanted
     from ..policy import Sampling
     from ..runs.interrupt import Interrupt, StopRequested
     from ..verify import Verifier
 
+    require_new(out)
     use_data(sets)
     section = _section(
         k=samples,

@@ -56,7 +56,18 @@ def _head(recipe: "RLRecipe", plan: "Plan") -> list[str]:
         f"learns {moving:,} parameters, {moving / whole:.1%} of {whole:,}: {how}",
         f"{work.steps} steps of {work.problems} problems × {work.group} = {work.rollouts} rollouts: at most {prompts:,} prompt "
         f"tokens and {most:,} completion tokens a step, {work.rollouts * work.completion:,.0f} expected{_drawn(recipe)}",
+        *_taught(recipe, plan),
     ]
+
+
+def _taught(recipe: "RLRecipe", plan: "Plan") -> list[str]:
+    from ..plan.shape import parameters
+
+    distill, teacher = recipe.distill, plan.work.teacher
+    if distill is None or teacher is None:
+        return []
+    when = "in every step" if teacher.share == 1 else f"in the first {distill.steps:,} steps (its time is spread over all of them)"
+    return [f"distils {distill.model}, {parameters(teacher.shape):,} parameters in {distill.dtype}, {when}"]
 
 
 def _drawn(recipe: "RLRecipe") -> str:

@@ -1,6 +1,7 @@
 """What an experiment is: a question, a recipe, what all arms change in it, and the arms."""
 
 import hashlib
+import re
 import tomllib
 from functools import cached_property
 from pathlib import Path
@@ -14,6 +15,10 @@ from ..errors import UsageError, nearest
 from ..recipes import Recipe, load_recipe
 from .measures import MEASURES, Measure
 
+# Where the models are that arms need; a part of these arms' recipes, so the same wherever a lab is run.
+PREPARED = Path("runs/lab/prepared")
+_NAMED = re.compile(r"prepared:([\w-]+)")
+
 AnyMeasure = Annotated[SerializeAsAny[Measure], BeforeValidator(lambda value: build(value, MEASURES, "measure"))]
 
 
@@ -25,6 +30,15 @@ class Arm(_Strict):
     """One way to do it. set: recipe lines, as --set takes them."""
 
     name: str
+    set: tuple[str, ...] = ()
+
+
+class Prepared(_Strict):
+    """A model that arms need, trained once for all of them. `prepared:NAME` in a line stands for its run's folder; what is
+    prepared may itself name what stands before it."""
+
+    name: str
+    recipe: str
     set: tuple[str, ...] = ()
 
 
@@ -48,6 +62,7 @@ class Experiment(_Strict):
     first_seed: int = Field(default=0, ge=0)
     baseline: str
     set: tuple[str, ...] = ()
+    prepare: tuple[Prepared, ...] = ()
     arms: tuple[Arm, ...] = Field(min_length=2)
     on: tuple[Set, ...] = (Set(name=""),)
     measures: tuple[AnyMeasure, ...] = Field(min_length=1)
@@ -72,6 +87,15 @@ class Experiment(_Strict):
         return range(self.first_seed, self.first_seed + self.seeds)
 
     @cached_property
+    def prepared(self) -> "dict[str, Run]":
+        """Name -> run of what is prepared, in order."""
+        runs: dict[str, Run] = {}
+        for one in self.prepare:
+            recipe = load_recipe(one.recipe, [*(_placed(line, runs) for line in one.set), "run.threads=1"])
+            runs[one.name] = Run(on="", arm=one.name, seed=recipe.seed, recipe=recipe)
+        return runs
+
+    @cached_property
     def runs(self) -> "list[Run]":
         """Every run, one seed after another, so that a part of them is balanced."""
         runs = [self._run(seed, one, arm) for seed in self.all_seeds for one in self.on for arm in self.arms_on(one)]
@@ -84,7 +108,8 @@ class Experiment(_Strict):
 
     def _run(self, seed: int, one: Set, arm: Arm) -> "Run":
         # One thread: sums depend on how many there are, so results are the same on any number of cores.
-        recipe = load_recipe(self.recipe, [*self.set, *one.set, *arm.set, f"seed={seed}", "run.threads=1"])
+        lines = [_placed(line, self.prepared) for line in (*self.set, *one.set, *arm.set)]
+        recipe = load_recipe(self.recipe, [*lines, f"seed={seed}", "run.threads=1"])
         return Run(on=one.name, arm=arm.name, seed=seed, recipe=recipe)
 
 
@@ -105,6 +130,17 @@ class Run(BaseModel):
         plain = recipe.model_copy(update={"name": "", "description": "", "expected": ""})
         values = plain.model_dump(mode="json", exclude_none=True, exclude={"evaluate": {"also"}})
         return hashlib.sha256(tomli_w.dumps(values).encode()).hexdigest()[:16]
+
+
+def _placed(line: str, prepared: "dict[str, Run]") -> str:
+    """A recipe line with folders in place of the names of what is prepared."""
+
+    def folder(found: re.Match[str]) -> str:
+        if found[1] not in prepared:
+            raise UsageError(f"{found[0]}: nothing of that name is prepared before it{nearest(found[1], list(prepared))}")
+        return str(PREPARED / prepared[found[1]].key)
+
+    return _NAMED.sub(folder, line)
 
 
 def load_experiment(name: str) -> Experiment:

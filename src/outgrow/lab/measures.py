@@ -96,6 +96,20 @@ class PassAt1(Measure):
         return result.after
 
 
+class OverPrepared(Measure):
+    """pass@1 after training, less that of what was prepared under `name` (a teacher): is the student better?"""
+
+    type: str = "over_prepared"
+    name: str
+
+    @property
+    def label(self) -> str:
+        return f"pass@1 after, less {self.name}'s"
+
+    def of(self, result: Result) -> float | None:
+        return result.after - result.prepared[self.name] if self.name in result.prepared else None
+
+
 class Tokens(Measure):
     """Mean completion on the recipe's suite after training."""
 
@@ -162,6 +176,7 @@ MEASURES: dict[str, type[Measure]] = {
     "rollouts_to": RolloutsTo,
     "pass_rate_at": PassRateAt,
     "pass@1": PassAt1,
+    "over_prepared": OverPrepared,
     "tokens": Tokens,
     "retention": Retention,
     "lost": Lost,

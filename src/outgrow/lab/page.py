@@ -41,6 +41,9 @@ def _lines(experiment: Experiment, results: Mapping[str, Result]) -> list[str]:
             lines += ["", f"## {one.name}"]
         for measure in experiment.measures:
             lines += ["", *_measure(experiment, one, measure, results)]
+    if experiment.prepare:
+        lines += ["", "## Prepared", "", "Trained once, for all arms and seeds:", "", "| name | recipe | lines |", "|---|---|---|"]
+        lines += [f"| {one.name} | {one.recipe} | {', '.join(f'`{line}`' for line in one.set)} |" for one in experiment.prepare]
     lines += ["", "## Arms", "", f"Recipe `{experiment.recipe}`, and in all arms:", "", "```"]
     lines += [*experiment.set, "```", "", "| arm | lines |", "|---|---|"]
     lines += [f"| {arm.name} | {', '.join(f'`{line}`' for line in arm.set) or 'none'} |" for arm in experiment.arms]

@@ -1,16 +1,19 @@
 """What is kept of a run: one JSON line."""
 
 import hashlib
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
 from functools import cache
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from ..curriculum import Ledger
 from ..evaluate import Evaluation
 from ..runs.files import read_lines
 from ..runs.folder import read_recipe
 from .mastery import mastery
+
+if TYPE_CHECKING:
+    from .experiment import Run
 
 
 @dataclass(frozen=True)
@@ -30,7 +33,8 @@ class Result:
     """One run. key: see `Run.key`. after: pass@1 on the suite; tokens: mean completion there; by_problem: its pass rates.
 
     mastered: problems that were all right twice in a row; failed: those of them that had a wrong answer at a later visit; retention
-    and lost: see the measures of these names. code: digest of the code that ran it.
+    and lost: see the measures of these names. code: digest of the code that ran it. prepared: name -> pass@1,
+    on the same suite, of what was prepared for it.
     """
 
     key: str
@@ -50,6 +54,7 @@ class Result:
     lost: float | None
     wall_s: float
     code: str
+    prepared: dict[str, float] = field(default_factory=dict)
 
     def line(self) -> dict[str, Any]:
         """As JSON."""
@@ -69,7 +74,7 @@ class Kept:
     lost: float | None = None
 
 
-_DECIDES = ("advantages", "curriculum", "learn", "policy", "problems", "rewards", "rollout", "verify")
+_DECIDES = ("advantages", "curriculum", "learn", "policy", "problems", "rewards", "rollout", "teacher", "verify")
 
 
 @cache
@@ -82,7 +87,7 @@ def code_digest() -> str:
     return digest.hexdigest()[:12]
 
 
-def read_result(path: Path, key: str, on: str, arm: str, kept: Kept, wall_s: float) -> Result:
+def read_result(path: Path, run: "Run", kept: Kept, wall_s: float, prepared: dict[str, float]) -> Result:
     """Of a finished run's folder."""
     recipe, _ = read_recipe(path)
     before, after = (Evaluation.load(path / "evals" / f"{name}.parquet").summary() for name in ("before", "after"))
@@ -100,9 +105,9 @@ def read_result(path: Path, key: str, on: str, arm: str, kept: Kept, wall_s: flo
         levels = _by_level(after["cells"])
         curve.append(Point(int(written), after["pass@1"], levels))
     return Result(
-        key=key,
-        on=on,
-        arm=arm,
+        key=run.key,
+        on=run.on,
+        arm=run.arm,
         seed=recipe.seed,
         curve=curve,
         before=before["pass@1"],
@@ -117,6 +122,7 @@ def read_result(path: Path, key: str, on: str, arm: str, kept: Kept, wall_s: flo
         lost=kept.lost,
         wall_s=round(wall_s, 1),
         code=code_digest(),
+        prepared=prepared,
     )
 
 

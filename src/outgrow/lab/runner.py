@@ -12,7 +12,7 @@ from types import FrameType
 from ..errors import OutgrowError
 from ..runs.files import append_line, read_lines
 from ..runs.interrupt import StopRequested
-from .experiment import Experiment, Run
+from .experiment import PREPARED, Experiment, Run
 from .measures import Retention
 from .result import Result, from_line
 
@@ -62,8 +62,12 @@ def run_experiment(
     retention = _retention(experiment)
     failed = 0
     with ProcessPoolExecutor(min(processes, max(1, len(left))), mp_context=_forkserver(), initializer=_settle) as pool:
-        waiting: dict[Future[Result], Run] = {pool.submit(_work, scratch / run.key, run, retention): run for run in left}
+        prepared = {name: PREPARED / run.key for name, run in experiment.prepared.items()} if left else {}
+        waiting: dict[Future[Result], Run] = {}
         try:
+            for name, path in prepared.items():
+                _prepare(pool, name, path, experiment.prepared[name], warn, poll)
+            waiting |= {pool.submit(_work, scratch / run.key, run, retention, prepared): run for run in left}
             while waiting:
                 poll()
                 done, _ = wait(waiting, timeout=0.5, return_when=FIRST_COMPLETED)
@@ -108,7 +112,31 @@ def _stop(number: int, frame: FrameType | None) -> None:
     _stopped = True
 
 
-def _work(path: Path, run: Run, retention: Retention | None) -> Result:
+def _prepare(
+    pool: ProcessPoolExecutor, name: str, path: Path, run: Run, warn: Callable[[str], None], poll: Callable[[], None]
+) -> None:
+    """Train what arms need, one after another, since one may need the one before."""
+    if (path / "summary.json").exists():
+        return
+    warn(f"preparing {name} in {path}")
+    future = pool.submit(_in_turn, path, run)
+    while not wait([future], timeout=0.5).done:
+        poll()
+    if (error := future.exception()) is not None:
+        raise OutgrowError(f"{name} could not be prepared: {error}") from error
+
+
+def _in_turn(path: Path, run: Run) -> None:
+    from .work import prepare
+
+    path.parent.mkdir(parents=True, exist_ok=True)
+    try:
+        prepare(path, run.recipe)
+    except StopRequested as stop:  # which does not survive the way to another process
+        raise OutgrowError(f"stopped by {stop}, and saved") from None
+
+
+def _work(path: Path, run: Run, retention: Retention | None, prepared: dict[str, Path]) -> Result:
     from .work import work
 
     global _stopped
@@ -116,7 +144,7 @@ def _work(path: Path, run: Run, retention: Retention | None) -> Result:
         raise OutgrowError("not begun")
     path.parent.mkdir(parents=True, exist_ok=True)
     try:
-        return work(path, run.recipe, run.key, run.on, run.arm, retention)
+        return work(path, run, retention, prepared)
     except StopRequested as stop:  # which does not survive the way to another process
         _stopped = True
         raise OutgrowError(f"stopped by {stop}, and saved") from None

@@ -1,5 +1,6 @@
 """One run of an experiment, in a process of its own with one thread."""
 
+import json
 import time
 from pathlib import Path
 
@@ -14,8 +15,10 @@ from ..problems.source import quiet
 from ..recipes import Recipe
 from ..rollout import Local
 from ..runs.files import append_line, read_lines
+from ..runs.folder import read_recipe
 from ..runs.spending import Spent
 from ..verify import Verifier
+from .experiment import Run
 from .mastery import mastery
 from .measures import Retention
 from .result import Kept, Result, read_result
@@ -33,20 +36,36 @@ class _Silent:
     def note(self, text: str) -> None: ...
 
 
-def work(path: Path, recipe: Recipe, key: str, on: str, arm: str, retention: Retention | None) -> Result:
+def prepare(path: Path, recipe: Recipe) -> None:
+    """Train what arms need in this folder, or go on with it there; nothing to do where that is done. Raises as `train` does."""
+    if not (path / "summary.json").exists():
+        _train(path, recipe)
+
+
+def work(path: Path, run: Run, retention: Retention | None, prepared: dict[str, Path]) -> Result:
     """Run it in this folder, or go on with it there, and read off what is kept. Raises as `train` does."""
     began = time.perf_counter()
     try:
-        if (path / "recipe.toml").exists():
-            resume(path, [], _Silent())
-        else:
-            train(recipe, path, _Silent())
-        kept = _kept(path, recipe, retention) if retention else Kept()
+        _train(path, run.recipe)
+        kept = _kept(path, run.recipe, retention) if retention else Kept()
     finally:
         if path.exists():
             append_line(path / "lab.jsonl", {"seconds": time.perf_counter() - began})
     seconds = sum(row["seconds"] for row in read_lines(path / "lab.jsonl"))
-    return read_result(path, key, on, arm, kept, seconds)
+    return read_result(path, run, kept, seconds, _measured(run.recipe, prepared))
+
+
+def _train(path: Path, recipe: Recipe) -> None:
+    if (path / "recipe.toml").exists():
+        resume(path, [], _Silent())
+    else:
+        train(recipe, path, _Silent())
+
+
+def _measured(recipe: Recipe, prepared: dict[str, Path]) -> dict[str, float]:
+    """pass@1 of what was prepared and measured on the suite that this recipe is measured on."""
+    same = (name for name, path in prepared.items() if read_recipe(path)[0].evaluate.suite == recipe.evaluate.suite)
+    return {name: json.loads((prepared[name] / "summary.json").read_text())["after"]["pass@1"] for name in same}
 
 
 def _kept(path: Path, recipe: Recipe, asked: Retention) -> Kept:

@@ -30,7 +30,16 @@ from ..runs.spending import Budget, BudgetReached, Meter, Spent
 from ..runs.track import Track, require_packages, tracking
 from .job import Job, StepResult
 from .outcome import Outcome, suites_of
-from .policies import base_policy, engine_of, frozen_copy, learning_policy, require_base
+from .policies import (
+    base_policy,
+    digests,
+    distilled_policy,
+    engine_of,
+    frozen_copy,
+    learning_policy,
+    require_base,
+    require_distilled,
+)
 from .rl import RLJob
 from .sft import SFTJob
 
@@ -64,8 +73,9 @@ def train(recipe: Recipe, path: Path, watcher: Watcher, budget: Budget = _NO_LIM
     _refuse(recipe, budget)
     suites_of(recipe)  # a wrong name is told before anything is made
     base = base_policy(recipe)
-    create_run(path, recipe, base.digest())
-    _run(recipe, path, base, watcher, budget, began)
+    distilled = distilled_policy(recipe, base, watcher.note)
+    create_run(path, recipe, digests(base, distilled))
+    _run(recipe, path, base, distilled, watcher, budget, began)
 
 
 def resume(path: Path, overrides: list[str], watcher: Watcher, budget: Budget = _NO_LIMIT) -> None:
@@ -79,10 +89,12 @@ def resume(path: Path, overrides: list[str], watcher: Watcher, budget: Budget = 
     _refuse(recipe, budget)
     base = base_policy(recipe)
     require_base(path, recipe, base, made_with)
+    distilled = distilled_policy(recipe, base, watcher.note)
+    require_distilled(path, recipe, stored, distilled, made_with)
     newer = [f"{name} {made_with.get(name)} → {now}" for name, now in versions().items() if made_with.get(name) != now]
     if newer:
         watcher.note(f"continuing with other versions than it began with ({', '.join(newer)}); results may differ in the last bits")
-    _run(recipe, path, base, watcher, budget, began, changed=recipe != stored)
+    _run(recipe, path, base, distilled, watcher, budget, began, changed=recipe != stored)
 
 
 def settle(recipe: Recipe) -> None:
@@ -103,10 +115,13 @@ def _refuse(recipe: Recipe, budget: Budget) -> None:
     budget.require_price(recipe.run.dollars_per_hour)
 
 
-def _run(recipe: Recipe, path: Path, base: Policy, watcher: Watcher, budget: Budget, began: float, changed: bool = False) -> None:
+def _run(
+    recipe: Recipe, path: Path, base: Policy, distilled: Policy | None, watcher: Watcher, budget: Budget, began: float,
+    changed: bool = False,
+) -> None:  # fmt: skip
     with held(path), Interrupt() as interrupt:
         if changed:
-            write_recipe(path, recipe, base.digest())
+            write_recipe(path, recipe, digests(base, distilled))
         checkpoint, warnings = newest_whole_checkpoint(path)
         for warning in warnings:
             watcher.note(warning)
@@ -119,7 +134,7 @@ def _run(recipe: Recipe, path: Path, base: Policy, watcher: Watcher, budget: Bud
         policy = learning_policy(recipe, base, checkpoint)
         policy.model.eval()  # no dropout: the log-probabilities of the learner must be those of the engine
         job: Job = (
-            RLJob(recipe, policy, reference, engine, path, watcher.note)
+            RLJob(recipe, policy, reference, engine, path, watcher.note, distilled)
             if isinstance(recipe, RLRecipe)
             else SFTJob(recipe, policy, path, watcher.note)
         )

@@ -47,7 +47,7 @@ class PolicyLoss:
 def policy_loss(
     logprobs_BT: Tensor,
     old_logprobs_BT: Tensor,
-    advantages_B: Tensor,
+    advantages: Tensor,
     weights_BT: Tensor,
     clip_low: float,
     clip_high: float,
@@ -57,6 +57,7 @@ def policy_loss(
 ) -> PolicyLoss:
     """The clipped surrogate, −Σ w · min(ρA, clip(ρ, 1 − clip_low, 1 + clip_high)A), plus kl_weight · KL(π ‖ reference).
 
+    advantages: (B,), one for all of a completion's tokens, or (B, T), one a token.
     importance_BT: what each token's surrogate counts beside that, where the tokens were drawn by another distribution than π_old.
 
     ρ = π/π_old per token (PPO, arXiv 1707.06347, equation 7; separate clips: DAPO, arXiv 2503.14476, equation 10).
@@ -65,7 +66,8 @@ def policy_loss(
     arXiv 2512.02556, equation 7); without it a token the reference likes and the policy has left pulls without bound.
     """
     ratio = torch.exp(logprobs_BT - old_logprobs_BT)
-    advantages = advantages_B.unsqueeze(-1)
+    if advantages.dim() == 1:
+        advantages = advantages.unsqueeze(-1)
     clipped = ratio.clamp(1 - clip_low, 1 + clip_high)
     objective = torch.minimum(ratio * advantages, clipped * advantages)
     if importance_BT is not None:

@@ -1,4 +1,4 @@
-"""The policies of a run: the base it starts from, what learns, and the reference that never moves."""
+"""The policies of a run: the base it starts from, what learns, the reference that never moves, and what it distils."""
 
 import copy
 from collections.abc import Mapping
@@ -11,7 +11,8 @@ from ..policy.lora import add_adapter
 from ..policy.micro import make_model, make_tokenizer
 from ..policy.pull import public_name
 from ..problems import Note
-from ..recipes import Recipe
+from ..recipes import Recipe, RLRecipe
+from ..recipes.schema import DistillSection
 from ..rollout import Engine, NativeEngine, VLLMEngine
 from ..runs.checkpoint import Checkpoint, model_of
 from ..runs.folder import read_recipe
@@ -38,6 +39,43 @@ def base_policy(recipe: Recipe) -> Policy:
             f"{policy.context}; lower it"
         )
     return policy
+
+
+def _section(recipe: Recipe) -> DistillSection | None:
+    """What the recipe says of a teacher to distil."""
+    return recipe.distill if isinstance(recipe, RLRecipe) else None
+
+
+def distilled_policy(recipe: Recipe, student: Policy, note: Note = lambda _: None) -> Policy | None:
+    """The teacher that the recipe distils; None where it names none. note: told what a person should know.
+
+    Raises UsageError where it cannot be had, or cannot read what the student writes.
+    """
+    section = _section(recipe)
+    if section is None:
+        return None
+    teacher = load_policy(model_of(section.model), recipe.prompt, section.dtype, section.revision)
+    teacher.model.requires_grad_(False).eval()
+    told = f"distill.model={section.model}"
+    if teacher.tokenizer.get_vocab() != student.tokenizer.get_vocab():
+        raise UsageError(f"{told}: its tokens are not those of the policy, token for token; take a teacher with the same tokenizer")
+    # A family's larger models may have more rows than tokens. Those too many stand for nothing; those too few cannot be read.
+    rows, needed = (len(policy.model.get_output_embeddings().weight) for policy in (teacher, student))
+    if rows < needed:
+        raise UsageError(f"{told}: it has {rows} outputs and the policy {needed}; take a teacher with as many")
+    if recipe.sampling.max_tokens >= teacher.context:
+        raise UsageError(
+            f"sampling.max_tokens={recipe.sampling.max_tokens} leaves no room for a prompt in the context of {section.model}, "
+            f"{teacher.context}; lower it"
+        )
+    if (teacher.prompt_text("?"), teacher.end_id) != (student.prompt_text("?"), student.end_id):
+        note(f"{told} would put questions, or end answers, otherwise than the policy; it reads them as the policy has them")
+    return teacher
+
+
+def digests(base: Policy, distilled: Policy | None) -> dict[str, str]:
+    """Of the models that a run begins with, by the names that its recipe.toml keeps them under."""
+    return {"base_sha256": base.digest(), **({"distilled_sha256": distilled.digest()} if distilled else {})}
 
 
 def engine_of(recipe: Recipe, note: Note = lambda _: None) -> Engine:
@@ -85,6 +123,16 @@ def require_base(run: Path, recipe: Recipe, base: Policy, made_with: Mapping[str
     """Raise UsageError where this base is not the one that the run was started from."""
     if base.digest() != made_with.get("base_sha256"):
         raise UsageError(f"{run}: its base model {recipe.policy.model!r} is not the one it started from; put that one back")
+
+
+def require_distilled(run: Path, recipe: Recipe, stored: Recipe, distilled: Policy | None, made_with: Mapping[str, object]) -> None:
+    """Raise UsageError where what the run distils is no longer what it was, though the stored recipe names the same."""
+    now, before = _section(recipe), _section(stored)
+    if distilled is None or now is None or before is None:
+        return
+    same = (now.model, now.revision, now.dtype) == (before.model, before.revision, before.dtype)
+    if same and distilled.digest() != made_with.get("distilled_sha256"):
+        raise UsageError(f"{run}: what it distils, {now.model!r}, is not what it started with; put that back")
 
 
 def frozen_copy(policy: Policy, share: bool = False) -> Policy:

@@ -30,6 +30,7 @@ from ..runs.rollouts import drop_parts_after, write_part
 from ..verify import Verifier
 from .collect import Collector
 from .describe import Parts, earned, figures, rows_of, total, visit_of
+from .distill import guide_at
 from .job import StepResult
 from .optimizer import Optimizer
 from .passes import bounds
@@ -45,13 +46,18 @@ _ALIKE = 1e-8  # rewards so close together are the same
 class RLJob:
     """Reinforcement learning by a recipe."""
 
-    def __init__(self, recipe: RLRecipe, policy: Policy, reference: Policy, engine: Engine, run: Path, note: Note) -> None:
-        """policy: what learns, at any step. reference: the policy as it was before step 1. note: told what a person should know."""
+    def __init__(
+        self, recipe: RLRecipe, policy: Policy, reference: Policy, engine: Engine, run: Path, note: Note,
+        distilled: Policy | None = None,
+    ) -> None:  # fmt: skip
+        """policy: what learns, at any step. reference: the policy as it was before step 1. note: told what a person should know.
+        distilled: the teacher of recipe.distill, if there is one.
+        """
         self.recipe, self.policy, self.run = recipe, policy, run
-        self.reference = reference
+        self.reference, self.distilled = reference, distilled
         self.steps = recipe.learn.steps
         self.optimizer = Optimizer(policy.model, recipe.learn, self.steps)
-        self.size = _pass_size(recipe, policy, note)
+        self.size = _pass_size(recipe, policy, distilled, note)
         self.engine = engine
         self.verifier = Verifier(recipe.verify.extract, recipe.verify.exact)
         counts = shares(recipe.learn.problems_per_step, [source.weight for source in recipe.problems])
@@ -71,8 +77,10 @@ class RLJob:
         self.ledger.rewind(step)
         drop_parts_after(self.run, step)
         rows = read_lines(self.run / "metrics.jsonl")
-        taught = [row["step"] for row in rows if row["step"] <= step and row["taught"] > 0]
-        self.idle = step - max(taught, default=0)
+        rows = [row for row in rows if row["step"] <= step]
+        self.idle = step - max((row["step"] for row in rows if row["taught"] > 0), default=0)
+        if self.teaching:
+            self.teaching.rewind(rows)
 
     def rollouts(self) -> int:
         return sum(visit.n for visit in self.ledger.visits())
@@ -91,37 +99,46 @@ class RLJob:
         clock.lap("validation")
 
         whole, screened = self.collector.collect(step, poll, clock.lap)
+        if self.teaching:
+            metrics |= self.teaching.look(Local(self.policy, self.engine), self.verifier, step, poll)
         self.engine.sleep()
         poll()
 
         groups = [*whole, *screened]
         if self.teaching:
-            groups, taught = self.teaching.scored(groups, poll)
-            metrics |= taught
+            groups, scores = self.teaching.scored(groups, step, poll)
+            metrics |= scores
             clock.lap("teacher")
         parts = [compose(recipe.rewards, group) for group in groups]
+        if self.teaching:
+            parts = [self.teaching.shared(part, group) for part, group in zip(parts, groups, strict=True)]
         metrics |= figures(groups, parts)
         some = _spread(groups, _KL_ROLLOUTS)
         metrics["kl"] = self.size.fitting(partial(kl_to_reference, self.reference, some, recipe.sampling), *bounds(some))
         if not math.isfinite(metrics["kl"]):
             raise NotFiniteError(f"step {step}: the policy's log-probabilities are not finite; {self.optimizer.advice()}")
         whole, screened = groups[: len(whole)], groups[len(whole) :]
-        advantages = self._advantages(whole, parts[: len(whole)])
+        guide = guide_at(step, recipe, self.distilled, [group.rollouts[0].prompt_ids for group in groups])
+        advantages = self._advantages(whole, parts[: len(whole)], guide.section.reward if guide else 1.0)
         metrics |= earned(whole, advantages)
+        advantages += [[0.0] * len(group.rollouts) for group in screened]
+        taken = groups if guide else whole  # a teacher has a word on what screening ended, too: it is written already
         weighed = [
             [Weighed(r, a) for r, a in zip(group.rollouts, row, strict=True)]
-            for group, part, row in zip(whole, parts, advantages, strict=False)
-            if _teaches(total(part), row)
+            for group, part, row in zip(taken, parts, advantages, strict=False)
+            if guide or _teaches(total(part), row)
         ]
         metrics["taught"] = len(weighed) / len(groups)
         warning = self._check(metrics, step)
+        if self.teaching:
+            warning = self.teaching.heard(metrics) or warning
         if weighed:
             metrics |= update(
-                self.policy, self.reference, self.optimizer, weighed, learn, recipe.sampling, step, recipe.seed, self.size, poll
-            )
+                self.policy, self.reference, self.optimizer, weighed, learn, recipe.sampling, step, recipe.seed, self.size, poll,
+                guide,
+            )  # fmt: skip
         clock.lap("learning")
 
-        advantages += [[0.0] * len(group.rollouts) for group in screened]
         by_group = zip(groups, parts, advantages, strict=True)
         rows = [row for group, part, weights in by_group for row in rows_of(group, part, weights)]
         visits = [visit_of(group) for group in groups]
@@ -132,14 +149,15 @@ class RLJob:
 
         return StepResult(metrics, clock.laps, commit, warning)
 
-    def _advantages(self, groups: Sequence[GradedGroup], parts: Sequence[Parts]) -> list[list[float]]:
+    def _advantages(self, groups: Sequence[GradedGroup], parts: Sequence[Parts], weight: float) -> list[list[float]]:
         if not groups:  # screening ended them all
             return []
         rewards_PG = torch.tensor([total(part) for part in parts])
         if rewards_PG.max() - rewards_PG.min() <= _ALIKE:
             # An advantage with a memory would weigh even these, but blame alone, or praise alone, does not say which way to go.
             return torch.zeros_like(rewards_PG).tolist()
-        rows: list[list[float]] = self.recipe.advantage.weigh(rewards_PG, [group.expected for group in groups]).tolist()
+        advantages_PG = self.recipe.advantage.weigh(rewards_PG, [group.expected for group in groups])
+        rows: list[list[float]] = (weight * advantages_PG).tolist()
         return rows
 
     def _validate(self, step: int, poll: Callable[[], None]) -> dict[str, float]:
@@ -187,12 +205,13 @@ class RLJob:
         return warning
 
 
-def _pass_size(recipe: RLRecipe, policy: Policy, note: Note) -> FittingSize:
+def _pass_size(recipe: RLRecipe, policy: Policy, distilled: Policy | None, note: Note) -> FittingSize:
     """learn.tokens_per_pass, less where memory has no room for so many by the count of `outgrow plan`."""
     name, tokens = "learn.tokens_per_pass", recipe.learn.tokens_per_pass
     with suppress(UsageError):  # a family that the plan does not count
         shape, memory = shape_from_config(policy.model.config, recipe.name), total_memory(policy.model.device)
-        tokens = tokens_in(memory, recipe, shape, load_market().assumptions)
+        teacher = shape_from_config(distilled.model.config, recipe.name) if distilled else None
+        tokens = tokens_in(memory, recipe, shape, load_market().assumptions, teacher)
         if tokens < recipe.learn.tokens_per_pass:
             note(
                 f"{name}={recipe.learn.tokens_per_pass} would not fit {memory / 1e9:.0f} GB of memory; going on with {tokens} (the "

@@ -1,21 +1,30 @@
-"""The teacher in the loop: every group of a step with its scores."""
+"""The teacher in the loop: every group of a step with its scores, and what shows whether the teacher is being fooled."""
 
 from collections.abc import Callable, Sequence
 from dataclasses import replace
 from pathlib import Path
 
+from ..errors import OutgrowError
+from ..evaluate import suite
 from ..evaluate.kept import Kept
+from ..evaluate.sample import sample_problems
+from ..keyed import python_random
 from ..policy import Prompt, load_policy
-from ..problems import Note
+from ..problems import Note, Problem
 from ..recipes import RLRecipe
 from ..rewards import GradedGroup
 from ..rollout import Endpoint, Local, NativeEngine, Respondent
 from ..runs.checkpoint import model_of
+from ..teacher import alarm, watch
+from ..teacher.canaries import canaries
 from ..teacher.judge import Asked, Judge
 from ..teacher.section import TeacherSection
-from ..verify import Verdict
+from ..verify import Verdict, Verifier
+from .describe import Parts
 
 Poll = Callable[[], None]
+Metrics = dict[str, float]
+_SECOND = 64  # rollouts that the second judge scores
 
 
 def respondent_of(section: TeacherSection, note: Note) -> Respondent:
@@ -29,19 +38,41 @@ def respondent_of(section: TeacherSection, note: Note) -> Respondent:
 
 
 class Teaching:
-    """What a recipe's teacher does in a run."""
+    """What a recipe's teacher does in a run. Its state is what stands in metrics.jsonl."""
 
     def __init__(self, recipe: RLRecipe, section: TeacherSection, run: Path, note: Note) -> None:
-        """Raises UsageError where the teacher's model cannot be had."""
+        """Raises UsageError where a model cannot be had."""
+        self._recipe, self._watch = recipe, section.watch
         # Scores are kept, so that a step that is done again after a stop, or an answer that comes again, is not paid for twice.
         self._kept = Kept(run / "teacher.sqlite", note=note)
-        self._judge = Judge(self._kept.of(respondent_of(section, note)), section, recipe.seed)
+        self._judge = self._judge_of(section, note)
+        second = section.model_copy(update={"model": section.watch.second}) if section.watch.second else None
+        self._second = self._judge_of(second, note) if second else None
+        self._held_out = _some(
+            suite(recipe.evaluate.validation).load(), max(section.watch.slice, section.watch.canaries), recipe.seed
+        )
+        self._rows: list[Metrics] = []  # of the steps behind
+
+    def _judge_of(self, section: TeacherSection, note: Note) -> Judge:
+        return Judge(self._kept.of(respondent_of(section, note)), section, self._recipe.seed)
 
     def close(self) -> None:
         """Let go of the file of scores."""
         self._kept.close()
 
-    def scored(self, groups: Sequence[GradedGroup], poll: Poll) -> tuple[list[GradedGroup], dict[str, float]]:
+    def rewind(self, rows: Sequence[Metrics]) -> None:
+        """The run goes on behind the steps with these metrics."""
+        self._rows = list(rows)
+
+    def look(self, respondent: Respondent, verifier: Verifier, step: int, poll: Poll) -> Metrics:
+        """The true pass rate on the held-out slice, an answer a problem, the same problems at every step."""
+        problems = self._held_out[: self._watch.slice]
+        if not problems:
+            return {}
+        samples = sample_problems(respondent, verifier, problems, 1, self._recipe.sampling, self._recipe.seed + step, poll)
+        return {"slice_pass_rate": sum(sample.right for sample in samples) / len(samples), "slice_n": len(samples)}
+
+    def scored(self, groups: Sequence[GradedGroup], step: int, poll: Poll) -> tuple[list[GradedGroup], Metrics]:
         """The groups with their scores, and figures of the step. Raises as `Judge.scores` does.
 
         An answer without a score is given the mean of the group's scores with its verdict, else of the group's, else of the
@@ -57,7 +88,75 @@ class Teaching:
         rest = iter(found)
         middle = sum(known) / len(known) if known else 0.0
         done = [replace(group, scores=_filled([next(rest) for _ in group.rollouts], group, middle)) for group in groups]
-        return done, {"teacher_score": middle, "teacher_unscored": 1 - len(known) / len(found)}
+        right = [grade.right for group in groups for grade in group.graded]
+        figures = watch.figures([score for group in done for score in group.scores], right)
+        figures |= {"teacher_unscored": 1 - len(known) / len(found), "teacher_weight": self.weight}
+        if (step - 1) % self._watch.every == 0:
+            figures |= self._look_closer(answers, found, groups[0].inside_think, step, poll)
+        return done, figures
+
+    @property
+    def weight(self) -> float:
+        """The teacher's share of the reward now; what is missing is the checker's."""
+        return alarm.weight(self._rows) if self._watch.on_alarm == "lower" else 1.0
+
+    def shared(self, parts: Parts, group: GradedGroup) -> Parts:
+        """What a group is paid once the checker has taken its share of what the teacher pays."""
+        weight = self.weight
+        if weight == 1:
+            return parts
+        taught = {reward.type for reward in self._recipe.rewards if reward.needs_teacher}
+        lowered = {name: [weight * price if name in taught else price for price in prices] for name, prices in parts.items()}
+        right = [(1 - weight) * grade.right for grade in group.graded]
+        accuracy = lowered.get("accuracy", [0.0] * len(right))
+        return {**lowered, "accuracy": [a + b for a, b in zip(accuracy, right, strict=True)]}
+
+    def heard(self, metrics: Metrics) -> str | None:
+        """Take note of a step's metrics, to which `alarm` is added (1 where it rings), and say what they are evidence of.
+
+        Raises OutgrowError where the recipe says that an alarm ends the run.
+        """
+        found = alarm.evidence([*self._rows, metrics])
+        metrics["alarm"] = float(bool(found))
+        said = f"step {metrics['step']:.0f}: the teacher seems to be fooled: {'; '.join(found)}"
+        if found and self._watch.on_alarm == "stop":
+            raise OutgrowError(f"{said}. Better judged, go on with another teacher.model, or with teacher.watch.on_alarm=lower")
+        before = self.weight
+        self._rows.append(dict(metrics))
+        lowered = f". Its share of the reward is {self.weight:.2g} from now on" if self.weight < before else ""
+        return said + lowered if found else None
+
+    def _look_closer(
+        self, answers: Sequence[Asked], scores: Sequence[float | None], inside_think: bool, step: int, poll: Poll
+    ) -> Metrics:
+        """How canaries score, and what the second judge says of some of the rollouts."""
+        figures: Metrics = {}
+        kinds: dict[str, list[Asked]] = {}
+        for problem in self._held_out[: self._watch.canaries]:
+            for kind, text in canaries(problem, self._held_out, self._recipe.seed, inside_think).items():
+                kinds.setdefault(kind, []).append(Asked(problem.question, problem.answer, text, True))
+        if kinds:
+            told = iter(self._judge.scores([one for asked in kinds.values() for one in asked], poll, all_or_none=False))
+            for kind, asked in kinds.items():
+                known = [score for score in (next(told) for _ in asked) if score is not None]
+                # What the teacher has no score for, it does not like.
+                figures[f"canary_{kind}"] = sum(known) / len(asked)
+        if self._second is not None:
+            places = sorted(
+                python_random(self._recipe.seed, "second", step).sample(range(len(answers)), min(_SECOND, len(answers)))
+            )
+            other = self._second.scores([answers[place] for place in places], poll)
+            pairs = [
+                (a, b) for a, b in zip((scores[place] for place in places), other, strict=True) if a is not None and b is not None
+            ]
+            if pairs:
+                first, second = (sum(part) / len(pairs) for part in zip(*pairs, strict=True))
+                figures |= {"first_score": first, "second_score": second, "second_n": len(pairs)}
+        return figures
+
+
+def _some(problems: Sequence[Problem], count: int, seed: int) -> list[Problem]:
+    return python_random(seed, "held-out slice").sample(list(problems), min(count, len(problems)))
 
 
 def _filled(scores: Sequence[float | None], group: GradedGroup, middle: float) -> tuple[float, ...]:

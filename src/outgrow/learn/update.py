@@ -14,6 +14,7 @@ from ..policy import Policy, Sampling, completion_logprobs
 from ..policy.lora import multiplied_out
 from ..recipes.schema import LearnSection
 from ..rollout import Rollout
+from .distill import Guide, distillation_advantage, reverse_kl
 from .losses import policy_loss, token_weights, truncated_importance
 from .optimizer import Optimizer
 from .passes import Row, bounds, passes
@@ -38,12 +39,14 @@ def update(
     seed: int,
     size: FittingSize,
     poll: Callable[[], None],
+    guide: Guide | None = None,
 ) -> dict[str, float]:
     """Move the policy's weights by `section.updates_per_step` optimizer steps over these groups, each on a share of them.
 
     Where the ratio starts from is `section.old_logprobs`. size: tokens in one forward and backward pass. poll is called between
-    passes until the first optimizer step, so that an interrupted call has either moved nothing or finishes. Returns the step's
-    figures. Raises OutgrowError where memory does not suffice for one rollout, SpoiledError where some weights have moved by then.
+    passes until the first optimizer step, so that an interrupted call has either moved nothing or finishes. guide: the teacher
+    whose word on each token is added to the advantages. Returns the step's figures. Raises OutgrowError where memory does not
+    suffice for one rollout, SpoiledError where some weights have moved by then.
     """
     order = list(groups)
     python_random(seed, "minibatch", step).shuffle(order)
@@ -54,7 +57,7 @@ def update(
         shares[1:] = size.fitting(later, *bounds([row.rollout for group in groups for row in group]))
     figures: dict[str, float] = {}
     for index, rows in enumerate(shares):
-        work = partial(_accumulate, policy, reference, rows, section, sampling, poll if index == 0 else _go_on)
+        work = partial(_accumulate, policy, reference, rows, section, sampling, guide, poll if index == 0 else _go_on)
         try:
             found = size.fitting(work, *bounds([row.rollout for group in rows for row in group]), optimizer.clear)
         except OutgrowError as error:
@@ -106,45 +109,49 @@ def _accumulate(
     groups: list[list[Row]],
     section: LearnSection,
     sampling: Sampling,
+    guide: Guide | None,
     poll: Callable[[], None],
     tokens: int,
 ) -> dict[str, float]:
     """The gradient of the loss over these rows, added to the weights' own pass by pass, and figures of the whole."""
-    totals = dict.fromkeys(("loss", "clip_low", "clip_high", "entropy", "gap_mean"), 0.0)
+    totals: dict[str, float] = {}
     gaps: list[Tensor] = []
     with multiplied_out(policy.model):
         for rows in passes(groups, tokens):
             poll()
-            part, gap_N = _backward(policy, reference, rows, section, sampling)
+            part, gap_N = _backward(policy, reference, rows, section, sampling, guide)
             gaps.append(gap_N)
             for name, value in part.items():
-                totals[name] += value
+                totals[name] = totals.get(name, 0.0) + value
     gap_N = torch.cat(gaps)
     return {**totals, "gap_p99": gap_N.quantile(0.99).item(), "gap_max": gap_N.max().item()}
 
 
 def _backward(
-    policy: Policy, reference: Policy, rows: list[Row], section: LearnSection, sampling: Sampling
+    policy: Policy, reference: Policy, rows: list[Row], section: LearnSection, sampling: Sampling, guide: Guide | None
 ) -> tuple[dict[str, float], Tensor]:
     """One pass: its share of the gradient, its share of the figures, and each token's gap between engine and learner."""
     prompts = [row.rollout.prompt_ids for row in rows]
     completions = [row.rollout.completion_ids for row in rows]
+    # The policies that stay as they are come first: their passes keep nothing, and so never lie on top of what the learner's keeps.
+    with torch.no_grad():
+        reference_BT = completion_logprobs(reference, prompts, completions, sampling)[0] if section.kl_weight > 0 else None
+        teacher_BT = completion_logprobs(guide.teacher, prompts, completions, sampling)[0] if guide else None
     logprobs_BT, entropy_BT, mask_BT = completion_logprobs(policy, prompts, completions, sampling)
     drawn_BT = _padded([row.rollout.logprobs for row in rows], mask_BT)
     old_BT = logprobs_BT.detach() if rows[0].old is None else _padded([row.old or [] for row in rows], mask_BT)
     weights_BT = torch.tensor([row.weight for row in rows], device=mask_BT.device).unsqueeze(-1) * mask_BT
-    reference_BT = None
-    if section.kl_weight > 0:
-        with torch.no_grad():
-            reference_BT = completion_logprobs(reference, prompts, completions, sampling)[0]
-    advantages_B = torch.tensor([row.advantage for row in rows], device=logprobs_BT.device)
+    advantages = torch.tensor([row.advantage for row in rows], device=logprobs_BT.device)
+    if guide is not None and teacher_BT is not None:
+        of_teacher_BT = distillation_advantage(teacher_BT, old_BT, guide.section.bound)
+        advantages = advantages.unsqueeze(-1) + guide.section.weight * of_teacher_BT
     importance_BT = None
     if section.old_logprobs == "learner":
         importance_BT = truncated_importance(old_BT, drawn_BT, section.importance_cap)
     result = policy_loss(
         logprobs_BT,
         old_BT,
-        advantages_B,
+        advantages,
         weights_BT,
         section.clip_low,
         section.clip_high,
@@ -161,6 +168,8 @@ def _backward(
         "entropy": (weights_BT * entropy_BT).sum().item(),
         "gap_mean": (weights_BT * gap_BT).sum().item(),
     }
+    if teacher_BT is not None:
+        figures["distill_kl"] = reverse_kl(teacher_BT, old_BT, weights_BT).item()
     return figures, gap_BT[mask_BT > 0]
 
 

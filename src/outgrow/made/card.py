@@ -152,7 +152,7 @@ def _quality(section: DataSection, summary: MadeSummary) -> list[str]:
 def _contamination(summary: MadeSummary) -> list[str]:
     lines = [
         f"{summary.contaminated:,} answers that would have been kept were dropped, for answering a question of one of these suites "
-        "or holding 13 words in a row of one (words that more than ten of its questions share do not count)."
+        "or holding 13 words in a row of one (words that more than ten of their questions share do not count)."
         if summary.checked
         else "Not checked."
     ]

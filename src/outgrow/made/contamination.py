@@ -1,7 +1,7 @@
 """Contamination: whether what a base is to learn from holds questions that it will be measured on.
 
 As GPT-3 was checked (Brown et al. 2020, arXiv 2005.14165, appendix C): by stretches of 13 words that two texts share. A stretch
-that many questions of a suite share is its template, and says nothing. Shorter questions are compared as a whole.
+that many questions share is a turn of phrase, or a template, and says nothing. Shorter questions are compared as a whole.
 """
 
 import string
@@ -18,7 +18,7 @@ from .row import MadeRow
 from .summary import Checked
 
 STRETCH = 13  # words
-TEMPLATE = 10  # questions of a suite; a stretch that stands in more of them is no question's own
+TEMPLATE = 10  # questions of all suites; a stretch that stands in more of them is no question's own
 _MARKS = str.maketrans("", "", "".join(set(string.punctuation) - set(f"{SIGNS}+=$")))
 
 Suites = dict[str, tuple[str, ...]]
@@ -62,15 +62,18 @@ def held_out(names: Iterable[str], note: Note) -> HeldOut:
 def index(suites: dict[str, list[Problem]], absent: Sequence[str] = ()) -> HeldOut:
     """What these suites ask, for looking it up. absent: names of others."""
     same: Suites = {}
-    shared: Suites = {}
+    written: dict[str, str] = {}  # folded question -> as it is written first: one that several suites ask counts once
     for name, problems in suites.items():
-        alone = (name,)  # one object for all that stands in this suite only: there are hundreds of thousands
-        for question in {fold(problem.question) for problem in problems}:
-            same[question] = same.get(question, ()) + alone
-        counts = Counter(stretch for problem in problems for stretch in set(stretches(problem.question)))
-        for stretch, count in counts.items():
-            if count <= TEMPLATE:
-                shared[stretch] = shared[stretch] + alone if stretch in shared else alone
+        for folded, question in {fold(problem.question): problem.question for problem in problems}.items():
+            same[folded] = (*same.get(folded, ()), name)
+            written.setdefault(folded, question)
+    counts = Counter(stretch for question in written.values() for stretch in set(stretches(question)))
+    shared: Suites = {}
+    for folded, question in written.items():
+        for stretch in stretches(question):
+            if counts[stretch] <= TEMPLATE:
+                # Mostly one object for many stretches: there are hundreds of thousands.
+                shared[stretch] = tuple(dict.fromkeys((*shared[stretch], *same[folded]))) if stretch in shared else same[folded]
     return HeldOut({name: len(problems) for name, problems in suites.items()}, same, shared, tuple(absent))
 
 

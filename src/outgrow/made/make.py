@@ -1,5 +1,6 @@
 """From a policy to data that another base learns from: draw, select, check, write."""
 
+from collections import Counter
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
@@ -57,8 +58,9 @@ def make_data(
     clean, contaminated, checked = without_held_out(passed, known)
     rows, spare = choose(clean, section, seed)
     right = sum(row.right for row in drawn)
+    reasons = dict((dropped + Counter(contaminated=contaminated) + spare).most_common())
     if not rows:
-        why = ", ".join(f"{reason}: {count:,}" for reason, count in {**dropped, "contaminated": contaminated}.items() if count)
+        why = ", ".join(f"{reason}: {count:,}" for reason, count in reasons.items())
         raise OutgrowError(
             f"of {len(drawn):,} answers {right:,} were right, and none was kept ({why}); change the filters, draw more answers a "
             "problem (k), or train the policy longer"
@@ -73,7 +75,7 @@ def make_data(
             kept=len(rows),
             by_cell=cells(drawn, rows),
             by_band=bands(drawn, rows),
-            dropped={**dropped, **({"contaminated": contaminated} if contaminated else {}), **spare},
+            dropped=reasons,
             precision=label,
             sound=steps,
             contaminated=contaminated,

@@ -70,5 +70,6 @@ def choose(rows: Iterable[MadeRow], section: DataSection, seed: int) -> tuple[li
     return sorted(chosen, key=lambda row: (row.field, row.level, row.problem_id, row.sampled)), dropped
 
 
-def _size(row: MadeRow) -> tuple[int, str]:
-    return len(row.sampled), row.sampled
+def _size(row: MadeRow) -> tuple[int, str, int, str]:
+    """What orders the writings of an answer, down to a last difference, so that the order of the rows does not matter."""
+    return len(row.sampled), row.sampled, row.length, str(row.verdict)

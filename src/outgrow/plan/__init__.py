@@ -9,7 +9,7 @@ from ..errors import UsageError
 from ..recipes import Recipe, RLRecipe
 from .gpus import GPU, Assumptions, Market, load_market
 from .memory import Part, parts, peak
-from .models import shape_of
+from .models import distilled_shape, shape_of
 from .remedy import Changes, changed, remedy
 from .seconds import Seconds, seconds
 from .shape import Shape
@@ -50,20 +50,20 @@ def plan_recipe(recipe: Recipe, market: Market) -> Plan:
     """The plan of an RL recipe. Raises UsageError for any other kind, or where its model's shape cannot be had."""
     if not isinstance(recipe, RLRecipe):
         raise UsageError(f"{recipe.name} is a recipe of kind {recipe.kind!r}; plan counts what `outgrow train` runs")
-    shape = shape_of(recipe.policy)
-    work = work_of(recipe, shape, market.assumptions)
-    bills = [_bill(recipe, shape, gpu, market.assumptions) for gpu in market.gpu]
+    shape, teacher = shape_of(recipe.policy), distilled_shape(recipe)
+    work = work_of(recipe, shape, market.assumptions, teacher)
+    bills = [_bill(recipe, shape, teacher, gpu, market.assumptions) for gpu in market.gpu]
     return Plan(shape, work, parts(work, shape), bills)
 
 
-def _bill(recipe: RLRecipe, shape: Shape, gpu: GPU, assumptions: Assumptions) -> Bill:
+def _bill(recipe: RLRecipe, shape: Shape, teacher: Shape | None, gpu: GPU, assumptions: Assumptions) -> Bill:
     def fits(recipe: RLRecipe) -> bool:
-        needed = peak(parts(work_of(recipe, shape, assumptions), shape))
+        needed = peak(parts(work_of(recipe, shape, assumptions, teacher), shape))
         return needed <= gpu.memory_gb * 1e9 * assumptions.usable_memory
 
     fit = fits(recipe)
     change = None if fit else remedy(recipe, fits)
-    work = work_of(changed(recipe, change or {}), shape, assumptions)
+    work = work_of(changed(recipe, change or {}), shape, assumptions, teacher)
     return Bill(
         gpu=gpu,
         fits=fit,

@@ -26,6 +26,8 @@ def parts(work: Work, shape: Shape) -> list[Part]:
     weights = parameters(shape) * work.width
     # The engine decodes from a copy with its own output layer, tied or not, since the last norm is multiplied into it.
     copy = (2 * head_parameters(shape) + layer_parameters(shape)) * work.width
+    # Its passes come before the policy's own and keep one layer at a time, so they are not on top of the activations.
+    of_teacher = parameters(work.teacher.shape) * work.teacher.width if work.teacher else 0
     full = work.adapter is None
     adapter = (work.adapter or 0) * _FLOAT
     trained = learning_parameters(work, shape) * (work.width if full else _FLOAT)
@@ -35,6 +37,7 @@ def parts(work: Work, shape: Shape) -> list[Part]:
         Part("the engine's copy of them", copy, 0),
         Part("adapted weights, multiplied out", 0, work.adapted * work.width),
         Part("reference policy", weights if full else 0, weights if full else 0),
+        *([Part("teacher that is distilled", of_teacher, of_teacher)] if of_teacher else []),
         Part("adapters", adapter, adapter),
         Part("AdamW moments", 2 * trained, 2 * trained),
         Part("gradients", 0, trained),

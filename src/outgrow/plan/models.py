@@ -6,7 +6,7 @@ from typing import Any
 from ..errors import UsageError
 from ..policy.load import model_folder
 from ..policy.micro import MicroInit, make_tokenizer
-from ..recipes.schema import PolicySection
+from ..recipes.schema import PolicySection, RLRecipe
 from ..runs.checkpoint import model_of
 from .shape import ATTENTION, FEED_FORWARD, Shape
 
@@ -20,6 +20,18 @@ KNOWN = {
         head_size=128,
         feed_forward=8960,
         vocabulary=151936,
+        context=131072,
+        tied=False,
+        biased=ATTENTION[:3],
+    ),
+    "deepseek-ai/DeepSeek-R1-Distill-Qwen-7B": Shape(
+        hidden=3584,
+        layers=28,
+        heads=28,
+        kv_heads=4,
+        head_size=128,
+        feed_forward=18944,
+        vocabulary=152064,
         context=131072,
         tied=False,
         biased=ATTENTION[:3],
@@ -60,6 +72,12 @@ def shape_of(policy: PolicySection) -> Shape:
             f"Give its folder, or go online once; known without a network: {', '.join(KNOWN)}"
         ) from error
     return shape_from_config(config, policy.model)
+
+
+def distilled_shape(recipe: RLRecipe) -> Shape | None:
+    """The shape of what the recipe distils; None where it distils nothing. Raises UsageError as `shape_of` does."""
+    distill = recipe.distill
+    return shape_of(PolicySection(model=distill.model, revision=distill.revision)) if distill else None
 
 
 def shape_from_config(config: Any, name: str) -> Shape:

@@ -8,11 +8,11 @@ from .shape import Shape
 from .work import work_of
 
 
-def tokens_in(memory: float, recipe: RLRecipe, shape: Shape, assumptions: Assumptions) -> int:
+def tokens_in(memory: float, recipe: RLRecipe, shape: Shape, assumptions: Assumptions, teacher: Shape | None = None) -> int:
     """learn.tokens_per_pass, or as many below it as `memory` bytes have room for; the longest rollout's where none fit."""
 
     def fits(recipe: RLRecipe) -> bool:
-        needed = sum(part.learning for part in parts(work_of(recipe, shape, assumptions), shape))
+        needed = sum(part.learning for part in parts(work_of(recipe, shape, assumptions, teacher), shape))
         return needed <= memory * assumptions.usable_memory
 
     found = lowered(recipe, "learn.tokens_per_pass", fits)

@@ -4,12 +4,23 @@ import math
 from dataclasses import dataclass
 
 from ..errors import UsageError
+from ..policy.load import Dtype
 from ..recipes import RLRecipe
+from ..recipes.schema import DistillSection
 from .gpus import Assumptions
 from .shape import Shape, adapted, adapter_parameters, parameters
 
 # Rollouts on which a step measures KL.
 KL_ROLLOUTS = 32
+
+
+@dataclass(frozen=True)
+class Teacher:
+    """What a recipe distils: it reads every rollout, once. width: bytes of one of its numbers. share: of the steps."""
+
+    shape: Shape
+    width: int
+    share: float
 
 
 @dataclass(frozen=True)
@@ -31,14 +42,18 @@ class Work:
     against_reference: bool  # the loss holds a KL divergence
     adapter: int | None  # parameters of the adapters; None where every weight learns
     adapted: int  # parameters of the matrices that they adapt
+    teacher: Teacher | None
 
     @property
     def rollouts(self) -> int:
         return self.problems * self.group
 
 
-def work_of(recipe: RLRecipe, shape: Shape, assumptions: Assumptions) -> Work:
-    """What a step of `recipe` does. Raises UsageError where its settings cannot work with this model."""
+def work_of(recipe: RLRecipe, shape: Shape, assumptions: Assumptions, teacher: Shape | None = None) -> Work:
+    """What a step of `recipe` does. teacher: the shape of what it distils, if anything.
+
+    Raises UsageError where its settings cannot work with this model.
+    """
     learn, limit, lora = recipe.learn, recipe.sampling.max_tokens, recipe.policy.lora
     prompt = min(assumptions.prompt_tokens, shape.context - limit)
     if prompt < 1:
@@ -62,12 +77,21 @@ def work_of(recipe: RLRecipe, shape: Shape, assumptions: Assumptions) -> Work:
         read=math.ceil(learned / learn.group_size),
         learned=learned,
         passes=updates * math.ceil(share / learned),
-        width=2 if recipe.policy.dtype == "bfloat16" else 4,
+        width=_width(recipe.policy.dtype),
         truncates=recipe.sampling.truncates,
         against_reference=learn.kl_weight > 0,
         adapter=adapter_parameters(shape, lora.rank, lora.targets) if lora else None,
         adapted=shape.layers * sum(i * o for i, o in adapted(shape, lora.targets)) if lora else 0,
+        teacher=_teacher(recipe.distill, learn.steps, teacher) if recipe.distill and teacher else None,
     )
+
+
+def _teacher(distill: DistillSection, steps: int, shape: Shape) -> Teacher:
+    return Teacher(shape, _width(distill.dtype), min(distill.steps or steps, steps) / steps)
+
+
+def _width(dtype: Dtype) -> int:
+    return 2 if dtype == "bfloat16" else 4
 
 
 def _rows_in(tokens: int, prompt: int, limit: int, group: int, most: int) -> int:

@@ -95,7 +95,7 @@ def _load(name: str, folder: str, dtype: torch.dtype, revision: str | None) -> t
 
     hide_progress_bars()
     if revision is not None and (Path(folder).exists() or name != folder):
-        raise UsageError(f"{name}: a revision belongs to a hub id, and this is a model on this machine; leave policy.revision out")
+        raise UsageError(f"{name}: a revision belongs to a hub id, and this is a model on this machine; leave its revision out")
     place, options, of_model = folder, {"revision": revision or "main"}, {}
     if folder.endswith(".gguf"):
         from transformers import GgufConfig  # the older transformers that vLLM asks for has none

@@ -1,7 +1,7 @@
 """Answers to be graded: what a judge learns from, out of the rollouts of runs that a checker has graded."""
 
 from collections import defaultdict
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -12,18 +12,22 @@ from pydantic import Field
 from ..errors import UsageError
 from ..keyed import python_random
 from ..teacher.rubric import RUBRIC, answer_id, fill
+from ..verify.extract import THINK_CLOSE
 from .problem import Problem
 from .source import Note, Source, quiet
 
-_COLUMNS = ["problem_id", "field", "level", "question", "completion", "verdict", "answer"]
+_COLUMNS = ["problem_id", "field", "level", "question", "completion", "verdict", "extracted", "answer"]
 _GRADED = {"right": ("right", "1"), "wrong": ("wrong", "0"), "no answer": ("wrong", "0")}
 
 
 class Judgements(Source):
     """Problem source `judgements`: rollouts that the runs in `runs` left behind, each a question to a judge: is this answer right?
 
-    The known answer is the score, 1 or 0, by the checker's verdict; the solution is a word. At most `per_cell` answers of each
-    field, level and verdict, drawn by `seed`, the same text once. rubric: as in the recipe whose teacher the judge is to be.
+    The known answer is the score, 1 or 0, by the checker's verdict. The solution, what the judge thinks first, is what another
+    answer to the same problem thought that was right, then where that one and this one arrived: a judge that solves the problem
+    itself and compares.
+    Problems that no answer in these runs solved are left out. At most `per_cell` answers of each field, level and verdict, drawn by
+    `seed`, the same text once. rubric: as in the recipe whose teacher the judge is to be.
     """
 
     type: str = "judgements"
@@ -34,30 +38,36 @@ class Judgements(Source):
 
     def load(self, note: Note = quiet) -> list[Problem]:
         """A field for each field and verdict, so that fine-tuning meets right and wrong answers as often. Raises UsageError where a
-        run has left no rollouts, or none of one kind."""
+        run has left no rollouts, or none of one kind that can be learned from."""
+        rows = [row for run in self.runs for row in _rows(run) if row["verdict"] in _GRADED]  # not what was cut, or never checked
+        solved: dict[str, list[str]] = defaultdict(list)
+        for row in rows:
+            if row["verdict"] == "right":
+                solved[row["problem_id"]].append(row["completion"])
         cells: dict[tuple[str, int], dict[str, Problem]] = defaultdict(dict)
-        for row in (row for run in self.runs for row in _rows(run)):
-            if row["verdict"] not in _GRADED:  # cut off, or not judged by the checker itself
-                continue
-            word, score = _GRADED[row["verdict"]]
-            digest = answer_id(row["question"], row["completion"])
-            cells[f"{row['field']}, {word}", row["level"]].setdefault(
-                f"{row['problem_id']}#{digest}",
-                Problem(
-                    id=f"judgement:{row['problem_id']}#{digest}",
-                    field=f"{row['field']}, {word}",
-                    level=row["level"],
-                    question=fill(self.rubric, row["question"], row["completion"], row["answer"]),
-                    answer=f"{digest} {score}" if "{id}" in self.rubric else score,
-                    solution=word,
-                ),
-            )
-        kinds = {problem.solution for cell in cells.values() for problem in cell.values()}
+        for row in rows:
+            if row["problem_id"] in solved:
+                problem = self._problem(row, solved[row["problem_id"]])
+                cells[problem.field, problem.level].setdefault(problem.id, problem)
+        kinds = {field.rpartition(", ")[2] for field, _ in cells}
         if kinds != {"right", "wrong"}:
-            raise UsageError(
-                f"judgements: {', '.join(map(str, self.runs))} hold no answers that are {'wrong' if kinds else 'graded'}"
-            )
+            lacking = min({"right", "wrong"} - kinds)
+            raise UsageError(f"judgements: no {lacking} answer to a solved problem in {', '.join(map(str, self.runs))}")
         return [problem for (field, level), cell in sorted(cells.items()) for problem in self._some(field, level, cell)]
+
+    def _problem(self, row: dict[str, Any], solved: Sequence[str]) -> Problem:
+        word, score = _GRADED[row["verdict"]]
+        digest = answer_id(row["question"], row["completion"])
+        id = f"judgement:{row['problem_id']}#{digest}"
+        thoughts = python_random(self.seed, "judgements", id).choice(solved).partition(THINK_CLOSE)[0]
+        return Problem(
+            id=id,
+            field=f"{row['field']}, {word}",
+            level=row["level"],
+            question=fill(self.rubric, row["question"], row["completion"], row["answer"]),
+            answer=f"{digest} {score}" if "{id}" in self.rubric else score,
+            solution=f"{thoughts.rstrip()}\n{row['answer']}\n{row['extracted'] or ''}",
+        )
 
     def _some(self, field: str, level: int, cell: dict[str, Problem]) -> list[Problem]:
         order = sorted(cell)

@@ -94,6 +94,27 @@ class LearnSection(OptimizerSection):
     give_up_after: int = Field(default=20, ge=1, description="steps in a row without anything to learn from before the run stops")
 
 
+class DistillSection(_Section):
+    """On-policy distillation (learn/distill.py): a teacher, which stays as it is, reads what the policy itself wrote, and how much
+    likelier it would have made a token is that token's advantage. Every group teaches then, those whose rewards are all equal and
+    those that screening ended among them, since it is no longer the rewards' differences that do. The rewards' advantage comes on
+    top with its own weight, or alone once `steps` are over: the teacher is the ceiling of distillation, and not of what follows.
+    """
+
+    model: str = Field(description="the teacher, named as policy.model is; it must have the policy's own tokens")
+    revision: str | None = Field(default=None, description="branch, tag or commit of a hub id; left out, the newest")
+    dtype: Dtype = Field(default="float32", description="of the teacher's weights")
+    weight: float = Field(default=1.0, gt=0, description="of the teacher's advantage, in nats a token")
+    reward: float = Field(default=0.0, ge=0, description="of the rewards' advantage meanwhile; 0 is distillation alone")
+    steps: int | None = Field(default=None, ge=1, description="distil in the first so many; left out, throughout")
+    bound: float = Field(
+        default=5.0,
+        gt=0,
+        description="nats: no token weighs more, so that one that the teacher would never write does not drown the rest. Beyond 5 "
+        "(1/150 of its likelihood) how impossible it is matters no more; upwards it is rare, since the mean of π_T/π is 1",
+    )
+
+
 class LedgerSection(_Section):
     """How the ledger estimates pass rates; see curriculum/evidence.py."""
 
@@ -212,6 +233,7 @@ class RLRecipe(_Recipe):
     curriculum: AnySampler = Uniform()
     ledger: LedgerSection = LedgerSection()
     learn: LearnSection = LearnSection()
+    distill: DistillSection | None = Field(default=None, description="left out, rewards alone teach")
 
     @model_validator(mode="before")
     @classmethod

@@ -71,6 +71,7 @@ _PANELS = (
         {"entropy": "entropy"},
     ),
     _Panel("KL to the starting policy", "How far the policy has moved, on answers it drew itself.", "nats a token", {"kl": "KL"}),
+    _Panel("KL to the teacher", "How far the policy is from what it distils, likewise.", "nats a token", {"distill_kl": "KL"}),
     _Panel(
         "Clipped tokens",
         "Tokens whose probability ratio left the clip range, so that they stop pulling.",

@@ -257,6 +257,9 @@ def facts(data: RunData) -> list[tuple[str, str]]:
             ("Rewards", _types(recipe.rewards)),
             ("Advantage and curriculum", f"{recipe.advantage.type}, {recipe.curriculum.type}"),
         ]
+        if recipe.distill:
+            first = f" in the first {recipe.distill.steps:,} steps" if recipe.distill.steps else ""
+            lines.append(("Distilled", recipe.distill.model + first))
         if visits:
             lines.append(("Practised", f"{rollouts:,} rollouts of {visited:,} of {data.known_problems:,} problems"))
         tokens = sum(visit.n * visit.mean_length for visit in visits)

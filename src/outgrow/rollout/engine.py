@@ -48,11 +48,11 @@ class Engine(Protocol):
         ...
 
 
-def check_room(prompts: Sequence[Sequence[int]], sampling: Sampling, context: int) -> None:
+def check_room(prompts: Sequence[Sequence[int]], sampling: Sampling, context: int, whose: str = "the model's context") -> None:
     """Raise UsageError where a prompt leaves no room for a completion of the longest length."""
     longest = max(map(len, prompts))
     if longest + sampling.max_tokens > context:
         raise UsageError(
-            f"prompt of {longest} tokens + sampling.max_tokens={sampling.max_tokens} exceeds the model's context of "
+            f"prompt of {longest} tokens + sampling.max_tokens={sampling.max_tokens} exceeds {whose} of "
             f"{context}; lower sampling.max_tokens"
         )

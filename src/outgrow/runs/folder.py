@@ -22,7 +22,7 @@ def versions() -> dict[str, str]:
     return {"python": platform.python_version(), **{package: version(package) for package in packages}}
 
 
-def create_run(path: Path, recipe: Recipe, base_digest: str) -> None:
+def create_run(path: Path, recipe: Recipe, digests: dict[str, str]) -> None:
     """Make the folder of a new run, with its resolved recipe in it. Raises UsageError where the folder is taken."""
     if path.exists() and (not path.is_dir() or any(path.iterdir())):
         raise UsageError(f"{path} already exists; continue it with: outgrow resume {path}   (or choose another --out)")
@@ -31,7 +31,7 @@ def create_run(path: Path, recipe: Recipe, base_digest: str) -> None:
     try:
         shutil.rmtree(beside, ignore_errors=True)
         beside.mkdir()
-        write_recipe(beside, recipe, base_digest)
+        write_recipe(beside, recipe, digests)
         # A folder appears under its name with its recipe already inside, so a kill never leaves one that cannot be resumed.
         if path.exists():
             path.rmdir()
@@ -41,9 +41,9 @@ def create_run(path: Path, recipe: Recipe, base_digest: str) -> None:
         raise OutgrowError(f"{path}: cannot make this run's folder ({error.strerror})") from error
 
 
-def write_recipe(path: Path, recipe: Recipe, base_digest: str) -> None:
-    """Write recipe.toml: the resolved recipe, and what it was made with."""
-    made_with = {"made_with": {**versions(), "base_sha256": base_digest}}
+def write_recipe(path: Path, recipe: Recipe, digests: dict[str, str]) -> None:
+    """Write recipe.toml: the resolved recipe, and what it was made with: versions, and the digests of its models by name."""
+    made_with = {"made_with": {**versions(), **digests}}
     write_atomic(path / "recipe.toml", dump_recipe(recipe, made_with).encode())
 
 

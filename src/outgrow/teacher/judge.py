@@ -36,16 +36,18 @@ class Judge:
     seed: int
     nonsense: str = field(default="", init=False)  # the last reply without a score
 
-    def scores(self, answers: Sequence[Asked], poll: Callable[[], None] = lambda: None) -> list[float | None]:
+    def scores(
+        self, answers: Sequence[Asked], poll: Callable[[], None] = lambda: None, all_or_none: bool = True
+    ) -> list[float | None]:
         """One score from 0 to 1 each. An answer that the token limit cut has 0, unasked: there is nothing to grade.
 
-        Raises OutgrowError where a server is dead, stuck or refuses, or where more than `section.max_unscored` of these have no
-        score; poll may raise as well.
+        Raises OutgrowError where a server is dead, stuck or refuses, or, unless `all_or_none` is off, where more than
+        `section.max_unscored` of these have no score; poll may raise as well.
         """
         replies = self._ask(list(dict.fromkeys(answer for answer in answers if answer.finished)), poll)
         found = [replies[answer] if answer.finished else 0.0 for answer in answers]
         without = sum(score is None for score in found)
-        if without > self.section.max_unscored * len(found):
+        if all_or_none and without > self.section.max_unscored * len(found):
             raise OutgrowError(
                 f"the teacher {self.section.model} gave no score to {without} of {len(found)} answers, {self.section.tries} times "
                 f"over; the last it said: {_line(self.nonsense)!r}. Change teacher.rubric or teacher.max_tokens"

@@ -1,0 +1,175 @@
+"""Made data as something to learn from: token for token what was sampled, by our own SFT and by TRL's."""
+
+import subprocess
+import sys
+from dataclasses import dataclass, field, replace
+
+import pyarrow as pa
+import pyarrow.parquet as pq
+import pytest
+from typer.testing import CliRunner
+
+from outgrow.cli.app import app
+from outgrow.cli.making import _section
+from outgrow.errors import UsageError
+from outgrow.learn.sft import SFTJob
+from outgrow.made import DataSection, make_data, read_rows
+from outgrow.policy import Sampling, load_policy
+from outgrow.problems import Problem
+from outgrow.problems.made import Made
+from outgrow.problems.micro import Micro
+from outgrow.recipes import parse_recipe
+from outgrow.rollout import Local, NativeEngine
+from outgrow.verify import Verifier
+
+PROBLEMS = Micro(fields=("sum", "clock"), levels=(2, 4), per_level=6).load()
+
+
+@dataclass
+class Recorded(NativeEngine):
+    """An engine that remembers its rollouts."""
+
+    rollouts: list = field(default_factory=list)
+
+    def __post_init__(self):
+        super().__init__()
+
+    def generate(self, *args, **more):
+        groups = super().generate(*args, **more)
+        self.rollouts += [one for group in groups for one in group]
+        return groups
+
+
+@pytest.fixture(scope="module")
+def folder(shipped, tmp_path_factory):
+    """Made data of the shipped model, and the rollouts that it was made of."""
+    engine, out = Recorded(), tmp_path_factory.mktemp("data") / "made"
+    engine.update(shipped)
+    with Verifier() as verifier:
+        section = DataSection(k=4, temperature=1.2)
+        make_data(
+            Local(shipped, engine), verifier, PROBLEMS, section, seed=1, generation=1, out=out, sampling=Sampling(max_tokens=88)
+        )
+    return out, engine.rollouts
+
+
+def job(policy, tmp_path, problems, **learn):
+    values = {"name": "warm", "kind": "sft", "policy": {"model": "micro-base"}, "problems": problems, "learn": learn}
+    return SFTJob(parse_recipe(values), policy, tmp_path, pytest.fail)
+
+
+def test_sft_learns_exactly_the_tokens_that_were_sampled(folder, tmp_path):
+    path, rollouts = folder
+    fresh = load_policy("micro-base")
+    learning = job(fresh, tmp_path, [{"type": "made", "path": str(path)}], batch_size=4)
+    sampled = {(tuple(one.prompt_ids), tuple(one.completion_ids)) for one in rollouts}
+    problems = Made(path=path).load()
+    assert len(problems) == len({one.id for one in problems}) == len(read_rows(path)) > 20
+    for problem in problems:
+        prompt, completion = learning._encode(problem)
+        assert (tuple(prompt), tuple(completion)) in sampled
+    assert learning.advance(1, lambda: None).metrics["loss"] < 1, "they are likely under the model that wrote them"
+
+
+def test_trl_learns_exactly_the_tokens_that_were_sampled(folder, tmp_path):
+    from datasets import load_dataset
+    from trl import SFTConfig, SFTTrainer
+
+    path, rollouts = folder
+    policy = load_policy("micro-base")
+    # The model's own template cuts the thoughts out of every answer, as R1's does.
+    policy.tokenizer.chat_template = (
+        "{{ bos_token }}{% for message in messages %}{{ '<|' + message['role'] + '|>' + message['content'] }}"
+        "{% if message['role'] == 'assistant' %}{{ eos_token }}{% endif %}{% endfor %}"
+    )
+    data = load_dataset(str(path), split="train", cache_dir=tmp_path / "cache")
+    settings = SFTConfig(str(tmp_path / "trl"), max_steps=1, use_cpu=True, report_to="none", save_strategy="no", bf16=False)
+    trainer = SFTTrainer(policy.model, settings, train_dataset=data, processing_class=policy.tokenizer)
+    sampled = {(*one.prompt_ids, *one.completion_ids) for one in rollouts}
+    assert {tuple(one["input_ids"]) for one in trainer.train_dataset} <= sampled
+    assert trainer.train().training_loss < 3
+
+
+def test_a_solution_is_boxed_only_where_it_has_not_answered_itself(untrained, tmp_path):
+    learning = job(untrained, tmp_path, [{"type": "micro", "fields": ["sum"], "per_level": 1}])
+
+    def text(**more):
+        problem = Problem(str(more), "sum", 1, "1+1=?", "2", **more)
+        return untrained.tokenizer.decode(learning._encode(problem)[1])
+
+    assert text(solution="1+1=2") == "1+1=2</think>\\boxed{2}<|end|>"
+    assert text(solution="so</think>It is \\boxed{2}.") == "so</think>It is \\boxed{2}.<|end|>"
+    assert text(solution="It is \\boxed{2}.", whole=True) == "It is \\boxed{2}.<|end|>"
+
+
+def test_the_source_takes_a_folder_a_file_and_some_generations(folder, tmp_path):
+    path, _ = folder
+    rows = pq.read_table(path / "data" / "train-00000-of-00001.parquet").to_pylist()
+    file = tmp_path / "two.parquet"
+    pq.write_table(pa.Table.from_pylist([*rows, *({**one, "generation": 2} for one in rows[:3])]), file)
+    said = []
+    assert len(Made(path=file).load(said.append)) == len(rows), "an answer met again teaches nothing new"
+    assert "3 rows" in said[0]
+    second = Made(path=file, generations=(2,)).load()
+    assert [(one.question, one.solution, one.answer) for one in second] == [
+        (one["question"], one["sampled"], one["extracted"]) for one in rows[:3]
+    ]
+    assert second == Made(path=path).load()[:3], "with the same ids, wherever it stands"
+
+
+@pytest.mark.parametrize(
+    ("change", "said"),
+    [
+        (lambda row: row.pop("sampled"), "row 1: column 'sampled' holds no str, so this is no made data"),
+        (lambda row: row.update(level="hard"), "row 1: column 'level' holds no int"),
+        (lambda row: row.update(extracted=None), "row 1: column 'extracted' holds no str"),
+    ],
+)
+def test_what_is_no_made_data_is_said(folder, tmp_path, change, said):
+    first = pq.read_table(folder[0] / "data" / "train-00000-of-00001.parquet").to_pylist()[0]
+    change(first)
+    pq.write_table(pa.Table.from_pylist([first]), tmp_path / "other.parquet")
+    with pytest.raises(UsageError, match=said):
+        Made(path=tmp_path / "other.parquet").load()
+
+
+def test_where_it_cannot_be_used_is_said(folder, tmp_path, shipped):
+    path, _ = folder
+    with pytest.raises(UsageError, match="no made data here"):
+        Made(path=tmp_path).load()
+    with pytest.raises(UsageError, match="no problem"):
+        Made(path=path, generations=(7,)).load()
+    with pytest.raises(UsageError, match="practise the problems that they answer"):
+        parse_recipe({"name": "x", "policy": {"model": "micro-base"}, "problems": [{"type": "made", "path": str(path)}]})
+    pq.write_table(pa.table({"question": ["?"]}), tmp_path / "q.parquet")
+    with pytest.raises(UsageError, match="no row of made data"):
+        read_rows(tmp_path / "q.parquet")
+    answers = [replace(PROBLEMS[0], whole=True)]
+    engine = NativeEngine()
+    engine.update(shipped)
+    with Verifier() as verifier, pytest.raises(UsageError, match="made before"):
+        make_data(
+            Local(shipped, engine), verifier, answers, DataSection(), seed=0, generation=1, out=tmp_path / "x", sampling=Sampling()
+        )
+
+
+def test_the_command(tmp_path):
+    def outgrow(*args):
+        return subprocess.run([sys.executable, "-m", "outgrow", *map(str, args)], capture_output=True, text=True, timeout=120)
+
+    out = tmp_path / "deep" / "made"
+    recipe = tmp_path / "few.toml"
+    recipe.write_text('extends = "micro"\nname = "few"\n[[problems]]\ntype = "micro"\nper_level = 6\n')
+    few = ["data", "micro-base", recipe, "--out", out, "--fields", "letters", "--levels", "1", "--samples", "2", "--on", "micro"]
+    done = outgrow(*few)
+    assert done.returncode == 0, done.stderr
+    rows = read_rows(out)
+    assert {(one.field, one.level, one.n, one.generation) for one in rows} == {("letters", 1, 2, 1)}
+    assert f"{len(rows)} kept" in done.stdout
+    assert done.stdout.rstrip().endswith(str(out))
+    assert "outgrow data runs/first micro --out data/first" in CliRunner().invoke(app, ["data", "--help"]).stdout
+    again = outgrow(*few)
+    assert (again.returncode, again.stderr.count("\n")) == (2, 1)
+    assert "already exists" in again.stderr
+    with pytest.raises(UsageError, match=r"made data: keep: .*'some'"):
+        _section(keep="some", k=None)
