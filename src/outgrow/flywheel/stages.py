@@ -101,6 +101,6 @@ def student_of(wheel: FlywheelRecipe, shop: Workshop, number: int, base: Done, t
     parents: list[tuple[Done, Role]] = [(base, "base of")]
     if judge is not None:
         parents.append((judge, "judge of"))
-    if "distill" in wheel.student.values():
+    if recipe.distill is not None:
         parents.append((teacher, "teacher of"))
     return run(shop, number, "student", recipe, parents)
