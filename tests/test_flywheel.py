@@ -645,6 +645,18 @@ def test_the_page_shows_the_figures(whole):
     assert "All 2 generations of the recipe are done." in page.text
 
 
+def test_alarms_of_runs_stand_on_the_page(copied, file):
+    [metrics] = copied.glob("gen-1/student-*/metrics.jsonl")
+    rows = [json.loads(line) for line in metrics.read_text().splitlines()]
+    metrics.write_text("".join(json.dumps({**row, "alarm": float(row["step"] > 1)}) + "\n" for row in rows))
+    go(file, copied)
+    page = Page(copied / "flywheel.html")
+    assert page.table("run") == {
+        "run": ["steps with an alarm", "first", "last"],
+        str(metrics.parent.relative_to(copied)): ["2", "2", "3"],
+    }
+
+
 def test_nothing_on_the_page_becomes_markup(whole, file, tmp_path):
     wheel = load_flywheel(str(file)).model_copy(
         update={"name": PAYLOAD, "description": PAYLOAD, "expected": PAYLOAD, "suite": PAYLOAD}

@@ -15,7 +15,8 @@ from ..runs.checkpoint import model_of
 _WORDS = ("name", "description", "expected")
 _DECIDES_IN_RUN = ("threads",)
 # Keys whose values may be paths, wherever they stand in a recipe.
-_PLACES = ("model", "path", "runs", "profile", "suite", "validation", "also")
+_MODELS = ("model", "second")
+_PLACES = (*_MODELS, "path", "runs", "profile", "suite", "validation", "also")
 
 
 Known = Callable[[str, str], str | None]  # (key, path) -> digest, of what the wheel itself made
@@ -39,7 +40,7 @@ def content(key: str, name: str) -> str:
     itself where that is all there is (a hub id, an address, a shipped suite). Raises UsageError where a model is missing."""
     if name in SUITES or name.startswith(("http://", "https://")):
         return name
-    place = Path(model_folder(model_of(name)) if key == "model" else name)
+    place = Path(model_folder(model_of(name)) if key in _MODELS else name)
     if place.is_file():
         return _sha256(place)
     if not place.is_dir():
