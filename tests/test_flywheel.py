@@ -13,6 +13,7 @@ from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
 
+import plotly.graph_objects as go
 import pyarrow.parquet as pq
 import pytest
 from typer.testing import CliRunner
@@ -33,6 +34,7 @@ from outgrow.flywheel.resolve import base_recipe, student_recipe, teacher_recipe
 from outgrow.flywheel.stages import turn
 from outgrow.flywheel.workshop import Done, Left, Task, Workshop
 from outgrow.learn.policies import run_policy
+from outgrow.policy import load_policy
 from outgrow.recipes import load_recipe
 from outgrow.runs.spending import Budget
 from outgrow.verify import Verdict
@@ -139,7 +141,7 @@ class Watcher(Silent):
         return lambda done: None
 
 
-def go(file: Path, folder: Path, overrides=(), onlooker=None, budget=None):
+def spin(file: Path, folder: Path, overrides=(), onlooker=None, budget=None):
     return run_flywheel(load_flywheel(str(file), overrides), folder, onlooker or Onlooker(), budget or Budget())
 
 
@@ -170,7 +172,7 @@ def short(name: str) -> str:
 def whole(file, tmp_path_factory):
     """A wheel that nobody stopped."""
     folder = tmp_path_factory.mktemp("wheels") / "whole"
-    process = SERVER.Process(target=go, args=(file, folder))
+    process = SERVER.Process(target=spin, args=(file, folder))
     process.start()
     process.join()
     assert process.exitcode == 0
@@ -259,7 +261,7 @@ def test_a_second_call_does_nothing(whole, file, monkeypatch):
         monkeypatch.setattr(tasks, name, never)
     before, onlooker = digests(whole), Onlooker()
     # Words, the machine's price, and where checkpoints fall decide nothing of what is made.
-    go(file, whole, ["name=other", "student.run.dollars_per_hour=2.5", "base.run.checkpoint_every=7"], onlooker)
+    spin(file, whole, ["name=other", "student.run.dollars_per_hour=2.5", "base.run.checkpoint_every=7"], onlooker)
     assert digests(whole) == before
     assert len(onlooker.said) == len(before) and all("done before" in line for line in onlooker.said)
 
@@ -267,7 +269,7 @@ def test_a_second_call_does_nothing(whole, file, monkeypatch):
 def test_a_changed_line_costs_what_depends_on_it(copied, file):
     """A copy, moved elsewhere: digests are of contents, so that nothing else is done again."""
     before = digests(copied)
-    turned = go(file, copied, ["student.learn.lr=1e-3"])
+    turned = spin(file, copied, ["student.learn.lr=1e-3"])
     fresh = {short(name) for name in digests(copied).keys() - before.keys()}
     expected = {"student 1", "duel 1", "judge 2", "student 2", "duel 2"}
     # Where a student is the maker, its data and what learns from that are others, too.
@@ -326,7 +328,7 @@ def test_a_run_whose_mark_is_lost_is_looked_at_again(copied, file):
     [mark] = copied.glob("gen-2/student-*/stage.json")
     mark.unlink()
     (copied / "lineage.sqlite").unlink()
-    go(file, copied, onlooker=onlooker)
+    spin(file, copied, onlooker=onlooker)
     assert [line for line in onlooker.said if "done before" not in line] == [
         f"generation 2, student: going on in {mark.parent.relative_to(copied)}"
     ]
@@ -335,7 +337,7 @@ def test_a_run_whose_mark_is_lost_is_looked_at_again(copied, file):
         assert db.execute("SELECT count(*) FROM stages").fetchone() == (len(before),)
     mark.write_text("{")
     with pytest.raises(OutgrowError, match=re.escape(f"{mark}: cannot be read")):
-        go(file, copied)
+        spin(file, copied)
 
 
 def test_a_budget_is_of_the_whole_wheel(file, tmp_path):
@@ -345,7 +347,7 @@ def test_a_budget_is_of_the_whole_wheel(file, tmp_path):
     assert "stopped by its budget" in result.output and f"outgrow flywheel {folder} --budget-hours" in result.output
     assert "No generation is done yet." in Page(folder / "flywheel.html").text
     with pytest.raises(UsageError, match="dollars_per_hour"):
-        go(file, folder, budget=Budget(dollars=1.0))
+        spin(file, folder, budget=Budget(dollars=1.0))
 
 
 def test_a_process_with_a_vllm_makes_room_for_the_next_stage(tmp_path, monkeypatch):
@@ -393,9 +395,9 @@ def test_a_teacher_that_is_there_already_is_measured(file, tmp_path):
     text = re.sub(r"teacher = .*\nrewards = .*\n", "", text).replace("[data]", '[teacher]\nmodel = "micro-base"\n\n[data]')
     path = tmp_path / "ready.toml"
     path.write_text(text.replace("generations = 2", 'generations = 1\nfirst_base = "micro-base"'))
-    turned = go(path, tmp_path / "wheel")
+    turned = spin(path, tmp_path / "wheel")
     [one] = turned.generations
-    assert one.teacher.digest == one.base.digest == content("model", "micro-base")
+    assert one.teacher.digest == one.base.digest == load_policy("micro-base").digest()
     assert one.teacher.evaluation() == one.base.evaluation() and one.student.recipe.policy.model == "micro-base"
     assert {short(done.name) for done in turned.done} == {"teacher 1", "base 1", "student 1", "duel 1"}
 
@@ -522,6 +524,11 @@ def test_the_wheel_fills_in_models_seed_and_suites(file):
         ("student.seed=1", "[student] seed is for the wheel to say; set seed above its stages"),
         ("base.evaluate.samples=9", "[base] evaluate.samples is for the wheel to say; set samples above its stages"),
         ("judge.policy.model=micro-base", "[judge] policy.model is for the wheel to say; drop it"),
+        ("student.evaluate=3", "[student] evaluate is a table with keys, not 3"),
+        ("student.teacher=3", "[student] teacher is a table with keys, not 3"),
+        ("judge.problems=3", "[judge] micro-base: problems: input should be a valid tuple, not 3"),
+        ('judge.problems=["x"]', "[judge] micro-base: problems.0: this problem source needs a type"),
+        ("teacher=3", "teacher: input should be a valid dictionary"),
         ("suite=mcro", "no suite called 'mcro' (did you mean 'micro'?)"),
         ("teacher.model=micro-base", "teacher: needs either recipe or model"),
         ("anchors=1", "anchors: input should be less than 1"),
@@ -640,6 +647,7 @@ def test_the_page_shows_the_figures(whole):
     assert len(page.table("stage")) == 1 + len(stage_files(whole))
     assert {"svg", "path"} <= {tag for tag, _ in page.elements}
     [chart] = page.figures()
+    go.Figure(json.loads(re.sub(r'"@[\w-]+"', '"#123456"', json.dumps(chart))))
     assert [trace["name"] for trace in chart["data"]] == ["base", "teacher", "student"]
     assert chart["data"][2]["y"] == pytest.approx([one["models"]["student"]["value"] for one in told["generations"]], rel=1e-3)
     assert "All 2 generations of the recipe are done." in page.text
@@ -649,7 +657,7 @@ def test_alarms_of_runs_stand_on_the_page(copied, file):
     [metrics] = copied.glob("gen-1/student-*/metrics.jsonl")
     rows = [json.loads(line) for line in metrics.read_text().splitlines()]
     metrics.write_text("".join(json.dumps({**row, "alarm": float(row["step"] > 1)}) + "\n" for row in rows))
-    go(file, copied)
+    spin(file, copied)
     page = Page(copied / "flywheel.html")
     assert page.table("run") == {
         "run": ["steps with an alarm", "first", "last"],
@@ -661,7 +669,7 @@ def test_nothing_on_the_page_becomes_markup(whole, file, tmp_path):
     wheel = load_flywheel(str(file)).model_copy(
         update={"name": PAYLOAD, "description": PAYLOAD, "expected": PAYLOAD, "suite": PAYLOAD}
     )
-    turned = go(file, whole)
+    turned = spin(file, whole)
     done = [replace(one, recipe=one.recipe.model_copy(update={"name": PAYLOAD})) for one in turned.done]
     artifacts = [artifact(one.name, one.generation, one.stage) for one in done]
     graph = Graph(artifacts, [Edge(done[1].name, done[0].name, PAYLOAD)])

@@ -86,8 +86,9 @@ def judge_recipe(wheel: FlywheelRecipe, teacher: str, runs: Sequence[str]) -> SF
     """Of the judge that the teacher becomes. runs: whose rollouts it learns to tell right from wrong by."""
     assert wheel.judge is not None
     values = _from(teacher, _seeded(wheel, "judge", wheel.judge), "judge", wheel.judge)
-    given = values.get("problems") or [{"type": "judgements"}]
-    values["problems"] = [{**one, "runs": list(runs)} if one.get("type") == "judgements" else one for one in given]
+    given = values.get("problems", [{"type": "judgements"}])
+    if isinstance(given, list):  # anything else is told of where the recipe is read
+        values["problems"] = [_of_runs(source, runs) for source in given]
     return _parsed(values, "judge", wheel.judge, SFTRecipe)
 
 
@@ -95,9 +96,9 @@ def student_recipe(wheel: FlywheelRecipe, base: str, teacher: str, judge: str | 
     """Of a generation's student. judge: who scores its answers; teacher: whose words it is drawn to where its recipe distils."""
     values = _from(base, _measured(wheel, "student", wheel.student), "student", wheel.student)
     if judge is not None:
-        values["teacher"] = {**values.get("teacher", {}), "model": judge}
+        values["teacher"] = {**_table(values, "teacher", "student"), "model": judge}
     if "distill" in values:
-        values["distill"] = {**values["distill"], "model": teacher}
+        values["distill"] = {**_table(values, "distill", "student"), "model": teacher}
     return _parsed(values, "student", wheel.student, RLRecipe)
 
 
@@ -106,6 +107,19 @@ def asked_recipe(wheel: FlywheelRecipe, model: str) -> RLRecipe:
     values = _from(model, _measured(wheel, "student", wheel.student), "student", wheel.student)
     asked = ("policy", "prompt", "sampling", "engine", "verify", "evaluate", "run", "seed")
     return _parsed({"name": model, **{key: values[key] for key in asked if key in values}}, "student", wheel.student, RLRecipe)
+
+
+def _of_runs(source: Any, runs: Sequence[str]) -> Any:
+    """A problem source, of these runs where it is of judgements."""
+    return {**source, "runs": list(runs)} if isinstance(source, dict) and source.get("type") == "judgements" else source
+
+
+def _table(values: Mapping[str, Any], name: str, part: str) -> _Values:
+    """A table of a recipe, empty where there is none. Raises UsageError where something else has its name."""
+    found = values.get(name, {})
+    if not isinstance(found, dict):
+        raise UsageError(f"[{part}] {name} is a table with keys, not {found!r}")
+    return found
 
 
 def _seeded(wheel: FlywheelRecipe, part: str, stage: Stage) -> _Values:
@@ -120,8 +134,8 @@ def _leave(part: str, stage: Stage, said: Mapping[str, str]) -> None:
     """Raise UsageError where a stage's table says what the wheel does. said: a line of the stage -> the line of the wheel."""
     for line, instead in said.items():
         table, _, key = line.rpartition(".")
-        own: Any = stage.model_extra or {}
-        if key in (own.get(table, {}) if table else own):
+        own = stage.model_extra or {}
+        if key in (_table(own, table, part) if table else own):
             raise UsageError(
                 f"[{part}] {line} is for the wheel to say; {f'set {instead} above its stages' if instead else 'drop it'}"
             )
@@ -132,13 +146,13 @@ def _measured(wheel: FlywheelRecipe, part: str, stage: Stage) -> _Values:
     asked = {"suite": wheel.suite, "samples": wheel.samples, "temperature": wheel.temperature, "also": list(wheel.also)}
     _leave(part, stage, _SAID_ONCE)
     values = _seeded(wheel, part, stage)
-    return {**values, "evaluate": {**values.get("evaluate", {}), **asked}}
+    return {**values, "evaluate": {**_table(values, "evaluate", part), **asked}}
 
 
 def _from(model: str, values: _Values, part: str, stage: Stage) -> _Values:
     """Starting from this model, whatever the recipe itself would start from."""
     _leave(part, stage, dict.fromkeys(("policy.model", "policy.init", "policy.revision"), ""))
-    kept = {key: value for key, value in values.get("policy", {}).items() if key not in ("init", "revision")}
+    kept = {key: value for key, value in _table(values, "policy", part).items() if key not in ("init", "revision")}
     return {**values, "policy": {**kept, "model": model}}
 
 

@@ -21,7 +21,7 @@ from ..runs.folder import read_recipe
 from ..runs.interrupt import Interrupt
 from ..runs.spending import Budget, Meter
 from ..verify import Verifier
-from .digest import asked_by, content, digest_of
+from .digest import asked_by, digest_of
 from .duel import Duel, duel
 from .lineage import Role
 from .workshop import Done, Left, StageWatcher, Task, Workshop
@@ -56,7 +56,7 @@ def measure(shop: Workshop, stage: str, model: str, recipe: Recipe) -> Done:
         with _session(path, recipe, budget) as (meter, interrupt):
             policy, engine = base_policy(recipe), engine_of(recipe, watcher.note)
             Outcome(recipe, path, engine, meter, watcher.phase, interrupt.poll).measure("after", policy, 0)
-        return Left(content("model", model))
+            return Left(policy.digest())
 
     return shop.once(Task(1, stage, "model", recipe, asked, work, model=model))
 
@@ -70,7 +70,7 @@ def compare(shop: Workshop, generation: int, student: Done, teacher: Done, best:
         path.mkdir(exist_ok=True)
         return Left(digest_of(found.figures()), result=found.figures())
 
-    asked = {"compared": [one.digest for one in sides], "evaluate": asked_by(student.recipe, shop.known)["evaluate"]}
+    asked = {"compared": [[one.inputs, one.digest] for one in sides]}
     shop.once(Task(generation, "duel", "measurement", student.recipe, asked, work, [(one, "compared with") for one in sides]))
     return found
 

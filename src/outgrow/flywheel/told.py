@@ -37,9 +37,7 @@ def sentences(turned: Turned) -> list[str]:
 def _end(turned: Turned) -> str:
     wheel, done = turned.recipe, len(turned.generations)
     if done == wheel.generations:
-        return (
-            f"{'The one generation' if done == 1 else f'All {done} generations'} of the recipe {'is' if done == 1 else 'are'} done."
-        )
+        return "The one generation of the recipe is done." if done == 1 else f"All {done} generations of the recipe are done."
     if not turned.finished:
         return f"{done} of {wheel.generations} generations are done; the wheel has not come to its end."
     stalled = turned.generations[-1].stalled
@@ -74,8 +72,8 @@ def generation_table(turned: Turned) -> Table:
         rates = [words.share_estimate(turned.of(model).rate()) for model in one.roles.values()]
         changes = [_change(one.duel.teacher), _change(one.duel.best) if one.duel.best else ""]
         cost = turned.cost(one.number)
-        spent = [f"{cost.rollouts:,}", f"{cost.hours:.2f}", *([f"{cost.dollars:,.2f}"] if priced else [])]
-        rows.append([str(one.number), *rates, *changes, *spent])
+        paid = [f"{cost.rollouts:,}", f"{cost.hours:.2f}", *([f"{cost.dollars:,.2f}"] if priced else [])]
+        rows.append([str(one.number), *rates, *changes, *paid])
     return Table([*heads, *(["$"] if priced else [])], rows)
 
 
@@ -91,28 +89,17 @@ def model_table(turned: Turned) -> Table:
 
 def data_table(turned: Turned) -> Table:
     """A row for each generation's data: who made it, what was drawn and kept, and how good the labels are."""
-    heads = [
-        "data",
-        "made by",
-        "problems",
-        "drawn",
-        "right",
-        "kept",
-        "easy, medium, hard",
-        "label precision",
-        "sound steps",
-        "held out",
-    ]
+    counted, judged = ["problems", "drawn", "right", "kept"], ["label precision", "sound steps", "held out"]
     rows = []
     for one in turned.generations:
         if one.data is None:
             continue
         found = one.data.result
-        counts = [f"{found[key]:,}" for key in ("problems", "drawn", "right", "kept")]
+        counts = [f"{found[key]:,}" for key in counted]
         bands = ", ".join(f"{band['kept']:,} {band['band']}" for band in found["by_band"])
         shares = [_share(found["precision"]), _share(found["sound"])]
         rows.append([f"generation {one.number}", one.winner.name, *counts, bands, *shares, f"{found['contaminated']:,}"])
-    return Table(heads, rows)
+    return Table(["data", "made by", *counted, "kept by pass rate", *judged], rows)
 
 
 def other_table(turned: Turned) -> Table:
