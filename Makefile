@@ -3,10 +3,14 @@ PYTHON ?= python3
 BIN := .venv/bin
 RUN := runs/demo
 
-.PHONY: demo test test-vllm bench clean
+.PHONY: demo demo-flywheel test test-vllm bench clean
 
 demo: .venv/installed
 	@if [ -f $(RUN)/recipe.toml ]; then $(BIN)/outgrow resume $(RUN); else $(BIN)/outgrow train micro --out $(RUN); fi
+
+# Two turns of the flywheel; runs/micro-flywheel/flywheel.html shows teacher, students and generations. Called again, it goes on.
+demo-flywheel: .venv/installed
+	$(BIN)/outgrow flywheel micro-flywheel
 
 test: .venv/installed-test
 	$(BIN)/ruff check src tests tests_vllm

@@ -17,6 +17,7 @@ from outgrow.learn import teaching
 from outgrow.learn.loop import resume, train
 from outgrow.problems import Problem
 from outgrow.recipes import load_recipe
+from outgrow.report import write_report
 from outgrow.runs.checkpoint import newest_whole_checkpoint
 from outgrow.runs.files import read_lines
 from outgrow.runs.rollouts import read_part
@@ -241,3 +242,18 @@ def test_what_was_lowered_stays_lowered_after_a_stop(tmp_path, monkeypatch):
     resume(tmp_path / "run", [], Silent())
     one, other = ((tmp_path / name / "metrics.jsonl").read_bytes() for name in ("whole", "run"))
     assert one == other
+
+
+def test_the_page_says_when_and_why(tmp_path, monkeypatch):
+    monkeypatch.setattr(teaching, "respondent_of", lambda section, note: Says(fooled))
+    train(recipe_with("warn"), tmp_path / "run", Silent())
+    page = write_report(tmp_path / "run").read_text()
+    assert "The teacher seemed to be fooled at 4 of 4 steps, at step 1 first: answers that say nothing" in page
+    for title in ("The teacher beside the checker", "What the teacher sees", "Answers that say nothing", "Alarms"):
+        assert title in page
+
+
+def test_a_run_without_a_teacher_has_no_word_of_one(tmp_path):
+    train(load_recipe("micro", TAUGHT), tmp_path / "run", Silent())
+    page = write_report(tmp_path / "run").read_text()
+    assert "The teacher beside the checker" not in page and "seemed to be fooled" not in page

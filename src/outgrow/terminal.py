@@ -1,6 +1,7 @@
 """What a person sees at the terminal: a live line while a run trains, plain lines where the output is no terminal."""
 
 import time
+from collections.abc import Callable
 from types import TracebackType
 
 from rich.console import Console
@@ -54,6 +55,19 @@ class Terminal:
         """Steps begin."""
         self._steps, self._begun_at, self._began = steps, done, time.monotonic()
         self._task = self._progress.add_task("training", total=steps, completed=done, figures="")
+
+    def counting(self, what: str, whole: int) -> Callable[[int], None]:
+        """So many begin; the function returned is told how many are done."""
+        task = self._progress.add_task(what, total=whole, figures="")
+
+        def tell(done: int) -> None:
+            self._progress.update(task, completed=done)
+            now = time.monotonic()
+            if not self.console.is_terminal and (now - self._said > _SECONDS_BETWEEN_PLAIN_LINES or done == whole):
+                self._said = now
+                self.console.print(f"{what}: {done} of {whole}", markup=False, highlight=False)
+
+        return tell
 
     def step(self, result: StepResult, spent: Spent) -> None:
         """A step is done."""

@@ -6,7 +6,7 @@ from ..errors import OutgrowError
 
 # Importing them registers their commands, in the order in which --help lists them.
 from . import training, planning, curricula, measuring, comparing, controlling, analyzing, drifting  # noqa: F401  # isort: skip
-from . import harness, asking, runs, serving, models, making, judging  # noqa: F401  # isort: skip
+from . import harness, asking, runs, serving, models, making, flywheel, judging  # noqa: F401  # isort: skip
 from .app import app
 from .shared import errors
 

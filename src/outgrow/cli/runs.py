@@ -14,11 +14,13 @@ from .shared import console, example, interval
 @app.command(epilog=example("outgrow recipes"))
 def recipes() -> None:
     """List the shipped recipes, with what each should show."""
-    from ..recipes import load_recipe, shipped_recipes
+    from ..flywheel import load_flywheel
+    from ..recipes import load_recipe, raw_recipe, shipped_recipes
 
     for name in shipped_recipes():
-        recipe = load_recipe(name)
-        command = "sft" if recipe.kind == "sft" else "train"
+        wheel = raw_recipe(name).get("kind") == "flywheel"
+        recipe = load_flywheel(name) if wheel else load_recipe(name)
+        command = {"sft": "sft", "rl": "train", "flywheel": "flywheel"}[recipe.kind]
         console.print(f"[bold]outgrow {command} {name}[/]", highlight=False)
         console.print(f"  {recipe.description}\n  Expect: {recipe.expected or 'not measured yet'}", highlight=False, markup=False)
 

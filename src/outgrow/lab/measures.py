@@ -4,6 +4,7 @@ import itertools
 from abc import abstractmethod
 from typing import ClassVar, Literal
 
+import numpy as np
 from pydantic import Field
 
 from ..component import Component
@@ -110,6 +111,41 @@ class OverPrepared(Measure):
         return result.after - result.prepared[self.name] if self.name in result.prepared else None
 
 
+class Alarm(Measure):
+    """Whether an alarm rang that the teacher is being fooled: of an arm, the share of its runs."""
+
+    less_is_better = True
+
+    type: str = "alarm"
+
+    @property
+    def label(self) -> str:
+        return "share of runs with an alarm"
+
+    def of(self, result: Result) -> float | None:
+        return float(result.alarm is not None)
+
+
+class LostBeforeAlarm(Measure):
+    """The best validation pass rate until the first alarm, less that at the alarm; smoothed as for `rollouts_to`. None where no
+    alarm rang."""
+
+    less_is_better = True
+
+    type: str = "lost_before_alarm"
+
+    @property
+    def label(self) -> str:
+        return "pass rate lost before the alarm"
+
+    def of(self, result: Result) -> float | None:
+        if result.alarm is None:
+            return None
+        points = _smoothed([(point.rollouts, point.pass_rate) for point in result.curve])
+        at = float(np.interp(result.alarm, [rollouts for rollouts, _ in points], [rate for _, rate in points]))
+        return max([at, *(rate for rollouts, rate in points if rollouts <= result.alarm)]) - at
+
+
 class Tokens(Measure):
     """Mean completion on the recipe's suite after training."""
 
@@ -178,6 +214,8 @@ MEASURES: dict[str, type[Measure]] = {
     "pass@1": PassAt1,
     "over_prepared": OverPrepared,
     "tokens": Tokens,
+    "alarm": Alarm,
+    "lost_before_alarm": LostBeforeAlarm,
     "retention": Retention,
     "lost": Lost,
     "later_failed": LaterFailed,

@@ -34,7 +34,7 @@ class Result:
 
     mastered: problems that were all right twice in a row; failed: those of them that had a wrong answer at a later visit; retention
     and lost: see the measures of these names. code: digest of the code that ran it. prepared: name -> pass@1,
-    on the same suite, of what was prepared for it.
+    on the same suite, of what was prepared for it. alarm: rollouts written when the teacher was first said to be fooled.
     """
 
     key: str
@@ -55,6 +55,7 @@ class Result:
     wall_s: float
     code: str
     prepared: dict[str, float] = field(default_factory=dict)
+    alarm: int | None = None
 
     def line(self) -> dict[str, Any]:
         """As JSON."""
@@ -95,12 +96,14 @@ def read_result(path: Path, run: "Run", kept: Kept, wall_s: float, prepared: dic
         visits = ledger.visits()
     seen = mastery(visits)
     written = sum(visit.n for visit in visits if visit.step == 0)
-    curve = []
+    curve, alarm = [], None
     for row in read_lines(path / "metrics.jsonl"):
         if "validation_pass_rate" in row:
             levels = {name.removeprefix("validation_level_"): row[name] for name in row if name.startswith("validation_level_")}
             curve.append(Point(int(written), row["validation_pass_rate"], levels))
         written += row["rollouts"]
+        if alarm is None and row.get("alarm"):
+            alarm = int(written)
     if recipe.evaluate.suite == recipe.evaluate.validation:
         levels = _by_level(after["cells"])
         curve.append(Point(int(written), after["pass@1"], levels))
@@ -123,6 +126,7 @@ def read_result(path: Path, run: "Run", kept: Kept, wall_s: float, prepared: dic
         wall_s=round(wall_s, 1),
         code=code_digest(),
         prepared=prepared,
+        alarm=alarm,
     )
 
 

@@ -69,7 +69,7 @@ def train(recipe: Recipe, path: Path, watcher: Watcher, budget: Budget = _NO_LIM
     Raises OutgrowError, StopRequested after a signal, or BudgetReached; what is done is saved then.
     """
     began = time.perf_counter()
-    _settle(recipe)
+    settle(recipe)
     _refuse(recipe, budget)
     suites_of(recipe)  # a wrong name is told before anything is made
     base = base_policy(recipe)
@@ -85,7 +85,7 @@ def resume(path: Path, overrides: list[str], watcher: Watcher, budget: Budget = 
     recipe, _ = read_recipe(path, overrides)
     if recipe.policy != stored.policy:
         raise UsageError(f"{path}: a run keeps the policy it was started with; for another one, start a new run")
-    _settle(recipe)
+    settle(recipe)
     _refuse(recipe, budget)
     base = base_policy(recipe)
     require_base(path, recipe, base, made_with)
@@ -97,7 +97,8 @@ def resume(path: Path, overrides: list[str], watcher: Watcher, budget: Budget = 
     _run(recipe, path, base, distilled, watcher, budget, began, changed=recipe != stored)
 
 
-def _settle(recipe: Recipe) -> None:
+def settle(recipe: Recipe) -> None:
+    """Compute as a run does: with the recipe's threads, and the same to the last bit every time."""
     keep_large_buffers()
     torch.set_num_threads(recipe.run.threads)
     # What cuBLAS asks for before it repeats itself to the last bit; a few operations never do on a GPU, and torch names them.

@@ -109,9 +109,7 @@ class RLJob:
             groups, scores = self.teaching.scored(groups, step, poll)
             metrics |= scores
             clock.lap("teacher")
-        parts = [compose(recipe.rewards, group) for group in groups]
-        if self.teaching:
-            parts = [self.teaching.shared(part, group) for part, group in zip(parts, groups, strict=True)]
+        parts = [self._paid(group) for group in groups]
         metrics |= figures(groups, parts)
         some = _spread(groups, _KL_ROLLOUTS)
         metrics["kl"] = self.size.fitting(partial(kl_to_reference, self.reference, some, recipe.sampling), *bounds(some))
@@ -148,6 +146,10 @@ class RLJob:
             self.ledger.record(visits)
 
         return StepResult(metrics, clock.laps, commit, warning)
+
+    def _paid(self, group: GradedGroup) -> Parts:
+        paid = compose(self.recipe.rewards, group)
+        return self.teaching.shared(paid, group) if self.teaching else paid
 
     def _advantages(self, groups: Sequence[GradedGroup], parts: Sequence[Parts], weight: float) -> list[list[float]]:
         if not groups:  # screening ended them all

@@ -2,7 +2,6 @@
 
 from collections import defaultdict
 from collections.abc import Sequence
-from itertools import zip_longest
 from pathlib import Path
 from typing import Any
 
@@ -17,7 +16,6 @@ from .problem import Problem
 from .source import Note, Source, quiet
 
 _COLUMNS = ["problem_id", "field", "level", "question", "completion", "verdict", "extracted", "answer"]
-_LONGEST = 40  # signs of an answer that are compared
 _GRADED = {"right": ("right", "1"), "wrong": ("wrong", "0"), "no answer": ("wrong", "0")}
 
 
@@ -25,8 +23,8 @@ class Judgements(Source):
     """Problem source `judgements`: rollouts that the runs in `runs` left behind, each a question to a judge: is this answer right?
 
     The known answer is the score, 1 or 0, by the checker's verdict. The solution, what the judge thinks first, is what another
-    answer to the same problem thought that was right, then the two results side by side, sign by sign: a judge that solves the
-    problem itself and compares.
+    answer to the same problem thought that was right, then the result of that one and of this one: a judge that solves the problem
+    itself and compares.
     Problems that no answer in these runs solved are left out. At most `per_cell` answers of each field, level and verdict, drawn by
     `seed`, the same text once. rubric: as in the recipe whose teacher the judge is to be.
     """
@@ -68,20 +66,10 @@ class Judgements(Source):
             level=row["level"],
             question=fill(self.rubric, row["question"], row["completion"], row["answer"]),
             answer=f"{digest} {score}" if "{id}" in self.rubric else score,
-            solution=f"{thoughts.rstrip()}\n{side_by_side(row['answer'], row['extracted'] or '')}",
+            solution=f"{thoughts.rstrip()}\n{row['answer']}\n{row['extracted'] or ''}",
         )
 
     def _some(self, field: str, level: int, cell: dict[str, Problem]) -> list[Problem]:
         order = sorted(cell)
         python_random(self.seed, "judgements", field, level).shuffle(order)
         return [cell[name] for name in order[: self.per_cell]]
-
-
-def side_by_side(known: str, given: str) -> str:
-    """Two answers, sign by sign, so that a small model needs to compare no more than two signs at a time.
-
-    >>> side_by_side("138", "139"), side_by_side("5", "52")
-    ('1=1,3=3,8/9', '5=5,_/2')
-    """
-    pairs = zip_longest(known[:_LONGEST], given[:_LONGEST], fillvalue="_")
-    return ",".join(f"{one}{'=' if one == other else '/'}{other}" for one, other in pairs)

@@ -13,7 +13,10 @@ from ..component import explain
 from ..errors import UsageError, nearest
 from .schema import Recipe, RLRecipe, SFTRecipe, recipe_class
 
-__all__ = ["RLRecipe", "Recipe", "SFTRecipe", "dump_recipe", "load_recipe", "parse_recipe", "shipped_recipes"]
+__all__ = [
+    "RLRecipe", "Recipe", "SFTRecipe", "apply_override", "dump_recipe", "load_recipe", "merge_recipes", "parse_recipe",
+    "raw_recipe", "shipped_recipes",
+]  # fmt: skip
 
 
 def shipped_recipes() -> dict[str, Path]:
@@ -27,13 +30,15 @@ def load_recipe(name: str, overrides: Sequence[str] = ()) -> Recipe:
 
     Raises UsageError with one line that says what to change.
     """
-    return parse_recipe(_read(name), overrides, name)
+    return parse_recipe(raw_recipe(name), overrides, name)
 
 
 def parse_recipe(values: dict[str, Any], overrides: Sequence[str] = (), name: str = "recipe") -> Recipe:
     """A recipe from TOML values. Raises UsageError with one line that says what to change."""
     for override in overrides:
-        _apply(values, override)
+        apply_override(values, override)
+    if values.get("kind") == "flywheel":
+        raise UsageError(f"{name} is a recipe of kind 'flywheel'; run it with: outgrow flywheel {name}")
     cls = recipe_class(values)
     try:
         return cls.model_validate(values)
@@ -46,7 +51,8 @@ def dump_recipe(recipe: Recipe, extra: dict[str, Any]) -> str:
     return tomli_w.dumps({**recipe.model_dump(mode="json", exclude_none=True), **extra})
 
 
-def _read(name: str) -> dict[str, Any]:
+def raw_recipe(name: str) -> dict[str, Any]:
+    """What a recipe's file says, on top of what it extends, not yet checked. Raises UsageError where it cannot be read."""
     path = Path(name) if name.endswith(".toml") else shipped_recipes().get(name)
     if path is None:
         raise UsageError(f"no recipe called {name!r}{nearest(name, list(shipped_recipes()))}; or give a .toml file")
@@ -57,19 +63,20 @@ def _read(name: str) -> dict[str, Any]:
     except tomllib.TOMLDecodeError as error:
         raise UsageError(f"{path}: not valid TOML: {error}") from error
     base = values.pop("extends", None)
-    return _merge(_read(str(base)), values) if base else values
+    return merge_recipes(raw_recipe(str(base)), values) if base else values
 
 
-def _merge(base: dict[str, Any], change: dict[str, Any]) -> dict[str, Any]:
+def merge_recipes(base: dict[str, Any], change: dict[str, Any]) -> dict[str, Any]:
     """Tables are merged key by key, except tables that name a component, which like anything else replace the base's."""
     merged = dict(base)
     for key, value in change.items():
         both = isinstance(value, dict) and isinstance(base.get(key), dict) and "type" not in value
-        merged[key] = _merge(base[key], value) if both else value
+        merged[key] = merge_recipes(base[key], value) if both else value
     return merged
 
 
-def _apply(values: dict[str, Any], override: str) -> None:
+def apply_override(values: dict[str, Any], override: str) -> None:
+    """Put "key.path=value" into TOML values. Raises UsageError where it is written otherwise."""
     path, equals, text = override.partition("=")
     if not equals or not path.strip():
         raise UsageError(f"--set {override}: write it as key.path=value, for example --set learn.lr=1e-5")

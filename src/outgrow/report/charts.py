@@ -4,6 +4,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 from ..recipes import SFTRecipe
+from ..teacher.canaries import KINDS
 from .curves import BUCKETS, bucket_counts, figure_keys, series, smoothing_width, visit_windows
 from .data import RunData
 from .figures import Figure, curves, interval_point, stacked_seconds, stacked_shares
@@ -48,7 +49,49 @@ _SHARES = {
     "clip_high": "clipped high",
 }
 
+_TAUGHT = {
+    "teacher_score": "teacher's mean score",
+    "pass_rate": "right by the checker, the same rollouts",
+    "slice_pass_rate": "right, held-out slice",
+    "second_score": "second judge",
+}
 _PANELS = (
+    _Panel(
+        "The teacher beside the checker",
+        "A score that rises while less is right is a teacher being fooled.",
+        "mean score, and share right",
+        _TAUGHT,
+        share=True,
+    ),
+    _Panel(
+        "What the teacher sees",
+        "Mean score of right and of wrong answers; the chance that a right one scores above a wrong one; how much of its "
+        "best-scored tenth is right.",
+        "score, and share",
+        {
+            "teacher_right": "right answers",
+            "teacher_wrong": "wrong answers",
+            "teacher_auc": "chance",
+            "teacher_top": "best tenth right",
+        },
+        share=True,
+    ),
+    _Panel(
+        "Answers that say nothing",
+        "What the teacher gives to canaries: it should be nothing.",
+        "mean score",
+        {f"canary_{kind}": kind for kind in KINDS},
+        share=True,
+        smoothed=False,
+    ),
+    _Panel(
+        "Alarms",
+        "Steps at which the teacher seemed to be fooled, the teacher's share of the reward, and answers that it gave no score.",
+        "share",
+        {"alarm": "alarm", "teacher_weight": "teacher's share", "teacher_unscored": "without a score"},
+        share=True,
+        smoothed=False,
+    ),
     _Panel("Completion length", "How long the policy's answers are.", "tokens", {"length": "mean length"}),
     _Panel(
         "Informative groups",
@@ -97,6 +140,9 @@ _PANELS = (
 )
 
 
+_NO_CURVE = {"pass_rate", "validation_pass_rate", "reward", "rollouts", "teacher_top_n", "slice_n", "first_score", "second_n"}
+
+
 def is_share(key: str) -> bool:
     """Whether a figure of metrics.jsonl is a share, to be shown in percent."""
     return key in _SHARES or key.startswith("validation_level_")
@@ -110,9 +156,11 @@ def learning_charts(data: RunData, pass_at_1: Comparison | None) -> list[Chart]:
     panels = [_reward_panel(keys), _earned_panel(keys), _levels_panel(keys), *_PANELS]
     if isinstance(data.recipe, SFTRecipe):
         panels.sort(key=lambda panel: "loss" not in panel.curves)  # the loss first: it is what there is to see
-    known = {key for panel in panels for key in panel.curves} | {"pass_rate", "validation_pass_rate", "reward", "rollouts"}
+    known = {key for panel in panels for key in panel.curves} | _NO_CURVE
     panels += [_Panel(key, "", key, {key: key}) for key in keys if key not in known]
     charts = [_pass_rate_chart(data, steps, width, pass_at_1)] if "pass_rate" in keys else []
+    if "teacher_score" not in keys:
+        panels = [panel for panel in panels if panel.curves is not _TAUGHT]
     for panel in panels:
         named_series = {label: series(data.metrics, key) for key, label in panel.curves.items() if key in keys}
         if named_series:

@@ -75,6 +75,24 @@ def interval_point(name: str, step: float, estimate: Estimate, colour: str) -> F
     }
 
 
+def estimates(places: Sequence[float], named: Mapping[str, Sequence[Estimate | None]], x: str, y: str) -> Figure:
+    """Lines through estimates of shares, with intervals. named: what the legend says -> one a place, None where there is none."""
+    traces = []
+    for index, (name, found) in enumerate(named.items()):
+        there = [(place, one) for place, one in zip(places, found, strict=True) if one is not None]
+        points = [interval_point(name, place, one, _COLOURS[index % len(_COLOURS)]) for place, one in there]
+        line = {"color": _COLOURS[index % len(_COLOURS)], "dash": _DASHES[index % len(_DASHES)], "width": 2.25}
+        ends = {part: [end for point in points for end in point["error_y"][part]] for part in ("array", "arrayminus")}
+        for point in points[:1]:
+            whole = {axis: [value for one in points for value in one[axis]] for axis in ("x", "y")}
+            bars = {**point["error_y"], **ends}
+            traces.append({**point, **whole, "mode": "lines+markers", "line": line, "error_y": bars, "hovertemplate": "%{y:.1%}"})
+    layout = _layout(x, y, legend=True)
+    layout["xaxis"] |= {"tickvals": list(places)}
+    layout["yaxis"] |= _number_axis(share=True, log=False)
+    return {"data": traces, "layout": layout}
+
+
 def stacked_seconds(steps: Sequence[float], named: Mapping[str, Series]) -> Figure:
     """Seconds of every step by phase, as stacked bars."""
     xs = _places(steps)

@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator
 
+from ..teacher.alarm import evidence
 from . import words
 from .analysis import Analysis, Part
 from .data import RunData
@@ -32,11 +33,26 @@ def sentences(data: RunData, analysis: Analysis, own: Grid) -> Iterator[str]:
     if fates:
         parts = ", ".join(f"{count:,} {fate}" for fate, count in fates.items())
         yield f"Of the practised problems whose visits tell: {parts}."
+    yield from _taught(data)
     if data.after:
         yield _elsewhere(data)
     if seconds := sum(data.seconds().values()):
         price = data.recipe.run.dollars_per_hour
         yield f"It took {words.duration(seconds)}{f' and {words.cost(seconds, price)}' if price else ''}, measuring included."
+
+
+def _taught(data: RunData) -> Iterator[str]:
+    """What its teacher was worth: how well it told right from wrong, and when it seemed to be fooled, by which evidence."""
+    rows = [row for row in data.metrics if "teacher_score" in row]
+    if not rows:
+        return
+    seen = [row["teacher_auc"] for row in rows if "teacher_auc" in row]
+    if seen:
+        yield f"The teacher scored a right answer above a wrong one in {words.percent(sum(seen) / len(seen))} of cases."
+    if rang := [place for place, row in enumerate(rows, 1) if row.get("alarm")]:
+        first = int(rows[rang[0] - 1]["step"])
+        said = "; ".join(evidence(rows[: rang[0]]))
+        yield f"The teacher seemed to be fooled at {len(rang):,} of {len(rows):,} steps, at step {first:,} first: {said}."
 
 
 def _elsewhere(data: RunData) -> str:

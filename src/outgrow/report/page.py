@@ -48,7 +48,7 @@ def render(data: RunData) -> str:
     k = known.k if known else 0
     analysis = analyze(data)
     won, lost = largest_changes(data.before, data.after, _PROBLEMS_SHOWN) if data.before and data.after else ([], [])
-    return _template().render(
+    return page_template("report/page.html.jinja").render(
         data=data,
         headline=words.headline(pass_at_1, k),
         sentences=list(findings.sentences(data, analysis, cells)),
@@ -79,24 +79,25 @@ def render(data: RunData) -> str:
         time_table=tables.time_table(data),
         facts=tables.facts(data),
         changes=(("won", won), ("lost", lost)),
-        **_scripts(),
+        **page_scripts(),
     )
 
 
 @cache
-def _template() -> Template:
+def page_template(name: str) -> Template:
+    """A page's template by its place in the package."""
     # autoescape stands for every name: what a model wrote is text on the page, never markup. tojson escapes <, > and &.
     environment = Environment(
-        loader=PackageLoader("outgrow", "report"), autoescape=True, undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True
+        loader=PackageLoader("outgrow", ""), autoescape=True, undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True
     )
     environment.policies["json.dumps_kwargs"] = {"allow_nan": False, "separators": (",", ":")}
     environment.filters |= {"percent": words.percent, "points": words.points, "shortened": words.shortened}
-    return environment.get_template("page.html.jinja")
+    return environment.get_template(name)
 
 
 @cache
-def _scripts() -> dict[str, Any]:
-    """The page's own style and script, plotly packed to a third, and the policy that lets these two scripts run and no other."""
+def page_scripts() -> dict[str, Any]:
+    """A page's own style and script, plotly packed to a third, and the policy that lets these two scripts run and no other."""
     here = files("outgrow.report")
     style, charts, own = ((here / name).read_text(encoding="utf-8") for name in ("page.css", "charts.js", "page.js"))
     script = charts + own

@@ -1,0 +1,52 @@
+"""A whole wheel in a folder: held by one process, continued from wherever it stands, its page written after every generation.
+
+FOLDER/flywheel.toml     the recipe, as resolved
+FOLDER/gen-1/STAGE-…/    a stage (workshop.py)
+FOLDER/lineage.sqlite    which made which (lineage.py)
+FOLDER/flywheel.json     the figures
+FOLDER/flywheel.html     the page
+"""
+
+from pathlib import Path
+
+from ..errors import OutgrowError
+from ..runs.files import write_atomic, write_json
+from ..runs.folder import held
+from ..runs.interrupt import StopRequested
+from ..runs.spending import Budget, BudgetReached
+from .figures import Turned, as_json
+from .lineage import Lineage
+from .page import write_page
+from .recipe import FlywheelRecipe, dump_flywheel
+from .stages import turn
+from .workshop import Onlooker, Workshop
+
+
+def run_flywheel(wheel: FlywheelRecipe, folder: Path, onlooker: Onlooker, budget: Budget) -> Turned:
+    """Turn the wheel in this folder.
+
+    Raises OutgrowError, StopRequested after a signal, BudgetReached, or ProcessFull; what is done is saved then, and the same call
+    goes on, after ProcessFull in another process.
+    """
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        with held(folder), Lineage(folder / "lineage.sqlite") as lineage:
+            write_atomic(folder / "flywheel.toml", dump_flywheel(wheel).encode())
+            shop = Workshop(folder, lineage, onlooker, budget)
+
+            turned = Turned(wheel, [], shop.done)
+            try:
+                for generation in turn(wheel, shop):
+                    turned = Turned(wheel, [*turned.generations, generation], shop.done)
+                    _write(turned, lineage, folder)
+            except (BudgetReached, StopRequested):
+                _write(turned, lineage, folder)
+                raise
+            return turned
+    except OSError as error:
+        raise OutgrowError(f"{folder}: {error.strerror or error}; mend that, then run the same command again") from error
+
+
+def _write(turned: Turned, lineage: Lineage, folder: Path) -> None:
+    write_json(folder / "flywheel.json", as_json(turned))
+    write_page(turned, lineage.graph(one.name for one in turned.done), folder)

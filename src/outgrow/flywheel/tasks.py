@@ -1,0 +1,142 @@
+"""What a stage can be: a run, the measurement of a model that is there already, a duel, or the making of data."""
+
+import json
+import time
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import asdict
+from pathlib import Path
+
+from ..learn.loop import resume, settle, train
+from ..learn.outcome import Outcome, suites_of
+from ..learn.policies import base_policy, engine_of, run_policy
+from ..learn.sources import distinct, training_problems
+from ..made import make_data, read_summary
+from ..policy.export import export
+from ..recipes import Recipe, dump_recipe
+from ..recipes.schema import DataSection
+from ..rollout import Local
+from ..runs.files import write_atomic
+from ..runs.folder import read_recipe
+from ..runs.interrupt import Interrupt
+from ..runs.spending import Budget, Meter
+from ..verify import Verifier
+from .digest import asked_by, digest_of
+from .duel import Duel, duel
+from .lineage import Role
+from .workshop import Done, Left, StageWatcher, Task, Workshop
+
+_ASKING = ("prompt", "sampling", "engine", "verify", "run")  # how a model is asked, of all that its recipe says
+
+
+def run(shop: Workshop, generation: int, stage: str, recipe: Recipe, parents: Sequence[tuple[Done, Role]] = ()) -> Done:
+    """An ordinary run: what `outgrow train` and `outgrow sft` make, and `outgrow resume` continues."""
+
+    def work(path: Path, watcher: StageWatcher, budget: Budget) -> Left:
+        if not (path / "recipe.toml").is_file():
+            train(recipe, path, watcher, budget)
+        else:
+            stored, made_with = read_recipe(path)
+            if stored != recipe:  # the same but for words, prices, and where things lie
+                write_atomic(path / "recipe.toml", dump_recipe(recipe, {"made_with": made_with}).encode())
+            resume(path, [], watcher, budget)
+        summary = json.loads((path / "summary.json").read_text())
+        return Left(summary["policy_sha256"], summary["rollouts"], summary)
+
+    return shop.once(Task(generation, stage, "model", recipe, asked_by(recipe, shop.known), work, parents))
+
+
+def measure(shop: Workshop, stage: str, model: str, recipe: Recipe) -> Done:
+    """A model that is there already, asked and graded as this recipe says, on the suites that it names; in the first generation."""
+    values = asked_by(recipe, shop.known)
+    asked = {key: values[key] for key in ("policy", "evaluate", *_ASKING)}
+
+    def work(path: Path, watcher: StageWatcher, budget: Budget) -> Left:
+        settle(recipe)
+        with _session(path, recipe, budget) as (meter, interrupt):
+            policy, engine = base_policy(recipe), engine_of(recipe, watcher.note)
+            Outcome(recipe, path, engine, meter, watcher.phase, interrupt.poll).measure("after", policy, 0)
+            return Left(policy.digest())
+
+    return shop.once(Task(1, stage, "model", recipe, asked, work, model=model))
+
+
+def compare(shop: Workshop, generation: int, student: Done, teacher: Done, best: Done | None) -> Duel:
+    """The student against its teacher and the best student before it, by what they were measured at."""
+    sides = [one for one in (student, teacher, best) if one is not None]
+    found = duel(student.evaluation(), teacher.evaluation(), best.evaluation() if best else None)
+
+    def work(path: Path, watcher: StageWatcher, budget: Budget) -> Left:
+        path.mkdir(exist_ok=True)
+        return Left(digest_of(found.figures()), result=found.figures())
+
+    asked = {"compared": [[one.inputs, one.digest] for one in sides]}
+    shop.once(Task(generation, "duel", "measurement", student.recipe, asked, work, [(one, "compared with") for one in sides]))
+    return found
+
+
+def make(shop: Workshop, generation: int, maker: Done, student: Done, section: DataSection) -> Done:
+    """Data for the next base: the maker's answers to the student's training problems, as far as they are worth learning from."""
+    recipe, practised = maker.recipe, student.recipe
+    how, what = asked_by(recipe, shop.known), asked_by(practised, shop.known)
+    asked = {
+        **{key: how[key] for key in _ASKING},
+        **{key: what[key] for key in ("problems", "evaluate", "seed")},
+        "maker": maker.digest,
+        "data": section.model_dump(mode="json"),
+        "generation": generation,
+    }
+
+    def work(path: Path, watcher: StageWatcher, budget: Budget) -> Left:
+        settle(recipe)
+        out = path / "made"
+        with _session(path, recipe, budget) as (meter, interrupt):
+            if not out.exists():
+                policy, engine = run_policy(maker.path) if maker.is_run else base_policy(recipe), engine_of(recipe, watcher.note)
+                engine.update(policy)
+                problems = [problem for source in distinct(training_problems(practised, watcher.note)) for problem in source]
+                with Verifier(recipe.verify.extract, recipe.verify.exact) as verifier:
+                    make_data(
+                        Local(policy, engine),
+                        verifier,
+                        problems,
+                        section,
+                        seed=recipe.seed,
+                        generation=generation,
+                        out=out,
+                        sampling=recipe.sampling,
+                        suites=[*suites_of(practised), practised.evaluate.validation],
+                        gold=problems,
+                        note=watcher.note,
+                        poll=interrupt.poll,
+                        told=watcher.counting("making data", len(problems)),
+                    )
+            meter.write(0, "making")
+        figures = asdict(read_summary(out))
+        del figures["path"]  # which says where the wheel lies, and nothing of the data
+        return Left(figures["sha256"], figures["drawn"], figures)
+
+    return shop.once(Task(generation, "data", "data", recipe, asked, work, [(maker, "made by")]))
+
+
+def whole(done: Done) -> str:
+    """A model that training can start from: as it is, or a run's adapter multiplied into one ordinary folder."""
+    if not done.is_run or done.recipe.policy.lora is None:
+        return done.model
+    merged = done.path / "merged"
+    if not merged.exists():
+        export(run_policy(done.path), merged)
+    return str(merged)
+
+
+@contextmanager
+def _session(path: Path, recipe: Recipe, budget: Budget) -> Iterator[tuple[Meter, Interrupt]]:
+    """What a run's session has: its seconds are counted from here, and a signal is answered where it is polled."""
+    path.mkdir(exist_ok=True)
+    meter = Meter(path / "timings.jsonl", recipe.run.dollars_per_hour, time.perf_counter(), budget)
+    with Interrupt() as interrupt:
+        try:
+            meter.rewind(0)
+            yield meter, interrupt
+        finally:
+            meter.close()

@@ -1,0 +1,345 @@
+"""The flywheel turns: stages done once, killed and continued, the lineage, and the page."""
+
+import hashlib
+import json
+import os
+import re
+import shutil
+import signal
+import sqlite3
+import sys
+import time
+from dataclasses import replace
+from pathlib import Path
+
+import plotly.graph_objects as go
+import pyarrow.parquet as pq
+import pytest
+from typer.testing import CliRunner
+
+from flywheel_helper import Onlooker, artifact, write_wheel
+from outgrow.cli.app import app
+from outgrow.errors import OutgrowError, UsageError
+from outgrow.flywheel import ProcessFull, load_flywheel, run_flywheel, tasks
+from outgrow.flywheel.lineage import Edge, Graph, Lineage
+from outgrow.flywheel.page import render
+from outgrow.flywheel.workshop import Left, Task, Workshop
+from outgrow.learn.policies import run_policy
+from outgrow.policy import load_policy
+from outgrow.recipes import load_recipe
+from outgrow.runs.spending import Budget
+from report_helper import Page
+from runs_helper import SERVER
+
+PAYLOAD = "<script>alert(1)</script><img src=x onerror=alert(2)>\"'&amp;"
+
+
+@pytest.fixture(scope="module")
+def file(tmp_path_factory):
+    return write_wheel(tmp_path_factory.mktemp("recipes"))
+
+
+def spin(file: Path, folder: Path, overrides=(), onlooker=None, budget=None):
+    return run_flywheel(load_flywheel(str(file), overrides), folder, onlooker or Onlooker(), budget or Budget())
+
+
+def command(file: Path, folder: Path):
+    """The command itself, in a process of its own."""
+    sys.argv = ["outgrow", "flywheel", str(file), "--out", str(folder)]
+    app()
+
+
+def stage_files(folder: Path) -> dict[str, dict]:
+    return {
+        str(path.parent.relative_to(folder)): json.loads(path.read_text()) for path in sorted(folder.glob("gen-*/*/stage.json"))
+    }
+
+
+def digests(folder: Path) -> dict[str, tuple[str, str]]:
+    """Stage -> what it was made from, and what it made."""
+    return {name: (found["inputs"], found["digest"]) for name, found in stage_files(folder).items()}
+
+
+def short(name: str) -> str:
+    """gen-1/student-1a2b3c4d -> student 1."""
+    generation, stage = re.fullmatch(r"gen-(\d)/(\w+)-[0-9a-f]{8}", name).groups()
+    return f"{stage} {generation}"
+
+
+@pytest.fixture(scope="module")
+def whole(file, tmp_path_factory):
+    """A wheel that nobody stopped."""
+    folder = tmp_path_factory.mktemp("wheels") / "whole"
+    process = SERVER.Process(target=spin, args=(file, folder))
+    process.start()
+    process.join()
+    assert process.exitcode == 0
+    return folder
+
+
+@pytest.fixture
+def copied(whole, tmp_path):
+    """The same wheel, moved elsewhere."""
+    return Path(shutil.copytree(whole, tmp_path / "moved", symlinks=True))
+
+
+def test_the_stages_are_runs_and_data(whole):
+    stages = {short(name): whole / name for name in stage_files(whole)}
+    first = ["base 1", "data 1", "duel 1", "judge 1", "student 1", "teacher 1", "teacher_base 1"]
+    assert sorted(stages) == sorted([*first, "base 2", "duel 2", "judge 2", "student 2"])
+    for name, path in stages.items():
+        if name.split()[0] not in ("duel", "data"):
+            assert json.loads((path / "stage.json").read_text())["digest"] == run_policy(path).digest()
+    data = stages["data 1"] / "made" / "data" / "train-00000-of-00001.parquet"
+    found = json.loads((stages["data 1"] / "stage.json").read_text())
+    assert found["digest"] == hashlib.sha256(data.read_bytes()).hexdigest()
+    assert found["result"]["kept"] == pq.read_table(data).num_rows > 0
+    assert found["rollouts"] == 4 * 152
+
+
+def test_figures_are_those_of_the_samples(whole):
+    """pass@1 and the paired difference, from the raw rows alone."""
+    told = json.loads((whole / "flywheel.json").read_text())
+    assert told["finished"]
+
+    def rates(name):
+        rows = [row for row in pq.read_table(whole / name / "evals" / "after.parquet").to_pylist() if row["index"] >= 0]
+        assert len(rows) == 38 * 2
+        return {
+            row["problem_id"]: sum(r["verdict"] == "right" for r in rows if r["problem_id"] == row["problem_id"]) / 2
+            for row in rows
+        }
+
+    for one in told["generations"]:
+        found = {role: rates(model["name"]) for role, model in one["models"].items()}
+        for role, model in one["models"].items():
+            assert model["value"] == pytest.approx(sum(found[role].values()) / 38)
+        change = sum(found["student"][problem] - found["teacher"][problem] for problem in found["teacher"]) / 38
+        assert one["duel"]["teacher"]["change"]["value"] == pytest.approx(change)
+    stages = stage_files(whole).values()
+    assert told["cost"]["rollouts"] == sum(one["rollouts"] for one in stages) == 4 * 152 + 3 * 3 * 4 * 3
+    assert told["cost"]["hours"] == pytest.approx(sum(one["seconds"] for one in stages) / 3600)
+
+
+def test_the_lineage_says_what_came_from_what(whole):
+    with sqlite3.connect(whole / "lineage.sqlite") as db:
+        edges = {(short(child), role, short(parent)) for child, parent, role in db.execute("SELECT child, parent, role FROM edges")}
+        kinds = {short(name): kind for name, kind in db.execute("SELECT name, kind FROM artifacts")}
+        recipes = {short(name): recipe for name, recipe in db.execute("SELECT name, recipe FROM stages")}
+    one = json.loads((whole / "flywheel.json").read_text())["generations"][0]
+    winner = short(one["winner"])
+    assert edges == {
+        ("teacher 1", "base of", "teacher_base 1"),
+        ("judge 1", "base of", "teacher 1"),
+        ("judge 1", "trained on", "teacher 1"),
+        ("student 1", "base of", "base 1"),
+        ("student 1", "judge of", "judge 1"),
+        ("duel 1", "compared with", "student 1"),
+        ("duel 1", "compared with", "teacher 1"),
+        ("data 1", "made by", winner),
+        ("base 2", "trained on", "data 1"),
+        ("judge 2", "base of", winner),
+        ("judge 2", "trained on", "teacher 1"),
+        ("judge 2", "trained on", "student 1"),
+        ("student 2", "base of", "base 2"),
+        ("student 2", "judge of", "judge 2"),
+        ("duel 2", "compared with", "student 2"),
+        ("duel 2", "compared with", winner),
+        ("duel 2", "compared with", "student 1"),
+    }
+    assert kinds["data 1"] == "data" and kinds["duel 2"] == "measurement" and kinds["student 2"] == "model"
+    assert 'type = "made"' in recipes["base 2"] and 'type = "made"' not in recipes["base 1"]
+
+
+def test_a_second_call_does_nothing(whole, file, monkeypatch):
+    def never(*_, **__):
+        raise AssertionError("nothing is to be done")
+
+    for name in ("train", "resume", "make_data", "export"):
+        monkeypatch.setattr(tasks, name, never)
+    before, onlooker = digests(whole), Onlooker()
+    # Words, the machine's price, and where checkpoints fall decide nothing of what is made.
+    spin(file, whole, ["name=other", "student.run.dollars_per_hour=2.5", "base.run.checkpoint_every=7"], onlooker)
+    assert digests(whole) == before
+    assert len(onlooker.said) == len(before) and all("done before" in line for line in onlooker.said)
+
+
+def test_a_changed_line_costs_what_depends_on_it(copied, file):
+    """A copy, moved elsewhere: digests are of contents, so that nothing else is done again."""
+    before = digests(copied)
+    turned = spin(file, copied, ["student.learn.lr=1e-3"])
+    fresh = {short(name) for name in digests(copied).keys() - before.keys()}
+    expected = {"student 1", "duel 1", "judge 2", "student 2", "duel 2"}
+    # Where a student is the maker, its data and what learns from that are others, too.
+    if turned.generations[0].duel.moves_up:
+        expected |= {"data 1", "base 2"}
+    assert fresh == expected
+    assert before.items() <= digests(copied).items(), "nothing is overwritten, so going back is free"
+    with Lineage(copied / "lineage.sqlite") as lineage:
+        graph = lineage.graph(one.name for one in turned.done)
+    assert [one.name for one in graph.artifacts] == [one.name for one in turned.done], "those of the other setting are left out"
+
+
+def test_killed_and_stopped_it_ends_the_same(whole, file, tmp_path):
+    folder = tmp_path / "killed"
+
+    def lines(stage: str) -> int:
+        return sum(path.read_bytes().count(b"\n") for path in folder.glob(f"gen-{stage}-*/metrics.jsonl"))
+
+    moments = [
+        (lambda: lines("1/teacher_base") > 10, signal.SIGKILL),
+        (lambda: lines("1/teacher") > 0, signal.SIGTERM),
+        (lambda: any(folder.glob("gen-1/data-*/timings.jsonl")), signal.SIGKILL),
+        (lambda: lines("2/judge") > 5, signal.SIGKILL),
+    ]
+    for reached, number in moments:
+        process = SERVER.Process(target=command, args=(file, folder))
+        process.start()
+        while process.is_alive() and not reached():
+            time.sleep(0.002)
+        os.kill(process.pid, number)
+        process.join()
+        assert process.exitcode == (-signal.SIGKILL if number is signal.SIGKILL else 128 + signal.SIGTERM)
+    last = SERVER.Process(target=command, args=(file, folder))
+    last.start()
+    last.join()
+    assert last.exitcode == 0
+    assert digests(folder) == digests(whole)
+
+
+def test_a_stage_that_fails_is_named_and_nothing_is_half_done(copied, file):
+    before = digests(copied)
+    broken = ["--set", 'student.verify.extract=["hash"]', "--set", "student.learn.give_up_after=1"]
+    result = CliRunner().invoke(app, ["flywheel", str(file), "--out", str(copied), *broken])
+    assert isinstance(result.exception, OutgrowError) and result.exception.exit_code == 1
+    message = str(result.exception)
+    assert message.startswith("generation 1, student: nothing to learn from") and f"outgrow flywheel {copied}" in message
+    assert digests(copied) == before
+    # The folder remembers the recipe that failed; mended, it goes on from there.
+    again = load_flywheel(str(copied / "flywheel.toml"), ['student.verify.extract=["boxed"]', "student.learn.give_up_after=20"])
+    assert run_flywheel(again, copied, Onlooker(), Budget()).finished
+    assert digests(copied) == before
+
+
+def test_a_run_whose_mark_is_lost_is_looked_at_again(copied, file):
+    before, onlooker = digests(copied), Onlooker()
+    [mark] = copied.glob("gen-2/student-*/stage.json")
+    mark.unlink()
+    (copied / "lineage.sqlite").unlink()
+    spin(file, copied, onlooker=onlooker)
+    assert [line for line in onlooker.said if "done before" not in line] == [
+        f"generation 2, student: going on in {mark.parent.relative_to(copied)}"
+    ]
+    assert digests(copied) == before
+    with sqlite3.connect(copied / "lineage.sqlite") as db:
+        assert db.execute("SELECT count(*) FROM stages").fetchone() == (len(before),)
+    mark.write_text("{")
+    with pytest.raises(OutgrowError, match=re.escape(f"{mark}: cannot be read")):
+        spin(file, copied)
+
+
+def test_a_budget_is_of_the_whole_wheel(file, tmp_path):
+    folder = tmp_path / "wheel"
+    result = CliRunner().invoke(app, ["flywheel", str(file), "--out", str(folder), "--budget-hours", "0.000001"])
+    assert result.exit_code == 0, result.output
+    assert "stopped by its budget" in result.output and f"outgrow flywheel {folder} --budget-hours" in result.output
+    assert "No generation is done yet." in Page(folder / "flywheel.html").text
+    with pytest.raises(UsageError, match="dollars_per_hour"):
+        spin(file, folder, budget=Budget(dollars=1.0))
+
+
+def test_a_process_with_a_vllm_makes_room_for_the_next_stage(tmp_path, monkeypatch):
+    recipe = load_recipe("micro", ["engine.type=vllm"])
+
+    def work(path, watcher, budget):
+        path.mkdir()
+        return Left("made")
+
+    def do(shop, stage):
+        return shop.once(Task(1, stage, "model", recipe, {"stage": stage}, work))
+
+    with Lineage(tmp_path / "lineage.sqlite") as lineage:
+        shop = Workshop(tmp_path, lineage, Onlooker(), Budget())
+        do(shop, "base")
+        with pytest.raises(ProcessFull):
+            do(shop, "student")
+        again = Workshop(tmp_path, lineage, Onlooker(), Budget())
+        assert [do(again, stage).stage for stage in ("base", "student")] == ["base", "student"]
+
+    def full(*_):
+        raise ProcessFull
+
+    started = []
+    monkeypatch.setattr("outgrow.flywheel.run_flywheel", full)
+    monkeypatch.setattr(os, "execv", lambda *command: started.append(command) or sys.exit(0))
+    monkeypatch.setattr(sys, "argv", ["outgrow", "flywheel", "micro-flywheel"])
+    CliRunner().invoke(app, ["flywheel", "micro-flywheel", "--out", str(tmp_path / "wheel")])
+    assert started == [(sys.executable, [sys.executable, "-m", "outgrow", "flywheel", "micro-flywheel"])]
+
+
+def test_a_folder_is_continued_where_it_is(copied):
+    result = CliRunner().invoke(app, ["flywheel", str(copied), "--out", str(copied.parent / "elsewhere")])
+    assert isinstance(result.exception, UsageError) and "goes on where it is" in str(result.exception)
+    result = CliRunner().invoke(app, ["flywheel", str(copied)])
+    assert result.exit_code == 0, result.output
+    assert "2 student" in result.output and str(copied / "flywheel.html") in result.output
+    table = result.output[: result.output.index("Generation 2's student")]
+    assert max(len(line) for line in table.splitlines() if "done before" not in line) <= 80
+
+
+def test_a_teacher_that_is_there_already_is_measured(file, tmp_path):
+    """And a first base: what both are asked, they are asked as the student is."""
+    text = re.sub(r"\[(teacher|teacher_base|judge)\]\n(?:.+\n|\n(?!\[))*", "", file.read_text())
+    text = re.sub(r"teacher = .*\nrewards = .*\n", "", text).replace("[data]", '[teacher]\nmodel = "micro-base"\n\n[data]')
+    path = tmp_path / "ready.toml"
+    path.write_text(text.replace("generations = 2", 'generations = 1\nfirst_base = "micro-base"'))
+    turned = spin(path, tmp_path / "wheel")
+    [one] = turned.generations
+    assert one.teacher.digest == one.base.digest == load_policy("micro-base").digest()
+    assert one.teacher.evaluation() == one.base.evaluation() and one.student.recipe.policy.model == "micro-base"
+    assert {short(done.name) for done in turned.done} == {"teacher 1", "base 1", "student 1", "duel 1"}
+
+
+def test_the_page_shows_the_figures(whole):
+    page, told = Page(whole / "flywheel.html"), json.loads((whole / "flywheel.json").read_text())
+    rows = page.table("generation")
+    for one in told["generations"]:
+        shares = [f"{100 * one['models'][role]['value']:.1f}%" for role in ("base", "teacher", "student")]
+        assert [cell.split()[0] for cell in rows[str(one["generation"])][:3]] == shares
+    data = told["generations"][0]["data"]
+    assert page.table("data")["generation 1"][1:5] == [f"{data[key]:,}" for key in ("problems", "drawn", "right", "kept")]
+    assert f"n = {data['precision']['n']}" in page.table("data")["generation 1"][6]
+    assert len(page.table("stage")) == 1 + len(stage_files(whole))
+    assert {"svg", "path"} <= {tag for tag, _ in page.elements}
+    [chart] = page.figures()
+    go.Figure(json.loads(re.sub(r'"@[\w-]+"', '"#123456"', json.dumps(chart))))
+    assert [trace["name"] for trace in chart["data"]] == ["base", "teacher", "student"]
+    assert chart["data"][2]["y"] == pytest.approx([one["models"]["student"]["value"] for one in told["generations"]], rel=1e-3)
+    assert "All 2 generations of the recipe are done." in page.text
+
+
+def test_alarms_of_runs_stand_on_the_page(copied, file):
+    [metrics] = copied.glob("gen-1/student-*/metrics.jsonl")
+    rows = [json.loads(line) for line in metrics.read_text().splitlines()]
+    metrics.write_text("".join(json.dumps({**row, "alarm": float(row["step"] > 1)}) + "\n" for row in rows))
+    spin(file, copied)
+    page = Page(copied / "flywheel.html")
+    assert page.table("run") == {
+        "run": ["steps with an alarm", "first", "last"],
+        str(metrics.parent.relative_to(copied)): ["2", "2", "3"],
+    }
+
+
+def test_nothing_on_the_page_becomes_markup(whole, file, tmp_path):
+    wheel = load_flywheel(str(file)).model_copy(
+        update={"name": PAYLOAD, "description": PAYLOAD, "expected": PAYLOAD, "suite": PAYLOAD}
+    )
+    turned = spin(file, whole)
+    done = [replace(one, recipe=one.recipe.model_copy(update={"name": PAYLOAD})) for one in turned.done]
+    artifacts = [artifact(one.name, one.generation, one.stage) for one in done]
+    graph = Graph(artifacts, [Edge(done[1].name, done[0].name, PAYLOAD)])
+    path = tmp_path / "hostile.html"
+    path.write_text(render(type(turned)(wheel, turned.generations, done), graph), encoding="utf-8")
+    hostile, plain = Page(path), Page(whole / "flywheel.html")
+    assert PAYLOAD in hostile.text and len(hostile.scripts) == len(plain.scripts)
+    assert not [attributes for tag, attributes in hostile.elements if tag == "img" or "onerror" in attributes]

@@ -1,0 +1,259 @@
+"""The flywheel's rules: who moves up and when it stops, what a recipe may say, digests, the lineage and its picture."""
+
+import shutil
+from pathlib import Path
+
+import pytest
+from typer.testing import CliRunner
+
+from flywheel_helper import artifact, write_wheel
+from outgrow.cli.app import app
+from outgrow.errors import OutgrowError, UsageError
+from outgrow.evaluate import Evaluation
+from outgrow.evaluate.compare import Against, Mean
+from outgrow.evaluate.power import Needed
+from outgrow.evaluate.sample import Sample
+from outgrow.flywheel import load_flywheel, stages, tasks
+from outgrow.flywheel.digest import asked_by, content, digest_of
+from outgrow.flywheel.duel import Duel, duel
+from outgrow.flywheel.lineage import Edge, Graph, Lineage, Record
+from outgrow.flywheel.picture import layers, picture
+from outgrow.flywheel.resolve import base_recipe, student_recipe, teacher_recipe
+from outgrow.flywheel.stages import turn
+from outgrow.flywheel.workshop import Done
+from outgrow.recipes import load_recipe
+from outgrow.verify import Verdict
+
+
+@pytest.fixture(scope="module")
+def file(tmp_path_factory):
+    return write_wheel(tmp_path_factory.mktemp("recipes"))
+
+
+# Who moves up, and when it stops
+
+
+def of_rates(rates: list[float], k: int = 4) -> Evaluation:
+    """Problems solved so often."""
+    return Evaluation(
+        [
+            Sample(f"p{place}", "sum", 1, f"{place}?", "1", index, "", Verdict.RIGHT if index < rate * k else Verdict.WRONG, "1", 3)
+            for place, rate in enumerate(rates)
+            for index in range(-1, k)
+        ]
+    )
+
+
+def test_a_student_moves_up_only_where_the_paired_interval_says_so():
+    low, high, mixed = of_rates([0.25] * 30), of_rates([0.5] * 30), of_rates([0.5, 0.25, 0.0] * 10)
+    better = duel(high, low, None)
+    assert better.moves_up and better.rises and better.teacher.change == Mean(0.25, 0.25, 0.25)
+    even = duel(mixed, low, high)
+    assert even.teacher.change.value == 0 and not even.moves_up and not even.rises
+    assert not duel(low, high, None).moves_up
+    # A larger mean is not enough: 9 of 30 problems gain, 8 lose as much.
+    likelier = duel(of_rates([0.5] * 9 + [0.0] * 8 + [0.25] * 13), low, None)
+    assert likelier.teacher.change.value > 0 and not likelier.moves_up
+    assert not duel(of_rates([0.5] * 8), of_rates([0.25] * 8), None).moves_up, "too few problems"
+    with pytest.raises(UsageError, match="different problems"):
+        duel(high, of_rates([0.25] * 29), None)
+
+
+class Shop:
+    """A workshop in which all is known beforehand. outcomes: whether a student beats its teacher, and the best before it."""
+
+    def __init__(self, monkeypatch, folder: Path, outcomes: list[tuple[bool, bool]]) -> None:
+        self.folder, self.outcomes, self.log = folder, iter(outcomes), []
+        for name, made in (("run", self.run), ("compare", self.compare), ("make", self.make)):
+            monkeypatch.setattr(stages, name, made)
+
+    def done(self, generation, stage, recipe=None):
+        name = f"{stage} {generation}"
+        return Done(name, generation, stage, recipe, self.folder / name, f"m/{name}", name, name, 0, 0.0, 0.0, 0.0, {})
+
+    def run(self, shop, generation, stage, recipe, parents=()):
+        self.log.append((f"{stage} {generation}", {(role, parent.name) for parent, role in parents}))
+        return self.done(generation, stage, recipe)
+
+    def compare(self, shop, generation, student, teacher, best):
+        up, rises = next(self.outcomes)
+        self.log.append((f"duel {generation}", (student.name, teacher.name, best and best.name)))
+        return Duel(shown(up), shown(rises) if best else None)
+
+    def make(self, shop, generation, maker, student, section):
+        self.log.append((f"data {generation}", (maker.name, student.name)))
+        return self.done(generation, "data")
+
+
+def shown(better: bool) -> Against:
+    change = Mean(0.1, 0.05, 0.15) if better else Mean(0.01, -0.05, 0.06)
+    return Against("student", 50, change, 9, 3, 0.1, Needed(None, None), 0.02)
+
+
+def turned_by(monkeypatch, tmp_path, file, outcomes, *overrides):
+    shop = Shop(monkeypatch, tmp_path, outcomes)
+    wheel = load_flywheel(str(file), ["generations=5", *overrides])
+    return list(turn(wheel, shop)), dict(shop.log)
+
+
+def test_roles_move_up_and_it_stops_when_students_no_longer_rise(monkeypatch, tmp_path, file):
+    turns, log = turned_by(monkeypatch, tmp_path, file, [(True, True), (False, True), (True, False)], "patience=1")
+    assert [one.number for one in turns] == [1, 2, 3] and [one.stalled for one in turns] == [0, 0, 1]
+    assert [one.teacher.name for one in turns] == ["teacher 1", "student 1", "student 1"]
+    assert [log[f"data {g}"][0] for g in (1, 2)] == ["student 1", "student 1"]
+    assert turns[-1].data is None and "data 3" not in log
+    assert [log[f"duel {g}"][2] for g in (1, 2, 3)] == [None, "student 1", "student 2"]
+    assert log["base 3"] == {("trained on", "data 1"), ("trained on", "data 2")}, "data are accumulated"
+    assert log["judge 3"] >= {("base of", "student 1"), ("trained on", "teacher 1"), ("trained on", "student 2")}
+
+
+def test_patience_waits_and_remembers_the_best(monkeypatch, tmp_path, file):
+    outcomes = [(False, True), (True, False), (False, True), (False, False), (False, False)]
+    turns, log = turned_by(monkeypatch, tmp_path, file, outcomes, "patience=2", "accumulate=false")
+    assert [one.stalled for one in turns] == [0, 1, 0, 1, 2]
+    assert [log[f"duel {g}"][2] for g in range(1, 6)] == [None, "student 1", "student 1", "student 3", "student 3"]
+    assert [one.teacher.name for one in turns] == ["teacher 1", "teacher 1", *["student 2"] * 3]
+    assert log["base 4"] == {("trained on", "data 3")}, "the last data alone"
+
+
+# Recipes
+
+
+def test_anchors_keep_their_share(file):
+    """A quarter of the examples are the recipe's own, the rest is divided evenly, whatever the weights of its own sources are."""
+    wheel = load_flywheel(str(file), ["anchors=0.25"])
+    own, *made = base_recipe(wheel, ["a", "b", "c"]).problems
+    assert [source.type for source in (own, *made)] == ["table", "made", "made", "made"]
+    assert own.weight / (own.weight + sum(source.weight for source in made)) == pytest.approx(0.25)
+    assert len({source.weight for source in made}) == 1
+    assert [source.type for source in base_recipe(load_flywheel(str(file), ["anchors=0"]), ["a"]).problems] == ["made"]
+    assert [source.type for source in base_recipe(wheel, []).problems] == ["table"]
+
+
+def test_the_wheel_fills_in_models_seed_and_suites(file):
+    wheel = load_flywheel(str(file), ["student.learn.steps=7", "temperature=0.5"])
+    student = student_recipe(wheel, "BASE", "TEACHER", "JUDGE")
+    assert (student.policy.model, student.policy.init, student.teacher.model) == ("BASE", None, "JUDGE")
+    assert (student.learn.steps, student.learn.group_size, student.curriculum.type) == (7, 3, "frontier")
+    for recipe in (student, teacher_recipe(wheel, "BASE"), base_recipe(wheel, [])):
+        section = recipe.evaluate
+        assert (recipe.seed, section.suite, section.samples, section.temperature) == (3, wheel.suite, 2, 0.5)
+
+
+@pytest.mark.parametrize(
+    ("override", "message"),
+    [
+        ("studnt={}", "unknown key 'studnt' (did you mean 'student'?)"),
+        ("student.learn.stepz=3", "[student] micro: unknown key 'learn.stepz' (did you mean 'steps'?)"),
+        ("base.recipe=micro-bas", "[base] no recipe called 'micro-bas' (did you mean 'micro-base'?)"),
+        ("base.recipe=nowhere.toml", "[base] nowhere.toml: cannot read this recipe"),
+        ("base.recipe=micro-flywheel", "[base] micro-flywheel is a recipe of kind 'flywheel'; this stage takes one of kind 'sft'"),
+        ("student.recipe=micro-base", "[student] micro-base is a recipe of kind 'sft'; this stage takes one of kind 'rl'"),
+        ("student.seed=1", "[student] seed is for the wheel to say; set seed above its stages"),
+        ("base.evaluate.samples=9", "[base] evaluate.samples is for the wheel to say; set samples above its stages"),
+        ("judge.policy.model=micro-base", "[judge] policy.model is for the wheel to say; drop it"),
+        ("student.evaluate=3", "[student] evaluate is a table with keys, not 3"),
+        ("student.teacher=3", "[student] teacher is a table with keys, not 3"),
+        ("judge.problems=3", "[judge] micro-base: problems: input should be a valid tuple, not 3"),
+        ('judge.problems=["x"]', "[judge] micro-base: problems.0: this problem source needs a type"),
+        ("teacher=3", "teacher: input should be a valid dictionary"),
+        ("suite=mcro", "no suite called 'mcro' (did you mean 'micro'?)"),
+        ("teacher.model=micro-base", "teacher: needs either recipe or model"),
+        ("anchors=1", "anchors: input should be less than 1"),
+        ('data={keep="nothing"}', "data.keep: input should be 'verified' or 'all'"),
+    ],
+)
+def test_what_is_wrong_is_told_in_one_line(file, override, message):
+    with pytest.raises(UsageError) as caught:
+        load_flywheel(str(file), [override])
+    assert message in str(caught.value) and "\n" not in str(caught.value)
+
+
+def test_a_flywheel_and_a_recipe_are_not_mixed_up():
+    for name in ("train", "sft", "plan"):
+        result = CliRunner().invoke(app, [name, "micro-flywheel"])
+        assert isinstance(result.exception, UsageError) and "outgrow flywheel micro-flywheel" in str(result.exception)
+    with pytest.raises(UsageError, match="outgrow train micro"):
+        load_flywheel("micro")
+    listed = CliRunner().invoke(app, ["recipes"])
+    assert "outgrow flywheel micro-flywheel" in listed.output and "outgrow flywheel r1-flywheel" in listed.output
+
+
+# Digests
+
+
+def test_a_digest_is_of_contents(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "micro").mkdir()  # a folder of a suite's name changes nothing
+    (tmp_path / "micro" / "x").write_text("x")
+    data = tmp_path / "data.jsonl"
+    data.write_text('{"question":"1","answer":"1"}\n')
+    lines = [f'problems=[{{type="table",path="{data}"}}]']
+
+    def digest(*overrides, name="micro"):
+        return digest_of(asked_by(load_recipe(name, [*lines, *overrides]), lambda key, path: None))
+
+    first = digest()
+    assert digest("name=other", "expected=much", "run.dollars_per_hour=3", "run.keep_checkpoints=9") == first
+    assert len({first, digest("seed=1"), digest("learn.lr=1e-5"), digest("run.threads=1")}) == 4
+    moved = tmp_path / "elsewhere.jsonl"
+    data.rename(moved)
+    lines[0] = f'problems=[{{type="table",path="{moved}"}}]'
+    assert digest() == first
+    moved.write_text('{"question":"1","answer":"2"}\n')
+    assert digest() != first
+    assert asked_by(load_recipe("micro"), lambda key, path: None)["evaluate"]["suite"] == "micro"
+    assert (
+        content("model", "owner/name") == "owner/name"
+        and content("model", "http://localhost:8000/v1") == "http://localhost:8000/v1"
+    )
+    model = Path(shutil.copytree(Path(tasks.__file__).parents[1] / "policy" / "models" / "micro-base", tmp_path / "model"))
+    assert content("model", str(model)) == content("model", "micro-base")
+    (model / "README.md").write_text("a card says nothing of the weights")
+    assert content("model", str(model)) == content("model", "micro-base")
+    weights = model / "model.safetensors"
+    weights.write_bytes(weights.read_bytes()[:-1] + b"\1")
+    assert content("model", str(model)) != content("model", "micro-base")
+    with pytest.raises(UsageError, match="no such model"):
+        content("model", "./nowhere")
+
+
+# Lineage and page
+
+
+def test_the_picture_runs_from_left_to_right():
+    chain = [
+        artifact("b1", 1, "base"),
+        artifact("t1", 1, "teacher"),
+        artifact("s1", 1, "student"),
+        artifact("d1", 1, "data", "data"),
+    ]
+    graph = Graph(
+        [*chain, artifact("b2", 2, "base"), artifact("s2", 2, "student")],
+        [
+            Edge("s1", "b1", "base of"), Edge("d1", "t1", "made by"), Edge("b2", "d1", "trained on"), Edge("s2", "b2", "base of"),
+            Edge("s2", "s1", "teacher of"),
+        ],
+    )  # fmt: skip
+    assert layers(graph) == {"b1": 0, "t1": 0, "s1": 1, "d1": 1, "b2": 2, "s2": 3}
+    drawn = picture(graph, {one.name: [one.name] for one in graph.artifacts}, {one.name: "" for one in graph.artifacts})
+    boxes = {box.name: (box.x, box.y) for box in drawn.boxes}
+    assert len(set(boxes.values())) == 6, "no two boxes in one place"
+    assert all(boxes[edge.parent][0] < boxes[edge.child][0] for edge in graph.edges)
+    (_, first, width), (_, second, _) = drawn.bands
+    assert first + width <= second, "generations do not overlap"
+
+
+def test_a_stage_is_written_again_whole_or_not_at_all(tmp_path):
+    record = Record("i", "recipe", 3, 1.5, 0.0, {})
+    with Lineage(tmp_path / "lineage.sqlite") as lineage:
+        lineage.write(artifact("a", 1, "base"), record, [])
+        lineage.write(artifact("b", 1, "student"), record, [Edge("b", "a", "base of"), Edge("b", "x", "judge of")])
+        lineage.write(artifact("b", 1, "student"), record, [Edge("b", "a", "base of")])
+        with pytest.raises(OutgrowError):
+            lineage.write(artifact("a", 1, "base"), record, [Edge("a", None, "base of")])
+        graph = lineage.graph(["a", "b", "c"])
+    assert graph.edges == [Edge("b", "a", "base of")] and [one.name for one in graph.artifacts] == ["a", "b"]
+    (tmp_path / "torn.sqlite").write_text("this is no database, however long it may be" * 30)
+    with pytest.raises(OutgrowError, match=r"torn\.sqlite"):
+        Lineage(tmp_path / "torn.sqlite")

@@ -1,0 +1,75 @@
+"""What a judge learns from: answers of finished runs, each beside a right one to the same problem."""
+
+import pytest
+
+from outgrow.errors import UsageError
+from outgrow.problems.judgements import Judgements
+from outgrow.runs.rollouts import write_part
+from outgrow.teacher.rubric import answer_id, read_score
+
+
+def row(problem, completion, verdict, extracted="", level=1, answer="7"):
+    return {
+        "problem_id": problem,
+        "field": "sum",
+        "level": level,
+        "question": f"{problem}=?",
+        "completion": completion,
+        "verdict": verdict,
+        "extracted": extracted,
+        "answer": answer,
+    }
+
+
+ROWS = [
+    row("3+4", r"3+4+0=7</think>\boxed{7}", "right", "7"),
+    row("3+4", r"3+4+0=8</think>\boxed{8}", "wrong", "8"),
+    row("3+4", r"3+4+0=8</think>\boxed{8}", "wrong", "8"),
+    row("3+4", "3+4+0=7</think>7", "no answer"),
+    row("3+4", "3+4+0=7,", "truncated"),
+    row("3+4", r"3</think>\boxed{x}", "verifier failed", "x"),
+    row("5+5", r"5+5+0=11</think>\boxed{11}", "wrong", "11", 2, "10"),  # nobody solved it
+]
+
+
+@pytest.fixture
+def run(tmp_path):
+    write_part(tmp_path, 1, ROWS[:3])
+    write_part(tmp_path, 2, ROWS[3:])
+    return tmp_path
+
+
+def test_each_answer_is_a_question_and_its_verdict_the_score(run):
+    found = Judgements(runs=(run,), rubric="grade {question} {completion}").load()
+    assert len(found) == 3
+    assert {(one.field, one.level, one.question, one.solution, one.answer) for one in found} == {
+        ("sum, right", 1, r"grade 3+4=? 3+4+0=7</think>\boxed{7}", "3+4+0=7\n7\n7", "1"),
+        ("sum, wrong", 1, r"grade 3+4=? 3+4+0=8</think>\boxed{8}", "3+4+0=7\n7\n8", "0"),
+        ("sum, wrong", 1, "grade 3+4=? 3+4+0=7</think>7", "3+4+0=7\n7\n", "0"),
+    }
+    assert len({one.id for one in found}) == 3
+
+
+def test_a_rubric_with_a_code_is_answered_with_it(run):
+    for one in Judgements(runs=(run,), rubric="{id}: {question} {completion} {answer}").load():
+        code = answer_id("3+4=?", one.question.split("=? ", 1)[1].rsplit(" ", 1)[0])
+        assert read_score(rf"</think>\boxed{{{one.answer}}}", True, code) in (0.0, 1.0)
+
+
+def test_no_more_than_asked_for_of_each_kind_and_keyed(run):
+    some = [Judgements(runs=(run,), per_cell=1, seed=seed).load() for seed in (0, 0, *range(8))]
+    assert {one.field: 1 for one in some[0]} == {"sum, right": 1, "sum, wrong": 1}
+    assert some[0] == some[1]
+    assert len({one.question for each in some for one in each if one.field == "sum, wrong"}) == 2
+
+
+def test_what_cannot_be_learned_from_is_told(tmp_path, run):
+    with pytest.raises(UsageError, match="has no rollouts; it needs a run of reinforcement learning"):
+        Judgements(runs=(tmp_path / "none",)).load()
+    write_part(run, 1, ROWS[:1])
+    write_part(run, 2, ROWS[:1])
+    with pytest.raises(UsageError, match="no wrong answer to a solved problem"):
+        Judgements(runs=(run,)).load()
+    (run / "rollouts" / "step-000001.parquet").write_bytes(b"PAR1 torn")
+    with pytest.raises(UsageError, match=r"cannot read .*step-000001.parquet"):
+        Judgements(runs=(run,)).load()
