@@ -8,7 +8,7 @@ from pydantic import ValidationError
 from ..component import explain
 from ..errors import UsageError
 from ..evaluate import suite, suites
-from ..recipes import RLRecipe, SFTRecipe, apply_override, parse_recipe, raw_recipe
+from ..recipes import Recipe, RLRecipe, SFTRecipe, apply_override, parse_recipe, raw_recipe
 from .recipe import FlywheelRecipe, Stage
 
 _Kind = TypeVar("_Kind", RLRecipe, SFTRecipe)
@@ -34,24 +34,25 @@ def load_flywheel(name: str, overrides: Sequence[str] = ()) -> FlywheelRecipe:
     except ValidationError as error:
         raise UsageError(f"{name}: {explain(error, FlywheelRecipe)}") from error
     try:
-        _try(wheel)
+        stage_recipes(wheel)
     except UsageError as error:
         raise UsageError(f"{name}: {error}") from error
     return wheel
 
 
-def _try(wheel: FlywheelRecipe) -> None:
-    """Resolve every stage, with names in place of what is yet to be made. Raises UsageError where that cannot be."""
+def stage_recipes(wheel: FlywheelRecipe) -> dict[str, Recipe]:
+    """Stage -> its recipe, with names in place of what is yet to be made. Raises UsageError where one cannot be resolved."""
     suite(wheel.suite)
     suites(",".join((wheel.suite, *wheel.also)))
-    base_recipe(wheel, [])
+    found: dict[str, Recipe] = {"base": base_recipe(wheel, [])}
     if wheel.teacher_base:
-        teacher_base_recipe(wheel)
+        found["teacher_base"] = teacher_base_recipe(wheel)
     if wheel.teacher.stage:
-        teacher_recipe(wheel, "base" if wheel.teacher_base else None)
+        found["teacher"] = teacher_recipe(wheel, "base" if wheel.teacher_base else None)
     if wheel.judge:
-        judge_recipe(wheel, "teacher", ["run"])
-    student_recipe(wheel, "base", "teacher", "judge" if wheel.judge else None)
+        found["judge"] = judge_recipe(wheel, "teacher", ["run"])
+    found["student"] = student_recipe(wheel, "base", "teacher", "judge" if wheel.judge else None)
+    return found
 
 
 def base_recipe(wheel: FlywheelRecipe, made: Sequence[str]) -> SFTRecipe:

@@ -5,8 +5,7 @@ from dataclasses import dataclass
 
 from ..evaluate.statistics import paired_ci95, seeds_ci95
 from .experiment import Experiment, Set
-from .measures import Measure
-from .result import Result
+from .measure import AnyResult, Measure
 
 
 @dataclass(frozen=True)
@@ -47,7 +46,7 @@ class _Values:
     bounds: set[int]
 
 
-def numbers(experiment: Experiment, one: Set, measure: Measure, results: Mapping[str, Result]) -> list[ArmNumbers]:
+def numbers(experiment: Experiment, one: Set, measure: Measure, results: Mapping[str, AnyResult]) -> list[ArmNumbers]:
     """A line for each arm."""
     arms = {arm.name: _values(experiment, one, measure, results, arm.name) for arm in experiment.arms_on(one)}
     baseline = arms.get(experiment.baseline, _Values({}, set()))
@@ -62,7 +61,7 @@ def _line(arm: str, found: _Values, baseline: _Values, measure: Measure, itself:
     return ArmNumbers(arm, len(values), len(values) - len(found.bounds), mean, against, said)
 
 
-def winner(experiment: Experiment, one: Set, measure: Measure, results: Mapping[str, Result]) -> str | None:
+def winner(experiment: Experiment, one: Set, measure: Measure, results: Mapping[str, AnyResult]) -> str | None:
     """The arm that is better than every other one with all intervals on one side; None where there is none such."""
     arms = {arm.name: _values(experiment, one, measure, results, arm.name) for arm in experiment.arms_on(one)}
     for name, found in arms.items():
@@ -83,7 +82,7 @@ def _said(against: Interval, ours: _Values, theirs: _Values, measure: Measure) -
     return "better" if better else "worse"
 
 
-def _values(experiment: Experiment, one: Set, measure: Measure, results: Mapping[str, Result], arm: str) -> _Values:
+def _values(experiment: Experiment, one: Set, measure: Measure, results: Mapping[str, AnyResult], arm: str) -> _Values:
     values, bounds = {}, set()
     for run in experiment.runs:
         if (run.on, run.arm) == (one.name, arm) and run.key in results:

@@ -1,19 +1,20 @@
 """What an experiment is: a question, a recipe, what all arms change in it, and the arms."""
 
-import hashlib
 import re
 import tomllib
 from functools import cached_property
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated
 
-import tomli_w
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, SerializeAsAny, ValidationError, model_validator
 
 from ..component import build, explain
 from ..errors import UsageError, nearest
-from ..recipes import Recipe, load_recipe
-from .measures import MEASURES, Measure
+from ..recipes import raw_recipe
+from .kinds import KINDS, Kind
+from .measure import Measure
+from .measures import MEASURES
+from .run import Run, key_of
 
 # Where the models are that arms need; a part of these arms' recipes, so the same wherever a lab is run.
 PREPARED = Path("runs/lab/prepared")
@@ -77,6 +78,22 @@ class Experiment(_Strict):
                 raise ValueError(f"no arm called {name!r}{nearest(name, names)}")
         return self
 
+    @model_validator(mode="after")
+    def _measures_fit(self) -> "Experiment":
+        for measure in self.measures:
+            if measure.reads is not self.kind.result:
+                fitting = sorted(name for name, one in MEASURES.items() if one.reads is self.kind.result)
+                raise ValueError(f"{self.recipe} has no measure {measure.type!r}; take some of: {', '.join(fitting)}")
+        return self
+
+    @cached_property
+    def kind(self) -> Kind:
+        """What its runs are. Raises ValueError where no experiment is made of such recipes."""
+        name = raw_recipe(self.recipe).get("kind", "rl")
+        if name not in KINDS:
+            raise ValueError(f"{self.recipe} is a recipe of kind {name!r}; arms are of kind {' or '.join(KINDS)}")
+        return KINDS[name]
+
     def arms_on(self, one: Set) -> list[Arm]:
         """The arms that are run on a set."""
         return [arm for arm in self.arms if not one.arms or arm.name in one.arms]
@@ -87,16 +104,16 @@ class Experiment(_Strict):
         return range(self.first_seed, self.first_seed + self.seeds)
 
     @cached_property
-    def prepared(self) -> "dict[str, Run]":
+    def prepared(self) -> dict[str, Run]:
         """Name -> run of what is prepared, in order."""
         runs: dict[str, Run] = {}
         for one in self.prepare:
-            recipe = load_recipe(one.recipe, [*(_placed(line, runs) for line in one.set), "run.threads=1"])
-            runs[one.name] = Run(on="", arm=one.name, seed=recipe.seed, recipe=recipe)
+            recipe = KINDS["rl"].load(one.recipe, [_placed(line, runs) for line in one.set])
+            runs[one.name] = Run("", one.name, recipe.seed, key_of(KINDS["rl"].decides(recipe)), recipe)
         return runs
 
     @cached_property
-    def runs(self) -> "list[Run]":
+    def runs(self) -> list[Run]:
         """Every run, one seed after another, so that a part of them is balanced."""
         runs = [self._run(seed, one, arm) for seed in self.all_seeds for one in self.on for arm in self.arms_on(one)]
         first: dict[str, Run] = {}
@@ -106,33 +123,13 @@ class Experiment(_Strict):
                 raise UsageError(f"{self.name}: the arms {same.arm!r} and {run.arm!r} are the same recipe; drop one")
         return runs
 
-    def _run(self, seed: int, one: Set, arm: Arm) -> "Run":
-        # One thread: sums depend on how many there are, so results are the same on any number of cores.
+    def _run(self, seed: int, one: Set, arm: Arm) -> Run:
         lines = [_placed(line, self.prepared) for line in (*self.set, *one.set, *arm.set)]
-        recipe = load_recipe(self.recipe, [*lines, f"seed={seed}", "run.threads=1"])
-        return Run(on=one.name, arm=arm.name, seed=seed, recipe=recipe)
+        recipe = self.kind.load(self.recipe, [*lines, f"seed={seed}"])
+        return Run(one.name, arm.name, seed, key_of(self.kind.decides(recipe)), recipe)
 
 
-class Run(BaseModel):
-    """One run of an experiment."""
-
-    model_config = ConfigDict(arbitrary_types_allowed=True, frozen=True)
-
-    on: str
-    arm: str
-    seed: int
-    recipe: Any  # a Recipe; pydantic would check it once more
-
-    @property
-    def key(self) -> str:
-        """The digest of the resolved recipe, without the words and the other suites, which change nothing that is measured here."""
-        recipe: Recipe = self.recipe
-        plain = recipe.model_copy(update={"name": "", "description": "", "expected": ""})
-        values = plain.model_dump(mode="json", exclude_none=True, exclude={"evaluate": {"also"}})
-        return hashlib.sha256(tomli_w.dumps(values).encode()).hexdigest()[:16]
-
-
-def _placed(line: str, prepared: "dict[str, Run]") -> str:
+def _placed(line: str, prepared: dict[str, Run]) -> str:
     """A recipe line with folders in place of the names of what is prepared."""
 
     def folder(found: re.Match[str]) -> str:

@@ -1,34 +1,13 @@
-"""What is read off a run: one number, and which direction is better."""
+"""What is read off a run of reinforcement learning; and the names of all measures."""
 
 import itertools
-from abc import abstractmethod
-from typing import ClassVar, Literal
 
 import numpy as np
 from pydantic import Field
 
-from ..component import Component
+from .measure import Measure
 from .result import Point, Result
-
-
-class Measure(Component):
-    """label: how a table calls it. compared: how two arms are, by what is 1, or 0, when there is no difference."""
-
-    compared: ClassVar[Literal["ratio", "difference"]] = "difference"
-    less_is_better: ClassVar[bool] = False
-
-    @property
-    @abstractmethod
-    def label(self) -> str:
-        """As a table's heading."""
-
-    @abstractmethod
-    def of(self, result: Result) -> float | None:
-        """The number; None where this run does not have it."""
-
-    def reached(self, result: Result) -> bool:
-        """Whether the number is that, and not just a bound that the true one lies beyond."""
-        return True
+from .wheel_measures import WHEEL_MEASURES
 
 
 class RolloutsTo(Measure):
@@ -177,6 +156,9 @@ class Retention(Measure):
     def of(self, result: Result) -> float | None:
         return result.retention
 
+    def known(self, result: Result) -> bool:
+        return result.retention is not None
+
 
 class Lost(Measure):
     """Share of mastered problems (all right at two visits in a row) that have a wrong answer among the samples of `retention`."""
@@ -219,6 +201,7 @@ MEASURES: dict[str, type[Measure]] = {
     "retention": Retention,
     "lost": Lost,
     "later_failed": LaterFailed,
+    **WHEEL_MEASURES,
 }
 
 

@@ -1,17 +1,16 @@
 """The page of an experiment, written from its results alone."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from ..runs.files import write_atomic
 from .compare import Interval, numbers, winner
 from .experiment import Experiment, Set
-from .measures import Measure
+from .measure import AnyResult, Measure
 from .plot import draw
-from .result import Result
 
 
-def write_page(experiment: Experiment, results: Mapping[str, Result], docs: Path) -> Path:
+def write_page(experiment: Experiment, results: Mapping[str, AnyResult], docs: Path) -> Path:
     """docs/NAME.md and docs/NAME.svg. Returns the page's path."""
     page = docs / f"{experiment.name}.md"
     draw(experiment, results, docs / f"{experiment.name}.svg")
@@ -19,8 +18,9 @@ def write_page(experiment: Experiment, results: Mapping[str, Result], docs: Path
     return page
 
 
-def _lines(experiment: Experiment, results: Mapping[str, Result]) -> list[str]:
+def _lines(experiment: Experiment, results: Mapping[str, AnyResult]) -> list[str]:
     versions = len({result.code for result in results.values()})
+    rollouts = [result.rollouts for result in results.values()]
     whole, hours = len(experiment.runs), sum(result.wall_s for result in results.values()) / 3600
     seeds = f"seeds {experiment.all_seeds[0]} to {experiment.all_seeds[-1]}"
     lines = [
@@ -30,11 +30,11 @@ def _lines(experiment: Experiment, results: Mapping[str, Result]) -> list[str]:
         "",
         f"Written by `outgrow lab {experiment.name}` from [{experiment.name}.jsonl]({experiment.name}.jsonl), a line a run: "
         f"{len(results)} of {whole} runs ({seeds}), {hours:.1f} hours of one core, {versions} "
-        f"version{'s' if versions > 1 else ''} of the code. All rollouts count, those "
-        "of profiles and of screening too. Brackets hold 95% intervals, bootstrapped over seeds (six at least); arms are compared "
-        "seed by seed. No correction is made for the number of arms: of twenty that differ in nothing, one is expected outside.",
+        f"version{'s' if versions > 1 else ''} of the code. {experiment.kind.counted}{_all(rollouts)} "
+        "Brackets hold 95% intervals, bootstrapped over seeds (six at least); arms are compared seed by seed. No correction is "
+        "made for the number of arms: of twenty that differ in nothing, one is expected outside.",
         "",
-        f"![validation pass rate by rollouts]({experiment.name}.svg)",
+        f"![{experiment.kind.rate} by rollouts]({experiment.name}.svg)",
     ]
     for one in experiment.on:
         if one.name:
@@ -53,7 +53,7 @@ def _lines(experiment: Experiment, results: Mapping[str, Result]) -> list[str]:
     return [*lines, ""]
 
 
-def _measure(experiment: Experiment, one: Set, measure: Measure, results: Mapping[str, Result]) -> list[str]:
+def _measure(experiment: Experiment, one: Set, measure: Measure, results: Mapping[str, AnyResult]) -> list[str]:
     rows = numbers(experiment, one, measure, results)
     compared = f"{'over' if measure.compared == 'ratio' else 'less'} {experiment.baseline}"
     lines = [f"| arm | n | {measure.label} | {compared} | |", "|---|---|---|---|---|"]
@@ -63,6 +63,14 @@ def _measure(experiment: Experiment, one: Set, measure: Measure, results: Mappin
     best = winner(experiment, one, measure, results)
     told = f"Better than every other arm: **{best}**." if best else "No arm is shown to be better than every other."
     return [*lines, "", told]
+
+
+def _all(rollouts: Sequence[int]) -> str:
+    """Whether arms are compared at equal rollouts."""
+    if not rollouts:
+        return ""
+    least, most = min(rollouts), max(rollouts)
+    return f" Every run wrote {most:,}." if least == most else f" A run wrote {least:,} to {most:,}."
 
 
 def _reached(n: int, reached: int) -> str:

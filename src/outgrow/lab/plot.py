@@ -1,4 +1,4 @@
-"""The picture of an experiment: validation pass rate by rollouts, an arm a line, its interval over the seeds as a band."""
+"""The picture of an experiment: pass rate by rollouts, an arm a line, its interval over the seeds as a band."""
 
 from collections.abc import Mapping
 from pathlib import Path
@@ -11,7 +11,8 @@ from ..evaluate.statistics import seeds_ci95
 from ..runs.files import write_atomic
 from .compare import FEWEST_SEEDS
 from .experiment import Experiment, Set
-from .result import Point, Result
+from .measure import AnyResult
+from .result import Point
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -27,7 +28,7 @@ def require_matplotlib() -> None:
         raise UsageError('the lab draws with matplotlib; install it with: pip install "outgrow[lab]"') from error
 
 
-def draw(experiment: Experiment, results: Mapping[str, Result], path: Path) -> None:
+def draw(experiment: Experiment, results: Mapping[str, AnyResult], path: Path) -> None:
     """Write an SVG, the same bytes for the same results."""
     import io
 
@@ -49,7 +50,7 @@ def draw(experiment: Experiment, results: Mapping[str, Result], path: Path) -> N
     write_atomic(path, sink.getvalue())
 
 
-def _draw_set(axes: "Axes", experiment: Experiment, one: Set, results: Mapping[str, Result]) -> None:
+def _draw_set(axes: "Axes", experiment: Experiment, one: Set, results: Mapping[str, AnyResult]) -> None:
     for number, arm in enumerate(experiment.arms_on(one)):
         curves = [
             results[run.key].curve for run in experiment.runs if (run.on, run.arm) == (one.name, arm.name) and run.key in results
@@ -65,7 +66,7 @@ def _draw_set(axes: "Axes", experiment: Experiment, one: Set, results: Mapping[s
             bands = np.array([seeds_ci95(column.tolist()) for column in rates.T])
             axes.fill_between(places, bands[:, 0], bands[:, 1], color=colour, alpha=0.13, linewidth=0)
     axes.set_xlabel("rollouts written")
-    axes.set_ylabel("validation pass rate")
+    axes.set_ylabel(experiment.kind.rate)
     axes.set_title(one.name)
     axes.grid(alpha=0.25)
     axes.legend(fontsize="small", frameon=False)

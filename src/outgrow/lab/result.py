@@ -4,16 +4,14 @@ import hashlib
 from dataclasses import asdict, dataclass, field
 from functools import cache
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from ..curriculum import Ledger
 from ..evaluate import Evaluation
 from ..runs.files import read_lines
 from ..runs.folder import read_recipe
 from .mastery import mastery
-
-if TYPE_CHECKING:
-    from .experiment import Run
+from .run import Run
 
 
 @dataclass(frozen=True)
@@ -79,16 +77,16 @@ _DECIDES = ("advantages", "curriculum", "learn", "policy", "problems", "rewards"
 
 
 @cache
-def code_digest() -> str:
-    """Of the Python files that decide what a run does."""
+def code_digest(*beside: str) -> str:
+    """Of the Python files that decide what a run does. beside: the package's folders that do so beside the usual ones."""
     package = Path(__file__).parents[1]
     digest = hashlib.sha256()
-    for path in sorted(path for folder in _DECIDES for path in (package / folder).rglob("*.py")):
+    for path in sorted(path for folder in (*_DECIDES, *beside) for path in (package / folder).rglob("*.py")):
         digest.update(str(path.relative_to(package)).encode() + path.read_bytes())
     return digest.hexdigest()[:12]
 
 
-def read_result(path: Path, run: "Run", kept: Kept, wall_s: float, prepared: dict[str, float]) -> Result:
+def read_result(path: Path, run: Run, kept: Kept, wall_s: float, prepared: dict[str, float]) -> Result:
     """Of a finished run's folder."""
     recipe, _ = read_recipe(path)
     before, after = (Evaluation.load(path / "evals" / f"{name}.parquet").summary() for name in ("before", "after"))
@@ -105,7 +103,7 @@ def read_result(path: Path, run: "Run", kept: Kept, wall_s: float, prepared: dic
         if alarm is None and row.get("alarm"):
             alarm = int(written)
     if recipe.evaluate.suite == recipe.evaluate.validation:
-        levels = _by_level(after["cells"])
+        levels = by_level(after["cells"])
         curve.append(Point(int(written), after["pass@1"], levels))
     return Result(
         key=run.key,
@@ -130,7 +128,8 @@ def read_result(path: Path, run: "Run", kept: Kept, wall_s: float, prepared: dic
     )
 
 
-def _by_level(cells: list[dict[str, Any]]) -> dict[str, float]:
+def by_level(cells: list[dict[str, Any]]) -> dict[str, float]:
+    """Level -> pass@1 over all fields, of an evaluation's cells."""
     levels: dict[str, list[float]] = {}
     for cell in cells:
         levels.setdefault(str(cell["level"]), []).extend([cell["pass@1"]] * cell["n"])

@@ -4,7 +4,7 @@ import multiprocessing
 import os
 import shutil
 import signal
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from concurrent.futures import FIRST_COMPLETED, Future, ProcessPoolExecutor, wait
 from pathlib import Path
 from types import FrameType
@@ -12,9 +12,11 @@ from types import FrameType
 from ..errors import OutgrowError
 from ..runs.files import append_line, read_lines
 from ..runs.interrupt import StopRequested
-from .experiment import PREPARED, Experiment, Run
-from .measures import Retention
-from .result import Result, from_line
+from .experiment import PREPARED, Experiment
+from .kinds import Kind
+from .measure import AnyResult, Measure
+from .run import Run
+from .work import prepare
 
 
 def results_file(experiment: Experiment, docs: Path) -> Path:
@@ -22,22 +24,17 @@ def results_file(experiment: Experiment, docs: Path) -> Path:
     return docs / f"{experiment.name}.jsonl"
 
 
-def known_results(experiment: Experiment, docs: Path) -> dict[str, Result]:
+def known_results(experiment: Experiment, docs: Path) -> dict[str, AnyResult]:
     """Key -> what is known of each run that this experiment, as it stands, asks for."""
     file = results_file(experiment, docs)
     try:
-        lines = {row["key"]: from_line(row) for row in read_lines(file)}
+        lines = {row["key"]: experiment.kind.read(row) for row in read_lines(file)}
     except (ValueError, TypeError, KeyError) as error:
         raise OutgrowError(
             f"{file}: cannot read these results ({error}); restore the file, or remove it to run all again"
         ) from error
-    if _retention(experiment):  # a line from before it was asked for does not say
-        lines = {key: result for key, result in lines.items() if result.retention is not None}
-    return {run.key: lines[run.key] for run in experiment.runs if run.key in lines}
-
-
-def _retention(experiment: Experiment) -> Retention | None:
-    return next((measure for measure in experiment.measures if isinstance(measure, Retention)), None)
+    known = {key: line for key, line in lines.items() if all(measure.known(line) for measure in experiment.measures)}
+    return {run.key: known[run.key] for run in experiment.runs if run.key in known}
 
 
 def run_experiment(
@@ -48,7 +45,7 @@ def run_experiment(
     told: Callable[[int], None],
     warn: Callable[[str], None],
     poll: Callable[[], None],
-) -> dict[str, Result]:
+) -> dict[str, AnyResult]:
     """Do the runs that are not known yet and add their lines to docs/NAME.jsonl. Returns all results by key.
 
     scratch: where the runs' folders are until they are read; one that was stopped goes on there. told: how many runs are done.
@@ -59,15 +56,15 @@ def run_experiment(
     known = known_results(experiment, docs)
     left = [run for run in experiment.runs if run.key not in known]
     told(len(known))
-    retention = _retention(experiment)
     failed = 0
     with ProcessPoolExecutor(min(processes, max(1, len(left))), mp_context=_forkserver(), initializer=_settle) as pool:
         prepared = {name: PREPARED / run.key for name, run in experiment.prepared.items()} if left else {}
-        waiting: dict[Future[Result], Run] = {}
+        waiting: dict[Future[AnyResult], Run] = {}
         try:
             for name, path in prepared.items():
                 _prepare(pool, name, path, experiment.prepared[name], warn, poll)
-            waiting |= {pool.submit(_work, scratch / run.key, run, retention, prepared): run for run in left}
+            asked = experiment.kind, experiment.measures, prepared
+            waiting |= {pool.submit(_work, scratch / run.key, run, *asked): run for run in left}
             while waiting:
                 poll()
                 done, _ = wait(waiting, timeout=0.5, return_when=FIRST_COMPLETED)
@@ -97,7 +94,7 @@ _stopped = False
 
 def _forkserver() -> multiprocessing.context.BaseContext:
     context = multiprocessing.get_context("forkserver")
-    context.set_forkserver_preload(["outgrow.lab.work", "transformers.models.llama.modeling_llama"])
+    context.set_forkserver_preload(["outgrow.lab.kinds", "transformers.models.llama.modeling_llama"])
     return context
 
 
@@ -127,8 +124,6 @@ def _prepare(
 
 
 def _in_turn(path: Path, run: Run) -> None:
-    from .work import prepare
-
     path.parent.mkdir(parents=True, exist_ok=True)
     try:
         prepare(path, run.recipe)
@@ -136,15 +131,13 @@ def _in_turn(path: Path, run: Run) -> None:
         raise OutgrowError(f"stopped by {stop}, and saved") from None
 
 
-def _work(path: Path, run: Run, retention: Retention | None, prepared: dict[str, Path]) -> Result:
-    from .work import work
-
+def _work(path: Path, run: Run, kind: Kind, measures: Sequence[Measure], prepared: dict[str, Path]) -> AnyResult:
     global _stopped
     if _stopped:
         raise OutgrowError("not begun")
     path.parent.mkdir(parents=True, exist_ok=True)
     try:
-        return work(path, run, retention, prepared)
+        return kind.work(path, run, measures, prepared)
     except StopRequested as stop:  # which does not survive the way to another process
         _stopped = True
         raise OutgrowError(f"stopped by {stop}, and saved") from None

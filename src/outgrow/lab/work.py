@@ -2,6 +2,8 @@
 
 import json
 import time
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 
 from ..curriculum import Ledger
@@ -18,13 +20,14 @@ from ..runs.files import append_line, read_lines
 from ..runs.folder import read_recipe
 from ..runs.spending import Spent
 from ..verify import Verifier
-from .experiment import Run
 from .mastery import mastery
+from .measure import Measure
 from .measures import Retention
 from .result import Kept, Result, read_result
+from .run import Run
 
 
-class _Silent:
+class Silent:
     """Nobody watches a single run of a lab."""
 
     def phase(self, text: str) -> None: ...
@@ -42,24 +45,37 @@ def prepare(path: Path, recipe: Recipe) -> None:
         _train(path, recipe)
 
 
-def work(path: Path, run: Run, retention: Retention | None, prepared: dict[str, Path]) -> Result:
+def work(path: Path, run: Run, measures: Sequence[Measure], prepared: dict[str, Path]) -> Result:
     """Run it in this folder, or go on with it there, and read off what is kept. Raises as `train` does."""
-    began = time.perf_counter()
-    try:
+    retention = next((measure for measure in measures if isinstance(measure, Retention)), None)
+    with session(path):
         _train(path, run.recipe)
         kept = _kept(path, run.recipe, retention) if retention else Kept()
+    return read_result(path, run, kept, seconds_in(path), _measured(run.recipe, prepared))
+
+
+@contextmanager
+def session(path: Path) -> Iterator[None]:
+    """Its seconds are kept in the run's folder, whether or not it comes to its end."""
+    began = time.perf_counter()
+    try:
+        yield
     finally:
         if path.exists():
             append_line(path / "lab.jsonl", {"seconds": time.perf_counter() - began})
-    seconds = sum(row["seconds"] for row in read_lines(path / "lab.jsonl"))
-    return read_result(path, run, kept, seconds, _measured(run.recipe, prepared))
+
+
+def seconds_in(path: Path) -> float:
+    """Of all sessions."""
+    total: float = sum(row["seconds"] for row in read_lines(path / "lab.jsonl"))
+    return total
 
 
 def _train(path: Path, recipe: Recipe) -> None:
     if (path / "recipe.toml").exists():
-        resume(path, [], _Silent())
+        resume(path, [], Silent())
     else:
-        train(recipe, path, _Silent())
+        train(recipe, path, Silent())
 
 
 def _measured(recipe: Recipe, prepared: dict[str, Path]) -> dict[str, float]:
