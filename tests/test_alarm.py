@@ -166,7 +166,7 @@ def test_nothing_is_evidence_of_nothing():
             {"teacher_right": 0.7, "canary_empty": 0.75, "canary_opener": 0.6},
             r"score as much as right ones, 0.70: empty 0.75 \(step 20\)",
         ),
-        ({"teacher_auc": lambda t: 0.9 - 0.3 * (t > 16)}, r"in 66% of cases alone, 70% at least are wanted \(steps 16–20"),
+        ({"teacher_auc": lambda t: 0.9 - 0.3 * (t > 15)}, r"in 60% of cases alone, 70% at least are wanted \(steps 16–20"),
         (
             {"first_score": lambda t: 0.6 + 0.02 * t, "second_score": 0.6, "second_n": 64},
             "a second judge gives 0.60 where the teacher gives 1.00 .*at step 1 0.60 and 0.62",
@@ -187,8 +187,17 @@ def test_soft_signs_are_told_beside_hard_ones():
 
 
 def test_the_teachers_share_halves_once_a_window():
-    rows = [{"step": t, "alarm": float(t in (4, 5, 6, 9, 30))} for t in range(1, 40)]
-    assert [alarm.weight(rows[:t]) for t in (3, 4, 6, 9, 29, 39)] == [1, 0.5, 0.5, 0.25, 0.25, 0.125]
+    rows = []
+    for t in range(1, 40):
+        rows.append({"step": t, "alarm": float(t in (4, 5, 6, 9, 30)), "teacher_weight": alarm.weight(rows)})
+    # From the step after an alarm on: that of 9 is five steps after that of 4, at the new share since 5.
+    assert [rows[t - 1]["teacher_weight"] for t in (4, 5, 6, 9, 10, 30, 31, 39)] == [1, 0.5, 0.5, 0.5, 0.25, 0.25, 0.125, 0.125]
+
+
+def test_alarms_that_only_warned_have_lowered_nothing():
+    """A run that warned for a hundred steps, and goes on with on_alarm=lower, lowers once."""
+    rows = [{"step": t, "alarm": 1.0, "teacher_weight": 1.0} for t in range(1, 101)]
+    assert alarm.weight(rows) == 0.5
 
 
 def fooled(text, call, index):
@@ -199,7 +208,11 @@ def recipe_with(on_alarm):
     watched = f"watch={{on_alarm='{on_alarm}',every=1,canaries=4,slice=4}}"
     return load_recipe(
         "micro",
-        [*TAUGHT, f"teacher={{model='says',rubric='{{completion}}',{watched}}}", "rewards=[{type='accuracy'},{type='teacher'}]"],
+        [
+            *TAUGHT,
+            f"teacher={{model='org/says',rubric='{{completion}}',{watched}}}",
+            "rewards=[{type='accuracy'},{type='teacher'}]",
+        ],
     )
 
 

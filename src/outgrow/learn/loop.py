@@ -15,8 +15,11 @@ from ..errors import OutgrowError, SpoiledError, UsageError
 from ..fitting import ran_out_of_memory
 from ..memory import keep_large_buffers
 from ..policy import Policy
+from ..policy.load import model_folder
 from ..recipes import Recipe, RLRecipe
+from ..rollout import is_served
 from ..runs.checkpoint import (
+    model_of,
     newest_whole_checkpoint,
     optimizer_to_tensors,
     point_latest,
@@ -112,6 +115,10 @@ def _refuse(recipe: Recipe, budget: Budget) -> None:
     """Raise UsageError, before anything is made, where what the run needs is not there."""
     require_packages(recipe.run.track)
     engine_of(recipe)
+    if isinstance(recipe, RLRecipe) and recipe.teacher is not None:
+        for judge in filter(None, (recipe.teacher.model, recipe.teacher.watch.second)):
+            if not is_served(judge):
+                model_folder(model_of(judge))
     budget.require_price(recipe.run.dollars_per_hour)
 
 

@@ -1,5 +1,7 @@
 """The teacher in the loop: every group of a step with its scores, and what shows whether the teacher is being fooled."""
 
+import hashlib
+import itertools
 from collections.abc import Callable, Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -8,7 +10,7 @@ from ..errors import OutgrowError
 from ..evaluate import suite
 from ..evaluate.kept import Kept
 from ..evaluate.sample import sample_problems
-from ..keyed import python_random
+from ..keyed import python_random, seed_from
 from ..policy import Prompt, load_policy
 from ..problems import Note, Problem
 from ..recipes import RLRecipe
@@ -42,16 +44,18 @@ class Teaching:
 
     def __init__(self, recipe: RLRecipe, section: TeacherSection, run: Path, note: Note) -> None:
         """Raises UsageError where a model cannot be had."""
-        self._recipe, self._watch = recipe, section.watch
+        self._recipe, self._watch, self._note = recipe, section.watch, note
         # Scores are kept, so that a step that is done again after a stop, or an answer that comes again, is not paid for twice.
         self._kept = Kept(run / "teacher.sqlite", note=note)
         self._judge = self._judge_of(section, note)
-        second = section.model_copy(update={"model": section.watch.second}) if section.watch.second else None
+        second = section.model_copy(update={"model": section.watch.second, "revision": None}) if section.watch.second else None
         self._second = self._judge_of(second, note) if second else None
         self._held_out = _some(
             suite(recipe.evaluate.validation).load(), max(section.watch.slice, section.watch.canaries), recipe.seed
         )
         self._rows: list[Metrics] = []  # of the steps behind
+        identity = self._judge.respondent.identity.encode()
+        self._id = int(hashlib.sha256(identity).hexdigest()[:6], 16)  # a figure among figures, and no more than a double holds
 
     def _judge_of(self, section: TeacherSection, note: Note) -> Judge:
         return Judge(self._kept.of(respondent_of(section, note)), section, self._recipe.seed)
@@ -61,15 +65,22 @@ class Teaching:
         self._kept.close()
 
     def rewind(self, rows: Sequence[Metrics]) -> None:
-        """The run goes on behind the steps with these metrics."""
-        self._rows = list(rows)
+        """The run goes on behind the steps with these metrics. What was measured of another teacher says nothing of this one."""
+        mine = itertools.takewhile(lambda row: row.get("teacher_id") == self._id, reversed(rows))
+        self._rows = [dict(row) for row in mine][::-1]
+        if rows and not self._rows:
+            self._note(
+                f"teacher.model is another one than in step {rows[-1]['step']:.0f}; what was measured of that one is left aside"
+            )
 
     def look(self, respondent: Respondent, verifier: Verifier, step: int, poll: Poll) -> Metrics:
         """The true pass rate on the held-out slice, an answer a problem, the same problems at every step."""
         problems = self._held_out[: self._watch.slice]
         if not problems:
             return {}
-        samples = sample_problems(respondent, verifier, problems, 1, self._recipe.sampling, self._recipe.seed + step, poll)
+        samples = sample_problems(
+            respondent, verifier, problems, 1, self._recipe.sampling, seed_from(self._recipe.seed, "slice", step), poll
+        )
         return {"slice_pass_rate": sum(sample.right for sample in samples) / len(samples), "slice_n": len(samples)}
 
     def scored(self, groups: Sequence[GradedGroup], step: int, poll: Poll) -> tuple[list[GradedGroup], Metrics]:
@@ -84,13 +95,15 @@ class Teaching:
             for rollout, grade in zip(group.rollouts, group.graded, strict=True)
         ]
         found = self._judge.scores(answers, poll)
-        known = [score for score in found if score is not None]
+        told = [score for answer, score in zip(answers, found, strict=True) if answer.finished]
+        known = [score for score in told if score is not None]
         rest = iter(found)
         middle = sum(known) / len(known) if known else 0.0
         done = [replace(group, scores=_filled([next(rest) for _ in group.rollouts], group, middle)) for group in groups]
         right = [grade.right for group in groups for grade in group.graded]
         figures = watch.figures([score for group in done for score in group.scores], right)
-        figures |= {"teacher_unscored": 1 - len(known) / len(found), "teacher_weight": self.weight}
+        figures |= {"teacher_unscored": 1 - len(known) / max(1, len(told)), "teacher_weight": self.weight}
+        figures["teacher_id"] = self._id
         if (step - 1) % self._watch.every == 0:
             figures |= self._look_closer(answers, found, groups[0].inside_think, step, poll)
         return done, figures
@@ -107,7 +120,8 @@ class Teaching:
             return parts
         taught = {reward.type for reward in self._recipe.rewards if reward.needs_teacher}
         lowered = {name: [weight * price if name in taught else price for price in prices] for name, prices in parts.items()}
-        right = [(1 - weight) * grade.right for grade in group.graded]
+        share = (1 - weight) * sum(reward.weight_for(group) for reward in self._recipe.rewards if reward.needs_teacher)
+        right = [share * grade.right for grade in group.graded]
         accuracy = lowered.get("accuracy", [0.0] * len(right))
         return {**lowered, "accuracy": [a + b for a, b in zip(accuracy, right, strict=True)]}
 
@@ -138,14 +152,13 @@ class Teaching:
         if kinds:
             told = iter(self._judge.scores([one for asked in kinds.values() for one in asked], poll, all_or_none=False))
             for kind, asked in kinds.items():
-                known = [score for score in (next(told) for _ in asked) if score is not None]
-                # What the teacher has no score for, it does not like.
-                figures[f"canary_{kind}"] = sum(known) / len(asked)
+                if known := [score for score in (next(told) for _ in asked) if score is not None]:
+                    figures[f"canary_{kind}"] = sum(known) / len(known)
         if self._second is not None:
             places = sorted(
                 python_random(self._recipe.seed, "second", step).sample(range(len(answers)), min(_SECOND, len(answers)))
             )
-            other = self._second.scores([answers[place] for place in places], poll)
+            other = self._second.scores([answers[place] for place in places], poll, all_or_none=False)
             pairs = [
                 (a, b) for a, b in zip((scores[place] for place in places), other, strict=True) if a is not None and b is not None
             ]
@@ -161,10 +174,15 @@ def _some(problems: Sequence[Problem], count: int, seed: int) -> list[Problem]:
 
 def _filled(scores: Sequence[float | None], group: GradedGroup, middle: float) -> tuple[float, ...]:
     right = [grade.right for grade in group.graded]
+    told = [
+        (score, grade.right)
+        for score, grade in zip(scores, group.graded, strict=True)
+        if score is not None and grade.verdict is not Verdict.TRUNCATED  # whose 0 is no teacher's
+    ]
 
     def stand_in(place: int) -> float:
-        alike = [s for s, good in zip(scores, right, strict=True) if s is not None and good == right[place]]
-        known = alike or [s for s in scores if s is not None]
+        alike = [score for score, good in told if good == right[place]]
+        known = alike or [score for score, _ in told]
         return sum(known) / len(known) if known else middle
 
     return tuple(stand_in(place) if score is None else score for place, score in enumerate(scores))

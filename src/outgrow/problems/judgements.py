@@ -66,6 +66,7 @@ class Judgements(Source):
             level=row["level"],
             question=fill(self.rubric, row["question"], row["completion"], row["answer"]),
             answer=f"{digest} {score}" if "{id}" in self.rubric else score,
+            about=row["question"],
             solution=f"{thoughts.rstrip()}\n{row['answer']}\n{row['extracted'] or ''}",
         )
 

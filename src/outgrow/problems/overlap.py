@@ -29,8 +29,8 @@ def question_id(source: str, question: str) -> str:
 
 
 def without_held_out(problems: Iterable[Problem], held_out: Iterable[Problem]) -> tuple[list[Problem], int]:
-    """The problems whose question is in none of the held-out ones, and how many were dropped."""
+    """The problems whose question, or the one that they are about, is in none of the held-out ones, and how many were dropped."""
     known = {fold(problem.question) for problem in held_out}
     problems = list(problems)
-    kept = [problem for problem in problems if fold(problem.question) not in known]
+    kept = [problem for problem in problems if fold(problem.about or problem.question) not in known]
     return kept, len(problems) - len(kept)

@@ -13,6 +13,7 @@ class Problem:
     whole: whether the solution is all that is to be written, and not the thoughts before a boxed answer.
     scorer: what the scoring process needs (`gym.guard.Scorer` as JSON) where the problem has a scorer of its own; empty where an
     answer is compared with the known one.
+    about: the question that this one is about, where it asks a judge to grade an answer to another; empty elsewhere.
     """
 
     id: str
@@ -23,3 +24,4 @@ class Problem:
     solution: str = ""
     scorer: str = ""
     whole: bool = False
+    about: str = ""

@@ -140,7 +140,17 @@ _PANELS = (
 )
 
 
-_NO_CURVE = {"pass_rate", "validation_pass_rate", "reward", "rollouts", "teacher_top_n", "slice_n", "first_score", "second_n"}
+_NO_CURVE = {
+    "pass_rate",
+    "validation_pass_rate",
+    "reward",
+    "rollouts",
+    "teacher_top_n",
+    "teacher_id",
+    "slice_n",
+    "first_score",
+    "second_n",
+}
 
 
 def is_share(key: str) -> bool:

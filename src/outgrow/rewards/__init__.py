@@ -52,8 +52,7 @@ def compose(rewards: Sequence[Reward], group: GradedGroup) -> dict[str, list[flo
                 f"reward {part.type!r} paid {prices} for {group.problem.id!r}; it must pay one finite number for each of the "
                 f"{len(group.rollouts)} rollouts"
             )
-        active = group.step > part.warmup_steps and group.right >= part.min_solve_rate * len(group.rollouts)
-        weight = part.weight if active else 0.0
+        weight = part.weight_for(group)
         so_far = paid.get(part.type, [0.0] * len(prices))
         paid[part.type] = [total + weight * price for total, price in zip(so_far, prices, strict=True)]
     return paid

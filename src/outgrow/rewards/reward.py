@@ -62,6 +62,11 @@ class Reward(Component):
     warmup_steps: int = 0
     min_solve_rate: float = Field(default=0.0, ge=0, le=1)
 
+    def weight_for(self, group: GradedGroup) -> float:
+        """The weight; 0 in the warm-up, and below the gate."""
+        active = group.step > self.warmup_steps and group.right >= self.min_solve_rate * len(group.rollouts)
+        return self.weight if active else 0.0
+
     @abstractmethod
     def pay(self, group: GradedGroup) -> list[float]:
         """One number per rollout, before weight and warm-up."""

@@ -17,7 +17,9 @@ WINDOW = 5  # steps that are pooled
 _SLACK, _LIMIT = 0.5, 7.5
 _SPREAD = 1.5  # rollouts of a problem are alike, so a step's figure scatters more than as many single draws would
 _MATTERS = 0.05  # a share; smaller changes are not spoken of
-_SIGHT, _FEW = 0.7, 3  # a teacher whose scores tell right from wrong less well, over so many steps at least, sees too little
+# A teacher whose scores tell right from wrong less well sees too little: over so many steps at least, with so many answers in each.
+_SIGHT, _FEW, _ENOUGH = 0.7, 3, 10
+_BEST = 4.5  # deviations below the best of all windows, which is the highest by chance as well
 _CLEARLY = 3.0  # deviations, for figures that are looked at again and again
 
 
@@ -29,29 +31,38 @@ def evidence(rows: Rows) -> list[str]:
 
 
 def weight(rows: Rows) -> float:
-    """The teacher's share of the reward where alarms lower it: half as much after each alarm, one in WINDOW steps at most, since
-    the figures need as long to show what that did.
+    """The teacher's share of the reward where alarms lower it: half of what it was, but only once it has been that for
+    WINDOW steps, since the figures need as long to show what lowering it did.
 
-    >>> weight([{"step": 1, "alarm": 0.0}, {"step": 2, "alarm": 1.0}, {"step": 3, "alarm": 1.0}, {"step": 9, "alarm": 1.0}])
-    0.25
+    >>> weight([]), weight([{"teacher_weight": 1.0, "alarm": 1.0}])
+    (1.0, 0.5)
+    >>> weight([{"teacher_weight": 1.0, "alarm": 1.0}, {"teacher_weight": 0.5, "alarm": 1.0}])
+    0.5
     """
-    halved, last = 0, -math.inf
-    for row in rows:
-        if row.get("alarm") and row["step"] - last >= WINDOW:
-            halved, last = halved + 1, row["step"]
-    return 0.5**halved
+    if not rows:
+        return 1.0
+    last = rows[-1]["teacher_weight"]
+    settled = all(row["teacher_weight"] == last for row in rows[-WINDOW:])
+    return last / 2 if rows[-1]["alarm"] and settled else last
 
 
 def _blind(rows: Rows) -> str | None:
     """Right answers hardly score above wrong ones: whatever is learned from such scores, it is not to be right."""
-    looked = [row for row in rows[-WINDOW:] if "teacher_auc" in row]
-    if len(looked) < _FEW or fmean(row["teacher_auc"] for row in looked) >= _SIGHT:
+    looked = [row for row in rows[-WINDOW:] if "teacher_auc" in row and _smaller_side(row) >= _ENOUGH]
+    if len(looked) < _FEW:
         return None
-    chance = fmean(row["teacher_auc"] for row in looked)
+    chance, n = fmean(row["teacher_auc"] for row in looked), sum(map(_smaller_side, looked))
+    # At least the error of as many pairs as the smaller side has answers, all of them independent.
+    if chance >= _SIGHT - 0.5 / math.sqrt(n):
+        return None
     return (
         f"a right answer scores above a wrong one in {chance:.0%} of cases alone, {_SIGHT:.0%} at least are wanted "
-        f"({_steps(looked)}, n = {rows[-1]['rollouts']:.0f} rollouts a step)"
+        f"({_steps(looked)}, n = {n:.0f} of the rarer kind)"
     )
+
+
+def _smaller_side(row: Mapping[str, float]) -> float:
+    return row["rollouts"] * min(row["pass_rate"], 1 - row["pass_rate"])
 
 
 def _optimism(rows: Rows) -> str | None:
@@ -81,7 +92,7 @@ def _divergence(rows: Rows) -> str | None:
     windows = [rows[place : place + WINDOW] for place in range(len(rows) - 2 * WINDOW + 1)]
     best, now = max(windows, key=_truth), rows[-WINDOW:]
     fell, rose = _truth(best) - _truth(now), _score(now) - _score(best)
-    if fell < max(_MATTERS, _CLEARLY * math.sqrt(2 * 0.25 / _looked_at(now))) or rose <= 0:
+    if fell < _BEST * math.sqrt(2 * 0.25 / _looked_at(now)) or rose <= 0:
         return None
     return (
         f"the teacher's mean score rose from {_score(best):.2f} to {_score(now):.2f} while the true pass rate on held-out "

@@ -47,7 +47,7 @@ class Judge:
         replies = self._ask(list(dict.fromkeys(answer for answer in answers if answer.finished)), poll)
         found = [replies[answer] if answer.finished else 0.0 for answer in answers]
         without = sum(score is None for score in found)
-        if all_or_none and without > self.section.max_unscored * len(found):
+        if all_or_none and without > self.section.max_unscored * sum(answer.finished for answer in answers):
             raise self.failure(without, len(found))
         return found
 
