@@ -1,7 +1,6 @@
 """Writing made data as a folder of the hub's data set shape: Parquet in data/, the card, the summary."""
 
 import hashlib
-import os
 import shutil
 from collections.abc import Callable, Sequence
 from dataclasses import asdict
@@ -52,8 +51,9 @@ def export(
     Raises UsageError where the folder is taken, OutgrowError where it cannot be written; nothing is half written.
     """
     require_new(folder)
-    beside = folder.with_name(f".{folder.name}.{os.getpid()}.tmp")
+    beside = folder.with_name(f".{folder.name}.tmp")
     try:
+        shutil.rmtree(beside, ignore_errors=True)  # what a kill may have left
         (beside / PARQUET).parent.mkdir(parents=True)
         with pq.ParquetWriter(beside / PARQUET, _SCHEMA, compression="zstd") as writer:
             for start in range(0, len(rows), _AT_ONCE):

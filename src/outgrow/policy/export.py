@@ -1,6 +1,5 @@
 """Writing a policy as one ordinary Hugging Face folder."""
 
-import os
 import shutil
 from pathlib import Path
 
@@ -18,8 +17,9 @@ def export(policy: Policy, folder: Path, card: str | None = None) -> None:
     """
     if folder.exists():
         raise UsageError(f"{folder} already exists; choose another --out")
-    beside = folder.with_name(f".{folder.name}.{os.getpid()}.tmp")
+    beside = folder.with_name(f".{folder.name}.tmp")
     try:
+        shutil.rmtree(beside, ignore_errors=True)  # what a kill may have left
         beside.mkdir(parents=True)
         model = policy.model if policy.adapter is None else policy.adapter.merge_and_unload()
         model.save_pretrained(beside)
