@@ -207,12 +207,13 @@ def test_a_wrong_experiment_is_told_in_one_line(experiment, tmp_path, change, to
         load_experiment("smal")
 
 
-@pytest.mark.parametrize("name", sorted(path.stem for path in (REPOSITORY / "labs").glob("*.toml")))
+@pytest.mark.parametrize("name", sorted(path.stem for path in (REPOSITORY / "docs" / "lab").glob("*.jsonl")))
 def test_the_results_in_the_repository_are_of_the_experiments_as_they_are_now(name, monkeypatch):
-    """A change of a recipe, or of a default, that would make them those of another experiment."""
+    """A change of a recipe, or of a default, would make them those of another experiment. Not every run need be done yet."""
     monkeypatch.chdir(REPOSITORY)
     rows = [json.loads(line) for line in (REPOSITORY / "docs" / "lab" / f"{name}.jsonl").read_text().splitlines()]
-    assert {row["key"] for row in rows} == {run.key for run in load_experiment(name).runs}
+    assert rows
+    assert {row["key"] for row in rows} <= {run.key for run in load_experiment(name).runs}
 
 
 def test_an_experiment_runs_is_remembered_and_goes_on(experiment, tmp_path):
