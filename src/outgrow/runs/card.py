@@ -11,7 +11,7 @@ from ..problems import Source
 from ..recipes import Recipe
 from .folder import read_recipe
 
-_SHOWN = {"prompt", "sampling", "verify", "rewards", "advantage", "curriculum", "learn", "distill"}
+_SHOWN = {"prompt", "sampling", "verify", "rewards", "advantage", "curriculum", "learn", "teacher", "distill"}
 
 
 def write_card(run: Path, folder: Path, summary: dict[str, Any]) -> None:
