@@ -257,3 +257,10 @@ def test_a_stage_is_written_again_whole_or_not_at_all(tmp_path):
     (tmp_path / "torn.sqlite").write_text("this is no database, however long it may be" * 30)
     with pytest.raises(OutgrowError, match=r"torn\.sqlite"):
         Lineage(tmp_path / "torn.sqlite")
+
+
+def test_data_of_nothing_are_told_before_anything_is_trained(tmp_path):
+    told = CliRunner().invoke(app, ["flywheel", "micro-flywheel", "--out", str(tmp_path / "wheel"), "--set", "data.levels=[9]"])
+    assert told.exit_code != 0 and isinstance(told.exception, UsageError)
+    assert "no problem is of the fields and levels that made data is drawn from" in str(told.exception)
+    assert not (tmp_path / "wheel").exists()

@@ -1,6 +1,6 @@
 """A whole wheel in a folder: held by one process, continued from wherever it stands, its page written after every generation.
 
-FOLDER/flywheel.toml     the recipe, as resolved
+FOLDER/flywheel.toml     the recipe, its defaults spelled out; stages by the names of theirs
 FOLDER/gen-1/STAGE-…/    a stage (workshop.py)
 FOLDER/lineage.sqlite    which made which (lineage.py)
 FOLDER/flywheel.json     the figures
@@ -10,6 +10,9 @@ FOLDER/flywheel.html     the page
 from pathlib import Path
 
 from ..errors import OutgrowError
+from ..learn.sources import training_problems
+from ..made.make import wanted
+from ..problems.source import quiet
 from ..runs.files import write_atomic, write_json
 from ..runs.folder import held
 from ..runs.interrupt import StopRequested
@@ -18,6 +21,7 @@ from .figures import Turned, as_json
 from .lineage import Lineage
 from .page import write_page
 from .recipe import FlywheelRecipe, dump_flywheel
+from .resolve import stage_recipes
 from .stages import turn
 from .workshop import Onlooker, Workshop
 
@@ -28,6 +32,7 @@ def run_flywheel(wheel: FlywheelRecipe, folder: Path, onlooker: Onlooker, budget
     Raises OutgrowError, StopRequested after a signal, BudgetReached, or ProcessFull; what is done is saved then, and the same call
     goes on, after ProcessFull in another process.
     """
+    _require_data(wheel)
     try:
         folder.mkdir(parents=True, exist_ok=True)
         with held(folder), Lineage(folder / "lineage.sqlite") as lineage:
@@ -45,6 +50,13 @@ def run_flywheel(wheel: FlywheelRecipe, folder: Path, onlooker: Onlooker, budget
             return turned
     except OSError as error:
         raise OutgrowError(f"{folder}: {error.strerror or error}; mend that, then run the same command again") from error
+
+
+def _require_data(wheel: FlywheelRecipe) -> None:
+    """Raise UsageError where the student practises nothing that data are to be made of: before hours are spent, not after."""
+    if wheel.generations > 1:
+        practised = training_problems(stage_recipes(wheel)["student"], quiet)
+        wanted([problem for source in practised for problem in source], wheel.data)
 
 
 def _write(turned: Turned, lineage: Lineage, folder: Path) -> None:
