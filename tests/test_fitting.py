@@ -86,7 +86,7 @@ def test_a_run_begins_with_passes_that_memory_has_room_for(shipped, monkeypatch)
 
     def passes_in(memory):
         monkeypatch.setattr(rl, "total_memory", lambda device: memory)
-        return rl._pass_size(recipe, shipped, notes.append).size
+        return rl._pass_size(recipe, shipped, None, notes.append).size
 
     assert passes_in(10**12) == recipe.learn.tokens_per_pass and not notes
     less = passes_in(60_000_000)
