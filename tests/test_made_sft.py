@@ -66,8 +66,8 @@ def test_sft_learns_exactly_the_tokens_that_were_sampled(folder, tmp_path):
     problems = Made(path=path).load()
     assert len(problems) == len({one.id for one in problems}) == len(read_rows(path)) > 20
     for problem in problems:
-        prompt, completion = learning._encode(problem)
-        assert (tuple(prompt), tuple(completion)) in sampled
+        example = learning._encode(problem)
+        assert (tuple(example.prompt_ids), tuple(example.completion_ids)) in sampled
     assert learning.advance(1, lambda: None).metrics["loss"] < 1, "they are likely under the model that wrote them"
 
 
@@ -95,7 +95,7 @@ def test_a_solution_is_boxed_only_where_it_has_not_answered_itself(untrained, tm
 
     def text(**more):
         problem = Problem(str(more), "sum", 1, "1+1=?", "2", **more)
-        return untrained.tokenizer.decode(learning._encode(problem)[1])
+        return untrained.tokenizer.decode(learning._encode(problem).completion_ids)
 
     assert text(solution="1+1=2") == "1+1=2</think>\\boxed{2}<|end|>"
     assert text(solution="so</think>It is \\boxed{2}.") == "so</think>It is \\boxed{2}.<|end|>"

@@ -1,9 +1,23 @@
-"""How the rollouts of an update are cut into forward and backward passes."""
+"""How what is learned from is cut into forward and backward passes."""
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from typing import Protocol, TypeVar
 
 from ..rollout import Rollout
+
+
+class Continued(Protocol):
+    """A prompt and what goes on from it, in token ids."""
+
+    @property
+    def prompt_ids(self) -> list[int]: ...
+
+    @property
+    def completion_ids(self) -> list[int]: ...
+
+
+_Row = TypeVar("_Row", bound=Continued)
 
 
 @dataclass(frozen=True)
@@ -19,17 +33,25 @@ class Row:
     weight: float
     old: list[float] | None
 
+    @property
+    def prompt_ids(self) -> list[int]:
+        return self.rollout.prompt_ids
 
-def passes(groups: Sequence[Sequence[Row]], tokens: int) -> Iterator[list[Row]]:
+    @property
+    def completion_ids(self) -> list[int]:
+        return self.rollout.completion_ids
+
+
+def passes(groups: Sequence[Sequence[_Row]], tokens: int) -> Iterator[list[_Row]]:
     """Every row of these groups once, with at most `tokens` tokens in a pass, one row at least.
 
     A group stays together where a pass can hold it, since its prompt is computed once a pass. Groups of long completions come
     first (memory peaks at once), and rows of like length together (attention pads them).
     """
-    taken: list[Row] = []
+    taken: list[_Row] = []
     count = 0
     for group in sorted(groups, key=lambda group: max(_completion(row) for row in group), reverse=True):
-        prompt = len(group[0].rollout.prompt_ids)
+        prompt = len(group[0].prompt_ids)
         whole = prompt + sum(map(_completion, group))
         if taken and count + whole > tokens >= whole:
             yield taken
@@ -46,11 +68,19 @@ def passes(groups: Sequence[Sequence[Row]], tokens: int) -> Iterator[list[Row]]:
         yield taken
 
 
-def bounds(rollouts: Sequence[Rollout]) -> tuple[int, int]:
-    """Tokens of the smallest pass that there can be, over the longest rollout alone, and of one over all of them."""
-    tokens = [len(r.prompt_ids) + len(r.completion_ids) for r in rollouts]
+def by_prompt(rows: Sequence[_Row]) -> list[list[_Row]]:
+    """Groups of those that go on from the same prompt, in the order of their first ones."""
+    groups: dict[tuple[int, ...], list[_Row]] = {}
+    for row in rows:
+        groups.setdefault(tuple(row.prompt_ids), []).append(row)
+    return list(groups.values())
+
+
+def bounds(rows: Sequence[Continued]) -> tuple[int, int]:
+    """Tokens of the smallest pass that there can be, over the longest row alone, and of one over all of them."""
+    tokens = [len(row.prompt_ids) + len(row.completion_ids) for row in rows]
     return max(tokens), sum(tokens)
 
 
-def _completion(row: Row) -> int:
-    return len(row.rollout.completion_ids)
+def _completion(row: Continued) -> int:
+    return len(row.completion_ids)

@@ -1,28 +1,38 @@
-"""Supervised fine-tuning on written-out solutions: how a micro base model is made."""
+"""Supervised fine-tuning on written-out solutions: how a micro base model is made, and the next base of a flywheel."""
 
 import random
 import time
 from collections import defaultdict
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 
 import torch
-import torch.nn.functional as F
 from torch import nn
 
 from ..errors import UsageError
+from ..fitting import FittingSize
 from ..keyed import python_random, seed_from
-from ..policy import Policy
-from ..policy.logprobs import pad_right
+from ..policy import Policy, Sampling, completion_logprobs
 from ..problems import Note, Problem
 from ..recipes.schema import SFTRecipe
 from ..verify.extract import THINK_CLOSE
 from .job import StepResult
 from .optimizer import Optimizer
+from .passes import bounds, by_prompt, passes
 from .sources import training_problems
 
-_IGNORED = -100
+_PLAIN = Sampling()  # the model's own distribution
+
+
+@dataclass(frozen=True)
+class Example:
+    """A prompt and the solution to be learned, in token ids."""
+
+    prompt_ids: list[int]
+    completion_ids: list[int]
 
 
 class SFTJob:
@@ -35,7 +45,8 @@ class SFTJob:
         self.optimizer = Optimizer(policy.model, recipe.learn, self.steps)
         self.weights = [source.weight for source in recipe.problems]
         self.cells = [_cells(problems) for problems in training_problems(recipe, note)]
-        self._encoded: dict[str, tuple[list[int], list[int]]] = {}
+        self.size = FittingSize("learn.tokens_per_pass", recipe.learn.tokens_per_pass, note)
+        self._encoded: dict[str, Example] = {}
 
     def rewind(self, step: int) -> None:
         """Nothing but metrics is left on disk."""
@@ -51,26 +62,31 @@ class SFTJob:
         poll()
         started = time.perf_counter()
         rng = python_random(self.recipe.seed, "sft", step)
-        rows = [self._encode(self._draw(rng)) for _ in range(self.recipe.learn.batch_size)]
-        texts = [prompt + completion for prompt, completion in rows]
-        tokens_BS, mask_BS = pad_right(texts, self.policy.pad_id, self.policy.model.device)
-        labels_BS = tokens_BS.masked_fill(mask_BS == 0, _IGNORED)
-        for row, (prompt, _) in enumerate(rows):
-            labels_BS[row, : len(prompt)] = _IGNORED
-        with _dropout(self.policy.model, seed_from(self.recipe.seed, "dropout", step)):
-            logits_BSV = self.policy.model(input_ids=tokens_BS, attention_mask=mask_BS, use_cache=False).logits
-        loss = F.cross_entropy(logits_BSV[:, :-1].flatten(0, 1), labels_BS[:, 1:].flatten(), ignore_index=_IGNORED)
-        loss.backward()
+        examples = [self._encode(self._draw(rng)) for _ in range(self.recipe.learn.batch_size)]
+        work = partial(self._accumulate, step, examples, poll)
+        loss = self.size.fitting(work, *bounds(examples), self.optimizer.clear)
         norm, rate = self.optimizer.step(step)
-        metrics = {"step": step, "loss": loss.item(), "grad_norm": norm, "lr": rate}
+        metrics = {"step": step, "loss": loss, "grad_norm": norm, "lr": rate}
         return StepResult(metrics, {"learning": round(time.perf_counter() - started, 4)}, commit=lambda: None)
+
+    def _accumulate(self, step: int, examples: list[Example], poll: Callable[[], None], tokens: int) -> float:
+        """The gradient of the mean over the solutions' tokens, added to the weights' own pass by pass; returns that mean."""
+        whole, loss = sum(len(example.completion_ids) for example in examples), 0.0
+        with _dropout(self.policy.model, seed_from(self.recipe.seed, "dropout", step)):
+            for rows in passes(by_prompt(examples), tokens):
+                poll()
+                prompts, completions = [row.prompt_ids for row in rows], [row.completion_ids for row in rows]
+                part = -completion_logprobs(self.policy, prompts, completions, _PLAIN)[0].sum() / whole
+                part.backward()
+                loss += part.item()
+        return loss
 
     def _draw(self, rng: random.Random) -> Problem:
         """A source by weight, then a field and level evenly (small levels would drown otherwise), then a problem."""
         cells = rng.choices(self.cells, self.weights)[0]
         return rng.choice(rng.choice(cells))
 
-    def _encode(self, problem: Problem) -> tuple[list[int], list[int]]:
+    def _encode(self, problem: Problem) -> Example:
         if problem.id not in self._encoded:
             if not problem.solution:
                 raise UsageError(f"problem {problem.id!r} has no written-out solution, so there is nothing to fine-tune on")
@@ -78,7 +94,7 @@ class SFTJob:
             whole = problem.whole or THINK_CLOSE in problem.solution  # which has ended its thoughts, and answered, itself
             text = problem.solution if whole else f"{problem.solution}{THINK_CLOSE}\\boxed{{{problem.answer}}}"
             completion = [*policy.tokenizer(text, add_special_tokens=False)["input_ids"], policy.end_id]
-            self._encoded[problem.id] = policy.prompt_ids(problem.question), completion
+            self._encoded[problem.id] = Example(policy.prompt_ids(problem.question), completion)
         return self._encoded[problem.id]
 
 

@@ -17,7 +17,7 @@ from ..rollout import Rollout
 from .distill import Guide, distillation_advantage, reverse_kl
 from .losses import policy_loss, token_weights, truncated_importance
 from .optimizer import Optimizer
-from .passes import Row, bounds, passes
+from .passes import Row, bounds, by_prompt, passes
 
 
 @dataclass(frozen=True)
@@ -59,7 +59,7 @@ def update(
     for index, rows in enumerate(shares):
         work = partial(_accumulate, policy, reference, rows, section, sampling, guide, poll if index == 0 else _go_on)
         try:
-            found = size.fitting(work, *bounds([row.rollout for group in rows for row in group]), optimizer.clear)
+            found = size.fitting(work, *bounds([row for group in rows for row in group]), optimizer.clear)
         except OutgrowError as error:
             raise (error if index == 0 else SpoiledError(str(error))) from error
         found["grad_norm"], found["lr"] = optimizer.step(step)
@@ -96,7 +96,7 @@ def _with_old(
     for rows in passes([group for groups in shares for group in groups], tokens):
         poll()
         logprobs_BT, _, _ = completion_logprobs(
-            policy, [row.rollout.prompt_ids for row in rows], [row.rollout.completion_ids for row in rows], sampling
+            policy, [row.prompt_ids for row in rows], [row.completion_ids for row in rows], sampling
         )
         for row, logprobs in zip(rows, logprobs_BT.tolist(), strict=True):
             old[id(row)] = logprobs[: len(row.rollout.completion_ids)]
@@ -131,8 +131,8 @@ def _backward(
     policy: Policy, reference: Policy, rows: list[Row], section: LearnSection, sampling: Sampling, guide: Guide | None
 ) -> tuple[dict[str, float], Tensor]:
     """One pass: its share of the gradient, its share of the figures, and each token's gap between engine and learner."""
-    prompts = [row.rollout.prompt_ids for row in rows]
-    completions = [row.rollout.completion_ids for row in rows]
+    prompts = [row.prompt_ids for row in rows]
+    completions = [row.completion_ids for row in rows]
     # The policies that stay as they are come first: their passes keep nothing, and so never lie on top of what the learner's keeps.
     with torch.no_grad():
         reference_BT = completion_logprobs(reference, prompts, completions, sampling)[0] if section.kl_weight > 0 else None
@@ -183,11 +183,7 @@ def _padded(logprobs: Sequence[Sequence[float]], mask_BT: Tensor) -> Tensor:
 def kl_to_reference(reference: Policy, rollouts: Sequence[Rollout], sampling: Sampling, tokens: int) -> float:
     """Mean KL(policy ‖ reference) per token, estimated (k3) on rollouts that the policy itself drew. tokens: in one pass."""
     total = 0.0
-    groups: dict[tuple[int, ...], list[Row]] = {}
-    for rollout in rollouts:
-        groups.setdefault(tuple(rollout.prompt_ids), []).append(Row(rollout, 0.0, 0.0, None))
-    for rows in passes(list(groups.values()), tokens):
-        batch = [row.rollout for row in rows]
+    for batch in passes(by_prompt(rollouts), tokens):
         theirs_BT, _, mask_BT = completion_logprobs(
             reference, [r.prompt_ids for r in batch], [r.completion_ids for r in batch], sampling
         )
