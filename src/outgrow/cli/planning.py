@@ -17,7 +17,9 @@ if TYPE_CHECKING:
 _DTYPES = {2: "bfloat16", 4: "float32"}
 
 
-@app.command(epilog=example("outgrow plan micro", "outgrow plan mine.toml --set learn.tokens_per_pass=8192"))
+@app.command(
+    epilog=example("outgrow plan micro", "outgrow plan mine.toml --set learn.tokens_per_pass=8192", "outgrow plan r1-flywheel")
+)
 def plan(
     recipe: Annotated[str, typer.Argument(help="A shipped recipe's name, or a .toml file.")],
     gpus: Annotated[
@@ -27,9 +29,12 @@ def plan(
 ) -> None:
     """Estimate what a recipe will need, before anyone pays: parameters, tokens, memory, hours, dollars. Loads no weights."""
     from ..plan import load_market, plan_recipe
-    from ..recipes import RLRecipe, load_recipe
+    from ..recipes import RLRecipe, load_recipe, raw_recipe
 
     market = load_market(gpus)
+    if raw_recipe(recipe).get("kind") == "flywheel":
+        _plan_wheel(recipe, overrides or [], market)
+        return
     read = load_recipe(recipe, overrides or [])
     found = plan_recipe(read, market)
     assert isinstance(read, RLRecipe)
@@ -38,10 +43,19 @@ def plan(
     console.print(_memory(found))
     console.print(_bills(found, market))
     for bill in found.bills:
-        for line in _unfit(bill):
+        for line in unfit(bill):
             console.print(line, markup=False, highlight=False, soft_wrap=True)
     for line in _assumptions(read, found, market):
         console.print(f"assumes {line}", markup=False, highlight=False, soft_wrap=True)
+
+
+def _plan_wheel(name: str, overrides: list[str], market: "Market") -> None:
+    from ..flywheel import load_flywheel
+    from ..plan.wheel import plan_wheel
+    from .planning_wheel import show_wheel
+
+    wheel = load_flywheel(name, overrides)
+    show_wheel(wheel, plan_wheel(wheel, market), market)
 
 
 def _head(recipe: "RLRecipe", plan: "Plan") -> list[str]:
@@ -133,21 +147,22 @@ def _bills(plan: "Plan", market: "Market") -> Table:
         gpu, expected = bill.gpu, bill.expected
         times = [expected.generation, *([expected.judging] if judged else []), expected.learning]
         figures = [*times, bill.hours(expected), bill.dollars(expected)]
-        most = f"{_figure(bill.hours(bill.most))} h, ${_figure(bill.dollars(bill.most))}"
-        told = [*map(_figure, figures), most] if bill.fits or bill.change else []
+        most = f"{figure(bill.hours(bill.most))} h, ${figure(bill.dollars(bill.most))}"
+        told = [*map(figure, figures), most] if bill.fits or bill.change else []
         fits = "yes" if bill.fits else "no*" if bill.change else "no"
         table.add_row(gpu.name, f"{gpu.memory_gb:g}", f"{gpu.dollars_per_hour:.2f}", fits, *told)
     return table
 
 
-def _unfit(bill: "Bill") -> list[str]:
-    name = bill.gpu.name
+def unfit(bill: "Bill", stage: str = "") -> list[str]:
+    """Where a recipe does not fit, and which settings change that. stage: what its keys begin with in a flywheel's recipe."""
+    name = f"{stage.rstrip('.')} on {bill.gpu.name}" if stage else bill.gpu.name
     lines = [] if bill.judge_fits else [f"{name}: has no room for the judge's weights; rent a larger GPU for the judge"]
     if bill.fits:
         return lines
     if bill.change is None:
         return [*lines, f"{name}: does not fit, and no setting tried makes it fit; take a smaller model or a larger GPU"]
-    changes = " ".join(f"--set {key}={value}" for key, value in bill.change.items())
+    changes = " ".join(f"--set {stage}{key}={value}" for key, value in bill.change.items())
     alone = " (a run does that by itself)" if list(bill.change) == ["learn.tokens_per_pass"] else ""
     return [*lines, f"{name}: does not fit; *with {changes} it does, and its figures are those{alone}"]
 
@@ -199,10 +214,10 @@ def _range(shares: list[float]) -> str:
 
 
 def _gb(size: float) -> str:
-    return _figure(size / 1e9) if size else ""
+    return figure(size / 1e9) if size else ""
 
 
-def _figure(value: float) -> str:
+def figure(value: float) -> str:
     """Two digits or more, and never a zero for what is only small."""
     if 0 < value < 0.01:
         return "<0.01"

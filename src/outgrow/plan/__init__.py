@@ -10,7 +10,7 @@ from ..errors import UsageError
 from ..recipes import Recipe, RLRecipe
 from .gpus import GPU, Assumptions, Market, load_market
 from .memory import Part, parts, peak
-from .models import distilled_shape, judge_shapes, shape_of
+from .models import Made, distilled_shape, judge_shapes, shape_of
 from .remedy import Changes, changed, remedy
 from .seconds import Seconds, seconds
 from .shape import Shape, parameters
@@ -49,11 +49,12 @@ class Plan:
     bills: list[Bill]
 
 
-def plan_recipe(recipe: Recipe, market: Market) -> Plan:
-    """The plan of an RL recipe. Raises UsageError for any other kind, or where a model's shape cannot be had."""
+def plan_recipe(recipe: Recipe, market: Market, made: Made | None = None) -> Plan:
+    """The plan of an RL recipe. made: shapes of models that it names and that are yet to be made. Raises UsageError for any other
+    kind, or where a model's shape cannot be had."""
     if not isinstance(recipe, RLRecipe):
         raise UsageError(f"{recipe.name} is a recipe of kind {recipe.kind!r}; plan counts what `outgrow train` runs")
-    shape, distilled, judges = shape_of(recipe.policy), distilled_shape(recipe), judge_shapes(recipe)
+    shape, distilled, judges = shape_of(recipe.policy, made), distilled_shape(recipe, made), judge_shapes(recipe, made=made)
 
     def work(recipe: RLRecipe) -> Work:
         return work_of(recipe, shape, market.assumptions, distilled, judges)

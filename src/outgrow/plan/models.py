@@ -1,6 +1,7 @@
 """A model's shape by its name, from its config alone: no weight is loaded."""
 
 import logging
+from collections.abc import Mapping
 from contextlib import suppress
 from pathlib import Path
 from typing import Any
@@ -53,10 +54,11 @@ KNOWN = {
     ),
 }
 
+Made = Mapping[str, Shape]  # by the names that recipes have for them, models that are yet to be made
 _OURS = ("runs", "models")  # where commands put what they train and merge, if nothing else is said
 
 
-def shape_of(policy: PolicySection) -> Shape:
+def shape_of(policy: PolicySection, made: Made | None = None) -> Shape:
     """The shape of the model that a recipe trains; of an adapter, that of the model it belongs to (what it adds is not counted).
 
     Raises UsageError with one line where its config cannot be had or is of a family that the formulas do not cover.
@@ -68,8 +70,9 @@ def shape_of(policy: PolicySection) -> Shape:
     if policy.init is not None:
         return _micro_shape(policy.init)
     assert policy.model is not None
-    if policy.model in KNOWN:
-        return KNOWN[policy.model]
+    known = {**KNOWN, **(made or {})}
+    if policy.model in known:
+        return known[policy.model]
     if maker := yet_to_be_made(policy.model):
         return shape_of(load_recipe(maker).policy)
     folder = model_folder(model_of(policy.model))
@@ -86,10 +89,10 @@ def shape_of(policy: PolicySection) -> Shape:
     return shape_from_config(config, policy.model)
 
 
-def distilled_shape(recipe: RLRecipe) -> Shape | None:
+def distilled_shape(recipe: RLRecipe, made: Made | None = None) -> Shape | None:
     """The shape of what the recipe distils; None where it distils nothing. Raises UsageError as `shape_of` does."""
     distill = recipe.distill
-    return shape_of(PolicySection(model=distill.model, revision=distill.revision)) if distill else None
+    return shape_of(PolicySection(model=distill.model, revision=distill.revision), made) if distill else None
 
 
 def yet_to_be_made(model: str) -> str | None:
@@ -109,7 +112,7 @@ def judge_names(recipe: RLRecipe) -> list[str]:
     return [name for name in (section.model, section.watch.second) if name] if section else []
 
 
-def judge_shapes(recipe: RLRecipe, served: bool = True) -> dict[str, Shape]:
+def judge_shapes(recipe: RLRecipe, served: bool = True, made: Made | None = None) -> dict[str, Shape]:
     """The shapes of a recipe's judges by their names; without one that a server holds where its address names no model that can be
     looked up. served: whether to look these up at all. Raises UsageError as `shape_of` does of a judge that no server holds.
     """
@@ -121,7 +124,7 @@ def judge_shapes(recipe: RLRecipe, served: bool = True) -> dict[str, Shape]:
             assert recipe.teacher is not None
             # A revision is that of teacher.model alone.
             revision = recipe.teacher.revision if name == recipe.teacher.model else None
-            shape = shape_of(PolicySection(model=name, revision=revision))
+            shape = shape_of(PolicySection(model=name, revision=revision), made)
         found |= {name: shape} if shape else {}
     return found
 

@@ -24,6 +24,17 @@ class Seconds:
         return self.generation + self.judging + self.learning
 
 
+@dataclass(frozen=True)
+class Written:
+    """Rows that an engine writes, `at_once` of them at the same time. Lengths in tokens."""
+
+    rows: int
+    at_once: int
+    prompt: float
+    limit: int
+    length: float  # mean
+
+
 def seconds(work: Work, shape: Shape, gpu: GPU, completion: float, reply_share: float = 1.0) -> Seconds:
     """Seconds of one step. completion: mean tokens of a completion. reply_share: mean tokens of a judge's reply over its limit."""
     return Seconds(
@@ -40,8 +51,13 @@ def generation_seconds(work: Work, shape: Shape, gpu: GPU, completion: float) ->
     if not work.held_out:
         return rollouts
     slice = Written(work.held_out, min(work.held_out, work.rows), work.prompt, work.limit, completion)
-    reading = _forward(work.held_out, work.prompt, 0, shape) + _writing(slice, shape)
-    return rollouts + _decoding(slice, shape, work.width, gpu, reading)
+    return rollouts + writing_seconds(slice, work.held_out, shape, work.width, gpu)
+
+
+def writing_seconds(written: Written, prompts: int, shape: Shape, width: int, gpu: GPU) -> float:
+    """Of rows that an engine writes behind so many different prompts."""
+    operations = _forward(prompts, written.prompt, 0, shape) + _writing(written, shape)
+    return _decoding(written, shape, width, gpu, operations)
 
 
 def judging_seconds(judge: Judge, gpu: GPU, completion: float, reply: float) -> float:
@@ -55,17 +71,6 @@ def judging_seconds(judge: Judge, gpu: GPU, completion: float, reply: float) -> 
     reading = _forward(judge.answers, prompt, 0, shape) / _rate(gpu, judge.width)
     engine = gpu if judge.here else gpu.model_copy(update={"launch_ms": 0.0})
     return reading + _decoding(written, shape, judge.width, engine, _writing(written, shape))
-
-
-@dataclass(frozen=True)
-class Written:
-    """Rows that an engine writes, `at_once` of them at the same time. Lengths in tokens."""
-
-    rows: int
-    at_once: int
-    prompt: float
-    limit: int
-    length: float  # mean
 
 
 def _decoding(written: Written, shape: Shape, width: int, gpu: GPU, operations: float) -> float:
@@ -93,10 +98,24 @@ def learning_seconds(work: Work, shape: Shape, gpu: GPU, completion: float) -> f
     forward = _reading(work, shape, completion)
     measured = min(KL_ROLLOUTS, work.rollouts) / work.rollouts
     tokens = work.problems * work.prompt + work.rollouts * completion
-    forwards = (3 if work.adapter is None else 2) + measured + work.against_reference
-    operations = forwards * forward + 6 * (work.adapter or 0) * tokens
+    operations = _moving(forward, tokens, work.adapter) + (measured + work.against_reference) * forward
     learning = operations / _rate(gpu, work.width) + work.passes * shape.layers * _LAUNCHES * gpu.launch_ms / 1e3
     return learning + _distilling_seconds(work, gpu, completion)
+
+
+def tuning_seconds(
+    batch: int, prompt: int, completion: float, tokens_per_pass: int, shape: Shape, adapter: int | None, width: int, gpu: GPU
+) -> float:
+    """Of a step of supervised fine-tuning, on as many examples; counted as in `learning_seconds`."""
+    forward = _forward(batch, prompt, 0, shape) + _forward(batch, completion, completion, shape, prompt)
+    tokens = batch * (prompt + completion)
+    launches = math.ceil(tokens / tokens_per_pass) * shape.layers * _LAUNCHES
+    return _moving(forward, tokens, adapter) / _rate(gpu, width) + launches * gpu.launch_ms / 1e3
+
+
+def _moving(forward: float, tokens: float, adapter: int | None) -> float:
+    """Operations of a forward and a backward pass, from those of the forward pass. adapter: parameters, None without one."""
+    return (3 if adapter is None else 2) * forward + 6 * (adapter or 0) * tokens
 
 
 def _distilling_seconds(work: Work, gpu: GPU, completion: float) -> float:

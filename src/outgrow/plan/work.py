@@ -117,7 +117,7 @@ def work_of(
         read=math.ceil(learned / learn.group_size),
         learned=learned,
         passes=updates * math.ceil(share / learned),
-        width=_width(recipe.policy.dtype),
+        width=bytes_of(recipe.policy.dtype),
         truncates=recipe.sampling.truncates,
         against_reference=learn.kl_weight > 0,
         adapter=adapter_parameters(shape, lora.rank, lora.targets) if lora else None,
@@ -128,7 +128,7 @@ def work_of(
 
 
 def _distilled(distill: DistillSection, steps: int, shape: Shape) -> Distilled:
-    return Distilled(shape, _width(distill.dtype), min(distill.steps or steps, steps) / steps)
+    return Distilled(shape, bytes_of(distill.dtype), min(distill.steps or steps, steps) / steps)
 
 
 def _judges(section: TeacherSection, rollouts: int, prompt: int, shapes: Mapping[str, Shape]) -> tuple[Judge, ...]:
@@ -143,7 +143,7 @@ def _judges(section: TeacherSection, rollouts: int, prompt: int, shapes: Mapping
             role=role,
             model=model,
             shape=shapes[model],
-            width=2 if is_served(model) else _width(section.dtype),  # servers load what a model was saved as
+            width=2 if is_served(model) else bytes_of(section.dtype),  # servers load what a model was saved as
             here=not is_served(model),
             framed=frame,
             answers=answers,
@@ -164,7 +164,7 @@ def _at_once(rows: int, most: int, group: int) -> int:
     return min(rows, max(1, most // group) * group)
 
 
-def _width(dtype: Dtype) -> int:
+def bytes_of(dtype: Dtype) -> int:
     return 2 if dtype == "bfloat16" else 4
 
 

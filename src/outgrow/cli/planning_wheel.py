@@ -1,0 +1,80 @@
+"""What `outgrow plan` says of a flywheel: its stages, on each GPU."""
+
+from typing import TYPE_CHECKING
+
+from rich.box import SIMPLE_HEAD
+from rich.table import Table
+
+from .planning import figure, unfit
+from .shared import console
+
+if TYPE_CHECKING:
+    from ..flywheel import FlywheelRecipe
+    from ..plan import Market
+    from ..plan.wheel import StagePlan, WheelPlan
+
+
+def show_wheel(wheel: "FlywheelRecipe", plan: "WheelPlan", market: "Market") -> None:
+    """Print it."""
+    for line in _head(wheel, plan):
+        console.print(line, markup=False, highlight=False, soft_wrap=True)
+    console.print(_hours(plan, market))
+    for line in (*_unfits(plan), *(f"assumes {line}" for line in _assumptions(wheel, plan))):
+        console.print(line, markup=False, highlight=False, soft_wrap=True)
+
+
+def _head(wheel: "FlywheelRecipe", plan: "WheelPlan") -> list[str]:
+    data = wheel.data
+    drawn = (
+        [f"data: {data.k} answers to each of {plan.drawn_from:,} problems, {data.k * plan.drawn_from:,} a generation"]
+        if plan.drawn_from is not None and wheel.generations > 1
+        else []
+    )
+    return [f"{wheel.name}: {wheel.generations} generations, fewer where held-out problems show no better student", *drawn]
+
+
+def _hours(plan: "WheelPlan", market: "Market") -> Table:
+    table = Table(
+        title=f"hours of each stage; typical rental prices of {market.date:%B %Y}",
+        box=SIMPLE_HEAD,
+        pad_edge=False,
+        show_footer=True,
+    )
+    table.add_column("stage", "all, $", no_wrap=True)
+    table.add_column("times", justify="right")
+    for place, gpu in enumerate(market.gpu):
+        hours = plan.hours(place)
+        table.add_column(gpu.name, "no" if hours is None else figure(hours * gpu.dollars_per_hour), justify="right")
+    for stage in plan.stages:
+        table.add_row(stage.name.replace("_", " "), str(stage.times), *(_cell(stage, place) for place in range(len(market.gpu))))
+    table.add_section()
+    together = [plan.hours(place) for place in range(len(market.gpu))]
+    table.add_row("all, hours", "", *("no" if hours is None else figure(hours) for hours in together))
+    return table
+
+
+def _cell(stage: "StagePlan", place: int) -> str:
+    hours = stage.hours[place]
+    if hours is None:
+        return "no"
+    return figure(hours) + ("*" if stage.bills and not stage.bills[place].fits else "")
+
+
+def _unfits(plan: "WheelPlan") -> list[str]:
+    return [line for stage in plan.stages for bill in stage.bills for line in unfit(bill, f"{stage.name}.")]
+
+
+def _assumptions(wheel: "FlywheelRecipe", plan: "WheelPlan") -> list[str]:
+    tuned = any(not stage.bills and stage.name != "data" for stage in plan.stages)
+    return [
+        "what `outgrow plan` assumes of the recipe of each stage; data and solutions as long as rollouts",
+        *(["memory for fine-tuning: it is not counted, and a pass that does not fit is halved"] if tuned else []),
+        *(_of_data(plan) if wheel.generations > 1 else []),
+        "nothing for evaluation, verification, checkpoints, loading and installing: they come on top",
+    ]
+
+
+def _of_data(plan: "WheelPlan") -> list[str]:
+    if plan.drawn_from is None:
+        return ["nothing for the making of data: the problems it would be made of are not here (OUTGROW_DATA names their folder)"]
+    return ["data made by the slower one of student and teacher"]

@@ -1,0 +1,151 @@
+"""What `outgrow plan` says of a flywheel: each stage's own plan, as often as it is done, and what has no plan of its own."""
+
+import math
+import re
+import sys
+
+import pytest
+
+from outgrow.cli import main
+from outgrow.flywheel import load_flywheel
+from outgrow.plan import load_market, plan_recipe
+from outgrow.plan.models import KNOWN, shape_of
+from outgrow.plan.seconds import tuning_seconds
+from outgrow.plan.wheel import plan_wheel
+from outgrow.problems.math import Math
+from outgrow.recipes import load_recipe
+from outgrow.recipes.schema import PolicySection
+from r1_helper import DATA
+
+R1, R1_7B = "deepseek-ai/DeepSeek-R1-Distill-Qwen-1.5B", "deepseek-ai/DeepSeek-R1-Distill-Qwen-7B"
+MARKET = load_market()
+H100 = next(place for place, gpu in enumerate(MARKET.gpu) if gpu.name == "H100")
+
+
+@pytest.fixture
+def math_here(monkeypatch):
+    if not list(DATA.glob("math*")):
+        pytest.skip("MATH is not here; set OUTGROW_DATA to the folder that holds it")
+    monkeypatch.setenv("OUTGROW_DATA", str(DATA))
+
+
+@pytest.fixture
+def outgrow(monkeypatch, capsys):
+    """Run the command line: exit code, output, errors."""
+
+    def run(*args):
+        monkeypatch.setattr(sys, "argv", ["outgrow", *map(str, args)])
+        with pytest.raises(SystemExit) as ended:
+            main()
+        return ended.value.code, *capsys.readouterr()
+
+    return run
+
+
+def stages(wheel):
+    return {stage.name: stage for stage in plan_wheel(wheel, MARKET).stages}
+
+
+def test_stages_of_reinforcement_learning_cost_what_their_recipes_do(math_here):
+    found = stages(load_flywheel("r1-flywheel"))
+    # The teacher and the students as recipes of their own.
+    seven = load_recipe("r1-1.5b-math", [f"policy.model={R1_7B}", "learn.steps=150", "learn.tokens_per_pass=4096"])
+    student = load_recipe("r1-1.5b-math", ["learn.steps=250"])
+    for name, times, recipe in (("teacher", 1, seven), ("student", 2, student)):
+        bills = plan_recipe(recipe, MARKET).bills
+        assert found[name].times == times
+        hours = [bill.hours(bill.expected) if bill.fits or bill.change else None for bill in bills]
+        assert found[name].hours == pytest.approx(hours)
+    assert found["base"].times == 1, "the first base is there already"
+    assert list(found) == ["teacher", "base", "student", "data"]
+
+
+def test_fine_tuning_by_hand(math_here):
+    found = stages(load_flywheel("r1-flywheel"))["base"]
+    gpu, layers, head = MARKET.gpu[H100], 1_310_339_072, 233_373_696
+    assert layers + head == 1_543_712_768
+    # 16 examples of 256 tokens and of 1,600 more; a forward pass, and a backward pass to the adapters, which take all six.
+    forward = 16 * (2 * layers * 256 + 4 * 28 * 1536 * 256**2)
+    forward += 16 * (2 * (layers + head) * 1600 + 4 * 28 * 1536 * 1600 * 1856)
+    operations = 2 * forward + 6 * 73_859_072 * 16 * 1856
+    step = operations / (gpu.bfloat16_tflops * 1e12 * gpu.rate_efficiency)
+    launches = math.ceil(16 * 1856 / 8192) * 28 * 3 * gpu.launch_ms / 1e3
+    assert found.hours[H100] == pytest.approx(600 * (step + launches) / 3600)
+    # Every weight: three passes' worth in place of two.
+    tuned = [tuning_seconds(16, 256, 1600, 8192, KNOWN[R1], adapter, 2, gpu) - launches for adapter in (0, None)]
+    assert tuned[1] / tuned[0] == pytest.approx(1.5)
+
+
+def test_data_by_hand(math_here):
+    wheel = load_flywheel("r1-flywheel")
+    problems = len(Math().load())
+    plan = plan_wheel(wheel, MARKET)
+    assert plan.drawn_from == pytest.approx(problems, abs=10), "but those that evaluation holds out"
+    gpu, rows = MARKET.gpu[H100], 4 * plan.drawn_from
+    # The 7B is the slower one: what its weights and the engine's copy leave holds so many rows of 3,456 tokens of 57,344 bytes.
+    room = 80e9 * 0.92 - 2 * 2 * 7_615_616_512
+    at_once = int(room / (3456 * 57_344))
+    assert 0 < at_once < 512
+    read = 7_615_616_512 - 152_064 * 3584 - 3584  # all but the embedding and the last norm
+    steps = math.ceil(rows / at_once) * 3200
+    moved = steps * read * 2 + rows * 1600 * (256 + 800) * 57_344
+    by_bandwidth = moved / (gpu.bandwidth_gb_s * 1e9 * gpu.bandwidth_efficiency)
+    (found,) = [stage.hours[H100] for stage in plan.stages if stage.name == "data"]
+    assert found == pytest.approx((by_bandwidth + steps * 28 * gpu.launch_ms / 1e3) / 3600, rel=1e-6)
+    small = next(place for place, gpu in enumerate(MARKET.gpu) if gpu.memory_gb < 31)
+    assert plan.stages[-1].hours[small] is None, "not even the weights have room"
+    assert plan.hours(small) is None
+
+
+def test_all_is_the_sum_of_stages_times_turns():
+    plan = plan_wheel(load_flywheel("micro-flywheel", ["generations=4"]), MARKET)
+    times = {stage.name: stage.times for stage in plan.stages}
+    assert times == {"teacher_base": 1, "teacher": 1, "base": 4, "student": 4, "data": 3}
+    assert plan.hours(H100) == pytest.approx(sum(stage.times * stage.hours[H100] for stage in plan.stages))
+    assert "data" not in {stage.name for stage in plan_wheel(load_flywheel("micro-flywheel", ["generations=1"]), MARKET).stages}
+
+
+def test_models_that_stages_make_have_the_shapes_of_their_recipes(monkeypatch, tmp_path):
+    monkeypatch.chdir(tmp_path)
+    wheel = load_flywheel("micro-flywheel", ["base.policy.init.layers=2"])
+    bill = stages(wheel)["student"].bills[H100]
+    init = {**load_recipe("micro-base").policy.init.model_dump(), "layers": 2}
+    alone = shape_of(PolicySection(init=init))
+    assert alone.layers == 2
+    recipe = load_recipe("micro", [f"learn.steps={bill.steps}"])
+    deeper = plan_recipe(recipe.model_copy(update={"policy": PolicySection(model="it")}), MARKET, {"it": alone}).bills[H100]
+    usual = stages(load_flywheel("micro-flywheel"))["student"].bills[H100]
+    assert bill.expected.generation < usual.expected.generation
+    assert bill.expected.generation == pytest.approx(deeper.expected.generation, rel=0.2), "the same rollouts, or nearly"
+
+
+def test_the_command_prices_a_wheel(outgrow, math_here):
+    code, printed, _ = outgrow("plan", "r1-flywheel")
+    assert code == 0
+    assert re.search(r"data: 4 answers to each of 7,\d{3} problems", printed)
+    hours, dollars = (re.search(rf"^ {name} +(.*?) *$", printed, re.M)[1].split() for name in ("all, hours", "all, \\$"))
+    assert len(hours) == len(dollars) == len(MARKET.gpu)
+    assert float(dollars[H100]) == pytest.approx(float(hours[H100]) * 2.70, rel=0.05)
+    assert float(hours[H100]) < 10
+    assert hours[-1] == "no"
+    # What would make a stage fit is told in the wheel's own words, and does.
+    told = [line for line in printed.splitlines() if line.startswith("student on RTX 4090: does not fit; *with")]
+    change = re.findall(r"--set|student\.[a-z_.]+=\d+", told[0])
+    _, printed, _ = outgrow("plan", "r1-flywheel", *change)
+    assert "student on RTX 4090" not in printed
+
+
+def test_problems_that_are_not_here_are_said(outgrow, monkeypatch):
+    monkeypatch.delenv("OUTGROW_DATA", raising=False)
+    monkeypatch.setenv("HF_HUB_OFFLINE", "1")
+    code, printed, complaint = outgrow("plan", "r1-flywheel")
+    assert (code, complaint) == (0, "")
+    assert "assumes nothing for the making of data" in printed
+    assert "answers to each of" not in printed
+
+
+def test_a_mistake_in_a_wheel_is_one_clear_line(outgrow):
+    code, _, complaint = outgrow("plan", "r1-flywheel", "--set", "student.learn.stepz=3")
+    assert code == 2
+    assert len(complaint.strip().splitlines()) == 1
+    assert "stepz" in complaint
