@@ -1,0 +1,46 @@
+"""The wheel of r1-7b and r1-1.5b, whole: both turns of it, on models of the same family with random weights."""
+
+import json
+
+import pyarrow.parquet as pq
+import pytest
+from typer.testing import CliRunner
+
+from outgrow.cli.app import app
+from outgrow.flywheel import load_flywheel, run_flywheel
+from outgrow.policy import load_policy
+from outgrow.runs.files import read_lines
+from outgrow.runs.spending import Budget
+from flywheel_helper import Onlooker
+from r1_helper import make_r1
+
+# As for its stages in tests of their own; an answer is the last number, which random letters have now and then.
+STAGES = {
+    "teacher": ["learn.steps=2", "sampling.max_tokens=24", "policy.dtype=float32", 'verify.extract=["last_number"]'],
+    "base": ["learn.steps=3", "learn.batch_size=4", "sampling.max_tokens=24", "policy.dtype=float32"],
+    "student": ["learn.steps=2", "sampling.max_tokens=24", "policy.dtype=float32", 'verify.extract=["last_number"]'],
+}
+WITH_FORMAT = 'rewards=[{type="accuracy"},{type="length_kimi",weight=0.2},{type="format"}]'
+
+
+def test_it_turns_twice(data, small_r1, tmp_path):
+    seven = make_r1(tmp_path / "seven", hidden=240, layers=4, seed=1)
+    lines = [f"{stage}.{line}" for stage, lines in STAGES.items() for line in lines]
+    lines += [f"{stage}.{WITH_FORMAT}" for stage in ("teacher", "student")]
+    lines += [f"teacher.policy.model={seven}", f"base.policy.model={small_r1}", f"first_base={small_r1}"]
+    # A CPU is slow: few problems to measure on, and few to make data of.
+    lines += ["suite=micro-validation", "also=[]", "samples=1", "patience=2", "data.keep=all", "data.levels=[1]", "data.k=2"]
+    folder = tmp_path / "wheel"
+    turned = run_flywheel(load_flywheel("r1-flywheel", lines), folder, Onlooker(), Budget())
+    first, second = turned.generations
+    for student in (first.student, second.student):
+        assert all({"loss", "kl", "length"} <= row.keys() for row in read_lines(student.path / "metrics.jsonl"))
+    assert first.base.model == str(small_r1)
+    adapter = json.loads((second.base.path / "checkpoints" / "latest" / "policy" / "adapter_config.json").read_text())
+    assert adapter["r"] == 64
+    # The second base has read the data, and its student starts from the two in one.
+    made = pq.read_table(first.data.path / "made" / "data").num_rows
+    assert made > 0
+    merged = load_policy(str(second.base.path / "merged")).model.state_dict()
+    assert not [name for name in merged if "lora" in name]
+    assert (folder / "flywheel.html").exists()
