@@ -27,7 +27,7 @@ from outgrow.flywheel.workshop import Left, Task, Workshop
 from outgrow.learn.policies import run_policy
 from outgrow.policy import load_policy
 from outgrow.recipes import load_recipe
-from outgrow.runs.spending import Budget
+from outgrow.runs.spending import Budget, BudgetReached
 from report_helper import Page
 from runs_helper import SERVER
 
@@ -246,6 +246,19 @@ def test_a_budget_is_of_the_whole_wheel(file, tmp_path):
     assert "No generation is done yet." in Page(folder / "flywheel.html").text
     with pytest.raises(UsageError, match="dollars_per_hour"):
         spin(file, folder, budget=Budget(dollars=1.0))
+
+
+def test_a_budget_ends_the_drawing_of_data_too(copied, file):
+    """It is asked while answers are drawn, for no step ends there; later the same data comes of it."""
+    before = digests(copied)
+    (data,) = copied.glob("gen-1/data-*")
+    shutil.rmtree(data)
+    spent = sum(found["seconds"] for name, found in stage_files(copied).items() if name.startswith("gen-1/")) / 3600
+    with pytest.raises(BudgetReached):
+        spin(file, copied, budget=Budget(hours=spent + 1e-6))
+    assert not (data / "made").exists()
+    spin(file, copied)
+    assert digests(copied) == before
 
 
 def test_a_process_with_a_vllm_makes_room_for_the_next_stage(tmp_path, monkeypatch):

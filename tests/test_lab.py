@@ -243,6 +243,13 @@ def test_an_experiment_runs_is_remembered_and_goes_on(experiment, tmp_path):
     assert all(math.isfinite(row["wall_s"]) for row in first)
 
 
+def test_a_page_of_nothing_is_refused(experiment, tmp_path):
+    told = CliRunner().invoke(app, ["lab", "small", "--page"])
+    assert isinstance(told.exception, UsageError)
+    assert "docs/lab holds no results of small yet" in str(told.exception)
+    assert not (tmp_path / "docs").exists()
+
+
 def test_two_arms_that_are_the_same_recipe_are_refused(experiment, tmp_path):
     text = (tmp_path / "labs" / "small.toml").read_text().replace("curriculum={type='frontier'}", "curriculum={type='uniform'}")
     (tmp_path / "same.toml").write_text(text)

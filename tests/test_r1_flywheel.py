@@ -3,15 +3,12 @@
 import json
 
 import pyarrow.parquet as pq
-import pytest
-from typer.testing import CliRunner
 
-from outgrow.cli.app import app
+from flywheel_helper import Onlooker
 from outgrow.flywheel import load_flywheel, run_flywheel
 from outgrow.policy import load_policy
 from outgrow.runs.files import read_lines
 from outgrow.runs.spending import Budget
-from flywheel_helper import Onlooker
 from r1_helper import make_r1
 
 # As for its stages in tests of their own; an answer is the last number, which random letters have now and then.

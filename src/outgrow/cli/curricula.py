@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 from rich.table import Table
 
+from ..errors import UsageError
 from .app import app
 from .shared import Asked, AskedAs, console, counting, errors, example, limit, note, ready, recipe_for
 
@@ -137,6 +138,8 @@ def lab(
     require_matplotlib()
     if page:
         results = known_results(asked, docs)
+        if not results:
+            raise UsageError(f"{docs} holds no results of {asked.name} yet; leave --page out, and it is run")
     else:
         cores = processes or len(os.sched_getaffinity(0))
         with counting(f"{asked.name}, {cores} at a time", len(asked.runs)) as progress, Interrupt() as interrupt:

@@ -79,7 +79,7 @@ def evaluate(
     sampling = (said.sampling if said else Sampling()).model_copy(update={"temperature": temperature or section.temperature})
     sampling = sampling.model_copy(update={"max_tokens": max_tokens or limit(said, respondent)})
     for name in names:
-        require_room(name, respondent, problems[name], sampling.max_tokens)
+        require_room(name, respondent, problems[name], sampling.max_tokens, "--max-tokens")
     verifier = Verifier(said.verify.extract, said.verify.exact) if said else Verifier()
     whole = 2 * sum(map(len, problems.values()))  # drawn, and greedy
     summaries: dict[str, dict[str, Any]] = {}

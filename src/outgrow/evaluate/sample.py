@@ -32,13 +32,13 @@ class Sample:
         return self.verdict is Verdict.RIGHT
 
 
-def require_room(suite: str, respondent: Respondent, problems: Sequence[Problem], max_tokens: int) -> None:
-    """Raise UsageError where a question leaves no room for an answer of so many tokens."""
+def require_room(suite: str, respondent: Respondent, problems: Sequence[Problem], max_tokens: int, setting: str) -> None:
+    """Raise UsageError where a question leaves no room for an answer of so many tokens. setting: where a person says how many."""
     long = sum(not respondent.fits(respondent.conversation(problem.question), max_tokens) for problem in problems)
     if long:
         raise UsageError(
             f"{suite}: {long:,} of {len(problems):,} questions leave no room for {max_tokens:,} tokens of answer in a context of "
-            f"{respondent.context:,}; lower --max-tokens"
+            f"{respondent.context:,}; lower {setting}"
         )
 
 

@@ -95,6 +95,11 @@ def make(shop: Workshop, generation: int, maker: Done, student: Done, section: D
                 policy, engine = run_policy(maker.path) if maker.is_run else base_policy(recipe), engine_of(recipe, watcher.note)
                 engine.update(policy)
                 problems = [problem for source in distinct(training_problems(practised, watcher.note)) for problem in source]
+
+                def poll() -> None:
+                    interrupt.poll()
+                    meter.check()
+
                 with Verifier(recipe.verify.extract, recipe.verify.exact) as verifier:
                     make_data(
                         Local(policy, engine),
@@ -108,7 +113,7 @@ def make(shop: Workshop, generation: int, maker: Done, student: Done, section: D
                         suites=[*suites_of(practised), practised.evaluate.validation],
                         gold=problems,
                         note=watcher.note,
-                        poll=interrupt.poll,
+                        poll=poll,
                         told=watcher.counting("making data", len(problems)),
                     )
             meter.write(0, "making")

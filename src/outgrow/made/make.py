@@ -49,7 +49,7 @@ def make_data(
     require_new(out)
     problems = wanted(problems, section)
     sampling = sampling.model_copy(update={"temperature": section.temperature})
-    require_room("made data", respondent, problems, sampling.max_tokens)
+    require_room("made data", respondent, problems, sampling.max_tokens, "sampling.max_tokens in the recipe it is asked by")
     known = held_out(suites, note)
     beside = out.with_name(f".{out.name}.answers.sqlite")
     with Kept(beside, note=note, told=told) as kept:

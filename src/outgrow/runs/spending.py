@@ -117,8 +117,9 @@ class Meter:
         return spent([{"step": self._step, "all": self.seconds}], self._dollars_per_hour)
 
     def check(self) -> None:
-        """Raise BudgetReached once the run has spent its budget."""
-        self._budget.check(self.spent())
+        """Raise BudgetReached once the run has spent its budget, the time since the last line counted."""
+        since = time.perf_counter() - self._last
+        self._budget.check(spent([{"step": self._step, "all": self.seconds + since}], self._dollars_per_hour))
 
     def write(self, step: int, rest: str, seconds: Timing | None = None) -> None:
         """A line for what was done since the last one: `seconds` by phase, and under `rest` the time none of them claims."""
