@@ -1,6 +1,7 @@
 """Supervised fine-tuning on written-out solutions: how a micro base model is made, and the next base of a flywheel."""
 
 import random
+import sys
 import time
 from collections import defaultdict
 from collections.abc import Callable, Iterator
@@ -45,7 +46,7 @@ class SFTJob:
         self.optimizer = Optimizer(policy.model, recipe.learn, self.steps)
         self.weights = [source.weight for source in recipe.problems]
         self.cells = [_cells(problems) for problems in training_problems(recipe, note)]
-        self.size = FittingSize("learn.tokens_per_pass", recipe.learn.tokens_per_pass, note)
+        self.size = FittingSize("learn.tokens_per_pass", recipe.learn.tokens_per_pass or sys.maxsize, note)
         self._encoded: dict[str, Example] = {}
 
     def rewind(self, step: int) -> None:

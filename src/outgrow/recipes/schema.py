@@ -128,10 +128,11 @@ class SFTSection(OptimizerSection):
 
     steps: int = Field(default=1000, ge=1)
     batch_size: int = Field(default=64, ge=1)
-    tokens_per_pass: int = Field(
-        default=8192,
+    tokens_per_pass: int | None = Field(
+        default=None,
         ge=1,
-        description="tokens in one forward and backward pass, one example at least; halved where memory is too small for them",
+        description="tokens in one forward and backward pass, one example at least; left out, the whole batch's; halved where "
+        "memory is too small for them",
     )
 
 
