@@ -170,7 +170,7 @@ def test_what_is_wrong_is_told_in_one_line(file, override, message):
 
 
 def test_a_flywheel_and_a_recipe_are_not_mixed_up():
-    for name in ("train", "sft", "plan"):
+    for name in ("train", "sft"):
         result = CliRunner().invoke(app, [name, "micro-flywheel"])
         assert isinstance(result.exception, UsageError) and "outgrow flywheel micro-flywheel" in str(result.exception)
     with pytest.raises(UsageError, match="outgrow train micro"):

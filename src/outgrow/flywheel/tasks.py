@@ -98,7 +98,7 @@ def make(shop: Workshop, generation: int, maker: Done, student: Done, section: D
 
                 def poll() -> None:
                     interrupt.poll()
-                    meter.check()
+                    meter.check_now()
 
                 with Verifier(recipe.verify.extract, recipe.verify.exact) as verifier:
                     make_data(

@@ -117,7 +117,11 @@ class Meter:
         return spent([{"step": self._step, "all": self.seconds}], self._dollars_per_hour)
 
     def check(self) -> None:
-        """Raise BudgetReached once the run has spent its budget, the time since the last line counted."""
+        """Raise BudgetReached once the run has spent its budget, through the last line."""
+        self._budget.check(self.spent())
+
+    def check_now(self) -> None:
+        """The same with the time since the last line, of work that writes none for long."""
         since = time.perf_counter() - self._last
         self._budget.check(spent([{"step": self._step, "all": self.seconds + since}], self._dollars_per_hour))
 
