@@ -1,6 +1,7 @@
 """What every test shares: nothing is fetched, two threads, property tests that repeat, and two policies."""
 
 import os
+import sys
 import threading
 from tempfile import TemporaryDirectory
 
@@ -13,6 +14,7 @@ import pytest
 import torch
 from hypothesis import settings
 
+from outgrow.cli import main
 from outgrow.policy import Policy, load_policy
 from outgrow.policy.micro import MicroInit, make_model, make_tokenizer
 from r1_helper import DATA, make_r1
@@ -46,6 +48,19 @@ def data(monkeypatch):
     if not list(DATA.glob("gsm8k*")):
         pytest.skip("GSM8K and MATH are not here; set OUTGROW_DATA to the folder that holds them")
     monkeypatch.setenv("OUTGROW_DATA", str(DATA))
+
+
+@pytest.fixture
+def outgrow(monkeypatch, capsys):
+    """Run the command line: exit code, output, errors."""
+
+    def run(*args):
+        monkeypatch.setattr(sys, "argv", ["outgrow", *map(str, args)])
+        with pytest.raises(SystemExit) as ended:
+            main()
+        return ended.value.code, *capsys.readouterr()
+
+    return run
 
 
 @pytest.fixture

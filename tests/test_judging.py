@@ -1,14 +1,12 @@
 """How good a judge is: figures by hand and against scipy, what it is tried on, and the command."""
 
 import re
-import sys
 from dataclasses import astuple
 
 import numpy as np
 import pytest
 from scipy import stats
 
-from outgrow.cli import main
 from outgrow.errors import OutgrowError, UsageError
 from outgrow.keyed import python_random
 from outgrow.learn import teaching
@@ -145,19 +143,6 @@ def test_each_answer_has_its_own_score():
 
 
 # The command
-
-
-@pytest.fixture
-def outgrow(monkeypatch, capsys):
-    """Run the command line: exit code, output, errors."""
-
-    def run(*args):
-        monkeypatch.setattr(sys, "argv", ["outgrow", *map(str, args)])
-        with pytest.raises(SystemExit) as ended:
-            main()
-        return ended.value.code, *capsys.readouterr()
-
-    return run
 
 
 @pytest.fixture

@@ -1,7 +1,6 @@
 """What a plan counts: against real models, against numbers worked by hand, and that its parts agree with each other."""
 
 import re
-import sys
 import weakref
 from inspect import signature
 
@@ -13,7 +12,6 @@ from torch.utils._python_dispatch import TorchDispatchMode
 from torch.utils._pytree import tree_leaves
 from transformers import AutoModelForCausalLM, LlamaConfig, Qwen2Config, Qwen3Config
 
-from outgrow.cli import main
 from outgrow.errors import UsageError
 from outgrow.learn import rl, teaching
 from outgrow.plan import load_market, plan_recipe
@@ -503,19 +501,6 @@ def test_a_pass_takes_as_many_tokens_as_memory_has_room_for():
 
 
 # The command
-
-
-@pytest.fixture
-def outgrow(monkeypatch, capsys):
-    """Run the command line: exit code, output, errors."""
-
-    def run(*args):
-        monkeypatch.setattr(sys, "argv", ["outgrow", *map(str, args)])
-        with pytest.raises(SystemExit) as ended:
-            main()
-        return ended.value.code, *capsys.readouterr()
-
-    return run
 
 
 def test_the_command_tells_all_of_it(outgrow):

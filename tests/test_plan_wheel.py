@@ -2,11 +2,10 @@
 
 import math
 import re
-import sys
 
 import pytest
 
-from outgrow.cli import main
+from outgrow.errors import UsageError
 from outgrow.flywheel import load_flywheel
 from outgrow.plan import load_market, plan_recipe
 from outgrow.plan.models import KNOWN, shape_of
@@ -15,38 +14,17 @@ from outgrow.plan.wheel import plan_wheel
 from outgrow.problems.math import Math
 from outgrow.recipes import load_recipe
 from outgrow.recipes.schema import PolicySection
-from r1_helper import DATA
 
 R1, R1_7B = "deepseek-ai/DeepSeek-R1-Distill-Qwen-1.5B", "deepseek-ai/DeepSeek-R1-Distill-Qwen-7B"
 MARKET = load_market()
 H100 = next(place for place, gpu in enumerate(MARKET.gpu) if gpu.name == "H100")
 
 
-@pytest.fixture
-def math_here(monkeypatch):
-    if not list(DATA.glob("math*")):
-        pytest.skip("MATH is not here; set OUTGROW_DATA to the folder that holds it")
-    monkeypatch.setenv("OUTGROW_DATA", str(DATA))
-
-
-@pytest.fixture
-def outgrow(monkeypatch, capsys):
-    """Run the command line: exit code, output, errors."""
-
-    def run(*args):
-        monkeypatch.setattr(sys, "argv", ["outgrow", *map(str, args)])
-        with pytest.raises(SystemExit) as ended:
-            main()
-        return ended.value.code, *capsys.readouterr()
-
-    return run
-
-
 def stages(wheel):
     return {stage.name: stage for stage in plan_wheel(wheel, MARKET).stages}
 
 
-def test_stages_of_reinforcement_learning_cost_what_their_recipes_do(math_here):
+def test_stages_of_reinforcement_learning_cost_what_their_recipes_do(data):
     found = stages(load_flywheel("r1-flywheel"))
     # The teacher and the students as recipes of their own.
     seven = load_recipe("r1-1.5b-math", [f"policy.model={R1_7B}", "learn.steps=150", "learn.tokens_per_pass=4096"])
@@ -60,7 +38,7 @@ def test_stages_of_reinforcement_learning_cost_what_their_recipes_do(math_here):
     assert list(found) == ["teacher", "base", "student", "data"]
 
 
-def test_fine_tuning_by_hand(math_here):
+def test_fine_tuning_by_hand(data):
     found = stages(load_flywheel("r1-flywheel"))["base"]
     gpu, layers, head = MARKET.gpu[H100], 1_310_339_072, 233_373_696
     assert layers + head == 1_543_712_768
@@ -76,11 +54,11 @@ def test_fine_tuning_by_hand(math_here):
     assert tuned[1] / tuned[0] == pytest.approx(1.5)
 
 
-def test_data_by_hand(math_here):
+def test_data_by_hand(data):
     wheel = load_flywheel("r1-flywheel")
     problems = len(Math().load())
     plan = plan_wheel(wheel, MARKET)
-    assert plan.drawn_from == pytest.approx(problems, abs=10), "but those that evaluation holds out"
+    assert problems - 10 <= plan.drawn_from <= problems, "but those that evaluation holds out"
     gpu, rows = MARKET.gpu[H100], 4 * plan.drawn_from
     # The 7B is the slower one: what its weights and the engine's copy leave holds so many rows of 3,456 tokens of 57,344 bytes.
     room = 80e9 * 0.92 - 2 * 2 * 7_615_616_512
@@ -119,7 +97,7 @@ def test_models_that_stages_make_have_the_shapes_of_their_recipes(monkeypatch, t
     assert bill.expected.generation == pytest.approx(deeper.expected.generation, rel=0.2), "the same rollouts, or nearly"
 
 
-def test_the_command_prices_a_wheel(outgrow, math_here):
+def test_the_command_prices_a_wheel(outgrow, data):
     code, printed, _ = outgrow("plan", "r1-flywheel")
     assert code == 0
     assert re.search(r"data: 4 answers to each of 7,\d{3} problems", printed)
@@ -142,6 +120,21 @@ def test_problems_that_are_not_here_are_said(outgrow, monkeypatch):
     assert (code, complaint) == (0, "")
     assert "assumes nothing for the making of data" in printed
     assert "answers to each of" not in printed
+
+
+def test_a_second_judge_elsewhere_is_paid_for():
+    """The same hours with its GPU beside cost twice as much, in the students' stages."""
+    second = f'student.teacher={{watch={{second="http://there/v1#{R1}"}}}}'
+    wheel = load_flywheel("micro-flywheel", [second, 'judge={recipe="micro-judge"}', 'student.rewards=[{type="hero"}]'])
+    plan, gpu = plan_wheel(wheel, MARKET), MARKET.gpu[H100]
+    student = next(stage for stage in plan.stages if stage.name == "student")
+    wanted = (plan.hours(H100) + student.times * student.hours[H100]) * gpu.dollars_per_hour
+    assert plan.dollars(H100, gpu) == pytest.approx(wanted)
+
+
+def test_levels_that_no_problem_has_are_a_mistake():
+    with pytest.raises(UsageError, match="no problem is of the fields and levels"):
+        plan_wheel(load_flywheel("micro-flywheel", ["data.levels=[99]"]), MARKET)
 
 
 def test_a_mistake_in_a_wheel_is_one_clear_line(outgrow):

@@ -9,7 +9,7 @@ from outgrow.flywheel import load_flywheel, run_flywheel
 from outgrow.policy import load_policy
 from outgrow.runs.files import read_lines
 from outgrow.runs.spending import Budget
-from r1_helper import make_r1
+from r1_helper import WITH_FORMAT, make_r1
 
 # As for its stages in tests of their own; an answer is the last number, which random letters have now and then.
 STAGES = {
@@ -17,7 +17,6 @@ STAGES = {
     "base": ["learn.steps=3", "learn.batch_size=4", "sampling.max_tokens=24", "policy.dtype=float32"],
     "student": ["learn.steps=2", "sampling.max_tokens=24", "policy.dtype=float32", 'verify.extract=["last_number"]'],
 }
-WITH_FORMAT = 'rewards=[{type="accuracy"},{type="length_kimi",weight=0.2},{type="format"}]'
 
 
 def test_it_turns_twice(data, small_r1, tmp_path):

@@ -2,13 +2,11 @@
 
 import json
 import re
-import sys
 from pathlib import Path
 
 import pyarrow.parquet as pq
 import pytest
 
-from outgrow.cli import main
 from outgrow.learn.loop import resume, train
 from outgrow.plan.models import shape_of
 from outgrow.policy import load_policy
@@ -26,19 +24,6 @@ CODE = re.compile(r"End with the code ([0-9a-f]{6}) ")
 
 def sets(overrides):
     return [part for override in overrides for part in ("--set", override)]
-
-
-@pytest.fixture
-def outgrow(monkeypatch, capsys):
-    """Run the command line: exit code, output, errors."""
-
-    def run(*args):
-        monkeypatch.setattr(sys, "argv", ["outgrow", *map(str, args)])
-        with pytest.raises(SystemExit) as ended:
-            main()
-        return ended.value.code, *capsys.readouterr()
-
-    return run
 
 
 @pytest.fixture(scope="module")

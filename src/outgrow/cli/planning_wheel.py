@@ -27,7 +27,7 @@ def _head(wheel: "FlywheelRecipe", plan: "WheelPlan") -> list[str]:
     data = wheel.data
     drawn = (
         [f"data: {data.k} answers to each of {plan.drawn_from:,} problems, {data.k * plan.drawn_from:,} a generation"]
-        if plan.drawn_from is not None and wheel.generations > 1
+        if plan.drawn_from is not None
         else []
     )
     return [f"{wheel.name}: {wheel.generations} generations, fewer where held-out problems show no better student", *drawn]
@@ -43,21 +43,20 @@ def _hours(plan: "WheelPlan", market: "Market") -> Table:
     table.add_column("stage", "all, $", no_wrap=True)
     table.add_column("times", justify="right")
     for place, gpu in enumerate(market.gpu):
-        hours = plan.hours(place)
-        table.add_column(gpu.name, "no" if hours is None else figure(hours * gpu.dollars_per_hour), justify="right")
+        table.add_column(gpu.name, _told(plan.dollars(place, gpu)), justify="right")
     for stage in plan.stages:
         table.add_row(stage.name.replace("_", " "), str(stage.times), *(_cell(stage, place) for place in range(len(market.gpu))))
     table.add_section()
-    together = [plan.hours(place) for place in range(len(market.gpu))]
-    table.add_row("all, hours", "", *("no" if hours is None else figure(hours) for hours in together))
+    table.add_row("all, hours", "", *(_told(plan.hours(place)) for place in range(len(market.gpu))))
     return table
 
 
 def _cell(stage: "StagePlan", place: int) -> str:
-    hours = stage.hours[place]
-    if hours is None:
-        return "no"
-    return figure(hours) + ("*" if stage.bills and not stage.bills[place].fits else "")
+    return _told(stage.hours[place]) + ("*" if stage.bills and stage.bills[place].change else "")
+
+
+def _told(value: float | None) -> str:
+    return "no" if value is None else figure(value)
 
 
 def _unfits(plan: "WheelPlan") -> list[str]:
@@ -68,7 +67,7 @@ def _assumptions(wheel: "FlywheelRecipe", plan: "WheelPlan") -> list[str]:
     tuned = any(not stage.bills and stage.name != "data" for stage in plan.stages)
     return [
         "what `outgrow plan` assumes of the recipe of each stage; data and solutions as long as rollouts",
-        *(["memory for fine-tuning: it is not counted, and a pass that does not fit is halved"] if tuned else []),
+        *(["room for fine-tuning, which is not counted: a pass that does not fit is halved"] if tuned else []),
         *(_of_data(plan) if wheel.generations > 1 else []),
         "nothing for evaluation, verification, checkpoints, loading and installing: they come on top",
     ]

@@ -4,10 +4,10 @@ import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from ..errors import OutgrowError
+from ..errors import UsageError
 from ..flywheel import FlywheelRecipe
 from ..flywheel.resolve import stage_recipes
-from ..learn.sources import training_problems
+from ..learn.sources import distinct, training_problems
 from ..made.make import wanted
 from ..policy.load import Dtype
 from ..problems.source import quiet
@@ -36,24 +36,36 @@ class StagePlan:
 
 @dataclass(frozen=True)
 class WheelPlan:
-    """A wheel. drawn_from: how many problems data is made of each time; None where they cannot be had here, so that the making of
-    data is not among the stages."""
+    """A wheel. drawn_from: how many problems data is made of each time; None where none is made, or where they cannot be had here,
+    so that the making of data is not among the stages."""
 
     stages: Sequence[StagePlan]
     drawn_from: int | None
 
-    def hours(self, gpu: int) -> float | None:
+    def hours(self, place: int) -> float | None:
         """All stages on the GPU of this place in the market; None where one does not fit."""
-        found = [stage.hours[gpu] for stage in self.stages]
-        if any(hours is None for hours in found):
-            return None
-        return sum(stage.times * (stage.hours[gpu] or 0) for stage in self.stages)
+        return self._sum(place, [1] * len(self.stages))
+
+    def dollars(self, place: int, gpu: GPU) -> float | None:
+        """The same at its price, and at that of the GPUs that judges elsewhere take."""
+        gpus = [1 + (stage.bills[place].beside if stage.bills else 0) for stage in self.stages]
+        hours = self._sum(place, gpus)
+        return None if hours is None else hours * gpu.dollars_per_hour
+
+    def _sum(self, place: int, gpus: Sequence[int]) -> float | None:
+        total = 0.0
+        for stage, count in zip(self.stages, gpus, strict=True):
+            hours = stage.hours[place]
+            if hours is None:
+                return None
+            total += stage.times * hours * count
+        return total
 
 
 def plan_wheel(wheel: FlywheelRecipe, market: Market) -> WheelPlan:
     """The plan of a wheel that turns to its end. Raises UsageError where a model's shape cannot be had."""
     recipes = stage_recipes(wheel)
-    student, data = recipes["student"], _drawn_from(wheel)
+    student, data = recipes["student"], _drawn_from(wheel) if wheel.generations > 1 else None
     assert isinstance(student, RLRecipe)
     made: dict[str, Shape] = {}
     teacher = recipes.get("teacher")
@@ -70,7 +82,7 @@ def plan_wheel(wheel: FlywheelRecipe, market: Market) -> WheelPlan:
         for name in ("teacher_base", "teacher", "base", "judge", "student")
         if name in recipes and times.get(name, 1)
     ]
-    if turns > 1 and data is not None:
+    if data is not None:
         makers = [(made["base"], student.policy.dtype), (made["teacher"], (teacher or student).policy.dtype)]
         stages.append(StagePlan("data", turns - 1, [_making(wheel, student, data, makers, gpu, market) for gpu in market.gpu]))
     return WheelPlan(stages, data)
@@ -125,7 +137,7 @@ def _lengths(shape: Shape, limit: int, market: Market) -> tuple[int, float]:
 def _drawn_from(wheel: FlywheelRecipe) -> int | None:
     """How many problems data is made of; None where they are not here, and no network is."""
     try:
-        practised = training_problems(stage_recipes(wheel)["student"], quiet)
-        return len(wanted([problem for source in practised for problem in source], wheel.data))
-    except OutgrowError:
+        practised = distinct(training_problems(stage_recipes(wheel)["student"], quiet))
+    except UsageError:
         return None
+    return len(wanted([problem for source in practised for problem in source], wheel.data))
