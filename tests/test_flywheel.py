@@ -180,6 +180,23 @@ def test_a_changed_line_costs_what_depends_on_it(copied, file):
     assert [one.name for one in graph.artifacts] == [one.name for one in turned.done], "those of the other setting are left out"
 
 
+def test_data_of_what_the_student_wrote_costs_nothing(copied, file):
+    before = digests(copied)
+    turned = spin(file, copied, ["data.k=0", "data.rollouts=true"])
+    fresh = {short(name): copied / name for name in digests(copied).keys() - before.keys()}
+    assert fresh.keys() >= {"data 1", "base 2"} and "student 1" not in fresh
+    [data] = [one.data for one in turned.generations if one.data]
+    assert (data.rollouts, data.result["written"]) == (0, 3 * 4 * 3)
+    student = turned.generations[0].student
+    with Lineage(copied / "lineage.sqlite") as lineage:
+        graph = lineage.graph(one.name for one in turned.done)
+    assert [edge.parent for edge in graph.edges if edge.child == data.name and edge.role == "made by"] == [student.name]
+    wrote = [row for part in sorted((student.path / "rollouts").iterdir()) for row in pq.read_table(part).to_pylist()]
+    rows = pq.read_table(data.path / "made" / "data").to_pylist()
+    assert {row["sampled"] for row in rows} == {row["completion"] for row in wrote if row["verdict"] == "right"}
+    assert f"{data.result['drawn']} to 152 problems, 36 of them written in training" in render(turned, graph)
+
+
 def test_killed_and_stopped_it_ends_the_same(whole, file, tmp_path):
     folder = tmp_path / "killed"
 

@@ -43,8 +43,8 @@ def test_each_answer_is_a_question_and_its_verdict_the_score(run):
     found = Judgements(runs=(run,), rubric="grade {question} {completion}").load()
     assert len(found) == 3
     assert {(one.field, one.level, one.question, one.solution, one.answer) for one in found} == {
-        ("sum, right", 1, r"grade 3+4=? 3+4+0=7</think>\boxed{7}", "3+4+0=7\n7\n7", "1"),
-        ("sum, wrong", 1, r"grade 3+4=? 3+4+0=8</think>\boxed{8}", "3+4+0=7\n7\n8", "0"),
+        ("sum, right", 1, r"grade 3+4=? 3+4+0=7</think>\boxed{7}", "3+4+0=7\n7\n7\n77=", "1"),
+        ("sum, wrong", 1, r"grade 3+4=? 3+4+0=8</think>\boxed{8}", "3+4+0=7\n7\n8\n78#", "0"),
         ("sum, wrong", 1, "grade 3+4=? 3+4+0=7</think>7", "3+4+0=7\n7\n", "0"),
     }
     assert len({one.id for one in found}) == 3

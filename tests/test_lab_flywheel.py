@@ -208,6 +208,7 @@ def test_measures_of_three_generations():
     assert Student(level=6).of(one) == 0.35
     assert Student(level=1).of(one) is None
     assert OverTeacher().of(one) == pytest.approx(0.1)
+    assert OverTeacher(first=True).of(one) == pytest.approx(0.2)
     assert BaseGain().of(one) == pytest.approx(-0.1)
     assert BaseGain(level=6).of(one) == pytest.approx(-0.05)
     assert Precision().of(one) == pytest.approx((30 + 8) / 40)

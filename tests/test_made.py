@@ -16,7 +16,7 @@ from hypothesis import strategies as st
 from outgrow.errors import OutgrowError, UsageError
 from outgrow.evaluate import suite
 from outgrow.evaluate.sample import sample_problems
-from outgrow.made import DataSection, MadeRow, contamination, make_data, read_rows, read_summary
+from outgrow.made import DataSection, MadeRow, contamination, make_data, read_rows, read_summary, written_rows
 from outgrow.made import card as card_of
 from outgrow.made import draw as draw_of
 from outgrow.made.card import HowMade, card
@@ -27,6 +27,7 @@ from outgrow.made.select import choose, eligible
 from outgrow.policy import Sampling
 from outgrow.problems import Problem
 from outgrow.rollout.respondent import Answer
+from outgrow.runs.rollouts import write_part
 from outgrow.verify import Verdict, Verifier
 
 DATA = Path(os.environ.get("OUTGROW_DATA", Path(__file__).parents[2] / "shared" / "data"))
@@ -262,10 +263,61 @@ def test_sound_is_what_every_calculation_says():
     assert sound(rows[2:3]) is None
 
 
+# What a run has written
+
+
+def practised(run: Path) -> list[dict]:
+    """Two steps of rollouts: p0 is met twice, p1 once, q9 is another run's problem."""
+    met = [(1, "p0", "right"), (1, "p0", "wrong"), (1, "q9", "right"), (2, "p0", "right"), (2, "p1", "truncated")]
+    rollouts = [
+        {
+            "step": step, "problem_id": problem, "field": "sum", "level": 2, "sample": 0, "question": f"{problem[1:]}+1=?",
+            "completion": f"so {place}</think>\\boxed{{1}}", "verdict": verdict, "answer": "1",
+            "extracted": None if verdict == "truncated" else "1", "length": 7, "reward": 1.0,
+        }
+        for place, (step, problem, verdict) in enumerate(met)
+    ]  # fmt: skip
+    for step in (1, 2):
+        write_part(run, step, [row for row in rollouts if row["step"] == step])
+    return rollouts
+
+
+def test_rollouts_of_a_run_are_rows(tmp_path):
+    rollouts = practised(tmp_path)
+    rows = written_rows(tmp_path, {"p0", "p1"}, Draws().conversation, "<think>", "m", 3)
+    assert [one.sampled for one in rows] == [one["completion"] for one in rollouts if one["problem_id"] != "q9"]
+    assert [(one.pass_rate, one.n) for one in rows] == [(2 / 3, 3)] * 3 + [(0, 1)], "over all steps"
+    assert rows[0].messages == [*Draws().conversation("0+1=?"), {"role": "assistant", "content": f"<think>{rows[0].sampled}"}]
+    assert [one.verdict for one in rows] == [RIGHT, WRONG, RIGHT, CUT]
+    assert {(one.model, one.generation, one.answer, one.level, one.length) for one in rows} == {("on the way to m", 3, "1", 2, 7)}
+    with pytest.raises(UsageError, match="has no rollouts"):
+        written_rows(tmp_path / "none", {"p0"}, Draws().conversation, "", "m", 3)
+
+
+def test_what_was_written_costs_nothing_and_counts_with_what_is_drawn(tmp_path, verifier):
+    practised(tmp_path)
+
+    def written(problems):
+        return written_rows(tmp_path, {one.id for one in problems}, Draws().conversation, "<think>", "m", 2)
+
+    free = made(tmp_path, None, verifier, section=DataSection(k=0, rollouts=True), written=written)
+    assert (free.drawn, free.written, free.cost, free.right, free.kept) == (4, 4, 0, 2, 2)
+    assert {one.sampled for one in read_rows(free.path)} == {"so 0</think>\\boxed{1}", "so 3</think>\\boxed{1}"}
+    assert "4 of them were written while the model learned" in (free.path / "README.md").read_text()
+    both = made(tmp_path, Draws(), verifier, DataSection(k=6, rollouts=True), written=written, out=tmp_path / "both")
+    assert (both.drawn, both.written, both.cost) == (244, 4, 240)
+    rates = {(one.pass_rate, one.n) for one in read_rows(both.path) if one.problem_id == "p0"}
+    drawn = [one.right for one in draw(Draws(), verifier, PROBLEMS[:1], 6, WARM, 5, 2)]
+    assert rates == {((sum(drawn) + 2) / 9, 9)}, "drawn or written, they are answers to one problem"
+    assert read_summary(both.path) == both
+    with pytest.raises(ValueError, match="k = 0 draws no answers"):
+        DataSection(k=0)
+
+
 # The folder
 
 
-def made(tmp_path, verifier, respondent=None, section=None, **more):
+def made(tmp_path, respondent, verifier, section=None, **more):
     section = section or DataSection(k=6, per_easy_problem=2)
     rest = {
         "seed": 5,
@@ -275,11 +327,11 @@ def made(tmp_path, verifier, respondent=None, section=None, **more):
         "suites": ["micro-validation"],
         "gold": PROBLEMS,
     }
-    return make_data(respondent or Draws(), verifier, PROBLEMS, section, **{**rest, **more})
+    return make_data(respondent, verifier, PROBLEMS, section, **{**rest, **more})
 
 
 def test_the_folder_is_what_the_summary_says(tmp_path, verifier):
-    summary = made(tmp_path, verifier)
+    summary = made(tmp_path, Draws(), verifier)
     rows = read_rows(summary.path)
     assert rows == read_rows(summary.path / "data" / "train-00000-of-00001.parquet")
     assert summary == read_summary(summary.path)
@@ -295,15 +347,15 @@ def test_the_folder_is_what_the_summary_says(tmp_path, verifier):
     assert (summary.precision.value, summary.precision.n) == (1, len(rows))
     assert (summary.sound.value, summary.sound.n) == (1, len(rows))
     assert os.listdir(tmp_path) == ["made"], "nothing is left beside it"
-    control = made(tmp_path, verifier, section=DataSection(k=6, keep="all", per_problem=6), out=tmp_path / "control")
+    control = made(tmp_path, Draws(), verifier, section=DataSection(k=6, keep="all", per_problem=6), out=tmp_path / "control")
     wrong = [one for one in read_rows(control.path) if not one.right]
     assert 1 > control.precision.value == pytest.approx(1 - len(wrong) / control.kept)
     with pytest.raises(UsageError, match="already exists"):
-        made(tmp_path, verifier)
+        made(tmp_path, Draws(), verifier)
 
 
 def test_a_call_that_was_stopped_goes_on_and_ends_the_same(tmp_path, verifier):
-    whole = made(tmp_path / "whole", verifier, section=DataSection(k=60))
+    whole = made(tmp_path / "whole", Draws(), verifier, section=DataSection(k=60))
     respondent, polls = Draws(), iter(range(99))
 
     def stop_at_the_third():
@@ -311,12 +363,12 @@ def test_a_call_that_was_stopped_goes_on_and_ends_the_same(tmp_path, verifier):
             raise KeyboardInterrupt
 
     with pytest.raises(KeyboardInterrupt):
-        made(tmp_path, verifier, respondent, DataSection(k=60), poll=stop_at_the_third)
+        made(tmp_path, respondent, verifier, DataSection(k=60), poll=stop_at_the_third)
     done = len(respondent.asked)
     assert 0 < done < 40
     assert not (tmp_path / "made").exists()
     told = []
-    assert made(tmp_path, verifier, respondent, DataSection(k=60), told=told.append).sha256 == whole.sha256
+    assert made(tmp_path, respondent, verifier, DataSection(k=60), told=told.append).sha256 == whole.sha256
     assert len(respondent.asked) == len(dict(respondent.asked)) == 40, "each once"
     assert told[-1] == 40
 
@@ -325,14 +377,14 @@ def test_nothing_worth_keeping_is_said_and_nothing_written(tmp_path, verifier):
     with pytest.raises(
         OutgrowError, match=r"of 240 answers \d+ were right, and none was kept \(wrong: \d+, longer than max_tokens: \d+"
     ):
-        made(tmp_path, verifier, section=DataSection(k=6, max_tokens=2))
+        made(tmp_path, Draws(), verifier, section=DataSection(k=6, max_tokens=2))
     assert not (tmp_path / "made").exists()
     with pytest.raises(UsageError, match=r"no problem .* \(there are: sum 1, sum 2\)"):
-        made(tmp_path, verifier, section=DataSection(levels=(6,)))
+        made(tmp_path, Draws(), verifier, section=DataSection(levels=(6,)))
     with pytest.raises(UsageError, match="leave no room"):
-        made(tmp_path, verifier, sampling=Sampling(max_tokens=101))
+        made(tmp_path, Draws(), verifier, sampling=Sampling(max_tokens=101))
     with pytest.raises(UsageError, match="no suite called"):
-        made(tmp_path, verifier, suites=["micr"])
+        made(tmp_path, Draws(), verifier, suites=["micr"])
     (tmp_path / "made").mkdir()
     with pytest.raises(UsageError, match="No such file"):
         read_summary(tmp_path / "made")
@@ -345,7 +397,7 @@ def test_the_card_has_the_figures_and_the_hubs_front_matter(tmp_path, verifier):
     from huggingface_hub import DatasetCard
 
     absent = str(tmp_path / "secret" / "mine.jsonl")
-    summary = made(tmp_path, verifier, section=DataSection(k=30), suites=["micro-validation", absent])
+    summary = made(tmp_path, Draws(), verifier, section=DataSection(k=30), suites=["micro-validation", absent])
     text = (summary.path / "README.md").read_text()
     assert str(tmp_path) not in text and "mine.jsonl" in text, "a path means nothing elsewhere"
     told = DatasetCard(text).data.to_dict()
@@ -366,7 +418,7 @@ def test_the_card_has_the_figures_and_the_hubs_front_matter(tmp_path, verifier):
 def test_whatever_was_written_the_card_is_short_and_nothing_but_text(tmp_path, verifier):
     hostile = "```\n</div><script>alert(1)</script>\x1b[2J\u202e\u2028# heading\n---\n" + "|x" * 5_000_000
     one = row(hostile, field="a|b`<img src=x>\x07\n# own", model="[click](javascript:1)", problem="p0")
-    summary = replace(made(tmp_path, verifier), by_cell=(), dropped={one.field * 99: 3})
+    summary = replace(made(tmp_path, Draws(), verifier), by_cell=(), dropped={one.field * 99: 3})
     text = card([one], HowMade(DataSection(), WARM, 0, 1), summary)
     assert len(text) < 20_000
     assert not set(text) & {"\x1b", "\x07", "\u202e", "\u2028"}
@@ -380,7 +432,7 @@ def test_the_datasets_library_and_trl_read_it(tmp_path, verifier):
     from datasets import load_dataset
     from trl.data_utils import apply_chat_template, is_conversational
 
-    summary = made(tmp_path, verifier)
+    summary = made(tmp_path, Draws(), verifier)
     by_folder = load_dataset(str(summary.path), split="train", cache_dir=tmp_path / "cache")
     by_file = load_dataset("parquet", data_files=f"{summary.path}/data/*.parquet", split="train", cache_dir=tmp_path / "cache")
     rows = read_rows(summary.path)

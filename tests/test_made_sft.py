@@ -1,8 +1,10 @@
 """Made data as something to learn from: token for token what was sampled, by our own SFT and by TRL's."""
 
+import re
 import subprocess
 import sys
 from dataclasses import dataclass, field, replace
+from pathlib import Path
 
 import pyarrow as pa
 import pyarrow.parquet as pq
@@ -20,6 +22,7 @@ from outgrow.problems.made import Made
 from outgrow.problems.micro import Micro
 from outgrow.recipes import parse_recipe
 from outgrow.rollout import Local, NativeEngine
+from outgrow.runs.rollouts import read_parts
 from outgrow.verify import Verifier
 
 PROBLEMS = Micro(fields=("sum", "clock"), levels=(2, 4), per_level=6).load()
@@ -173,3 +176,25 @@ def test_the_command(tmp_path):
     assert "already exists" in again.stderr
     with pytest.raises(UsageError, match=r"made data: keep: .*'some'"):
         _section(keep="some", k=None)
+
+
+def test_the_command_takes_what_a_run_wrote(tmp_path, outgrow, monkeypatch):
+    """Nothing is drawn: the rows are the run's right rollouts, of the fields and levels that were asked for."""
+    monkeypatch.chdir(tmp_path)
+    lines = ["learn.steps=2", "learn.problems_per_step=8", "learn.group_size=4", "curriculum={type='uniform'}", "run.threads=1"]
+    sets = [*lines, "evaluate.suite=micro-validation", "evaluate.samples=1", "evaluate.every=0", "run.checkpoint_every=2"]
+    assert outgrow("train", "micro", "--out", "run", *(word for line in sets for word in ("--set", line)))[0] == 0
+    wrote = list(read_parts(Path("run"), ["completion", "level", "verdict"]))
+    right = {row["completion"] for row in wrote if row["verdict"] == "right" and row["level"] < 3}
+    assert 0 < len(right) < len(wrote) == 64
+    asked = ["--out", "free", "--samples", "0", "--rollouts", "--levels", "1,2", "--per-easy-problem", "4", "--on", "micro"]
+    code, printed, _ = outgrow("data", "run", "micro", *asked)
+    assert code == 0 and re.search(r"[\d,]+ problems, (\d+) answers \(\1 of them written in training\)", printed)
+    rows = read_rows(Path("free"))
+    assert {" ".join(one.sampled.split()) for one in rows} == {" ".join(text.split()) for text in right}
+    assert {one.level for one in rows} <= {1, 2}
+    code, _, told = outgrow("data", "micro-base", "micro", "--out", "none", "--rollouts", "--samples", "0")
+    assert (code, told.count("\n")) == (2, 1) and "micro-base has no rollouts" in told
+    code, _, told = outgrow("data", "run", "micro", "--out", "none", "--samples", "0")
+    assert code == 2 and "k = 0 draws no answers" in told
+    assert not Path("none").exists()

@@ -59,7 +59,7 @@ def test_data_by_hand(data):
     problems = len(Math().load())
     plan = plan_wheel(wheel, MARKET)
     assert problems - 10 <= plan.drawn_from <= problems, "but those that evaluation holds out"
-    gpu, rows = MARKET.gpu[H100], 4 * plan.drawn_from
+    gpu, rows = MARKET.gpu[H100], 2 * plan.drawn_from
     # The 7B is the slower one: what its weights and the engine's copy leave holds so many rows of 3,456 tokens of 57,344 bytes.
     room = 80e9 * 0.92 - 2 * 2 * 7_615_616_512
     at_once = int(room / (3456 * 57_344))
@@ -100,10 +100,11 @@ def test_models_that_stages_make_have_the_shapes_of_their_recipes(monkeypatch, t
 def test_the_command_prices_a_wheel(outgrow, data):
     code, printed, _ = outgrow("plan", "r1-flywheel")
     assert code == 0
-    assert re.search(r"data: 4 answers to each of 7,\d{3} problems", printed)
+    assert re.search(r"data: 2 answers to each of 7,\d{3} problems", printed)
     hours, dollars = (re.search(rf"^ {name} +(.*?) *$", printed, re.M)[1].split() for name in ("all, hours", "all, \\$"))
     assert len(hours) == len(dollars) == len(MARKET.gpu)
     assert float(dollars[H100]) == pytest.approx(float(hours[H100]) * 2.70, rel=0.05)
+    assert "data: what students write while they learn, at no cost" in printed
     assert float(hours[H100]) < 10
     assert hours[-1] == "no"
     # What would make a stage fit is told in the wheel's own words, and does.
@@ -120,6 +121,14 @@ def test_problems_that_are_not_here_are_said(outgrow, monkeypatch):
     assert (code, complaint) == (0, "")
     assert "assumes nothing for the making of data" in printed
     assert "answers to each of" not in printed
+
+
+def test_data_that_nobody_draws_costs_nothing(outgrow, data):
+    lines = ["data.k=0", "data.rollouts=true"]
+    assert "data" not in stages(load_flywheel("r1-flywheel", lines))
+    code, printed, _ = outgrow("plan", "r1-flywheel", *(word for line in lines for word in ("--set", line)))
+    assert code == 0 and "at no cost" in printed
+    assert "the making of data" not in printed and "answers to each of" not in printed and "data made by" not in printed
 
 
 def test_a_second_judge_elsewhere_is_paid_for():

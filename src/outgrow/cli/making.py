@@ -1,6 +1,6 @@
 """Commands that make data: data."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -14,13 +14,15 @@ from .app import app
 from .shared import Asked, console, counting, errors, example, harmless, limit, note, ready, recipe_for, use_data
 
 if TYPE_CHECKING:
-    from ..made import DataSection, MadeSummary
+    from ..made import DataSection, MadeRow, MadeSummary
+    from ..problems import Problem
     from ..recipes import Recipe
 
 
 @app.command(
     epilog=example(
         "outgrow data runs/first micro --out data/first",
+        "outgrow data runs/first micro --out data/free --samples 0 --rollouts",
         "outgrow data runs/first micro --out data/hard --levels 4,5,6 --samples 16",
         "outgrow data runs/first micro --out data/control --keep all",
     )
@@ -33,6 +35,9 @@ def data(
     ],
     out: Annotated[Path, typer.Option("--out", help="The folder to make; it must not exist yet.")],
     samples: Annotated[int | None, typer.Option("--samples", help="Answers drawn for each problem; left out, 8.")] = None,
+    rollouts: Annotated[
+        bool, typer.Option("--rollouts", help="Also what the run wrote while it learned, which costs nothing more.")
+    ] = False,
     temperature: Annotated[float | None, typer.Option("--temperature", help="Left out, 1.")] = None,
     keep: Annotated[
         str | None, typer.Option("--keep", help="verified: right answers alone; all: a control, every whole answer.")
@@ -66,17 +71,20 @@ def data(
     from ..evaluate import suites
     from ..evaluate.suites import SUITES
     from ..learn.sources import problems_of
-    from ..made import make_data
+    from ..made import make_data, written_rows
+    from ..made.draw import model_name
     from ..made.export import require_new
     from ..made.make import wanted
     from ..policy import Sampling
     from ..runs.interrupt import Interrupt, StopRequested
     from ..verify import Verifier
+    from ..verify.extract import THINK_OPEN
 
     require_new(out)
     use_data(sets)
     section = _section(
         k=samples,
+        rollouts=rollouts,
         temperature=temperature,
         keep=keep,
         per_problem=per_problem,
@@ -94,13 +102,20 @@ def data(
     respondent = ready(model, said)
     sampling = (said.sampling if said else Sampling()).model_copy(update={"max_tokens": limit(said, respondent)})
     verifier = Verifier(said.verify.extract, said.verify.exact) if said else Verifier()
+    opener, name = THINK_OPEN if respondent.opens_think else "", model_name(respondent.identity)
+
+    def written(wanted: "Sequence[Problem]") -> "list[MadeRow]":
+        ids = {problem.id for problem in wanted}
+        return written_rows(Path(model), ids, respondent.conversation, opener, name, generation) if rollouts else []
+
     with counting(f"{section.k} answers a problem", len(problems)) as progress, verifier, Interrupt() as interrupt:
         try:
             made = make_data(
-                respondent,
+                respondent if section.k else None,
                 verifier,
                 problems,
                 section,
+                written=written,
                 seed=seed,
                 generation=generation,
                 out=out,
@@ -139,7 +154,8 @@ def _show(made: "MadeSummary") -> None:
     """What was drawn, kept and dropped, how good it is, and where."""
     from ..made.card import told
 
-    told_of = f"{made.problems:,} problems, {made.drawn:,} answers, {made.right:,} right, {made.kept:,} kept"
+    before = f" ({made.written:,} of them written in training)" if made.written else ""
+    told_of = f"{made.problems:,} problems, {made.drawn:,} answers{before}, {made.right:,} right, {made.kept:,} kept"
     console.print(told_of, highlight=False)
     _print(
         ("field", "level", "problems", "drawn", "right", "kept"),

@@ -30,6 +30,7 @@ def _head(wheel: "FlywheelRecipe", plan: "WheelPlan") -> list[str]:
         if plan.drawn_from is not None
         else []
     )
+    drawn += ["data: what students write while they learn, at no cost"] if data.rollouts and wheel.generations > 1 else []
     return [f"{wheel.name}: {wheel.generations} generations, fewer where held-out problems show no better student", *drawn]
 
 
@@ -68,7 +69,7 @@ def _assumptions(wheel: "FlywheelRecipe", plan: "WheelPlan") -> list[str]:
     return [
         "what `outgrow plan` assumes of the recipe of each stage; data and solutions as long as rollouts",
         *(["room for fine-tuning, which is not counted: a pass that does not fit is halved"] if tuned else []),
-        *(_of_data(plan) if wheel.generations > 1 else []),
+        *(_of_data(plan) if wheel.generations > 1 and wheel.data.k else []),
         "nothing for evaluation, verification, checkpoints, loading and installing: they come on top",
     ]
 

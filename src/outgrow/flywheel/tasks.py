@@ -5,14 +5,16 @@ import time
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import asdict
+from functools import partial
 from pathlib import Path
 
 from ..learn.loop import resume, settle, train
 from ..learn.outcome import Outcome, suites_of
 from ..learn.policies import base_policy, engine_of, run_policy
 from ..learn.sources import distinct, training_problems
-from ..made import make_data, read_summary
+from ..made import MadeRow, make_data, read_summary, written_rows
 from ..policy.export import export
+from ..problems import Problem
 from ..recipes import Recipe, dump_recipe
 from ..recipes.schema import DataSection
 from ..rollout import Local
@@ -21,6 +23,7 @@ from ..runs.folder import read_recipe
 from ..runs.interrupt import Interrupt
 from ..runs.spending import Budget, Meter
 from ..verify import Verifier
+from ..verify.extract import THINK_OPEN
 from .digest import asked_by, digest_of
 from .duel import Duel, duel
 from .lineage import Role
@@ -76,13 +79,17 @@ def compare(shop: Workshop, generation: int, student: Done, teacher: Done, best:
 
 
 def make(shop: Workshop, generation: int, maker: Done, student: Done, section: DataSection) -> Done:
-    """Data for the next base: the maker's answers to the student's training problems, as far as they are worth learning from."""
+    """Data for the next base: the maker's answers to the student's training problems, and what the student wrote to them while it
+    learned, as the section has it; as far as they are worth learning from."""
     recipe, practised = maker.recipe, student.recipe
+    makers = [maker] if section.k else []
+    makers += [student] if section.rollouts and student not in makers else []
     how, what = asked_by(recipe, shop.known), asked_by(practised, shop.known)
     asked = {
         **{key: how[key] for key in _ASKING},
         **{key: what[key] for key in ("problems", "evaluate", "seed")},
-        "maker": maker.digest,
+        "maker": maker.digest if section.k else None,
+        "rollouts": digest_of([student.inputs, student.digest]) if section.rollouts else None,
         "data": section.model_dump(mode="json"),
         "generation": generation,
     }
@@ -92,8 +99,6 @@ def make(shop: Workshop, generation: int, maker: Done, student: Done, section: D
         out = path / "made"
         with _session(path, recipe, budget) as (meter, interrupt):
             if not out.exists():
-                policy, engine = run_policy(maker.path) if maker.is_run else base_policy(recipe), engine_of(recipe, watcher.note)
-                engine.update(policy)
                 problems = [problem for source in distinct(training_problems(practised, watcher.note)) for problem in source]
 
                 def poll() -> None:
@@ -102,10 +107,11 @@ def make(shop: Workshop, generation: int, maker: Done, student: Done, section: D
 
                 with Verifier(recipe.verify.extract, recipe.verify.exact) as verifier:
                     make_data(
-                        Local(policy, engine),
+                        _answering(maker, watcher) if section.k else None,
                         verifier,
                         problems,
                         section,
+                        written=lambda wanted: _written(student, wanted, generation) if section.rollouts else (),
                         seed=recipe.seed,
                         generation=generation,
                         out=out,
@@ -117,11 +123,28 @@ def make(shop: Workshop, generation: int, maker: Done, student: Done, section: D
                         told=watcher.counting("making data", len(problems)),
                     )
             meter.write(0, "making")
-        figures = asdict(read_summary(out))
+        made = read_summary(out)
+        figures = {**asdict(made), "made_by": [one.name for one in makers]}
         del figures["path"]  # which says where the wheel lies, and nothing of the data
-        return Left(figures["sha256"], figures["drawn"], figures)
+        return Left(made.sha256, made.cost, figures)
 
-    return shop.once(Task(generation, "data", "data", recipe, asked, work, [(maker, "made by")]))
+    return shop.once(Task(generation, "data", "data", recipe, asked, work, [(one, "made by") for one in makers]))
+
+
+def _answering(maker: Done, watcher: StageWatcher) -> Local:
+    """A model of the wheel, ready to answer."""
+    policy = run_policy(maker.path) if maker.is_run else base_policy(maker.recipe)
+    engine = engine_of(maker.recipe, watcher.note)
+    engine.update(policy)
+    return Local(policy, engine)
+
+
+def _written(student: Done, problems: Sequence[Problem], generation: int) -> list[MadeRow]:
+    """The student's rollouts to these problems."""
+    policy = run_policy(student.path)
+    ids, opener = {problem.id for problem in problems}, THINK_OPEN if policy.opens_think else ""
+    asked = partial(policy.prompt.messages, tokenizer=policy.tokenizer)
+    return written_rows(student.path, ids, asked, opener, student.digest, generation)
 
 
 def whole(done: Done) -> str:

@@ -98,7 +98,9 @@ def data_table(turned: Turned) -> Table:
         counts = [f"{found[key]:,}" for key in counted]
         bands = ", ".join(f"{band['kept']:,} {band['band']}" for band in found["by_band"])
         shares = [_share(found["precision"]), _share(found["sound"])]
-        rows.append([f"generation {one.number}", one.winner.name, *counts, bands, *shares, f"{found['contaminated']:,}"])
+        rows.append(
+            [f"generation {one.number}", ", ".join(found["made_by"]), *counts, bands, *shares, f"{found['contaminated']:,}"]
+        )
     return Table(["data", "made by", *counted, "kept by pass rate", *judged], rows)
 
 
@@ -150,7 +152,8 @@ def _estimate(found: Against) -> Estimate:
 
 def _made(data: Done) -> str:
     found = data.result
-    told = f"{found['kept']:,} answers kept of {found['drawn']:,} drawn for {found['problems']:,} problems"
+    before = f", {found['written']:,} of them written in training" if found["written"] else ""
+    told = f"{found['kept']:,} answers kept of {found['drawn']:,} to {found['problems']:,} problems{before}"
     for name, what in (("precision", "labels right"), ("sound", "steps sound")):
         if found[name]:
             told += f", {what} {_share(found[name])}"

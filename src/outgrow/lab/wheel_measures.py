@@ -27,16 +27,18 @@ class Student(WheelMeasure):
 
 
 class OverTeacher(WheelMeasure):
-    """pass@1 of the last student, less that of the teacher it was beside: has it outgrown it?"""
+    """pass@1 of the last student, less that of the teacher it was beside, which may be the student before it; with `first`, less
+    that of the teacher that the wheel began with: has it outgrown it?"""
 
     type: str = "over_teacher"
+    first: bool = False
 
     @property
     def label(self) -> str:
-        return "last student's pass@1, less its teacher's"
+        return f"last student's pass@1, less {'the first' if self.first else 'its'} teacher's"
 
     def of(self, result: WheelResult) -> float | None:
-        return result.turns[-1].student.rate - result.turns[-1].teacher.rate
+        return result.turns[-1].student.rate - result.turns[0 if self.first else -1].teacher.rate
 
 
 class BaseGain(WheelMeasure):

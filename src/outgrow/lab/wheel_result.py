@@ -20,8 +20,8 @@ class Score:
 
 @dataclass(frozen=True)
 class Made:
-    """Data. precision: share of the labels that are right by the known answers; sound: of the rows whose steps all hold. Both None
-    where there is no row to tell by."""
+    """Data. drawn: answers looked at, written in training or for this. precision: share of the labels that are right by the known
+    answers; sound: of the rows whose steps all hold. Both None where there is no row to tell by."""
 
     drawn: int
     kept: int

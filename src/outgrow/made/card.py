@@ -60,12 +60,12 @@ def card(rows: Sequence[MadeRow], how: HowMade, summary: MadeSummary) -> str:
         "`messages` has the hub's chat shape: the question as the model was asked it, and the whole answer with its thoughts. "
         "`sampled` is what the model wrote after its prompt, character for character. Chat templates such as DeepSeek-R1's cut the "
         "thoughts out of an answer, also out of the last one: train with a template that does not, or on `sampled`. "
-        "`pass_rate` is the share of right ones among the `n` answers drawn for the problem.",
+        "`pass_rate` is the share of right ones among the `n` answers looked at for the problem.",
         "",
         "## How it was made",
         "",
-        f"By `outgrow data`, from {summary.drawn:,} answers to {summary.problems:,} problems, {summary.right:,} of them right. "
-        "Written by the weights with this sha256 (`Policy.digest()`), or the model of this name on a server:",
+        f"By `outgrow data`, from {summary.drawn:,} answers to {summary.problems:,} problems, {summary.right:,} of them right"
+        f"{_before(summary)}. Written by the weights with this sha256 (`Policy.digest()`), or the model of this name on a server:",
         "",
         *(f"- {_name(model)}" for model in models),
         "",
@@ -132,6 +132,12 @@ def _front_matter(how: HowMade, summary: MadeSummary) -> list[str]:
         "---",
         "",
     ]
+
+
+def _before(summary: MadeSummary) -> str:
+    if not summary.written:
+        return ""
+    return f"; {summary.written:,} of them were written while the model learned, by weights on the way to what it came to"
 
 
 def _quality(section: DataSection, summary: MadeSummary) -> list[str]:

@@ -18,16 +18,18 @@ from .contamination import held_out, without_held_out
 from .draw import draw
 from .export import export, require_new
 from .quality import precision, sound
+from .row import MadeRow, rated
 from .select import choose, eligible
 from .summary import MadeSummary, bands, cells
 
 
 def make_data(
-    respondent: Respondent,
+    respondent: Respondent | None,
     verifier: Verifier,
     problems: Sequence[Problem],
     section: DataSection,
     *,
+    written: Callable[[Sequence[Problem]], Sequence[MadeRow]] = lambda problems: (),
     seed: int,
     generation: int,
     out: Path,
@@ -38,8 +40,9 @@ def make_data(
     poll: Callable[[], None] = lambda: None,
     told: Callable[[int], None] = lambda done: None,
 ) -> MadeSummary:
-    """Make the folder `out` of the policy's answers to these problems, and say what is in it.
+    """Make the folder `out` of answers to these problems, and say what is in it.
 
+    respondent: who answers; None where the section draws nothing. written: the rows that are there already, of the problems wanted.
     sampling: the recipe's; its temperature gives way to the section's. suites: names of those whose questions may not be in it.
     gold: problems (by their ids) whose known answers the labels are checked against. told: how many problems are done.
     Answers are kept beside `out` until it is whole: the same call after a stop goes on where it was.
@@ -49,11 +52,15 @@ def make_data(
     require_new(out)
     problems = wanted(problems, section)
     sampling = sampling.model_copy(update={"temperature": section.temperature})
-    require_room("made data", respondent, problems, sampling.max_tokens, "sampling.max_tokens in the recipe it is asked by")
+    before = written(problems)
     known = held_out(suites, note)
     beside = out.with_name(f".{out.name}.answers.sqlite")
-    with Kept(beside, note=note, told=told) as kept:
-        drawn = draw(kept.of(respondent), verifier, problems, section.k, sampling, seed, generation, poll)
+    fresh: list[MadeRow] = []
+    if respondent is not None:
+        require_room("made data", respondent, problems, sampling.max_tokens, "sampling.max_tokens in the recipe it is asked by")
+        with Kept(beside, note=note, told=told) as kept:
+            fresh = draw(kept.of(respondent), verifier, problems, section.k, sampling, seed, generation, poll)
+    drawn = rated([*fresh, *before])
     passed, dropped = eligible(drawn, section)
     clean, contaminated, checked = without_held_out(passed, known)
     rows, spare = choose(clean, section, seed)
@@ -83,6 +90,7 @@ def make_data(
             not_checked=known.not_checked,
             path=out,
             sha256=sha256,
+            written=len(before),
         )
 
     how = HowMade(section, sampling, seed, generation)

@@ -1,6 +1,8 @@
 """One row of made data: an answer that a policy wrote to a problem, and what is known of it."""
 
-from dataclasses import dataclass, fields
+from collections import Counter
+from collections.abc import Iterable
+from dataclasses import dataclass, fields, replace
 from pathlib import Path
 
 from ..errors import UsageError
@@ -12,8 +14,9 @@ from ..verify import Verdict
 class MadeRow:
     """answer: the known one. messages: the conversation in the hub's chat shape, the question as it was put to the policy and the
     whole answer behind it, with the <think> that the prompt had opened. sampled: what the policy itself wrote, as it wrote it.
-    pass_rate: share of the n answers drawn for the problem that are right. generation: the turn of the flywheel. model: digest of
-    the weights that wrote it, of a server the name of its model. length: tokens that were written.
+    pass_rate: share of the n answers looked at for the problem that are right. generation: the turn of the flywheel. model: digest
+    of the weights that wrote it, with "on the way to" before it where these were training still; of a server the name of its model.
+    length: tokens that were written.
     """
 
     problem_id: str
@@ -35,6 +38,13 @@ class MadeRow:
     def right(self) -> bool:
         """Whether the answer is correct."""
         return self.verdict is Verdict.RIGHT
+
+
+def rated(rows: Iterable[MadeRow]) -> list[MadeRow]:
+    """The same rows, with the pass rate and n of each problem over all of them."""
+    rows = list(rows)
+    n, right = Counter(row.problem_id for row in rows), Counter(row.problem_id for row in rows if row.right)
+    return [replace(row, pass_rate=right[row.problem_id] / n[row.problem_id], n=n[row.problem_id]) for row in rows]
 
 
 def read_rows(path: Path) -> list[MadeRow]:

@@ -66,7 +66,8 @@ class Checked:
 
 @dataclass(frozen=True)
 class MadeSummary:
-    """dropped: reason -> answers; with those kept they are those drawn. precision: share of the kept rows on gold problems whose
+    """drawn: answers looked at, those that a run had written before (`written`) among them. dropped: reason -> answers; with those
+    kept they are those drawn. precision: share of the kept rows on gold problems whose
     answer is right. sound: share of the kept rows with calculations in which every one holds. Both None where there is no such row.
     contaminated: answers dropped for what they share with a suite; checked: which, suite by suite; not_checked: suites that were
     not to be had. path: the folder. sha256: of its Parquet file.
@@ -86,6 +87,12 @@ class MadeSummary:
     not_checked: tuple[str, ...]
     path: Path
     sha256: str
+    written: int = 0
+
+    @property
+    def cost(self) -> int:
+        """Answers that were written to make this."""
+        return self.drawn - self.written
 
 
 def cells(drawn: Sequence[MadeRow], kept: Sequence[MadeRow]) -> tuple[Cell, ...]:

@@ -36,8 +36,8 @@ class StagePlan:
 
 @dataclass(frozen=True)
 class WheelPlan:
-    """A wheel. drawn_from: how many problems data is made of each time; None where none is made, or where they cannot be had here,
-    so that the making of data is not among the stages."""
+    """A wheel. drawn_from: how many problems answers are drawn to for data, each time; None where none are, or where the problems
+    cannot be had here, so that the making of data is not among the stages."""
 
     stages: Sequence[StagePlan]
     drawn_from: int | None
@@ -65,7 +65,7 @@ class WheelPlan:
 def plan_wheel(wheel: FlywheelRecipe, market: Market) -> WheelPlan:
     """The plan of a wheel that turns to its end. Raises UsageError where a model's shape cannot be had."""
     recipes = stage_recipes(wheel)
-    student, data = recipes["student"], _drawn_from(wheel) if wheel.generations > 1 else None
+    student, data = recipes["student"], _drawn_from(wheel) if wheel.generations > 1 and wheel.data.k else None
     assert isinstance(student, RLRecipe)
     made: dict[str, Shape] = {}
     teacher = recipes.get("teacher")

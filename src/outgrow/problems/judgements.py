@@ -1,7 +1,9 @@
 """Answers to be graded: what a judge learns from, out of the rollouts of runs that a checker has graded."""
 
+import re
 from collections import defaultdict
 from collections.abc import Sequence
+from itertools import zip_longest
 from pathlib import Path
 from typing import Any
 
@@ -16,6 +18,7 @@ from .problem import Problem
 from .source import Note, Source, quiet
 
 _COLUMNS = ["problem_id", "field", "level", "question", "completion", "verdict", "extracted", "answer"]
+_NUMBER = re.compile(r"-?[0-9]{1,12}", re.ASCII)
 _GRADED = {"right": ("right", "1"), "wrong": ("wrong", "0"), "no answer": ("wrong", "0")}
 
 
@@ -23,8 +26,8 @@ class Judgements(Source):
     """Problem source `judgements`: rollouts that the runs in `runs` left behind, each a question to a judge: is this answer right?
 
     The known answer is the score, 1 or 0, by the checker's verdict. The solution, what the judge thinks first, is what another
-    answer to the same problem thought that was right, then the result of that one and of this one: a judge that solves the problem
-    itself and compares.
+    answer to the same problem thought that was right, then the result of that one and of this one, and, of two numbers, these side
+    by side: a judge that solves the problem itself and compares.
     Problems that no answer in these runs solved are left out. At most `per_cell` answers of each field, level and verdict, drawn by
     `seed`, the same text once. rubric: as in the recipe whose teacher the judge is to be.
     """
@@ -67,10 +70,23 @@ class Judgements(Source):
             question=fill(self.rubric, row["question"], row["completion"], row["answer"]),
             answer=f"{digest} {score}" if "{id}" in self.rubric else score,
             about=row["question"],
-            solution=f"{thoughts.rstrip()}\n{row['answer']}\n{row['extracted'] or ''}",
+            solution="\n".join([thoughts.rstrip(), row["answer"], *compared(row["answer"], row["extracted"] or "")]),
         )
 
     def _some(self, field: str, level: int, cell: dict[str, Problem]) -> list[Problem]:
         order = sorted(cell)
         python_random(self.seed, "judgements", field, level).shuffle(order)
         return [cell[name] for name in order[: self.per_cell]]
+
+
+def compared(known: str, given: str) -> list[str]:
+    """The given answer, and, of two numbers, their digits in pairs from the last one on, as sums are done: a small model sees
+    whether two digits are the same, and not whether two lines are.
+
+    >>> compared("4152", "132"), compared("x", "132")
+    (['132', '22= 53# 11= 4_#'], ['132'])
+    """
+    if not (_NUMBER.fullmatch(known) and _NUMBER.fullmatch(given)):
+        return [given]
+    pairs = zip_longest(reversed(known), reversed(given), fillvalue="_")
+    return [given, " ".join(f"{one}{other}{'=' if one == other else '#'}" for one, other in pairs)]

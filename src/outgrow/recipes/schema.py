@@ -168,7 +168,10 @@ class EvaluateSection(_Section):
 class DataSection(_Section):
     """What a policy's own answers become, for another base to learn from; see made/."""
 
-    k: int = Field(default=8, ge=1, description="answers drawn for each problem")
+    k: int = Field(default=8, ge=0, description="answers drawn for each problem; 0 for none")
+    rollouts: bool = Field(
+        default=False, description="also what the run (in a flywheel, the student) wrote while it learned, which costs nothing more"
+    )
     temperature: float = Field(default=1.0, gt=0)
     keep: Literal["verified", "all"] = Field(
         default="verified", description="right answers alone; or, a control, every whole answer that comes to something"
@@ -185,6 +188,8 @@ class DataSection(_Section):
     def _in_order(self) -> "DataSection":
         if self.min_pass_rate > self.max_pass_rate:
             raise ValueError("min_pass_rate is above max_pass_rate")
+        if self.k == 0 and not self.rollouts:
+            raise ValueError("k = 0 draws no answers, and rollouts = false takes none that are there; change one of them")
         return self
 
 
