@@ -330,6 +330,13 @@ def test_what_arms_need_is_prepared_once_in_order(experiment, tmp_path):
     assert "pass@1 after, less teacher's" in page and "| teacher | micro |" in page
     again = CliRunner().invoke(app, ["lab", "small"])
     assert "preparing" not in again.output, "nothing is left to run, so nothing is prepared"
+    results = tmp_path / "docs" / "lab" / "small.jsonl"
+    results.write_text("".join(results.read_text().splitlines(keepends=True)[:-1]))
+    (place / base.key / "code.json").write_text('"other"')
+    more = CliRunner().invoke(app, ["lab", "small", "--processes", "1"])
+    assert more.exit_code == 0 and "preparing" not in more.output
+    said = " ".join(more.output.split())
+    assert said.count("is of another version of the code") == 1 and f"base in runs/lab/prepared/{base.key} is of" in said
 
 
 def test_what_is_not_prepared_is_told(experiment, tmp_path):

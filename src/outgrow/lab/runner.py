@@ -16,7 +16,7 @@ from .experiment import PREPARED, Experiment
 from .kinds import Kind
 from .measure import AnyResult, Measure
 from .run import Run
-from .work import prepare
+from .work import made_otherwise, prepare
 
 
 def results_file(experiment: Experiment, docs: Path) -> Path:
@@ -114,6 +114,8 @@ def _prepare(
 ) -> None:
     """Train what arms need, one after another, since one may need the one before."""
     if (path / "summary.json").exists():
+        if made_otherwise(path):
+            warn(f"{name} in {path} is of another version of the code; remove that folder to prepare it anew")
         return
     warn(f"preparing {name} in {path}")
     future = pool.submit(_in_turn, path, run)

@@ -16,15 +16,17 @@ from ..learn.sources import distinct, training_problems
 from ..problems.source import quiet
 from ..recipes import Recipe
 from ..rollout import Local
-from ..runs.files import append_line, read_lines
+from ..runs.files import append_line, read_lines, write_json
 from ..runs.folder import read_recipe
 from ..runs.spending import Spent
 from ..verify import Verifier
 from .mastery import mastery
 from .measure import Measure
 from .measures import Retention
-from .result import Kept, Result, read_result
+from .result import Kept, Result, code_digest, read_result
 from .run import Run
+
+_MADE_BY = "code.json"
 
 
 class Silent:
@@ -43,6 +45,15 @@ def prepare(path: Path, recipe: Recipe) -> None:
     """Train what arms need in this folder, or go on with it there; nothing to do where that is done. Raises as `train` does."""
     if not (path / "summary.json").exists():
         _train(path, recipe)
+        write_json(path / _MADE_BY, code_digest())
+
+
+def made_otherwise(path: Path) -> bool:
+    """Whether what was prepared in this folder is of another version of the code."""
+    try:
+        return bool(json.loads((path / _MADE_BY).read_bytes()) != code_digest())
+    except (OSError, ValueError):
+        return True
 
 
 def work(path: Path, run: Run, measures: Sequence[Measure], prepared: dict[str, Path]) -> Result:
