@@ -1,9 +1,11 @@
 """What a judge learns from: answers of finished runs, each beside a right one to the same problem."""
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from outgrow.errors import UsageError
-from outgrow.problems.judgements import Judgements
+from outgrow.problems.judgements import Judgements, compared
 from outgrow.runs.rollouts import write_part
 from outgrow.teacher.rubric import answer_id, read_score
 
@@ -48,6 +50,24 @@ def test_each_answer_is_a_question_and_its_verdict_the_score(run):
         ("sum, wrong", 1, "grade 3+4=? 3+4+0=7</think>7", "3+4+0=7\n7\n", "0"),
     }
     assert len({one.id for one in found}) == 3
+
+
+NUMBERS = st.integers(-(10**12) + 1, 10**12 - 1).map(str)
+
+
+@given(NUMBERS, NUMBERS | st.sampled_from(["", "x", "7/2", "1e3", "12345678901234", "٣"]))
+def test_digits_stand_in_pairs_from_the_last_one_on(known, given):
+    """Read back from the pairs alone."""
+    first, *rest = compared(known, given)
+    assert first == given
+    if not given.lstrip("-").isdecimal() or not given.isascii() or len(given) > 13:
+        assert rest == []
+        return
+    [pairs] = rest
+    read = [(pair[0], pair[1]) for pair in pairs.split(" ")]
+    assert ["".join(side).rstrip("_")[::-1] for side in zip(*read, strict=True)] == [known, given]
+    assert [pair[2] for pair in pairs.split(" ")] == ["=" if one == other else "#" for one, other in read]
+    assert ("#" not in pairs) == (known == given)
 
 
 def test_a_rubric_with_a_code_is_answered_with_it(run):
