@@ -195,6 +195,8 @@ def test_the_command_takes_what_a_run_wrote(tmp_path, outgrow, monkeypatch):
     assert {one.level for one in rows} <= {1, 2}
     code, _, told = outgrow("data", "micro-base", "micro", "--out", "none", "--rollouts", "--samples", "0")
     assert (code, told.count("\n")) == (2, 1) and "micro-base has no rollouts" in told
+    code, _, told = outgrow("data", "http://localhost:1/v1", "micro", "--out", "none", "--rollouts")
+    assert (code, told.count("\n")) == (2, 1) and "http://localhost:1/v1 has no rollouts" in told
     code, _, told = outgrow("data", "run", "micro", "--out", "none", "--samples", "0")
     assert code == 2 and "k = 0 draws no answers" in told
     assert not Path("none").exists()

@@ -81,6 +81,8 @@ def data(
     from ..verify.extract import THINK_OPEN
 
     require_new(out)
+    if rollouts and not (Path(model) / "rollouts").is_dir():
+        raise UsageError(f"{model} has no rollouts; --rollouts needs the folder of a run of reinforcement learning")
     use_data(sets)
     section = _section(
         k=samples,

@@ -61,6 +61,10 @@ def make_data(
         with Kept(beside, note=note, told=told) as kept:
             fresh = draw(kept.of(respondent), verifier, problems, section.k, sampling, seed, generation, poll)
     drawn = rated([*fresh, *before])
+    if not drawn:
+        raise UsageError(
+            "no answers are drawn, and the run wrote none to these problems; draw some (k), or name the problems it met"
+        )
     passed, dropped = eligible(drawn, section)
     clean, contaminated, checked = without_held_out(passed, known)
     rows, spare = choose(clean, section, seed)
