@@ -55,7 +55,7 @@ policy.init = {{ layers = 1, hidden = 32, heads = 2, kv_heads = 1, feed_forward 
     + """
 [student]
 recipe = "micro"
-teacher = {{ rubric = "{{question}}{{completion}}", max_tokens = 12, max_unscored = 0.99 }}
+teacher = {{ rubric = "{{question}}{{completion}}", max_tokens = 24, max_unscored = 0.99 }}
 rewards = [{{ type = "hero" }}]
 """
     + RUN
@@ -67,7 +67,7 @@ recipe = "micro-base"
 evaluate.suite = "{held}"
 evaluate.samples = 1
 run.threads = 1
-sampling.max_tokens = 12
+sampling.max_tokens = 24
 problems = [{{ type = "judgements", rubric = "{{question}}{{completion}}" }}]
 """
     + SFT

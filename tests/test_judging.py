@@ -177,7 +177,7 @@ def test_the_command_tells_how_good_a_judge_is(run, outgrow, ask):
     code, printed, complaint = outgrow("judge", "the-judge", folder, "--recipe", "micro-taught", "--answers", 60)
     assert (code, complaint) == (0, "")
     [section] = sections
-    assert (section.model, section.samples, section.max_tokens) == ("the-judge", 1, 96)
+    assert (section.model, section.samples, section.max_tokens) == ("the-judge", 1, 104)
     chosen = drawn([folder], 60, seed=0)
     right = np.array([one["verdict"] == "right" for one in chosen])
     scores = np.array([0.9 if one["completion"].endswith("7") else 0.2 for one in chosen])
