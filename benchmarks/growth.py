@@ -29,9 +29,9 @@ def rows(count: int) -> Found:
     """Tokens a second of so many rollouts of 32 tokens, an eighth of them a group."""
     import torch
 
-    from outgrow.memory import keep_large_buffers
+    from outgrow.core.memory import keep_large_buffers
+    from outgrow.engines import NativeEngine
     from outgrow.policy import Sampling, load_policy
-    from outgrow.rollout import NativeEngine
 
     keep_large_buffers()
     torch.set_num_threads(os.cpu_count() or 1)
@@ -48,7 +48,7 @@ def lengths(tokens: int) -> Found:
     """Tokens a second that are learned from, in passes of 2,048: rollouts of so many tokens each."""
     import torch
 
-    from outgrow.memory import keep_large_buffers
+    from outgrow.core.memory import keep_large_buffers
     from outgrow.policy import Sampling, completion_logprobs, load_policy
     from outgrow.policy.lora import LoRA, add_adapter, multiplied_out
 
@@ -73,7 +73,7 @@ def vocabulary(size: int) -> Found:
     import torch
 
     from outgrow.policy import Sampling
-    from outgrow.policy.head import token_logprobs
+    from outgrow.policy.chunked_logprobs import token_logprobs
 
     torch.set_num_threads(os.cpu_count() or 1)
     hidden = torch.randn(1024, WIDTH, requires_grad=True)
@@ -92,7 +92,7 @@ def memory(way: str) -> Found:
     import torch
 
     from outgrow.policy import Sampling
-    from outgrow.policy.head import token_logprobs
+    from outgrow.policy.chunked_logprobs import token_logprobs
 
     hidden = torch.randn(TOKENS, WIDTH, requires_grad=True)
     weight, targets = torch.randn(VOCABULARY, WIDTH).div_(WIDTH**0.5), torch.randint(VOCABULARY, (TOKENS,))
@@ -107,8 +107,9 @@ def memory(way: str) -> Found:
 
 def ledger(count: int) -> Found:
     """Milliseconds to pick 64 of so many problems by our own sampler, a thousand of them visited; memory of all of it."""
-    from outgrow.curriculum import Ask, Ledger, Visit
-    from outgrow.curriculum.frontier import Frontier
+    from outgrow.algorithms.samplers import Ask
+    from outgrow.algorithms.samplers.frontier import Frontier
+    from outgrow.ledger import Ledger, Visit
     from outgrow.problems import Problem
 
     before = held_gb()

@@ -13,10 +13,10 @@ from pathlib import Path
 
 import uvicorn
 
-from outgrow.recipes import dump_recipe, parse_recipe
-from outgrow.runs.files import write_lines
-from outgrow.runs.rollouts import write_part
-from outgrow.serve import application
+from outgrow.config import dump_recipe, parse_recipe
+from outgrow.core.files import write_lines
+from outgrow.core.rollout_log import write_part
+from outgrow.report.live import application
 
 STEPS, PROBLEMS, SAMPLES, ROUNDS, PORT = 4000, 32, 8, 5, 8377
 VERDICTS = ("right", "wrong", "truncated", "no answer")

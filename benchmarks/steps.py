@@ -58,19 +58,19 @@ def reward(text: str) -> float:
 def ours(work: Work) -> dict[str, float]:
     """Engine update, generation, the KL divergence to the reference, and learning, as the loop does them."""
     import torch
-
-    from outgrow.advantages.dr_grpo import DrGRPO
-    from outgrow.curriculum import Expected
-    from outgrow.fitting import FittingSize
-    from outgrow.learn.optimizer import Optimizer
-    from outgrow.learn.policies import frozen_copy
-    from outgrow.learn.update import Weighed, kl_to_reference, update
-    from outgrow.memory import keep_large_buffers
     from outgrow.plan.work import KL_ROLLOUTS
+
+    from outgrow.algorithms.advantages.dr_grpo import DrGRPO
+    from outgrow.config.schema import LearnSection
+    from outgrow.core.memory import keep_large_buffers
+    from outgrow.core.oom_backoff import FittingSize
+    from outgrow.engines import NativeEngine
+    from outgrow.ledger import Expected
     from outgrow.policy import Policy, Sampling, load_policy
     from outgrow.policy.lora import LoRA, add_adapter
-    from outgrow.recipes.schema import LearnSection
-    from outgrow.rollout import NativeEngine
+    from outgrow.runs.models import frozen_copy
+    from outgrow.train.optimizer import Optimizer
+    from outgrow.train.update import Weighed, kl_to_reference, update
 
     keep_large_buffers()
     torch.set_num_threads(os.cpu_count() or 1)

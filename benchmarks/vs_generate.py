@@ -17,10 +17,10 @@ from typing import Any
 
 import torch
 
-from outgrow.memory import keep_large_buffers
+from outgrow.core.memory import keep_large_buffers
+from outgrow.engines import NativeEngine
 from outgrow.policy import Policy, Sampling, load_policy
 from outgrow.problems.gsm8k import GSM8K
-from outgrow.rollout import NativeEngine
 
 RESULTS = Path(__file__).parent / "results" / "vs_generate.json"
 AT_ONCE, TOKENS = 40, 128

@@ -36,9 +36,9 @@ TIMES = 1
 def ours() -> Found:
     import torch
 
-    from outgrow.memory import keep_large_buffers
+    from outgrow.core.memory import keep_large_buffers
+    from outgrow.engines import NativeEngine
     from outgrow.policy import Sampling, load_policy
-    from outgrow.rollout import NativeEngine
 
     keep_large_buffers()
     torch.set_num_threads(os.cpu_count() or 1)

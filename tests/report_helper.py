@@ -7,11 +7,11 @@ from html.parser import HTMLParser
 from pathlib import Path
 from typing import Any
 
-from outgrow.curriculum import Ledger, Visit
+from outgrow.config import dump_recipe, parse_recipe
 from outgrow.evaluate import Evaluation
 from outgrow.evaluate.sample import Sample
+from outgrow.ledger import Ledger, Visit
 from outgrow.problems import Problem
-from outgrow.recipes import dump_recipe, parse_recipe
 from outgrow.verify import Verdict
 
 K = 8

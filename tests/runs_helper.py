@@ -11,10 +11,10 @@ from pathlib import Path
 
 import pyarrow.parquet as pq
 
-from outgrow.errors import OutgrowError
-from outgrow.learn.loop import resume, train
-from outgrow.recipes import load_recipe
-from outgrow.runs.interrupt import StopRequested
+from outgrow.config import load_recipe
+from outgrow.core.errors import OutgrowError
+from outgrow.runs.signals import StopRequested
+from outgrow.train.loop import resume, train
 
 SERVER = multiprocessing.get_context("forkserver")
 SERVER.set_forkserver_preload(["runs_helper", "peft", "transformers.models.llama.modeling_llama"])

@@ -8,18 +8,18 @@ import torch
 from hypothesis import given
 from hypothesis import strategies as st
 
-from outgrow.advantages import ADVANTAGES
-from outgrow.advantages.difficulty import Difficulty
-from outgrow.advantages.dr_grpo import DrGRPO
-from outgrow.advantages.grpo import GRPO
-from outgrow.advantages.rloo import RLOO
-from outgrow.advantages.rpe import RewardPredictionError
-from outgrow.curriculum import Expected
+from outgrow.algorithms.advantages import ADVANTAGES
+from outgrow.algorithms.advantages.difficulty import Difficulty
+from outgrow.algorithms.advantages.dr_grpo import DrGRPO
+from outgrow.algorithms.advantages.grpo import GRPO
+from outgrow.algorithms.advantages.rloo import RLOO
+from outgrow.algorithms.advantages.rpe import RewardPredictionError
+from outgrow.algorithms.rewards import GradedGroup, compose
+from outgrow.algorithms.rewards.accuracy import Accuracy
+from outgrow.algorithms.rewards.level_bonus import LevelBonus
+from outgrow.engines import Rollout
+from outgrow.ledger import Expected
 from outgrow.problems import Problem
-from outgrow.rewards import GradedGroup, compose
-from outgrow.rewards.accuracy import Accuracy
-from outgrow.rewards.level_bonus import LevelBonus
-from outgrow.rollout import Rollout
 from outgrow.verify import Graded, Verdict
 
 # Those that look at a group by itself.

@@ -10,19 +10,20 @@ from hypothesis import given
 from hypothesis import strategies as st
 from scipy.stats import mannwhitneyu
 
-from outgrow.errors import OutgrowError
-from outgrow.evaluate import suite
-from outgrow.keyed import numpy_random
-from outgrow.learn import teaching
-from outgrow.learn.loop import resume, train
+from outgrow.config import load_recipe
+from outgrow.core.errors import OutgrowError
+from outgrow.core.files import read_lines
+from outgrow.core.rng import numpy_random
+from outgrow.core.rollout_log import read_part
+from outgrow.judge import hacking_alarm as alarm
+from outgrow.judge import metrics as watch
+from outgrow.judge.canaries import KINDS, canaries
 from outgrow.problems import Problem
-from outgrow.recipes import load_recipe
+from outgrow.problems.suites import suite
 from outgrow.report import write_report
 from outgrow.runs.checkpoint import newest_whole_checkpoint
-from outgrow.runs.files import read_lines
-from outgrow.runs.rollouts import read_part
-from outgrow.teacher import alarm, watch
-from outgrow.teacher.canaries import KINDS, canaries
+from outgrow.train import judge_scores as teaching
+from outgrow.train.loop import resume, train
 from outgrow.verify import Attempt, Verifier
 from runs_helper import Silent
 from test_teacher import TAUGHT, Says

@@ -232,9 +232,9 @@ def test_a_spent_budget_says_how_to_go_on_and_leaves_a_report(tmp_path):
 
 
 OUTSIDE = """
-from outgrow.advantages import Advantage
-from outgrow.curriculum import Sampler
-from outgrow.rewards import Reward
+from outgrow.algorithms.advantages import Advantage
+from outgrow.algorithms.samplers import Sampler
+from outgrow.algorithms.rewards import Reward
 
 class Shorter(Reward):
     def pay(self, group):

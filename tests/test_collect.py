@@ -2,13 +2,13 @@
 
 import pytest
 
-from outgrow.curriculum import Ledger
-from outgrow.learn.collect import Collector
-from outgrow.learn.describe import visit_of
+from outgrow.config import parse_recipe
+from outgrow.engines import Rollout
+from outgrow.ledger import Ledger
 from outgrow.policy import Policy
 from outgrow.problems import Problem
-from outgrow.recipes import parse_recipe
-from outgrow.rollout import Rollout
+from outgrow.train.collect import Collector
+from outgrow.train.step_records import visit_of
 from outgrow.verify import Graded, Verdict
 
 MIXED = {"d", "h", "m", "q", "x"}  # the problems whose answers are sometimes right; of the others every odd one is always

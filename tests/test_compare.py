@@ -9,7 +9,7 @@ import pytest
 from scipy import stats
 from statsmodels.stats.power import NormalIndPower
 
-from outgrow.errors import UsageError
+from outgrow.core.errors import UsageError
 from outgrow.evaluate import Evaluation
 from outgrow.evaluate.compare import Against, Mean, Side, against, mean_of
 from outgrow.evaluate.power import Needed, needed

@@ -9,12 +9,13 @@ import numpy as np
 import pytest
 from scipy import stats
 
-from outgrow.curriculum import SAMPLERS, Ask, Ledger, Visit
-from outgrow.curriculum.draws import weighted
-from outgrow.curriculum.uniform import Uniform
-from outgrow.curriculum.variance import Variance
-from outgrow.errors import OutgrowError
-from outgrow.keyed import numpy_random, python_random
+from outgrow.algorithms.samplers import SAMPLERS, Ask
+from outgrow.algorithms.samplers.uniform import Uniform
+from outgrow.algorithms.samplers.variance import Variance
+from outgrow.core.choose import weighted
+from outgrow.core.errors import OutgrowError
+from outgrow.core.rng import numpy_random, python_random
+from outgrow.ledger import Ledger, Visit
 from outgrow.problems import Problem
 
 

@@ -5,16 +5,16 @@ import copy
 import pytest
 import torch
 
-from outgrow.fitting import FittingSize
-from outgrow.learn.distill import Guide
-from outgrow.learn.optimizer import Optimizer
-from outgrow.learn.sft import SFTJob
-from outgrow.learn.update import Weighed, kl_to_reference, update
+from outgrow.config import parse_recipe
+from outgrow.config.schema import DistillSection, LearnSection
+from outgrow.core.oom_backoff import FittingSize
+from outgrow.engines import NativeEngine
+from outgrow.engines.native.decoder import LlamaDecoder
 from outgrow.policy import Policy, Sampling
-from outgrow.recipes import parse_recipe
-from outgrow.recipes.schema import DistillSection, LearnSection
-from outgrow.rollout import NativeEngine
-from outgrow.rollout.llama import LlamaDecoder
+from outgrow.train.distill import Guide
+from outgrow.train.optimizer import Optimizer
+from outgrow.train.sft import SFTJob
+from outgrow.train.update import Weighed, kl_to_reference, update
 
 SAMPLING = Sampling(temperature=0.9, top_p=0.95, top_k=20, max_tokens=12)
 QUESTIONS = ["27+58=?", "3*4=?", "seven letters?"]

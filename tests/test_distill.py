@@ -7,23 +7,23 @@ import tomllib
 import pytest
 import torch
 
-from outgrow.errors import OutgrowError, UsageError
-from outgrow.fitting import FittingSize
-from outgrow.learn import update as updating
-from outgrow.learn.distill import Guide, distillation_advantage, guide_at, reverse_kl
-from outgrow.learn.loop import resume, train
-from outgrow.learn.losses import policy_loss
-from outgrow.learn.optimizer import Optimizer
-from outgrow.learn.passes import Row
-from outgrow.learn.policies import distilled_policy, frozen_copy
-from outgrow.learn.rl import RLJob
-from outgrow.learn.update import Weighed, update
+from outgrow.algorithms.losses.clipped_surrogate import policy_loss
+from outgrow.config import dump_recipe, load_recipe, parse_recipe
+from outgrow.config.schema import DistillSection, LearnSection
+from outgrow.core.errors import OutgrowError, UsageError
+from outgrow.core.oom_backoff import FittingSize
+from outgrow.engines import NativeEngine, Rollout
 from outgrow.policy import Policy, Sampling, completion_logprobs, load_policy
 from outgrow.policy.lora import LoRA, add_adapter
 from outgrow.policy.micro import MicroInit, make_model, make_tokenizer
-from outgrow.recipes import dump_recipe, load_recipe, parse_recipe
-from outgrow.recipes.schema import DistillSection, LearnSection
-from outgrow.rollout import NativeEngine, Rollout
+from outgrow.runs.models import distilled_policy, frozen_copy
+from outgrow.train import update as updating
+from outgrow.train.distill import Guide, distillation_advantage, guide_at, reverse_kl
+from outgrow.train.loop import resume, train
+from outgrow.train.microbatches import Row
+from outgrow.train.optimizer import Optimizer
+from outgrow.train.rl import RLJob
+from outgrow.train.update import Weighed, update
 from runs_helper import Silent
 
 CLIP = {"clip_low": 0.2, "clip_high": 0.28}

@@ -6,14 +6,14 @@ from dataclasses import asdict, replace
 import pytest
 import torch
 
-from outgrow.errors import UsageError
+from outgrow.config import load_recipe
+from outgrow.core.errors import UsageError
 from outgrow.evaluate import Evaluation
+from outgrow.evaluate.checkpoints import drift_of
 from outgrow.evaluate.drift import write_drift
-from outgrow.learn.drifting import drift_of
-from outgrow.learn.loop import resume, train
 from outgrow.policy.likelihood import forward_kl
-from outgrow.recipes import load_recipe
 from outgrow.report.data import read_run
+from outgrow.train.loop import resume, train
 from runs_helper import SMALL, Silent, go
 
 

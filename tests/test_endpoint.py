@@ -9,14 +9,15 @@ import time
 import pytest
 from typer.testing import CliRunner
 
-from outgrow.cli import app
-from outgrow.errors import OutgrowError, UsageError
-from outgrow.evaluate import Evaluation, suite
-from outgrow.evaluate.kept import Kept
+from outgrow.cli.app import app
+from outgrow.core.errors import OutgrowError, UsageError
+from outgrow.engines import Endpoint
+from outgrow.evaluate import Evaluation
+from outgrow.evaluate.answer_cache import Kept
 from outgrow.evaluate.sample import sample_problems
 from outgrow.policy import Prompt, Sampling
 from outgrow.problems import Problem
-from outgrow.rollout import Endpoint
+from outgrow.problems.suites import suite
 from outgrow.verify import Verifier
 from server_helper import completion, echo
 

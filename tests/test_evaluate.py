@@ -11,14 +11,15 @@ from statsmodels.formula.api import ols
 from statsmodels.stats import contingency_tables, proportion
 from statsmodels.stats.anova import anova_lm
 
-from outgrow.errors import OutgrowError, UsageError
-from outgrow.evaluate import Evaluation, paired_delta, suite
+from outgrow.core.errors import OutgrowError, UsageError
+from outgrow.engines import Local, NativeEngine
+from outgrow.evaluate import Evaluation, paired_delta
 from outgrow.evaluate.calibration import brier, spearman, staleness_of
 from outgrow.evaluate.sample import Sample, sample_problems
 from outgrow.evaluate.statistics import bootstrap_ci95, crossed, crossed_ci95, majority, mcnemar, pass_at_k, wilson_ci95
 from outgrow.policy import Sampling
 from outgrow.problems.micro import Micro
-from outgrow.rollout import Local, NativeEngine
+from outgrow.problems.suites import suite
 from outgrow.verify import Attempt, Verdict, Verifier
 
 

@@ -6,8 +6,8 @@ import numpy as np
 import pytest
 from scipy import stats
 
-from outgrow.curriculum import Evidence, Ledger, Visit
-from outgrow.curriculum.informative import mixed_chance
+from outgrow.algorithms.samplers.informative import mixed_chance
+from outgrow.ledger import Evidence, Ledger, Visit
 from outgrow.problems import Problem
 
 PROBLEMS = [

@@ -11,12 +11,12 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from outgrow.curriculum import Visit
 from outgrow.evaluate import Evaluation
+from outgrow.evaluate.arithmetic_steps import equations
+from outgrow.evaluate.failure_kinds import MEANING, Failure, failure_of, repeats
 from outgrow.evaluate.sample import Sample
+from outgrow.ledger import Visit
 from outgrow.report.analysis import _by_base, _by_length
-from outgrow.report.equations import equations
-from outgrow.report.failures import MEANING, Failure, failure_of, repeats
 from outgrow.report.journeys import journeys
 from outgrow.verify import Verdict
 

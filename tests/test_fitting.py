@@ -6,19 +6,19 @@ import psutil
 import pytest
 import torch
 
-from outgrow import memory
-from outgrow.errors import OutgrowError, SpoiledError
-from outgrow.fitting import FittingSize
-from outgrow.learn import rl
-from outgrow.learn import update as updating
-from outgrow.learn.optimizer import Optimizer
-from outgrow.learn.policies import frozen_copy
-from outgrow.learn.update import Weighed, update
+from outgrow.config import load_recipe
+from outgrow.config.schema import LearnSection
+from outgrow.core import memory
+from outgrow.core.errors import OutgrowError, SpoiledError
+from outgrow.core.oom_backoff import FittingSize
+from outgrow.engines import NativeEngine
+from outgrow.engines.native.kv_cache import Cache
 from outgrow.policy import Sampling, load_policy
-from outgrow.recipes import load_recipe
-from outgrow.recipes.schema import LearnSection
-from outgrow.rollout import NativeEngine
-from outgrow.rollout.cache import Cache
+from outgrow.runs.models import frozen_copy
+from outgrow.train import rl
+from outgrow.train import update as updating
+from outgrow.train.optimizer import Optimizer
+from outgrow.train.update import Weighed, update
 
 SAMPLING = Sampling(max_tokens=12)
 SECTION = LearnSection(updates_per_step=2, tokens_per_pass=400, kl_weight=0.1)

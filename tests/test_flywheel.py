@@ -19,15 +19,15 @@ from typer.testing import CliRunner
 
 from flywheel_helper import Onlooker, artifact, write_wheel
 from outgrow.cli.app import app
-from outgrow.errors import OutgrowError, UsageError
+from outgrow.config import load_recipe
+from outgrow.core.errors import OutgrowError, UsageError
 from outgrow.flywheel import ProcessFull, load_flywheel, run_flywheel, tasks
 from outgrow.flywheel.lineage import Edge, Graph, Lineage
 from outgrow.flywheel.page import render
-from outgrow.flywheel.workshop import Left, Task, Workshop
-from outgrow.learn.policies import run_policy
+from outgrow.flywheel.stage_cache import Left, Task, Workshop
 from outgrow.policy import load_policy
-from outgrow.recipes import load_recipe
-from outgrow.runs.spending import Budget, BudgetReached
+from outgrow.runs.cost import Budget, BudgetReached
+from outgrow.runs.models import run_policy
 from report_helper import Page
 from runs_helper import SERVER
 

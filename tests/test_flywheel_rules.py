@@ -8,20 +8,20 @@ from typer.testing import CliRunner
 
 from flywheel_helper import artifact, write_wheel
 from outgrow.cli.app import app
-from outgrow.errors import OutgrowError, UsageError
+from outgrow.config import load_recipe
+from outgrow.core.errors import OutgrowError, UsageError
 from outgrow.evaluate import Evaluation
 from outgrow.evaluate.compare import Against, Mean
 from outgrow.evaluate.power import Needed
 from outgrow.evaluate.sample import Sample
 from outgrow.flywheel import load_flywheel, stages, tasks
-from outgrow.flywheel.digest import asked_by, content, digest_of
-from outgrow.flywheel.duel import Duel, duel
+from outgrow.flywheel.cache_key import asked_by, content, digest_of
 from outgrow.flywheel.lineage import Edge, Graph, Lineage, Record
-from outgrow.flywheel.picture import layers, picture
-from outgrow.flywheel.resolve import base_recipe, student_recipe, teacher_recipe
+from outgrow.flywheel.lineage_graph import layers, picture
+from outgrow.flywheel.promotion import Duel, duel
+from outgrow.flywheel.stage_cache import Done
+from outgrow.flywheel.stage_recipes import base_recipe, student_recipe, teacher_recipe
 from outgrow.flywheel.stages import turn
-from outgrow.flywheel.workshop import Done
-from outgrow.recipes import load_recipe
 from outgrow.verify import Verdict
 
 

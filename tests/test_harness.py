@@ -15,12 +15,13 @@ from lm_eval.models.huggingface import HFLM
 from lm_eval.tasks import TaskManager
 
 import outgrow
-from outgrow.errors import UsageError
-from outgrow.evaluate import evaluate, suite
-from outgrow.evaluate.harness import _batches, _cut, _Harnessed, run_tasks
+from outgrow.core.errors import UsageError
+from outgrow.engines import Local, NativeEngine
+from outgrow.evaluate import evaluate
+from outgrow.evaluate.lm_eval import _batches, _cut, _Harnessed, run_tasks
 from outgrow.policy import Sampling
 from outgrow.policy.likelihood import likelihoods
-from outgrow.rollout import Local, NativeEngine
+from outgrow.problems.suites import suite
 from outgrow.verify import Verifier
 
 SHIPPED = Path(outgrow.__file__).parent / "policy" / "models" / "micro-base"

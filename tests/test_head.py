@@ -5,8 +5,9 @@ import torch
 from hypothesis import given
 from hypothesis import strategies as st
 
-from outgrow.policy import Sampling, head
-from outgrow.policy.head import token_logprobs
+from outgrow.policy import Sampling
+from outgrow.policy import chunked_logprobs as head
+from outgrow.policy.chunked_logprobs import token_logprobs
 
 TOKENS, VOCABULARY, WIDTH = 23, 211, 16
 SAMPLINGS = [Sampling(), Sampling(temperature=0.6), Sampling(top_k=7), Sampling(temperature=0.8, top_p=0.7)]

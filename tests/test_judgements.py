@@ -4,10 +4,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from outgrow.errors import UsageError
+from outgrow.core.errors import UsageError
+from outgrow.core.rollout_log import write_part
+from outgrow.judge.rubric import answer_id, read_score
 from outgrow.problems.judgements import Judgements, compared
-from outgrow.runs.rollouts import write_part
-from outgrow.teacher.rubric import answer_id, read_score
 
 
 def row(problem, completion, verdict, extracted="", level=1, answer="7"):

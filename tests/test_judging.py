@@ -7,17 +7,17 @@ import numpy as np
 import pytest
 from scipy import stats
 
-from outgrow.errors import OutgrowError, UsageError
-from outgrow.keyed import python_random
-from outgrow.learn import teaching
-from outgrow.recipes import load_recipe
+from outgrow.config import load_recipe
+from outgrow.core.errors import OutgrowError, UsageError
+from outgrow.core.rng import python_random
+from outgrow.core.rollout_log import write_part
+from outgrow.judge.benchmark import canaries_of, drawn, held
+from outgrow.judge.canaries import KINDS
+from outgrow.judge.config import TeacherSection
+from outgrow.judge.judge import Judge
+from outgrow.judge.quality import Scored, quality
 from outgrow.runs.folder import write_recipe
-from outgrow.runs.rollouts import write_part
-from outgrow.teacher.canaries import KINDS
-from outgrow.teacher.judge import Judge
-from outgrow.teacher.quality import Scored, quality
-from outgrow.teacher.section import TeacherSection
-from outgrow.teacher.trial import canaries_of, drawn, held
+from outgrow.train import judge_scores as teaching
 from test_teacher import Says
 
 

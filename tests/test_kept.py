@@ -6,12 +6,11 @@ from dataclasses import dataclass, field, replace
 
 import pytest
 
-from outgrow.evaluate.kept import Kept
+from outgrow.engines import Answer, Local, NativeEngine
+from outgrow.evaluate.answer_cache import Kept
 from outgrow.evaluate.sample import sample_problems
 from outgrow.policy import Sampling
 from outgrow.problems import Problem
-from outgrow.rollout import Local, NativeEngine
-from outgrow.rollout.respondent import Answer
 from outgrow.verify import Verdict, Verifier
 
 PROBLEMS = [Problem(f"p{number}", "sum", 1, f"{number}+1=?", str(number + 1)) for number in range(700)]

@@ -14,15 +14,14 @@ import pytest
 from typer.testing import CliRunner
 
 from outgrow.cli.app import app
-from outgrow.curriculum import Visit
-from outgrow.errors import OutgrowError, UsageError
+from outgrow.core.errors import OutgrowError, UsageError
 from outgrow.evaluate.statistics import paired_ci95, seeds_ci95
-from outgrow.lab import load_experiment
-from outgrow.lab.compare import numbers, winner
-from outgrow.lab.mastery import mastery
-from outgrow.lab.measures import LaterFailed, PassRateAt, RolloutsTo
-from outgrow.lab.page import write_page
-from outgrow.lab.result import Point, Result, from_line
+from outgrow.experiments import load_experiment, write_page
+from outgrow.experiments.compare import numbers, winner
+from outgrow.experiments.mastery import mastery
+from outgrow.experiments.rl_measures import LaterFailed, PassRateAt, RolloutsTo
+from outgrow.experiments.rl_result import Point, Result, from_line
+from outgrow.ledger import Visit
 
 REPOSITORY = Path(__file__).parents[1]
 EXPERIMENT = """

@@ -13,15 +13,15 @@ from typer.testing import CliRunner
 
 from flywheel_helper import PROBLEMS, RL, RUN, SFT, Onlooker, write_wheel
 from outgrow.cli.app import app
-from outgrow.errors import UsageError
+from outgrow.core.errors import UsageError
+from outgrow.experiments import load_experiment, write_page
+from outgrow.experiments.flywheel_measures import BaseGain, OverTeacher, PassAtK, Precision, Student
+from outgrow.experiments.flywheel_result import Made, Score, Turn, WheelResult, from_wheel_line
 from outgrow.flywheel import run_flywheel
-from outgrow.flywheel.resolve import student_recipe
-from outgrow.lab import load_experiment, write_page
-from outgrow.lab.wheel_measures import BaseGain, OverTeacher, PassAtK, Precision, Student
-from outgrow.lab.wheel_result import Made, Score, Turn, WheelResult, from_wheel_line
-from outgrow.learn.sources import distinct, training_problems
+from outgrow.flywheel.stage_recipes import student_recipe
 from outgrow.problems.source import quiet
-from outgrow.runs.spending import Budget
+from outgrow.runs.cost import Budget
+from outgrow.runs.practice_problems import distinct, training_problems
 
 REPOSITORY = Path(__file__).parents[1]
 SIZE = "policy.init = {{ layers = 1, hidden = 32, heads = 2, kv_heads = 1, feed_forward = 48 }}\n"

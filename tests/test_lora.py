@@ -12,14 +12,14 @@ import torch
 from peft import LoraConfig, PeftModel, get_peft_model
 from transformers import AutoModelForCausalLM
 
-from outgrow.errors import UsageError
-from outgrow.learn.policies import base_policy, learning_policy, run_policy
-from outgrow.learn.sft import SFTJob
+from outgrow.config import load_recipe, parse_recipe
+from outgrow.core.errors import UsageError
+from outgrow.engines import NativeEngine
 from outgrow.policy import Policy, Prompt, Sampling, completion_logprobs, load_policy
 from outgrow.policy.export import export
 from outgrow.policy.lora import LoRA, _Adapted, add_adapter, multiplied_out
-from outgrow.recipes import load_recipe, parse_recipe
-from outgrow.rollout import NativeEngine
+from outgrow.runs.models import base_policy, learning_policy, run_policy
+from outgrow.train.sft import SFTJob
 from runs_helper import fingerprint, signal_when, start
 
 RUN = ["policy.lora={rank=4,alpha=8.0}", "learn.steps=12", "learn.lr=5e-3"]

@@ -8,9 +8,9 @@ import torch
 from hypothesis import given
 from hypothesis import strategies as st
 
-from outgrow.learn.losses import policy_loss, token_weights, truncated_importance
-from outgrow.learn.schedules import learning_rate_factor
+from outgrow.algorithms.losses.clipped_surrogate import policy_loss, token_weights, truncated_importance
 from outgrow.policy import Sampling, completion_logprobs
+from outgrow.train.lr_schedule import learning_rate_factor
 
 CLIP = {"clip_low": 0.2, "clip_high": 0.28}
 MAX_TOKENS = 11

@@ -13,21 +13,22 @@ import yaml
 from hypothesis import given
 from hypothesis import strategies as st
 
-from outgrow.errors import OutgrowError, UsageError
-from outgrow.evaluate import suite
+from outgrow.config.schema import DataSection
+from outgrow.core.errors import OutgrowError, UsageError
+from outgrow.core.rollout_log import write_part
+from outgrow.engines import Answer
 from outgrow.evaluate.sample import sample_problems
-from outgrow.made import DataSection, MadeRow, contamination, make_data, read_rows, read_summary, written_rows
-from outgrow.made import card as card_of
-from outgrow.made import draw as draw_of
-from outgrow.made.card import HowMade, card
-from outgrow.made.contamination import held_out, index, without_held_out
-from outgrow.made.draw import draw
-from outgrow.made.quality import precision, sound
-from outgrow.made.select import choose, eligible
 from outgrow.policy import Sampling
 from outgrow.problems import Problem
-from outgrow.rollout.respondent import Answer
-from outgrow.runs.rollouts import write_part
+from outgrow.problems.suites import suite
+from outgrow.synthetic import MadeRow, contamination, make_data, read_rows, read_summary, written_rows
+from outgrow.synthetic import dataset_card as card_of
+from outgrow.synthetic import sample as draw_of
+from outgrow.synthetic.contamination import held_out, index, without_held_out
+from outgrow.synthetic.dataset_card import HowMade, card
+from outgrow.synthetic.quality import precision, sound
+from outgrow.synthetic.sample import draw
+from outgrow.synthetic.select import choose, eligible
 from outgrow.verify import Verdict, Verifier
 
 DATA = Path(os.environ.get("OUTGROW_DATA", Path(__file__).parents[2] / "shared" / "data"))

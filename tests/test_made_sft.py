@@ -13,16 +13,17 @@ from typer.testing import CliRunner
 
 from outgrow.cli.app import app
 from outgrow.cli.making import _section
-from outgrow.errors import UsageError
-from outgrow.learn.sft import SFTJob
-from outgrow.made import DataSection, make_data, read_rows
+from outgrow.config import parse_recipe
+from outgrow.config.schema import DataSection
+from outgrow.core.errors import UsageError
+from outgrow.core.rollout_log import read_parts
+from outgrow.engines import Local, NativeEngine
 from outgrow.policy import Sampling, load_policy
 from outgrow.problems import Problem
-from outgrow.problems.made import Made
 from outgrow.problems.micro import Micro
-from outgrow.recipes import parse_recipe
-from outgrow.rollout import Local, NativeEngine
-from outgrow.runs.rollouts import read_parts
+from outgrow.problems.synthetic import Made
+from outgrow.synthetic import make_data, read_rows
+from outgrow.train.sft import SFTJob
 from outgrow.verify import Verifier
 
 PROBLEMS = Micro(fields=("sum", "clock"), levels=(2, 4), per_level=6).load()

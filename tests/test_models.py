@@ -12,7 +12,7 @@ import pytest
 import torch
 from transformers import LlamaConfig, LlamaForCausalLM
 
-from outgrow.errors import OutgrowError, UsageError
+from outgrow.core.errors import OutgrowError, UsageError
 from outgrow.policy import load_policy
 from outgrow.policy import pull as pulling
 from outgrow.policy.export import convert
@@ -189,7 +189,7 @@ def test_a_revision_pins_what_the_hub_serves(tmp_path, untrained):
     for name, commit in (("main", "b" * 40), ("v1", "a" * 40)):
         (repository / "refs" / name).write_text(commit)
     script = (
-        "from outgrow.errors import UsageError\nfrom outgrow.policy import load_policy\n"
+        "from outgrow.core.errors import UsageError\nfrom outgrow.policy import load_policy\n"
         "for revision in (None, 'v1', 'a' * 40, 'v9'):\n"
         "    try: print(load_policy('me/tiny', revision=revision).digest())\n"
         "    except UsageError as error: print(error)\n"

@@ -5,15 +5,15 @@ import torch
 from hypothesis import given
 from hypothesis import strategies as st
 
-from outgrow.fitting import FittingSize
-from outgrow.learn import update as updating
-from outgrow.learn.optimizer import Optimizer
-from outgrow.learn.passes import Row, passes
-from outgrow.learn.policies import frozen_copy
-from outgrow.learn.update import Weighed, update
+from outgrow.config.schema import LearnSection
+from outgrow.core.oom_backoff import FittingSize
+from outgrow.engines import NativeEngine, Rollout
 from outgrow.policy import Sampling, completion_logprobs
-from outgrow.recipes.schema import LearnSection
-from outgrow.rollout import NativeEngine, Rollout
+from outgrow.runs.models import frozen_copy
+from outgrow.train import update as updating
+from outgrow.train.microbatches import Row, passes
+from outgrow.train.optimizer import Optimizer
+from outgrow.train.update import Weighed, update
 
 
 def passes_of(tokens):

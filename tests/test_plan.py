@@ -12,10 +12,13 @@ from torch.utils._python_dispatch import TorchDispatchMode
 from torch.utils._pytree import tree_leaves
 from transformers import AutoModelForCausalLM, LlamaConfig, Qwen2Config, Qwen3Config
 
-from outgrow.errors import UsageError
-from outgrow.learn import rl, teaching
-from outgrow.plan import load_market, plan_recipe
-from outgrow.plan.gpus import GPU, Assumptions
+from outgrow.config import load_recipe, parse_recipe
+from outgrow.config.schema import DistillSection, PolicySection
+from outgrow.core.errors import UsageError
+from outgrow.engines import Endpoint, NativeEngine
+from outgrow.judge.config import TeacherSection
+from outgrow.plan import GPU, load_market, plan_recipe
+from outgrow.plan.gpus import Assumptions
 from outgrow.plan.memory import activations, parts, peak
 from outgrow.plan.models import KNOWN, distilled_shape, judge_shapes, shape_from_config, shape_of
 from outgrow.plan.remedy import changed, remedy
@@ -24,12 +27,10 @@ from outgrow.plan.seconds import seconds
 from outgrow.plan.shape import adapter_parameters, key_value_bytes, parameters
 from outgrow.plan.work import JUDGE_ROWS, KL_ROLLOUTS, SECOND_ROLLOUTS, SERVER_ROWS, work_of
 from outgrow.policy import Policy, Sampling, completion_logprobs, load_policy
-from outgrow.policy.branches import lay_out, states
-from outgrow.policy.lora import add_adapter, multiplied_out
-from outgrow.recipes import load_recipe, parse_recipe
-from outgrow.recipes.schema import DistillSection, LoRA, PolicySection
-from outgrow.rollout import Endpoint, NativeEngine
-from outgrow.teacher.section import TeacherSection
+from outgrow.policy.lora import LoRA, add_adapter, multiplied_out
+from outgrow.policy.packed_forward import lay_out, states
+from outgrow.train import judge_scores as teaching
+from outgrow.train import rl
 
 R1 = "deepseek-ai/DeepSeek-R1-Distill-Qwen-1.5B"
 R1_7B = "deepseek-ai/DeepSeek-R1-Distill-Qwen-7B"

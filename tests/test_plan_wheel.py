@@ -5,15 +5,15 @@ import re
 
 import pytest
 
-from outgrow.errors import UsageError
+from outgrow.config import load_recipe
+from outgrow.config.schema import PolicySection
+from outgrow.core.errors import UsageError
 from outgrow.flywheel import load_flywheel
+from outgrow.flywheel.plan import plan_wheel
 from outgrow.plan import load_market, plan_recipe
 from outgrow.plan.models import KNOWN, shape_of
 from outgrow.plan.seconds import tuning_seconds
-from outgrow.plan.wheel import plan_wheel
 from outgrow.problems.math import Math
-from outgrow.recipes import load_recipe
-from outgrow.recipes.schema import PolicySection
 
 R1, R1_7B = "deepseek-ai/DeepSeek-R1-Distill-Qwen-1.5B", "deepseek-ai/DeepSeek-R1-Distill-Qwen-7B"
 MARKET = load_market()

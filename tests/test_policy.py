@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from safetensors import safe_open
 from transformers import AutoModelForCausalLM, AutoTokenizer
 
-from outgrow.errors import UsageError
+from outgrow.core.errors import UsageError
 from outgrow.policy import Policy, Sampling, completion_logprobs, load_policy
 from outgrow.policy.load import model_folder
 from outgrow.policy.micro import MARKERS, MicroInit, make_model, make_tokenizer

@@ -11,12 +11,12 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from outgrow.evaluate import suite
-from outgrow.keyed import python_random
+from outgrow.core.rng import python_random
 from outgrow.policy.micro import make_tokenizer
 from outgrow.problems.micro import FIELDS, Micro, draw_problems
 from outgrow.problems.micro.field import LEVELS
 from outgrow.problems.split import split_of
+from outgrow.problems.suites import suite
 
 SPLITS = ("train", "validation", "test")
 CELLS = [(field, level) for field in FIELDS for level in LEVELS]

@@ -2,10 +2,10 @@
 
 import pytest
 
-from outgrow.errors import UsageError
+from outgrow.config import load_recipe
+from outgrow.core.errors import UsageError
 from outgrow.policy import Policy, Prompt, load_policy
 from outgrow.policy.micro import make_tokenizer
-from outgrow.recipes import load_recipe
 
 CHATML = (
     "{% for message in messages %}"

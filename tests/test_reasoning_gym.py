@@ -13,13 +13,13 @@ from importlib.util import find_spec
 import numpy as np
 import pytest
 
-from outgrow.errors import UsageError
-from outgrow.evaluate import suite
-from outgrow.learn.loop import train
+from outgrow.config import load_recipe, parse_recipe
+from outgrow.core.errors import UsageError
+from outgrow.core.files import read_lines
 from outgrow.problems.overlap import fold
 from outgrow.problems.reasoning_gym import ReasoningGym
-from outgrow.recipes import load_recipe, parse_recipe
-from outgrow.runs.files import read_lines
+from outgrow.problems.suites import suite
+from outgrow.train.loop import train
 from outgrow.verify import Attempt, Verdict, Verifier
 from outgrow.verify.pool import LIMIT_S
 from runs_helper import Silent
@@ -207,7 +207,7 @@ def test_no_answer_executes_anything(problems, verifier, tmp_path):
 
 GUARD = """
 import os
-from outgrow.gym import guard
+from outgrow.sandbox import guard
 guard.load()
 from sympy import ZZ
 from sympy.polys.rings import ring

@@ -19,15 +19,16 @@ import pyarrow.parquet as pq
 import pytest
 from plotly.offline import get_plotlyjs
 
-from outgrow.curriculum import Ledger, Visit
-from outgrow.errors import OutgrowError, UsageError
+from outgrow.core.errors import OutgrowError, UsageError
+from outgrow.core.files import append_line
 from outgrow.evaluate import Evaluation, paired_delta
+from outgrow.evaluate import change as outcome
 from outgrow.evaluate.sample import Sample
-from outgrow.report import curves, outcome, write_report
+from outgrow.ledger import Ledger, Visit
+from outgrow.report import curves, write_report
 from outgrow.report import words as report_words
 from outgrow.report.data import read_run
 from outgrow.report.tables import others_table
-from outgrow.runs.files import append_line
 from outgrow.verify import Verdict
 from report_helper import STEPS, K, Page, evaluation, save, write_recipe, write_steps
 

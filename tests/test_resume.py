@@ -10,10 +10,10 @@ import sys
 
 import pytest
 
-from outgrow.curriculum import SAMPLERS
-from outgrow.errors import OutgrowError, UsageError
-from outgrow.learn.loop import resume, train
-from outgrow.recipes import load_recipe
+from outgrow.algorithms.samplers import SAMPLERS
+from outgrow.config import load_recipe
+from outgrow.core.errors import OutgrowError, UsageError
+from outgrow.train.loop import resume, train
 from runs_helper import SMALL, Silent, fingerprint, signal_when, start
 
 STEPS = 30

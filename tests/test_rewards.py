@@ -6,20 +6,20 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from outgrow.curriculum import Expected
+from outgrow.algorithms.rewards import REWARDS, GradedGroup, compose
+from outgrow.algorithms.rewards.accuracy import Accuracy
+from outgrow.algorithms.rewards.format import Format
+from outgrow.algorithms.rewards.length_alp import LengthALP
+from outgrow.algorithms.rewards.length_efficient import LengthEfficient
+from outgrow.algorithms.rewards.length_experiment import LengthExperiment
+from outgrow.algorithms.rewards.length_hapo import LengthHAPO
+from outgrow.algorithms.rewards.length_kimi import LengthKimi
+from outgrow.algorithms.rewards.length_l1_max import LengthL1Max
+from outgrow.algorithms.rewards.length_overlong import LengthOverlong
+from outgrow.algorithms.rewards.random import Random
+from outgrow.engines import Rollout
+from outgrow.ledger import Expected
 from outgrow.problems import Problem
-from outgrow.rewards import REWARDS, GradedGroup, compose
-from outgrow.rewards.accuracy import Accuracy
-from outgrow.rewards.format import Format
-from outgrow.rewards.length_alp import LengthALP
-from outgrow.rewards.length_efficient import LengthEfficient
-from outgrow.rewards.length_experiment import LengthExperiment
-from outgrow.rewards.length_hapo import LengthHAPO
-from outgrow.rewards.length_kimi import LengthKimi
-from outgrow.rewards.length_l1_max import LengthL1Max
-from outgrow.rewards.length_overlong import LengthOverlong
-from outgrow.rewards.random import Random
-from outgrow.rollout import Rollout
 from outgrow.verify import Graded, Verdict
 
 NOTHING_KNOWN = Expected()

@@ -20,13 +20,13 @@ from transformers import (
     TopPLogitsWarper,
 )
 
-from outgrow.errors import UsageError
+from outgrow.core.errors import UsageError
+from outgrow.engines import NativeEngine, VLLMEngine
+from outgrow.engines.native.decoder import LlamaDecoder
+from outgrow.engines.native.packed_linear import Matrix
 from outgrow.policy import Policy, Sampling, completion_logprobs
 from outgrow.policy.micro import make_tokenizer
 from outgrow.problems.micro import Micro
-from outgrow.rollout import NativeEngine, VLLMEngine
-from outgrow.rollout.llama import LlamaDecoder
-from outgrow.rollout.matrix import Matrix
 
 QUESTIONS = [problem.question for problem in Micro(split="test", per_level=1).load()]
 

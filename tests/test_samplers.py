@@ -4,14 +4,15 @@ from collections import Counter
 
 import pytest
 
-from outgrow.curriculum import Ask, Ledger, Visit
-from outgrow.curriculum.adarft import AdaRFT
-from outgrow.curriculum.dropping import Dropping
-from outgrow.curriculum.frontier import Frontier
-from outgrow.curriculum.greso import Greso
-from outgrow.curriculum.informative import LikelyInformative
-from outgrow.curriculum.mopps import Mopps
-from outgrow.curriculum.stages import Stages
+from outgrow.algorithms.samplers import Ask
+from outgrow.algorithms.samplers.adarft import AdaRFT
+from outgrow.algorithms.samplers.dropping import Dropping
+from outgrow.algorithms.samplers.frontier import Frontier
+from outgrow.algorithms.samplers.greso import Greso
+from outgrow.algorithms.samplers.informative import LikelyInformative
+from outgrow.algorithms.samplers.mopps import Mopps
+from outgrow.algorithms.samplers.stages import Stages
+from outgrow.ledger import Ledger, Visit
 from outgrow.problems import Problem
 
 

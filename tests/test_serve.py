@@ -15,10 +15,10 @@ import uvicorn
 from typer.testing import CliRunner
 
 from outgrow.cli.app import app
-from outgrow.errors import OutgrowError
-from outgrow.runs.rollouts import drop_parts_after, write_part
-from outgrow.serve import application
-from outgrow.serve.rollouts import ROW, RolloutIndex, visits_of
+from outgrow.core.errors import OutgrowError
+from outgrow.core.rollout_log import drop_parts_after, write_part
+from outgrow.report.live import application
+from outgrow.report.live.rollouts import ROW, RolloutIndex, visits_of
 from report_helper import evaluation, save, write_recipe, write_steps
 
 PAYLOAD = "<script>document.title='owned'</script><img src=x onerror=\"document.title='owned'\"></pre>"

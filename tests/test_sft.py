@@ -6,11 +6,11 @@ import pytest
 import torch
 import torch.nn.functional as F
 
-from outgrow.keyed import python_random
-from outgrow.learn import sft
-from outgrow.learn.sft import SFTJob
+from outgrow.config import parse_recipe
+from outgrow.core.rng import python_random
 from outgrow.policy import Policy
-from outgrow.recipes import parse_recipe
+from outgrow.train import sft
+from outgrow.train.sft import SFTJob
 
 IGNORED = -100
 

@@ -7,9 +7,9 @@ from pathlib import Path
 import pyarrow.parquet as pq
 import pytest
 
-from outgrow.evaluate.suites import ARITHMETIC, arithmetic
-from outgrow.learn.loop import train
-from outgrow.recipes import load_recipe
+from outgrow.config import load_recipe
+from outgrow.problems.suites import ARITHMETIC, arithmetic
+from outgrow.train.loop import train
 from runs_helper import Silent
 
 DATA = Path(os.environ.get("OUTGROW_DATA", Path(__file__).parents[2] / "shared" / "data"))

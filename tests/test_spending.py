@@ -7,13 +7,13 @@ from functools import partial
 
 import pytest
 
-from outgrow.errors import UsageError
-from outgrow.learn.loop import resume, train
-from outgrow.recipes import load_recipe
+from outgrow.config import load_recipe
+from outgrow.core.errors import UsageError
+from outgrow.core.files import read_lines, write_lines
 from outgrow.report import write_report
-from outgrow.runs import spending
-from outgrow.runs.files import read_lines, write_lines
-from outgrow.runs.spending import Budget, BudgetReached, Meter, Spent, folded, seconds_by_phase, spent
+from outgrow.runs import cost as spending
+from outgrow.runs.cost import Budget, BudgetReached, Meter, Spent, folded, seconds_by_phase, spent
+from outgrow.train.loop import resume, train
 from report_helper import Page
 from runs_helper import SMALL, Silent, fingerprint
 

@@ -5,9 +5,9 @@ import json
 import pyarrow.parquet as pq
 import pytest
 
-from outgrow.learn.loop import train
+from outgrow.config import load_recipe
 from outgrow.policy import load_policy
-from outgrow.recipes import load_recipe
+from outgrow.train.loop import train
 from r1_helper import QUICK, WITH_FORMAT
 from runs_helper import Silent
 

@@ -7,13 +7,13 @@ from pathlib import Path
 import pyarrow.parquet as pq
 import pytest
 
-from outgrow.learn.loop import resume, train
+from outgrow.config import load_recipe
+from outgrow.config.schema import PolicySection
+from outgrow.core.files import read_lines
 from outgrow.plan.models import shape_of
 from outgrow.policy import load_policy
-from outgrow.recipes import load_recipe
-from outgrow.recipes.schema import PolicySection
 from outgrow.runs.checkpoint import newest_whole_checkpoint
-from outgrow.runs.files import read_lines
+from outgrow.train.loop import resume, train
 from r1_helper import DATA, QUICK, WITH_FORMAT, make_r1
 from runs_helper import Silent
 from server_helper import completion

@@ -8,23 +8,22 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from outgrow.errors import OutgrowError, UsageError
-from outgrow.evaluate.kept import Kept
-from outgrow.learn import teaching
-from outgrow.learn.loop import resume, train
+from outgrow.algorithms.rewards.hero import Hero
+from outgrow.algorithms.rewards.judge_score import Teacher
+from outgrow.config import load_recipe
+from outgrow.core.errors import OutgrowError, UsageError
+from outgrow.core.files import read_lines
+from outgrow.core.rollout_log import read_part
+from outgrow.engines import Answer, Endpoint
+from outgrow.evaluate.answer_cache import Kept
+from outgrow.judge.config import TeacherSection
+from outgrow.judge.judge import Asked, Judge
+from outgrow.judge.rubric import RUBRIC, answer_id, fill, read_score
 from outgrow.policy.micro import make_tokenizer
 from outgrow.problems.micro import Micro
-from outgrow.recipes import load_recipe
-from outgrow.rewards.hero import Hero
-from outgrow.rewards.teacher import Teacher
-from outgrow.rollout import Endpoint
-from outgrow.rollout.respondent import Answer
 from outgrow.runs.checkpoint import newest_whole_checkpoint
-from outgrow.runs.files import read_lines
-from outgrow.runs.rollouts import read_part
-from outgrow.teacher.judge import Asked, Judge
-from outgrow.teacher.rubric import RUBRIC, answer_id, fill, read_score
-from outgrow.teacher.section import TeacherSection
+from outgrow.train import judge_scores as teaching
+from outgrow.train.loop import resume, train
 from runs_helper import SMALL, Silent
 from server_helper import completion
 from test_rewards import group

@@ -16,11 +16,11 @@ from typing import ClassVar
 import numpy as np
 import pytest
 
-from outgrow.errors import UsageError
-from outgrow.learn.loop import resume, train
-from outgrow.recipes import load_recipe
-from outgrow.runs.files import append_line, read_lines
-from outgrow.runs.track import TRACKERS, tracking
+from outgrow.config import load_recipe
+from outgrow.core.errors import UsageError
+from outgrow.core.files import append_line, read_lines
+from outgrow.runs.trackers import TRACKERS, tracking
+from outgrow.train.loop import resume, train
 from runs_helper import SMALL, Silent, signal_when, start
 
 SHORT = [*SMALL, "learn.steps=18"]
@@ -232,7 +232,7 @@ def test_trackio_is_brought_level_where_it_begins_late(tmp_path):
     for step in (1, 2, 3):
         append_line(tmp_path / "metrics.jsonl", {"step": step, "loss": 1 / step})
     program = (
-        "import sys; from pathlib import Path; from outgrow.runs.track import tracking\n"
+        "import sys; from pathlib import Path; from outgrow.runs.trackers import tracking\n"
         "with tracking(['trackio'], Path(sys.argv[1]), {'name': 'x'}, 3, sys.exit) as track: track({'step': 4, 'loss': 0.25})"
     )
     subprocess.run([sys.executable, "-c", program, tmp_path], timeout=60, check=True)

@@ -7,7 +7,7 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from outgrow.recipes import load_recipe
+from outgrow.config import load_recipe
 from outgrow.verify import EXTRACTORS, Attempt, Graded, Verdict, Verifier
 from outgrow.verify.compare import same
 

@@ -98,7 +98,7 @@ def test_where_it_cannot_write_nothing_half_written_stays(outgrow, tmp_path, mon
     def full(_):
         raise OSError(28, "No space left on device")
 
-    monkeypatch.setattr("outgrow.runs.files.os.fsync", full)
+    monkeypatch.setattr("outgrow.core.files.os.fsync", full)
     code, _, complaint = outgrow("in.jsonl", "--output", "text", "--answer", "answer", "--out", "out.jsonl")
     assert code == 1
     assert "cannot write the graded rows (No space left on device)" in complaint

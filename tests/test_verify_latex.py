@@ -12,7 +12,7 @@ import pytest
 from math_verify import LatexExtractionConfig, parse
 from math_verify import verify as math_verify
 
-from outgrow.errors import OutgrowError
+from outgrow.core.errors import OutgrowError
 from outgrow.verify import Attempt, Verdict, Verifier
 from outgrow.verify.pool import LATEX, LIMIT_S, Pool
 

@@ -11,7 +11,7 @@ os.environ["VLLM_NO_USAGE_STATS"] = "1"
 
 import pytest
 
-from outgrow.errors import UsageError
+from outgrow.core.errors import UsageError
 from outgrow.policy import Policy, load_policy
 from outgrow.policy.micro import MicroInit, make_model, make_tokenizer
 from outgrow.policy.pull import pulled_folder

@@ -10,9 +10,9 @@ import urllib.request
 
 import pytest
 
+from outgrow.engines import Endpoint, Local, NativeEngine
 from outgrow.policy import Sampling
 from outgrow.problems.micro import Micro
-from outgrow.rollout import Endpoint, Local, NativeEngine
 
 
 @pytest.fixture(scope="module")

@@ -8,11 +8,11 @@ import torch
 if find_spec("vllm") is None:
     pytest.skip("vLLM has an environment of its own: make test-vllm", allow_module_level=True)
 
-from outgrow.errors import OutgrowError, UsageError
+from outgrow.core.errors import OutgrowError, UsageError
+from outgrow.engines import VLLMEngine
 from outgrow.policy import Policy, Sampling, completion_logprobs
 from outgrow.policy.lora import LoRA, add_adapter
 from outgrow.problems.micro import Micro
-from outgrow.rollout import VLLMEngine
 
 QUESTIONS = [problem.question for problem in Micro(split="test", per_level=1).load()]
 
@@ -158,7 +158,7 @@ def test_rollouts_that_wait_or_start_again_are_the_same(shipped, monkeypatch):
     assert 3 * sum(map(len, prompts)) > 4096
     usual = engine_of(shipped).generate(prompts, 3, sampling, seeds)
     assert differences(shipped, flat(usual), sampling).max() < 1e-4
-    monkeypatch.setattr("outgrow.rollout.vllm._CPU_CACHE", 2**22)
+    monkeypatch.setattr("outgrow.engines.vllm._CPU_CACHE", 2**22)
     ENGINES["narrow"] = narrow = VLLMEngine(max_rows=64)
     narrow.update(shipped)
     cut = narrow.generate(prompts, 3, sampling, seeds)
@@ -237,7 +237,7 @@ def test_it_sleeps_while_the_learner_works(engine, shipped, monkeypatch):
 
 
 def test_a_start_without_memory_is_told_in_one_line(untrained, monkeypatch):
-    monkeypatch.setattr("outgrow.rollout.vllm._CPU_CACHE", 10**15)
+    monkeypatch.setattr("outgrow.engines.vllm._CPU_CACHE", 10**15)
     with pytest.raises(OutgrowError, match="vLLM did not start: Available memory") as told:
         VLLMEngine().update(untrained)
     assert "\n" not in str(told.value)

@@ -2,7 +2,7 @@
 
 import sys
 
-from ..errors import OutgrowError
+from ..core.errors import OutgrowError
 
 # Importing them registers their commands, in the order in which --help lists them.
 from . import training, planning, curricula, measuring, comparing, controlling, analyzing, drifting  # noqa: F401  # isort: skip

@@ -29,11 +29,11 @@ def analyze(
 
     The same stands in its report, with the texts side by side. Shares are of all answers drawn on the held-out suite.
     """
+    from ..evaluate.change import compare, grid
+    from ..evaluate.failure_kinds import MEANING
     from ..report import findings
     from ..report.analysis import analyze as analyze_run
     from ..report.data import read_run
-    from ..report.failures import MEANING
-    from ..report.outcome import compare, grid
     from ..report.words import headline
 
     data = read_run(run)

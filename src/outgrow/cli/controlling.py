@@ -6,7 +6,7 @@ from typing import Annotated
 import typer
 from rich.markup import escape
 
-from ..errors import UsageError
+from ..core.errors import UsageError
 from .app import app
 from .comparing import Margin, of_run, only, show
 from .shared import Overrides, console, errors, example
@@ -24,14 +24,14 @@ def controls(
 
     What a control gains is not owed to right answers. A call that was stopped goes on where it was.
     """
-    from ..errors import OutgrowError
+    from ..config import RLRecipe, load_recipe
+    from ..core.errors import OutgrowError
     from ..evaluate.compare import Side
-    from ..learn.controls import controls as controls_of
-    from ..learn.loop import resume, train
-    from ..recipes import RLRecipe, load_recipe
     from ..runs.folder import read_recipe
-    from ..runs.interrupt import StopRequested
-    from ..terminal import Terminal
+    from ..runs.signals import StopRequested
+    from ..train.controls import controls as controls_of
+    from ..train.loop import resume, train
+    from .progress import Terminal
 
     plain = load_recipe(recipe, overrides or [])
     if not isinstance(plain, RLRecipe):

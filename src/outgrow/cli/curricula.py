@@ -6,12 +6,12 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 from rich.table import Table
 
-from ..errors import UsageError
+from ..core.errors import UsageError
 from .app import app
 from .shared import Asked, AskedAs, console, counting, errors, example, limit, note, ready, recipe_for
 
 if TYPE_CHECKING:
-    from ..curriculum.profile import PassRate
+    from ..evaluate.pass_rates import PassRate
 
 
 @app.command(
@@ -40,12 +40,12 @@ def passrate(
 
     A recipe starts from it with --set ledger.profile=profiles/….
     """
-    from ..curriculum.profile import Asked as Settings
-    from ..curriculum.profile import fill, open_profile
-    from ..learn.sources import problems_of
+    from ..engines import Local
+    from ..evaluate.pass_rates import Asked as Settings
+    from ..evaluate.pass_rates import fill, open_profile
     from ..policy import Sampling
-    from ..rollout import Local
-    from ..runs.interrupt import Interrupt, StopRequested
+    from ..runs.practice_problems import problems_of
+    from ..runs.signals import Interrupt, StopRequested
     from ..verify import Verifier
 
     name = Path(data).stem
@@ -104,8 +104,8 @@ def calibration(
     """Compare the ledger's estimates of pass rates with fresh samples of the policy, by how long ago a problem was visited."""
     from dataclasses import asdict
 
-    from ..learn.calibrate import calibrate
-    from ..runs.files import write_json
+    from ..core.files import write_json
+    from ..evaluate.ledger_calibration import calibrate
 
     with console.status(f"{samples} fresh samples a problem"):
         rows = calibrate(run, problems, samples, seed, note)
@@ -129,10 +129,10 @@ def lab(
     """Run an experiment's arms at its seeds, as far as they are not known yet, and write its page."""
     import os
 
-    from ..lab import load_experiment, run_experiment, write_page
-    from ..lab.plot import require_matplotlib
-    from ..lab.runner import known_results
-    from ..runs.interrupt import Interrupt, StopRequested
+    from ..experiments import load_experiment, run_experiment, write_page
+    from ..experiments.plot import require_matplotlib
+    from ..experiments.runner import known_results
+    from ..runs.signals import Interrupt, StopRequested
 
     asked = load_experiment(experiment)
     require_matplotlib()

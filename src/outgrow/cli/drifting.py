@@ -29,12 +29,12 @@ def drift(
     As many checkpoints as the run kept (run.keep_checkpoints, run.checkpoint_every). The report shows the curves. Answers are
     kept, so a call that was stopped goes on where it was.
     """
-    from ..evaluate import suites
+    from ..evaluate.answer_cache import Kept
+    from ..evaluate.checkpoints import drift_of
     from ..evaluate.drift import write_drift
-    from ..evaluate.kept import Kept
-    from ..learn.drifting import drift_of
     from ..policy.pull import cache_folder
-    from ..runs.interrupt import Interrupt, StopRequested
+    from ..problems.suites import suites
+    from ..runs.signals import Interrupt, StopRequested
 
     use_data(data)
     names, rows = suites(on), []

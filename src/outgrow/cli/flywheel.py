@@ -11,14 +11,14 @@ from rich.box import SIMPLE
 from rich.markup import escape
 from rich.table import Table
 
-from ..errors import UsageError
+from ..core.errors import UsageError
 from .app import app
 from .shared import Overrides, console, errors, example
 from .training import BudgetHours, BudgetUSD
 
 if TYPE_CHECKING:
     from ..flywheel import Turned
-    from ..terminal import Terminal
+    from .progress import Terminal
 
 
 @app.command(
@@ -40,10 +40,10 @@ def flywheel(
     The same command goes on after a stop. Stages that were done from the same inputs are not done again, so a changed line of the
     recipe costs what depends on it.
     """
-    from ..errors import OutgrowError
+    from ..core.errors import OutgrowError
     from ..flywheel import ProcessFull, load_flywheel, run_flywheel
-    from ..runs.interrupt import StopRequested
-    from ..runs.spending import Budget, BudgetReached
+    from ..runs.cost import Budget, BudgetReached
+    from ..runs.signals import StopRequested
 
     begun = Path(recipe) / "flywheel.toml"
     if begun.is_file():
@@ -83,13 +83,13 @@ class _Onlooker:
         console.print(text, style="bold", markup=False, highlight=False, soft_wrap=True)
 
     def watch(self) -> "Terminal":
-        from ..terminal import Terminal
+        from .progress import Terminal
 
         return Terminal(console)
 
 
 def _show(turned: "Turned") -> None:
-    from ..flywheel.told import headline, sentences, short_table, spent
+    from ..flywheel.summary import headline, sentences, short_table, spent
 
     found = short_table(turned)
     table = Table(

@@ -7,12 +7,12 @@ import typer
 from rich.box import SIMPLE
 from rich.table import Table
 
-from ..errors import OutgrowError, UsageError
+from ..core.errors import OutgrowError, UsageError
 from .app import app
 from .shared import AskedAs, Model, console, example, ready, recipe_for
 
 if TYPE_CHECKING:
-    from ..evaluate.harness import Score
+    from ..evaluate.lm_eval import Score
 
 
 @app.command(
@@ -40,11 +40,11 @@ def harness(
     """
     from dataclasses import asdict
 
-    from ..rollout import Local
-    from ..runs.files import write_json
+    from ..core.files import write_json
+    from ..engines import Local
 
     try:
-        from ..evaluate.harness import run_tasks
+        from ..evaluate.lm_eval import run_tasks
     except ImportError as error:
         raise UsageError('this needs lm-evaluation-harness: pip install "outgrow[harness]"') from error
     if folder is not None and not folder.is_dir():

@@ -8,13 +8,13 @@ import typer
 from rich.box import SIMPLE
 from rich.table import Table
 
-from ..errors import UsageError
+from ..core.errors import UsageError
 from .app import app
 from .shared import console, counting, errors, example, note
 
 if TYPE_CHECKING:
-    from ..teacher.quality import Estimate, Scored
-    from ..teacher.section import TeacherSection
+    from ..judge.config import TeacherSection
+    from ..judge.quality import Estimate, Scored
 
 
 @app.command(
@@ -45,13 +45,13 @@ def judge(
     Answers that the token limit cut are left out: no judge is asked of them. Scores are kept: a call that was stopped goes on where
     it was, and one that was made before costs nothing.
     """
-    from ..evaluate.kept import Kept
-    from ..learn.teaching import respondent_of
+    from ..evaluate.answer_cache import Kept
+    from ..judge import benchmark as trial
+    from ..judge.judge import Judge
     from ..policy.pull import cache_folder
     from ..runs.folder import read_recipe
-    from ..runs.interrupt import Interrupt, StopRequested
-    from ..teacher import trial
-    from ..teacher.judge import Judge
+    from ..runs.signals import Interrupt, StopRequested
+    from ..train.judge_scores import respondent_of
 
     section = _section(model, recipe)
     for run in runs:
@@ -83,8 +83,8 @@ def judge(
 
 def _section(model: str, recipe: str | None) -> "TeacherSection":
     """What the judge is asked. Raises UsageError where the recipe has nothing to say of that."""
-    from ..recipes import RLRecipe, load_recipe
-    from ..teacher.section import TeacherSection
+    from ..config import RLRecipe, load_recipe
+    from ..judge.config import TeacherSection
 
     if recipe is None:
         return TeacherSection(model=model)
@@ -96,7 +96,7 @@ def _section(model: str, recipe: str | None) -> "TeacherSection":
 
 
 def _show(answers: "Sequence[Scored]") -> None:
-    from ..teacher.quality import quality
+    from ..judge.quality import quality
 
     found = quality(answers)
     table = Table(box=SIMPLE, pad_edge=False, show_header=False)
@@ -115,7 +115,7 @@ def _show(answers: "Sequence[Scored]") -> None:
 
 
 def _show_levels(answers: "Sequence[Scored]") -> None:
-    from ..teacher.quality import quality
+    from ..judge.quality import quality
 
     levels = sorted({one.level for one in answers})
     if len(levels) < 2:
@@ -131,7 +131,7 @@ def _show_levels(answers: "Sequence[Scored]") -> None:
 
 def _show_canaries(canaries: dict[str, list[float | None]]) -> None:
     from ..evaluate.statistics import bootstrap_ci95
-    from ..teacher.quality import Estimate
+    from ..judge.quality import Estimate
 
     table = Table(title="answers that say nothing", title_justify="left", box=SIMPLE, pad_edge=False)
     for heading in ("kind", "answers", "no score", "mean score"):

@@ -9,14 +9,15 @@ from rich.box import SIMPLE
 from rich.table import Table
 from rich.text import Text
 
-from ..errors import UsageError
+from ..core.errors import UsageError
 from .app import app
 from .shared import Asked, console, counting, errors, example, harmless, limit, note, ready, recipe_for, use_data
 
 if TYPE_CHECKING:
-    from ..made import DataSection, MadeRow, MadeSummary
+    from ..config import Recipe
+    from ..config.schema import DataSection
     from ..problems import Problem
-    from ..recipes import Recipe
+    from ..synthetic import MadeRow, MadeSummary
 
 
 @app.command(
@@ -68,15 +69,14 @@ def data(
     A base learns from it by a recipe of kind sft with a problem source of type made and this folder as its path. A call that was
     stopped goes on where it was.
     """
-    from ..evaluate import suites
-    from ..evaluate.suites import SUITES
-    from ..learn.sources import problems_of
-    from ..made import make_data, written_rows
-    from ..made.draw import model_name
-    from ..made.export import require_new
-    from ..made.make import wanted
     from ..policy import Sampling
-    from ..runs.interrupt import Interrupt, StopRequested
+    from ..problems.suites import SUITES, suites
+    from ..runs.practice_problems import problems_of
+    from ..runs.signals import Interrupt, StopRequested
+    from ..synthetic import make_data, written_rows
+    from ..synthetic.export import require_new
+    from ..synthetic.pipeline import wanted
+    from ..synthetic.sample import model_name
     from ..verify import Verifier
     from ..verify.extract import THINK_OPEN
 
@@ -138,8 +138,8 @@ def _section(**given: Any) -> "DataSection":
     """The settings that were given; the others are the section's own. Raises UsageError where one cannot be."""
     from pydantic import ValidationError
 
-    from ..component import explain
-    from ..made import DataSection
+    from ..config.schema import DataSection
+    from ..core.registry import explain
 
     try:
         return DataSection.model_validate({name: value for name, value in given.items() if value is not None})
@@ -154,7 +154,7 @@ def _own(recipe: "Recipe") -> list[str]:
 
 def _show(made: "MadeSummary") -> None:
     """What was drawn, kept and dropped, how good it is, and where."""
-    from ..made.card import told
+    from ..synthetic.dataset_card import told
 
     before = f" ({made.written:,} of them written in training)" if made.written else ""
     told_of = f"{made.problems:,} problems, {made.drawn:,} answers{before}, {made.right:,} right, {made.kept:,} kept"

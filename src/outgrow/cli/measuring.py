@@ -7,7 +7,7 @@ import typer
 from rich.box import SIMPLE
 from rich.table import Table
 
-from ..errors import UsageError, nearest
+from ..core.errors import UsageError, nearest
 from .app import app
 from .shared import Asked, AskedAs, console, counting, errors, example, interval, limit, note, ready, recipe_for, use_data
 
@@ -59,13 +59,14 @@ def evaluate(
     A run is asked, graded and measured as its recipe says, any other model as --recipe says. Answers are kept: a call that was
     stopped goes on where it was, and one that was made before costs nothing.
     """
+    from ..config.schema import EvaluateSection
     from ..evaluate import evaluate as measure
-    from ..evaluate import require_room, samples_for, suite, suites
-    from ..evaluate.kept import Kept
+    from ..evaluate import require_room
+    from ..evaluate.answer_cache import Kept
     from ..policy import Sampling
     from ..policy.pull import cache_folder
-    from ..recipes.schema import EvaluateSection
-    from ..runs.interrupt import Interrupt, StopRequested
+    from ..problems.suites import samples_for, suite, suites
+    from ..runs.signals import Interrupt, StopRequested
     from ..verify import Verifier
 
     use_data(data)
@@ -127,8 +128,8 @@ def verify(
     out: Annotated[Path | None, typer.Option("--out", help="Write the rows here, with verdict and extracted added.")] = None,
 ) -> None:
     """Grade outputs made elsewhere, as training and evaluation would."""
+    from ..evaluate.grade_file import grade_file
     from ..verify import EXTRACTORS, Verdict
-    from ..verify.file import grade_file
 
     for name in extract or []:
         if name not in EXTRACTORS:

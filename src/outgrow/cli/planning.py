@@ -11,8 +11,8 @@ from .app import app
 from .shared import Overrides, console, example
 
 if TYPE_CHECKING:
+    from ..config import RLRecipe
     from ..plan import Bill, Market, Plan
-    from ..recipes import RLRecipe
 
 _DTYPES = {2: "bfloat16", 4: "float32"}
 
@@ -28,8 +28,8 @@ def plan(
     overrides: Overrides = None,
 ) -> None:
     """Estimate what a recipe will need, before anyone pays: parameters, tokens, memory, hours, dollars. Loads no weights."""
+    from ..config import RLRecipe, load_recipe, raw_recipe
     from ..plan import load_market, plan_recipe
-    from ..recipes import RLRecipe, load_recipe, raw_recipe
 
     market = load_market(gpus)
     if raw_recipe(recipe).get("kind") == "flywheel":
@@ -51,7 +51,7 @@ def plan(
 
 def _plan_wheel(name: str, overrides: list[str], market: "Market") -> None:
     from ..flywheel import load_flywheel
-    from ..plan.wheel import plan_wheel
+    from ..flywheel.plan import plan_wheel
     from .planning_wheel import show_wheel
 
     wheel = load_flywheel(name, overrides)

@@ -10,8 +10,8 @@ from .shared import console
 
 if TYPE_CHECKING:
     from ..flywheel import FlywheelRecipe
+    from ..flywheel.plan import StagePlan, WheelPlan
     from ..plan import Market
-    from ..plan.wheel import StagePlan, WheelPlan
 
 
 def show_wheel(wheel: "FlywheelRecipe", plan: "WheelPlan", market: "Market") -> None:

@@ -6,7 +6,7 @@ from typing import Annotated
 import typer
 from rich.table import Table
 
-from ..errors import UsageError
+from ..core.errors import UsageError
 from .app import app
 from .shared import console, example, interval
 
@@ -14,8 +14,8 @@ from .shared import console, example, interval
 @app.command(epilog=example("outgrow recipes"))
 def recipes() -> None:
     """List the shipped recipes, with what each should show."""
+    from ..config import load_recipe, raw_recipe, shipped_recipes
     from ..flywheel import load_flywheel
-    from ..recipes import load_recipe, raw_recipe, shipped_recipes
 
     for name in shipped_recipes():
         wheel = raw_recipe(name).get("kind") == "flywheel"
@@ -30,7 +30,7 @@ def runs(folder: Annotated[Path, typer.Argument(help="The folder that holds runs
     """List runs: how far each is, and what it gained."""
     import json
 
-    from ..runs.files import read_lines
+    from ..core.files import read_lines
     from ..runs.folder import read_recipe
 
     if not folder.is_dir():

@@ -6,7 +6,7 @@ from typing import Annotated
 
 import typer
 
-from ..errors import OutgrowError, UsageError
+from ..core.errors import OutgrowError, UsageError
 from .app import app
 from .shared import console, example
 
@@ -30,8 +30,8 @@ def serve(
 
     import uvicorn
 
-    from ..serve import application
-    from ..serve.guard import is_loopback
+    from ..report.live import application
+    from ..report.live.guard import is_loopback
 
     if not folder.is_dir():
         raise UsageError(f"{folder}: no such folder; runs are made by: outgrow train RECIPE")

@@ -11,12 +11,12 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 from rich.console import Console
 
-from ..errors import UsageError
+from ..core.errors import UsageError
 
 if TYPE_CHECKING:
+    from ..config import Recipe
+    from ..engines import Respondent
     from ..policy import Policy
-    from ..recipes import Recipe
-    from ..rollout import Respondent
 
 _SECONDS_BETWEEN_PLAIN_LINES = 10.0
 
@@ -56,8 +56,8 @@ def interval(row: dict[str, Any], sign: str = "") -> str:
 
 def ready(model: str, recipe: "Recipe | None" = None) -> "Respondent":
     """A model by any of its names, or the one at an address, ready to be asked as a recipe says."""
-    from ..learn.policies import engine_of
-    from ..rollout import Endpoint, Local, NativeEngine, is_served
+    from ..engines import Endpoint, Local, NativeEngine, is_served
+    from ..runs.models import engine_of
 
     if is_served(model):
         return Endpoint(model, recipe.prompt if recipe else None)
@@ -108,8 +108,8 @@ def use_data(folder: Path | None) -> None:
 
 def load(model: str, recipe: "Recipe | None" = None) -> "Policy":
     """A model by any of its names; a run's is asked as it was in training, another as `recipe` says."""
-    from ..learn.policies import run_policy
     from ..policy import load_policy
+    from ..runs.models import run_policy
 
     if is_run(model):
         return run_policy(Path(model))
@@ -123,7 +123,7 @@ def limit(recipe: "Recipe | None", respondent: "Respondent") -> int:
 
 def recipe_for(model: str, recipe: str | None) -> "Recipe | None":
     """The recipe that says how a model is asked and graded: a run's own, or the one named. Raises UsageError on both at once."""
-    from ..recipes import load_recipe
+    from ..config import load_recipe
     from ..runs.folder import read_recipe
 
     if not is_run(model):

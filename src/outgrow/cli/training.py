@@ -9,12 +9,12 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 from rich.table import Table
 
-from ..errors import UsageError
+from ..core.errors import UsageError
 from .app import app
 from .shared import Overrides, console, errors, example, interval
 
 if TYPE_CHECKING:
-    from ..runs.spending import Budget
+    from ..runs.cost import Budget
 
 
 BudgetUSD = Annotated[
@@ -62,9 +62,9 @@ def _start(
     budget_usd: float | None = None,
     budget_hours: float | None = None,
 ) -> None:
-    from ..learn.loop import train as train_run
-    from ..recipes import load_recipe
-    from ..terminal import Terminal
+    from ..config import load_recipe
+    from ..train.loop import train as train_run
+    from .progress import Terminal
 
     recipe = load_recipe(name, overrides or [])
     if recipe.kind != kind:
@@ -85,8 +85,8 @@ def resume(
     budget_hours: BudgetHours = None,
 ) -> None:
     """Continue a run exactly where its newest checkpoint stands: after a kill, Ctrl-C, a full disk, or a spent budget."""
-    from ..learn.loop import resume as resume_run
-    from ..terminal import Terminal
+    from ..train.loop import resume as resume_run
+    from .progress import Terminal
 
     with Terminal(console) as terminal, _told(run):
         resume_run(run, overrides or [], terminal, _budget(budget_usd, budget_hours))
@@ -94,7 +94,7 @@ def resume(
 
 
 def _budget(dollars: float | None, hours: float | None) -> "Budget":
-    from ..runs.spending import Budget
+    from ..runs.cost import Budget
 
     return Budget(hours=math.inf if hours is None else hours, dollars=math.inf if dollars is None else dollars)
 
@@ -105,8 +105,8 @@ def _told(path: Path) -> Iterator[None]:
 
     A budget is a wish that was fulfilled, so its exit code is 0; there is no summary.json then, since nothing was measured after.
     """
-    from ..runs.interrupt import StopRequested
-    from ..runs.spending import BudgetReached
+    from ..runs.cost import BudgetReached
+    from ..runs.signals import StopRequested
 
     try:
         yield

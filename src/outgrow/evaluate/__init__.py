@@ -2,15 +2,14 @@
 
 from collections.abc import Callable, Sequence
 
+from ..engines import Respondent
 from ..policy import Sampling
 from ..problems import Problem
-from ..rollout import Respondent
 from ..verify import Verifier
 from .evaluation import Evaluation, paired_delta
 from .sample import require_room, sample_problems
-from .suites import samples_for, suite, suites
 
-__all__ = ["Evaluation", "evaluate", "paired_delta", "require_room", "samples_for", "suite", "suites"]
+__all__ = ["Evaluation", "evaluate", "paired_delta", "require_room"]
 
 
 def evaluate(

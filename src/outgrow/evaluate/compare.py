@@ -6,7 +6,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from ..errors import UsageError
+from ..core.errors import UsageError
 from .evaluation import Evaluation
 from .power import Needed, needed
 from .statistics import crossed_ci95, mcnemar

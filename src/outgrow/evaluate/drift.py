@@ -6,9 +6,9 @@ from contextlib import suppress
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
+from ..core.files import write_json
 from ..policy import Policy
 from ..policy.likelihood import forward_kl
-from ..runs.files import write_json
 from .evaluation import Evaluation, paired_delta
 
 _ANSWERS = 64  # of the base, on which the divergence is taken

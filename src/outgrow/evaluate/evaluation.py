@@ -9,8 +9,8 @@ from typing import Any
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from ..errors import OutgrowError
-from ..runs.files import write_atomic
+from ..core.errors import OutgrowError
+from ..core.files import write_atomic
 from ..verify import Verdict
 from .sample import Sample
 from .statistics import bootstrap_ci95, majority, pass_at_k

@@ -3,11 +3,11 @@
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
-from ..errors import UsageError
-from ..keyed import seed_from
+from ..core.errors import UsageError
+from ..core.rng import seed_from
+from ..engines import Respondent
 from ..policy import Sampling
 from ..problems import Problem
-from ..rollout import Respondent
 from ..verify import Attempt, Verdict, Verifier
 
 

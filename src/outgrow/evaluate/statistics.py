@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.special import bdtr, ndtr, ndtri, stdtrit
 
-from ..keyed import seed_from
+from ..core.rng import seed_from
 
 _RESAMPLES = 2000
 _SEED_RESAMPLES = 10_000  # few values each, and percentiles further out

@@ -4,10 +4,10 @@ recipe.py, resolve.py -> stages.py (what follows what) -> tasks.py (what a stage
 -> lineage.py, figures.py -> page.py
 """
 
-from .figures import Turned
 from .recipe import FlywheelRecipe
-from .resolve import load_flywheel
+from .result import Turned
 from .run import run_flywheel
-from .workshop import ProcessFull
+from .stage_cache import ProcessFull
+from .stage_recipes import load_flywheel
 
 __all__ = ["FlywheelRecipe", "ProcessFull", "Turned", "load_flywheel", "run_flywheel"]

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal
 
-from ..errors import OutgrowError
+from ..core.errors import OutgrowError
 
 Kind = Literal["model", "data", "measurement"]
 Role = Literal["base of", "teacher of", "judge of", "made by", "trained on", "compared with"]

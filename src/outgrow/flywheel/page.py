@@ -3,19 +3,19 @@
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
-from ..errors import OutgrowError
+from ..core.errors import OutgrowError
+from ..core.files import read_lines, write_atomic
 from ..report import words
 from ..report.charts import Chart
 from ..report.figures import estimates
 from ..report.page import page_scripts, page_template
 from ..report.tables import HeatCell, HeatMap, Table
-from ..runs.files import read_lines, write_atomic
-from .figures import Turned
 from .lineage import Graph
-from .picture import picture, said
+from .lineage_graph import picture, said
 from .recipe import dump_flywheel
-from .told import data_table, generation_table, headline, model_table, other_table, sentences, spent, stage_table
-from .workshop import Done
+from .result import Turned
+from .stage_cache import Done
+from .summary import data_table, generation_table, headline, model_table, other_table, sentences, spent, stage_table
 
 
 def write_page(turned: Turned, graph: Graph, folder: Path) -> Path:

@@ -5,8 +5,8 @@ from typing import Any, Literal, Self
 import tomli_w
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
-from ..recipes import merge_recipes, raw_recipe
-from ..recipes.schema import DataSection
+from ..config import merge_recipes, raw_recipe
+from ..config.schema import DataSection
 
 
 class Stage(BaseModel):

@@ -9,21 +9,21 @@ FOLDER/flywheel.html     the page
 
 from pathlib import Path
 
-from ..errors import OutgrowError
-from ..learn.sources import training_problems
-from ..made.make import wanted
+from ..core.errors import OutgrowError
+from ..core.files import write_atomic, write_json
 from ..problems.source import quiet
-from ..runs.files import write_atomic, write_json
+from ..runs.cost import Budget, BudgetReached
 from ..runs.folder import held
-from ..runs.interrupt import StopRequested
-from ..runs.spending import Budget, BudgetReached
-from .figures import Turned, as_json
+from ..runs.practice_problems import training_problems
+from ..runs.signals import StopRequested
+from ..synthetic.pipeline import wanted
 from .lineage import Lineage
 from .page import write_page
 from .recipe import FlywheelRecipe, dump_flywheel
-from .resolve import stage_recipes
+from .result import Turned, as_json
+from .stage_cache import Onlooker, Workshop
+from .stage_recipes import stage_recipes
 from .stages import turn
-from .workshop import Onlooker, Workshop
 
 
 def run_flywheel(wheel: FlywheelRecipe, folder: Path, onlooker: Onlooker, budget: Budget) -> Turned:

@@ -3,12 +3,12 @@
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
-from .duel import Duel
 from .lineage import Role
+from .promotion import Duel
 from .recipe import FlywheelRecipe
-from .resolve import asked_recipe, base_recipe, judge_recipe, student_recipe, teacher_base_recipe, teacher_recipe
+from .stage_cache import Done, Workshop
+from .stage_recipes import asked_recipe, base_recipe, judge_recipe, student_recipe, teacher_base_recipe, teacher_recipe
 from .tasks import compare, make, measure, run, whole
-from .workshop import Done, Workshop
 
 
 @dataclass(frozen=True)

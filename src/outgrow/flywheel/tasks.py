@@ -8,26 +8,26 @@ from dataclasses import asdict
 from functools import partial
 from pathlib import Path
 
-from ..learn.loop import resume, settle, train
-from ..learn.outcome import Outcome, suites_of
-from ..learn.policies import base_policy, engine_of, run_policy
-from ..learn.sources import distinct, training_problems
-from ..made import MadeRow, make_data, read_summary, written_rows
+from ..config import Recipe, dump_recipe
+from ..config.schema import DataSection
+from ..core.files import write_atomic
+from ..engines import Local
 from ..policy.export import export
 from ..problems import Problem
-from ..recipes import Recipe, dump_recipe
-from ..recipes.schema import DataSection
-from ..rollout import Local
-from ..runs.files import write_atomic
+from ..runs.cost import Budget, Meter
 from ..runs.folder import read_recipe
-from ..runs.interrupt import Interrupt
-from ..runs.spending import Budget, Meter
+from ..runs.models import base_policy, engine_of, run_policy
+from ..runs.practice_problems import distinct, training_problems
+from ..runs.signals import Interrupt
+from ..synthetic import MadeRow, make_data, read_summary, written_rows
+from ..train.before_after import Outcome, suites_of
+from ..train.loop import resume, settle, train
 from ..verify import Verifier
 from ..verify.extract import THINK_OPEN
-from .digest import asked_by, digest_of
-from .duel import Duel, duel
+from .cache_key import asked_by, digest_of
 from .lineage import Role
-from .workshop import Done, Left, StageWatcher, Task, Workshop
+from .promotion import Duel, duel
+from .stage_cache import Done, Left, StageWatcher, Task, Workshop
 
 _ASKING = ("prompt", "sampling", "engine", "verify", "run")  # how a model is asked, of all that its recipe says
 

@@ -7,8 +7,8 @@ from pathlib import Path
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
-from ..component import explain
-from ..errors import UsageError
+from ..core.errors import UsageError
+from ..core.registry import explain
 
 
 class _Table(BaseModel):

@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass
 
-from ..policy.head import tokens_at_once
+from ..policy.chunked_logprobs import tokens_at_once
 from .shape import Shape, head_parameters, key_value_bytes, layer_parameters, parameters
 from .work import Judge, Work, learning_parameters
 

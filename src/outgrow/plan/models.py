@@ -6,12 +6,12 @@ from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
-from ..errors import UsageError
+from ..config import RLRecipe, load_recipe, shipped_recipes
+from ..config.schema import PolicySection
+from ..core.errors import UsageError
+from ..engines import is_served
 from ..policy.load import base_of, model_folder
 from ..policy.micro import MicroInit, make_tokenizer
-from ..recipes import load_recipe, shipped_recipes
-from ..recipes.schema import PolicySection, RLRecipe
-from ..rollout import is_served
 from ..runs.checkpoint import model_of
 from .shape import ATTENTION, FEED_FORWARD, Shape
 

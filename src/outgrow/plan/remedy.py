@@ -3,8 +3,8 @@
 from collections.abc import Callable
 from typing import Any
 
+from ..config import RLRecipe
 from ..policy.lora import LoRA
-from ..recipes import RLRecipe
 
 Changes = dict[str, Any]  # recipe key -> value
 

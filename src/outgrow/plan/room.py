@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping
 
-from ..recipes import RLRecipe
+from ..config import RLRecipe
 from .gpus import Assumptions
 from .memory import parts
 from .remedy import lowered

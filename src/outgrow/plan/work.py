@@ -4,13 +4,13 @@ import math
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from ..errors import UsageError
+from ..config import RLRecipe
+from ..config.schema import DistillSection
+from ..core.errors import UsageError
+from ..engines import is_served
+from ..judge.config import TeacherSection
+from ..judge.rubric import fill
 from ..policy.load import Dtype
-from ..recipes import RLRecipe
-from ..recipes.schema import DistillSection
-from ..rollout import is_served
-from ..teacher.rubric import fill
-from ..teacher.section import TeacherSection
 from .gpus import Assumptions
 from .shape import Shape, adapted, adapter_parameters, parameters
 

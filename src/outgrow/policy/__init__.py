@@ -1,9 +1,9 @@
 """The model: loading and saving, its prompt, its adapter, the distribution it samples from, log-probabilities with gradient."""
 
-from .distribution import Sampling
 from .load import load_policy
 from .logprobs import completion_logprobs
 from .policy import Policy
 from .prompt import Prompt
+from .sampling import Sampling
 
 __all__ = ["Policy", "Prompt", "Sampling", "completion_logprobs", "load_policy"]

@@ -5,7 +5,7 @@ from pathlib import Path
 
 from safetensors import SafetensorError
 
-from ..errors import OutgrowError, UsageError
+from ..core.errors import OutgrowError, UsageError
 from .load import load_policy
 from .policy import Policy
 

@@ -4,9 +4,9 @@ from collections.abc import Sequence
 
 import torch
 
-from .branches import lay_out, states
-from .head import tokens_at_once
+from .chunked_logprobs import tokens_at_once
 from .logprobs import distinct_prompts, output_weight
+from .packed_forward import lay_out, states
 from .policy import Policy
 
 

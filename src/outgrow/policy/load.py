@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, Literal
 
 import torch
 
-from ..errors import UsageError
+from ..core.errors import UsageError
 from .lora import load_adapter
 from .policy import Policy, hide_progress_bars
 from .prompt import Prompt

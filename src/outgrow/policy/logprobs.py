@@ -7,11 +7,11 @@ from collections.abc import Sequence
 import torch
 from torch import Tensor
 
-from ..errors import UsageError
-from .branches import lay_out, states
-from .distribution import Sampling
-from .head import token_logprobs
+from ..core.errors import UsageError
+from .chunked_logprobs import token_logprobs
+from .packed_forward import lay_out, states
 from .policy import Policy
+from .sampling import Sampling
 
 
 def completion_logprobs(

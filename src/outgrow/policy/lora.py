@@ -13,8 +13,8 @@ import torch
 from pydantic import BaseModel, ConfigDict, Field
 from torch import Tensor
 
-from ..errors import UsageError
-from ..keyed import seed_from
+from ..core.errors import UsageError
+from ..core.rng import seed_from
 
 if TYPE_CHECKING:
     from peft import PeftModel

@@ -13,7 +13,7 @@ from pathlib import Path
 
 from huggingface_hub import snapshot_download
 
-from ..errors import OutgrowError, UsageError, nearest
+from ..core.errors import OutgrowError, UsageError, nearest
 
 
 @dataclass(frozen=True)

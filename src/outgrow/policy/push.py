@@ -5,7 +5,7 @@ from pathlib import Path
 from huggingface_hub import HfApi, constants
 from huggingface_hub.errors import HfHubHTTPError, HFValidationError, LocalTokenNotFoundError
 
-from ..errors import OutgrowError, UsageError
+from ..core.errors import OutgrowError, UsageError
 
 
 def push(folder: Path, repository: str) -> str:

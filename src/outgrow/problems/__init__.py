@@ -3,13 +3,13 @@
 from .benchmark import Benchmark
 from .gsm8k import GSM8K
 from .judgements import Judgements
-from .made import Made
 from .math import Math
 from .micro import Micro
 from .problem import Problem
 from .reasoning_gym import ReasoningGym
 from .shuffled import Shuffled
 from .source import Note, Source
+from .synthetic import Made
 from .table import Table
 
 SOURCES: dict[str, type[Source]] = {

@@ -6,7 +6,7 @@ from typing import Any
 
 from pydantic import field_validator
 
-from ..errors import UsageError, nearest
+from ..core.errors import UsageError, nearest
 from .overlap import question_id
 from .problem import Problem
 from .rows import Row, set_rows

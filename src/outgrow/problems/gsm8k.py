@@ -4,7 +4,7 @@ import re
 from collections.abc import Iterable, Iterator
 from typing import Literal
 
-from ..errors import UsageError
+from ..core.errors import UsageError
 from .overlap import question_id
 from .problem import Problem
 from .rows import Row, set_rows

@@ -9,10 +9,10 @@ from typing import Any
 
 from pydantic import Field
 
-from ..errors import UsageError
-from ..keyed import python_random
-from ..runs.rollouts import read_parts
-from ..teacher.rubric import RUBRIC, answer_id, fill
+from ..core.errors import UsageError
+from ..core.rng import python_random
+from ..core.rollout_log import read_parts
+from ..judge.rubric import RUBRIC, answer_id, fill
 from ..verify.extract import THINK_CLOSE
 from .problem import Problem
 from .source import Note, Source, quiet

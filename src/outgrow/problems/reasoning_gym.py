@@ -16,13 +16,13 @@ from typing import Any
 
 from pydantic import Field, JsonValue
 
-from ..errors import OutgrowError, UsageError
+from ..core.errors import OutgrowError, UsageError
 from .overlap import question_id
 from .problem import Problem
 from .source import Note, Source, quiet
 from .split import Split, split_of
 
-_DRAW = Path(__file__).parents[1] / "gym" / "draw.py"
+_DRAW = Path(__file__).parents[1] / "sandbox" / "generate.py"
 _AT_ONCE = 5  # items asked for in one request
 # Some tasks have few problems, and some settings none that can be used; give up after this many that bring nothing new in a row.
 _BEFORE_EXHAUSTED = 500

@@ -10,7 +10,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 from huggingface_hub import snapshot_download
 
-from ..errors import UsageError
+from ..core.errors import UsageError
 
 Row = tuple[str, dict[str, Any]]  # where it stands, for errors ("train.jsonl, line 3"), and its columns
 

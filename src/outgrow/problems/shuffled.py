@@ -5,8 +5,8 @@ from typing import Any
 
 from pydantic import SerializeAsAny, field_validator
 
-from ..component import build
-from ..keyed import python_random
+from ..core.registry import build
+from ..core.rng import python_random
 from .problem import Problem
 from .source import Note, Source, quiet
 

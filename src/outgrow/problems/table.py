@@ -6,7 +6,7 @@ from typing import Any
 
 from pydantic import model_validator
 
-from ..errors import UsageError
+from ..core.errors import UsageError
 from .overlap import question_id
 from .problem import Problem
 from .rows import Row, file_rows, hub_rows

@@ -4,13 +4,13 @@ from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from ..errors import OutgrowError
+from ..core.errors import OutgrowError
 from ..evaluate import Evaluation
+from ..evaluate.change import Comparison, compared, estimate, only
+from ..evaluate.failure_kinds import Failure, failure_of
 from ..evaluate.sample import Sample
 from .data import RunData
-from .failures import Failure, failure_of
 from .journeys import FATES, Fate, Journey, journeys
-from .outcome import Comparison, compared, estimate, only
 
 _EXAMPLES = 3
 _LENGTHS = 5  # parts of equal size that answers are sorted into by their length

@@ -3,12 +3,12 @@
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from ..recipes import SFTRecipe
-from ..teacher.canaries import KINDS
+from ..config import SFTRecipe
+from ..evaluate.change import Comparison
+from ..judge.canaries import KINDS
 from .curves import BUCKETS, bucket_counts, figure_keys, series, smoothing_width, visit_windows
 from .data import RunData
 from .figures import Figure, curves, interval_point, stacked_seconds, stacked_shares
-from .outcome import Comparison
 from .words import span_label
 
 _HISTOGRAM_WINDOWS = 20

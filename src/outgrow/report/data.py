@@ -7,16 +7,16 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, TypeVar
 
-from ..curriculum import Visit
-from ..curriculum.ledger import READ_VISITS
-from ..errors import OutgrowError
+from ..config import Recipe
+from ..core.errors import OutgrowError
+from ..core.files import read_lines
 from ..evaluate import Evaluation
 from ..evaluate.calibration import Calibration
 from ..evaluate.drift import Drift
-from ..recipes import Recipe
-from ..runs.files import read_lines
+from ..ledger import Visit
+from ..ledger.ledger import READ_VISITS
+from ..runs.cost import seconds_by_phase
 from ..runs.folder import read_recipe
-from ..runs.spending import seconds_by_phase
 
 _Row = TypeVar("_Row", Calibration, Drift)
 

@@ -5,8 +5,8 @@ import math
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+from ..evaluate.change import Estimate
 from .curves import Series, smooth, thin
-from .outcome import Estimate
 
 Figure = dict[str, Any]
 

@@ -2,12 +2,12 @@
 
 from collections.abc import Iterator
 
-from ..teacher.alarm import evidence
+from ..evaluate.change import Comparison, Estimate, Grid, grid
+from ..judge.hacking_alarm import evidence
 from . import words
 from .analysis import Analysis, Part
 from .data import RunData
 from .journeys import FATES
-from .outcome import Comparison, Estimate, Grid, grid
 from .tables import Table
 
 _NOT_YET = "not yet"

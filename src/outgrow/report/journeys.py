@@ -6,8 +6,8 @@ from dataclasses import dataclass
 from functools import lru_cache
 from typing import Literal
 
-from ..curriculum import Visit
 from ..evaluate.statistics import wilson_ci95
+from ..ledger import Visit
 
 Fate = Literal["kept", "learned", "forgotten", "relearned", "never", "undecided"]
 FATES: dict[Fate, str] = {

@@ -12,15 +12,15 @@ from jinja2 import Environment, PackageLoader, StrictUndefined, Template
 from markupsafe import Markup
 from plotly.offline import get_plotlyjs
 
-from ..errors import OutgrowError
-from ..runs.files import write_atomic
+from ..core.errors import OutgrowError
+from ..core.files import write_atomic
+from ..evaluate.change import compare, grid, largest_changes
+from ..evaluate.failure_kinds import MEANING
 from . import findings, tables, words
 from .analysis import analyze
 from .charts import drift_charts, histogram_chart, learning_charts, seconds_chart
 from .curves import smoothing_width, thinning
 from .data import RunData, read_run
-from .failures import MEANING
-from .outcome import compare, grid, largest_changes
 
 _PROBLEMS_SHOWN = 10
 

@@ -3,11 +3,11 @@
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
+from ..evaluate.change import Comparison, Estimate, Grid, grid
 from . import words
 from .charts import is_share
 from .curves import BUCKETS, bucket_counts, figure_keys, visit_windows, window_means, windows
 from .data import RunData
-from .outcome import Comparison, Estimate, Grid, grid
 
 _TABLE_WINDOWS = 10
 _NOT_YET = "not yet"

@@ -1,6 +1,6 @@
 """Numbers as a person reads them, and the sentence on top of the page."""
 
-from .outcome import Comparison, Estimate
+from ..evaluate.change import Comparison, Estimate
 
 # Characters of one completion on the page; a long one keeps its end, where the answer is.
 _HEAD, _TAIL = 1500, 2500

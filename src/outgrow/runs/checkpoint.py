@@ -22,9 +22,9 @@ import safetensors.torch
 import torch
 from torch import Tensor
 
-from ..errors import OutgrowError
+from ..core.errors import OutgrowError
+from ..core.files import flush_folder, flush_tree, remove_tree, write_json
 from ..policy import Policy
-from .files import flush_folder, flush_tree, remove_tree, write_json
 
 _NAME = re.compile(r"step-(\d{6,})")
 

@@ -11,9 +11,9 @@ from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
-from ..errors import OutgrowError, UsageError
-from ..recipes import Recipe, dump_recipe, parse_recipe
-from .files import write_atomic
+from ..config import Recipe, dump_recipe, parse_recipe
+from ..core.errors import OutgrowError, UsageError
+from ..core.files import write_atomic
 
 
 def versions() -> dict[str, str]:

@@ -17,7 +17,7 @@ from multiprocessing.connection import wait
 from pathlib import Path
 from typing import IO
 
-from ..errors import OutgrowError
+from ..core.errors import OutgrowError
 
 LIMIT_S = 2.0
 _START_S = 120.0
@@ -34,7 +34,7 @@ class Kind:
 
 
 LATEX = Kind("compare LaTeX answers", Path(__file__).with_name("worker.py"), "math-verify")
-GYM = Kind("score answers", Path(__file__).parents[1] / "gym" / "worker.py", "reasoning-gym")
+GYM = Kind("score answers", Path(__file__).parents[1] / "sandbox" / "scorer_process.py", "reasoning-gym")
 
 _REPLIES = {b"1": True, b"0": False}  # any other: it raised
 

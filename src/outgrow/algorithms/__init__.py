@@ -1,0 +1,1 @@
+"""The science, one algorithm a file: samplers, rewards, advantages, losses."""

@@ -1,0 +1,34 @@
+"""GRPO with more weight on what is hard (GRPO-LEAD, arXiv 2504.09696, section 3.2)."""
+
+from collections.abc import Sequence
+
+import torch
+from torch import Tensor
+
+from ...ledger import Expected
+from .grpo import GRPO
+
+
+class Difficulty(GRPO):
+    """GRPO's advantage times w(ρ) where it is positive and w(1 − ρ) where it is not, over the batch's mean of these weights;
+    w(ρ) = low + (high − low) / (1 + exp(steepness · (ρ − middle))). So success on what is hard earns more, and failure on what is
+    easy costs more.
+
+    ρ is the value of the problem before its group was written (the paper: the group's own share of right answers, whose noise
+    would be weighed with it). The mean is kept at 1, so that weights do not act as a learning rate.
+    """
+
+    type: str = "difficulty"
+    low: float = 0.4
+    high: float = 1.5
+    steepness: float = 10.0
+    middle: float = 0.75
+
+    def weigh(self, rewards_PG: Tensor, expected_P: Sequence[Expected]) -> Tensor:
+        advantages_PG = super().weigh(rewards_PG, expected_P)
+        rho_P1 = rewards_PG.new_tensor([expected.problem for expected in expected_P]).unsqueeze(1)
+        weights_PG = torch.where(advantages_PG > 0, self._weight(rho_P1), self._weight(1 - rho_P1))
+        return advantages_PG * weights_PG / weights_PG.mean()
+
+    def _weight(self, rho_P1: Tensor) -> Tensor:
+        return self.low + (self.high - self.low) * torch.sigmoid(-self.steepness * (rho_P1 - self.middle))

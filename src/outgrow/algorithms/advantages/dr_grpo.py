@@ -1,0 +1,17 @@
+"""Dr. GRPO (arXiv 2503.20783, section 3.2): reward minus group mean, with no division that favours easy and hard problems."""
+
+from collections.abc import Sequence
+
+from torch import Tensor
+
+from ...ledger import Expected
+from .base import Advantage
+
+
+class DrGRPO(Advantage):
+    """A = r − mean. Use with `averaging = "constant"`."""
+
+    type: str = "dr_grpo"
+
+    def weigh(self, rewards_PG: Tensor, expected_P: Sequence[Expected]) -> Tensor:
+        return rewards_PG - rewards_PG.mean(dim=1, keepdim=True)

@@ -1,0 +1,19 @@
+"""GRPO (DeepSeekMath, arXiv 2402.03300, section 4.1.2): reward minus group mean, over group standard deviation."""
+
+from collections.abc import Sequence
+
+from torch import Tensor
+
+from ...ledger import Expected
+from .base import Advantage
+
+
+class GRPO(Advantage):
+    """A = (r − mean) / (std + epsilon), std with Bessel's correction."""
+
+    type: str = "grpo"
+    epsilon: float = 1e-4
+
+    def weigh(self, rewards_PG: Tensor, expected_P: Sequence[Expected]) -> Tensor:
+        centred = rewards_PG - rewards_PG.mean(dim=1, keepdim=True)
+        return centred / (rewards_PG.std(dim=1, keepdim=True) + self.epsilon)

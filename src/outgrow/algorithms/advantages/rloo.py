@@ -1,0 +1,19 @@
+"""RLOO (arXiv 2402.14740, equation 8): reward minus the mean of the other rollouts in the group."""
+
+from collections.abc import Sequence
+
+from torch import Tensor
+
+from ...ledger import Expected
+from .base import Advantage
+
+
+class RLOO(Advantage):
+    """A_i = r_i − mean of r_j over j ≠ i, which is n/(n − 1) · (r_i − mean). Needs at least two rollouts a group."""
+
+    type: str = "rloo"
+
+    def weigh(self, rewards_PG: Tensor, expected_P: Sequence[Expected]) -> Tensor:
+        n = rewards_PG.shape[1]
+        others = (rewards_PG.sum(dim=1, keepdim=True) - rewards_PG) / (n - 1)
+        return rewards_PG - others

@@ -1,0 +1,33 @@
+"""Reward prediction error: an answer earns what it is better than was expected, across visits and levels."""
+
+from collections.abc import Sequence
+
+from torch import Tensor
+
+from ...ledger import Expected
+from .base import Advantage
+
+
+class RewardPredictionError(Advantage):
+    """δ / √(mean δ²) over the batch, δ = r − V, V = κ · value of the problem + (1 − κ) · value of its level.
+
+    Unlike a group's mean, V remembers: the same level solved again earns less, a harder one more, and a group that is all right
+    teaches as long as it surprises. Values never fall, so forgetting and relearning pays nothing. In a group that stays below V
+    throughout δ is held at −cap, since V lags behind a policy that got worse, or was set too high by luck. V is a pass rate: the
+    reward should pay 1 for what is right.
+
+    SPO (arXiv 2509.13232, section 3), which keeps a Beta tracker a problem, takes the batch's mean off as well. Here that would
+    turn signs: where most of a batch falls short of values that never fall, a group that is all wrong would be rewarded.
+    """
+
+    type: str = "rpe"
+    kappa: float = 0.3
+    cap: float = 0.3
+    epsilon: float = 1e-4
+
+    def weigh(self, rewards_PG: Tensor, expected_P: Sequence[Expected]) -> Tensor:
+        values = [self.kappa * expected.problem + (1 - self.kappa) * expected.level for expected in expected_P]
+        delta_PG = rewards_PG - rewards_PG.new_tensor(values).unsqueeze(1)
+        below_P1 = delta_PG.amax(1, keepdim=True) < 0
+        delta_PG = delta_PG.where(~below_P1, delta_PG.clamp(min=-self.cap))
+        return delta_PG / (delta_PG.square().mean().sqrt() + self.epsilon)

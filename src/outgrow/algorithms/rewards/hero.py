@@ -1,0 +1,36 @@
+"""HERO (arXiv 2510.07242, section 3): a teacher's scores inside each verdict, so that it can never out-vote the checker."""
+
+from typing import ClassVar
+
+from pydantic import Field
+
+from .base import GradedGroup, Reward
+
+
+class Hero(Reward):
+    """Scores min–max scaled over the group's wrong answers into [−alpha, alpha], over its right ones into [1 − beta, 1 + beta].
+
+    Any right answer pays more than any wrong one, while groups that the checker finds all alike still say something. Where the
+    scores of a verdict are all the same, its answers pay the middle (the paper's formula would have the lower end). The paper also
+    weighs prompts by the spread of their scores; a group's normalisation would cancel that, so it is left out.
+    """
+
+    needs_teacher: ClassVar[bool] = True
+
+    type: str = "hero"
+    alpha: float = Field(default=0.1, ge=0, lt=0.5)
+    beta: float = Field(default=0.1, ge=0, lt=0.5)
+
+    def pay(self, group: GradedGroup) -> list[float]:
+        right = [grade.right for grade in group.graded]
+        bands = {False: (0.0, self.alpha), True: (1.0, self.beta)}
+        ends: dict[bool, tuple[float, float]] = {}
+        for score, good in zip(group.scores, right, strict=True):
+            low, high = ends.get(good, (score, score))
+            ends[good] = min(low, score), max(high, score)
+        return [_scaled(score, *ends[good], *bands[good]) for score, good in zip(group.scores, right, strict=True)]
+
+
+def _scaled(score: float, low: float, high: float, middle: float, spread: float) -> float:
+    """From [low, high] to [middle − spread, middle + spread]."""
+    return middle + spread * (2 * (score - low) / (high - low) - 1) if high > low else middle

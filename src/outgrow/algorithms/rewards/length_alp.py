@@ -1,0 +1,14 @@
+"""Adaptive length penalty (ALP, arXiv 2506.05256, section 3): a token costs the more, the more of the group is right."""
+
+from .base import GradedGroup, Reward
+
+
+class LengthALP(Reward):
+    """−(tokens / sampling.max_tokens) · max(solve rate, 1/n), right or wrong. The paper's β is weight / sampling.max_tokens."""
+
+    type: str = "length_alp"
+
+    def pay(self, group: GradedGroup) -> list[float]:
+        n = len(group.rollouts)
+        rate = max(group.right / n, 1 / n)
+        return [-rate * length / group.max_tokens for length in group.lengths]

@@ -1,0 +1,25 @@
+"""History-aware length reward (HAPO, arXiv 2505.11225, section 3): measured by the problem's own shortest right answer so far."""
+
+import math
+
+from .base import GradedGroup, Reward
+
+
+class LengthHAPO(Reward):
+    """cos(π/2 · tokens / h), −1 from 2h on, h the tokens of the shortest right answer of all earlier visits; 0 before there is one.
+
+    A right answer pays at least −floor, so that it stays better than a wrong one; a wrong one pays 0 at most, so that being short
+    is no excuse.
+    """
+
+    type: str = "length_hapo"
+    floor: float = 0.7
+
+    def pay(self, group: GradedGroup) -> list[float]:
+        shortest = group.expected.shortest_right
+        if shortest is None:
+            return [0.0] * len(group.rollouts)
+        prices = (math.cos(math.pi / 2 * min(length / shortest, 2)) for length in group.lengths)
+        return [
+            max(-self.floor, price) if grade.right else min(0.0, price) for price, grade in zip(prices, group.graded, strict=True)
+        ]

@@ -1,0 +1,22 @@
+"""A budget of tokens (L1-max, arXiv 2503.04697, section 3)."""
+
+from pydantic import Field
+
+from .base import GradedGroup, Reward
+
+
+class LengthL1Max(Reward):
+    """clip(α · (budget − tokens) + δ, 0, 1) − 1 to a right answer, 0 to a wrong one: with accuracy beside it the paper's reward,
+    1[right] · clip(…).
+
+    budget: tokens. alpha: a token's worth; the paper's 0.0003 goes with budgets of thousands.
+    """
+
+    type: str = "length_l1_max"
+    budget: int = Field(default=1000, ge=1)
+    alpha: float = Field(default=3e-4, gt=0)
+    delta: float = 0.5
+
+    def pay(self, group: GradedGroup) -> list[float]:
+        paid = (min(1.0, max(0.0, self.alpha * (self.budget - length) + self.delta)) for length in group.lengths)
+        return [grade.right * (price - 1) for price, grade in zip(paid, group.graded, strict=True)]

@@ -1,0 +1,16 @@
+"""A bonus that grows with the difficulty of the level: the obvious way to pay more for harder problems, and a control."""
+
+from .base import GradedGroup, Reward
+
+
+class LevelBonus(Reward):
+    """1 − value of the level to every right answer.
+
+    A group's normalisation cancels it, since it is the same for all of a group's right answers: under GRPO it changes nothing
+    but for an epsilon. Kept to show just that; what is not cancelled is the advantage `rpe`.
+    """
+
+    type: str = "level_bonus"
+
+    def pay(self, group: GradedGroup) -> list[float]:
+        return [grade.right * (1 - group.expected.level) for grade in group.graded]

@@ -1,0 +1,14 @@
+"""A coin for every rollout: the control that shows whether a gain is the reward's."""
+
+from ...core.rng import python_random
+from .base import GradedGroup, Reward
+
+
+class Random(Reward):
+    """0 or 1 with equal chance, whatever the answer; keyed by seed, step and problem."""
+
+    type: str = "random"
+
+    def pay(self, group: GradedGroup) -> list[float]:
+        rng = python_random(group.seed, "random reward", group.step, group.problem.id)
+        return [float(rng.random() < 0.5) for _ in group.rollouts]

@@ -1,0 +1,32 @@
+"""AdaRFT (arXiv 2504.05520): a target difficulty that rises while the policy succeeds and falls while it fails."""
+
+import math
+from collections.abc import Sequence
+
+import numpy as np
+from pydantic import Field
+
+from ...core.choose import highest
+from ...core.rng import numpy_random
+from ...ledger import Known
+from .base import Ask, Sampler
+
+
+class AdaRFT(Sampler):
+    """The problems whose difficulty, 1 − expected pass rate, is nearest to T ← clip(T + η·tanh(α(R̄ − β)), 0, 1), R̄ a step's mean
+    pass rate. The paper's difficulties go to 100, so that its η = 50 is 0.5 here; T starts at 0, the easiest."""
+
+    type: str = "adarft"
+    rate: float = Field(default=0.5, gt=0, description="η")
+    sharpness: float = Field(default=2.0, gt=0, description="α")
+    target: float = Field(default=0.5, gt=0, lt=1, description="β, the pass rate that is aimed at")
+
+    def pick(self, ask: Ask, known: Known) -> Sequence[int]:
+        difficulty = 0.0
+        for totals in known.steps:
+            if totals.step < ask.step:
+                change = self.rate * math.tanh(self.sharpness * (totals.right / totals.n - self.target))
+                difficulty = min(1.0, max(0.0, difficulty + change))
+        distance_N = np.abs(1 - known.mean(ask.step) - difficulty)
+        jitter_N = numpy_random(ask.seed, self.type, ask.step).random_sample(len(known))
+        return highest(1e-9 * jitter_N - distance_N, ask.count)

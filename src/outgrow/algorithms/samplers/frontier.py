@@ -1,0 +1,64 @@
+"""Ours: what is likely to teach comes first, a share explores, and what was mastered is reviewed at growing intervals."""
+
+from collections.abc import Sequence
+
+import numpy as np
+from numpy.typing import NDArray
+from pydantic import Field
+
+from ...core.choose import highest, spread, weighted, whole
+from ...core.rng import numpy_random
+from ...ledger import Known
+from .base import Ask, Sampler
+from .informative import mixed_chance
+
+_SOME = 64
+
+
+class Frontier(Sampler):
+    """Three shares of a step's problems.
+
+    - review: retired problems that are due. A problem retires when its last `retire_after` visits were all right, is due
+      `spacing` steps after that, and each time a review is all right again after twice as long; the first wrong answer brings it
+      back. Nothing is ever deleted: 8 right of 8 happen to a problem of pass rate 0.9 on 43% of its visits.
+    - explore: round all fields and levels, random problems of each.
+    - the rest by chance ∝ P(group is neither all right nor all wrong)^sharpness under each problem's posterior; a rank alone
+      would take a whole step from the one field and level that happens to lie highest.
+
+    A retired problem's weight counts `retired_weight` times: at 1 its posterior alone decides, so that it comes back the sooner,
+    the longer it was not seen; at 0 only reviews bring it back, and where problems are few too much is forgotten
+    (docs/lab/forgetting.md).
+    """
+
+    type: str = "frontier"
+    explore: float = Field(default=0.05, ge=0, le=1)
+    review: float = Field(default=0.02, ge=0, le=1)
+    retired_weight: float = Field(default=1.0, ge=0, le=1)
+    retire_after: int = Field(default=2, ge=1)
+    spacing: int = Field(default=10, ge=1, description="steps")
+    sharpness: float = Field(default=1.5, gt=0)
+
+    def pick(self, ask: Ask, known: Known) -> Sequence[int]:
+        rng = numpy_random(ask.seed, self.type, ask.step)
+        retired = np.flatnonzero(known.streak_N >= self.retire_after)
+        overdue = self._overdue(ask.step, known, retired)
+        due, reviewing = np.flatnonzero(overdue >= 0), whole(self.review * ask.count, rng)
+        reviewed = retired[due[highest(overdue[due], reviewing)]].tolist()
+
+        weights_N = known.score(ask.step, lambda alpha, beta: mixed_chance(alpha, beta, ask.group_size) ** self.sharpness)
+        weights_N[retired] *= self.retired_weight
+        exploring = whole(self.explore * ask.count, rng)
+        # So many random ones that nearly every field and level is among them.
+        some = np.unique(rng.randint(len(known), size=_SOME * exploring))
+        some = some[weights_N[some] > 0]
+        explored = some[spread(known.cell_N[some].tolist(), rng)[:exploring]].tolist()
+
+        wanted = [*reviewed, *explored, *weighted(weights_N, ask.count, rng)]
+        return list(dict.fromkeys(wanted))[: ask.count]
+
+    def _overdue(self, step: int, known: Known, retired: NDArray[np.int64]) -> NDArray[np.float64]:
+        """How long a review of each of these has been due, in its intervals; below 0 where it is not due yet."""
+        passed = known.streak_N[retired] - self.retire_after
+        interval = self.spacing * np.exp2(np.minimum(passed, 30))
+        overdue: NDArray[np.float64] = (step - known.step_N[retired] - interval) / interval
+        return overdue

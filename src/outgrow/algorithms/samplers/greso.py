@@ -1,0 +1,36 @@
+"""GRESO (arXiv 2506.02177): problems whose groups taught nothing lately are skipped, the more often the longer that has been so."""
+
+from collections.abc import Sequence
+
+import numpy as np
+from pydantic import Field
+
+from ...core.choose import weighted
+from ...core.rng import numpy_random
+from ...ledger import Known
+from .base import Ask, Sampler
+
+_CHANGE = 0.01  # of the chance a step
+_LEAST = 0.01  # chance to be kept
+
+
+class Greso(Sampler):
+    """A problem whose last c visits were all right, or all wrong, is kept with chance max(p^c, 0.01), and skipped otherwise.
+
+    p starts at `keep`, falls by 0.01 after a step with more than `target` of its groups all right or all wrong, and rises by as
+    much after any other. Here the chances weigh one draw a step, instead of thinning a pass over all problems: the shares are the
+    same, and nothing is to be remembered of the place in that pass.
+    """
+
+    type: str = "greso"
+    keep: float = Field(default=0.5, gt=0, le=1)
+    target: float = Field(default=0.25, ge=0, le=1)
+
+    def pick(self, ask: Ask, known: Known) -> Sequence[int]:
+        keep = self.keep
+        for totals in known.steps:
+            if totals.step < ask.step:
+                fell = 1 - totals.mixed / totals.groups > self.target
+                keep = min(1.0, max(_LEAST, keep - _CHANGE if fell else keep + _CHANGE))
+        weights_N = np.maximum(keep ** np.abs(known.streak_N.astype(np.float64)), _LEAST)
+        return weighted(weights_N, ask.count, numpy_random(ask.seed, self.type, ask.step))

@@ -1,0 +1,34 @@
+"""The problems whose groups are most likely to hold both right and wrong answers."""
+
+from collections.abc import Sequence
+
+import numpy as np
+
+from ...core.choose import Floats, highest
+from ...core.rng import numpy_random
+from ...ledger import Known
+from .base import Ask, Sampler
+
+
+class LikelyInformative(Sampler):
+    """The highest chance, under each problem's posterior, that a group is neither all right nor all wrong; ties at random."""
+
+    type: str = "informative"
+
+    def pick(self, ask: Ask, known: Known) -> Sequence[int]:
+        chance_N = known.score(ask.step, lambda alpha, beta: mixed_chance(alpha, beta, ask.group_size))
+        jitter_N = numpy_random(ask.seed, self.type, ask.step).random_sample(len(known))
+        return highest(chance_N + 1e-9 * jitter_N, ask.count)
+
+
+def mixed_chance(alpha_N: Floats, beta_N: Floats, group_size: int) -> Floats:
+    """(N,), the chance that a group is neither all right nor all wrong, for pass rates that are Beta(α, β):
+    1 − B(α + n, β)/B(α, β) − B(α, β + n)/B(α, β), by the products that these ratios come to.
+    """
+    total_N = alpha_N + beta_N
+    all_right_N, all_wrong_N = np.ones_like(total_N), np.ones_like(total_N)
+    for drawn in range(group_size):
+        all_right_N *= (alpha_N + drawn) / (total_N + drawn)
+        all_wrong_N *= (beta_N + drawn) / (total_N + drawn)
+    chance: Floats = 1 - all_right_N - all_wrong_N
+    return chance

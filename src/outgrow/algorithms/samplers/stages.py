@@ -1,0 +1,29 @@
+"""First the easy problems, then the middling ones, then the hard ones."""
+
+from collections.abc import Sequence
+
+from pydantic import Field
+
+from ...core.choose import highest
+from ...core.rng import numpy_random
+from ...ledger import Known
+from ...ledger.bands import EASY, HARD
+from .base import Ask, Sampler
+
+
+class Stages(Sampler):
+    """One band of expected pass rates after another (bands.py), `steps_per_stage` steps each, the last one for good.
+
+    Where a band has too few problems, those nearest to it fill up.
+    """
+
+    type: str = "stages"
+    steps_per_stage: int = Field(default=50, ge=1)
+
+    def pick(self, ask: Ask, known: Known) -> Sequence[int]:
+        stage = min((ask.step - 1) // self.steps_per_stage, 2)
+        low, high = ((EASY, 1.0), (HARD, EASY), (0.0, HARD))[stage]
+        mean_N = known.mean(ask.step)
+        outside_N = (low - mean_N).clip(min=0) + (mean_N - high).clip(min=0)
+        jitter_N = numpy_random(ask.seed, self.type, ask.step).random_sample(len(known))
+        return highest(1e-9 * jitter_N - outside_N, ask.count)

@@ -1,0 +1,30 @@
+"""Mostly problems that are sometimes solved, seldom those that always or never are."""
+
+from collections.abc import Sequence
+
+from pydantic import Field
+
+from ...core.choose import Floats, weighted
+from ...core.rng import numpy_random
+from ...ledger import Known
+from .base import Ask, Sampler
+
+
+class Variance(Sampler):
+    """Chance ∝ p(1 − p) + floor, p the expected pass rate.
+
+    p(1 − p) is the variance of one rollout's verdict, which bounds the signal a group can carry (SPEED, arXiv 2506.09016).
+    floor keeps mastered and hopeless problems coming up now and then, so their pass rates do not go stale for ever.
+    """
+
+    type: str = "variance"
+    floor: float = Field(default=0.02, gt=0)
+
+    def pick(self, ask: Ask, known: Known) -> Sequence[int]:
+        return weighted(self.chances(ask, known), ask.count, numpy_random(ask.seed, self.type, ask.step))
+
+    def chances(self, ask: Ask, known: Known) -> Floats:
+        """(N,), each problem's weight in the draw."""
+        mean_N = known.mean(ask.step)
+        chances_N: Floats = mean_N * (1 - mean_N) + self.floor
+        return chances_N

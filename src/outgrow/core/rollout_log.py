@@ -1,0 +1,49 @@
+"""Rollouts on disk: one Parquet part a step, a row a rollout."""
+
+import io
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from typing import Any
+
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from .errors import UsageError
+from .files import write_atomic
+
+
+def write_part(run: Path, step: int, rows: list[dict[str, Any]]) -> None:
+    """Write the part of one step."""
+    folder = run / "rollouts"
+    folder.mkdir(exist_ok=True)
+    buffer = io.BytesIO()
+    pq.write_table(pa.Table.from_pylist(rows), buffer, compression="zstd")
+    write_atomic(_part(folder, step), buffer.getvalue())
+
+
+def drop_parts_after(run: Path, step: int) -> None:
+    """Remove the parts of later steps."""
+    for path in (run / "rollouts").glob("step-*.parquet"):
+        if int(path.stem.removeprefix("step-")) > step:
+            path.unlink()
+
+
+def read_part(run: Path, step: int) -> list[dict[str, Any]]:
+    """The rows of one step."""
+    return list(pq.read_table(_part(run / "rollouts", step)).to_pylist())
+
+
+def read_parts(run: Path, columns: Sequence[str]) -> Iterator[dict[str, Any]]:
+    """These columns of the rows of all steps, in order. Raises UsageError where the run has left no rollouts that can be read."""
+    parts = sorted((run / "rollouts").glob("step-*.parquet"))
+    if not parts:
+        raise UsageError(f"{run} has no rollouts; it needs a run of reinforcement learning")
+    for part in parts:
+        try:
+            yield from pq.read_table(part, columns=list(columns)).to_pylist()
+        except (OSError, pa.ArrowInvalid) as error:
+            raise UsageError(f"{part}: cannot read these rollouts ({error})") from error
+
+
+def _part(folder: Path, step: int) -> Path:
+    return folder / f"step-{step:06d}.parquet"

@@ -1,0 +1,58 @@
+"""The one contract between the loop and whatever writes completions."""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Protocol
+
+from ..core.errors import UsageError
+from ..policy import Policy, Sampling
+
+
+@dataclass(frozen=True)
+class Rollout:
+    """One completion of one prompt.
+
+    logprobs: one per completion token, of the distribution it was drawn from.
+    finished: whether the model ended it itself (its last token is the end token); otherwise the token limit cut it.
+    """
+
+    prompt_ids: list[int]
+    completion_ids: list[int]
+    logprobs: list[float]
+    finished: bool
+    text: str
+
+
+class Engine(Protocol):
+    """Something one sends weights and prompts to, and gets rollouts from."""
+
+    def update(self, policy: Policy) -> None:
+        """Take over the policy's present weights."""
+
+    def sleep(self) -> None:
+        """Give up its memory to the learner, weights and all; the next `update` wakes it."""
+
+    def generate(
+        self,
+        prompts: Sequence[Sequence[int]],
+        n: int,
+        sampling: Sampling,
+        seeds: Sequence[int],
+        poll: Callable[[], None] = lambda: None,
+    ) -> list[list[Rollout]]:
+        """n rollouts of each prompt, in order.
+
+        seeds: one per prompt; a group's draws depend on its seed only, not on the prompts beside it.
+        poll: called at every token; what it raises ends the generation.
+        """
+        ...
+
+
+def check_room(prompts: Sequence[Sequence[int]], sampling: Sampling, context: int, whose: str = "the model's context") -> None:
+    """Raise UsageError where a prompt leaves no room for a completion of the longest length."""
+    longest = max(map(len, prompts))
+    if longest + sampling.max_tokens > context:
+        raise UsageError(
+            f"prompt of {longest} tokens + sampling.max_tokens={sampling.max_tokens} exceeds {whose} of "
+            f"{context}; lower sampling.max_tokens"
+        )

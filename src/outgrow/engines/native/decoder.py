@@ -1,0 +1,177 @@
+"""Decoding with a Llama, Qwen2 or Qwen3, without the per-call cost of the full model class.
+
+Weights are those of a transformers `LlamaForCausalLM` or its kin; results agree with it to float rounding.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor
+
+from ...core.errors import UsageError
+from .kv_cache import Cache
+from .packed_linear import Matrix
+
+if TYPE_CHECKING:
+    from transformers import PretrainedConfig
+
+# (layer, queries, keys and values (B, Q, heads + 2 kv_heads, head_dim)) to what is attended to, (B, Q, heads, head_dim).
+Attend = Callable[[int, Tensor], Tensor]
+
+
+@dataclass
+class _Layer:
+    """Weights of one layer; the gains of its two norms are multiplied into the matrices behind them.
+
+    gains: of Qwen3's norms over each head (heads + kv_heads, head_dim); None in the others.
+    """
+
+    qkv: Matrix
+    gains: Tensor | None
+    output: Matrix
+    gate_up: Matrix
+    down: Matrix
+
+
+class LlamaDecoder:
+    """Decodes with a snapshot of a model's weights."""
+
+    def __init__(self, config: PretrainedConfig, weights: Mapping[str, Tensor]) -> None:
+        """weights: by their names in transformers. Raises UsageError where the model is of another family."""
+        _refuse_others(config)
+        self.heads: int = config.num_attention_heads
+        self.kv_heads: int = config.num_key_value_heads
+        self.head_size: int = getattr(config, "head_dim", None) or config.hidden_size // self.heads
+        with torch.no_grad():
+            self.embedding = weights["model.embed_tokens.weight"].detach().clone()
+            self.head = Matrix(weights["lm_head.weight"] * weights["model.norm.weight"])
+            self.layers = [self._layer(weights, index) for index in range(config.num_hidden_layers)]
+            device = self.embedding.device
+            half = torch.arange(0, self.head_size, 2, dtype=torch.float32, device=device) / self.head_size
+            angles = torch.outer(
+                torch.arange(config.max_position_embeddings, device=device).float(), config.rope_parameters["rope_theta"] ** -half
+            )
+            self.turns = torch.polar(torch.ones_like(angles), angles)  # (context, head_dim / 2), complex
+            self.eps = torch.tensor(config.rms_norm_eps, device=device)
+
+    def _layer(self, weights: Mapping[str, Tensor], index: int) -> _Layer:
+        prefix = f"model.layers.{index}."
+        w = {name.removeprefix(prefix): tensor.detach() for name, tensor in weights.items() if name.startswith(prefix)}
+        biases = {name for name in w if name.endswith("bias")}
+        attention = [f"self_attn.{part}_proj.bias" for part in "qkv"]
+        if biases and biases != set(attention):
+            raise UsageError("the native engine decodes models with biases on queries, keys and values, or none")
+        queries, keys, values = (w[f"self_attn.{part}_proj.weight"] for part in "qkv")
+        qkv = torch.cat([self._paired(queries), self._paired(keys), values]) * w["input_layernorm.weight"]
+        bias = None
+        if biases:
+            bias = torch.cat([self._paired(w[attention[0]]), self._paired(w[attention[1]]), w[attention[2]]])
+        gains = None
+        if "self_attn.q_norm.weight" in w:
+            of_query, of_key = (self._paired(w[f"self_attn.{part}_norm.weight"]) for part in "qk")
+            gains = torch.cat([of_query.expand(self.heads, -1), of_key.expand(self.kv_heads, -1)])
+        gate_up = torch.cat([w["mlp.gate_proj.weight"], w["mlp.up_proj.weight"]]) * w["post_attention_layernorm.weight"]
+        return _Layer(
+            Matrix(qkv, bias), gains, Matrix(w["self_attn.o_proj.weight"]), Matrix(gate_up), Matrix(w["mlp.down_proj.weight"])
+        )
+
+    def _paired(self, rows: Tensor) -> Tensor:
+        """Each head's numbers i and i + head_dim / 2, which are rotated together, put side by side as one complex number. Queries
+        and keys are put in the same order, so their products stay what they are.
+        """
+        halves = rows.view(-1, 2, self.head_size // 2, *rows.shape[1:])
+        return halves.transpose(1, 2).reshape(rows.shape)
+
+    def new_cache(self, rows: int, slots: int) -> Cache:
+        """An empty cache."""
+        return Cache.empty(len(self.layers), rows, self.kv_heads, slots, self.head_size, self.embedding)
+
+    @property
+    def bytes_a_slot(self) -> int:
+        """Keys and values of one token."""
+        return 2 * len(self.layers) * self.kv_heads * self.head_size * self.embedding.element_size()
+
+    def read(self, tokens_PQ: Tensor, lengths_P: Tensor) -> tuple[Cache, Tensor]:
+        """Run prompts, padded on the right. Returns their cache and the logits of what comes next (P, V), float32."""
+        prompts, width = tokens_PQ.shape
+        read: list[Tensor] = []
+
+        def attend(_: int, qkv_PQHd: Tensor) -> Tensor:
+            q, k, v = (part.transpose(1, 2) for part in qkv_PQHd.split((self.heads, self.kv_heads, self.kv_heads), dim=2))
+            read.append(torch.stack([k, v]))
+            # What a pad writes is seen by later pads only.
+            return F.scaled_dot_product_attention(q, k, v, is_causal=True, enable_gqa=self.heads != self.kv_heads).transpose(1, 2)
+
+        x_PQD = self._run(tokens_PQ, torch.arange(width, device=tokens_PQ.device).unsqueeze(0), attend)
+        return Cache(read), self._logits(x_PQD[torch.arange(prompts, device=x_PQD.device), lengths_P - 1])
+
+    def step(self, tokens_B: Tensor, lengths_B: Tensor, cache: Cache, longest: int) -> Tensor:
+        """Run one more token of each row, which fills its slot `lengths_B`, and return the next one's logits (B, V), float32.
+
+        The cache's first B rows are these. longest: the largest of lengths_B.
+        """
+        rows, slots = len(tokens_B), longest + 1
+        places = cache.places(lengths_B)
+        behind_BS = torch.arange(slots, device=tokens_B.device) > lengths_B[:, None]
+        mask_B11S = self.embedding.new_zeros(rows, slots).masked_fill(behind_BS, -torch.inf)[:, None, None]
+
+        def attend(layer: int, qkv_BQHd: Tensor) -> Tensor:
+            filled = cache.layers[layer]
+            filled.view(-1, self.head_size)[places] = qkv_BQHd[:, 0, self.heads :]
+            k, v = filled[:, :rows, :, :slots].unbind()
+            # The query heads that share a key head stand as its queries, so that no key is ever repeated in memory.
+            q = qkv_BQHd[:, 0, : self.heads].unflatten(1, (self.kv_heads, -1))
+            return _attended(q, k, v, mask_B11S)
+
+        return self._logits(self._run(tokens_B.unsqueeze(1), lengths_B.unsqueeze(1), attend)[:, 0])
+
+    def _run(self, tokens_BQ: Tensor, positions_BQ: Tensor, attend: Attend) -> Tensor:
+        """The last layer's states (B, Q, D)."""
+        rows, queries = tokens_BQ.shape
+        x = F.embedding(tokens_BQ, self.embedding)
+        turns = self.turns[positions_BQ].unsqueeze(2).expand(-1, -1, self.heads + self.kv_heads, -1)
+        turns = torch.cat([turns, torch.ones_like(turns[:, :, : self.kv_heads])], dim=2)  # values are not turned
+        for index, layer in enumerate(self.layers):
+            qkv = layer.qkv(self._normalise(x)).view(rows, queries, -1, self.head_size)
+            if layer.gains is not None:
+                qk, v = qkv.split((len(layer.gains), self.kv_heads), dim=2)
+                qkv = torch.cat([self._normalise(qk) * layer.gains, v], dim=2)
+            pairs = torch.view_as_complex(qkv.float().unflatten(-1, (-1, 2)))
+            qkv = torch.view_as_real(pairs * turns).flatten(-2).to(x.dtype)
+            x += layer.output(attend(index, qkv).reshape(rows, queries, -1))
+            gate, up = layer.gate_up(self._normalise(x)).chunk(2, dim=-1)
+            x += layer.down(F.silu(gate).mul_(up))
+        return x
+
+    def _logits(self, x_BD: Tensor) -> Tensor:
+        return self.head(self._normalise(x_BD)).float()
+
+    def _normalise(self, x: Tensor) -> Tensor:
+        """x over its root mean square. The norm is one fused pass, where F.rms_norm makes four on a CPU."""
+        norm = torch.linalg.vector_norm(x, dim=-1, keepdim=True, dtype=torch.float32)
+        return (x * torch.addcmul(self.eps, norm, norm, value=1 / x.shape[-1]).rsqrt_()).to(x.dtype)
+
+
+def _attended(q_BKGd: Tensor, k_BKSd: Tensor, v_BKSd: Tensor, mask_B11S: Tensor) -> Tensor:
+    """Softmax attention of one token a row: (B, K, G, head_dim), G query heads to a key head."""
+    if q_BKGd.device.type != "cpu" or q_BKGd.dtype != torch.float32:  # scores are not to be rounded to bfloat16
+        return F.scaled_dot_product_attention(q_BKGd, k_BKSd, v_BKSd, attn_mask=mask_B11S)
+    # On a CPU the fused attention takes each row and head on its own, which for short ones costs more than what they compute.
+    q_AGd, k_ASd, v_ASd = (part.flatten(0, 1) for part in (q_BKGd, k_BKSd, v_BKSd))
+    scores_AGS = torch.bmm(q_AGd * q_AGd.shape[-1] ** -0.5, k_ASd.transpose(1, 2))
+    scores_AGS.view(*q_BKGd.shape[:3], -1).add_(mask_B11S)
+    return torch.bmm(scores_AGS.softmax(-1), v_ASd).view_as(q_BKGd)
+
+
+def _refuse_others(config: PretrainedConfig) -> None:
+    if config.model_type not in ("llama", "qwen2", "qwen3") or config.rope_parameters.get("rope_type", "default") != "default":
+        raise UsageError(f"the native engine decodes plain Llama, Qwen2 and Qwen3 models; this one is {config.model_type!r}")
+    if config.hidden_act != "silu":
+        raise UsageError(f"the native engine decodes models with hidden_act 'silu'; this one has {config.hidden_act!r}")
+    if getattr(config, "use_sliding_window", False):
+        raise UsageError("the native engine decodes with full attention; this model's config says use_sliding_window")

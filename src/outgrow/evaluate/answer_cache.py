@@ -1,0 +1,165 @@
+"""Answers that are kept, so that a measurement that was stopped goes on, and the same one is not made twice."""
+
+import hashlib
+import json
+import sqlite3
+from collections.abc import Callable, Sequence
+from dataclasses import astuple, dataclass
+from pathlib import Path
+
+from ..engines import Answer, Conversation, Respondent
+from ..policy import Sampling
+from ..problems import Note
+from ..problems.source import quiet
+
+_ANSWERS = 512  # between two commits: what a stop may cost
+_SHAPE = 2  # of a row; a file of another shape is begun anew
+_TABLE = "CREATE TABLE IF NOT EXISTS answers (key TEXT PRIMARY KEY, answers TEXT NOT NULL) WITHOUT ROWID"
+
+
+class Kept:
+    """A SQLite file of answers. A context manager.
+
+    Only what was written is kept, no verdict: answers are graded when they are read, as the present version grades. Where the file
+    cannot be read or written the measurement goes on without it, and says so once.
+    """
+
+    def __init__(self, path: Path, anew: bool = False, note: Note = quiet, told: Callable[[int], None] = lambda done: None) -> None:
+        """anew: draw everything, and put it in the place of what is kept. note: told where answers cannot be kept. told: how many
+        conversations are done, those of all respondents together."""
+        self._path, self._anew, self._note, self._told = path, anew, note, told
+        self._done, self.found = 0, 0  # conversations; found: of these, how many were not asked again
+        self._db: sqlite3.Connection | None = None
+        try:
+            path.parent.mkdir(parents=True, exist_ok=True)
+            self._db = _opened(path)
+        except (OSError, sqlite3.Error) as error:
+            self._go_without(error)
+
+    def __enter__(self) -> "Kept":
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
+    def close(self) -> None:
+        """Close the file."""
+        if self._db is not None:
+            self._db.close()
+
+    def of(self, respondent: Respondent) -> Respondent:
+        """The respondent, whose answers are kept and found again."""
+        return Remembered(respondent, self)
+
+    def read(self, key: str) -> list[Answer] | None:
+        """What is kept under a key."""
+        if self._db is None or self._anew:
+            return None
+        try:
+            row = self._db.execute("SELECT answers FROM answers WHERE key = ?", (key,)).fetchone()
+            return [Answer(*one) for one in json.loads(row[0])] if row else None
+        except (sqlite3.Error, ValueError, TypeError) as error:
+            self._go_without(error)
+            return None
+
+    def write(self, fresh: dict[str, list[Answer]]) -> None:
+        """Keep answers under their keys, all or none."""
+        if self._db is None:
+            return
+        rows = [(key, json.dumps([astuple(answer) for answer in answers])) for key, answers in fresh.items()]
+        try:
+            with self._db:
+                self._db.execute("BEGIN IMMEDIATE")
+                self._db.executemany("INSERT OR REPLACE INTO answers VALUES (?, ?)", rows)
+        except sqlite3.Error as error:
+            self._go_without(error)
+
+    def tell(self, done: int, found: int = 0) -> None:
+        """So many more conversations are done; found: of these, how many were not asked again."""
+        self._done, self.found = self._done + done, self.found + found
+        self._told(self._done)
+
+    def _go_without(self, error: Exception) -> None:
+        self._note(f"{self._path}: answers are no longer kept ({error}); a call that is stopped will begin anew")
+        if self._db is not None:
+            self._db.close()
+        self._db = None
+
+
+@dataclass(frozen=True)
+class Remembered:
+    """A `Respondent` whose answers are kept.
+
+    Answers are found again where nothing that they depend on has changed: who answers (a server: its address and the model it
+    names), the conversation, the sampling, their number, the seed.
+    """
+
+    respondent: Respondent
+    kept: Kept
+
+    @property
+    def identity(self) -> str:
+        """See `Respondent.identity`."""
+        return self.respondent.identity
+
+    @property
+    def context(self) -> int:
+        """See `Respondent.context`."""
+        return self.respondent.context
+
+    @property
+    def opens_think(self) -> bool:
+        """See `Respondent.opens_think`."""
+        return self.respondent.opens_think
+
+    def conversation(self, question: str) -> Conversation:
+        """See `Respondent.conversation`."""
+        return self.respondent.conversation(question)
+
+    def fits(self, conversation: Conversation, max_tokens: int) -> bool:
+        """See `Respondent.fits`."""
+        return self.respondent.fits(conversation, max_tokens)
+
+    def answer(
+        self,
+        conversations: Sequence[Conversation],
+        n: int,
+        sampling: Sampling,
+        seeds: Sequence[int],
+        poll: Callable[[], None] = lambda: None,
+    ) -> list[list[Answer]]:
+        """See `Respondent.answer`; asked in parts, each kept as soon as it is there."""
+        who, how = self.identity, [n, sampling.model_dump()]
+        keys = [
+            hashlib.sha256(json.dumps([who, conversation, how, seed]).encode()).hexdigest()
+            for conversation, seed in zip(conversations, seeds, strict=True)
+        ]
+        known = {key: answers for key in keys if (answers := self.kept.read(key)) is not None}
+        missing = [place for place, key in enumerate(keys) if key not in known]
+        self.kept.tell(len(keys) - len(missing), len(keys) - len(missing))
+        size = max(1, _ANSWERS // n)
+        for start in range(0, len(missing), size):
+            part = missing[start : start + size]
+            asked = [conversations[place] for place in part]
+            drawn = self.respondent.answer(asked, n, sampling, [seeds[place] for place in part], poll)
+            fresh = {keys[place]: answers for place, answers in zip(part, drawn, strict=True)}
+            self.kept.write(fresh)
+            known |= fresh
+            self.kept.tell(len(part))
+        return [known[key] for key in keys]
+
+
+def _opened(path: Path) -> sqlite3.Connection:
+    # No write-ahead log: turning it on does not wait for another process that does the same.
+    db = sqlite3.connect(path, isolation_level=None, timeout=30)
+    try:
+        with db:
+            db.execute("BEGIN IMMEDIATE")
+            if db.execute("PRAGMA user_version").fetchone()[0] != _SHAPE:
+                db.execute("DROP TABLE IF EXISTS answers")
+                db.execute(f"PRAGMA user_version = {_SHAPE}")
+            db.execute(_TABLE)
+    except BaseException:
+        db.close()
+        raise
+    return db

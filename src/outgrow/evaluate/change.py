@@ -1,0 +1,153 @@
+"""What training did to the policy: before, after and change, each with its interval, over all, by cell and by problem."""
+
+from collections import Counter, defaultdict
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+
+from ..core.errors import OutgrowError
+from .evaluation import Evaluation
+from .sample import Sample
+from .statistics import bootstrap_ci95
+
+# A bootstrap over fewer problems than this is too narrow to say "changed" of a single cell.
+_FEWEST_PROBLEMS = 5
+
+
+@dataclass(frozen=True)
+class Estimate:
+    """A mean over n problems, with its 95% interval."""
+
+    value: float
+    low: float
+    high: float
+    n: int
+
+    @property
+    def excludes_zero(self) -> bool:
+        """Whether the interval lies on one side of 0."""
+        return self.low > 0 or self.high < 0
+
+    @property
+    def shows_change(self) -> bool:
+        """For a change: whether it is told apart from none, over problems enough to say so."""
+        return self.excludes_zero and self.n >= _FEWEST_PROBLEMS
+
+
+@dataclass(frozen=True)
+class Comparison:
+    """One figure before and after, and its paired change. What was not measured yet is None."""
+
+    before: Estimate | None
+    after: Estimate | None
+    change: Estimate | None
+
+
+@dataclass(frozen=True)
+class Grid:
+    """Pass rates by field and level. A field or level of None stands for all of them."""
+
+    fields: list[str]
+    levels: list[int]
+    cells: Mapping[tuple[str | None, int | None], Comparison]
+
+
+@dataclass(frozen=True)
+class ProblemChange:
+    """A problem whose pass rate moved, with one completion from before and one from after that show it."""
+
+    before_rate: float
+    after_rate: float
+    before: Sample
+    after: Sample
+
+
+def compare(before: Evaluation | None, after: Evaluation | None) -> dict[str, Comparison]:
+    """Name of a measure -> its comparison; every measure is a mean over problems, so that all have the same n.
+
+    Raises OutgrowError where the two evaluations are of different problems.
+    """
+    first = before.measures() if before else {}
+    second = after.measures() if after else {}
+    if before and after and first["pass@1"].keys() != second["pass@1"].keys():
+        raise OutgrowError("the before and after measurements of this run are of different problems, so they cannot be compared")
+    return {name: compared(first.get(name), second.get(name)) for name in {**first, **second}}
+
+
+def grid(before: Evaluation | None, after: Evaluation | None) -> Grid:
+    """Pass rate by field and level, with each row, each column and the whole summed up."""
+    known = before or after
+    if known is None:
+        return Grid([], [], {})
+    places = {sample.problem_id: (sample.field, sample.level) for sample in known.samples}
+    members: dict[tuple[str | None, int | None], list[str]] = defaultdict(list)
+    for problem in known.pass_rates():
+        field, level = places[problem]
+        for cell in ((field, level), (field, None), (None, level), (None, None)):
+            members[cell].append(problem)
+    first, second = (evaluation.pass_rates() if evaluation else None for evaluation in (before, after))
+    return Grid(
+        fields=list(dict.fromkeys(field for field, _ in places.values())),
+        levels=sorted({level for _, level in places.values()}),
+        cells={cell: compared(only(first, problems), only(second, problems)) for cell, problems in members.items()},
+    )
+
+
+def largest_changes(before: Evaluation, after: Evaluation, count: int) -> tuple[list[ProblemChange], list[ProblemChange]]:
+    """The most surprising gains and losses; at most `count` of each.
+
+    A gain surprises the more, the larger it is and the fewer problems of its field and level come out right after training; a loss,
+    the more of them do. Cells take turns, so that one does not fill the list.
+    """
+    first, second = before.pass_rates(), after.pass_rates()
+    drawn_before, drawn_after = before.drawn(), after.drawn()
+    places = {problem: (samples[0].field, samples[0].level) for problem, samples in drawn_after.items()}
+    usual = {cell: _mean(rates) for cell, rates in after.cells().items()}
+
+    def shown(problem: str, won: bool) -> ProblemChange:
+        return ProblemChange(
+            before_rate=first[problem],
+            after_rate=second[problem],
+            before=_example(drawn_before[problem], right=not won),
+            after=_example(drawn_after[problem], right=won),
+        )
+
+    def ranked(won: bool) -> list[ProblemChange]:
+        surprise = {
+            problem: abs(second[problem] - first[problem]) * abs(usual[places[problem]] - won)
+            for problem in first
+            if (second[problem] - first[problem]) * (1 if won else -1) > 0
+        }
+        turns: Counter[tuple[str, int]] = Counter()
+        order: list[tuple[int, str]] = []
+        for problem in sorted(surprise, key=lambda problem: -surprise[problem]):
+            order.append((turns[places[problem]], problem))
+            turns[places[problem]] += 1
+        return [shown(problem, won) for _, problem in sorted(order, key=lambda pair: pair[0])[:count]]
+
+    return ranked(won=True), ranked(won=False)
+
+
+def compared(before: Mapping[str, float] | None, after: Mapping[str, float] | None) -> Comparison:
+    """Means over problems, and of the differences problem by problem; both must hold the same ones."""
+    paired = [after[problem] - before[problem] for problem in before] if before and after else None
+    first, second = (list(values.values()) if values else None for values in (before, after))
+    return Comparison(estimate(first), estimate(second), estimate(paired))
+
+
+def estimate(values: Sequence[float] | None) -> Estimate | None:
+    """Mean and interval; None where nothing was measured."""
+    return Estimate(_mean(values), *bootstrap_ci95(values), n=len(values)) if values else None
+
+
+def only(rates: Mapping[str, float] | None, problems: Sequence[str]) -> dict[str, float] | None:
+    return {problem: rates[problem] for problem in problems} if rates else None
+
+
+def _example(samples: Sequence[Sample], right: bool) -> Sample:
+    """The first sample that is right (or is not), or the first of all where none is."""
+    return next((sample for sample in samples if sample.right is right), samples[0])
+
+
+def _mean(values: Iterable[float]) -> float:
+    numbers = list(values)
+    return sum(numbers) / len(numbers)

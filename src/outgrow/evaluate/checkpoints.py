@@ -1,0 +1,49 @@
+"""Suites over a run's checkpoints: its base, every checkpoint that is still there, one after the other."""
+
+from collections.abc import Callable, Iterator, Sequence
+from pathlib import Path
+
+from ..core.errors import UsageError
+from ..engines import Local, Respondent
+from ..problems import Note
+from ..problems.suites import samples_for, suite
+from ..runs.checkpoint import whole_checkpoints
+from ..runs.folder import read_recipe
+from ..runs.models import base_policy, engine_of, require_base, saved_policy
+from ..verify import Verifier
+from . import evaluate
+from .drift import Drift, drift
+from .evaluation import Evaluation
+
+
+def drift_of(
+    run: Path, suites: Sequence[str], samples: int | None, seed: int, note: Note,
+    poll: Callable[[], None] = lambda: None, remembered: Callable[[Respondent], Respondent] = lambda respondent: respondent,
+) -> Iterator[Drift]:  # fmt: skip
+    """Suite by suite at the base, then at each whole checkpoint. samples: a problem; None for as many as a suite's size needs.
+    remembered: makes of a respondent one whose answers are kept.
+
+    Raises UsageError where the run has no checkpoint yet, or its base is no longer the same.
+    """
+    recipe, made_with = read_recipe(run)
+    checkpoints = whole_checkpoints(run)
+    if not checkpoints:
+        raise UsageError(f"{run}: it has no whole checkpoint yet; go on with it first: outgrow resume {run}")
+    base = base_policy(recipe)
+    require_base(run, recipe, base, made_with)
+    problems = {name: suite(name).load(note) for name in suites}
+    sampling = recipe.sampling.model_copy(update={"temperature": recipe.evaluate.temperature})
+    engine = engine_of(recipe, note)
+    before: dict[str, Evaluation] = {}
+    with Verifier(recipe.verify.extract, recipe.verify.exact) as verifier:
+        for checkpoint in (None, *checkpoints):
+            policy = base
+            if checkpoint:
+                under = base_policy(recipe) if recipe.policy.lora is not None else None
+                policy = saved_policy(recipe, checkpoint.folder / "policy", under)
+            engine.update(policy)
+            for name, asked in problems.items():
+                k = samples or samples_for(len(asked))
+                found = evaluate(remembered(Local(policy, engine)), verifier, asked, k, sampling, seed, poll)
+                before.setdefault(name, found)
+                yield drift(name, checkpoint.step if checkpoint else 0, base, policy, before[name], found)

@@ -1,0 +1,125 @@
+"""Why an answer is not right: the first of a list of kinds that its text, the question and the known answer show.
+
+Each is a rule over texts, so it may be wrong in a single case; none asks a model.
+"""
+
+import re
+import unicodedata
+from collections import Counter
+from enum import StrEnum
+
+from ..verify import EXTRACTORS, Verdict
+from ..verify.compare import same
+from ..verify.fold import fold
+from ..verify.number import read_number
+from .arithmetic_steps import equations
+from .sample import Sample
+
+
+class Failure(StrEnum):
+    """What went wrong."""
+
+    LOOP = "loop"
+    TRUNCATED = "truncated"
+    VERIFIER_FAILED = "verifier failed"
+    OTHERWISE = "read otherwise"
+    NO_ANSWER = "no answer"
+    CHANGED = "right, then changed"
+    LANGUAGE = "language switch"
+    SLIP = "arithmetic slip"
+    COPIED = "copied number"
+    SETUP = "wrong set-up"
+    OTHER = "unexplained"
+
+
+MEANING = {
+    Failure.LOOP: "cut at the token limit while repeating itself",
+    Failure.TRUNCATED: "cut at the token limit",
+    Failure.VERIFIER_FAILED: "could not be judged",
+    Failure.OTHERWISE: "another extractor finds the known answer: perhaps the verifier's mistake",
+    Failure.NO_ANSWER: "ended without a final answer",
+    Failure.CHANGED: "the known answer was reached or stated, and another given",
+    Failure.LANGUAGE: "goes on in a script that the question is not written in",
+    Failure.SLIP: "a calculation in the text does not hold",
+    Failure.COPIED: "the answer is a number of the question",
+    Failure.SETUP: "every calculation in the text holds; the wrong thing was calculated, or read off",
+    Failure.OTHER: "no calculation that can be checked",
+}
+
+_STATED = re.compile(
+    r"\\boxed\{([^{}]{1,100})\}|\banswer[*_ ]{0,3}(?:is\b|:|=)[*_: ]{0,4}([^\n]{1,100}?)(?=\.?(?:\n|$)|\.\s)", re.I
+)
+_NUMBERS = re.compile(r"\d[\d,]{0,30}(?:\.\d{1,30})?")
+_LONGEST = 200_000  # characters, the last ones, that are looked at
+_TELLING = 10  # a smaller number turns up by chance
+_FOREIGN = 10  # letters of another script from which on it is no symbol
+
+
+def failure_of(sample: Sample) -> Failure | None:
+    """The kind of one answer; None where it is right."""
+    verdict, text = sample.verdict, sample.text[-_LONGEST:]
+    if verdict is Verdict.RIGHT:
+        return None
+    if verdict is Verdict.TRUNCATED:
+        return Failure.LOOP if repeats(text) else Failure.TRUNCATED
+    if verdict is Verdict.VERIFIER_FAILED:
+        return Failure.VERIFIER_FAILED
+    if verdict is Verdict.WRONG and _reached(sample, text):
+        return Failure.CHANGED
+    if _read_otherwise(sample, text):
+        return Failure.OTHERWISE
+    if verdict is Verdict.NO_ANSWER:
+        return Failure.NO_ANSWER
+    if _foreign(text, sample.question) >= _FOREIGN:
+        return Failure.LANGUAGE
+    found = list(equations(text))
+    if not all(one.holds for one in found):
+        return Failure.SLIP
+    if _copied(sample):
+        return Failure.COPIED
+    return Failure.SETUP if found else Failure.OTHER
+
+
+def repeats(text: str) -> bool:
+    """Whether a text ends in the same piece, of at most 500 characters, again and again: three times and 60 characters at least."""
+    return any(
+        text[-same:] == text[-same - period : -period]
+        for period in range(1, 501)
+        if len(text) >= (same := max(2 * period, 60)) + period
+    )
+
+
+def _reached(sample: Sample, text: str) -> bool:
+    """Whether the known answer was stated, or came out of a calculation, before another one was given."""
+    stated = (found[1] or found[2] for found in _STATED.finditer(text))
+    if any(same(sample.answer, one.strip()) for one in stated):
+        return True
+    known = read_number(fold(sample.answer))
+    if known is None or abs(known.value) < _TELLING or _in_question(known.value, sample.question):
+        return False
+    return any(one.result == known.value for one in equations(text))
+
+
+def _read_otherwise(sample: Sample, text: str) -> bool:
+    read = (extract(text) for name, extract in EXTRACTORS.items() if name != "first_boxed")
+    return any(answer is not None and same(sample.answer, answer) for answer in read)
+
+
+def _foreign(text: str, question: str) -> int:
+    """How many letters are of scripts that neither the question nor mathematics uses."""
+    usual = {_script(letter) for letter in question if letter.isalpha()} | {"LATIN", "GREEK", "MATHEMATICAL", "DOUBLE-STRUCK"}
+    return sum(count for letter, count in Counter(text).items() if letter.isalpha() and _script(letter) not in usual)
+
+
+def _script(letter: str) -> str:
+    return "LATIN" if letter.isascii() else unicodedata.name(letter, "UNKNOWN").split()[0]
+
+
+def _copied(sample: Sample) -> bool:
+    answered = read_number(fold(sample.extracted)) if sample.extracted else None
+    return answered is not None and _in_question(answered.value, sample.question)
+
+
+def _in_question(value: object, question: str) -> bool:
+    numbers = (read_number(found[0].rstrip(",").replace(",", "")) for found in _NUMBERS.finditer(question))
+    return any(number is not None and number.value == value for number in numbers)

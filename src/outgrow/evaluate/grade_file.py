@@ -1,0 +1,45 @@
+"""Grading outputs made elsewhere: a JSONL or Parquet file in, the same rows with `verdict` and `extracted` out."""
+
+import json
+from collections import Counter
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+from ..core.errors import OutgrowError, UsageError, nearest
+from ..core.files import write_atomic
+from ..problems.rows import file_rows
+from ..verify import Attempt, Verdict, Verifier
+
+
+def grade_file(file: Path, output: str, answer: str, extract: Sequence[str], out: Path | None) -> Counter[Verdict]:
+    """Grade each row of `file`, write the graded rows to `out` (whole, or not at all), and count the verdicts.
+
+    output, answer: the columns that hold what a model wrote and the known answer (text, or a number).
+    Raises UsageError where the file, a row or a column is not as it should be, naming the line.
+    """
+    rows = list(file_rows(file))
+    if not rows:
+        raise UsageError(f"{file}: there are no rows in it")
+    attempts = [Attempt(_text(where, row, output), _text(where, row, answer)) for where, row in rows]
+    with Verifier(extract) as verifier:
+        graded = verifier.grade(attempts)
+    if out is not None:
+        lines = [
+            json.dumps({**row, "verdict": str(one.verdict), "extracted": one.extracted}, default=str) + "\n"
+            for (_, row), one in zip(rows, graded, strict=True)
+        ]
+        try:
+            write_atomic(out, "".join(lines).encode())
+        except OSError as error:
+            raise OutgrowError(f"{out}: cannot write the graded rows ({error.strerror})") from error
+    return Counter(one.verdict for one in graded)
+
+
+def _text(where: str, row: dict[str, Any], column: str) -> str:
+    if column not in row:
+        raise UsageError(f"{where}: no column {column!r}{nearest(column, list(row))}")
+    value = row[column]
+    if isinstance(value, bool) or not isinstance(value, str | int | float):
+        raise UsageError(f"{where}: column {column!r} holds {json.dumps(value)[:40]}, which is neither text nor a number")
+    return str(value)

@@ -1,0 +1,72 @@
+"""Fresh samples of a run's policy beside what its ledger expects of the same problems."""
+
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+
+from ..config import RLRecipe
+from ..core.choose import spread
+from ..core.errors import UsageError
+from ..core.files import read_lines
+from ..core.rng import numpy_random
+from ..engines import Local
+from ..ledger import Evidence, Ledger
+from ..problems import Note
+from ..runs.checkpoint import newest_whole_checkpoint
+from ..runs.folder import read_recipe
+from ..runs.models import engine_of, run_policy
+from ..runs.practice_problems import distinct, training_problems
+from ..verify import Verifier
+from .calibration import Calibration, brier, spearman, staleness_of
+from .sample import sample_problems
+
+
+def calibrate(
+    run: Path, problems: int, samples: int, seed: int, note: Note, poll: Callable[[], None] = lambda: None
+) -> list[Calibration]:
+    """One row for each staleness that occurs, of at most `problems` problems, `samples` fresh samples each; then all together.
+
+    Raises UsageError where the run keeps no ledger, OutgrowError where it has no whole checkpoint.
+    """
+    recipe, _ = read_recipe(run)
+    checkpoint, _ = newest_whole_checkpoint(run)
+    if not isinstance(recipe, RLRecipe) or checkpoint is None:
+        raise UsageError(f"{run}: no reinforcement learning has been done here yet, so there is nothing to calibrate")
+    if any(row["step"] > checkpoint.step for row in read_lines(run / "metrics.jsonl")):
+        raise UsageError(f"{run}: its ledger is ahead of its newest checkpoint; finish it first: outgrow resume {run}")
+    policy, engine = run_policy(run), engine_of(recipe, note)
+    engine.update(policy)
+    known_problems = [problem for source in distinct(training_problems(recipe, note)) for problem in source]
+    with Ledger(run / "ledger.sqlite", Evidence(recipe.ledger.half_life, recipe.ledger.prior_weight)) as ledger:
+        known = ledger.known(known_problems)
+        step = checkpoint.step + 1
+        stale = [staleness_of(step - int(last) if n else None) for n, last in zip(known.n_N, known.step_N, strict=True)]
+        rng = numpy_random(seed, "calibrate")
+        chosen: list[int] = []
+        for name in dict.fromkeys(sorted(stale)):
+            places = np.array([place for place, one in enumerate(stale) if one == name])
+            chosen += places[spread(known.cell_N[places].tolist(), rng)[:problems]].tolist()
+        estimates, level = known.mean(step)[chosen], known.prior(step)[known.cell_N[chosen]]
+        met, last = known.n_N[chosen] > 0, known.right_N[chosen] / np.maximum(known.n_N[chosen], 1)
+    with Verifier(recipe.verify.extract, recipe.verify.exact) as verifier:
+        asked = [known_problems[place] for place in chosen]
+        drawn = sample_problems(Local(policy, engine), verifier, asked, samples, recipe.sampling, seed, poll)
+    right = np.array([sample.right for sample in drawn], dtype=np.float64).reshape(len(chosen), samples)
+    rates = right.mean(axis=1)
+
+    names = np.array([stale[place] for place in chosen])
+    rows = []
+    for name in (*dict.fromkeys(names.tolist()), "all"):
+        of = np.flatnonzero((names == name) | (name == "all"))
+        rows.append(
+            Calibration(
+                staleness=name,
+                n=len(of),
+                brier=brier(estimates[of], rates[of]),
+                brier_last=brier(last[of], rates[of]) if met[of].all() else None,
+                brier_level=brier(level[of], rates[of]),
+                rank_correlation=spearman(estimates[of], rates[of]),
+            )
+        )
+    return rows

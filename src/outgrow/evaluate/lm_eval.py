@@ -1,0 +1,194 @@
+"""Any task of lm-evaluation-harness, with a policy and its engine in the place of the harness's own models."""
+
+from collections import Counter
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from lm_eval import simple_evaluate
+from lm_eval.api.instance import Instance
+from lm_eval.api.model import TemplateLM
+from lm_eval.models.utils import normalize_gen_kwargs
+from lm_eval.tasks import TaskManager
+from lm_eval.utils import get_rolling_token_windows, make_disjoint_window
+
+from ..core.errors import UsageError, nearest
+from ..core.rng import seed_from
+from ..engines import Local
+from ..policy import Sampling
+from ..policy.likelihood import likelihoods
+
+_TOKENS_AT_ONCE = 8192  # of contexts and continuations
+_PROMPTS_AT_ONCE = 256
+
+
+@dataclass(frozen=True)
+class Score:
+    """One figure of one task. error: its standard error; None where the harness gives none."""
+
+    task: str
+    metric: str
+    value: float
+    error: float | None
+    n: int
+
+
+def run_tasks(
+    local: Local, tasks: Sequence[str], folder: Path | None = None, shots: int | None = None, limit: int | None = None,
+    chat: bool = False, seed: int = 0,
+) -> list[Score]:  # fmt: skip
+    """The figures of these tasks and groups, as the harness has them. folder: more tasks, a YAML file each. shots, limit: see its
+    num_fewshot and limit. chat: put prompts through the chat template. Raises UsageError where a task is not known."""
+    manager = TaskManager(include_path=str(folder) if folder else None)
+    for task in tasks:
+        if not manager.match_tasks([task]):
+            raise UsageError(f"lm-evaluation-harness has no task called {task!r}{nearest(task, manager.all_tasks)}")
+    if not tasks:
+        raise UsageError("name a task of lm-evaluation-harness; its own list: lm-eval ls tasks")
+    found = simple_evaluate(
+        model=_Harnessed(local, seed),
+        tasks=manager.match_tasks(list(tasks)),
+        task_manager=manager,
+        num_fewshot=shots,
+        limit=limit,
+        apply_chat_template=chat,
+        log_samples=False,
+        bootstrap_iters=1000,  # where a figure is no mean
+        random_seed=seed,
+        numpy_random_seed=seed,
+        torch_random_seed=seed,
+        fewshot_random_seed=seed,
+    )
+    return list(_scores(found))
+
+
+def _scores(found: dict[str, Any]) -> Iterator[Score]:
+    for task, figures in found["results"].items():
+        for name, value in figures.items():
+            metric, _, filtered = name.partition(",")
+            if not isinstance(value, int | float) or not filtered or metric.endswith("_stderr"):
+                continue
+            error = figures.get(f"{metric}_stderr,{filtered}")
+            n = found.get("n-samples", {}).get(task, {}).get("effective", 0)
+            label = metric if filtered == "none" else f"{metric} ({filtered})"
+            yield Score(task, label, float(value), float(error) if isinstance(error, int | float) else None, n)
+
+
+class _Harnessed(TemplateLM):  # type: ignore[misc]  # the harness has no types
+    """What the harness asks of a model: likelihoods of continuations, and texts until a stop string."""
+
+    def __init__(self, local: Local, seed: int) -> None:
+        super().__init__()
+        self.local, self.seed = local, seed
+        self.policy, self.tokenizer = local.policy, local.policy.tokenizer
+
+    @property
+    def eot_token_id(self) -> int:
+        return int(self.tokenizer.eos_token_id)
+
+    @property
+    def prefix_token_id(self) -> int:
+        begin = self.tokenizer.bos_token_id
+        return self.eot_token_id if begin is None else int(begin)
+
+    @property
+    def tokenizer_name(self) -> str:
+        return str(self.tokenizer.name_or_path).replace("/", "__")
+
+    def apply_chat_template(self, chat_history: list[dict[str, str]], add_generation_prompt: bool = True) -> str:
+        """The conversation as the model reads it."""
+        return str(
+            self.tokenizer.apply_chat_template(
+                chat_history,
+                tokenize=False,
+                add_generation_prompt=add_generation_prompt,
+                continue_final_message=not add_generation_prompt,
+            )
+        )
+
+    def tok_encode(self, string: str, add_special_tokens: bool | None = None, **_: Any) -> list[int]:
+        """Tokens of a text. One that begins as this model's texts begin, a rendered chat, gets no second beginning."""
+        begun = bool(self.tokenizer.bos_token) and string.startswith(str(self.tokenizer.bos_token))
+        special = (not begun) if add_special_tokens is None else add_special_tokens
+        return list(self.tokenizer.encode(string, add_special_tokens=special))
+
+    def _loglikelihood_tokens(
+        self, requests: list[tuple[tuple[str, str], list[int], list[int]]], disable_tqdm: bool = False, **_: Any
+    ) -> list[tuple[float, bool]]:
+        room = self.policy.context
+        pairs = []
+        for _text, context, continuation in requests:
+            kept = continuation[-(room - 1) :]
+            pairs.append((context[-(room - len(kept)) :], kept))
+        # The longest first: what does not fit in memory shows at once. Those that share a context come together.
+        order = sorted(range(len(pairs)), key=lambda place: (-len(pairs[place][0]), pairs[place][0]))
+        scores: dict[int, tuple[float, bool]] = {}
+        for batch in _batches(order, [len(context) + len(continuation) for context, continuation in pairs]):
+            prompts, continuations = zip(*(pairs[place] for place in batch), strict=True)
+            scores |= dict(zip(batch, likelihoods(self.policy, prompts, continuations), strict=True))
+        return [scores[place] for place in range(len(pairs))]
+
+    def loglikelihood_rolling(self, requests: list[Instance], disable_tqdm: bool = False) -> list[float]:
+        """Of whole texts, in windows of the model's context, each token scored once."""
+        found = []
+        for request in requests:
+            [text] = request.args
+            windows = get_rolling_token_windows(
+                token_list=self.tok_encode(text, add_special_tokens=False),
+                prefix_token=self.prefix_token_id,
+                max_seq_len=self.policy.context - 1,
+                context_len=1,
+            )
+            parts = [(("", ""), *make_disjoint_window(window)) for window in windows]
+            found.append(sum(logprob for logprob, _ in self._loglikelihood_tokens(parts)))
+        return found
+
+    def generate_until(self, requests: list[Instance], disable_tqdm: bool = False) -> list[str]:
+        """Texts, each cut before the first of its stop strings."""
+        answers: dict[int, str] = {}
+        kinds: dict[Sampling, list[int]] = {}
+        met: Counter[str] = Counter()
+        seeds = []
+        for place, request in enumerate(requests):
+            prompt, asked = request.args
+            kinds.setdefault(self._sampling(asked), []).append(place)
+            seeds.append(seed_from(self.seed, "harness", prompt, met[prompt]))  # repeats of one prompt are draws of their own
+            met[prompt] += 1
+        for asked_for, places in kinds.items():
+            # The limit gives way before a prompt is cut, down to half of the context.
+            widest = max(len(self.tok_encode(requests[place].args[0])) for place in places)
+            longest = min(asked_for.max_tokens, max(self.policy.context - widest, self.policy.context // 2))
+            sampling = asked_for.model_copy(update={"max_tokens": longest})
+            room = self.policy.context - longest
+            for start in range(0, len(places), _PROMPTS_AT_ONCE):
+                part = places[start : start + _PROMPTS_AT_ONCE]
+                prompts = [self.tok_encode(requests[place].args[0])[-room:] for place in part]
+                groups = self.local.engine.generate(prompts, 1, sampling, [seeds[place] for place in part], lambda: None)
+                for place, [rollout] in zip(part, groups, strict=True):
+                    answers[place] = _cut(rollout.text, requests[place].args[1].get("until", []))
+        return [answers[place] for place in range(len(requests))]
+
+    def _sampling(self, asked: dict[str, Any]) -> Sampling:
+        """As the harness reads it: greedy unless do_sample."""
+        asked = normalize_gen_kwargs(dict(asked), default_max_gen_toks=256)
+        temperature = float(asked.get("temperature") or 0) if asked.get("do_sample") else 0.0
+        top_p, top_k = float(asked.get("top_p") or 1), max(0, int(asked.get("top_k") or 0))
+        return Sampling(temperature=temperature, top_p=top_p, top_k=top_k, max_tokens=max(1, int(asked["max_gen_toks"])))
+
+
+def _batches(order: Sequence[int], tokens: Sequence[int]) -> Iterator[list[int]]:
+    """Consecutive places of so many tokens together that a pass holds them; one at least."""
+    batch: list[int] = []
+    for place in order:
+        if batch and sum(tokens[other] for other in batch) + tokens[place] > _TOKENS_AT_ONCE:
+            yield batch
+            batch = []
+        batch.append(place)
+    if batch:
+        yield batch
+
+
+def _cut(text: str, until: str | Sequence[str]) -> str:
+    stops = [until] if isinstance(until, str) else until
+    return text[: min((found for stop in stops if stop and (found := text.find(stop)) >= 0), default=len(text))]

@@ -1,0 +1,203 @@
+"""A profile: the pass rate of every problem before anything is trained, in a ledger and a table of its own.
+
+A profile's folder holds profile.json (what was asked, and how), ledger.sqlite (a visit a problem in each pass) and, when a pass is
+whole, pass_rates.parquet. It is filled a chunk of problems at a time, so that one that was stopped goes on where it was.
+"""
+
+import io
+import json
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import asdict, dataclass, replace
+from pathlib import Path
+
+import pyarrow as pa
+import pyarrow.parquet as pq
+from pydantic import ValidationError
+from pydantic.dataclasses import dataclass as checked
+
+from ..core.errors import OutgrowError, UsageError
+from ..core.files import write_atomic, write_json
+from ..core.rng import seed_from
+from ..engines import Respondent
+from ..ledger import Ledger, Visit
+from ..ledger.bands import band
+from ..policy import Sampling
+from ..problems import Problem
+from ..verify import Verdict, Verifier
+from .sample import Sample, sample_problems
+from .statistics import wilson_ci95
+
+_CHUNK = 128  # problems between two looks at the ledger: what a kill may cost
+
+
+@checked(frozen=True)
+class Asked:
+    """What a profile was made of. model: its name; digest: of its weights, or its address. data: name; problems: how many.
+    how: the prompt and how answers are graded, as text."""
+
+    model: str
+    digest: str
+    data: str
+    problems: int
+    samples: int
+    temperature: float
+    max_tokens: int
+    seed: int
+    how: str
+    passes: int = 1
+
+
+@dataclass(frozen=True)
+class PassRate:
+    """One problem's line of the table. low, high: Wilson's 95% interval. mean_length: completion tokens. truncated: a share."""
+
+    id: str
+    field: str
+    level: int
+    n: int
+    right: int
+    pass_rate: float
+    low: float
+    high: float
+    band: str
+    mean_length: float
+    truncated: float
+
+
+def open_profile(folder: Path, asked: Asked, update: bool) -> Asked:
+    """Make the folder, or find it as a profile of the same model and data, and say what is to be done in it.
+
+    update: begin another pass where the last is whole. Raises UsageError where the folder is of something else.
+    """
+    file = folder / "profile.json"
+    if not file.exists():
+        if folder.exists() and any(folder.iterdir()):
+            raise UsageError(f"{folder} is no profile; choose another --out")
+        folder.mkdir(parents=True, exist_ok=True)
+        write_json(file, asdict(asked))
+        return asked
+    old = _read(file)
+    if update and (folder / "pass_rates.parquet").exists():
+        new = replace(asked, passes=old.passes + 1)
+        _require_same(folder, old, new, ("samples", "passes"))
+        write_json(file, asdict(new))
+        (folder / "pass_rates.parquet").unlink()
+        return new
+    _require_same(folder, old, asked, ("passes",))
+    return old
+
+
+def _read(file: Path) -> Asked:
+    try:
+        return Asked(**json.loads(file.read_text()))
+    except (OSError, ValueError, TypeError, ValidationError) as error:
+        raise OutgrowError(f"{file}: cannot read this profile ({error})") from error
+
+
+def _require_same(folder: Path, old: Asked, new: Asked, free: Sequence[str]) -> None:
+    for name, value in asdict(new).items():
+        if name not in free and getattr(old, name) != value:
+            raise UsageError(f"{folder} was made with {name} {getattr(old, name)}, not {value}; choose another --out")
+
+
+def fill(
+    folder: Path,
+    asked: Asked,
+    respondent: Respondent,
+    verifier: Verifier,
+    sampling: Sampling,
+    problems: Sequence[Problem],
+    poll: Callable[[], None],
+    progress: Callable[[int], None],
+) -> list[PassRate]:
+    """Draw what the profile's last pass still lacks, then write the table. progress: told how many problems are done."""
+    with Ledger(folder / "ledger.sqlite") as ledger:
+        ledger.enter(problems)
+        done = {visit.problem_id for visit in ledger.visits() if visit.step == asked.passes}
+        left = [problem for problem in problems if problem.id not in done]
+        progress(len(problems) - len(left))
+        for start in range(0, len(left), _CHUNK):
+            chunk = left[start : start + _CHUNK]
+            seed = seed_from(asked.seed, "profile", asked.passes)
+            samples = sample_problems(respondent, verifier, chunk, asked.samples, sampling, seed, poll)
+            ledger.record(_visits(asked.passes, samples))
+            progress(len(problems) - len(left) + start + len(chunk))
+        table = _table(problems, ledger.visits())
+    buffer = io.BytesIO()
+    pq.write_table(pa.Table.from_pylist([asdict(row) for row in table]), buffer, compression="zstd")
+    write_atomic(folder / "pass_rates.parquet", buffer.getvalue())
+    return table
+
+
+def _visits(step: int, samples: Iterable[Sample]) -> list[Visit]:
+    by_problem: dict[str, list[Sample]] = {}
+    for sample in samples:
+        by_problem.setdefault(sample.problem_id, []).append(sample)
+    return [
+        Visit(
+            step=step,
+            problem_id=problem_id,
+            n=len(group),
+            right=sum(sample.right for sample in group),
+            mean_length=sum(sample.length for sample in group) / len(group),
+            shortest_right=min((sample.length for sample in group if sample.right), default=None),
+            truncated=sum(sample.verdict is Verdict.TRUNCATED for sample in group),
+        )
+        for problem_id, group in by_problem.items()
+    ]
+
+
+def summed(visits: Iterable[Visit]) -> list[Visit]:
+    """All visits of each problem as one, at step 0."""
+    whole: dict[str, Visit] = {}
+    for visit in visits:
+        old = whole.get(visit.problem_id)
+        whole[visit.problem_id] = _joined(old, visit) if old else replace(visit, step=0)
+    return list(whole.values())
+
+
+def _joined(one: Visit, other: Visit) -> Visit:
+    n = one.n + other.n
+    shortest = [length for length in (one.shortest_right, other.shortest_right) if length is not None]
+    return Visit(
+        step=0,
+        problem_id=one.problem_id,
+        n=n,
+        right=one.right + other.right,
+        mean_length=(one.n * one.mean_length + other.n * other.mean_length) / n,
+        shortest_right=min(shortest, default=None),
+        truncated=one.truncated + other.truncated,
+    )
+
+
+def _table(problems: Sequence[Problem], visits: Iterable[Visit]) -> list[PassRate]:
+    known = {visit.problem_id: visit for visit in summed(visits)}
+    return [_line(problem, known[problem.id]) for problem in problems]
+
+
+def _line(problem: Problem, visit: Visit) -> PassRate:
+    low, high = wilson_ci95(visit.right, visit.n)
+    return PassRate(
+        id=problem.id,
+        field=problem.field,
+        level=problem.level,
+        n=visit.n,
+        right=visit.right,
+        pass_rate=visit.pass_rate,
+        low=low,
+        high=high,
+        band=band(visit.pass_rate),
+        mean_length=visit.mean_length,
+        truncated=visit.truncated / visit.n,
+    )
+
+
+def read_profile(folder: Path) -> tuple[Asked, list[Visit]]:
+    """How a whole profile was made, and what it says: one visit of step 0 a problem.
+
+    Raises UsageError where there is none, or it is not whole.
+    """
+    if not (folder / "pass_rates.parquet").exists():
+        raise UsageError(f"{folder} is no whole profile; make it with: outgrow passrate MODEL DATA --out {folder}")
+    with Ledger(folder / "ledger.sqlite") as ledger:
+        return _read(folder / "profile.json"), summed(ledger.visits())

@@ -1,0 +1,7 @@
+"""What is known of every problem: visits, a posterior of its pass rate, and when a problem is mastered."""
+
+from .ledger import Ledger
+from .posterior import Evidence, Expected, Visit
+from .problem_stats import Known
+
+__all__ = ["Evidence", "Expected", "Known", "Ledger", "Visit"]

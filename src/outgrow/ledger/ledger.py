@@ -1,0 +1,121 @@
+"""The pass-rate ledger: every visit of every problem, in one SQLite file that outlives the process.
+
+A visit is one group: the step it was written in, how many rollouts it had, how many were right, how long they were. Nothing
+is ever overwritten, so the state at any step can be had again by dropping what came after it. Step 0 is what a profile said
+before training.
+"""
+
+import sqlite3
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import astuple
+from pathlib import Path
+
+from ..core.errors import OutgrowError
+from ..problems import Problem
+from .posterior import Evidence, Expected, Visit
+from .problem_stats import Known
+
+_SCHEMA = """
+CREATE TABLE IF NOT EXISTS problems (
+    id TEXT PRIMARY KEY, field TEXT NOT NULL, level INTEGER NOT NULL
+) WITHOUT ROWID;
+CREATE TABLE IF NOT EXISTS visits (
+    step INTEGER NOT NULL, problem_id TEXT NOT NULL REFERENCES problems(id),
+    n INTEGER NOT NULL CHECK (n > 0), right INTEGER NOT NULL CHECK (right BETWEEN 0 AND n), mean_length REAL NOT NULL,
+    shortest_right INTEGER, truncated INTEGER NOT NULL CHECK (truncated BETWEEN 0 AND n - right),
+    PRIMARY KEY (step, problem_id)
+) WITHOUT ROWID;
+CREATE INDEX IF NOT EXISTS visits_by_problem ON visits (problem_id, step);
+"""
+
+READ_VISITS = "SELECT step, problem_id, n, right, mean_length, shortest_right, truncated FROM visits ORDER BY step, problem_id"
+
+
+class Ledger:
+    """All visits of a run. Use as a context manager, or close() it."""
+
+    def __init__(self, path: Path, evidence: Evidence | None = None) -> None:
+        """Open the ledger at `path`, making it where there is none; evidence: an empty one, with the recipe's settings.
+
+        Raises OutgrowError where the file is no ledger.
+        """
+        try:
+            self._db = sqlite3.connect(path, isolation_level=None)
+            # FULL: a checkpoint must never be newer than the ledger it belongs to, also after a power cut.
+            self._db.executescript(f"PRAGMA journal_mode = WAL; PRAGMA synchronous = FULL; PRAGMA foreign_keys = ON; {_SCHEMA}")
+            self._evidence = evidence or Evidence()
+            self._replay()
+        except sqlite3.Error as error:
+            if "no such column" in str(error):
+                raise OutgrowError(f"{path}: an earlier version of outgrow wrote this ledger; start a new run") from error
+            raise OutgrowError(f"{path}: cannot open this ledger ({error}); restore it from a copy, or start a new run") from error
+
+    def close(self) -> None:
+        """Close the file."""
+        self._db.close()
+
+    def __enter__(self) -> "Ledger":
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
+    def enter(self, problems: Iterable[Problem]) -> None:
+        """Make the problems known (again is fine)."""
+        rows = [(problem.id, problem.field, problem.level) for problem in problems]
+        with _transaction(self._db):
+            self._db.executemany("INSERT OR IGNORE INTO problems VALUES (?, ?, ?)", rows)
+
+    def record(self, visits: Iterable[Visit]) -> None:
+        """Add the visits of a step, all or none; steps come in order."""
+        visits = sorted(visits, key=lambda visit: (visit.step, visit.problem_id))  # as they are read back
+        with _transaction(self._db):
+            self._db.executemany("INSERT INTO visits VALUES (?, ?, ?, ?, ?, ?, ?)", map(astuple, visits))
+        for visit in visits:
+            self._evidence.put(visit, self._cell(visit.problem_id))
+
+    def rewind(self, step: int) -> None:
+        """Forget every visit after `step`."""
+        with _transaction(self._db):
+            self._db.execute("DELETE FROM visits WHERE step > ?", (step,))
+        self._replay()
+
+    def known(self, problems: Sequence[Problem]) -> Known:
+        """What is known of these problems, now and after every later record and rewind."""
+        return Known(problems, self._evidence)
+
+    def expected(self, problem: Problem) -> Expected:
+        """What is known of one problem, now."""
+        return self._evidence.expected(problem.id, self._evidence.cell(problem.field, problem.level))
+
+    def visits(self) -> list[Visit]:
+        """Every visit, oldest first."""
+        return [Visit(*row) for row in self._db.execute(READ_VISITS)]
+
+    def _replay(self) -> None:
+        self._evidence.clear()
+        cells = {
+            problem_id: self._evidence.cell(field, level)
+            for problem_id, field, level in self._db.execute(
+                "SELECT id, field, level FROM problems WHERE id IN (SELECT problem_id FROM visits)"
+            )
+        }
+        for visit in self.visits():
+            self._evidence.put(visit, cells[visit.problem_id])
+
+    def _cell(self, problem_id: str) -> int:
+        [cell] = self._db.execute("SELECT field, level FROM problems WHERE id = ?", (problem_id,))
+        return self._evidence.cell(*cell)
+
+
+@contextmanager
+def _transaction(db: sqlite3.Connection) -> Iterator[None]:
+    """BEGIN … COMMIT, or ROLLBACK where the block raises."""
+    db.execute("BEGIN IMMEDIATE")
+    try:
+        yield
+    except BaseException:
+        db.execute("ROLLBACK")
+        raise
+    db.execute("COMMIT")

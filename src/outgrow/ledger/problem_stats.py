@@ -1,0 +1,92 @@
+"""What is known of a source's problems, as arrays, so that a million of them are weighed at once."""
+
+from collections.abc import Callable, Sequence
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ..problems import Problem
+from .posterior import Evidence, StepTotals
+
+Ints = NDArray[np.int32]
+Floats = NDArray[np.float64]
+
+
+class Known:
+    """A place for each of N problems, in their order. It follows the ledger that it came from.
+
+    problems: the problems themselves. cell_N: which of the ledger's C cells (a field and a level together) each is in.
+    """
+
+    def __init__(self, problems: Sequence[Problem], evidence: Evidence) -> None:
+        """evidence: of every problem that the ledger knows."""
+        self.problems = problems
+        self.cell_N: Ints = np.array([evidence.cell(problem.field, problem.level) for problem in problems], dtype=np.int32)
+        rows_N = np.array([evidence.row(problem.id) for problem in problems])
+        # Rows in one piece, as a source's usually are, are looked at where they lie.
+        whole = bool((np.diff(rows_N) == 1).all())
+        self._rows: slice | NDArray[np.int64] = slice(rows_N[0], rows_N[-1] + 1) if whole else rows_N
+        self._evidence = evidence
+
+    def __len__(self) -> int:
+        return len(self.problems)
+
+    @property
+    def n_N(self) -> Ints:
+        """Rollouts of the last visit; 0 where a problem was never met."""
+        return self._evidence.n[self._rows]
+
+    @property
+    def right_N(self) -> Ints:
+        """Right ones among them."""
+        return self._evidence.right[self._rows]
+
+    @property
+    def step_N(self) -> Ints:
+        """The step of the last visit; 0 where a problem was never met, or in a profile alone."""
+        return self._evidence.step[self._rows]
+
+    @property
+    def visits_N(self) -> Ints:
+        """Visits in training, not those of a profile."""
+        return self._evidence.visits[self._rows]
+
+    @property
+    def streak_N(self) -> Ints:
+        """The last visits in a row that were all right (+) or all wrong (−); 0 where the last one was mixed."""
+        return self._evidence.streak[self._rows]
+
+    @property
+    def steps(self) -> Sequence[StepTotals]:
+        """What each step so far came to, over all of the ledger's problems."""
+        return self._evidence.steps
+
+    def prior(self, step: int) -> Floats:
+        """(C,), the pass rate that a problem of each cell is expected to have before anything is known of itself."""
+        return self._evidence.prior(step)
+
+    def posterior(self, step: int, places: Ints | NDArray[np.int64]) -> tuple[Floats, Floats]:
+        """α and β (P,) of the Beta distributions of these problems' pass rates at `step`; see Evidence."""
+        evidence = self._evidence
+        alpha_P, beta_P = self._prior_beta(step)
+        alpha_P, beta_P = alpha_P[self.cell_N[places]], beta_P[self.cell_N[places]]
+        kept_P = evidence.kept(step - self.step_N[places])
+        alpha_P += kept_P * evidence.right_weight[self._rows][places]
+        beta_P += kept_P * evidence.wrong_weight[self._rows][places]
+        return alpha_P, beta_P
+
+    def score(self, step: int, of_beta: Callable[[Floats, Floats], Floats]) -> Floats:
+        """(N,), what `of_beta` makes of each problem's α and β; problems never met have those of their cell, so that a million
+        of them cost little."""
+        scores_N = of_beta(*self._prior_beta(step))[self.cell_N]
+        met = np.flatnonzero(self.n_N)
+        scores_N[met] = of_beta(*self.posterior(step, met))
+        return scores_N
+
+    def mean(self, step: int) -> Floats:
+        """(N,), the expected pass rates."""
+        return self.score(step, lambda alpha, beta: alpha / (alpha + beta))
+
+    def _prior_beta(self, step: int) -> tuple[Floats, Floats]:
+        alpha_C = self._evidence.prior_weight * self.prior(step)
+        return alpha_C, self._evidence.prior_weight - alpha_C

@@ -1,0 +1,170 @@
+"""Prompts and the completions that go on from them, in one forward pass without padding: a tree, laid out in one row of tokens.
+
+Every layer but attention treats each token alone, so all tokens stand in one row: each prompt once, then each completion.
+Only attention needs to know who follows whom. It is told by way of transformers' attention interface, and pads what it reads,
+which is the cheaper part.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor
+
+from ..core.errors import UsageError
+
+if TYPE_CHECKING:
+    from transformers import PreTrainedModel
+
+_NAME = "outgrow_branches"
+
+
+@dataclass(frozen=True)
+class Branches:
+    """Where everything stands in the row of N tokens. U prompts of up to Q tokens, B branches of up to T tokens.
+
+    tokens_N, positions_N: the row. before_M: for each completion token, in order, the place of the token it is predicted from.
+    prompt_UQ, branch_BT, seen_BS: places in the row, any place where there is no token; seen is a branch's prompt, then itself.
+    mask_BTS: True where a branch's token may look. prompt_at_P, branch_at_R: where each token of the row lies in prompt_UQ and
+    branch_BT, flattened; the row holds those of the prompts first.
+    """
+
+    tokens_N: Tensor
+    positions_N: Tensor
+    before_M: Tensor
+    prompt_UQ: Tensor
+    branch_BT: Tensor
+    seen_BS: Tensor
+    mask_BTS: Tensor
+    prompt_at_P: Tensor
+    branch_at_R: Tensor
+
+
+def lay_out(
+    prompts: Sequence[Sequence[int]], which: Sequence[int], completions: Sequence[Sequence[int]], device: torch.device
+) -> Branches:
+    """which: the prompt of each completion. A completion's last token stays out: nothing is predicted from it."""
+
+    def tensor(values: list[Any]) -> Tensor:
+        return torch.tensor(values, dtype=torch.long, device=device)
+
+    starts: list[int] = []
+    tokens: list[int] = []
+    for prompt in prompts:
+        starts.append(len(tokens))
+        tokens += prompt
+    widest = max(map(len, prompts))
+    prompt_UQ = [_places(start, len(prompt), widest) for start, prompt in zip(starts, prompts, strict=True)]
+    positions = [place for prompt in prompts for place in range(len(prompt))]
+    longest = max(len(completion) for completion in completions) - 1
+    branch_BT, seen_BS, real_B, before = [], [], [], []
+    for completion, place in zip(completions, which, strict=True):
+        start, length = len(tokens), len(prompts[place])
+        inside = len(completion) - 1
+        tokens += completion[:-1]
+        positions += range(length, length + inside)
+        branch_BT.append(_places(start, inside, longest))
+        seen_BS.append(prompt_UQ[place] + branch_BT[-1])
+        real_B.append((length, inside))
+        before += [starts[place] + length - 1, *range(start, start + inside)]
+    lengths_B2 = tensor(real_B)
+    slot_S = torch.arange(widest + longest, device=device)
+    of_prompt_BS = slot_S < lengths_B2[:, :1]
+    behind_TS = slot_S - widest <= torch.arange(longest, device=device).unsqueeze(1)
+    mask_BTS = of_prompt_BS.unsqueeze(1) | ((slot_S >= widest) & behind_TS)
+    at = torch.arange(longest, device=device) < lengths_B2[:, 1:]
+    prompt_at = torch.arange(widest, device=device) < tensor([len(prompt) for prompt in prompts]).unsqueeze(1)
+    return Branches(
+        tensor(tokens),
+        tensor(positions),
+        tensor(before),
+        tensor(prompt_UQ),
+        tensor(branch_BT).view(len(completions), longest),
+        tensor(seen_BS),
+        mask_BTS,
+        prompt_at.flatten().nonzero().squeeze(-1),
+        at.flatten().nonzero().squeeze(-1),
+    )
+
+
+def _places(start: int, length: int, width: int) -> list[int]:
+    return [*range(start, start + length), *([0] * (width - length))]
+
+
+def states(model: PreTrainedModel, branches: Branches) -> Tensor:
+    """The last layer's states (N, D)."""
+    config = model.config.get_text_config()
+    shared = config.num_attention_heads // config.num_key_value_heads
+    causal_QQ = torch.ones(branches.prompt_UQ.shape[1], branches.prompt_UQ.shape[1], dtype=torch.bool, device=model.device).tril()
+    masks = tuple(_added(mask, shared, model.dtype) for mask in (causal_QQ.unsqueeze(0), branches.mask_BTS))
+    with _attending(model):
+        found: Tensor = model.base_model(
+            input_ids=branches.tokens_N.unsqueeze(0),
+            position_ids=branches.positions_N.unsqueeze(0),
+            use_cache=False,
+            branches=branches,
+            masks=masks,
+        ).last_hidden_state
+    return found[0]
+
+
+def _added(mask_BTS: Tensor, shared: int, dtype: torch.dtype) -> Tensor:
+    """What is added to the scores (B, 1, shared · T, S), for the query heads that share a key head, one behind the other."""
+    added = torch.zeros(mask_BTS.shape, dtype=dtype, device=mask_BTS.device).masked_fill(~mask_BTS, -torch.inf)
+    return added.repeat(1, shared, 1).unsqueeze(1)
+
+
+@contextmanager
+def _attending(model: PreTrainedModel) -> Iterator[None]:
+    from transformers import AttentionInterface
+
+    AttentionInterface.register(_NAME, _attention)
+    config = model.config
+    usual = config._attn_implementation
+    if not model._can_set_attn_implementation():
+        raise UsageError(
+            f"the learner needs a model that uses transformers' attention interface, and {config.model_type!r} does not"
+        )
+    try:
+        config._attn_implementation = _NAME
+        yield
+    finally:
+        config._attn_implementation = usual
+
+
+def _attention(
+    module: torch.nn.Module,
+    query: Tensor,
+    key: Tensor,
+    value: Tensor,
+    attention_mask: Tensor | None,
+    branches: Branches,
+    masks: tuple[Tensor, Tensor],
+    scaling: float | None = None,
+    **rest: Any,
+) -> tuple[Tensor, None]:
+    """query, key, value: (1, heads, N, head_dim). Returns (1, N, heads, head_dim)."""
+    if rest.get("sliding_window") is not None:
+        raise UsageError("the learner computes full attention; this model's config asks for a sliding window")
+    q_NHd, k_NKd, v_NKd = (part[0].transpose(0, 1) for part in (query, key, value))
+
+    def attend(asking: Tensor, asked: Tensor, mask: Tensor) -> Tensor:
+        rows, width = asking.shape
+        # The query heads that share a key head stand behind each other as its queries, so that no key is repeated in memory.
+        q = q_NHd.index_select(0, asking.flatten()).view(rows, width, key.shape[1], -1, query.shape[-1])
+        k, v = (part.index_select(0, asked.flatten()).view(rows, -1, *part.shape[1:]).transpose(1, 2) for part in (k_NKd, v_NKd))
+        folded = q.permute(0, 2, 3, 1, 4).flatten(2, 3)
+        found = F.scaled_dot_product_attention(folded, k, v, attn_mask=mask, scale=scaling)
+        flat: Tensor = found.unflatten(2, (-1, width)).permute(0, 3, 1, 2, 4).reshape(rows * width, -1, query.shape[-1])
+        return flat
+
+    # What a prompt's pad asks or is asked reaches no token: it stands behind them all.
+    parts = [attend(branches.prompt_UQ, branches.prompt_UQ, masks[0])[branches.prompt_at_P]]
+    if branches.branch_BT.numel():
+        parts.append(attend(branches.branch_BT, branches.seen_BS, masks[1])[branches.branch_at_R])
+    return torch.cat(parts).unsqueeze(0), None

@@ -1,0 +1,64 @@
+"""Answers that a model wrote, for another base to learn from."""
+
+import hashlib
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+from pydantic import Field
+
+from ..core.errors import UsageError
+from .problem import Problem
+from .rows import Row, file_rows
+from .source import Note, Source, quiet
+from .table import collect
+
+
+class Made(Source):
+    """Problem source `made`: one problem for each answer in a folder that `outgrow data` wrote, or in one of its Parquet files.
+
+    What SFT learns is the answer as it was sampled, to its last character and its end. The known answer is what that answer comes
+    to. generations: turns of the flywheel; left out, all. Earlier folders are kept as sources of their own, each with its weight.
+    """
+
+    type: str = "made"
+    path: Path
+    generations: tuple[int, ...] | None = Field(default=None, min_length=1)
+
+    def load(self, note: Note = quiet) -> list[Problem]:
+        """All answers, in the order of the rows. Raises UsageError where this is no made data, or holds none of the generations."""
+        return collect(str(self.path), self._read(), note)
+
+    def _read(self) -> Iterator[tuple[str, Problem]]:
+        for where, row in made_rows(self.path):
+            if self.generations is None or value(row, "generation", int, where) in self.generations:
+                yield where, _problem(row, where)
+
+
+def made_rows(path: Path) -> Iterator[Row]:
+    """Rows of a folder of made data, or of one of its Parquet files. Raises UsageError where there are none."""
+    files = sorted(path.glob("data/*.parquet")) if path.is_dir() else [path]
+    if not files:
+        raise UsageError(f"{path}: no made data here (data/*.parquet); make it with: outgrow data MODEL RECIPE --out {path}")
+    return (row for file in files for row in file_rows(file))
+
+
+def value(row: dict[str, Any], name: str, kind: type, where: str) -> Any:
+    """A column's value as it stands. Raises UsageError naming the row where it is missing, or of another kind."""
+    if not isinstance(row.get(name), kind):
+        raise UsageError(f"{where}: column {name!r} holds no {kind.__name__}, so this is no made data")
+    return row[name]
+
+
+def _problem(row: dict[str, Any], where: str) -> Problem:
+    question, sampled = value(row, "question", str, where), value(row, "sampled", str, where)
+    digest = hashlib.sha256(f"{question}\0{sampled}".encode()).hexdigest()[:16]
+    return Problem(
+        id=f"{value(row, 'problem_id', str, where)}#{digest}",
+        field=value(row, "field", str, where),
+        level=value(row, "level", int, where),
+        question=question,
+        answer=value(row, "extracted", str, where),
+        solution=sampled,
+        whole=True,
+    )

@@ -1,0 +1,204 @@
+"""The pages and their addresses. Every page is plain HTML that works without a script; the script brings it up to date."""
+
+import hashlib
+from collections import Counter
+from functools import cache, partial
+from importlib.resources import files
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from jinja2 import Environment, PackageLoader, StrictUndefined
+from plotly.offline import get_plotlyjs
+from starlette.applications import Starlette
+from starlette.exceptions import HTTPException
+from starlette.middleware import Middleware
+from starlette.requests import Request
+from starlette.responses import HTMLResponse, Response
+from starlette.routing import Route
+
+from ...core.errors import OutgrowError
+from .. import words
+from ..data import read_run
+from ..page import render
+from . import problems
+from .guard import Guard
+from .rollouts import VERDICTS, RolloutIndex
+from .views import View, beside, compared_charts, run_names, view
+
+_PAGE = 50
+_ROLLOUTS = 16
+_READING = 0.3  # seconds a page spends on parts that were not read yet
+
+_ASSETS = {
+    "style.css": ("report", "page.css"),
+    "live.css": ("report.live", "live.css"),
+    "charts.js": ("report", "charts.js"),
+    "live.js": ("report.live", "live.js"),
+}
+
+
+def application(folder: Path, token: str | None = None) -> Starlette:
+    """The live page over the runs of a folder. token: asked for where it is given."""
+    pages = _Pages(folder)
+    routes = [
+        Route("/", pages.runs),
+        Route("/compare", pages.compare),
+        Route("/runs/{run}", pages.run),
+        Route("/runs/{run}/report", pages.report),
+        Route("/runs/{run}/problems", pages.problems),
+        Route("/runs/{run}/problem", pages.problem),
+        Route("/runs/{run}/rollouts", pages.rollouts),
+        Route("/{name}", _asset),
+    ]
+    handlers: dict[Any, Any] = {OutgrowError: _failed, HTTPException: _failed}
+    return Starlette(routes=routes, middleware=[Middleware(partial(Guard, token=token))], exception_handlers=handlers)
+
+
+class _Pages:
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+        self._indexes: dict[str, RolloutIndex] = {}
+
+    def runs(self, request: Request) -> Response:
+        return _page(request, "runs", views=[view(self.folder / name) for name in run_names(self.folder)])
+
+    def compare(self, request: Request) -> Response:
+        views = [self._view(name) for name in dict.fromkeys(request.query_params.getlist("run"))]
+        if len(views) < 2:
+            raise HTTPException(400, "Choose two runs or more to compare.")
+        return _page(request, "compare", rows=beside(views), charts=compared_charts(views))
+
+    def run(self, request: Request) -> Response:
+        return _page(request, "run", view=self._view(request.path_params["run"]))
+
+    def report(self, request: Request) -> Response:
+        page = render(read_run(self._view(request.path_params["run"]).path))
+        # The report brings its own policy, which lets its own two scripts run and no other.
+        return HTMLResponse(page.encode("utf-8", "replace"), headers={"Content-Security-Policy": "frame-ancestors 'none'"})
+
+    def problems(self, request: Request) -> Response:
+        found, ask = self._view(request.path_params["run"]), request.query_params
+        practising = ask.get("of") == "practised"
+        index = self._index(found)
+        if practising:
+            rows = problems.practised(index, _READING)
+        else:
+            rows = problems.tested(found.data.before, found.data.after) if found.data else []
+        chosen = problems.search(rows, *(ask.get(name, "") for name in ("q", "field", "level", "turn")))
+        orders = {"gain": lambda row: -(row.change or 0), "loss": lambda row: row.change or 0}
+        if order := orders.get(ask.get("sort", "")):
+            chosen.sort(key=order)
+        page, pages = problems.page_of(len(chosen), _number(ask.get("page", "")), _PAGE)
+        turns = Counter(row.turn for row in rows)
+        lists: dict[str, Any] = {
+            "fields": sorted({row.field for row in rows}),
+            "levels": sorted({row.level for row in rows}),
+            "counts": turns,
+            "meaning": problems.meaning(practising),
+        }
+        shown = chosen[(page - 1) * _PAGE : page * _PAGE]
+        return _page(
+            request, "problems", view=found, rows=shown, count=len(chosen), known=len(rows), page=page, pages=pages,
+            practising=practising, index=index, **lists,
+        )  # fmt: skip
+
+    def problem(self, request: Request) -> Response:
+        found, wanted = self._view(request.path_params["run"]), request.query_params.get("id", "")
+        sides = [("Before", found.data.before), ("After", found.data.after)] if found.data else []
+        answers = [(when, [s for s in side.samples if s.problem_id == wanted]) for when, side in sides if side]
+        if not any(samples for _, samples in answers):
+            raise HTTPException(404, "There is no such problem in this run's test suite.")
+        about = next(samples[0] for _, samples in answers if samples)
+        return _page(request, "problem", view=found, about=about, answers=answers)
+
+    def rollouts(self, request: Request) -> Response:
+        found, ask = self._view(request.path_params["run"]), request.query_params
+        index = self._index(found)
+        rows = index.refresh(_READING)
+        steps = np.unique(rows["step"]).tolist()
+        problem, verdict = ask.get("problem", ""), ask.get("verdict", "")
+        step = _number(ask.get("step", ""), 0)
+        if not step and not problem and steps:
+            step = steps[-1]
+        chosen = rows
+        if step:
+            chosen = chosen[chosen["step"] == step]
+        if problem:
+            code = index.code_of(problem)
+            chosen = chosen[chosen["problem"] == (-1 if code is None else code)]
+        counts = {str(name): int((chosen["verdict"] == place).sum()) for place, name in enumerate(VERDICTS)}
+        if verdict in counts:
+            chosen = chosen[chosen["verdict"] == list(counts).index(verdict)]
+        q = ask.get("q", "").casefold().strip()
+        whole = None
+        if q and step:  # a part at most is searched in its texts
+            whole = [row for row in index.texts(chosen) if q in f"{row['question']}\n{row['completion']}".casefold()]
+        count = len(chosen) if whole is None else len(whole)
+        page, pages = problems.page_of(count, _number(ask.get("page", "")), _ROLLOUTS)
+        part = slice((page - 1) * _ROLLOUTS, page * _ROLLOUTS)
+        shown = index.texts(chosen[part]) if whole is None else whole[part]
+        near = {
+            "earlier": max((s for s in steps if s < step), default=None),
+            "later": min((s for s in steps if s > step), default=None),
+        }
+        return _page(
+            request, "rollouts", view=found, rows=shown, count=count, page=page, pages=pages, step=step, steps=steps, counts=counts,
+            problem=problem, index=index, near=near, total=len(rows),
+        )  # fmt: skip
+
+    def _view(self, name: str) -> View:
+        if name not in run_names(self.folder):  # so that no name leads out of the folder
+            raise HTTPException(404, "There is no such run here.")
+        return view(self.folder / name)
+
+    def _index(self, found: View) -> RolloutIndex:
+        return self._indexes.setdefault(found.name, RolloutIndex(found.path))
+
+
+def _number(text: str, otherwise: int = 1) -> int:
+    return int(text) if text.isascii() and text.isdigit() and len(text) < 10 else otherwise
+
+
+def _page(request: Request, template: str, status: int = 200, **values: Any) -> Response:
+    def address(**changed: Any) -> str:
+        return str(request.url.include_query_params(**changed).replace(scheme="", netloc=""))
+
+    html = _templates().get_template(f"{template}.html.jinja").render(ask=request.query_params, address=address, **values)
+    body = html.encode("utf-8", "replace")
+    tag = f'"{hashlib.sha256(body).hexdigest()[:24]}"'
+    if status == 200 and request.headers.get("if-none-match") == tag:
+        return Response(status_code=304, headers={"ETag": tag})
+    return HTMLResponse(body, status, headers={"ETag": tag})
+
+
+def _failed(request: Request, error: Exception) -> Response:
+    status, said = (error.status_code, error.detail) if isinstance(error, HTTPException) else (500, str(error))
+    return _page(request, "error", status, said=said)
+
+
+def _asset(request: Request) -> Response:
+    name = request.path_params["name"]
+    if name == "plotly.js":
+        return Response(get_plotlyjs(), media_type="text/javascript", headers={"Cache-Control": "private, max-age=86400"})
+    if name not in _ASSETS:
+        raise HTTPException(404, "There is no such page.")
+    package, file = _ASSETS[name]
+    text = files(f"outgrow.{package}").joinpath(file).read_text(encoding="utf-8")
+    return Response(text, media_type="text/css" if name.endswith("css") else "text/javascript")
+
+
+@cache
+def _templates() -> Environment:
+    # autoescape stands for every name: what a model wrote is text on the page, never markup. tojson escapes <, > and &.
+    environment = Environment(
+        loader=PackageLoader("outgrow", "report/live/templates"),
+        autoescape=True,
+        undefined=StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+    )
+    environment.policies["json.dumps_kwargs"] = {"allow_nan": False, "separators": (",", ":")}
+    named = ("percent", "points", "shortened", "share_estimate", "share_change", "cost", "duration")
+    environment.filters |= {name: getattr(words, name) for name in named}
+    return environment

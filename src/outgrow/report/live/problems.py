@@ -1,0 +1,96 @@
+"""The problems of a run, as one list to search: those it was tested on, before and after, and those it practised."""
+
+from collections.abc import Iterable
+from typing import NamedTuple
+
+import numpy as np
+
+from ...evaluate import Evaluation
+from ..journeys import FATES, journeys
+from .rollouts import RolloutIndex
+
+TRANSITIONS = {
+    "won": "wrong before, right after",
+    "lost": "right before, wrong after",
+    "kept": "right both times",
+    "never": "wrong both times",
+}
+
+
+class ProblemRow(NamedTuple):
+    """A problem with what became of it. first, last: shares right, before and after, or at its first and its last visit."""
+
+    problem_id: str
+    field: str
+    level: int
+    question: str
+    answer: str
+    turn: str
+    first: float | None
+    last: float | None
+    rollouts: int
+
+    @property
+    def change(self) -> float | None:
+        """last − first."""
+        return None if self.first is None or self.last is None else self.last - self.first
+
+
+def tested(before: Evaluation | None, after: Evaluation | None) -> list[ProblemRow]:
+    """Problems of the test suite; the turn is that of the greedy answer, and empty where one side was not measured."""
+    sides = [side for side in (before, after) if side]
+    if not sides:
+        return []
+    about = {sample.problem_id: sample for sample in sides[-1].samples}
+    first, last = (side.pass_rates() if side else {} for side in (before, after))
+    greedy = [side.measures()["greedy"] if side else {} for side in (before, after)]
+    rows = []
+    for problem_id, sample in about.items():
+        right = [side.get(problem_id) for side in greedy]
+        turn = "" if None in right else {(0, 1): "won", (1, 0): "lost", (1, 1): "kept", (0, 0): "never"}[right[0], right[1]]  # type: ignore[index]
+        rates = first.get(problem_id), last.get(problem_id)
+        drawn = sum(side.k + 1 for side in sides)
+        rows.append(ProblemRow(problem_id, sample.field, sample.level, sample.question, sample.answer, turn, *rates, drawn))
+    return rows
+
+
+def practised(index: RolloutIndex, seconds: float) -> list[ProblemRow]:
+    """Problems met in training, as far as the index has read; it may read on for so many seconds."""
+    rows = index.refresh(seconds)
+    if index.remembered and index.remembered[0] is rows:
+        return index.remembered[1]
+    visits = index.visits
+    last = {visit.problem_id: visit.pass_rate for visit in visits}
+    first = {visit.problem_id: visit.pass_rate for visit in reversed(visits)}
+    counts = np.bincount(rows["problem"]).tolist()
+    found = []
+    for journey in journeys(visits):
+        code = journey.problem_id
+        about = index.problems[int(code)]
+        found.append(ProblemRow(*about, journey.fate, first[code], last[code], counts[int(code)]))
+    index.remembered = rows, found
+    return found
+
+
+def search(rows: Iterable[ProblemRow], words: str, field: str, level: str, turn: str) -> list[ProblemRow]:
+    """Those whose question or answer has these words (in any case) and that are of this field, level and turn; "" is any."""
+    words = words.casefold().strip()
+    return [
+        row
+        for row in rows
+        if field in ("", row.field)
+        and level in ("", str(row.level))
+        and turn in ("", row.turn)
+        and (not words or words in row.question.casefold() or words in row.answer.casefold())
+    ]
+
+
+def meaning(practising: bool) -> dict[str, str]:
+    """What a turn may be, and what it says."""
+    return {str(fate): text for fate, text in FATES.items()} if practising else TRANSITIONS
+
+
+def page_of(count: int, page: int, size: int) -> tuple[int, int]:
+    """A page's number, brought into range, and how many pages there are; both from 1."""
+    pages = max(1, -(-count // size))
+    return min(max(1, page), pages), pages

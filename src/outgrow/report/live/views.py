@@ -1,0 +1,153 @@
+"""What the pages show of runs, read anew when a file of theirs has changed and remembered while none has."""
+
+import time
+from collections.abc import Mapping
+from dataclasses import dataclass
+from functools import lru_cache
+from pathlib import Path
+from typing import Any
+
+from ...core.errors import OutgrowError
+from ...evaluate.change import Comparison, compare
+from ...evaluate.compare import Against, Side, against
+from ..charts import Chart, learning_charts
+from ..curves import figure_keys, smooth, smoothing_width, thin
+from ..data import RunData, read_run
+from ..figures import curves
+from ..tables import tone
+from ..words import headline
+from .rollouts import stamp_of
+
+_FILES = ("recipe.toml", "metrics.jsonl", "timings.jsonl", "evals/before.parquet", "evals/after.parquet")
+_RECENT = 120.0  # seconds since its last figures, for a run to be called "training"
+_MARGIN = 0.02
+_COMPARED = {
+    "pass_rate": "Pass rate in training",
+    "validation_pass_rate": "Validation",
+    "reward": "Reward",
+    "length": "Tokens an answer",
+}
+
+
+@dataclass(frozen=True)
+class View:
+    """A run as read. error: why it cannot be, with everything else empty."""
+
+    name: str
+    path: Path
+    data: RunData | None = None
+    comparisons: Mapping[str, Comparison] | None = None
+    error: str = ""
+
+    @property
+    def pass_at_1(self) -> Comparison | None:
+        """Before, after and change, as far as measured."""
+        return (self.comparisons or {}).get("pass@1")
+
+    @property
+    def tone(self) -> str:
+        """gain, loss or none."""
+        return tone(self.pass_at_1.change if self.pass_at_1 else None)
+
+    @property
+    def headline(self) -> str:
+        """What came of it, in one sentence."""
+        known = self.data and (self.data.after or self.data.before)
+        return headline(self.pass_at_1, known.k if known else 0)
+
+    @property
+    def state(self) -> str:
+        """finished, or when it last wrote."""
+        if self.data and self.data.finished:
+            return "finished"
+        stamps = [stamp for name in _FILES if (stamp := stamp_of(self.path / name))]
+        seconds = time.time() - max((stamp[0] for stamp in stamps), default=0) / 1e9
+        if seconds < _RECENT:
+            return "training"
+        return f"no news for {seconds / 60:.0f} min" if seconds < 7200 else f"no news for {seconds / 3600:,.0f} h"
+
+    @property
+    def sparkline(self) -> str:
+        """Points of the training pass rate in a box of 100 by 24, smoothed; empty where there are fewer than two."""
+        rates = [row["pass_rate"] for row in self.data.metrics if "pass_rate" in row] if self.data else []
+        line = [rate for rate in thin(smooth(rates, smoothing_width(len(rates)))) if rate is not None]
+        if len(line) < 2:
+            return ""
+        return " ".join(f"{100 * place / (len(line) - 1):.1f},{23 - 22 * rate:.1f}" for place, rate in enumerate(line))
+
+    def charts(self) -> list[Chart]:
+        """The learning curves, with the measurements before and after."""
+        return learning_charts(self.data, self.pass_at_1) if self.data and self.data.metrics else []
+
+
+def run_names(folder: Path) -> list[str]:
+    """Names of the runs in a folder, those that wrote last first."""
+    found = [path for path in folder.iterdir() if stamp_of(path / "recipe.toml")]
+    return [path.name for path in sorted(found, key=_wrote, reverse=True)]
+
+
+def _wrote(run: Path) -> int:
+    return max(stamp[0] for name in _FILES if (stamp := stamp_of(run / name)))
+
+
+def view(run: Path) -> View:
+    """A run as it stands now."""
+    return _view(run, tuple(stamp_of(run / name) for name in _FILES))
+
+
+@lru_cache(maxsize=64)
+def _view(run: Path, stamps: tuple[Any, ...]) -> View:
+    try:
+        data = read_run(run, visits_too=False)
+        return View(run.name, run, data, compare(data.before, data.after))
+    except OutgrowError as error:
+        return View(run.name, run, error=str(error))
+
+
+@dataclass(frozen=True)
+class Compared:
+    """A run beside the first. said: what that comes to; found: None where the two cannot be paired."""
+
+    view: View
+    said: str
+    found: Against | None = None
+
+
+def beside(views: list[View]) -> list[Compared]:
+    """Every run after the first against it, by what was measured after training."""
+    first, *others = views
+    rows = [Compared(first, "what the others are compared with")]
+    for other in others:
+        sides = [one.data.after if one.data else None for one in (other, first)]
+        if sides[0] is None or sides[1] is None:
+            rows.append(Compared(other, "one of the two is not measured after training yet"))
+            continue
+        try:
+            found = against(Side(other.name, [sides[0]]), Side(first.name, [sides[1]]), _MARGIN)
+        except OutgrowError as error:
+            rows.append(Compared(other, str(error)))
+            continue
+        rows.append(Compared(other, found.verdict, found))
+    return rows
+
+
+def compared_charts(views: list[View]) -> list[Chart]:
+    """The same figure of several runs in one chart."""
+    read = [(one.name, one.data.metrics) for one in views if one.data and one.data.metrics]
+    charts = []
+    for key, title in _COMPARED.items():
+        having = [(name, rows) for name, rows in read if key in figure_keys(rows)]
+        if not having:
+            continue
+        steps = sorted({row["step"] for _, rows in having for row in rows})
+        lined = {name: _on(steps, rows, key) for name, rows in having}
+        share = key.endswith("pass_rate")
+        figure = curves(steps, lined, "share right" if share else title.lower(), smoothing_width(len(steps)), share=share)
+        charts.append(Chart(title, "", figure))
+    return charts
+
+
+def _on(steps: list[float], rows: list[dict[str, float]], key: str) -> list[float | None]:
+    """A figure at these steps, None where a run has not got there."""
+    found = {row["step"]: row.get(key) for row in rows}
+    return [found.get(step) for step in steps]

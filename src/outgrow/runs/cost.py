@@ -1,0 +1,140 @@
+"""What a run costs: every second of its sessions is a figure in timings.jsonl, and the machine has a price an hour."""
+
+import math
+import time
+from collections.abc import Iterable, Mapping
+from contextlib import suppress
+from dataclasses import dataclass
+from pathlib import Path
+
+from ..core.errors import UsageError
+from ..core.files import append_line, read_lines, write_lines
+
+Timing = Mapping[str, float]
+
+
+@dataclass(frozen=True)
+class Spent:
+    """What all sessions of a run took so far. dollars is 0 where the recipe names no price."""
+
+    hours: float
+    dollars: float
+
+
+class BudgetReached(Exception):
+    """A run has spent what it may; str() says what was spent, `options` what to give `outgrow resume` to go on."""
+
+    def __init__(self, spent: Spent, options: str) -> None:
+        price = f" and ${spent.dollars:,.2f}" if spent.dollars else ""
+        super().__init__(f"{spent.hours:.4g} h{price}")
+        self.options = options
+
+
+@dataclass(frozen=True)
+class Budget:
+    """What a run may spend over all its sessions; infinite where nobody set it."""
+
+    hours: float = math.inf
+    dollars: float = math.inf
+
+    def require_price(self, dollars_per_hour: float) -> None:
+        """Raise UsageError where dollars are to be counted and nobody said what an hour costs."""
+        if math.isfinite(self.dollars) and not dollars_per_hour:
+            raise UsageError("--budget-usd needs the price of the machine; add, for example: --set run.dollars_per_hour=2.5")
+
+    def check(self, spent: Spent) -> None:
+        """Raise BudgetReached once one of the two limits is reached. It proposes twice the limit, and the other as it is."""
+        limits = (("usd", spent.dollars, self.dollars), ("hours", spent.hours, self.hours))
+        if any(used >= limit for _, used, limit in limits):
+            again = [
+                f"--budget-{name} {limit if used < limit else _doubled(max(used, limit)):g}"
+                for name, used, limit in limits
+                if math.isfinite(limit)
+            ]
+            raise BudgetReached(spent, " ".join(again))
+
+
+def _doubled(value: float) -> float:
+    """Twice, to three digits: a proposal reads better as 20 than as 20.0412."""
+    return float(f"{2 * value:.3g}")
+
+
+def seconds_by_phase(timings: Iterable[Timing]) -> dict[str, float]:
+    """Phase -> seconds, over the lines of timings.jsonl.
+
+    >>> seconds_by_phase([{"step": 0, "loading": 2.0}, {"step": 1, "learning": 3.5}, {"step": 2, "learning": 4.0}])
+    {'loading': 2.0, 'learning': 7.5}
+    """
+    totals: dict[str, float] = {}
+    for row in timings:
+        for phase, seconds in row.items():
+            if phase != "step":
+                totals[phase] = totals.get(phase, 0.0) + seconds
+    return totals
+
+
+def spent(timings: Iterable[Timing], dollars_per_hour: float) -> Spent:
+    """What the lines of timings.jsonl add up to.
+
+    >>> spent([{"step": 1, "generation": 1500.0, "learning": 300.0}], dollars_per_hour=2.5)
+    Spent(hours=0.5, dollars=1.25)
+    """
+    hours = sum(seconds_by_phase(timings).values()) / 3600
+    return Spent(hours, hours * dollars_per_hour)
+
+
+def folded(timings: Iterable[Timing], step: int) -> list[Timing]:
+    """The lines through `step`, and one that holds the seconds of all later ones: that work is done again, but was paid for.
+
+    >>> folded([{"step": 1, "learning": 3.0}, {"step": 2, "learning": 4.0}, {"step": 3, "learning": 5.0}], 1)
+    [{'step': 1, 'learning': 3.0}, {'step': 1, 'lost': 9.0}]
+    """
+    rows = list(timings)
+    kept = [row for row in rows if row["step"] <= step]
+    lost = sum(seconds_by_phase(row for row in rows if row["step"] > step).values())
+    return [*kept, {"step": step, "lost": round(lost, 4)}] if lost else kept
+
+
+class Meter:
+    """Writes timings.jsonl so that its figures add up to the wall-clock of every session, from `began` to the last line.
+
+    Only what kill −9 takes is not in it: the seconds since the last line, a step or a measurement at most.
+    """
+
+    def __init__(self, file: Path, dollars_per_hour: float, began: float, budget: Budget) -> None:
+        """began: of this session, by time.perf_counter()."""
+        self._file, self._dollars_per_hour, self._last, self._budget = file, dollars_per_hour, began, budget
+        self._step, self.seconds = 0, 0.0
+
+    def rewind(self, step: int) -> None:
+        """Training goes on behind `step`: fold what was written of later ones, and count on from the lines there are."""
+        rows = folded(read_lines(self._file), step)
+        write_lines(self._file, rows)
+        self._step, self.seconds = step, sum(seconds_by_phase(rows).values())
+
+    def spent(self) -> Spent:
+        """What the run took so far, through the last line."""
+        return spent([{"step": self._step, "all": self.seconds}], self._dollars_per_hour)
+
+    def check(self) -> None:
+        """Raise BudgetReached once the run has spent its budget, through the last line."""
+        self._budget.check(self.spent())
+
+    def check_now(self) -> None:
+        """The same with the time since the last line, of work that writes none for long."""
+        since = time.perf_counter() - self._last
+        self._budget.check(spent([{"step": self._step, "all": self.seconds + since}], self._dollars_per_hour))
+
+    def write(self, step: int, rest: str, seconds: Timing | None = None) -> None:
+        """A line for what was done since the last one: `seconds` by phase, and under `rest` the time none of them claims."""
+        now = time.perf_counter()
+        phases = dict(seconds or {})
+        phases[rest] = round(max(0.0, now - self._last - sum(phases.values())), 4)
+        append_line(self._file, {"step": step, **phases})
+        self._step, self._last = step, now
+        self.seconds += sum(phases.values())
+
+    def close(self) -> None:
+        """Write down the time since the last line: of a step that was given up, of putting things away."""
+        with suppress(OSError):  # a full disk has been told of already
+            self.write(self._step, "other")

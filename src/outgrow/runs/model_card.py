@@ -1,0 +1,137 @@
+"""The model card: what a run's policy is, how it was made, what it gained and cost, in the hub's README.md shape."""
+
+import json
+from pathlib import Path
+from typing import Any
+
+import tomli_w
+
+from ..config import Recipe
+from ..policy.pull import public_name
+from ..problems import Source
+from .folder import read_recipe
+
+_SHOWN = {"prompt", "sampling", "verify", "rewards", "advantage", "curriculum", "learn", "teacher", "distill"}
+
+
+def write_card(run: Path, folder: Path, summary: dict[str, Any]) -> None:
+    """Write the card of a finished run's policy into `folder`, beside its weights."""
+    recipe, made_with = read_recipe(run)
+    (folder / "README.md").write_text(card(recipe, made_with, summary), encoding="utf-8")
+
+
+def card(recipe: Recipe, made_with: dict[str, Any], summary: dict[str, Any]) -> str:
+    """The card's text. summary: what the run's summary.json holds."""
+    before, after, change = summary["before"], summary["after"], summary["paired_delta"]
+    base = _base(recipe)
+    k = str(after["k"])
+    hours = summary["wall_s"] / 3600
+    dollars = f", ${hours * recipe.run.dollars_per_hour:.2f}" if recipe.run.dollars_per_hour else ""
+    kind = "sft" if recipe.kind == "sft" else "train"
+    lines = [
+        *_front_matter(recipe, base if is_hub_id(base) else None),
+        f"# {recipe.name}",
+        "",
+        recipe.description,
+        "",
+        f"Made by `outgrow {kind} {recipe.name}` (seed {recipe.seed}) from {base} in {summary['steps']} steps"
+        + (f" and {summary['rollouts']} rollouts" if summary["rollouts"] else "")
+        + f", {_duration(summary['wall_s'])}{dollars}.",
+        "",
+        f"Measured on the held-out suite `{recipe.evaluate.suite}`: {after['n']} problems × {k} samples at temperature "
+        f"{recipe.evaluate.temperature:g}, 95% intervals.",
+        "",
+        f"| | pass@1 | greedy | pass@{k} | truncated | tokens |",
+        "|---|---|---|---|---|---|",
+        *(_row(name, row) for name, row in (("before", before), ("after", after))),
+        f"| change, paired | {_interval(change, '+')} | | | | |",
+        "",
+        *_cells(before["cells"], after["cells"]),
+        "## Data",
+        "",
+        *(f"- `{json.dumps({'type': source.type, **_changed(source)})}`" for source in recipe.problems),
+        "",
+        f"Questions that `{recipe.evaluate.suite}` or `{recipe.evaluate.validation}` holds out were left out of training.",
+        "",
+        "## Recipe",
+        "",
+        "As resolved; what is not here is in the sections above.",
+        "",
+        "```toml",
+        tomli_w.dumps(recipe.model_dump(mode="json", exclude_none=True, include=_SHOWN)).strip(),
+        "```",
+        "",
+        "## Made with",
+        "",
+        "sha256 over names, shapes and bytes of the weights, adapters multiplied out (`Policy.digest()`):",
+        f"{summary['policy_sha256']}",
+        "",
+        "```toml",
+        tomli_w.dumps({"made_with": made_with}).strip(),
+        "```",
+        "",
+    ]
+    return "\n".join(lines)
+
+
+def _base(recipe: Recipe) -> str:
+    """What it was made from: a public name, or of something local the last part, since a path means nothing elsewhere."""
+    if recipe.policy.model is None:
+        return "random weights"
+    name = public_name(recipe.policy.model)
+    return name if is_hub_id(name) else Path(name).name
+
+
+def is_hub_id(name: str) -> bool:
+    """Whether the hub may know a model by this name: USER/NAME, and no folder of that name here."""
+    return name.count("/") == 1 and not name.startswith((".", "/", "~")) and not Path(name).exists()
+
+
+def _changed(source: Source) -> dict[str, Any]:
+    return source.model_dump(mode="json", exclude_none=True, exclude_defaults=True)
+
+
+def _front_matter(recipe: Recipe, base: str | None) -> list[str]:
+    return [
+        "---",
+        *([f"base_model: {json.dumps(base)}"] if base else []),
+        f"library_name: {'peft' if recipe.policy.lora else 'transformers'}",
+        "pipeline_tag: text-generation",
+        "tags: [outgrow, " + ("sft" if recipe.kind == "sft" else "grpo") + ("" if recipe.policy.lora is None else ", lora") + "]",
+        "---",
+        "",
+    ]
+
+
+def _row(name: str, row: dict[str, Any]) -> str:
+    figures = (row["greedy"], row["pass@k"][str(row["k"])], row["truncated"])
+    return f"| {name} | {_interval(row)} | " + " | ".join(f"{figure:.3f}" for figure in figures) + f" | {row['length']:.1f} |"
+
+
+def _cells(before: list[dict[str, Any]], after: list[dict[str, Any]]) -> list[str]:
+    """pass@1 before and after, by field and level, where there is more than one of either."""
+    if len(after) < 2:
+        return []
+    was = {(cell["field"], cell["level"]): cell["pass@1"] for cell in before}
+    shown = {(c["field"], c["level"]): f"{was[c['field'], c['level']]:.2f} → {c['pass@1']:.2f}" for c in after}
+    levels = sorted({level for _, level in shown})
+    return [
+        "pass@1 before and after, by field and level:",
+        "",
+        "| field | " + " | ".join(map(str, levels)) + " |",
+        "|---" * (len(levels) + 1) + "|",
+        *(
+            f"| {field} | " + " | ".join(shown.get((field, level), "") for level in levels) + " |"
+            for field in dict.fromkeys(field for field, _ in shown)
+        ),
+        "",
+    ]
+
+
+def _interval(row: dict[str, Any], sign: str = "") -> str:
+    low, high = row["ci95"]
+    return f"{row['pass@1']:{sign}.3f} ({low:{sign}.3f} to {high:{sign}.3f})"
+
+
+def _duration(seconds: float) -> str:
+    return f"{seconds:.0f} s" if seconds < 600 else f"{seconds / 60:.0f} min" if seconds < 7200 else f"{seconds / 3600:.1f} h"

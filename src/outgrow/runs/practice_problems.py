@@ -1,0 +1,65 @@
+"""What a run practises on: its sources' problems, without those it is measured on."""
+
+from collections.abc import Sequence
+from pathlib import Path
+
+from ..config import Recipe, load_recipe
+from ..core.errors import UsageError
+from ..problems import Note, Problem
+from ..problems.overlap import without_held_out
+from ..problems.suites import suite
+from ..problems.table import Table
+
+
+def training_problems(recipe: Recipe, note: Note) -> list[list[Problem]]:
+    """The problems of each source. Questions that the recipe's suites hold out are dropped, and said."""
+    suites = sorted({recipe.evaluate.suite, recipe.evaluate.validation})
+    held_out = [problem for name in suites for problem in suite(name).load()]
+    sources = []
+    for source in recipe.problems:
+        problems, dropped = without_held_out(source.load(note), held_out)
+        if dropped:
+            note(f"{source.type}: left out {dropped} problems whose questions are held out ({', '.join(suites)})")
+        sources.append(problems)
+    return sources
+
+
+def distinct(sources: Sequence[Sequence[Problem]]) -> list[list[Problem]]:
+    """The sources without repeats: a problem that two of them hold is practised, and remembered, as the first one's.
+
+    Raises UsageError where a source has nothing left.
+    """
+    met: set[str] = set()
+    kept = []
+    for number, source in enumerate(sources, 1):
+        own = {problem.id: problem for problem in source if problem.id not in met}
+        if not own:
+            raise UsageError(f"[[problems]] number {number} has no problem that is its own and not held out; change or drop it")
+        met.update(own)
+        kept.append(list(own.values()))
+    return kept
+
+
+def problems_of(data: str, note: Note) -> tuple[list[Problem], Recipe | None]:
+    """The problems that a name stands for: a file's, or those that a recipe practises on, with the recipe.
+
+    Raises UsageError where there is no such file or recipe.
+    """
+    if data.endswith((".jsonl", ".parquet")):
+        return Table(path=Path(data)).load(note), None
+    recipe = load_recipe(data)
+    return [problem for source in distinct(training_problems(recipe, note)) for problem in source], recipe
+
+
+def shares(count: int, weights: Sequence[float]) -> list[int]:
+    """How many of `count` problems each source gives: one at least, beyond that by weight (Sainte-Laguë's method).
+
+    Raises UsageError where there are more sources than problems.
+    """
+    if count < len(weights):
+        raise UsageError(f"learn.problems_per_step={count} is too few for {len(weights)} problem sources; raise it")
+    given = [1] * len(weights)
+    while sum(given) < count:
+        neediest = max(range(len(weights)), key=lambda index: weights[index] / (2 * given[index] + 1))
+        given[neediest] += 1
+    return given

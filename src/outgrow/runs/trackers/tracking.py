@@ -1,0 +1,56 @@
+"""All trackers of a run together. They may fail; training does not."""
+
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager, suppress
+from importlib.util import find_spec
+from pathlib import Path
+from typing import Any
+
+from ...core.errors import UsageError
+from .tensorboard import TensorBoard
+from .tracker import Tracker
+from .trackio import Trackio
+from .wandb import WandB
+
+TRACKERS: dict[str, type[Tracker]] = {"tensorboard": TensorBoard, "trackio": Trackio, "wandb": WandB}
+
+Track = Callable[[dict[str, float]], None]
+
+
+def require_packages(names: Sequence[str]) -> None:
+    """Raise UsageError where the package of one of the trackers is not installed."""
+    for name in names:
+        if find_spec(TRACKERS[name].package) is None:
+            raise UsageError(f'run.track names {name}, whose package is not installed: pip install "outgrow[{name}]"')
+
+
+@contextmanager
+def tracking(
+    names: Sequence[str], run: Path, recipe: dict[str, Any], resumed_at: int, note: Callable[[str], None]
+) -> Iterator[Track]:
+    """Trackers for the steps behind `resumed_at`. Gives what takes a step's metrics, closes them on the way out.
+
+    A tracker that fails is told of once, through `note`, and left out from then on.
+    """
+    trackers: dict[str, Tracker] = {name: TRACKERS[name]() for name in names}
+
+    def tell(when: str, action: Callable[[Tracker], None]) -> None:
+        for name, tracker in list(trackers.items()):
+            try:
+                action(tracker)
+            except Exception as error:  # whatever goes wrong in a tool for looking on: it is not worth a run
+                del trackers[name]
+                with suppress(Exception):
+                    tracker.close()  # its threads and processes, if it got so far
+                note(f"{name} failed {when} ({type(error).__name__}: {error}); training goes on without it")
+
+    def track(metrics: dict[str, float]) -> None:
+        step = int(metrics["step"])
+        figures = {name: value for name, value in metrics.items() if name != "step"}
+        tell(f"at step {step}", lambda tracker: tracker.log(step, figures))
+
+    tell("to start", lambda tracker: tracker.start(run, recipe, resumed_at))
+    try:
+        yield track
+    finally:
+        tell("to close", lambda tracker: tracker.close())

@@ -1,0 +1,25 @@
+"""The data that a model makes for the next base: its own answers, checked, thinned and written as a set of the hub's shape.
+
+policy -> draw, and what its run has written -> select -> contamination -> quality -> export (Parquet and card)
+-> problems/synthetic.py -> SFT of a fresh base
+"""
+
+from ..config.schema import DataSection
+from .from_rollouts import written_rows
+from .pipeline import make_data
+from .row import MadeRow, read_rows
+from .summary import Band, Cell, Checked, MadeSummary, Share, read_summary
+
+__all__ = [
+    "Band",
+    "Cell",
+    "Checked",
+    "DataSection",
+    "MadeRow",
+    "MadeSummary",
+    "Share",
+    "make_data",
+    "read_rows",
+    "read_summary",
+    "written_rows",
+]

@@ -1,0 +1,72 @@
+"""Writing made data as a folder of the hub's data set shape: Parquet in data/, the card, the summary."""
+
+import hashlib
+import shutil
+from collections.abc import Callable, Sequence
+from dataclasses import asdict
+from pathlib import Path
+
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from ..core.errors import OutgrowError, UsageError
+from ..core.files import flush_tree
+from .row import MadeRow
+from .summary import MadeSummary, write_summary
+
+PARQUET = "data/train-00000-of-00001.parquet"
+_AT_ONCE = 2000  # rows of one group, so that a reader need not hold them all
+_MESSAGE = pa.struct([("role", pa.string()), ("content", pa.string())])
+_SCHEMA = pa.schema(
+    [
+        ("problem_id", pa.string()),
+        ("field", pa.string()),
+        ("level", pa.int64()),
+        ("question", pa.string()),
+        ("answer", pa.string()),
+        ("messages", pa.list_(_MESSAGE)),
+        ("sampled", pa.string()),
+        ("verdict", pa.string()),
+        ("extracted", pa.string()),
+        ("pass_rate", pa.float64()),
+        ("n", pa.int64()),
+        ("generation", pa.int64()),
+        ("model", pa.string()),
+        ("length", pa.int64()),
+    ]
+)
+
+
+def require_new(folder: Path) -> None:
+    """Raise UsageError where the folder is taken."""
+    if folder.exists():
+        raise UsageError(f"{folder} already exists; choose another --out")
+
+
+def export(
+    rows: Sequence[MadeRow], folder: Path, summarise: Callable[[str], MadeSummary], card: Callable[[MadeSummary], str]
+) -> MadeSummary:
+    """Make the folder. summarise: makes the summary of the Parquet file's sha256. card: makes the text of README.md of that.
+
+    Raises UsageError where the folder is taken, OutgrowError where it cannot be written; nothing is half written.
+    """
+    require_new(folder)
+    beside = folder.with_name(f".{folder.name}.tmp")
+    try:
+        shutil.rmtree(beside, ignore_errors=True)  # what a kill may have left
+        (beside / PARQUET).parent.mkdir(parents=True)
+        with pq.ParquetWriter(beside / PARQUET, _SCHEMA, compression="zstd") as writer:
+            for start in range(0, len(rows), _AT_ONCE):
+                part = [{**asdict(row), "verdict": str(row.verdict)} for row in rows[start : start + _AT_ONCE]]
+                writer.write_table(pa.Table.from_pylist(part, _SCHEMA))
+        with (beside / PARQUET).open("rb") as file:
+            summary = summarise(hashlib.file_digest(file, "sha256").hexdigest())
+        (beside / "README.md").write_text(card(summary), encoding="utf-8")
+        write_summary(beside, summary)
+        flush_tree(beside)
+        beside.rename(folder)
+    except (OSError, pa.ArrowException) as error:
+        raise OutgrowError(f"{folder}: cannot be written ({getattr(error, 'strerror', None) or error})") from error
+    finally:
+        shutil.rmtree(beside, ignore_errors=True)
+    return summary

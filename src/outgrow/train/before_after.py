@@ -1,0 +1,91 @@
+"""What a run measures of itself: its own suite and the others its recipe names, before training and after, and what came of it."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+
+from ..config import Recipe
+from ..core.files import write_json
+from ..engines import Engine, Local
+from ..evaluate import Evaluation, evaluate, paired_delta
+from ..evaluate.drift import drift, write_drift
+from ..policy import Policy
+from ..problems.suites import suite, suites
+from ..runs.checkpoint import model_of
+from ..runs.cost import Meter
+from ..runs.model_card import write_card
+from ..verify import Verifier
+
+
+def suites_of(recipe: Recipe) -> list[str]:
+    """The suites a recipe is measured on, its own first. Raises UsageError where there is none of a name."""
+    own, also = recipe.evaluate.suite, recipe.evaluate.also
+    suite(own)  # one, no group
+    return list(dict.fromkeys([own, *(suites(",".join(also)) if also else [])]))
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """The measurements in a run's folder."""
+
+    recipe: Recipe
+    path: Path
+    engine: Engine
+    meter: Meter
+    phase: Callable[[str], None]  # told what is being measured
+    poll: Callable[[], None]  # may raise
+
+    def measure(self, name: str, policy: Policy, step: int) -> None:
+        """Measure `policy` on every suite, as `before` or `after`; what is there already is not measured again."""
+        for on in suites_of(self.recipe):
+            self._take(name, on, policy, step)
+
+    def forget(self) -> None:
+        """Drop what was measured at an end that is no longer the end: the run was asked for more steps."""
+        for outcome in (*(self._file("after", on) for on in suites_of(self.recipe)), self.path / "summary.json"):
+            outcome.unlink(missing_ok=True)
+
+    def summarise(self, reference: Policy, policy: Policy, steps: int, rollouts: int) -> None:
+        """Into evals/drift.json what became of the other suites; into the model card and summary.json the rest."""
+        own, *others = suites_of(self.recipe)
+        for on in others:
+            before, after = self._ends(on)
+            ends = ((0, reference, before), (steps, policy, after))
+            write_drift(self.path, [drift(on, step, reference, one, before, found) for step, one, found in ends])
+        before, after = self._ends(own)
+        summary = {
+            "before": before.summary(),
+            "after": after.summary(),
+            "paired_delta": paired_delta(before, after),
+            "wall_s": round(self.meter.seconds, 2),
+            "steps": steps,
+            "rollouts": rollouts,
+            "policy_sha256": policy.digest(),
+        }
+        # Beside the sealed files, not of them: the checkpoint's hashes were taken before there was anything to say.
+        write_card(self.path, Path(model_of(str(self.path))), summary)
+        write_json(self.path / "summary.json", summary)
+
+    def _ends(self, on: str) -> tuple[Evaluation, Evaluation]:
+        return Evaluation.load(self._file("before", on)), Evaluation.load(self._file("after", on))
+
+    def _take(self, name: str, on: str, policy: Policy, step: int) -> None:
+        file = self._file(name, on)
+        if file.exists():
+            return
+        section = self.recipe.evaluate
+        self.phase(f"measuring {name} training on {on}")
+        sampling = self.recipe.sampling.model_copy(update={"temperature": section.temperature})
+        self.engine.update(policy)
+        # The same dice for every run's seed and for before and after: what differs is the policy.
+        with Verifier(self.recipe.verify.extract, self.recipe.verify.exact) as verifier:
+            answers = evaluate(Local(policy, self.engine), verifier, suite(on).load(), section.samples, sampling, 0, self.poll)
+        self.engine.sleep()
+        file.parent.mkdir(parents=True, exist_ok=True)
+        answers.save(file)
+        self.meter.write(step, f"evaluation_{name}")
+
+    def _file(self, name: str, on: str) -> Path:
+        """The run's own suite stands in evals/, each other one in a folder of its name there."""
+        evals = self.path / "evals"
+        return (evals if on == self.recipe.evaluate.suite else evals / on.replace("/", "+")) / f"{name}.parquet"

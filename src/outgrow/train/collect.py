@@ -1,0 +1,102 @@
+"""One step's groups: pick problems, write, verify; screen and refill where the curriculum asks for it."""
+
+from collections.abc import Callable, Sequence
+from dataclasses import replace
+
+from ..algorithms.rewards import GradedGroup
+from ..algorithms.samplers import Ask
+from ..config import RLRecipe
+from ..core.rng import seed_from
+from ..engines import Engine, Rollout
+from ..ledger import Known, Ledger
+from ..policy import Policy
+from ..problems import Problem
+from ..verify import Attempt, Verifier
+
+Poll = Callable[[], None]
+Lap = Callable[[str], None]
+
+
+class Collector:
+    """Collects the groups of a step from several sources, each with its share of the problems."""
+
+    def __init__(
+        self, recipe: RLRecipe, policy: Policy, engine: Engine, verifier: Verifier, ledger: Ledger, sources: Sequence[Known],
+        shares: Sequence[int],
+    ) -> None:  # fmt: skip
+        """sources: what is known of each source's problems. shares: how many problems a step takes of each."""
+        self.recipe, self.policy, self.engine, self.verifier, self.ledger = recipe, policy, engine, verifier, ledger
+        self.sources, self.shares = sources, shares
+
+    def collect(self, step: int, poll: Poll, lap: Lap) -> tuple[list[GradedGroup], list[GradedGroup]]:
+        """The step's whole groups, and those that screening ended early. lap: told when generation and verification end."""
+        taken: list[set[int]] = [set() for _ in self.sources]
+        missing = list(self.shares)
+        whole: list[GradedGroup] = []
+        screened: list[GradedGroup] = []
+        for _ in range(1 + self.recipe.curriculum.refill):
+            picked = self._pick(step, missing, taken)
+            if not picked:
+                break
+            for (source, _), group in zip(picked, self._groups(step, [problem for _, problem in picked], poll, lap), strict=True):
+                (whole if len(group.rollouts) == self.recipe.learn.group_size else screened).append(group)
+                missing[source] -= group.mixed
+        return whole, screened
+
+    def _pick(self, step: int, missing: Sequence[int], taken: list[set[int]]) -> list[tuple[int, Problem]]:
+        """So many problems of each source that this step has not had yet."""
+        picked = []
+        for source, known in enumerate(self.sources):
+            if missing[source] == 0:
+                continue
+            count = missing[source] + len(taken[source])
+            ask = Ask(step, count, self.recipe.learn.group_size, self.recipe.seed)
+            places = [place for place in self.recipe.curriculum.pick(ask, known) if place not in taken[source]][: missing[source]]
+            taken[source].update(places)
+            picked += [(source, known.problems[place]) for place in places]
+        return picked
+
+    def _groups(self, step: int, problems: Sequence[Problem], poll: Poll, lap: Lap) -> list[GradedGroup]:
+        size, screen = self.recipe.learn.group_size, self.recipe.curriculum.screen
+        if not 0 < screen < size:
+            return self._write(step, "rollout", problems, size, poll, lap)
+        first = self._write(step, "screening", problems, screen, poll, lap)
+        open_ones = [group.problem for group in first if group.mixed]
+        rest = iter(self._write(step, "rollout", open_ones, size - screen, poll, lap))
+        return [_joined(group, next(rest)) if group.mixed else group for group in first]
+
+    def _write(self, step: int, purpose: str, problems: Sequence[Problem], n: int, poll: Poll, lap: Lap) -> list[GradedGroup]:
+        if not problems:  # screening may leave none
+            return []
+        recipe, policy = self.recipe, self.policy
+        groups_rollouts = self.engine.generate(
+            [policy.prompt_ids(problem.question) for problem in problems],
+            n,
+            recipe.sampling,
+            [seed_from(recipe.seed, purpose, step, problem.id) for problem in problems],
+            poll,
+        )
+        lap("generation")
+        pairs = list(zip(problems, groups_rollouts, strict=True))
+        attempts = [Attempt(r.text, problem.answer, r.finished, problem.scorer) for problem, rollouts in pairs for r in rollouts]
+        graded = iter(self.verifier.grade(attempts, inside_think=policy.opens_think, poll=poll))
+
+        def group_of(problem: Problem, rollouts: list[Rollout]) -> GradedGroup:
+            return GradedGroup(
+                problem=problem,
+                rollouts=rollouts,
+                graded=[next(graded) for _ in rollouts],
+                step=step,
+                seed=recipe.seed,
+                inside_think=policy.opens_think,
+                expected=self.ledger.expected(problem),
+                max_tokens=recipe.sampling.max_tokens,
+            )
+
+        groups = [group_of(problem, rollouts) for problem, rollouts in pairs]
+        lap("verification")
+        return groups
+
+
+def _joined(first: GradedGroup, rest: GradedGroup) -> GradedGroup:
+    return replace(first, rollouts=first.rollouts + rest.rollouts, graded=first.graded + rest.graded)

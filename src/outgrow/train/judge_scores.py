@@ -1,0 +1,189 @@
+"""The teacher in the loop: every group of a step with its scores, and what shows whether the teacher is being fooled."""
+
+import hashlib
+import itertools
+from collections.abc import Callable, Sequence
+from dataclasses import replace
+from pathlib import Path
+
+from ..algorithms.rewards import GradedGroup
+from ..config import RLRecipe
+from ..core.errors import OutgrowError
+from ..core.rng import python_random, seed_from
+from ..engines import Endpoint, Local, NativeEngine, Respondent, is_served
+from ..evaluate.answer_cache import Kept
+from ..evaluate.sample import sample_problems
+from ..judge import hacking_alarm as alarm
+from ..judge import metrics as watch
+from ..judge.canaries import canaries
+from ..judge.config import TeacherSection
+from ..judge.judge import Asked, Judge
+from ..policy import Prompt, load_policy
+from ..problems import Note, Problem
+from ..problems.suites import suite
+from ..runs.checkpoint import model_of
+from ..verify import Verdict, Verifier
+from .step_records import Parts
+
+Poll = Callable[[], None]
+Metrics = dict[str, float]
+_SECOND = 64  # rollouts that the second judge scores
+
+
+def respondent_of(section: TeacherSection, note: Note) -> Respondent:
+    """The teacher's model, ready to be asked. Raises UsageError where it cannot be had."""
+    if is_served(section.model):
+        return Endpoint(section.model, tries=section.tries, timeout_s=section.timeout_s)
+    # An engine of its own, which stays awake: its weights never change. vLLM has room for no second one in a process.
+    policy, engine = load_policy(model_of(section.model), Prompt(), section.dtype, section.revision), NativeEngine(note=note)
+    engine.update(policy)
+    return Local(policy, engine)
+
+
+class Teaching:
+    """What a recipe's teacher does in a run. Its state is what stands in metrics.jsonl."""
+
+    def __init__(self, recipe: RLRecipe, section: TeacherSection, run: Path, note: Note) -> None:
+        """Raises UsageError where a model cannot be had."""
+        self._recipe, self._watch, self._note = recipe, section.watch, note
+        # Scores are kept, so that a step that is done again after a stop, or an answer that comes again, is not paid for twice.
+        self._kept = Kept(run / "teacher.sqlite", note=note)
+        self._judge = self._judge_of(section, note)
+        second = section.model_copy(update={"model": section.watch.second, "revision": None}) if section.watch.second else None
+        self._second = self._judge_of(second, note) if second else None
+        self._held_out = _some(
+            suite(recipe.evaluate.validation).load(), max(section.watch.slice, section.watch.canaries), recipe.seed
+        )
+        self._rows: list[Metrics] = []  # of the steps behind
+        identity = self._judge.respondent.identity.encode()
+        self._id = int(hashlib.sha256(identity).hexdigest()[:6], 16)  # a figure among figures, and no more than a double holds
+
+    def _judge_of(self, section: TeacherSection, note: Note) -> Judge:
+        return Judge(self._kept.of(respondent_of(section, note)), section, self._recipe.seed)
+
+    def close(self) -> None:
+        """Let go of the file of scores."""
+        self._kept.close()
+
+    def rewind(self, rows: Sequence[Metrics]) -> None:
+        """The run goes on behind the steps with these metrics. What was measured of another teacher says nothing of this one."""
+        mine = itertools.takewhile(lambda row: row.get("teacher_id") == self._id, reversed(rows))
+        self._rows = [dict(row) for row in mine][::-1]
+        if rows and not self._rows:
+            self._note(
+                f"teacher.model is another one than in step {rows[-1]['step']:.0f}; what was measured of that one is left aside"
+            )
+
+    def look(self, respondent: Respondent, verifier: Verifier, step: int, poll: Poll) -> Metrics:
+        """The true pass rate on the held-out slice, an answer a problem, the same problems at every step."""
+        problems = self._held_out[: self._watch.slice]
+        if not problems:
+            return {}
+        samples = sample_problems(
+            respondent, verifier, problems, 1, self._recipe.sampling, seed_from(self._recipe.seed, "slice", step), poll
+        )
+        return {"slice_pass_rate": sum(sample.right for sample in samples) / len(samples), "slice_n": len(samples)}
+
+    def scored(self, groups: Sequence[GradedGroup], step: int, poll: Poll) -> tuple[list[GradedGroup], Metrics]:
+        """The groups with their scores, and figures of the step. Raises as `Judge.scores` does.
+
+        An answer without a score is given the mean of the group's scores with its verdict, else of the group's, else of the
+        step's: so it is neither praised nor blamed for the teacher's failure.
+        """
+        answers = [
+            Asked(group.problem.question, group.problem.answer, rollout.text, grade.verdict is not Verdict.TRUNCATED)
+            for group in groups
+            for rollout, grade in zip(group.rollouts, group.graded, strict=True)
+        ]
+        found = self._judge.scores(answers, poll)
+        told = [score for answer, score in zip(answers, found, strict=True) if answer.finished]
+        known = [score for score in told if score is not None]
+        rest = iter(found)
+        middle = sum(known) / len(known) if known else 0.0
+        done = [replace(group, scores=_filled([next(rest) for _ in group.rollouts], group, middle)) for group in groups]
+        right = [grade.right for group in groups for grade in group.graded]
+        figures = watch.figures([score for group in done for score in group.scores], right)
+        figures |= {"teacher_unscored": 1 - len(known) / max(1, len(told)), "teacher_weight": self.weight}
+        figures["teacher_id"] = self._id
+        if (step - 1) % self._watch.every == 0:
+            figures |= self._look_closer(answers, found, groups[0].inside_think, step, poll)
+        return done, figures
+
+    @property
+    def weight(self) -> float:
+        """The teacher's share of the reward now; what is missing is the checker's."""
+        return alarm.weight(self._rows) if self._watch.on_alarm == "lower" else 1.0
+
+    def shared(self, parts: Parts, group: GradedGroup) -> Parts:
+        """What a group is paid once the checker has taken its share of what the teacher pays."""
+        weight = self.weight
+        if weight == 1:
+            return parts
+        taught = {reward.type for reward in self._recipe.rewards if reward.needs_teacher}
+        lowered = {name: [weight * price if name in taught else price for price in prices] for name, prices in parts.items()}
+        share = (1 - weight) * sum(reward.weight_for(group) for reward in self._recipe.rewards if reward.needs_teacher)
+        right = [share * grade.right for grade in group.graded]
+        accuracy = lowered.get("accuracy", [0.0] * len(right))
+        return {**lowered, "accuracy": [a + b for a, b in zip(accuracy, right, strict=True)]}
+
+    def heard(self, metrics: Metrics) -> str | None:
+        """Take note of a step's metrics, to which `alarm` is added (1 where it rings), and say what they are evidence of.
+
+        Raises OutgrowError where the recipe says that an alarm ends the run.
+        """
+        found = alarm.evidence([*self._rows, metrics])
+        metrics["alarm"] = float(bool(found))
+        said = f"step {metrics['step']:.0f}: the teacher seems to be fooled: {'; '.join(found)}"
+        if found and self._watch.on_alarm == "stop":
+            raise OutgrowError(f"{said}. Better judged, go on with another teacher.model, or with teacher.watch.on_alarm=lower")
+        before = self.weight
+        self._rows.append(dict(metrics))
+        lowered = f". Its share of the reward is {self.weight:.2g} from now on" if self.weight < before else ""
+        return said + lowered if found else None
+
+    def _look_closer(
+        self, answers: Sequence[Asked], scores: Sequence[float | None], inside_think: bool, step: int, poll: Poll
+    ) -> Metrics:
+        """How canaries score, and what the second judge says of some of the rollouts."""
+        figures: Metrics = {}
+        kinds: dict[str, list[Asked]] = {}
+        for problem in self._held_out[: self._watch.canaries]:
+            for kind, text in canaries(problem, self._held_out, self._recipe.seed, inside_think).items():
+                kinds.setdefault(kind, []).append(Asked(problem.question, problem.answer, text, True))
+        if kinds:
+            told = iter(self._judge.scores([one for asked in kinds.values() for one in asked], poll, all_or_none=False))
+            for kind, asked in kinds.items():
+                if known := [score for score in (next(told) for _ in asked) if score is not None]:
+                    figures[f"canary_{kind}"] = sum(known) / len(known)
+        if self._second is not None:
+            places = sorted(
+                python_random(self._recipe.seed, "second", step).sample(range(len(answers)), min(_SECOND, len(answers)))
+            )
+            other = self._second.scores([answers[place] for place in places], poll, all_or_none=False)
+            pairs = [
+                (a, b) for a, b in zip((scores[place] for place in places), other, strict=True) if a is not None and b is not None
+            ]
+            if pairs:
+                first, second = (sum(part) / len(pairs) for part in zip(*pairs, strict=True))
+                figures |= {"first_score": first, "second_score": second, "second_n": len(pairs)}
+        return figures
+
+
+def _some(problems: Sequence[Problem], count: int, seed: int) -> list[Problem]:
+    return python_random(seed, "held-out slice").sample(list(problems), min(count, len(problems)))
+
+
+def _filled(scores: Sequence[float | None], group: GradedGroup, middle: float) -> tuple[float, ...]:
+    right = [grade.right for grade in group.graded]
+    told = [
+        (score, grade.right)
+        for score, grade in zip(scores, group.graded, strict=True)
+        if score is not None and grade.verdict is not Verdict.TRUNCATED  # whose 0 is no teacher's
+    ]
+
+    def stand_in(place: int) -> float:
+        alike = [score for score, good in told if good == right[place]]
+        known = alike or [score for score, _ in told]
+        return sum(known) / len(known) if known else middle
+
+    return tuple(stand_in(place) if score is None else score for place, score in enumerate(scores))

@@ -1,0 +1,215 @@
+"""The loop every run goes through: measure, advance step by step, measure again; stop and continue at any moment.
+
+What is on disk is always ahead of, or level with, the newest checkpoint; continuing drops whatever is ahead of it.
+"""
+
+import os
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Protocol
+
+import torch
+
+from ..config import Recipe, RLRecipe
+from ..core.errors import OutgrowError, SpoiledError, UsageError
+from ..core.files import append_line, keep_lines_through
+from ..core.memory import keep_large_buffers
+from ..core.oom_backoff import ran_out_of_memory
+from ..engines import is_served
+from ..policy import Policy
+from ..policy.load import model_folder
+from ..runs.checkpoint import (
+    model_of,
+    newest_whole_checkpoint,
+    optimizer_to_tensors,
+    point_latest,
+    save_checkpoint,
+    tensors_to_optimizer,
+)
+from ..runs.cost import Budget, BudgetReached, Meter, Spent
+from ..runs.folder import create_run, held, read_recipe, versions, write_recipe
+from ..runs.models import (
+    base_policy,
+    digests,
+    distilled_policy,
+    engine_of,
+    frozen_copy,
+    learning_policy,
+    require_base,
+    require_distilled,
+)
+from ..runs.signals import Interrupt, StopRequested
+from ..runs.trackers import Track, require_packages, tracking
+from .before_after import Outcome, suites_of
+from .job import Job, StepResult
+from .rl import RLJob
+from .sft import SFTJob
+
+
+class Watcher(Protocol):
+    """Who is told how a run goes (the terminal)."""
+
+    def phase(self, text: str) -> None:
+        """A part of the run begins."""
+
+    def training(self, done: int, steps: int) -> None:
+        """Steps begin, `done` of them already behind."""
+
+    def step(self, result: StepResult, spent: Spent) -> None:
+        """A step is done; `spent` is what the run took so far."""
+
+    def note(self, text: str) -> None:
+        """Something a person should read."""
+
+
+_NO_LIMIT = Budget()
+
+
+def train(recipe: Recipe, path: Path, watcher: Watcher, budget: Budget = _NO_LIMIT) -> None:
+    """Start a run in a new folder and take it to its end.
+
+    Raises OutgrowError, StopRequested after a signal, or BudgetReached; what is done is saved then.
+    """
+    began = time.perf_counter()
+    settle(recipe)
+    _refuse(recipe, budget)
+    suites_of(recipe)  # a wrong name is told before anything is made
+    base = base_policy(recipe)
+    distilled = distilled_policy(recipe, base, watcher.note)
+    create_run(path, recipe, digests(base, distilled))
+    _run(recipe, path, base, distilled, watcher, budget, began)
+
+
+def resume(path: Path, overrides: list[str], watcher: Watcher, budget: Budget = _NO_LIMIT) -> None:
+    """Continue a run exactly where its newest whole checkpoint stands. Raises as `train` does."""
+    began = time.perf_counter()
+    stored, made_with = read_recipe(path)
+    recipe, _ = read_recipe(path, overrides)
+    if recipe.policy != stored.policy:
+        raise UsageError(f"{path}: a run keeps the policy it was started with; for another one, start a new run")
+    settle(recipe)
+    _refuse(recipe, budget)
+    base = base_policy(recipe)
+    require_base(path, recipe, base, made_with)
+    distilled = distilled_policy(recipe, base, watcher.note)
+    require_distilled(path, recipe, stored, distilled, made_with)
+    newer = [f"{name} {made_with.get(name)} → {now}" for name, now in versions().items() if made_with.get(name) != now]
+    if newer:
+        watcher.note(f"continuing with other versions than it began with ({', '.join(newer)}); results may differ in the last bits")
+    _run(recipe, path, base, distilled, watcher, budget, began, changed=recipe != stored)
+
+
+def settle(recipe: Recipe) -> None:
+    """Compute as a run does: with the recipe's threads, and the same to the last bit every time."""
+    keep_large_buffers()
+    torch.set_num_threads(recipe.run.threads)
+    # What cuBLAS asks for before it repeats itself to the last bit; a few operations never do on a GPU, and torch names them.
+    os.environ.setdefault("CUBLAS_WORKSPACE_CONFIG", ":4096:8")
+    torch.use_deterministic_algorithms(True, warn_only=torch.cuda.is_available())
+    # That also fills every new buffer, to show reads of what was never written; there are none, and it is 4% of a micro step.
+    torch.utils.deterministic.fill_uninitialized_memory = False  # type: ignore[attr-defined]
+
+
+def _refuse(recipe: Recipe, budget: Budget) -> None:
+    """Raise UsageError, before anything is made, where what the run needs is not there."""
+    require_packages(recipe.run.track)
+    engine_of(recipe)
+    if isinstance(recipe, RLRecipe) and recipe.teacher is not None:
+        for judge in filter(None, (recipe.teacher.model, recipe.teacher.watch.second)):
+            if not is_served(judge):
+                model_folder(model_of(judge))
+    budget.require_price(recipe.run.dollars_per_hour)
+
+
+def _run(
+    recipe: Recipe, path: Path, base: Policy, distilled: Policy | None, watcher: Watcher, budget: Budget, began: float,
+    changed: bool = False,
+) -> None:  # fmt: skip
+    with held(path), Interrupt() as interrupt:
+        if changed:
+            write_recipe(path, recipe, digests(base, distilled))
+        checkpoint, warnings = newest_whole_checkpoint(path)
+        for warning in warnings:
+            watcher.note(warning)
+        if checkpoint:
+            point_latest(checkpoint)  # a kill may have come before the link was set
+        done = checkpoint.step if checkpoint else 0
+        meter = Meter(path / "timings.jsonl", recipe.run.dollars_per_hour, began, budget)
+        engine = engine_of(recipe, watcher.note)
+        reference = frozen_copy(base, share=recipe.policy.lora is not None)
+        policy = learning_policy(recipe, base, checkpoint)
+        policy.model.eval()  # no dropout: the log-probabilities of the learner must be those of the engine
+        job: Job = (
+            RLJob(recipe, policy, reference, engine, path, watcher.note, distilled)
+            if isinstance(recipe, RLRecipe)
+            else SFTJob(recipe, policy, path, watcher.note)
+        )
+        try:
+            if checkpoint:
+                tensors_to_optimizer(job.optimizer.adamw, job.optimizer.names, checkpoint.optimizer_tensors())
+            keep_lines_through(path / "metrics.jsonl", done)
+            job.rewind(done)
+            meter.rewind(done)
+            meter.write(done, "loading")
+            outcome = Outcome(recipe, path, engine, meter, watcher.phase, interrupt.poll)
+            outcome.measure("before", reference, 0)
+            if done < job.steps:
+                outcome.forget()
+                with tracking(recipe.run.track, path, recipe.model_dump(mode="json"), done, watcher.note) as track:
+                    _advance(recipe, path, job, done, interrupt.poll, watcher, meter, track)
+            outcome.measure("after", policy, job.steps)
+            if not (path / "summary.json").exists():
+                outcome.summarise(reference, policy, job.steps, job.rollouts())
+        except (RuntimeError, MemoryError) as error:
+            if not ran_out_of_memory(error):
+                raise
+            raise OutgrowError(
+                f"out of memory; lower learn.problems_per_step or sampling.max_tokens (outgrow plan shows what needs how much): "
+                f"outgrow resume {path} --set learn.problems_per_step=…"
+            ) from error
+        except OSError as error:
+            raise OutgrowError(f"{path}: {error.strerror or error}; mend that, then run: outgrow resume {path}") from error
+        finally:
+            job.close()
+            meter.close()
+
+
+def _advance(
+    recipe: Recipe,
+    path: Path,
+    job: Job,
+    done: int,
+    poll: Callable[[], None],
+    watcher: Watcher,
+    meter: Meter,
+    track: Track,
+) -> None:
+    saved = done
+
+    def save() -> None:
+        nonlocal saved
+        if done > saved or not (path / "checkpoints").exists():
+            tensors = optimizer_to_tensors(job.optimizer.adamw, job.optimizer.names)
+            save_checkpoint(path, done, job.policy, tensors, {}, recipe.run.keep_checkpoints)
+            saved = done
+            meter.write(done, "saving")
+
+    watcher.training(done, job.steps)
+    while done < job.steps:
+        try:
+            meter.check()
+            result = job.advance(done + 1, poll)
+        except SpoiledError:
+            raise
+        except (StopRequested, BudgetReached, OutgrowError):
+            save()  # the step in hand has moved nothing yet
+            raise
+        result.commit()
+        append_line(path / "metrics.jsonl", result.metrics)
+        done += 1
+        meter.write(done, "other", result.seconds)
+        track(result.metrics)
+        watcher.step(result, meter.spent())
+        if done % recipe.run.checkpoint_every == 0 or done == job.steps:
+            save()

@@ -1,0 +1,48 @@
+"""The optimizer: AdamW over the weights that learn, one clipped step at a time."""
+
+import math
+
+import torch
+from torch import nn
+
+from ..config.schema import OptimizerSection
+from ..core.errors import NotFiniteError
+from .lr_schedule import learning_rate_factor
+
+
+class Optimizer:
+    """AdamW with a learning-rate schedule and gradient clipping."""
+
+    def __init__(self, model: nn.Module, section: OptimizerSection, steps: int) -> None:
+        self.section = section
+        self.steps = steps
+        trained = {name: weight for name, weight in model.named_parameters() if weight.requires_grad}
+        self.names = list(trained)
+        self.weights = list(trained.values())
+        self.adamw = torch.optim.AdamW(self.weights, lr=section.lr, betas=section.betas, weight_decay=section.weight_decay)
+
+    def step(self, step: int) -> tuple[float, float]:
+        """Clip the gradient, move the weights, clear the gradient. Returns the gradient's norm before clipping and the rate.
+
+        Raises NotFiniteError where the gradient, or what the step makes of the weights, is not finite.
+        """
+        section = self.section
+        rate = section.lr * learning_rate_factor(step, self.steps, section.schedule, section.warmup, section.lr_floor)
+        norm = float(nn.utils.clip_grad_norm_(self.weights, section.max_grad_norm))
+        if not math.isfinite(norm):
+            raise NotFiniteError(f"step {step}: the loss or its gradient is not finite; {self.advice()}")
+        for group in self.adamw.param_groups:
+            group["lr"] = rate
+        self.adamw.step()
+        self.clear()
+        if not all(bool(weight.isfinite().all()) for weight in self.weights):
+            raise NotFiniteError(f"step {step}: a weight is no longer finite; {self.advice()}")
+        return norm, rate
+
+    def clear(self) -> None:
+        """Forget the gradient."""
+        self.adamw.zero_grad()
+
+    def advice(self) -> str:
+        """What to do when numbers run away."""
+        return f"resume from the last checkpoint with a lower learning rate: --set learn.lr={self.section.lr / 10:g}"

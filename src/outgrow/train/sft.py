@@ -1,0 +1,119 @@
+"""Supervised fine-tuning on written-out solutions: how a micro base model is made, and the next base of a flywheel."""
+
+import random
+import sys
+import time
+from collections import defaultdict
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from functools import partial
+from pathlib import Path
+
+import torch
+from torch import nn
+
+from ..config import SFTRecipe
+from ..core.errors import UsageError
+from ..core.oom_backoff import FittingSize
+from ..core.rng import python_random, seed_from
+from ..policy import Policy, Sampling, completion_logprobs
+from ..problems import Note, Problem
+from ..runs.practice_problems import training_problems
+from ..verify.extract import THINK_CLOSE
+from .job import StepResult
+from .microbatches import bounds, by_prompt, passes
+from .optimizer import Optimizer
+
+_PLAIN = Sampling()  # the model's own distribution
+
+
+@dataclass(frozen=True)
+class Example:
+    """A prompt and the solution to be learned, in token ids."""
+
+    prompt_ids: list[int]
+    completion_ids: list[int]
+
+
+class SFTJob:
+    """Next-token loss on solutions, the prompt left out of it."""
+
+    def __init__(self, recipe: SFTRecipe, policy: Policy, run: Path, note: Note) -> None:
+        """note: told what is left out. Raises UsageError where a problem comes without a solution."""
+        self.recipe, self.policy, self.run = recipe, policy, run
+        self.steps = recipe.learn.steps
+        self.optimizer = Optimizer(policy.model, recipe.learn, self.steps)
+        self.weights = [source.weight for source in recipe.problems]
+        self.cells = [_cells(problems) for problems in training_problems(recipe, note)]
+        self.size = FittingSize("learn.tokens_per_pass", recipe.learn.tokens_per_pass or sys.maxsize, note)
+        self._encoded: dict[str, Example] = {}
+
+    def rewind(self, step: int) -> None:
+        """Nothing but metrics is left on disk."""
+
+    def rollouts(self) -> int:
+        """None: SFT reads solutions."""
+        return 0
+
+    def close(self) -> None:
+        """Nothing is held open."""
+
+    def advance(self, step: int, poll: Callable[[], None]) -> StepResult:
+        poll()
+        started = time.perf_counter()
+        rng = python_random(self.recipe.seed, "sft", step)
+        examples = [self._encode(self._draw(rng)) for _ in range(self.recipe.learn.batch_size)]
+        work = partial(self._accumulate, step, examples, poll)
+        loss = self.size.fitting(work, *bounds(examples), self.optimizer.clear)
+        norm, rate = self.optimizer.step(step)
+        metrics = {"step": step, "loss": loss, "grad_norm": norm, "lr": rate}
+        return StepResult(metrics, {"learning": round(time.perf_counter() - started, 4)}, commit=lambda: None)
+
+    def _accumulate(self, step: int, examples: list[Example], poll: Callable[[], None], tokens: int) -> float:
+        """The gradient of the mean over the solutions' tokens, added to the weights' own pass by pass; returns that mean."""
+        whole, loss = sum(len(example.completion_ids) for example in examples), 0.0
+        with _dropout(self.policy.model, seed_from(self.recipe.seed, "dropout", step)):
+            for rows in passes(by_prompt(examples), tokens):
+                poll()
+                prompts, completions = [row.prompt_ids for row in rows], [row.completion_ids for row in rows]
+                part = -completion_logprobs(self.policy, prompts, completions, _PLAIN)[0].sum() / whole
+                part.backward()
+                loss += part.item()
+        return loss
+
+    def _draw(self, rng: random.Random) -> Problem:
+        """A source by weight, then a field and level evenly (small levels would drown otherwise), then a problem."""
+        cells = rng.choices(self.cells, self.weights)[0]
+        return rng.choice(rng.choice(cells))
+
+    def _encode(self, problem: Problem) -> Example:
+        if problem.id not in self._encoded:
+            if not problem.solution:
+                raise UsageError(f"problem {problem.id!r} has no written-out solution, so there is nothing to fine-tune on")
+            policy = self.policy
+            whole = problem.whole or THINK_CLOSE in problem.solution  # which has ended its thoughts, and answered, itself
+            text = problem.solution if whole else f"{problem.solution}{THINK_CLOSE}\\boxed{{{problem.answer}}}"
+            completion = [*policy.tokenizer(text, add_special_tokens=False)["input_ids"], policy.end_id]
+            self._encoded[problem.id] = Example(policy.prompt_ids(problem.question), completion)
+        return self._encoded[problem.id]
+
+
+@contextmanager
+def _dropout(model: nn.Module, seed: int) -> Iterator[None]:
+    """Dropout as the model and its adapter have it (most have none), drawn from `seed`; the global stream is put back."""
+    state = torch.random.get_rng_state()
+    torch.manual_seed(seed)
+    model.train()
+    try:
+        yield
+    finally:
+        model.eval()
+        torch.random.set_rng_state(state)
+
+
+def _cells(problems: list[Problem]) -> list[list[Problem]]:
+    cells: dict[tuple[str, int], list[Problem]] = defaultdict(list)
+    for problem in problems:
+        cells[problem.field, problem.level].append(problem)
+    return list(cells.values())

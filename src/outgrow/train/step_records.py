@@ -1,0 +1,81 @@
+"""What a step's groups leave behind: figures for a person, rows for the Parquet part, visits for the ledger."""
+
+from collections import Counter
+from collections.abc import Sequence
+from typing import Any
+
+from ..algorithms.rewards import GradedGroup
+from ..ledger import Visit
+from ..verify import Verdict
+
+Parts = dict[str, list[float]]  # what each type of reward paid each rollout of a group
+
+
+def total(parts: Parts) -> list[float]:
+    """The reward of each rollout."""
+    return [sum(prices) for prices in zip(*parts.values(), strict=True)]
+
+
+def figures(groups: Sequence[GradedGroup], parts: Sequence[Parts]) -> dict[str, float]:
+    """Of all groups of a step, those that screening ended early among them."""
+    verdicts = Counter(grade.verdict for group in groups for grade in group.graded)
+    rollouts = verdicts.total()
+    rewards = [total(part) for part in parts]
+    return {
+        "rollouts": rollouts,
+        "pass_rate": verdicts[Verdict.RIGHT] / rollouts,
+        "truncated": verdicts[Verdict.TRUNCATED] / rollouts,
+        "no_answer": verdicts[Verdict.NO_ANSWER] / rollouts,
+        "verifier_failed": verdicts[Verdict.VERIFIER_FAILED] / rollouts,
+        "informative": sum(max(row) - min(row) > 1e-8 for row in rewards) / len(groups),
+        "length": sum(sum(group.lengths) for group in groups) / rollouts,
+        "reward": sum(map(sum, rewards)) / rollouts,
+        **{f"reward_{name}": sum(sum(part[name]) for part in parts) / rollouts for name in parts[0]},
+    }
+
+
+def earned(groups: Sequence[GradedGroup], advantages: Sequence[Sequence[float]]) -> dict[str, float]:
+    """What a right answer of each level earned on average, as an advantage: it falls as a level is mastered."""
+    by_level: dict[int, list[float]] = {}
+    for group, row in zip(groups, advantages, strict=True):
+        paid = [weight for weight, grade in zip(row, group.graded, strict=True) if grade.right]
+        by_level.setdefault(group.problem.level, []).extend(paid)
+    return {f"earned_level_{level}": sum(paid) / len(paid) for level, paid in sorted(by_level.items()) if paid}
+
+
+def rows_of(group: GradedGroup, parts: Parts, advantages: Sequence[float]) -> list[dict[str, Any]]:
+    """One row a rollout, for the Parquet part of the step."""
+    return [
+        {
+            "step": group.step,
+            "problem_id": group.problem.id,
+            "field": group.problem.field,
+            "level": group.problem.level,
+            "sample": index,
+            "question": group.problem.question,
+            "completion": rollout.text,
+            "verdict": str(group.graded[index].verdict),
+            "extracted": group.graded[index].extracted,
+            "answer": group.problem.answer,
+            "length": len(rollout.completion_ids),
+            "reward": reward,
+            **{f"reward_{name}": prices[index] for name, prices in parts.items()},
+            **({"score": group.scores[index]} if group.scores else {}),
+            "advantage": advantages[index],
+        }
+        for index, (rollout, reward) in enumerate(zip(group.rollouts, total(parts), strict=True))
+    ]
+
+
+def visit_of(group: GradedGroup) -> Visit:
+    """What the ledger remembers of a group."""
+    right = [length for length, grade in zip(group.lengths, group.graded, strict=True) if grade.right]
+    return Visit(
+        step=group.step,
+        problem_id=group.problem.id,
+        n=len(group.rollouts),
+        right=len(right),
+        mean_length=group.mean_length,
+        shortest_right=min(right, default=None),
+        truncated=sum(grade.verdict is Verdict.TRUNCATED for grade in group.graded),
+    )
