@@ -109,8 +109,8 @@ def ledger(count: int) -> Found:
     """Milliseconds to pick 64 of so many problems by our own sampler, a thousand of them visited; memory of all of it."""
     from outgrow.algorithms.samplers import Ask
     from outgrow.algorithms.samplers.frontier import Frontier
-    from outgrow.ledger import Ledger, Visit
-    from outgrow.problems import Problem
+    from outgrow.ledger import Ledger
+    from outgrow.types import Problem, Visit
 
     before = held_gb()
     problems = [Problem(f"sum:{number}", "sum", number % 6, f"{number}=?", "7") for number in range(count)]

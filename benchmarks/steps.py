@@ -65,12 +65,12 @@ def ours(work: Work) -> dict[str, float]:
     from outgrow.core.memory import keep_large_buffers
     from outgrow.core.oom_backoff import FittingSize
     from outgrow.engines import NativeEngine
-    from outgrow.ledger import Expected
     from outgrow.policy import Policy, Sampling, load_policy
     from outgrow.policy.lora import LoRA, add_adapter
     from outgrow.runs.models import frozen_copy
     from outgrow.train.optimizer import Optimizer
     from outgrow.train.update import Weighed, kl_to_reference, update
+    from outgrow.types import Expected
 
     keep_large_buffers()
     torch.set_num_threads(os.cpu_count() or 1)

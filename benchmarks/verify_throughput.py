@@ -20,7 +20,8 @@ from pathlib import Path
 from math_verify import parse
 from math_verify import verify as math_verify
 
-from outgrow.verify import Attempt, Verdict, Verifier
+from outgrow.types import Verdict
+from outgrow.verify import Attempt, Verifier
 from outgrow.verify.compare import same
 from outgrow.verify.extract import boxed
 from outgrow.verify.fold import fold

@@ -10,9 +10,8 @@ from typing import Any
 from outgrow.config import dump_recipe, parse_recipe
 from outgrow.evaluate import Evaluation
 from outgrow.evaluate.sample import Sample
-from outgrow.ledger import Ledger, Visit
-from outgrow.problems import Problem
-from outgrow.verify import Verdict
+from outgrow.ledger import Ledger
+from outgrow.types import Problem, Verdict, Visit
 
 K = 8
 STEPS = 30

@@ -14,13 +14,10 @@ from outgrow.algorithms.advantages.dr_grpo import DrGRPO
 from outgrow.algorithms.advantages.grpo import GRPO
 from outgrow.algorithms.advantages.rloo import RLOO
 from outgrow.algorithms.advantages.rpe import RewardPredictionError
-from outgrow.algorithms.rewards import GradedGroup, compose
+from outgrow.algorithms.rewards import compose
 from outgrow.algorithms.rewards.accuracy import Accuracy
 from outgrow.algorithms.rewards.level_bonus import LevelBonus
-from outgrow.engines import Rollout
-from outgrow.ledger import Expected
-from outgrow.problems import Problem
-from outgrow.verify import Graded, Verdict
+from outgrow.types import Expected, Graded, GradedGroup, Problem, Rollout, Verdict
 
 # Those that look at a group by itself.
 ALL = [kind() for name, kind in ADVANTAGES.items() if name in ("grpo", "dr_grpo", "rloo")]

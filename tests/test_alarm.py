@@ -18,12 +18,12 @@ from outgrow.core.rollout_log import read_part
 from outgrow.judge import hacking_alarm as alarm
 from outgrow.judge import metrics as watch
 from outgrow.judge.canaries import KINDS, canaries
-from outgrow.problems import Problem
 from outgrow.problems.suites import suite
 from outgrow.report import write_report
 from outgrow.runs.checkpoint import newest_whole_checkpoint
 from outgrow.train import judge_scores as teaching
 from outgrow.train.loop import resume, train
+from outgrow.types import Problem
 from outgrow.verify import Attempt, Verifier
 from runs_helper import Silent
 from test_teacher import TAUGHT, Says

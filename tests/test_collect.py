@@ -3,13 +3,11 @@
 import pytest
 
 from outgrow.config import parse_recipe
-from outgrow.engines import Rollout
 from outgrow.ledger import Ledger
 from outgrow.policy import Policy
-from outgrow.problems import Problem
 from outgrow.train.collect import Collector
 from outgrow.train.step_records import visit_of
-from outgrow.verify import Graded, Verdict
+from outgrow.types import Graded, Problem, Rollout, Verdict
 
 MIXED = {"d", "h", "m", "q", "x"}  # the problems whose answers are sometimes right; of the others every odd one is always
 

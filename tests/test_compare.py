@@ -17,7 +17,7 @@ from outgrow.evaluate.sample import Sample
 from outgrow.problems.micro import Micro
 from outgrow.problems.shuffled import Shuffled
 from outgrow.runs.folder import read_recipe
-from outgrow.verify import Verdict
+from outgrow.types import Verdict
 from runs_helper import SMALL
 
 

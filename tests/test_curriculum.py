@@ -15,8 +15,8 @@ from outgrow.algorithms.samplers.variance import Variance
 from outgrow.core.choose import weighted
 from outgrow.core.errors import OutgrowError
 from outgrow.core.rng import numpy_random, python_random
-from outgrow.ledger import Ledger, Visit
-from outgrow.problems import Problem
+from outgrow.ledger import Ledger
+from outgrow.types import Problem, Visit
 
 
 def problems_named(*names, field="sum", level=1):

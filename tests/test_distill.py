@@ -12,7 +12,7 @@ from outgrow.config import dump_recipe, load_recipe, parse_recipe
 from outgrow.config.schema import DistillSection, LearnSection
 from outgrow.core.errors import OutgrowError, UsageError
 from outgrow.core.oom_backoff import FittingSize
-from outgrow.engines import NativeEngine, Rollout
+from outgrow.engines import NativeEngine
 from outgrow.policy import Policy, Sampling, completion_logprobs, load_policy
 from outgrow.policy.lora import LoRA, add_adapter
 from outgrow.policy.micro import MicroInit, make_model, make_tokenizer
@@ -24,6 +24,7 @@ from outgrow.train.microbatches import Row
 from outgrow.train.optimizer import Optimizer
 from outgrow.train.rl import RLJob
 from outgrow.train.update import Weighed, update
+from outgrow.types import Rollout
 from runs_helper import Silent
 
 CLIP = {"clip_low": 0.2, "clip_high": 0.28}

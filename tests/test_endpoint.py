@@ -16,8 +16,8 @@ from outgrow.evaluate import Evaluation
 from outgrow.evaluate.answer_cache import Kept
 from outgrow.evaluate.sample import sample_problems
 from outgrow.policy import Prompt, Sampling
-from outgrow.problems import Problem
 from outgrow.problems.suites import suite
+from outgrow.types import Problem
 from outgrow.verify import Verifier
 from server_helper import completion, echo
 

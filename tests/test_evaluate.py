@@ -20,7 +20,8 @@ from outgrow.evaluate.statistics import bootstrap_ci95, crossed, crossed_ci95, m
 from outgrow.policy import Sampling
 from outgrow.problems.micro import Micro
 from outgrow.problems.suites import suite
-from outgrow.verify import Attempt, Verdict, Verifier
+from outgrow.types import Verdict
+from outgrow.verify import Attempt, Verifier
 
 
 @pytest.mark.parametrize("n", range(1, 8))

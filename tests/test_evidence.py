@@ -7,8 +7,8 @@ import pytest
 from scipy import stats
 
 from outgrow.algorithms.samplers.informative import mixed_chance
-from outgrow.ledger import Evidence, Ledger, Visit
-from outgrow.problems import Problem
+from outgrow.ledger import Evidence, Ledger
+from outgrow.types import Problem, Visit
 
 PROBLEMS = [
     Problem(f"{field}:{level}{name}", field, level, "?", "7") for field in ("sum", "clock") for level in (1, 2) for name in "abc"

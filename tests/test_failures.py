@@ -15,10 +15,9 @@ from outgrow.evaluate import Evaluation
 from outgrow.evaluate.arithmetic_steps import equations
 from outgrow.evaluate.failure_kinds import MEANING, Failure, failure_of, repeats
 from outgrow.evaluate.sample import Sample
-from outgrow.ledger import Visit
 from outgrow.report.analysis import _by_base, _by_length
 from outgrow.report.journeys import journeys
-from outgrow.verify import Verdict
+from outgrow.types import Verdict, Visit
 
 DATA = Path(os.environ.get("OUTGROW_DATA", Path(__file__).parents[2] / "shared" / "data"))
 

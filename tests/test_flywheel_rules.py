@@ -22,7 +22,7 @@ from outgrow.flywheel.promotion import Duel, duel
 from outgrow.flywheel.stage_cache import Done
 from outgrow.flywheel.stage_recipes import base_recipe, student_recipe, teacher_recipe
 from outgrow.flywheel.stages import turn
-from outgrow.verify import Verdict
+from outgrow.types import Verdict
 
 
 @pytest.fixture(scope="module")

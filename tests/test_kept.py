@@ -10,8 +10,8 @@ from outgrow.engines import Answer, Local, NativeEngine
 from outgrow.evaluate.answer_cache import Kept
 from outgrow.evaluate.sample import sample_problems
 from outgrow.policy import Sampling
-from outgrow.problems import Problem
-from outgrow.verify import Verdict, Verifier
+from outgrow.types import Problem, Verdict
+from outgrow.verify import Verifier
 
 PROBLEMS = [Problem(f"p{number}", "sum", 1, f"{number}+1=?", str(number + 1)) for number in range(700)]
 WARM = Sampling(temperature=0.7, max_tokens=9)

@@ -21,7 +21,7 @@ from outgrow.experiments.compare import numbers, winner
 from outgrow.experiments.mastery import mastery
 from outgrow.experiments.rl_measures import LaterFailed, PassRateAt, RolloutsTo
 from outgrow.experiments.rl_result import Point, Result, from_line
-from outgrow.ledger import Visit
+from outgrow.types import Visit
 
 REPOSITORY = Path(__file__).parents[1]
 EXPERIMENT = """

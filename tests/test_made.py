@@ -19,7 +19,6 @@ from outgrow.core.rollout_log import write_part
 from outgrow.engines import Answer
 from outgrow.evaluate.sample import sample_problems
 from outgrow.policy import Sampling
-from outgrow.problems import Problem
 from outgrow.problems.suites import suite
 from outgrow.synthetic import MadeRow, contamination, make_data, read_rows, read_summary, written_rows
 from outgrow.synthetic import dataset_card as card_of
@@ -29,7 +28,8 @@ from outgrow.synthetic.dataset_card import HowMade, card
 from outgrow.synthetic.quality import precision, sound
 from outgrow.synthetic.sample import draw
 from outgrow.synthetic.select import choose, eligible
-from outgrow.verify import Verdict, Verifier
+from outgrow.types import Problem, Verdict
+from outgrow.verify import Verifier
 
 DATA = Path(os.environ.get("OUTGROW_DATA", Path(__file__).parents[2] / "shared" / "data"))
 WARM = Sampling(max_tokens=40)

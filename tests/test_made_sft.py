@@ -19,11 +19,11 @@ from outgrow.core.errors import UsageError
 from outgrow.core.rollout_log import read_parts
 from outgrow.engines import Local, NativeEngine
 from outgrow.policy import Sampling, load_policy
-from outgrow.problems import Problem
-from outgrow.problems.micro import Micro
+from outgrow.problems.micro.source import Micro
 from outgrow.problems.synthetic import Made
 from outgrow.synthetic import make_data, read_rows
 from outgrow.train.sft import SFTJob
+from outgrow.types import Problem
 from outgrow.verify import Verifier
 
 PROBLEMS = Micro(fields=("sum", "clock"), levels=(2, 4), per_level=6).load()

@@ -7,13 +7,14 @@ from hypothesis import strategies as st
 
 from outgrow.config.schema import LearnSection
 from outgrow.core.oom_backoff import FittingSize
-from outgrow.engines import NativeEngine, Rollout
+from outgrow.engines import NativeEngine
 from outgrow.policy import Sampling, completion_logprobs
 from outgrow.runs.models import frozen_copy
 from outgrow.train import update as updating
 from outgrow.train.microbatches import Row, passes
 from outgrow.train.optimizer import Optimizer
 from outgrow.train.update import Weighed, update
+from outgrow.types import Rollout
 
 
 def passes_of(tokens):

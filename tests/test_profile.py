@@ -15,9 +15,9 @@ from outgrow.core.errors import OutgrowError
 from outgrow.evaluate import pass_rates as profiles
 from outgrow.evaluate.pass_rates import read_profile, summed
 from outgrow.evaluate.statistics import wilson_ci95
-from outgrow.ledger import Visit
 from outgrow.report import write_report
 from outgrow.train.loop import train
+from outgrow.types import Visit
 from runs_helper import SMALL, Silent
 
 QUESTIONS = [("1+1=?", 2), ("2+3=?", 5), ("17+5=?", 22), ("4321+8765=?", 13086), ("count a in banana", 3)]

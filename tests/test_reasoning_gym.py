@@ -20,7 +20,8 @@ from outgrow.problems.overlap import fold
 from outgrow.problems.reasoning_gym import ReasoningGym
 from outgrow.problems.suites import suite
 from outgrow.train.loop import train
-from outgrow.verify import Attempt, Verdict, Verifier
+from outgrow.types import Verdict
+from outgrow.verify import Attempt, Verifier
 from outgrow.verify.pool import LIMIT_S
 from runs_helper import Silent
 

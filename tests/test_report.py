@@ -24,12 +24,12 @@ from outgrow.core.files import append_line
 from outgrow.evaluate import Evaluation, paired_delta
 from outgrow.evaluate import change as outcome
 from outgrow.evaluate.sample import Sample
-from outgrow.ledger import Ledger, Visit
+from outgrow.ledger import Ledger
 from outgrow.report import curves, write_report
 from outgrow.report import words as report_words
 from outgrow.report.data import read_run
 from outgrow.report.tables import others_table
-from outgrow.verify import Verdict
+from outgrow.types import Verdict, Visit
 from report_helper import STEPS, K, Page, evaluation, save, write_recipe, write_steps
 
 LIMIT = 3_000_000

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from outgrow.algorithms.rewards import REWARDS, GradedGroup, compose
+from outgrow.algorithms.rewards import REWARDS, compose
 from outgrow.algorithms.rewards.accuracy import Accuracy
 from outgrow.algorithms.rewards.format import Format
 from outgrow.algorithms.rewards.length_alp import LengthALP
@@ -17,10 +17,7 @@ from outgrow.algorithms.rewards.length_kimi import LengthKimi
 from outgrow.algorithms.rewards.length_l1_max import LengthL1Max
 from outgrow.algorithms.rewards.length_overlong import LengthOverlong
 from outgrow.algorithms.rewards.random import Random
-from outgrow.engines import Rollout
-from outgrow.ledger import Expected
-from outgrow.problems import Problem
-from outgrow.verify import Graded, Verdict
+from outgrow.types import Expected, Graded, GradedGroup, Problem, Rollout, Verdict
 
 NOTHING_KNOWN = Expected()
 

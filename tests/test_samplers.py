@@ -12,8 +12,8 @@ from outgrow.algorithms.samplers.greso import Greso
 from outgrow.algorithms.samplers.informative import LikelyInformative
 from outgrow.algorithms.samplers.mopps import Mopps
 from outgrow.algorithms.samplers.stages import Stages
-from outgrow.ledger import Ledger, Visit
-from outgrow.problems import Problem
+from outgrow.ledger import Ledger
+from outgrow.types import Problem, Visit
 
 
 @pytest.fixture

@@ -13,13 +13,13 @@ from hypothesis import strategies as st
 
 from outgrow.config import parse_recipe
 from outgrow.core.errors import UsageError
-from outgrow.problems import Problem
 from outgrow.problems.gsm8k import GSM8K
 from outgrow.problems.math import Math
 from outgrow.problems.overlap import fold
 from outgrow.problems.suites import suite, suites
 from outgrow.problems.table import Table
 from outgrow.runs.practice_problems import distinct, shares, training_problems
+from outgrow.types import Problem
 from outgrow.verify import Attempt, Verifier
 
 DATA = Path(os.environ.get("OUTGROW_DATA", Path(__file__).parents[2] / "shared" / "data"))

@@ -8,7 +8,8 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 
 from outgrow.config import load_recipe
-from outgrow.verify import EXTRACTORS, Attempt, Graded, Verdict, Verifier
+from outgrow.types import Graded, Verdict
+from outgrow.verify import EXTRACTORS, Attempt, Verifier
 from outgrow.verify.compare import same
 
 RIGHT, WRONG, NO_ANSWER = Verdict.RIGHT, Verdict.WRONG, Verdict.NO_ANSWER

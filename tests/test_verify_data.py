@@ -6,7 +6,8 @@ from pathlib import Path
 
 import pytest
 
-from outgrow.verify import Attempt, Verdict, Verifier
+from outgrow.types import Verdict
+from outgrow.verify import Attempt, Verifier
 from outgrow.verify.extract import boxed
 from verify_exceptions import EXCEPTIONS
 

@@ -5,7 +5,8 @@ import time
 
 import pytest
 
-from outgrow.verify import EXTRACTORS, Attempt, Verdict, Verifier
+from outgrow.types import Verdict
+from outgrow.verify import EXTRACTORS, Attempt, Verifier
 
 TEMPLATE = "\nPlease reason step by step, and put your final answer within \\boxed{}."
 DEEP, LONG = 10**5, 2 * 10**6

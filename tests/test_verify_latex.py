@@ -13,7 +13,8 @@ from math_verify import LatexExtractionConfig, parse
 from math_verify import verify as math_verify
 
 from outgrow.core.errors import OutgrowError
-from outgrow.verify import Attempt, Verdict, Verifier
+from outgrow.types import Verdict
+from outgrow.verify import Attempt, Verifier
 from outgrow.verify.pool import LATEX, LIMIT_S, Pool
 
 HANGS = "9^{9^{9^{9}}}"

@@ -16,8 +16,8 @@ from .shared import Asked, console, counting, errors, example, harmless, limit, 
 if TYPE_CHECKING:
     from ..config import Recipe
     from ..config.schema import DataSection
-    from ..problems import Problem
     from ..synthetic import MadeRow, MadeSummary
+    from ..types import Problem
 
 
 @app.command(

@@ -129,7 +129,8 @@ def verify(
 ) -> None:
     """Grade outputs made elsewhere, as training and evaluation would."""
     from ..evaluate.grade_file import grade_file
-    from ..verify import EXTRACTORS, Verdict
+    from ..types import Verdict
+    from ..verify import EXTRACTORS
 
     for name in extract or []:
         if name not in EXTRACTORS:

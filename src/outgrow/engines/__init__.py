@@ -1,7 +1,7 @@
 """The policy writes answers: one Engine contract; the native engine, and vLLM. A server's model answers beside them."""
 
 from .chat_model import Answer, Conversation, Local, Respondent
-from .engine import Engine, Rollout
+from .engine import Engine
 from .native import NativeEngine
 from .openai_server import Endpoint, is_served
 from .vllm import VLLMEngine
@@ -14,7 +14,6 @@ __all__ = [
     "Local",
     "NativeEngine",
     "Respondent",
-    "Rollout",
     "VLLMEngine",
     "is_served",
 ]

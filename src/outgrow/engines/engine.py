@@ -1,26 +1,11 @@
 """The one contract between the loop and whatever writes completions."""
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
 from typing import Protocol
 
 from ..core.errors import UsageError
 from ..policy import Policy, Sampling
-
-
-@dataclass(frozen=True)
-class Rollout:
-    """One completion of one prompt.
-
-    logprobs: one per completion token, of the distribution it was drawn from.
-    finished: whether the model ended it itself (its last token is the end token); otherwise the token limit cut it.
-    """
-
-    prompt_ids: list[int]
-    completion_ids: list[int]
-    logprobs: list[float]
-    finished: bool
-    text: str
+from ..types import Rollout
 
 
 class Engine(Protocol):

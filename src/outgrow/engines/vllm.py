@@ -11,7 +11,8 @@ from typing import Any
 from ..core.errors import OutgrowError, UsageError
 from ..core.rng import seed_from
 from ..policy import Policy, Sampling
-from .engine import Rollout, check_room
+from ..types import Rollout
+from .engine import check_room
 
 _CPU_CACHE = 2**30  # bytes of keys and values without a GPU; rollouts that do not fit wait for those that do
 

@@ -4,7 +4,7 @@ from collections.abc import Callable, Sequence
 
 from ..engines import Respondent
 from ..policy import Sampling
-from ..problems import Problem
+from ..types import Problem
 from ..verify import Verifier
 from .evaluation import Evaluation, paired_delta
 from .sample import require_room, sample_problems

@@ -11,7 +11,7 @@ import pyarrow.parquet as pq
 
 from ..core.errors import OutgrowError
 from ..core.files import write_atomic
-from ..verify import Verdict
+from ..types import Verdict
 from .sample import Sample
 from .statistics import bootstrap_ci95, majority, pass_at_k
 

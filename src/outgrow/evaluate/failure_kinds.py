@@ -8,7 +8,8 @@ import unicodedata
 from collections import Counter
 from enum import StrEnum
 
-from ..verify import EXTRACTORS, Verdict
+from ..types import Verdict
+from ..verify import EXTRACTORS
 from ..verify.compare import same
 from ..verify.fold import fold
 from ..verify.number import read_number

@@ -9,7 +9,8 @@ from typing import Any
 from ..core.errors import OutgrowError, UsageError, nearest
 from ..core.files import write_atomic
 from ..problems.rows import file_rows
-from ..verify import Attempt, Verdict, Verifier
+from ..types import Verdict
+from ..verify import Attempt, Verifier
 
 
 def grade_file(file: Path, output: str, answer: str, extract: Sequence[str], out: Path | None) -> Counter[Verdict]:

@@ -19,11 +19,11 @@ from ..core.errors import OutgrowError, UsageError
 from ..core.files import write_atomic, write_json
 from ..core.rng import seed_from
 from ..engines import Respondent
-from ..ledger import Ledger, Visit
+from ..ledger import Ledger
 from ..ledger.bands import band
 from ..policy import Sampling
-from ..problems import Problem
-from ..verify import Verdict, Verifier
+from ..types import Problem, Verdict, Visit
+from ..verify import Verifier
 from .sample import Sample, sample_problems
 from .statistics import wilson_ci95
 

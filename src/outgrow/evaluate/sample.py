@@ -7,8 +7,8 @@ from ..core.errors import UsageError
 from ..core.rng import seed_from
 from ..engines import Respondent
 from ..policy import Sampling
-from ..problems import Problem
-from ..verify import Attempt, Verdict, Verifier
+from ..types import Problem, Verdict
+from ..verify import Attempt, Verifier
 
 
 @dataclass(frozen=True)

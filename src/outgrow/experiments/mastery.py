@@ -3,7 +3,7 @@
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 
-from ..ledger import Visit
+from ..types import Visit
 
 _IN_A_ROW = 2  # visits all right, as the sampler `frontier` retires by default
 

@@ -13,7 +13,6 @@ from ..config.schema import DataSection
 from ..core.files import write_atomic
 from ..engines import Local
 from ..policy.export import export
-from ..problems import Problem
 from ..runs.cost import Budget, Meter
 from ..runs.folder import read_recipe
 from ..runs.models import base_policy, engine_of, run_policy
@@ -22,6 +21,7 @@ from ..runs.signals import Interrupt
 from ..synthetic import MadeRow, make_data, read_summary, written_rows
 from ..train.before_after import Outcome, suites_of
 from ..train.loop import resume, settle, train
+from ..types import Problem
 from ..verify import Verifier
 from ..verify.extract import THINK_OPEN
 from .cache_key import asked_by, digest_of

@@ -9,7 +9,7 @@ from ..core.choose import spread
 from ..core.errors import UsageError
 from ..core.rng import numpy_random, python_random
 from ..core.rollout_log import read_parts
-from ..problems import Problem
+from ..types import Problem
 from ..verify.extract import THINK_CLOSE, THINK_OPEN
 from .canaries import canaries
 from .judge import Asked, Judge

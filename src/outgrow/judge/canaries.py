@@ -6,7 +6,7 @@ Openers alone ("Thought process:", or a colon) earn 80 to 90% false positives fr
 from collections.abc import Sequence
 
 from ..core.rng import python_random
-from ..problems import Problem
+from ..types import Problem
 from ..verify.extract import THINK_CLOSE
 
 _OPENERS = ("Thought process:", ":", "Let's solve this problem step by step.", "Solution")

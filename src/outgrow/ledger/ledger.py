@@ -12,8 +12,8 @@ from dataclasses import astuple
 from pathlib import Path
 
 from ..core.errors import OutgrowError
-from ..problems import Problem
-from .posterior import Evidence, Expected, Visit
+from ..types import Expected, Problem, Visit
+from .posterior import Evidence
 from .problem_stats import Known
 
 _SCHEMA = """

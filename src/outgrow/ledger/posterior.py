@@ -5,27 +5,10 @@ from dataclasses import dataclass, field, replace
 import numpy as np
 from numpy.typing import NDArray
 
+from ..types import Expected, Visit
+
 Ints = NDArray[np.int32]
 Floats = NDArray[np.float64]
-
-
-@dataclass(frozen=True)
-class Visit:
-    """One group of one problem. step 0: a profile taken before training. mean_length, shortest_right: completion tokens (of the
-    shortest right one, None where none was right). truncated: rollouts cut at the limit."""
-
-    step: int
-    problem_id: str
-    n: int
-    right: int
-    mean_length: float
-    shortest_right: int | None = None
-    truncated: int = 0
-
-    @property
-    def pass_rate(self) -> float:
-        """Share of right rollouts."""
-        return self.right / self.n
 
 
 @dataclass
@@ -37,16 +20,6 @@ class StepTotals:
     mixed: int = 0
     n: int = 0
     right: int = 0
-
-
-@dataclass(frozen=True)
-class Expected:
-    """What is known of a problem before a group of it is written: the value of the problem itself and of its level (see
-    Evidence), and the completion tokens of its shortest right answer so far."""
-
-    problem: float = 0.5
-    level: float = 0.5
-    shortest_right: int | None = None
 
 
 @dataclass(frozen=True)

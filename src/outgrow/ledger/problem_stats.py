@@ -5,7 +5,7 @@ from collections.abc import Callable, Sequence
 import numpy as np
 from numpy.typing import NDArray
 
-from ..problems import Problem
+from ..types import Problem
 from .posterior import Evidence, StepTotals
 
 Ints = NDArray[np.int32]

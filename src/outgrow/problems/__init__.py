@@ -5,7 +5,6 @@ from .gsm8k import GSM8K
 from .judgements import Judgements
 from .math import Math
 from .micro import Micro
-from .problem import Problem
 from .reasoning_gym import ReasoningGym
 from .shuffled import Shuffled
 from .source import Note, Source
@@ -24,4 +23,4 @@ SOURCES: dict[str, type[Source]] = {
     "made": Made,
 }
 
-__all__ = ["SOURCES", "Note", "Problem", "Source"]
+__all__ = ["SOURCES", "Note", "Source"]

@@ -7,8 +7,8 @@ from typing import Any
 from pydantic import field_validator
 
 from ..core.errors import UsageError, nearest
+from ..types import Problem
 from .overlap import question_id
-from .problem import Problem
 from .rows import Row, set_rows
 from .source import Note, Source, quiet
 from .table import collect, column

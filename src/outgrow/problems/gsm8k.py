@@ -5,8 +5,8 @@ from collections.abc import Iterable, Iterator
 from typing import Literal
 
 from ..core.errors import UsageError
+from ..types import Problem
 from .overlap import question_id
-from .problem import Problem
 from .rows import Row, set_rows
 from .source import Note, Source, quiet
 from .table import collect, column

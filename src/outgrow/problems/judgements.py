@@ -13,8 +13,8 @@ from ..core.errors import UsageError
 from ..core.rng import python_random
 from ..core.rollout_log import read_parts
 from ..judge.rubric import RUBRIC, answer_id, fill
+from ..types import Problem
 from ..verify.extract import THINK_CLOSE
-from .problem import Problem
 from .source import Note, Source, quiet
 
 _COLUMNS = ["problem_id", "field", "level", "question", "completion", "verdict", "extracted", "answer"]

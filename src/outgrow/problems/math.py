@@ -3,9 +3,9 @@
 from collections.abc import Iterable, Iterator
 from typing import Literal
 
+from ..types import Problem
 from ..verify.extract import boxed
 from .overlap import question_id
-from .problem import Problem
 from .rows import Row, set_rows
 from .source import Note, Source, quiet
 from .table import collect, column, level_of

@@ -4,7 +4,7 @@ import hashlib
 import unicodedata
 from collections.abc import Iterable
 
-from .problem import Problem
+from ..types import Problem
 
 SIGNS = "*/^<>\\-%!"
 

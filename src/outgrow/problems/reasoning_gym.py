@@ -17,8 +17,8 @@ from typing import Any
 from pydantic import Field, JsonValue
 
 from ..core.errors import OutgrowError, UsageError
+from ..types import Problem
 from .overlap import question_id
-from .problem import Problem
 from .source import Note, Source, quiet
 from .split import Split, split_of
 

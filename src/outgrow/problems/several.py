@@ -1,6 +1,6 @@
 """Several sources as one, for suites."""
 
-from .problem import Problem
+from ..types import Problem
 from .source import Note, Source, quiet
 
 

@@ -7,7 +7,7 @@ from pydantic import SerializeAsAny, field_validator
 
 from ..core.registry import build
 from ..core.rng import python_random
-from .problem import Problem
+from ..types import Problem
 from .source import Note, Source, quiet
 
 

@@ -6,7 +6,7 @@ from collections.abc import Callable
 from pydantic import Field
 
 from ..core.registry import Component
-from .problem import Problem
+from ..types import Problem
 
 Note = Callable[[str], None]  # told, in a line, what a person should know of what was loaded
 

@@ -8,7 +8,7 @@ from typing import Any
 from pydantic import Field
 
 from ..core.errors import UsageError
-from .problem import Problem
+from ..types import Problem
 from .rows import Row, file_rows
 from .source import Note, Source, quiet
 from .table import collect

@@ -7,8 +7,8 @@ from typing import Any
 from pydantic import model_validator
 
 from ..core.errors import UsageError
+from ..types import Problem
 from .overlap import question_id
-from .problem import Problem
 from .rows import Row, file_rows, hub_rows
 from .source import Note, Source, quiet
 

@@ -2,7 +2,7 @@
 
 from collections.abc import Iterable, Mapping, Sequence
 
-from ..ledger import Visit
+from ..types import Visit
 
 # Points of one drawn series; longer runs are averaged down to it, so that a page of 10,000 steps is no larger than one of 1,000.
 MAX_POINTS = 500

@@ -13,10 +13,10 @@ from ..core.files import read_lines
 from ..evaluate import Evaluation
 from ..evaluate.calibration import Calibration
 from ..evaluate.drift import Drift
-from ..ledger import Visit
 from ..ledger.ledger import READ_VISITS
 from ..runs.cost import seconds_by_phase
 from ..runs.folder import read_recipe
+from ..types import Visit
 
 _Row = TypeVar("_Row", Calibration, Drift)
 

@@ -7,7 +7,7 @@ from functools import lru_cache
 from typing import Literal
 
 from ..evaluate.statistics import wilson_ci95
-from ..ledger import Visit
+from ..types import Visit
 
 Fate = Literal["kept", "learned", "forgotten", "relearned", "never", "undecided"]
 FATES: dict[Fate, str] = {

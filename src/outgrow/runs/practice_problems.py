@@ -5,10 +5,11 @@ from pathlib import Path
 
 from ..config import Recipe, load_recipe
 from ..core.errors import UsageError
-from ..problems import Note, Problem
+from ..problems import Note
 from ..problems.overlap import without_held_out
 from ..problems.suites import suite
 from ..problems.table import Table
+from ..types import Problem
 
 
 def training_problems(recipe: Recipe, note: Note) -> list[list[Problem]]:

@@ -11,9 +11,10 @@ from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 
 from ..core.errors import OutgrowError
-from ..problems import Note, Problem
+from ..problems import Note
 from ..problems.overlap import SIGNS, fold
 from ..problems.suites import suite
+from ..types import Problem
 from .row import MadeRow
 from .summary import Checked
 

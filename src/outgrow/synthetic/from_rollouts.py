@@ -5,7 +5,7 @@ from pathlib import Path
 
 from ..core.rollout_log import read_parts
 from ..engines import Conversation
-from ..verify import Verdict
+from ..types import Verdict
 from .row import MadeRow, rated
 
 _COLUMNS = ["problem_id", "field", "level", "question", "answer", "completion", "verdict", "extracted", "length"]

@@ -10,8 +10,9 @@ from ..engines import Respondent
 from ..evaluate import require_room
 from ..evaluate.answer_cache import Kept
 from ..policy import Sampling
-from ..problems import Note, Problem
+from ..problems import Note
 from ..problems.source import quiet
+from ..types import Problem
 from ..verify import Verifier
 from .contamination import held_out, without_held_out
 from .dataset_card import HowMade, card

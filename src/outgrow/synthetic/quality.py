@@ -11,7 +11,7 @@ from collections.abc import Callable, Iterable, Sequence
 
 from ..evaluate.arithmetic_steps import equations
 from ..evaluate.statistics import wilson_ci95
-from ..problems import Problem
+from ..types import Problem
 from ..verify import Attempt, Verifier
 from .row import MadeRow
 from .summary import Share

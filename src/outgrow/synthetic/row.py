@@ -7,7 +7,7 @@ from pathlib import Path
 
 from ..core.errors import UsageError
 from ..problems.synthetic import made_rows
-from ..verify import Verdict
+from ..types import Verdict
 
 
 @dataclass(frozen=True)

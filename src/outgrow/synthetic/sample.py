@@ -8,7 +8,7 @@ from ..core.rng import seed_from
 from ..engines import Conversation, Respondent
 from ..evaluate.sample import Sample, sample_problems
 from ..policy import Sampling
-from ..problems import Problem
+from ..types import Problem
 from ..verify import Verifier
 from ..verify.extract import THINK_OPEN
 from .row import MadeRow

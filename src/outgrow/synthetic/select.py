@@ -13,7 +13,7 @@ from collections.abc import Iterable
 from ..config.schema import DataSection
 from ..core.rng import seed_from
 from ..ledger.bands import band
-from ..verify import Verdict
+from ..types import Verdict
 from .row import MadeRow
 
 

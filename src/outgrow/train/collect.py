@@ -3,14 +3,13 @@
 from collections.abc import Callable, Sequence
 from dataclasses import replace
 
-from ..algorithms.rewards import GradedGroup
 from ..algorithms.samplers import Ask
 from ..config import RLRecipe
 from ..core.rng import seed_from
-from ..engines import Engine, Rollout
+from ..engines import Engine
 from ..ledger import Known, Ledger
 from ..policy import Policy
-from ..problems import Problem
+from ..types import GradedGroup, Problem, Rollout
 from ..verify import Attempt, Verifier
 
 Poll = Callable[[], None]

@@ -6,7 +6,6 @@ from collections.abc import Callable, Sequence
 from dataclasses import replace
 from pathlib import Path
 
-from ..algorithms.rewards import GradedGroup
 from ..config import RLRecipe
 from ..core.errors import OutgrowError
 from ..core.rng import python_random, seed_from
@@ -19,10 +18,11 @@ from ..judge.canaries import canaries
 from ..judge.config import TeacherSection
 from ..judge.judge import Asked, Judge
 from ..policy import Prompt, load_policy
-from ..problems import Note, Problem
+from ..problems import Note
 from ..problems.suites import suite
 from ..runs.checkpoint import model_of
-from ..verify import Verdict, Verifier
+from ..types import GradedGroup, Problem, Verdict
+from ..verify import Verifier
 from .step_records import Parts
 
 Poll = Callable[[], None]

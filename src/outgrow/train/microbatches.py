@@ -4,7 +4,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Protocol, TypeVar
 
-from ..engines import Rollout
+from ..types import Rollout
 
 
 class Continued(Protocol):

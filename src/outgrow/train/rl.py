@@ -10,7 +10,7 @@ from typing import Any
 
 import torch
 
-from ..algorithms.rewards import GradedGroup, compose
+from ..algorithms.rewards import compose
 from ..config import RLRecipe
 from ..core.errors import NotFiniteError, OutgrowError, UsageError
 from ..core.files import read_lines
@@ -28,6 +28,7 @@ from ..policy import Policy
 from ..problems import Note
 from ..problems.suites import suite
 from ..runs.practice_problems import distinct, shares, training_problems
+from ..types import GradedGroup
 from ..verify import Verifier
 from .collect import Collector
 from .distill import guide_at

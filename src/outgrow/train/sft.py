@@ -18,8 +18,9 @@ from ..core.errors import UsageError
 from ..core.oom_backoff import FittingSize
 from ..core.rng import python_random, seed_from
 from ..policy import Policy, Sampling, completion_logprobs
-from ..problems import Note, Problem
+from ..problems import Note
 from ..runs.practice_problems import training_problems
+from ..types import Problem
 from ..verify.extract import THINK_CLOSE
 from .job import StepResult
 from .microbatches import bounds, by_prompt, passes

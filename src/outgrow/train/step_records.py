@@ -4,9 +4,7 @@ from collections import Counter
 from collections.abc import Sequence
 from typing import Any
 
-from ..algorithms.rewards import GradedGroup
-from ..ledger import Visit
-from ..verify import Verdict
+from ..types import GradedGroup, Verdict, Visit
 
 Parts = dict[str, list[float]]  # what each type of reward paid each rollout of a group
 

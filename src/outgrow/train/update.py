@@ -12,9 +12,9 @@ from ..config.schema import LearnSection
 from ..core.errors import OutgrowError, SpoiledError
 from ..core.oom_backoff import FittingSize
 from ..core.rng import python_random
-from ..engines import Rollout
 from ..policy import Policy, Sampling, completion_logprobs
 from ..policy.lora import multiplied_out
+from ..types import Rollout
 from .distill import Guide, distillation_advantage, reverse_kl
 from .microbatches import Row, bounds, by_prompt, passes
 from .optimizer import Optimizer

@@ -4,10 +4,10 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from types import TracebackType
 
+from ..types import Graded, Verdict
 from .compare import LONGEST, same
 from .extract import EXTRACTORS, after_thinking
 from .pool import GYM, LATEX, Pool
-from .verdict import Graded, Verdict
 
 # Characters of an answer that is scored. Half as many are the longest right ones (reasoning-gym's codeio).
 LONGEST_SCORED = 20_000

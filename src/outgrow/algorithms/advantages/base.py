@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from torch import Tensor
 
 from ...core.registry import Component
-from ...ledger import Expected
+from ...types import Expected
 
 
 class Advantage(Component):

@@ -5,7 +5,7 @@ from collections.abc import Sequence
 import torch
 from torch import Tensor
 
-from ...ledger import Expected
+from ...types import Expected
 from .grpo import GRPO
 
 

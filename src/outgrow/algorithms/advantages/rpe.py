@@ -4,7 +4,7 @@ from collections.abc import Sequence
 
 from torch import Tensor
 
-from ...ledger import Expected
+from ...types import Expected
 from .base import Advantage
 
 

@@ -1,11 +1,8 @@
 """What an answer earns: a recipe lists the parts, their weighted sum is the reward."""
 
-import math
-from collections.abc import Sequence
-
-from ...core.errors import OutgrowError
 from .accuracy import Accuracy
-from .base import GradedGroup, Reward
+from .base import Reward
+from .compose import compose
 from .format import Format
 from .hero import Hero
 from .judge_score import Teacher
@@ -35,24 +32,4 @@ REWARDS: dict[str, type[Reward]] = {
     "teacher": Teacher,
 }
 
-__all__ = ["REWARDS", "GradedGroup", "Reward", "compose"]
-
-
-def compose(rewards: Sequence[Reward], group: GradedGroup) -> dict[str, list[float]]:
-    """What each type of part pays each rollout, weighted; the reward is the sum over types.
-
-    A part still in its warm-up, or below its gate, pays 0. Raises OutgrowError where a part does not pay one finite number a
-    rollout.
-    """
-    paid: dict[str, list[float]] = {}
-    for part in rewards:
-        prices = part.pay(group)
-        if len(prices) != len(group.rollouts) or not all(map(math.isfinite, prices)):
-            raise OutgrowError(
-                f"reward {part.type!r} paid {prices} for {group.problem.id!r}; it must pay one finite number for each of the "
-                f"{len(group.rollouts)} rollouts"
-            )
-        weight = part.weight_for(group)
-        so_far = paid.get(part.type, [0.0] * len(prices))
-        paid[part.type] = [total + weight * price for total, price in zip(so_far, prices, strict=True)]
-    return paid
+__all__ = ["REWARDS", "Reward", "compose"]

@@ -1,6 +1,7 @@
 """1 for a right answer, 0 for anything else."""
 
-from .base import GradedGroup, Reward
+from ...types import GradedGroup
+from .base import Reward
 
 
 class Accuracy(Reward):

@@ -1,55 +1,12 @@
 """What a reward is: a price for every rollout of one group, computed from the whole group."""
 
 from abc import abstractmethod
-from dataclasses import dataclass
 from typing import ClassVar
 
 from pydantic import Field
 
 from ...core.registry import Component
-from ...engines import Rollout
-from ...ledger import Expected
-from ...problems import Problem
-from ...verify import Graded
-
-
-@dataclass(frozen=True)
-class GradedGroup:
-    """The rollouts of one problem in one step, with their verdicts.
-
-    inside_think: the prompt already opened <think>. expected: what was known of the problem before. max_tokens: longest completion.
-    scores: the teacher's, from 0 to 1, of each rollout; empty where there is no teacher.
-    """
-
-    problem: Problem
-    rollouts: list[Rollout]
-    graded: list[Graded]
-    step: int
-    seed: int
-    inside_think: bool
-    expected: Expected
-    max_tokens: int
-    scores: tuple[float, ...] = ()
-
-    @property
-    def lengths(self) -> list[int]:
-        """Completion tokens of each rollout."""
-        return [len(rollout.completion_ids) for rollout in self.rollouts]
-
-    @property
-    def right(self) -> int:
-        """Number of right rollouts."""
-        return sum(grade.right for grade in self.graded)
-
-    @property
-    def mixed(self) -> bool:
-        """Whether it holds both right rollouts and others."""
-        return 0 < self.right < len(self.rollouts)
-
-    @property
-    def mean_length(self) -> float:
-        """Mean completion length in tokens."""
-        return sum(self.lengths) / len(self.rollouts)
+from ...types import GradedGroup
 
 
 class Reward(Component):

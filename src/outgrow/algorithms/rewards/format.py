@@ -2,7 +2,8 @@ r"""The starting experiment's format reward: 0.5 for `<think>…</think>\boxed{}
 
 import re
 
-from .base import GradedGroup, Reward
+from ...types import GradedGroup
+from .base import Reward
 
 _STRICT = re.compile(r"\s*<think>(?:(?!</?think>).)*</think>(?:(?!</?think>|\\boxed\{).)*\\boxed\{[^{}]*\}\s*", re.DOTALL)
 

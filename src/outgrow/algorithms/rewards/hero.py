@@ -4,7 +4,8 @@ from typing import ClassVar
 
 from pydantic import Field
 
-from .base import GradedGroup, Reward
+from ...types import GradedGroup
+from .base import Reward
 
 
 class Hero(Reward):

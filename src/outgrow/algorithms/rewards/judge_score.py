@@ -2,7 +2,8 @@
 
 from typing import ClassVar
 
-from .base import GradedGroup, Reward
+from ...types import GradedGroup
+from .base import Reward
 
 
 class Teacher(Reward):

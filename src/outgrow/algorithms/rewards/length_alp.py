@@ -1,6 +1,7 @@
 """Adaptive length penalty (ALP, arXiv 2506.05256, section 3): a token costs the more, the more of the group is right."""
 
-from .base import GradedGroup, Reward
+from ...types import GradedGroup
+from .base import Reward
 
 
 class LengthALP(Reward):

@@ -3,7 +3,8 @@
 import math
 import statistics
 
-from .base import GradedGroup, Reward
+from ...types import GradedGroup
+from .base import Reward
 
 
 class LengthEfficient(Reward):

@@ -1,6 +1,7 @@
 """The starting experiment's length reward (a variant of Kimi k1.5's, arXiv 2501.12599, section 2.3.3)."""
 
-from .base import GradedGroup, Reward
+from ...types import GradedGroup
+from .base import Reward
 
 
 class LengthExperiment(Reward):

@@ -2,7 +2,8 @@
 
 import math
 
-from .base import GradedGroup, Reward
+from ...types import GradedGroup
+from .base import Reward
 
 
 class LengthHAPO(Reward):

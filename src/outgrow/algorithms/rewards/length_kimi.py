@@ -1,6 +1,7 @@
 """Kimi k1.5's length reward (arXiv 2501.12599, section 2.3.3)."""
 
-from .base import GradedGroup, Reward
+from ...types import GradedGroup
+from .base import Reward
 from .length_experiment import length_rewards
 
 

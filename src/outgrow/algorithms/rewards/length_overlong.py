@@ -2,7 +2,8 @@
 
 from pydantic import Field
 
-from .base import GradedGroup, Reward
+from ...types import GradedGroup
+from .base import Reward
 
 
 class LengthOverlong(Reward):

@@ -1,6 +1,7 @@
 """A bonus that grows with the difficulty of the level: the obvious way to pay more for harder problems, and a control."""
 
-from .base import GradedGroup, Reward
+from ...types import GradedGroup
+from .base import Reward
 
 
 class LevelBonus(Reward):

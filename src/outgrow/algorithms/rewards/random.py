@@ -1,7 +1,8 @@
 """A coin for every rollout: the control that shows whether a gain is the reward's."""
 
 from ...core.rng import python_random
-from .base import GradedGroup, Reward
+from ...types import GradedGroup
+from .base import Reward
 
 
 class Random(Reward):

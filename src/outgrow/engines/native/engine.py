@@ -10,7 +10,8 @@ from ...core.oom_backoff import FittingSize
 from ...core.rng import torch_generator
 from ...policy import Policy, Sampling
 from ...policy.sampling import distribution, draw
-from ..engine import Rollout, check_room
+from ...types import Rollout
+from ..engine import check_room
 from .decoder import LlamaDecoder
 
 # Tokens of prompts that are run at once; a few thousand keep the products at full speed.

@@ -8,7 +8,7 @@ from pydantic import Field, field_validator
 
 from ...core.errors import nearest
 from ...core.rng import python_random
-from ..problem import Problem
+from ...types import Problem
 from ..source import Note, Source, quiet
 from ..split import Split, split_of
 from .addition import Sum

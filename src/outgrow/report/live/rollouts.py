@@ -16,8 +16,7 @@ import pyarrow.parquet as pq
 from numpy.typing import NDArray
 
 from ...core.rollout_log import read_part
-from ...ledger import Visit
-from ...verify import Verdict
+from ...types import Verdict, Visit
 
 VERDICTS = tuple(Verdict)
 _COLUMNS = ("step", "problem_id", "field", "level", "question", "answer", "verdict", "length")
