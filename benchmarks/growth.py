@@ -50,7 +50,7 @@ def lengths(tokens: int) -> Found:
 
     from outgrow.core.memory import keep_large_buffers
     from outgrow.policy import Sampling, completion_logprobs, load_policy
-    from outgrow.policy.lora import LoRA, add_adapter, multiplied_out
+    from outgrow.policy.lora import LoRA, add_adapter, merged_lora
 
     keep_large_buffers()
     torch.set_num_threads(os.cpu_count() or 1)
@@ -61,7 +61,7 @@ def lengths(tokens: int) -> Found:
     completions = [[1000 + (7 * index + place) % 9000 for place in range(tokens)] for index in range(count)]
 
     def learn() -> None:
-        with multiplied_out(policy.model):
+        with merged_lora(policy.model):
             logprobs_BT, _, _ = completion_logprobs(policy, prompts, completions, Sampling())
             logprobs_BT.sum().backward()
 
@@ -107,7 +107,7 @@ def memory(way: str) -> Found:
 
 def ledger(count: int) -> Found:
     """Milliseconds to pick 64 of so many problems by our own sampler, a thousand of them visited; memory of all of it."""
-    from outgrow.algorithms.samplers import Ask
+    from outgrow.algorithms.samplers import PickRequest
     from outgrow.algorithms.samplers.frontier import Frontier
     from outgrow.ledger import Ledger
     from outgrow.types import Problem, Visit
@@ -118,7 +118,7 @@ def ledger(count: int) -> Found:
         opened.enter(problems)
         opened.record([Visit(1, problem.id, 8, place % 9, 9.0) for place, problem in enumerate(problems[:1000])])
         known, sampler = opened.known(problems), Frontier()
-        pick = median_seconds(lambda: sampler.pick(Ask(2, 64, 8, 0), known), 9)
+        pick = median_seconds(lambda: sampler.pick(PickRequest(2, 64, 8, 0), known), 9)
     return {"milliseconds": 1000 * pick, "gb": peak_gb() - before}
 
 

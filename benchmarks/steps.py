@@ -58,19 +58,19 @@ def reward(text: str) -> float:
 def ours(work: Work) -> dict[str, float]:
     """Engine update, generation, the KL divergence to the reference, and learning, as the loop does them."""
     import torch
-    from outgrow.plan.work import KL_ROLLOUTS
 
     from outgrow.algorithms.advantages.dr_grpo import DrGRPO
     from outgrow.config.schema import LearnSection
     from outgrow.core.memory import keep_large_buffers
-    from outgrow.core.oom_backoff import FittingSize
+    from outgrow.core.oom_backoff import AutoBatchSize
     from outgrow.engines import NativeEngine
+    from outgrow.plan.work import KL_ROLLOUTS
     from outgrow.policy import Policy, Sampling, load_policy
     from outgrow.policy.lora import LoRA, add_adapter
     from outgrow.runs.models import frozen_copy
     from outgrow.train.optimizer import Optimizer
-    from outgrow.train.update import Weighed, kl_to_reference, update
-    from outgrow.types import Expected
+    from outgrow.train.update import AdvantagedRollout, kl_to_reference, update
+    from outgrow.types import ValueBaseline
 
     keep_large_buffers()
     torch.set_num_threads(os.cpu_count() or 1)
@@ -82,7 +82,7 @@ def ours(work: Work) -> dict[str, float]:
     policy.model.eval()
     section, sampling = LearnSection(lr=1e-5, tokens_per_pass=work.pass_tokens), Sampling(max_tokens=work.tokens)
     optimizer, engine = Optimizer(policy.model, section, 100), NativeEngine()
-    size = FittingSize("learn.tokens_per_pass", section.tokens_per_pass, print)
+    size = AutoBatchSize("learn.tokens_per_pass", section.tokens_per_pass, print)
     prompts = [policy.prompt_ids(question) for question in work.questions]
     times: list[tuple[float, float, int]] = []
     for step in range(1, work.steps + 2):
@@ -92,8 +92,9 @@ def ours(work: Work) -> dict[str, float]:
         engine.sleep()
         generated = time.perf_counter()
         rewards = torch.tensor([[reward(rollout.text) for rollout in group] for group in groups])
-        advantages = DrGRPO().weigh(rewards, [Expected()] * len(prompts)).tolist()
-        weighed = [[Weighed(r, a) for r, a in zip(group, row, strict=True)] for group, row in zip(groups, advantages, strict=True)]
+        advantages = DrGRPO().weigh(rewards, [ValueBaseline()] * len(prompts)).tolist()
+        rows = zip(groups, advantages, strict=True)
+        weighed = [[AdvantagedRollout(r, a) for r, a in zip(group, row, strict=True)] for group, row in rows]
         flat = [rollout for group in groups for rollout in group]
         kl_to_reference(reference, flat[:: max(1, len(flat) // KL_ROLLOUTS)], sampling, section.tokens_per_pass)
         update(policy, reference, optimizer, weighed, section, sampling, step, 0, size, lambda: None)

@@ -17,18 +17,18 @@ from outgrow.algorithms.advantages.rpe import RewardPredictionError
 from outgrow.algorithms.rewards import compose
 from outgrow.algorithms.rewards.accuracy import Accuracy
 from outgrow.algorithms.rewards.level_bonus import LevelBonus
-from outgrow.types import Expected, Graded, GradedGroup, Problem, Rollout, Verdict
+from outgrow.types import Graded, GradedGroup, Problem, Rollout, ValueBaseline, Verdict
 
 # Those that look at a group by itself.
 ALL = [kind() for name, kind in ADVANTAGES.items() if name in ("grpo", "dr_grpo", "rloo")]
 
 
 def weigh(advantage, *groups, expected=None):
-    return advantage.weigh(torch.tensor(groups, dtype=torch.float64), expected or [Expected()] * len(groups)).tolist()
+    return advantage.weigh(torch.tensor(groups, dtype=torch.float64), expected or [ValueBaseline()] * len(groups)).tolist()
 
 
 def values(*pairs):
-    return [Expected(problem=problem, level=level) for problem, level in pairs]
+    return [ValueBaseline(problem=problem, level=level) for problem, level in pairs]
 
 
 def test_one_right_of_four():
@@ -66,7 +66,7 @@ def test_grpo_makes_a_full_signal_of_a_trivial_length_gap():
 @pytest.mark.parametrize("advantage", ALL, ids=lambda a: a.type)
 def test_equal_rewards_teach_nothing(advantage):
     rewards = torch.tensor([[0.0] * 5, [1.0] * 5, [0.1] * 5, [-3.7] * 5])
-    expected = [Expected()] * 4
+    expected = [ValueBaseline()] * 4
     assert advantage.weigh(rewards, expected).abs().max() < 1e-2  # float32 rounding, through GRPO's division by its epsilon
     assert advantage.weigh(rewards.double(), expected).abs().max() < 1e-9
 
@@ -148,7 +148,7 @@ def graded(right, level_value):
     rollouts = [Rollout([1], [5], [0.0], True, "7") for _ in right]
     grades = [Graded(Verdict.RIGHT if good else Verdict.WRONG, None) for good in right]
     problem = Problem("sum:3+4", "sum", 1, "3+4=?", "7")
-    return GradedGroup(problem, rollouts, grades, 1, 0, False, Expected(level=level_value), 10)
+    return GradedGroup(problem, rollouts, grades, 1, 0, False, ValueBaseline(level=level_value), 10)
 
 
 def test_a_raw_bonus_for_hard_levels_is_cancelled_by_the_group_and_ours_is_not():

@@ -13,7 +13,7 @@ from scipy.stats import mannwhitneyu
 from outgrow.config import load_recipe
 from outgrow.core.errors import OutgrowError
 from outgrow.core.files import read_lines
-from outgrow.core.rng import numpy_random
+from outgrow.core.rng import numpy_rng
 from outgrow.core.rollout_log import read_part
 from outgrow.judge import hacking_alarm as alarm
 from outgrow.judge import metrics as watch
@@ -55,7 +55,7 @@ def test_precision_of_the_best_tenth_is_that_of_a_random_order_of_ties(rows):
 def test_figures_do_not_depend_on_the_order_of_rollouts(rows, random):
     mixed = rows.copy()
     random.shuffle(mixed)
-    one, other = (watch.figures(*map(list, zip(*part, strict=True))) for part in (rows, mixed))
+    one, other = (watch.score_metrics(*map(list, zip(*part, strict=True))) for part in (rows, mixed))
     assert one == pytest.approx(other)
 
 
@@ -78,7 +78,7 @@ def test_a_canary_that_happens_to_be_right_is_left_out():
 
 def made_up(seed, steps=48, rollouts=256, true=lambda t: 0.55 + 0.2 * t / 48, excess=lambda t: 0.05):
     """A run's rows: groups of 8 whose pass rates are drawn around the true one, a teacher wrong in both ways, a slice of 32."""
-    rng = numpy_random(seed, "made-up run")
+    rng = numpy_rng(seed, "made-up run")
     slice_rates = rng.beta(1, 1, 32)
     rows = []
     for t in range(steps):

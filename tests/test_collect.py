@@ -6,7 +6,7 @@ from outgrow.config import parse_recipe
 from outgrow.ledger import Ledger
 from outgrow.policy import Policy
 from outgrow.train.collect import Collector
-from outgrow.train.step_records import visit_of
+from outgrow.train.step_records import ledger_visit
 from outgrow.types import Graded, Problem, Rollout, Verdict
 
 MIXED = {"d", "h", "m", "q", "x"}  # the problems whose answers are sometimes right; of the others every odd one is always
@@ -72,7 +72,7 @@ def collected(tmp_path):
             collector = Collector(recipe, Letters(None, None), engine, Verifier(), ledger, sources, shares)
             for step in steps:
                 whole, screened = collector.collect(step, lambda: None, laps.append)
-                ledger.record([visit_of(group) for group in (*whole, *screened)])
+                ledger.record([ledger_visit(group) for group in (*whole, *screened)])
         assert set(laps) == {"generation", "verification"}
         return whole, screened, engine.calls
 
@@ -120,7 +120,7 @@ def test_screening_ends_what_a_few_rollouts_find_even(collected):
     # The rollouts of the rest are other ones: their seeds differ from those of the screening.
     assert len({rollout.completion_ids[1] for rollout in whole[0].rollouts}) == 2
     total = sum(n * asked for asked, n in calls)
-    assert sum(visit_of(group).n for group in (*whole, *screened)) == total
+    assert sum(ledger_visit(group).n for group in (*whole, *screened)) == total
 
 
 def test_screening_and_refill_together_fill_the_batch(collected):

@@ -9,12 +9,12 @@ import numpy as np
 import pytest
 from scipy import stats
 
-from outgrow.algorithms.samplers import SAMPLERS, Ask
+from outgrow.algorithms.samplers import SAMPLERS, PickRequest
 from outgrow.algorithms.samplers.uniform import Uniform
 from outgrow.algorithms.samplers.variance import Variance
-from outgrow.core.choose import weighted
+from outgrow.core.choose import weighted_sample
 from outgrow.core.errors import OutgrowError
-from outgrow.core.rng import numpy_random, python_random
+from outgrow.core.rng import numpy_rng, python_rng
 from outgrow.ledger import Ledger
 from outgrow.types import Problem, Visit
 
@@ -37,7 +37,7 @@ def last(ledger, problems=PROBLEMS):
 
 
 def pick(sampler, step, count, problems, ledger, seed):
-    return [problems[place] for place in sampler.pick(Ask(step, count, 8, seed), ledger.known(problems))]
+    return [problems[place] for place in sampler.pick(PickRequest(step, count, 8, seed), ledger.known(problems))]
 
 
 @pytest.fixture
@@ -247,14 +247,14 @@ def test_variance_samples_by_its_weights(ledger, floor, count):
 
 
 def test_numpys_numbers_are_pythons():
-    theirs = python_random(3, "variance", 7)
-    assert numpy_random(3, "variance", 7).random_sample(2000).tolist() == [theirs.random() for _ in range(2000)]
+    theirs = python_rng(3, "variance", 7)
+    assert numpy_rng(3, "variance", 7).random_sample(2000).tolist() == [theirs.random() for _ in range(2000)]
 
 
 def test_small_weights_come_by_chance_and_none_only_last():
     met = Counter()
     for seed in range(500):
-        drawn = weighted(np.array([1e-9] * 8 + [0.0] * 2), 9, numpy_random(seed))
+        drawn = weighted_sample(np.array([1e-9] * 8 + [0.0] * 2), 9, numpy_rng(seed))
         assert len(set(drawn)) == 9
         assert set(drawn[:8]) == set(range(8))
         met.update(drawn[:2])

@@ -7,14 +7,14 @@ import torch
 
 from outgrow.config import parse_recipe
 from outgrow.config.schema import DistillSection, LearnSection
-from outgrow.core.oom_backoff import FittingSize
+from outgrow.core.oom_backoff import AutoBatchSize
 from outgrow.engines import NativeEngine
 from outgrow.engines.native.decoder import LlamaDecoder
 from outgrow.policy import Policy, Sampling
-from outgrow.train.distill import Guide
+from outgrow.train.distill import DistillTarget
 from outgrow.train.optimizer import Optimizer
 from outgrow.train.sft import SFTJob
-from outgrow.train.update import Weighed, kl_to_reference, update
+from outgrow.train.update import AdvantagedRollout, kl_to_reference, update
 
 SAMPLING = Sampling(temperature=0.9, top_p=0.95, top_k=20, max_tokens=12)
 QUESTIONS = ["27+58=?", "3*4=?", "seven letters?"]
@@ -26,11 +26,11 @@ def one_step(policy):
     engine = NativeEngine(max_rows=8)
     engine.update(policy)
     groups = engine.generate([policy.prompt_ids(question) for question in QUESTIONS], 4, SAMPLING, [1, 2, 3])
-    weighed = [[Weighed(rollout, 1.0 - index) for index, rollout in enumerate(group)] for group in groups]
+    weighed = [[AdvantagedRollout(rollout, 1.0 - index) for index, rollout in enumerate(group)] for group in groups]
     section = LearnSection(tokens_per_pass=70, kl_weight=0.1, updates_per_step=2)
     optimizer = Optimizer(policy.model, section, 10)
-    size = FittingSize("learn.tokens_per_pass", 70, pytest.fail)
-    guide = Guide(reference, DistillSection(model="it"))
+    size = AutoBatchSize("learn.tokens_per_pass", 70, pytest.fail)
+    guide = DistillTarget(reference, DistillSection(model="it"))
     figures = update(policy, reference, optimizer, weighed, section, SAMPLING, 1, 0, size, lambda: None, guide)
     flat = [rollout for group in groups for rollout in group]
     return flat, figures, kl_to_reference(reference, flat, SAMPLING, 70)

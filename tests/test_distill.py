@@ -11,19 +11,19 @@ from outgrow.algorithms.losses.clipped_surrogate import policy_loss
 from outgrow.config import dump_recipe, load_recipe, parse_recipe
 from outgrow.config.schema import DistillSection, LearnSection
 from outgrow.core.errors import OutgrowError, UsageError
-from outgrow.core.oom_backoff import FittingSize
+from outgrow.core.oom_backoff import AutoBatchSize
 from outgrow.engines import NativeEngine
 from outgrow.policy import Policy, Sampling, completion_logprobs, load_policy
 from outgrow.policy.lora import LoRA, add_adapter
 from outgrow.policy.micro import MicroInit, make_model, make_tokenizer
 from outgrow.runs.models import distilled_policy, frozen_copy
 from outgrow.train import update as updating
-from outgrow.train.distill import Guide, distillation_advantage, guide_at, reverse_kl
+from outgrow.train.distill import DistillTarget, distill_target, distillation_advantage, reverse_kl
 from outgrow.train.loop import resume, train
-from outgrow.train.microbatches import Row
+from outgrow.train.microbatches import TrainRow
 from outgrow.train.optimizer import Optimizer
 from outgrow.train.rl import RLJob
-from outgrow.train.update import Weighed, update
+from outgrow.train.update import AdvantagedRollout, update
 from outgrow.types import Rollout
 from runs_helper import Silent
 
@@ -42,7 +42,7 @@ def perturbed(policy, scale, seed=0):
 
 
 def passes_of(tokens=4096):
-    return FittingSize("learn.tokens_per_pass", tokens, pytest.fail)
+    return AutoBatchSize("learn.tokens_per_pass", tokens, pytest.fail)
 
 
 # The gradient
@@ -104,11 +104,11 @@ def test_a_pass_moves_every_weight_as_the_divergence_would(untrained, monkeypatc
 
     old_PV = (student_PV.detach() / temperature).log_softmax(-1)
     rows = [
-        Row(Rollout(prompt, [token], [old], True, ""), 0.0, math.exp(old), [old])
+        TrainRow(Rollout(prompt, [token], [old], True, ""), 0.0, math.exp(old), [old])
         for prompt, row in zip(prompts, old_PV.tolist(), strict=True)
         for token, old in zip(range(vocabulary), row, strict=True)
     ]
-    figures, _ = updating._backward(untrained, teacher, rows, LearnSection(), sampling, Guide(teacher, FREE))
+    figures, _ = updating._backward(untrained, teacher, rows, LearnSection(), sampling, DistillTarget(teacher, FREE))
     for name, weight in untrained.model.named_parameters():
         torch.testing.assert_close(weight.grad, expected[name], rtol=1e-4, atol=1e-6, msg=name)
     assert max(grad.abs().max() for grad in expected.values()) > 1e-2
@@ -165,7 +165,7 @@ def test_both_advantages_add_up_with_their_weights(untrained, shipped, monkeypat
     engine.update(untrained)
     prompts = [untrained.prompt_ids(question) for question in ("1+2=?", "3*4=?", "roman XIV=?")]
     groups = [
-        [Weighed(rollout, index - 1.3) for index, rollout in enumerate(group)]
+        [AdvantagedRollout(rollout, index - 1.3) for index, rollout in enumerate(group)]
         for group in engine.generate(prompts, 4, sampling, [0, 1, 2])
     ]
     expected = []
@@ -184,7 +184,7 @@ def test_both_advantages_add_up_with_their_weights(untrained, shipped, monkeypat
 
     monkeypatch.setattr(updating, "policy_loss", seen)
     section = LearnSection(updates_per_step=3, old_logprobs=old, lr=3e-2, kl_weight=0.1)
-    guide = Guide(shipped, DistillSection(model="it", weight=0.5, bound=4.0))
+    guide = DistillTarget(shipped, DistillSection(model="it", weight=0.5, bound=4.0))
     optimizer = Optimizer(untrained.model, section, 10)
     reference = frozen_copy(untrained)
     figures = update(
@@ -352,11 +352,11 @@ def test_a_teacher_with_more_outputs_than_tokens_is_taken(untrained, tmp_path):
 
 def test_a_prompt_too_long_for_the_teacher_is_told_before_anything_moves(untrained):
     recipe = recipe_of("it", steps=3)
-    assert guide_at(1, recipe, untrained, [[1] * 56]).teacher is untrained
+    assert distill_target(1, recipe, untrained, [[1] * 56]).teacher is untrained
     with pytest.raises(UsageError, match=r"prompt of 57 tokens \+ sampling\.max_tokens=40 exceeds the context of it of 96"):
-        guide_at(1, recipe, untrained, [[1] * 56, [1] * 57])
-    assert guide_at(3, recipe, untrained, [[1]]) is not None
-    assert guide_at(4, recipe, untrained, [[1]]) is None
+        distill_target(1, recipe, untrained, [[1] * 56, [1] * 57])
+    assert distill_target(3, recipe, untrained, [[1]]) is not None
+    assert distill_target(4, recipe, untrained, [[1]]) is None
 
 
 def test_a_teacher_with_another_template_is_told(untrained, tmp_path):

@@ -11,9 +11,9 @@ from typer.testing import CliRunner
 
 from outgrow.cli.app import app
 from outgrow.core.errors import OutgrowError, UsageError
-from outgrow.engines import Endpoint
+from outgrow.engines import OpenAIServer
 from outgrow.evaluate import Evaluation
-from outgrow.evaluate.answer_cache import Kept
+from outgrow.evaluate.answer_cache import AnswerCache
 from outgrow.evaluate.sample import sample_problems
 from outgrow.policy import Prompt, Sampling
 from outgrow.problems.suites import suite
@@ -31,43 +31,43 @@ def ask(endpoint, questions=("1+1=?",), n=1, sampling=SAMPLING, poll=lambda: Non
 
 def test_answers_come_in_order_each_drawn_with_its_own_seed(serve):
     stub = serve(lambda body: (time.sleep(0.05 * ("2" in body["messages"][-1]["content"])), echo(body))[1])
-    groups = ask(Endpoint(stub.url), ["q1", "q2", "q3"], n=4)
+    groups = ask(OpenAIServer(stub.url), ["q1", "q2", "q3"], n=4)
     assert [[answer.text.split("/")[0] for answer in group] for group in groups] == [["q1"] * 4, ["q2"] * 4, ["q3"] * 4]
     seeds = {answer.text.split("/")[1] for group in groups for answer in group}
     assert len(seeds) == 12
-    again = ask(Endpoint(stub.url), ["q1", "q2", "q3"], n=4)
+    again = ask(OpenAIServer(stub.url), ["q1", "q2", "q3"], n=4)
     assert again == groups
 
 
 def test_it_asks_as_the_recipe_says(serve):
     stub = serve()
     prompt = Prompt(system="Be brief.", question="{question} Think.")
-    ask(Endpoint(stub.url + "#m", prompt), ["2+2=?"])
+    ask(OpenAIServer(stub.url + "#m", prompt), ["2+2=?"])
     [body] = stub.bodies
     assert body["messages"] == [{"role": "system", "content": "Be brief."}, {"role": "user", "content": "2+2=? Think."}]
     assert (body["model"], body["temperature"], body["top_p"], body["max_tokens"]) == ("m", 0.7, 0.9, 20)
     assert "top_k" not in body
-    ask(Endpoint(stub.url), sampling=SAMPLING.model_copy(update={"top_k": 5}))
+    ask(OpenAIServer(stub.url), sampling=SAMPLING.model_copy(update={"top_k": 5}))
     assert stub.bodies[-1]["top_k"] == 5
 
 
 def test_what_was_cut_and_what_was_thought_are_told(serve):
     stub = serve(lambda body: (200, completion("so 4", "length", 20)))
-    [[answer]] = ask(Endpoint(stub.url))
+    [[answer]] = ask(OpenAIServer(stub.url))
     assert (answer.text, answer.finished, answer.length) == ("so 4", False, 20)
     for name in ("reasoning_content", "reasoning"):
         stub.answer = lambda body, name=name: (200, completion("4", **{name: "2 and 2"}))
-        [[answer]] = ask(Endpoint(stub.url))
+        [[answer]] = ask(OpenAIServer(stub.url))
         assert (answer.text, answer.finished) == ("<think>2 and 2</think>4", True)
     stub.answer = lambda body: (200, completion(None))
-    assert ask(Endpoint(stub.url))[0][0].text == ""
+    assert ask(OpenAIServer(stub.url))[0][0].text == ""
 
 
 @pytest.mark.parametrize("status", [429, 500, 503, None], ids=["busy", "broken", "loading", "hangs up"])
 def test_a_failure_that_passes_is_got_over(serve, status):
     failing = iter([status, status])
     stub = serve(lambda body: (code, {"error": {"message": "busy"}}) if (code := next(failing, 0)) != 0 else echo(body))
-    assert ask(Endpoint(stub.url))[0][0].text.startswith("1+1=?/")
+    assert ask(OpenAIServer(stub.url))[0][0].text.startswith("1+1=?/")
     assert len(stub.bodies) == 3
 
 
@@ -96,7 +96,7 @@ def test_a_failure_that_passes_is_got_over(serve, status):
 def test_what_stays_wrong_is_told_in_one_line(serve, status, sent, told):
     stub = serve(lambda body: (status, sent))
     with pytest.raises(OutgrowError, match=told) as error:
-        ask(Endpoint(stub.url, tries=2), ["a", "b", "c"])
+        ask(OpenAIServer(stub.url, tries=2), ["a", "b", "c"])
     assert stub.url in str(error.value) and str(error.value).isprintable()
     assert error.value.exit_code == 1
 
@@ -106,23 +106,23 @@ def test_an_address_that_is_no_such_server(serve, listed):
     stub = serve()
     stub.listed = listed
     with pytest.raises(OutgrowError, match=NONSENSE):
-        ask(Endpoint(stub.url))
+        ask(OpenAIServer(stub.url))
 
 
 @pytest.mark.parametrize("address", ["http://", "http://localhost:80a0/v1", "http://localhost:99999/v1", "ftp://localhost/v1"])
 def test_an_address_that_is_none(address):
     with pytest.raises(UsageError, match=r"is no address; write it as http://localhost:8000/v1"):
-        Endpoint(address)
+        OpenAIServer(address)
 
 
 def test_what_no_file_could_take_is_mended(serve):
     stub = serve(lambda body: (200, completion("a\ud800b")))
-    assert ask(Endpoint(stub.url))[0][0].text == "a?b"
+    assert ask(OpenAIServer(stub.url))[0][0].text == "a?b"
 
 
 def test_a_server_that_is_gone(serve):
     stub = serve()
-    endpoint = Endpoint(stub.url, tries=2)
+    endpoint = OpenAIServer(stub.url, tries=2)
     ask(endpoint)
     stub.shutdown()
     stub.server_close()
@@ -134,7 +134,7 @@ def test_a_server_that_is_stuck(serve):
     free = threading.Event()
     stub = serve(lambda body: (free.wait(30), echo(body))[1])
     with pytest.raises(OutgrowError, match=r"silent for 0.2 s or more; is it stuck"):
-        ask(Endpoint(stub.url, tries=2, timeout_s=0.2))
+        ask(OpenAIServer(stub.url, tries=2, timeout_s=0.2))
     began, before = time.monotonic(), len(stub.bodies)
 
     def stop():
@@ -142,35 +142,35 @@ def test_a_server_that_is_stuck(serve):
             raise KeyboardInterrupt
 
     with pytest.raises(KeyboardInterrupt):
-        ask(Endpoint(stub.url), poll=stop)
+        ask(OpenAIServer(stub.url), poll=stop)
     assert time.monotonic() - began < 20, "a signal must be heard while the server is silent"
     free.set()
 
 
 def test_requests_under_way_are_bounded(serve):
     stub = serve(lambda body: (time.sleep(0.03), echo(body))[1])
-    ask(Endpoint(stub.url, at_once=3), [f"q{i}" for i in range(12)])
+    ask(OpenAIServer(stub.url, at_once=3), [f"q{i}" for i in range(12)])
     assert 1 < stub.most <= 3
 
 
 def test_which_model(serve):
     stub = serve(models=("org/a", "org/b"))
     with pytest.raises(UsageError, match=r"say which model is meant, as http.*#NAME \(it serves org/a, org/b\)"):
-        ask(Endpoint(stub.url))
-    ask(Endpoint(stub.url + "#org/b"))
+        ask(OpenAIServer(stub.url))
+    ask(OpenAIServer(stub.url + "#org/b"))
     assert stub.bodies[-1]["model"] == "org/b"
     with pytest.raises(UsageError, match=r"#NAME$"):
-        ask(Endpoint(serve(models=()).url))
+        ask(OpenAIServer(serve(models=()).url))
     with pytest.raises(UsageError, match=r"m8, m9, …\)$"):
-        ask(Endpoint(serve(models=[f"m{number}" for number in range(300)]).url))
+        ask(OpenAIServer(serve(models=[f"m{number}" for number in range(300)]).url))
 
 
 def test_another_model_at_the_same_address_is_another_respondent(serve, tmp_path):
     stub, problems = serve(models=("first",)), [Problem("p", "sum", 1, "1+1=?", "2")]
-    with Kept(tmp_path / "answers.sqlite") as kept, Verifier() as verifier:
+    with AnswerCache(tmp_path / "answers.sqlite") as kept, Verifier() as verifier:
         for served, asked in (("first", 1), ("first", 1), ("second", 2)):
             stub.listed["data"][0]["id"] = served
-            endpoint = Endpoint(stub.url)
+            endpoint = OpenAIServer(stub.url)
             sample_problems(kept.of(endpoint), verifier, problems, 1, SAMPLING, 5)
             assert endpoint.identity == f"{stub.url}#{served}"
             assert len(stub.bodies) == asked
@@ -181,7 +181,7 @@ def test_the_key_is_sent_and_never_told(serve, monkeypatch, status):
     monkeypatch.setenv("OPENAI_API_KEY", "sk-secret\r\n")  # as a file of secrets may end
     stub = serve(lambda body: (status, {"error": {"message": "Incorrect API key provided: sk-secret"}}))
     with pytest.raises(OutgrowError) as error:
-        ask(Endpoint(stub.url))
+        ask(OpenAIServer(stub.url))
     assert stub.keys == ["Bearer sk-secret"] and "secret" not in str(error.value)
 
 
@@ -189,19 +189,19 @@ def test_the_key_is_sent_and_never_told(serve, monkeypatch, status):
 def test_a_key_that_cannot_be_one(monkeypatch, key):
     monkeypatch.setenv("OPENAI_API_KEY", key)
     with pytest.raises(UsageError, match="OPENAI_API_KEY holds what no key can hold"):
-        Endpoint("http://localhost:1/v1")
+        OpenAIServer("http://localhost:1/v1")
 
 
 def test_a_chat_template_of_ones_own_is_refused():
     with pytest.raises(UsageError, match=r"leave prompt.template out"):
-        Endpoint("http://localhost:1/v1", Prompt(template="plain"))
+        OpenAIServer("http://localhost:1/v1", Prompt(template="plain"))
 
 
 def test_inside_an_event_loop_too(serve):
     stub = serve()
 
     async def notebook():
-        return ask(Endpoint(stub.url))
+        return ask(OpenAIServer(stub.url))
 
     assert asyncio.run(notebook())[0][0].finished
 

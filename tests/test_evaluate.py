@@ -12,7 +12,7 @@ from statsmodels.stats import contingency_tables, proportion
 from statsmodels.stats.anova import anova_lm
 
 from outgrow.core.errors import OutgrowError, UsageError
-from outgrow.engines import Local, NativeEngine
+from outgrow.engines import LocalModel, NativeEngine
 from outgrow.evaluate import Evaluation, paired_delta
 from outgrow.evaluate.calibration import brier, spearman, staleness_of
 from outgrow.evaluate.sample import Sample, sample_problems
@@ -179,19 +179,19 @@ def test_samples_are_graded_and_do_not_depend_on_the_problems_beside_them(shippe
     engine = NativeEngine()
     engine.update(shipped)
     verifier, sampling = Verifier(), Sampling(max_tokens=32)
-    together = sample_problems(Local(shipped, engine), verifier, problems, 2, sampling, seed=4)
+    together = sample_problems(LocalModel(shipped, engine), verifier, problems, 2, sampling, seed=4)
     assert [(s.problem_id, s.index) for s in together] == [(p.id, i) for p in problems for i in (0, 1)]
     for one, problem in zip(together[::2], problems, strict=True):
         assert (one.field, one.level, one.question, one.answer) == (problem.field, problem.level, problem.question, problem.answer)
         if one.verdict is not Verdict.TRUNCATED:
             assert verifier.grade([Attempt(one.text, problem.answer)], inside_think=True)[0].verdict is one.verdict
-    alone = sample_problems(Local(shipped, engine), verifier, problems[3:4], 2, sampling, seed=4)
+    alone = sample_problems(LocalModel(shipped, engine), verifier, problems[3:4], 2, sampling, seed=4)
     assert [s.text for s in alone] == [s.text for s in together[6:8]]
-    assert [s.text for s in sample_problems(Local(shipped, engine), verifier, problems, 2, sampling, seed=5)] != [
+    assert [s.text for s in sample_problems(LocalModel(shipped, engine), verifier, problems, 2, sampling, seed=5)] != [
         s.text for s in together
     ]
     greedy = sample_problems(
-        Local(shipped, engine), verifier, problems[:4], 2, sampling.model_copy(update={"temperature": 0.0}), seed=4
+        LocalModel(shipped, engine), verifier, problems[:4], 2, sampling.model_copy(update={"temperature": 0.0}), seed=4
     )
     assert [s.index for s in greedy] == [-1] * 4
 

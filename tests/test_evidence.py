@@ -7,7 +7,7 @@ import pytest
 from scipy import stats
 
 from outgrow.algorithms.samplers.informative import mixed_chance
-from outgrow.ledger import Evidence, Ledger
+from outgrow.ledger import Ledger, PassRatePosterior
 from outgrow.types import Problem, Visit
 
 PROBLEMS = [
@@ -46,7 +46,7 @@ def cell_rate(visits, cell, step, half_life):
 @pytest.mark.parametrize(("half_life", "prior_weight"), [(40.0, 4.0), (3.0, 10.0)])
 def test_posteriors_are_those_of_every_rollout_decayed(tmp_path, seed, half_life, prior_weight):
     visits = history(seed, first=0)
-    with Ledger(tmp_path / "ledger", Evidence(half_life, prior_weight)) as ledger:
+    with Ledger(tmp_path / "ledger", PassRatePosterior(half_life, prior_weight)) as ledger:
         ledger.enter(PROBLEMS)
         ledger.record(visits)
         known = ledger.known(PROBLEMS)

@@ -10,7 +10,7 @@ from outgrow.config import load_recipe
 from outgrow.config.schema import LearnSection
 from outgrow.core import memory
 from outgrow.core.errors import OutgrowError, SpoiledError
-from outgrow.core.oom_backoff import FittingSize
+from outgrow.core.oom_backoff import AutoBatchSize
 from outgrow.engines import NativeEngine
 from outgrow.engines.native.kv_cache import Cache
 from outgrow.policy import Sampling, load_policy
@@ -18,14 +18,14 @@ from outgrow.runs.models import frozen_copy
 from outgrow.train import rl
 from outgrow.train import update as updating
 from outgrow.train.optimizer import Optimizer
-from outgrow.train.update import Weighed, update
+from outgrow.train.update import AdvantagedRollout, update
 
 SAMPLING = Sampling(max_tokens=12)
 SECTION = LearnSection(updates_per_step=2, tokens_per_pass=400, kl_weight=0.1)
 
 
 def of_passes(tokens, note=lambda _: None):
-    return FittingSize("learn.tokens_per_pass", tokens, note)
+    return AutoBatchSize("learn.tokens_per_pass", tokens, note)
 
 
 def test_it_halves_until_it_fits_undoes_each_attempt_and_says_so():
@@ -110,7 +110,7 @@ def learned(policy, monkeypatch, fits):
     engine.update(policy)
     prompts = [policy.prompt_ids(question) for question in ("1+2=?", "clock 12: 3+11=?", "roman XIV=?", "9-4=?")]
     groups = engine.generate(prompts, 4, SAMPLING, [0, 1, 2, 3])
-    weighed = [[Weighed(rollout, float(index % 2) - 0.4) for index, rollout in enumerate(group)] for group in groups]
+    weighed = [[AdvantagedRollout(rollout, float(index % 2) - 0.4) for index, rollout in enumerate(group)] for group in groups]
     backward, passes = updating._backward, []
 
     def short_of_memory(policy, reference, rows, *rest):

@@ -24,7 +24,7 @@ from outgrow.core.errors import OutgrowError, UsageError
 from outgrow.flywheel import ProcessFull, load_flywheel, run_flywheel, tasks
 from outgrow.flywheel.lineage import Edge, Graph, Lineage
 from outgrow.flywheel.page import render
-from outgrow.flywheel.stage_cache import Left, Task, Workshop
+from outgrow.flywheel.stage_cache import StageCache, StageOutput, StageSpec
 from outgrow.policy import load_policy
 from outgrow.runs.cost import Budget, BudgetReached
 from outgrow.runs.models import run_policy
@@ -283,17 +283,17 @@ def test_a_process_with_a_vllm_makes_room_for_the_next_stage(tmp_path, monkeypat
 
     def work(path, watcher, budget):
         path.mkdir()
-        return Left("made")
+        return StageOutput("made")
 
     def do(shop, stage):
-        return shop.once(Task(1, stage, "model", recipe, {"stage": stage}, work))
+        return shop.once(StageSpec(1, stage, "model", recipe, {"stage": stage}, work))
 
     with Lineage(tmp_path / "lineage.sqlite") as lineage:
-        shop = Workshop(tmp_path, lineage, Onlooker(), Budget())
+        shop = StageCache(tmp_path, lineage, Onlooker(), Budget())
         do(shop, "base")
         with pytest.raises(ProcessFull):
             do(shop, "student")
-        again = Workshop(tmp_path, lineage, Onlooker(), Budget())
+        again = StageCache(tmp_path, lineage, Onlooker(), Budget())
         assert [do(again, stage).stage for stage in ("base", "student")] == ["base", "student"]
 
     def full(*_):

@@ -18,10 +18,10 @@ from outgrow.flywheel import load_flywheel, stages, tasks
 from outgrow.flywheel.cache_key import asked_by, content, digest_of
 from outgrow.flywheel.lineage import Edge, Graph, Lineage, Record
 from outgrow.flywheel.lineage_graph import layers, picture
-from outgrow.flywheel.promotion import Duel, duel
-from outgrow.flywheel.stage_cache import Done
+from outgrow.flywheel.promotion import Promotion, promotion
+from outgrow.flywheel.stage_cache import StageResult
 from outgrow.flywheel.stage_recipes import base_recipe, student_recipe, teacher_recipe
-from outgrow.flywheel.stages import turn
+from outgrow.flywheel.stages import run_generations
 from outgrow.types import Verdict
 
 
@@ -46,17 +46,17 @@ def of_rates(rates: list[float], k: int = 4) -> Evaluation:
 
 def test_a_student_moves_up_only_where_the_paired_interval_says_so():
     low, high, mixed = of_rates([0.25] * 30), of_rates([0.5] * 30), of_rates([0.5, 0.25, 0.0] * 10)
-    better = duel(high, low, None)
+    better = promotion(high, low, None)
     assert better.moves_up and better.rises and better.teacher.change == Mean(0.25, 0.25, 0.25)
-    even = duel(mixed, low, high)
+    even = promotion(mixed, low, high)
     assert even.teacher.change.value == 0 and not even.moves_up and not even.rises
-    assert not duel(low, high, None).moves_up
+    assert not promotion(low, high, None).moves_up
     # A larger mean is not enough: 9 of 30 problems gain, 8 lose as much.
-    likelier = duel(of_rates([0.5] * 9 + [0.0] * 8 + [0.25] * 13), low, None)
+    likelier = promotion(of_rates([0.5] * 9 + [0.0] * 8 + [0.25] * 13), low, None)
     assert likelier.teacher.change.value > 0 and not likelier.moves_up
-    assert not duel(of_rates([0.5] * 8), of_rates([0.25] * 8), None).moves_up, "too few problems"
+    assert not promotion(of_rates([0.5] * 8), of_rates([0.25] * 8), None).moves_up, "too few problems"
     with pytest.raises(UsageError, match="different problems"):
-        duel(high, of_rates([0.25] * 29), None)
+        promotion(high, of_rates([0.25] * 29), None)
 
 
 class Shop:
@@ -69,7 +69,7 @@ class Shop:
 
     def done(self, generation, stage, recipe=None):
         name = f"{stage} {generation}"
-        return Done(name, generation, stage, recipe, self.folder / name, f"m/{name}", name, name, 0, 0.0, 0.0, 0.0, {})
+        return StageResult(name, generation, stage, recipe, self.folder / name, f"m/{name}", name, name, 0, 0.0, 0.0, 0.0, {})
 
     def run(self, shop, generation, stage, recipe, parents=()):
         self.log.append((f"{stage} {generation}", {(role, parent.name) for parent, role in parents}))
@@ -78,7 +78,7 @@ class Shop:
     def compare(self, shop, generation, student, teacher, best):
         up, rises = next(self.outcomes)
         self.log.append((f"duel {generation}", (student.name, teacher.name, best and best.name)))
-        return Duel(shown(up), shown(rises) if best else None)
+        return Promotion(shown(up), shown(rises) if best else None)
 
     def make(self, shop, generation, maker, student, section):
         self.log.append((f"data {generation}", (maker.name, student.name)))
@@ -93,7 +93,7 @@ def shown(better: bool) -> Against:
 def turned_by(monkeypatch, tmp_path, file, outcomes, *overrides):
     shop = Shop(monkeypatch, tmp_path, outcomes)
     wheel = load_flywheel(str(file), ["generations=5", *overrides])
-    return list(turn(wheel, shop)), dict(shop.log)
+    return list(run_generations(wheel, shop)), dict(shop.log)
 
 
 def test_roles_move_up_and_it_stops_when_students_no_longer_rise(monkeypatch, tmp_path, file):

@@ -16,7 +16,7 @@ from lm_eval.tasks import TaskManager
 
 import outgrow
 from outgrow.core.errors import UsageError
-from outgrow.engines import Local, NativeEngine
+from outgrow.engines import LocalModel, NativeEngine
 from outgrow.evaluate import evaluate
 from outgrow.evaluate.lm_eval import _batches, _cut, _Harnessed, run_tasks
 from outgrow.policy import Sampling
@@ -78,7 +78,7 @@ def tasks(tmp_path_factory):
 def local(shipped):
     engine = NativeEngine()
     engine.update(shipped)
-    return Local(shipped, engine)
+    return LocalModel(shipped, engine)
 
 
 def theirs(folder, task):

@@ -9,11 +9,11 @@ from scipy import stats
 
 from outgrow.config import load_recipe
 from outgrow.core.errors import OutgrowError, UsageError
-from outgrow.core.rng import python_random
+from outgrow.core.rng import python_rng
 from outgrow.core.rollout_log import write_part
 from outgrow.judge.benchmark import canaries_of, drawn, held
 from outgrow.judge.canaries import KINDS
-from outgrow.judge.config import TeacherSection
+from outgrow.judge.config import JudgeSection
 from outgrow.judge.judge import Judge
 from outgrow.judge.quality import Scored, quality
 from outgrow.runs.folder import write_recipe
@@ -132,7 +132,7 @@ def test_each_answer_has_its_own_score():
     rows = [row("a", "good one", "right"), row("b", "bad"), row("c", "odd", "no answer", level=2)]
     judge = Judge(
         Says(lambda text, call, index: "hm" if text == "odd" else rf"\boxed{{{int('good' in text)}}}"),
-        TeacherSection(model="m", rubric="{completion}"),
+        JudgeSection(model="m", rubric="{completion}"),
         seed=0,
     )
     found = held(judge, rows, canaries_of(rows, seed=0))
@@ -161,7 +161,7 @@ def ask(monkeypatch):
 
 def graded(count):
     """Right answers end in a 7, and so does a part of the others."""
-    random = python_random("graded")
+    random = python_rng("graded")
     rows = []
     for place in range(count):
         right = random.random() < 0.5
@@ -210,7 +210,7 @@ def test_without_a_recipe_the_rubric_is_the_default(run, outgrow, ask):
     _, sections = ask(reply, "always pleased")
     code, printed, _ = outgrow("judge", "http://there/v1", run([row("a", "x"), row("b", "y")]))
     assert code == 0
-    assert sections == [TeacherSection(model="http://there/v1")]
+    assert sections == [JudgeSection(model="http://there/v1")]
     assert "no answer of one kind, right or wrong, has a score" in printed
     assert re.search(r"empty +2 +0 +1\.000", printed)
 

@@ -6,8 +6,8 @@ from dataclasses import dataclass, field, replace
 
 import pytest
 
-from outgrow.engines import Answer, Local, NativeEngine
-from outgrow.evaluate.answer_cache import Kept
+from outgrow.engines import Answer, LocalModel, NativeEngine
+from outgrow.evaluate.answer_cache import AnswerCache
 from outgrow.evaluate.sample import sample_problems
 from outgrow.policy import Sampling
 from outgrow.types import Problem, Verdict
@@ -47,17 +47,17 @@ def verifier():
 
 def test_the_second_time_costs_nothing_and_says_the_same(tmp_path, verifier):
     respondent, told = Draws(), []
-    with Kept(tmp_path / "made" / "answers.sqlite", told=told.append) as kept:
+    with AnswerCache(tmp_path / "made" / "answers.sqlite", told=told.append) as kept:
         first = sample_problems(kept.of(respondent), verifier, PROBLEMS, 2, WARM, 5)
     assert told == sorted(told)
     assert told[-1] == 700
     assert first == sample_problems(Draws(), verifier, PROBLEMS, 2, WARM, 5)
-    with Kept(tmp_path / "made" / "answers.sqlite") as kept:
+    with AnswerCache(tmp_path / "made" / "answers.sqlite") as kept:
         assert sample_problems(kept.of(respondent), verifier, PROBLEMS, 2, WARM, 5) == first
         assert len(respondent.asked) == 700
         assert sample_problems(kept.of(respondent), verifier, PROBLEMS[::-1], 2, WARM, 5)[0].problem_id == "p699"
         assert len(respondent.asked) == 700
-    with Kept(tmp_path / "made" / "answers.sqlite", anew=True) as kept:
+    with AnswerCache(tmp_path / "made" / "answers.sqlite", anew=True) as kept:
         assert sample_problems(kept.of(respondent), verifier, PROBLEMS, 2, WARM, 5) == first
     assert len(respondent.asked) == 1400
 
@@ -70,11 +70,11 @@ def test_what_a_stop_left_undone_is_all_that_is_drawn(tmp_path, verifier):
             raise KeyboardInterrupt
 
     respondent = Draws()
-    with Kept(tmp_path / "answers.sqlite") as kept, pytest.raises(KeyboardInterrupt):
+    with AnswerCache(tmp_path / "answers.sqlite") as kept, pytest.raises(KeyboardInterrupt):
         sample_problems(kept.of(respondent), verifier, PROBLEMS, 4, WARM, 5, stop_at_the_third)
     done = len(respondent.asked)
     assert 0 < done < 700
-    with Kept(tmp_path / "answers.sqlite") as kept:
+    with AnswerCache(tmp_path / "answers.sqlite") as kept:
         assert len(sample_problems(kept.of(respondent), verifier, PROBLEMS, 4, WARM, 5)) == 2800
     assert sorted(respondent.asked) == sorted(problem.question for problem in PROBLEMS), "each once"
 
@@ -93,7 +93,7 @@ def test_what_a_stop_left_undone_is_all_that_is_drawn(tmp_path, verifier):
 )
 def test_what_differs_in_anything_is_drawn(tmp_path, verifier, change):
     same = {"respondent": Draws(), "verifier": verifier, "problems": PROBLEMS[:1], "k": 2, "sampling": WARM, "seed": 5}
-    with Kept(tmp_path / "answers.sqlite") as kept:
+    with AnswerCache(tmp_path / "answers.sqlite") as kept:
         sample_problems(**{**same, "respondent": kept.of(Draws())})
         other = {**same, "respondent": Draws(), **change}
         sample_problems(**{**other, "respondent": kept.of(other["respondent"])})
@@ -102,7 +102,7 @@ def test_what_differs_in_anything_is_drawn(tmp_path, verifier, change):
 
 def test_what_is_kept_is_graded_as_it_would_be_now(tmp_path, verifier):
     first = [replace(PROBLEMS[0], answer="1")]
-    with Kept(tmp_path / "answers.sqlite") as kept:
+    with AnswerCache(tmp_path / "answers.sqlite") as kept:
         [sample] = sample_problems(kept.of(Draws()), verifier, first, 1, WARM, 5)
         again = [replace(PROBLEMS[0], answer=sample.extracted)]
         respondent = Draws()
@@ -118,7 +118,7 @@ def damage(path):
 
 
 def of_other_columns(path):
-    with Kept(path) as kept:
+    with AnswerCache(path) as kept:
         kept._db.execute("DROP TABLE answers")
         kept._db.execute("CREATE TABLE answers (who TEXT)")
 
@@ -133,7 +133,7 @@ def test_a_file_that_cannot_be_used_is_named_and_the_measurement_goes_on(tmp_pat
     path, said = tmp_path / "made" / "answers.sqlite", []
     path.parent.mkdir()
     harm(path)
-    with Kept(path, note=said.append) as kept:
+    with AnswerCache(path, note=said.append) as kept:
         samples = sample_problems(kept.of(Draws()), verifier, PROBLEMS, 2, WARM, 5)
     assert samples == sample_problems(Draws(), verifier, PROBLEMS, 2, WARM, 5)
     [line] = said
@@ -143,7 +143,7 @@ def test_a_file_that_cannot_be_used_is_named_and_the_measurement_goes_on(tmp_pat
 @pytest.mark.parametrize("row", ["nonsense", "[[1]]", '{"text": ""}', "[null]"])
 def test_a_row_of_another_kind_is_asked_again(tmp_path, verifier, row):
     respondent, said = Draws(), []
-    with Kept(tmp_path / "answers.sqlite", note=said.append) as kept:
+    with AnswerCache(tmp_path / "answers.sqlite", note=said.append) as kept:
         sample_problems(kept.of(Draws()), verifier, PROBLEMS[:1], 2, WARM, 5)
         kept._db.execute("UPDATE answers SET answers = ?", (row,))
         sample_problems(kept.of(respondent), verifier, PROBLEMS[:1], 2, WARM, 5)
@@ -158,7 +158,7 @@ def test_a_file_of_an_earlier_shape_is_begun_anew(tmp_path, verifier):
         db.execute("INSERT INTO answers VALUES ('k', '[]')")
     respondent, said = Draws(), []
     for _ in range(2):
-        with Kept(path, note=said.append) as kept:
+        with AnswerCache(path, note=said.append) as kept:
             sample_problems(kept.of(respondent), verifier, PROBLEMS, 2, WARM, 5)
     assert len(respondent.asked) == 700
     assert kept.found == 700
@@ -168,27 +168,27 @@ def test_a_file_of_an_earlier_shape_is_begun_anew(tmp_path, verifier):
 def test_many_first_calls_at_once(tmp_path):
     said = []
     with ThreadPoolExecutor(16) as pool:
-        list(pool.map(lambda _: Kept(tmp_path / "answers.sqlite", note=said.append).__exit__(), range(64)))
+        list(pool.map(lambda _: AnswerCache(tmp_path / "answers.sqlite", note=said.append).__exit__(), range(64)))
     assert said == []
 
 
 def test_a_full_disk_stops_no_measurement_and_loses_nothing_that_was_kept(tmp_path, verifier):
     path, said = tmp_path / "answers.sqlite", []
-    with Kept(path, note=said.append) as kept:
+    with AnswerCache(path, note=said.append) as kept:
         sample_problems(kept.of(Draws()), verifier, PROBLEMS[:100], 2, WARM, 5)
         kept._db.execute(f"PRAGMA max_page_count = {kept._db.execute('PRAGMA page_count').fetchone()[0] + 2}")
         assert len(sample_problems(kept.of(Draws()), verifier, PROBLEMS, 2, WARM, 5)) == 1400
     [line] = said
     assert "full" in line
     respondent = Draws()
-    with Kept(path) as kept:
+    with AnswerCache(path) as kept:
         sample_problems(kept.of(respondent), verifier, PROBLEMS[:100], 2, WARM, 5)
     assert respondent.asked == []
 
 
 def test_the_same_weights_under_another_config_or_tokenizer_are_another_model(untrained):
     def identity():
-        return Local(untrained, NativeEngine()).identity
+        return LocalModel(untrained, NativeEngine()).identity
 
     first = identity()
     assert identity() == first

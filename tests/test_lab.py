@@ -20,7 +20,7 @@ from outgrow.experiments import load_experiment, write_page
 from outgrow.experiments.compare import numbers, winner
 from outgrow.experiments.mastery import mastery
 from outgrow.experiments.rl_measures import LaterFailed, PassRateAt, RolloutsTo
-from outgrow.experiments.rl_result import Point, Result, from_line
+from outgrow.experiments.rl_result import Point, RLResult, from_line
 from outgrow.types import Visit
 
 REPOSITORY = Path(__file__).parents[1]
@@ -61,7 +61,7 @@ def result(key="k", arm="uniform", seed=0, curve=((0, 0.2), (100, 0.4), (200, 0.
         "rollouts": 300, "mastered": 4, "visited_again": 2, "failed": 1, "retention": None, "lost": None,
         "wall_s": 9.0, "code": "c",
     }  # fmt: skip
-    return Result(curve=[Point(rollouts, rate, {"1": rate / 2}) for rollouts, rate in curve], **{**values, **changes})
+    return RLResult(curve=[Point(rollouts, rate, {"1": rate / 2}) for rollouts, rate in curve], **{**values, **changes})
 
 
 def test_rollouts_to_a_target_are_read_between_two_looks():

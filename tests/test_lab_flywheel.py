@@ -16,7 +16,13 @@ from outgrow.cli.app import app
 from outgrow.core.errors import UsageError
 from outgrow.experiments import load_experiment, write_page
 from outgrow.experiments.flywheel_measures import BaseGain, OverTeacher, PassAtK, Precision, Student
-from outgrow.experiments.flywheel_result import Made, Score, Turn, WheelResult, from_wheel_line
+from outgrow.experiments.flywheel_result import (
+    FlywheelTrialResult,
+    GenerationResult,
+    Score,
+    SyntheticDataResult,
+    from_flywheel_line,
+)
 from outgrow.flywheel import run_flywheel
 from outgrow.flywheel.stage_recipes import student_recipe
 from outgrow.problems.source import quiet
@@ -184,26 +190,26 @@ def test_a_stopped_lab_goes_on_inside_its_wheels(whole, tmp_path):
 
 def wheel_result(turns, **changes):
     values = {"key": "k", "on": "", "arm": "a", "seed": 0, "first_base": {}, "last_student": {}, "wall_s": 1.0, "code": "c"}
-    return WheelResult(turns=turns, **{**values, **changes})
+    return FlywheelTrialResult(turns=turns, **{**values, **changes})
 
 
 def turn(rollouts, base, teacher, student, data=None):
     scores = (Score(rate, {"6": rate / 2}) for rate in (base, teacher, student))
-    return Turn(rollouts, *scores, data)
+    return GenerationResult(rollouts, *scores, data)
 
 
 def test_measures_of_three_generations():
     """Hand-worked: labels are counted by row, not by generation."""
     one = wheel_result(
         [
-            turn(100, 0.3, 0.5, 0.4, Made(80, 30, 1.0, 0.9)),
-            turn(300, 0.4, 0.5, 0.6, Made(80, 10, 0.8, None)),
+            turn(100, 0.3, 0.5, 0.4, SyntheticDataResult(80, 30, 1.0, 0.9)),
+            turn(300, 0.4, 0.5, 0.6, SyntheticDataResult(80, 10, 0.8, None)),
             turn(500, 0.2, 0.6, 0.7),
         ],
         first_base={"64": 0.75, "8": 0.5},
         last_student={"64": 0.7, "8": 0.65},
     )
-    assert from_wheel_line(json.loads(json.dumps(one.line()))) == one
+    assert from_flywheel_line(json.loads(json.dumps(one.line()))) == one
     assert Student().of(one) == 0.7
     assert Student(level=6).of(one) == 0.35
     assert Student(level=1).of(one) is None

@@ -17,7 +17,7 @@ from outgrow.core.errors import UsageError
 from outgrow.engines import NativeEngine
 from outgrow.policy import Policy, Prompt, Sampling, completion_logprobs, load_policy
 from outgrow.policy.export import export
-from outgrow.policy.lora import LoRA, _Adapted, add_adapter, multiplied_out
+from outgrow.policy.lora import LoRA, _Adapted, add_adapter, merged_lora
 from outgrow.runs.models import base_policy, learning_policy, run_policy
 from outgrow.train.sft import SFTJob
 from runs_helper import fingerprint, signal_when, start
@@ -76,7 +76,7 @@ def test_multiplied_out_layers_learn_as_pefts_own(untrained, targets):
         return logprobs.detach(), {n: w.grad.clone() for n, w in policy.model.named_parameters() if w.requires_grad}
 
     expected, slopes = gradients()
-    with multiplied_out(policy.model):
+    with merged_lora(policy.model):
         found, ours = gradients()
         layer = policy.model.model.layers[0].self_attn.q_proj
         assert "forward" in vars(layer)

@@ -20,7 +20,7 @@ from outgrow.engines import Answer
 from outgrow.evaluate.sample import sample_problems
 from outgrow.policy import Sampling
 from outgrow.problems.suites import suite
-from outgrow.synthetic import MadeRow, contamination, make_data, read_rows, read_summary, written_rows
+from outgrow.synthetic import SyntheticRow, contamination, make_data, read_rows, read_summary, written_rows
 from outgrow.synthetic import dataset_card as card_of
 from outgrow.synthetic import sample as draw_of
 from outgrow.synthetic.contamination import held_out, index, without_held_out
@@ -73,7 +73,7 @@ class Draws:
 def row(text="\\boxed{1}", verdict=RIGHT, problem="p0", rate=0.5, length=5, **more):
     extracted = None if verdict in (CUT, SILENT) else "1" if verdict is RIGHT else "2"
     chat = [{"role": "user", "content": "q"}, {"role": "assistant", "content": text}]
-    one = MadeRow(problem, "sum", 1, f"what is {problem}?", "1", chat, text, verdict, extracted, rate, 8, 1, "m", length)
+    one = SyntheticRow(problem, "sum", 1, f"what is {problem}?", "1", chat, text, verdict, extracted, rate, 8, 1, "m", length)
     return replace(one, **more)
 
 
@@ -440,7 +440,7 @@ def test_the_datasets_library_and_trl_read_it(tmp_path, verifier):
     by_file = load_dataset("parquet", data_files=f"{summary.path}/data/*.parquet", split="train", cache_dir=tmp_path / "cache")
     rows = read_rows(summary.path)
     for read in (by_folder, by_file):
-        assert [MadeRow(**{**one, "verdict": Verdict(one["verdict"])}) for one in read] == rows
+        assert [SyntheticRow(**{**one, "verdict": Verdict(one["verdict"])}) for one in read] == rows
     for one in by_folder:
         # Whatever the order in which it looks at the columns.
         assert all(is_conversational({name: one[name] for name in random.sample(list(one), len(one))}) for _ in range(5))

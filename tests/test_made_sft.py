@@ -1,4 +1,4 @@
-"""Made data as something to learn from: token for token what was sampled, by our own SFT and by TRL's."""
+"""Synthetic data as something to learn from: token for token what was sampled, by our own SFT and by TRL's."""
 
 import re
 import subprocess
@@ -17,10 +17,10 @@ from outgrow.config import parse_recipe
 from outgrow.config.schema import DataSection
 from outgrow.core.errors import UsageError
 from outgrow.core.rollout_log import read_parts
-from outgrow.engines import Local, NativeEngine
+from outgrow.engines import LocalModel, NativeEngine
 from outgrow.policy import Sampling, load_policy
-from outgrow.problems.micro.source import Micro
-from outgrow.problems.synthetic import Made
+from outgrow.problems.micro import Micro
+from outgrow.problems.synthetic import Synthetic
 from outgrow.synthetic import make_data, read_rows
 from outgrow.train.sft import SFTJob
 from outgrow.types import Problem
@@ -46,13 +46,20 @@ class Recorded(NativeEngine):
 
 @pytest.fixture(scope="module")
 def folder(shipped, tmp_path_factory):
-    """Made data of the shipped model, and the rollouts that it was made of."""
+    """Synthetic data of the shipped model, and the rollouts that it was made of."""
     engine, out = Recorded(), tmp_path_factory.mktemp("data") / "made"
     engine.update(shipped)
     with Verifier() as verifier:
         section = DataSection(k=4, temperature=1.2)
         make_data(
-            Local(shipped, engine), verifier, PROBLEMS, section, seed=1, generation=1, out=out, sampling=Sampling(max_tokens=88)
+            LocalModel(shipped, engine),
+            verifier,
+            PROBLEMS,
+            section,
+            seed=1,
+            generation=1,
+            out=out,
+            sampling=Sampling(max_tokens=88),
         )
     return out, engine.rollouts
 
@@ -67,7 +74,7 @@ def test_sft_learns_exactly_the_tokens_that_were_sampled(folder, tmp_path):
     fresh = load_policy("micro-base")
     learning = job(fresh, tmp_path, [{"type": "made", "path": str(path)}], batch_size=4)
     sampled = {(tuple(one.prompt_ids), tuple(one.completion_ids)) for one in rollouts}
-    problems = Made(path=path).load()
+    problems = Synthetic(path=path).load()
     assert len(problems) == len({one.id for one in problems}) == len(read_rows(path)) > 20
     for problem in problems:
         example = learning._encode(problem)
@@ -112,13 +119,13 @@ def test_the_source_takes_a_folder_a_file_and_some_generations(folder, tmp_path)
     file = tmp_path / "two.parquet"
     pq.write_table(pa.Table.from_pylist([*rows, *({**one, "generation": 2} for one in rows[:3])]), file)
     said = []
-    assert len(Made(path=file).load(said.append)) == len(rows), "an answer met again teaches nothing new"
+    assert len(Synthetic(path=file).load(said.append)) == len(rows), "an answer met again teaches nothing new"
     assert "3 rows" in said[0]
-    second = Made(path=file, generations=(2,)).load()
+    second = Synthetic(path=file, generations=(2,)).load()
     assert [(one.question, one.solution, one.answer) for one in second] == [
         (one["question"], one["sampled"], one["extracted"]) for one in rows[:3]
     ]
-    assert second == Made(path=path).load()[:3], "with the same ids, wherever it stands"
+    assert second == Synthetic(path=path).load()[:3], "with the same ids, wherever it stands"
 
 
 @pytest.mark.parametrize(
@@ -134,15 +141,15 @@ def test_what_is_no_made_data_is_said(folder, tmp_path, change, said):
     change(first)
     pq.write_table(pa.Table.from_pylist([first]), tmp_path / "other.parquet")
     with pytest.raises(UsageError, match=said):
-        Made(path=tmp_path / "other.parquet").load()
+        Synthetic(path=tmp_path / "other.parquet").load()
 
 
 def test_where_it_cannot_be_used_is_said(folder, tmp_path, shipped):
     path, _ = folder
     with pytest.raises(UsageError, match="no made data here"):
-        Made(path=tmp_path).load()
+        Synthetic(path=tmp_path).load()
     with pytest.raises(UsageError, match="no problem"):
-        Made(path=path, generations=(7,)).load()
+        Synthetic(path=path, generations=(7,)).load()
     with pytest.raises(UsageError, match="practise the problems that they answer"):
         parse_recipe({"name": "x", "policy": {"model": "micro-base"}, "problems": [{"type": "made", "path": str(path)}]})
     pq.write_table(pa.table({"question": ["?"]}), tmp_path / "q.parquet")
@@ -153,7 +160,14 @@ def test_where_it_cannot_be_used_is_said(folder, tmp_path, shipped):
     engine.update(shipped)
     with Verifier() as verifier, pytest.raises(UsageError, match="made before"):
         make_data(
-            Local(shipped, engine), verifier, answers, DataSection(), seed=0, generation=1, out=tmp_path / "x", sampling=Sampling()
+            LocalModel(shipped, engine),
+            verifier,
+            answers,
+            DataSection(),
+            seed=0,
+            generation=1,
+            out=tmp_path / "x",
+            sampling=Sampling(),
         )
 
 

@@ -6,26 +6,26 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from outgrow.config.schema import LearnSection
-from outgrow.core.oom_backoff import FittingSize
+from outgrow.core.oom_backoff import AutoBatchSize
 from outgrow.engines import NativeEngine
 from outgrow.policy import Sampling, completion_logprobs
 from outgrow.runs.models import frozen_copy
 from outgrow.train import update as updating
-from outgrow.train.microbatches import Row, passes
+from outgrow.train.microbatches import TrainRow, microbatches
 from outgrow.train.optimizer import Optimizer
-from outgrow.train.update import Weighed, update
+from outgrow.train.update import AdvantagedRollout, update
 from outgrow.types import Rollout
 
 
 def passes_of(tokens):
-    return FittingSize("learn.tokens_per_pass", tokens, pytest.fail)
+    return AutoBatchSize("learn.tokens_per_pass", tokens, pytest.fail)
 
 
 def groups_of(lengths):
     """lengths: for each group its prompt's length, and its completions'."""
     return [
         [
-            Row(Rollout([group] * prompt, [1] * length, [0.0] * length, True, ""), float(index), 1.0, None)
+            TrainRow(Rollout([group] * prompt, [1] * length, [0.0] * length, True, ""), float(index), 1.0, None)
             for index, length in enumerate(rows)
         ]
         for group, (prompt, rows) in enumerate(lengths)
@@ -38,7 +38,7 @@ shapes = st.lists(st.tuples(st.integers(1, 90), st.lists(st.integers(1, 200), mi
 @given(lengths=shapes, tokens=st.integers(1, 3000))
 def test_every_rollout_is_in_one_pass_and_a_pass_in_its_bounds(lengths, tokens):
     groups = groups_of(lengths)
-    found = list(passes(groups, tokens))
+    found = list(microbatches(groups, tokens))
     assert sorted(id(row) for rows in found for row in rows) == sorted(id(row) for group in groups for row in group)
     for rows in found:
         prompts = {tuple(row.rollout.prompt_ids) for row in rows}
@@ -47,7 +47,7 @@ def test_every_rollout_is_in_one_pass_and_a_pass_in_its_bounds(lengths, tokens):
 
 
 def test_a_group_that_fits_is_not_taken_apart():
-    found = list(passes(groups_of([(10, [20, 5, 8]), (10, [19, 3, 2]), (10, [9, 9, 9, 9])]), 45))
+    found = list(microbatches(groups_of([(10, [20, 5, 8]), (10, [19, 3, 2]), (10, [9, 9, 9, 9])]), 45))
     assert [[row.rollout.prompt_ids[0] for row in rows] for rows in found] == [[0, 0, 0], [1, 1, 1], [2, 2, 2], [2]]
 
 
@@ -63,7 +63,7 @@ def test_an_update_is_that_of_each_rollout_alone(untrained, old):
     engine.update(untrained)
     prompts = [untrained.prompt_ids(question) for question in ("1+2=?", "clock 12: 3+11=?", "roman XIV=?")]
     groups = [
-        [Weighed(rollout, float(index) - 1.3) for index, rollout in enumerate(group)]
+        [AdvantagedRollout(rollout, float(index) - 1.3) for index, rollout in enumerate(group)]
         for group in engine.generate(prompts, 4, sampling, [0, 1, 2])
     ]
     total = sum(len(row.rollout.completion_ids) for group in groups for row in group)
@@ -93,7 +93,7 @@ def test_later_updates_start_from_the_policy_that_drew(untrained, monkeypatch):
     engine.update(untrained)
     prompts = [untrained.prompt_ids(question) for question in ("1+2=?", "3*4=?", "roman XIV=?")]
     groups = [
-        [Weighed(rollout, float(index) - 1.5) for index, rollout in enumerate(group)]
+        [AdvantagedRollout(rollout, float(index) - 1.5) for index, rollout in enumerate(group)]
         for group in engine.generate(prompts, 4, sampling, [0, 1, 2])
     ]
     started, plain = [], updating.policy_loss

@@ -15,8 +15,8 @@ from transformers import AutoModelForCausalLM, LlamaConfig, Qwen2Config, Qwen3Co
 from outgrow.config import load_recipe, parse_recipe
 from outgrow.config.schema import DistillSection, PolicySection
 from outgrow.core.errors import UsageError
-from outgrow.engines import Endpoint, NativeEngine
-from outgrow.judge.config import TeacherSection
+from outgrow.engines import NativeEngine, OpenAIServer
+from outgrow.judge.config import JudgeSection
 from outgrow.plan import GPU, load_market, plan_recipe
 from outgrow.plan.gpus import Assumptions
 from outgrow.plan.memory import activations, parts, peak
@@ -27,8 +27,8 @@ from outgrow.plan.seconds import seconds
 from outgrow.plan.shape import adapter_parameters, key_value_bytes, parameters
 from outgrow.plan.work import JUDGE_ROWS, KL_ROLLOUTS, SECOND_ROLLOUTS, SERVER_ROWS, work_of
 from outgrow.policy import Policy, Sampling, completion_logprobs, load_policy
-from outgrow.policy.lora import LoRA, add_adapter, multiplied_out
-from outgrow.policy.packed_forward import lay_out, states
+from outgrow.policy.lora import LoRA, add_adapter, merged_lora
+from outgrow.policy.packed_forward import hidden_states, pack
 from outgrow.train import judge_scores as teaching
 from outgrow.train import rl
 
@@ -111,7 +111,7 @@ def test_adapters_are_those_of_peft(name):
 
 
 def _merged_matrices(model):
-    """What `multiplied_out` computes with in place of the adapted weights."""
+    """What `merged_lora` computes with in place of the adapted weights."""
     return [module.forward.args[1] for module in model.modules() if "forward" in vars(module)]
 
 
@@ -128,9 +128,9 @@ def saved_bytes(model, tokenizer):
         return tensor
 
     completions = [[5] * 61] * 4
-    with multiplied_out(policy.model), torch.autograd.graph.saved_tensors_hooks(keep, lambda tensor: tensor):
+    with merged_lora(policy.model), torch.autograd.graph.saved_tensors_hooks(keep, lambda tensor: tensor):
         weights |= {merged.untyped_storage().data_ptr() for merged in _merged_matrices(policy.model)}
-        state = states(policy.model, lay_out([[3] * 40, [4] * 40], [0, 0, 1, 1], completions, model.device))
+        state = hidden_states(policy.model, pack([[3] * 40, [4] * 40], [0, 0, 1, 1], completions, model.device))
     assert state.requires_grad
     return sum(kept.values())
 
@@ -261,7 +261,7 @@ def judging(model=R1_7B, watch=None, **settings):
     """The same with a judge: a rubric of 40 letters, two replies of at most 100 tokens to every answer."""
     asked = {"rubric": "x" * 40 + "{completion}", "samples": 2, "temperature": 1.0, "max_tokens": 100, "dtype": "bfloat16"}
     section = {"model": model, "watch": {"slice": 0, "canaries": 0, **(watch or {})}, **asked, **settings}
-    return real().model_copy(update={"teacher": TeacherSection.model_validate(section)})
+    return real().model_copy(update={"teacher": JudgeSection.model_validate(section)})
 
 
 def judged_work(recipe):
@@ -298,7 +298,7 @@ def test_constants_that_the_code_owns():
     assert rl._KL_ROLLOUTS == KL_ROLLOUTS
     assert teaching._SECOND == SECOND_ROLLOUTS
     assert signature(NativeEngine).parameters["max_rows"].default == JUDGE_ROWS
-    assert signature(Endpoint).parameters["at_once"].default == SERVER_ROWS
+    assert signature(OpenAIServer).parameters["at_once"].default == SERVER_ROWS
 
 
 # Seconds

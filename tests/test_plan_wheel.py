@@ -9,7 +9,7 @@ from outgrow.config import load_recipe
 from outgrow.config.schema import PolicySection
 from outgrow.core.errors import UsageError
 from outgrow.flywheel import load_flywheel
-from outgrow.flywheel.plan import plan_wheel
+from outgrow.flywheel.plan import plan_flywheel
 from outgrow.plan import load_market, plan_recipe
 from outgrow.plan.models import KNOWN, shape_of
 from outgrow.plan.seconds import tuning_seconds
@@ -21,7 +21,7 @@ H100 = next(place for place, gpu in enumerate(MARKET.gpu) if gpu.name == "H100")
 
 
 def stages(wheel):
-    return {stage.name: stage for stage in plan_wheel(wheel, MARKET).stages}
+    return {stage.name: stage for stage in plan_flywheel(wheel, MARKET).stages}
 
 
 def test_stages_of_reinforcement_learning_cost_what_their_recipes_do(data):
@@ -57,7 +57,7 @@ def test_fine_tuning_by_hand(data):
 def test_data_by_hand(data):
     wheel = load_flywheel("r1-flywheel")
     problems = len(Math().load())
-    plan = plan_wheel(wheel, MARKET)
+    plan = plan_flywheel(wheel, MARKET)
     assert problems - 10 <= plan.drawn_from <= problems, "but those that evaluation holds out"
     gpu, rows = MARKET.gpu[H100], 2 * plan.drawn_from
     # The 7B is the slower one: what its weights and the engine's copy leave holds so many rows of 3,456 tokens of 57,344 bytes.
@@ -76,11 +76,11 @@ def test_data_by_hand(data):
 
 
 def test_all_is_the_sum_of_stages_times_turns():
-    plan = plan_wheel(load_flywheel("micro-flywheel", ["generations=4"]), MARKET)
+    plan = plan_flywheel(load_flywheel("micro-flywheel", ["generations=4"]), MARKET)
     times = {stage.name: stage.times for stage in plan.stages}
     assert times == {"teacher_base": 1, "teacher": 1, "base": 4, "student": 4, "data": 3}
     assert plan.hours(H100) == pytest.approx(sum(stage.times * stage.hours[H100] for stage in plan.stages))
-    assert "data" not in {stage.name for stage in plan_wheel(load_flywheel("micro-flywheel", ["generations=1"]), MARKET).stages}
+    assert "data" not in {stage.name for stage in plan_flywheel(load_flywheel("micro-flywheel", ["generations=1"]), MARKET).stages}
 
 
 def test_models_that_stages_make_have_the_shapes_of_their_recipes(monkeypatch, tmp_path):
@@ -135,7 +135,7 @@ def test_a_second_judge_elsewhere_is_paid_for():
     """The same hours with its GPU beside cost twice as much, in the students' stages."""
     second = f'student.teacher={{watch={{second="http://there/v1#{R1}"}}}}'
     wheel = load_flywheel("micro-flywheel", [second, 'judge={recipe="micro-judge"}', 'student.rewards=[{type="hero"}]'])
-    plan, gpu = plan_wheel(wheel, MARKET), MARKET.gpu[H100]
+    plan, gpu = plan_flywheel(wheel, MARKET), MARKET.gpu[H100]
     student = next(stage for stage in plan.stages if stage.name == "student")
     wanted = (plan.hours(H100) + student.times * student.hours[H100]) * gpu.dollars_per_hour
     assert plan.dollars(H100, gpu) == pytest.approx(wanted)
@@ -143,7 +143,7 @@ def test_a_second_judge_elsewhere_is_paid_for():
 
 def test_levels_that_no_problem_has_are_a_mistake():
     with pytest.raises(UsageError, match="no problem is of the fields and levels"):
-        plan_wheel(load_flywheel("micro-flywheel", ["data.levels=[99]"]), MARKET)
+        plan_flywheel(load_flywheel("micro-flywheel", ["data.levels=[99]"]), MARKET)
 
 
 def test_a_mistake_in_a_wheel_is_one_clear_line(outgrow):

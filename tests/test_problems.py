@@ -11,7 +11,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from outgrow.core.rng import python_random
+from outgrow.core.rng import python_rng
 from outgrow.policy.micro import make_tokenizer
 from outgrow.problems.micro import FIELDS, Micro, draw_problems
 from outgrow.problems.micro.field import LEVELS
@@ -225,7 +225,7 @@ def test_nothing_asked_in_one_split_is_asked_in_another(drawn, field):
 def test_the_same_thing_asked_has_one_key_and_so_one_split(field):
     keys = defaultdict(set)
     for level in LEVELS:
-        rng = python_random("test keys", field, level)
+        rng = python_rng("test keys", field, level)
         for _ in range(1500):
             written = FIELDS[field].draw(level, rng)
             keys[READ[field](written.question)[0]].add(written.key)
@@ -249,7 +249,7 @@ def test_commuted_operands_are_the_same_problem(field, data):
 def test_splits_have_their_shares(field):
     keys = set()
     for level in LEVELS:
-        rng = python_random("test shares", field, level)
+        rng = python_rng("test shares", field, level)
         keys |= {FIELDS[field].draw(level, rng).key for _ in range(500)}
     found = [split_of(field, key) for key in keys]
     # Standard deviations for the few hundred keys of the smallest field are 0.02 and 0.015; this is four of them.

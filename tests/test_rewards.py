@@ -17,9 +17,9 @@ from outgrow.algorithms.rewards.length_kimi import LengthKimi
 from outgrow.algorithms.rewards.length_l1_max import LengthL1Max
 from outgrow.algorithms.rewards.length_overlong import LengthOverlong
 from outgrow.algorithms.rewards.random import Random
-from outgrow.types import Expected, Graded, GradedGroup, Problem, Rollout, Verdict
+from outgrow.types import Graded, GradedGroup, Problem, Rollout, ValueBaseline, Verdict
 
-NOTHING_KNOWN = Expected()
+NOTHING_KNOWN = ValueBaseline()
 
 
 def group(texts, verdicts, tokens=None, step=1, seed=0, inside_think=False, problem="sum:3+4", expected=NOTHING_KNOWN, limit=100):
@@ -151,7 +151,7 @@ ROOT = math.sqrt(0.5)
     ],
 )
 def test_length_rules_by_hand(rule, lengths, right, paid):
-    one = of_lengths(lengths, right, expected=Expected(shortest_right=20))
+    one = of_lengths(lengths, right, expected=ValueBaseline(shortest_right=20))
     assert rule.pay(one) == pytest.approx(paid, abs=1e-12)
 
 

@@ -4,7 +4,7 @@ from collections import Counter
 
 import pytest
 
-from outgrow.algorithms.samplers import Ask
+from outgrow.algorithms.samplers import PickRequest
 from outgrow.algorithms.samplers.adarft import AdaRFT
 from outgrow.algorithms.samplers.dropping import Dropping
 from outgrow.algorithms.samplers.frontier import Frontier
@@ -34,7 +34,7 @@ def made(ledger, rights, steps=(1,), level=1, n=8):
 def counts(sampler, known, step, count, draws=300):
     met = Counter()
     for seed in range(draws):
-        picked = sampler.pick(Ask(step, count, 8, seed), known)
+        picked = sampler.pick(PickRequest(step, count, 8, seed), known)
         assert len(set(picked)) == min(count, len(known))
         met.update(picked)
     return met
@@ -44,7 +44,7 @@ def test_dropping_never_takes_what_was_all_right_while_others_are_left(ledger):
     known = ledger.known(made(ledger, [8, 8, 7, 4, 0]))
     met = counts(Dropping(), known, 2, 3)
     assert set(met) == {2, 3, 4}
-    first = Counter(Dropping().pick(Ask(2, 1, 8, seed), known)[0] for seed in range(3000))
+    first = Counter(Dropping().pick(PickRequest(2, 1, 8, seed), known)[0] for seed in range(3000))
     # 0.875, 0.5 and 0 and the floor, of their sum
     for place, weight in ((2, 0.895), (3, 0.52), (4, 0.02)):
         assert first[place] / 3000 == pytest.approx(weight / 1.435, abs=0.03)
@@ -56,13 +56,13 @@ def test_stages_go_from_easy_to_hard(ledger):
     sampler = Stages(steps_per_stage=10)
     for step, band in ((6, range(10)), (15, range(10, 20)), (25, range(20, 30)), (35, range(20, 30))):
         assert set(counts(sampler, known, step, 5, draws=50)) == set(band)
-    assert Counter(place // 10 for place in sampler.pick(Ask(6, 12, 8, 0), known)) == {0: 10, 1: 2}
+    assert Counter(place // 10 for place in sampler.pick(PickRequest(6, 12, 8, 0), known)) == {0: 10, 1: 2}
 
 
 def test_likely_informative_takes_the_most_even(ledger):
     known = ledger.known(made(ledger, [0, 1, 4, 5, 7, 8], steps=(1, 2, 3)))
-    assert set(LikelyInformative().pick(Ask(4, 2, 8, 0), known)) == {2, 3}
-    assert 2 not in LikelyInformative().pick(Ask(4, 6, 8, 0), known)[4:]
+    assert set(LikelyInformative().pick(PickRequest(4, 2, 8, 0), known)) == {2, 3}
+    assert 2 not in LikelyInformative().pick(PickRequest(4, 6, 8, 0), known)[4:]
 
 
 def test_greso_skips_by_the_length_of_the_streak(ledger):
@@ -70,7 +70,7 @@ def test_greso_skips_by_the_length_of_the_streak(ledger):
     ledger.record([Visit(step, problems[0].id, 8, 8, 5.0) for step in (2,)])
     known = ledger.known(problems)
     assert known.streak_N.tolist() == [2, 1, 0, -1]
-    first = Counter(Greso(keep=0.5).pick(Ask(2, 1, 8, seed), known)[0] for seed in range(4000))
+    first = Counter(Greso(keep=0.5).pick(PickRequest(2, 1, 8, seed), known)[0] for seed in range(4000))
     # Step 1 alone is behind: three groups of four taught nothing, so p fell to 0.49.
     weights = [0.49**2, 0.49, 1, 0.49]
     for place, weight in enumerate(weights):
@@ -93,14 +93,14 @@ def test_adarft_moves_its_target_by_what_the_steps_brought(ledger):
     known = ledger.known([*easy, *middling, *hard])
     ledger.record([Visit(0, p.id, 800, right * 100, 5.0) for ps, right in ((easy, 8), (middling, 4), (hard, 0)) for p in ps])
     sampler = AdaRFT(rate=0.2)
-    assert set(sampler.pick(Ask(1, 4, 8, 0), known)) == {0, 1, 2, 3}
+    assert set(sampler.pick(PickRequest(1, 4, 8, 0), known)) == {0, 1, 2, 3}
     for step in (1, 2, 3):
         ledger.record([Visit(step, easy[0].id, 8, 8, 5.0)])
-    assert set(sampler.pick(Ask(4, 4, 8, 0), known)) == {4, 5, 6, 7}
+    assert set(sampler.pick(PickRequest(4, 4, 8, 0), known)) == {4, 5, 6, 7}
     ledger.record([Visit(4, hard[0].id, 8, 0, 5.0)])
-    assert set(sampler.pick(Ask(5, 4, 8, 0), known)) == {4, 5, 6, 7}
+    assert set(sampler.pick(PickRequest(5, 4, 8, 0), known)) == {4, 5, 6, 7}
     ledger.record([Visit(5, hard[0].id, 8, 0, 5.0)])  # 0.152
-    assert set(sampler.pick(Ask(6, 4, 8, 0), known)) == {0, 1, 2, 3}
+    assert set(sampler.pick(PickRequest(6, 4, 8, 0), known)) == {0, 1, 2, 3}
 
 
 def test_frontier_prefers_what_teaches_and_explores_all_cells(ledger):

@@ -7,7 +7,7 @@ import torch
 import torch.nn.functional as F
 
 from outgrow.config import parse_recipe
-from outgrow.core.rng import python_random
+from outgrow.core.rng import python_rng
 from outgrow.policy import Policy
 from outgrow.train import sft
 from outgrow.train.sft import SFTJob
@@ -41,7 +41,7 @@ def moved(job, step=1):
 
 def by_hand(job, step=1):
     """Rows padded on the right, whole logits, the mean of a cross-entropy that leaves prompts and padding out."""
-    rng = python_random(job.recipe.seed, "sft", step)
+    rng = python_rng(job.recipe.seed, "sft", step)
     examples = [job._encode(job._draw(rng)) for _ in range(job.recipe.learn.batch_size)]
     width = max(len(one.prompt_ids) + len(one.completion_ids) for one in examples)
     tokens, mask, labels = (torch.zeros(len(examples), width, dtype=torch.long) for _ in range(3))

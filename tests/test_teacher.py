@@ -9,15 +9,15 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from outgrow.algorithms.rewards.hero import Hero
-from outgrow.algorithms.rewards.judge_score import Teacher
+from outgrow.algorithms.rewards.judge_score import JudgeScore
 from outgrow.config import load_recipe
 from outgrow.core.errors import OutgrowError, UsageError
 from outgrow.core.files import read_lines
 from outgrow.core.rollout_log import read_part
-from outgrow.engines import Answer, Endpoint
-from outgrow.evaluate.answer_cache import Kept
-from outgrow.judge.config import TeacherSection
-from outgrow.judge.judge import Asked, Judge
+from outgrow.engines import Answer, OpenAIServer
+from outgrow.evaluate.answer_cache import AnswerCache
+from outgrow.judge.config import JudgeSection
+from outgrow.judge.judge import Judge, JudgeItem
 from outgrow.judge.rubric import RUBRIC, answer_id, fill, read_score
 from outgrow.policy.micro import make_tokenizer
 from outgrow.problems.micro import Micro
@@ -32,7 +32,7 @@ ID = re.compile(r"End with the code ([0-9a-f]{6}) ")
 
 
 def asked(completion, question="2+2=?", answer="4", finished=True):
-    return Asked(question, answer, completion, finished)
+    return JudgeItem(question, answer, completion, finished)
 
 
 class Says:
@@ -57,7 +57,7 @@ class Says:
 
 
 def judge(reply, **settings):
-    section = TeacherSection(model="m", **{"rubric": "{completion}", **settings})
+    section = JudgeSection(model="m", **{"rubric": "{completion}", **settings})
     return Judge(Says(reply), section, seed=0)
 
 
@@ -164,7 +164,7 @@ def test_an_answer_without_room_is_no_score():
 def test_a_section_that_cannot_work_is_refused():
     for wrong, told in (({"rubric": "{question}"}, "needs {completion}"), ({"samples": 2}, "all the same")):
         with pytest.raises(ValueError, match=told):
-            TeacherSection(model="m", **wrong)
+            JudgeSection(model="m", **wrong)
     with pytest.raises(UsageError, match=r"'hero' pays by a teacher's scores; add a table \[teacher\]"):
         load_recipe("micro", ["rewards=[{type='hero'}]"])
     with pytest.raises(UsageError, match="no reward pays by its scores"):
@@ -213,7 +213,7 @@ def test_the_teacher_never_out_votes_the_checker(rows, alpha, beta):
 
 
 def test_the_bare_teacher_pays_its_scores_right_or_wrong():
-    assert Teacher().pay(scored([1, 0], [0.2, 0.9])) == [0.2, 0.9]
+    assert JudgeScore().pay(scored([1, 0], [0.2, 0.9])) == [0.2, 0.9]
 
 
 def code_of(body):
@@ -221,8 +221,8 @@ def code_of(body):
 
 
 def at(url, **settings):
-    section = TeacherSection(model=url, timeout_s=0.5, **settings)
-    return Judge(Endpoint(url, tries=2, timeout_s=0.5), section, seed=0)
+    section = JudgeSection(model=url, timeout_s=0.5, **settings)
+    return Judge(OpenAIServer(url, tries=2, timeout_s=0.5), section, seed=0)
 
 
 ANSWERS = [asked("3"), asked("4")]
@@ -278,10 +278,10 @@ def test_one_reply_too_late_shifts_no_score(serve):
 
 def test_scores_are_kept(serve, tmp_path):
     stub = serve(lambda body: (200, completion(rf"\boxed{{{code_of(body)} 0.5}}")))
-    section = TeacherSection(model=stub.url)
+    section = JudgeSection(model=stub.url)
     for _ in range(2):
-        with Kept(tmp_path / "scores.sqlite") as kept:
-            assert Judge(kept.of(Endpoint(stub.url)), section, 0).scores(ANSWERS) == [0.5, 0.5]
+        with AnswerCache(tmp_path / "scores.sqlite") as kept:
+            assert Judge(kept.of(OpenAIServer(stub.url)), section, 0).scores(ANSWERS) == [0.5, 0.5]
     assert len(stub.bodies) == 2
 
 

@@ -10,7 +10,7 @@ import urllib.request
 
 import pytest
 
-from outgrow.engines import Endpoint, Local, NativeEngine
+from outgrow.engines import LocalModel, NativeEngine, OpenAIServer
 from outgrow.policy import Sampling
 from outgrow.problems.micro import Micro
 
@@ -56,13 +56,13 @@ def test_greedy_answers_are_those_of_the_native_engine(served, shipped):
     engine = NativeEngine()
     engine.update(shipped)
     greedy = Sampling(temperature=0.0, max_tokens=40)
-    ours, theirs = ask(Local(shipped, engine), 1, greedy), ask(Endpoint(served), 1, greedy)
+    ours, theirs = ask(LocalModel(shipped, engine), 1, greedy), ask(OpenAIServer(served), 1, greedy)
     assert theirs == ours, "text, finished and length"
     assert {answer.finished for [answer] in ours} == {True, False}, "the limit must cut some and not all"
 
 
 def test_draws_repeat_and_differ(served):
     sampling = Sampling(temperature=1.0, max_tokens=40)
-    first, again = (ask(Endpoint(served + "#micro"), 4, sampling) for _ in range(2))
+    first, again = (ask(OpenAIServer(served + "#micro"), 4, sampling) for _ in range(2))
     assert first == again
     assert max(len({answer.text for answer in group}) for group in first) > 1

@@ -1,7 +1,8 @@
 """What flows through a step, in the order in which it flows.
 
 Problem -> Rollout -> Verdict, Graded -> ValueBaseline -> GradedGroup -> Visit: a source gives problems, an engine writes rollouts,
-the verifier grades them, the ledger adds what it expected, rewards and advantages read the graded group, the ledger keeps the visit.
+the verifier grades them, the ledger adds what it expected, rewards and advantages read the graded group, the ledger keeps the
+visit.
 Lists have one entry for each of the G rollouts of a group, in the order in which they were written.
 """
 
@@ -86,7 +87,7 @@ class Graded:
 
 
 @dataclass(frozen=True)
-class Expected:
+class ValueBaseline:
     """What the ledger knows of a problem before a group of it is written (see `ledger.posterior`)."""
 
     problem: float = 0.5
@@ -110,7 +111,7 @@ class GradedGroup:
     """Seed of the group's draws."""
     inside_think: bool
     """Whether the prompt has opened <think> already."""
-    expected: Expected
+    expected: ValueBaseline
     max_tokens: int
     """Longest completion allowed, in tokens."""
     scores: tuple[float, ...] = ()

@@ -9,7 +9,7 @@ from rich.table import Table
 from rich.text import Text
 
 from .app import app
-from .shared import console, example, harmless
+from .shared import console, example, strip_control_chars
 
 if TYPE_CHECKING:
     from ..evaluate.sample import Sample
@@ -60,12 +60,12 @@ def _print(title: str, rows: "Rows") -> None:
     for column in rows.columns:
         table.add_column(column)
     for row in rows.rows:
-        table.add_row(*(Text(harmless(cell)) for cell in row))
+        table.add_row(*(Text(strip_control_chars(cell)) for cell in row))
     console.print(table)
 
 
 def _show(title: str, sample: "Sample") -> None:
-    text = harmless(sample.text)
+    text = strip_control_chars(sample.text)
     console.print(f"[bold]{title}[/]", highlight=False)
-    console.print(Text(f"  {harmless(sample.question)}   expected {harmless(sample.answer)}"))
+    console.print(Text(f"  {strip_control_chars(sample.question)}   expected {strip_control_chars(sample.answer)}"))
     console.print(Text(f"  {'… ' if len(text) > _SHOWN else ''}{text[-_SHOWN:]}\n"))

@@ -8,7 +8,7 @@ from rich.table import Table
 
 from ..core.errors import UsageError
 from .app import app
-from .shared import Asked, AskedAs, console, counting, errors, example, limit, note, ready, recipe_for
+from .shared import ModelArg, RecipeOption, console, counting, default_max_tokens, errors, example, note, open_model, recipe_for
 
 if TYPE_CHECKING:
     from ..evaluate.pass_rates import PassRate
@@ -22,11 +22,11 @@ if TYPE_CHECKING:
     )
 )
 def passrate(
-    model: Asked,
+    model: ModelArg,
     data: Annotated[
         str, typer.Argument(help="A recipe (its training problems), or a .jsonl or .parquet file with columns question and answer.")
     ],
-    recipe: AskedAs = None,
+    recipe: RecipeOption = None,
     samples: Annotated[int, typer.Option("--samples", min=1, help="Samples a problem.")] = 10,
     temperature: Annotated[float, typer.Option("--temperature", min=0.01)] = 0.6,
     max_tokens: Annotated[
@@ -40,9 +40,8 @@ def passrate(
 
     A recipe starts from it with --set ledger.profile=profiles/….
     """
-    from ..engines import Local
-    from ..evaluate.pass_rates import Asked as Settings
-    from ..evaluate.pass_rates import fill, open_profile
+    from ..engines import LocalModel
+    from ..evaluate.pass_rates import ProfileSpec, fill, open_profile
     from ..policy import Sampling
     from ..runs.practice_problems import problems_of
     from ..runs.signals import Interrupt, StopRequested
@@ -52,14 +51,14 @@ def passrate(
     said = recipe_for(model, recipe)
     problems, as_recipe = problems_of(data, note)
     said = said or as_recipe
-    respondent = ready(model, said)
+    respondent = open_model(model, said)
     sampling = (said.sampling if said else Sampling()).model_copy(
-        update={"temperature": temperature, "max_tokens": max_tokens or limit(said, respondent)}
+        update={"temperature": temperature, "max_tokens": max_tokens or default_max_tokens(said, respondent)}
     )
-    digest = respondent.policy.digest() if isinstance(respondent, Local) else model
+    digest = respondent.policy.digest() if isinstance(respondent, LocalModel) else model
     folder = out or Path("profiles") / name
     how = "as it is" if said is None else f"{said.prompt.model_dump_json()} {said.verify.model_dump_json()}"
-    settings = Settings(model, digest, data, len(problems), samples, temperature, sampling.max_tokens, seed, how)
+    settings = ProfileSpec(model, digest, data, len(problems), samples, temperature, sampling.max_tokens, seed, how)
     settings = open_profile(folder, settings, update)
     verifier = Verifier(said.verify.extract, said.verify.exact) if said else Verifier()
     with counting(f"{settings.samples} samples a problem", len(problems)) as progress, verifier, Interrupt() as interrupt:

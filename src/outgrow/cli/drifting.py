@@ -29,7 +29,7 @@ def drift(
     As many checkpoints as the run kept (run.keep_checkpoints, run.checkpoint_every). The report shows the curves. Answers are
     kept, so a call that was stopped goes on where it was.
     """
-    from ..evaluate.answer_cache import Kept
+    from ..evaluate.answer_cache import AnswerCache
     from ..evaluate.checkpoints import drift_of
     from ..evaluate.drift import write_drift
     from ..policy.pull import cache_folder
@@ -38,7 +38,7 @@ def drift(
 
     use_data(data)
     names, rows = suites(on), []
-    with Interrupt() as interrupt, Kept(cache_folder() / "answers.sqlite", note=note) as kept:
+    with Interrupt() as interrupt, AnswerCache(cache_folder() / "answers.sqlite", note=note) as kept:
         try:
             for row in drift_of(run, names, samples, seed, note, interrupt.poll, kept.of):
                 rows.append(row)

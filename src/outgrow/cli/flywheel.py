@@ -17,7 +17,7 @@ from .shared import Overrides, console, errors, example
 from .training import BudgetHours, BudgetUSD
 
 if TYPE_CHECKING:
-    from ..flywheel import Turned
+    from ..flywheel import FlywheelResult
     from .progress import Terminal
 
 
@@ -88,7 +88,7 @@ class _Onlooker:
         return Terminal(console)
 
 
-def _show(turned: "Turned") -> None:
+def _show(turned: "FlywheelResult") -> None:
     from ..flywheel.summary import headline, sentences, short_table, spent
 
     found = short_table(turned)

@@ -9,7 +9,7 @@ from rich.table import Table
 
 from ..core.errors import OutgrowError, UsageError
 from .app import app
-from .shared import AskedAs, Model, console, example, ready, recipe_for
+from .shared import Model, RecipeOption, console, example, open_model, recipe_for
 
 if TYPE_CHECKING:
     from ..evaluate.lm_eval import Score
@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 def harness(
     model: Model,
     tasks: Annotated[str, typer.Argument(help="Tasks or groups of lm-evaluation-harness, with commas between them.")],
-    recipe: AskedAs = None,
+    recipe: RecipeOption = None,
     folder: Annotated[Path | None, typer.Option("--folder", help="A folder of more tasks, a YAML file each.")] = None,
     shots: Annotated[
         int | None, typer.Option("--shots", min=0, help="Examples before each question; left out, the task's own.")
@@ -41,7 +41,7 @@ def harness(
     from dataclasses import asdict
 
     from ..core.files import write_json
-    from ..engines import Local
+    from ..engines import LocalModel
 
     try:
         from ..evaluate.lm_eval import run_tasks
@@ -51,8 +51,8 @@ def harness(
         raise UsageError(f"--folder {folder}: there is no such folder")
     if out is not None and (out.is_dir() or not out.parent.is_dir()):
         raise UsageError(f"--out {out}: {'this is a folder' if out.is_dir() else f'the folder {out.parent} does not exist'}")
-    local = ready(model, recipe_for(model, recipe))
-    if not isinstance(local, Local):
+    local = open_model(model, recipe_for(model, recipe))
+    if not isinstance(local, LocalModel):
         raise UsageError(f"{model} is a server's address; the harness asks servers itself (its model local-chat-completions)")
     names = [name.strip() for name in tasks.split(",") if name.strip()]
     try:

@@ -13,7 +13,7 @@ from .app import app
 from .shared import console, counting, errors, example, note
 
 if TYPE_CHECKING:
-    from ..judge.config import TeacherSection
+    from ..judge.config import JudgeSection
     from ..judge.quality import Estimate, Scored
 
 
@@ -45,25 +45,25 @@ def judge(
     Answers that the token limit cut are left out: no judge is asked of them. Scores are kept: a call that was stopped goes on where
     it was, and one that was made before costs nothing.
     """
-    from ..evaluate.answer_cache import Kept
+    from ..evaluate.answer_cache import AnswerCache
     from ..judge import benchmark as trial
     from ..judge.judge import Judge
     from ..policy.pull import cache_folder
     from ..runs.folder import read_recipe
     from ..runs.signals import Interrupt, StopRequested
-    from ..train.judge_scores import respondent_of
+    from ..train.judge_scores import judge_model
 
     section = _section(model, recipe)
     for run in runs:
         read_recipe(run)  # a name that is no run's is told before anything is read
     rows = trial.drawn(runs, answers, seed)
     nothing = trial.canaries_of(rows, seed)
-    respondent = respondent_of(section, note)
+    respondent = judge_model(section, note)
     whole = len(rows) + sum(map(len, nothing.values()))
     with (
         counting("scoring", whole) as progress,
         Interrupt() as interrupt,
-        Kept(cache_folder() / "answers.sqlite", fresh, note, progress) as kept,
+        AnswerCache(cache_folder() / "answers.sqlite", fresh, note, progress) as kept,
     ):
         try:
             asked = Judge(kept.of(respondent), section, seed)
@@ -81,13 +81,13 @@ def judge(
         note(f"too few have a score; a run would end with: {asked.failure(without, len(rows))}")
 
 
-def _section(model: str, recipe: str | None) -> "TeacherSection":
+def _section(model: str, recipe: str | None) -> "JudgeSection":
     """What the judge is asked. Raises UsageError where the recipe has nothing to say of that."""
     from ..config import RLRecipe, load_recipe
-    from ..judge.config import TeacherSection
+    from ..judge.config import JudgeSection
 
     if recipe is None:
-        return TeacherSection(model=model)
+        return JudgeSection(model=model)
     read = load_recipe(recipe)
     section = read.teacher if isinstance(read, RLRecipe) else None
     if section is None:

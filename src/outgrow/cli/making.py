@@ -11,12 +11,24 @@ from rich.text import Text
 
 from ..core.errors import UsageError
 from .app import app
-from .shared import Asked, console, counting, errors, example, harmless, limit, note, ready, recipe_for, use_data
+from .shared import (
+    ModelArg,
+    console,
+    counting,
+    default_max_tokens,
+    errors,
+    example,
+    note,
+    open_model,
+    recipe_for,
+    strip_control_chars,
+    use_data,
+)
 
 if TYPE_CHECKING:
     from ..config import Recipe
     from ..config.schema import DataSection
-    from ..synthetic import MadeRow, MadeSummary
+    from ..synthetic import SyntheticRow, SyntheticSummary
     from ..types import Problem
 
 
@@ -29,7 +41,7 @@ if TYPE_CHECKING:
     )
 )
 def data(
-    model: Asked,
+    model: ModelArg,
     recipe: Annotated[
         str,
         typer.Argument(help="A recipe (its training problems), or a .jsonl or .parquet file with columns question and answer."),
@@ -101,12 +113,12 @@ def data(
     problems = wanted(problems, section)
     said = recipe_for(model, None) or as_recipe
     held_out = suites(on) if on else [*SUITES, *(_own(as_recipe) if as_recipe else ())]
-    respondent = ready(model, said)
-    sampling = (said.sampling if said else Sampling()).model_copy(update={"max_tokens": limit(said, respondent)})
+    respondent = open_model(model, said)
+    sampling = (said.sampling if said else Sampling()).model_copy(update={"max_tokens": default_max_tokens(said, respondent)})
     verifier = Verifier(said.verify.extract, said.verify.exact) if said else Verifier()
     opener, name = THINK_OPEN if respondent.opens_think else "", model_name(respondent.identity)
 
-    def written(wanted: "Sequence[Problem]") -> "list[MadeRow]":
+    def written(wanted: "Sequence[Problem]") -> "list[SyntheticRow]":
         ids = {problem.id for problem in wanted}
         return written_rows(Path(model), ids, respondent.conversation, opener, name, generation) if rollouts else []
 
@@ -152,7 +164,7 @@ def _own(recipe: "Recipe") -> list[str]:
     return [recipe.evaluate.suite, recipe.evaluate.validation, *recipe.evaluate.also]
 
 
-def _show(made: "MadeSummary") -> None:
+def _show(made: "SyntheticSummary") -> None:
     """What was drawn, kept and dropped, how good it is, and where."""
     from ..synthetic.dataset_card import told
 
@@ -188,6 +200,6 @@ def _print(heads: tuple[str, ...], rows: Iterable[tuple[Any, ...]]) -> None:
     for place, head in enumerate(heads):
         table.add_column(head, justify="right" if place else "left")
     for row in rows:
-        table.add_row(*(Text(harmless(cell)) if isinstance(cell, str) else f"{cell:,}" for cell in row))
+        table.add_row(*(Text(strip_control_chars(cell)) if isinstance(cell, str) else f"{cell:,}" for cell in row))
     if table.row_count:
         console.print(table)

@@ -9,7 +9,20 @@ from rich.table import Table
 
 from ..core.errors import UsageError, nearest
 from .app import app
-from .shared import Asked, AskedAs, console, counting, errors, example, interval, limit, note, ready, recipe_for, use_data
+from .shared import (
+    ModelArg,
+    RecipeOption,
+    console,
+    counting,
+    default_max_tokens,
+    errors,
+    example,
+    interval,
+    note,
+    open_model,
+    recipe_for,
+    use_data,
+)
 
 
 @app.command(
@@ -22,7 +35,7 @@ from .shared import Asked, AskedAs, console, counting, errors, example, interval
     ),
 )
 def evaluate(
-    model: Asked,
+    model: ModelArg,
     on: Annotated[
         str | None,
         typer.Option(
@@ -31,7 +44,7 @@ def evaluate(
             ".parquet file, or a set on the hub (OWNER/NAME:SPLIT). Left out, the recipe's, or micro.",
         ),
     ] = None,
-    recipe: AskedAs = None,
+    recipe: RecipeOption = None,
     samples: Annotated[
         int | None,
         typer.Option("--samples", min=1, help="Samples a problem; left out, the recipe's for its own suite, else 4 to 32 by size."),
@@ -62,7 +75,7 @@ def evaluate(
     from ..config.schema import EvaluateSection
     from ..evaluate import evaluate as measure
     from ..evaluate import require_room
-    from ..evaluate.answer_cache import Kept
+    from ..evaluate.answer_cache import AnswerCache
     from ..policy import Sampling
     from ..policy.pull import cache_folder
     from ..problems.suites import samples_for, suite, suites
@@ -76,9 +89,9 @@ def evaluate(
     if out is not None:
         _require_place(out, len(names))
     problems = {name: suite(name).load(note) for name in names}
-    respondent = ready(model, said)
+    respondent = open_model(model, said)
     sampling = (said.sampling if said else Sampling()).model_copy(update={"temperature": temperature or section.temperature})
-    sampling = sampling.model_copy(update={"max_tokens": max_tokens or limit(said, respondent)})
+    sampling = sampling.model_copy(update={"max_tokens": max_tokens or default_max_tokens(said, respondent)})
     for name in names:
         require_room(name, respondent, problems[name], sampling.max_tokens, "--max-tokens")
     verifier = Verifier(said.verify.extract, said.verify.exact) if said else Verifier()
@@ -88,7 +101,7 @@ def evaluate(
         counting("measuring", whole) as progress,
         verifier,
         Interrupt() as interrupt,
-        Kept(cache_folder() / "answers.sqlite", fresh, note, progress) as kept,
+        AnswerCache(cache_folder() / "answers.sqlite", fresh, note, progress) as kept,
     ):
         try:
             for name in names:

@@ -12,7 +12,7 @@ from .shared import Overrides, console, example
 
 if TYPE_CHECKING:
     from ..config import RLRecipe
-    from ..plan import Bill, Market, Plan
+    from ..plan import CostEstimate, GpuCatalog, Plan
 
 _DTYPES = {2: "bfloat16", 4: "float32"}
 
@@ -29,9 +29,9 @@ def plan(
 ) -> None:
     """Estimate what a recipe will need, before anyone pays: parameters, tokens, memory, hours, dollars. Loads no weights."""
     from ..config import RLRecipe, load_recipe, raw_recipe
-    from ..plan import load_market, plan_recipe
+    from ..plan import load_gpu_catalog, plan_recipe
 
-    market = load_market(gpus)
+    market = load_gpu_catalog(gpus)
     if raw_recipe(recipe).get("kind") == "flywheel":
         _plan_wheel(recipe, overrides or [], market)
         return
@@ -49,13 +49,13 @@ def plan(
         console.print(f"assumes {line}", markup=False, highlight=False, soft_wrap=True)
 
 
-def _plan_wheel(name: str, overrides: list[str], market: "Market") -> None:
+def _plan_wheel(name: str, overrides: list[str], market: "GpuCatalog") -> None:
     from ..flywheel import load_flywheel
-    from ..flywheel.plan import plan_wheel
+    from ..flywheel.plan import plan_flywheel
     from .planning_wheel import show_wheel
 
     wheel = load_flywheel(name, overrides)
-    show_wheel(wheel, plan_wheel(wheel, market), market)
+    show_wheel(wheel, plan_flywheel(wheel, market), market)
 
 
 def _head(recipe: "RLRecipe", plan: "Plan") -> list[str]:
@@ -135,7 +135,7 @@ def _memory(plan: "Plan") -> Table:
     return table
 
 
-def _bills(plan: "Plan", market: "Market") -> Table:
+def _bills(plan: "Plan", market: "GpuCatalog") -> Table:
     table = Table(
         title=f"a step's seconds, and the whole run; typical rental prices of {market.date:%B %Y}", box=SIMPLE_HEAD, pad_edge=False
     )
@@ -154,7 +154,7 @@ def _bills(plan: "Plan", market: "Market") -> Table:
     return table
 
 
-def unfit(bill: "Bill", stage: str = "") -> list[str]:
+def unfit(bill: "CostEstimate", stage: str = "") -> list[str]:
     """Where a recipe does not fit, and which settings change that. stage: what its keys begin with in a flywheel's recipe."""
     name = f"{stage.rstrip('.')} on {bill.gpu.name}" if stage else bill.gpu.name
     lines = [] if bill.judge_fits else [f"{name}: has no room for the judge's weights; rent a larger GPU for the judge"]
@@ -167,7 +167,7 @@ def unfit(bill: "Bill", stage: str = "") -> list[str]:
     return [*lines, f"{name}: does not fit; *with {changes} it does, and its figures are those{alone}"]
 
 
-def _assumptions(recipe: "RLRecipe", plan: "Plan", market: "Market") -> list[str]:
+def _assumptions(recipe: "RLRecipe", plan: "Plan", market: "GpuCatalog") -> list[str]:
     work, assumed = plan.work, market.assumptions
     reference = "a second copy of the weights" if work.adapter is None else "the model with its adapters off"
     bandwidth = _range([gpu.bandwidth_efficiency for gpu in market.gpu])
@@ -189,7 +189,7 @@ def _assumptions(recipe: "RLRecipe", plan: "Plan", market: "Market") -> list[str
     ]
 
 
-def _of_teacher(plan: "Plan", market: "Market") -> list[str]:
+def _of_teacher(plan: "Plan", market: "GpuCatalog") -> list[str]:
     work, beside, share = plan.work, plan.bills[0].beside, market.assumptions.reply_share
     lines = []
     if work.held_out:

@@ -10,11 +10,11 @@ from .shared import console
 
 if TYPE_CHECKING:
     from ..flywheel import FlywheelRecipe
-    from ..flywheel.plan import StagePlan, WheelPlan
-    from ..plan import Market
+    from ..flywheel.plan import FlywheelPlan, StagePlan
+    from ..plan import GpuCatalog
 
 
-def show_wheel(wheel: "FlywheelRecipe", plan: "WheelPlan", market: "Market") -> None:
+def show_wheel(wheel: "FlywheelRecipe", plan: "FlywheelPlan", market: "GpuCatalog") -> None:
     """Print it."""
     for line in _head(wheel, plan):
         console.print(line, markup=False, highlight=False, soft_wrap=True)
@@ -23,7 +23,7 @@ def show_wheel(wheel: "FlywheelRecipe", plan: "WheelPlan", market: "Market") -> 
         console.print(line, markup=False, highlight=False, soft_wrap=True)
 
 
-def _head(wheel: "FlywheelRecipe", plan: "WheelPlan") -> list[str]:
+def _head(wheel: "FlywheelRecipe", plan: "FlywheelPlan") -> list[str]:
     data = wheel.data
     drawn = (
         [f"data: {data.k} answers to each of {plan.drawn_from:,} problems, {data.k * plan.drawn_from:,} a generation"]
@@ -34,7 +34,7 @@ def _head(wheel: "FlywheelRecipe", plan: "WheelPlan") -> list[str]:
     return [f"{wheel.name}: {wheel.generations} generations, fewer where held-out problems show no better student", *drawn]
 
 
-def _hours(plan: "WheelPlan", market: "Market") -> Table:
+def _hours(plan: "FlywheelPlan", market: "GpuCatalog") -> Table:
     table = Table(
         title=f"hours of each stage; typical rental prices of {market.date:%B %Y}",
         box=SIMPLE_HEAD,
@@ -60,11 +60,11 @@ def _told(value: float | None) -> str:
     return "no" if value is None else figure(value)
 
 
-def _unfits(plan: "WheelPlan") -> list[str]:
+def _unfits(plan: "FlywheelPlan") -> list[str]:
     return [line for stage in plan.stages for bill in stage.bills for line in unfit(bill, f"{stage.name}.")]
 
 
-def _assumptions(wheel: "FlywheelRecipe", plan: "WheelPlan") -> list[str]:
+def _assumptions(wheel: "FlywheelRecipe", plan: "FlywheelPlan") -> list[str]:
     tuned = any(not stage.bills and stage.name != "data" for stage in plan.stages)
     return [
         "what `outgrow plan` assumes of the recipe of each stage; data and solutions as long as rollouts",
@@ -74,7 +74,7 @@ def _assumptions(wheel: "FlywheelRecipe", plan: "WheelPlan") -> list[str]:
     ]
 
 
-def _of_data(plan: "WheelPlan") -> list[str]:
+def _of_data(plan: "FlywheelPlan") -> list[str]:
     if plan.drawn_from is None:
         return ["nothing for the making of data: the problems it would be made of are not here (OUTGROW_DATA names their folder)"]
     return ["data made by the slower one of student and teacher"]

@@ -15,7 +15,7 @@ from ..core.errors import UsageError
 
 if TYPE_CHECKING:
     from ..config import Recipe
-    from ..engines import Respondent
+    from ..engines import ChatModel
     from ..policy import Policy
 
 _SECONDS_BETWEEN_PLAIN_LINES = 10.0
@@ -27,7 +27,7 @@ Overrides = Annotated[list[str] | None, typer.Option("--set", metavar="KEY=VALUE
 Model = Annotated[
     str, typer.Argument(help="A shipped or pulled model, a run, a model's or adapter's folder, a .gguf file, or a hub id.")
 ]
-Asked = Annotated[
+ModelArg = Annotated[
     str,
     typer.Argument(
         metavar="MODEL",
@@ -37,7 +37,7 @@ Asked = Annotated[
     ),
 ]
 
-AskedAs = Annotated[
+RecipeOption = Annotated[
     str | None,
     typer.Option("--recipe", help="Ask as this recipe does: its prompt, its limits, its extractors. A run has its own."),
 ]
@@ -54,16 +54,16 @@ def interval(row: dict[str, Any], sign: str = "") -> str:
     return f"{row['pass@1']:{sign}.3f} ({low:{sign}.3f} to {high:{sign}.3f})"
 
 
-def ready(model: str, recipe: "Recipe | None" = None) -> "Respondent":
+def open_model(model: str, recipe: "Recipe | None" = None) -> "ChatModel":
     """A model by any of its names, or the one at an address, ready to be asked as a recipe says."""
-    from ..engines import Endpoint, Local, NativeEngine, is_served
-    from ..runs.models import engine_of
+    from ..engines import LocalModel, NativeEngine, OpenAIServer, is_served
+    from ..runs.models import build_engine
 
     if is_served(model):
-        return Endpoint(model, recipe.prompt if recipe else None)
-    policy, engine = load(model, recipe), engine_of(recipe, note) if recipe else NativeEngine(note=note)
+        return OpenAIServer(model, recipe.prompt if recipe else None)
+    policy, engine = load(model, recipe), build_engine(recipe, note) if recipe else NativeEngine(note=note)
     engine.update(policy)
-    return Local(policy, engine)
+    return LocalModel(policy, engine)
 
 
 @contextmanager
@@ -87,7 +87,7 @@ def counting(what: str, whole: int) -> Iterator[Callable[[int], None]]:
         yield tell
 
 
-def harmless(text: str) -> str:
+def strip_control_chars(text: str) -> str:
     """A model's text without what a terminal would obey."""
     return "".join(letter for letter in text if letter in "\n\t" or unicodedata.category(letter) != "Cc")
 
@@ -116,7 +116,7 @@ def load(model: str, recipe: "Recipe | None" = None) -> "Policy":
     return load_policy(model, recipe.prompt) if recipe else load_policy(model)
 
 
-def limit(recipe: "Recipe | None", respondent: "Respondent") -> int:
+def default_max_tokens(recipe: "Recipe | None", respondent: "ChatModel") -> int:
     """The longest answer, in tokens, where none was said."""
     return recipe.sampling.max_tokens if recipe else min(512, respondent.context // 2)
 

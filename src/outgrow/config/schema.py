@@ -1,7 +1,7 @@
 """What a recipe may say. Class defaults are the vetted setting; everything else is an error."""
 
 from pathlib import Path
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, Literal, get_args
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, SerializeAsAny, field_validator, model_validator
 
@@ -14,17 +14,18 @@ from ..algorithms.samplers import SAMPLERS, Sampler
 from ..algorithms.samplers.uniform import Uniform
 from ..core.errors import nearest
 from ..core.registry import build
-from ..judge.config import TeacherSection
+from ..judge.config import JudgeSection
 from ..policy import Prompt, Sampling
 from ..policy.load import Dtype
 from ..policy.lora import LoRA
 from ..policy.micro import MicroInit
 from ..problems import SOURCES, Source
 from ..problems.micro import Micro
-from ..problems.synthetic import Made
-from ..runs.trackers import TRACKERS
-from ..train.lr_schedule import Schedule
+from ..problems.synthetic import Synthetic
 from ..verify import EXTRACTORS
+
+Schedule = Literal["constant", "cosine", "linear"]
+TrackerName = Literal["tensorboard", "trackio", "wandb"]
 
 
 class _Section(BaseModel):
@@ -214,8 +215,8 @@ class RunSection(_Section):
     @classmethod
     def _known(cls, names: tuple[str, ...]) -> tuple[str, ...]:
         for name in names:
-            if name not in TRACKERS:
-                raise ValueError(f"no tracker called {name!r}{nearest(name, list(TRACKERS))}")
+            if name not in get_args(TrackerName):
+                raise ValueError(f"no tracker called {name!r}{nearest(name, get_args(TrackerName))}")
         return names
 
 
@@ -238,7 +239,7 @@ class RLRecipe(_Recipe):
     """`outgrow train`: reinforcement learning on checked answers."""
 
     kind: Literal["rl"] = "rl"
-    teacher: TeacherSection | None = None
+    teacher: JudgeSection | None = None
     rewards: tuple[AnyReward, ...] = Field(default=(Accuracy(),), min_length=1)
     advantage: AnyAdvantage = GRPO()
     curriculum: AnySampler = Uniform()
@@ -264,7 +265,7 @@ class RLRecipe(_Recipe):
 
     @model_validator(mode="after")
     def _asks(self) -> "RLRecipe":
-        if any(isinstance(source, Made) for source in self.problems):
+        if any(isinstance(source, Synthetic) for source in self.problems):
             raise ValueError("a problem source 'made' holds answers for SFT; practise the problems that they answer instead")
         return self
 

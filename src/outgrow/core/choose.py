@@ -11,7 +11,7 @@ Floats = NDArray[np.float64]
 _NEXT_TO_NOTHING = 1e-300  # in place of a weight of 0, so that these, too, come in random order
 
 
-def highest(keys_N: Floats, count: int) -> list[int]:
+def top_k(keys_N: Floats, count: int) -> list[int]:
     """The places of the `count` highest keys, the highest first; all where there are not so many."""
     if count == 0:
         return []
@@ -21,7 +21,7 @@ def highest(keys_N: Floats, count: int) -> list[int]:
     return ranked
 
 
-def weighted(weights_N: Floats, count: int, rng: RandomState) -> list[int]:
+def weighted_sample(weights_N: Floats, count: int, rng: RandomState) -> list[int]:
     """A weighted draw without replacement: one place after another with chance ∝ its weight among those left.
 
     Weights must not be negative; a weight of 0 comes only when nothing else is left.
@@ -30,15 +30,15 @@ def weighted(weights_N: Floats, count: int, rng: RandomState) -> list[int]:
     keys_N = rng.random_sample(len(weights_N))
     np.log1p(np.negative(keys_N, out=keys_N), out=keys_N)  # in place: a new buffer of a million costs as much as the logarithm
     keys_N /= np.maximum(weights_N, _NEXT_TO_NOTHING)
-    return highest(keys_N, count)
+    return top_k(keys_N, count)
 
 
-def whole(share: float, rng: RandomState) -> int:
+def stochastic_round(share: float, rng: RandomState) -> int:
     """A whole number whose mean is `share`."""
     return int(share + rng.random_sample())
 
 
-def spread(groups_N: Sequence[int], rng: RandomState) -> list[int]:
+def round_robin(groups_N: Sequence[int], rng: RandomState) -> list[int]:
     """All places in an order that goes round the groups: a random one of each in turn, in random order."""
     order = rng.permutation(len(groups_N))
     turn: dict[int, int] = {}

@@ -1,5 +1,7 @@
 """The two errors a person meets. Anything else that reaches the terminal is a bug and shows its traceback."""
 
+from collections.abc import Sequence
+
 
 class OutgrowError(Exception):
     """A failure while running, told in one line that says what to do. Exit code 1."""
@@ -21,7 +23,7 @@ class NotFiniteError(SpoiledError):
     """Training has left the finite numbers."""
 
 
-def nearest(word: str, known: list[str]) -> str:
+def nearest(word: str, known: Sequence[str]) -> str:
     """A hint naming the known word closest to `word`: " (did you mean 'lr'?)", or the known words where none is close.
 
     >>> nearest("lerning_rate", ["learning_rate", "steps"])

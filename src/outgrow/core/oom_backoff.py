@@ -10,7 +10,7 @@ from .errors import OutgrowError
 T = TypeVar("T")
 
 
-class FittingSize:
+class AutoBatchSize:
     """A size that halves itself where work of that size runs out of memory, says so, and stays there."""
 
     def __init__(self, name: str, size: int, note: Callable[[str], None]) -> None:

@@ -21,22 +21,22 @@ def seed_from(*key: object) -> int:
     return int.from_bytes(digest[:8], "big") >> 1
 
 
-def torch_generator(*key: object) -> torch.Generator:
+def torch_rng(*key: object) -> torch.Generator:
     """A CPU torch generator for this key."""
     return torch.Generator().manual_seed(seed_from(*key))
 
 
-def python_random(*key: object) -> random.Random:
+def python_rng(*key: object) -> random.Random:
     """A Python generator for this key."""
     return random.Random(seed_from(*key))
 
 
-def numpy_random(*key: object) -> np.random.RandomState:
+def numpy_rng(*key: object) -> np.random.RandomState:
     """A numpy generator for this key, of the kind whose stream numpy has promised never to change.
 
     Its uniform numbers are those of `python_random(*key)`.
     """
     generator = np.random.RandomState()
-    _, (*words, place), _ = python_random(*key).getstate()
+    _, (*words, place), _ = python_rng(*key).getstate()
     generator.set_state(("MT19937", np.array(words, dtype=np.uint32), place, 0, 0.0))  # and no Gaussian number left over
     return generator

@@ -22,7 +22,7 @@ class Answer:
     length: int
 
 
-class Respondent(Protocol):
+class ChatModel(Protocol):
     """Something one asks in words and gets words from: what is measured, or (a teacher) measures."""
 
     @property
@@ -55,7 +55,7 @@ class Respondent(Protocol):
 
 
 @dataclass(frozen=True)
-class Local:
+class LocalModel:
     """A policy, and an engine that has taken over its weights."""
 
     policy: Policy
@@ -74,20 +74,20 @@ class Local:
 
     @property
     def context(self) -> int:
-        """See `Respondent.context`."""
+        """See `ChatModel.context`."""
         return self.policy.context
 
     @property
     def opens_think(self) -> bool:
-        """See `Respondent.opens_think`."""
+        """See `ChatModel.opens_think`."""
         return self.policy.opens_think
 
     def conversation(self, question: str) -> Conversation:
-        """See `Respondent.conversation`."""
+        """See `ChatModel.conversation`."""
         return self.policy.prompt.messages(question, self.policy.tokenizer)
 
     def fits(self, conversation: Conversation, max_tokens: int) -> bool:
-        """See `Respondent.fits`."""
+        """See `ChatModel.fits`."""
         return len(self.policy.chat_ids(conversation)) + max_tokens <= self.context
 
     def answer(
@@ -98,7 +98,7 @@ class Local:
         seeds: Sequence[int],
         poll: Callable[[], None] = lambda: None,
     ) -> list[list[Answer]]:
-        """See `Respondent.answer`. Raises UsageError where a conversation leaves no room for an answer."""
+        """See `ChatModel.answer`. Raises UsageError where a conversation leaves no room for an answer."""
         prompts = [self.policy.chat_ids(conversation) for conversation in conversations]
         groups = self.engine.generate(prompts, n, sampling, seeds, poll)
         return [[Answer(r.text, r.finished, len(r.completion_ids)) for r in group] for group in groups]

@@ -30,7 +30,7 @@ def is_served(model: str) -> bool:
     return model.startswith(("http://", "https://"))
 
 
-class Endpoint:
+class OpenAIServer:
     """A `Respondent` at an address such as http://localhost:8000/v1, with #NAME behind it where it serves several models.
 
     Its server applies the chat template and draws the tokens, with the seeds it is given where it heeds them; what a recipe does

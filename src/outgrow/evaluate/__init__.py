@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Sequence
 
-from ..engines import Respondent
+from ..engines import ChatModel
 from ..policy import Sampling
 from ..types import Problem
 from ..verify import Verifier
@@ -13,7 +13,7 @@ __all__ = ["Evaluation", "evaluate", "paired_delta", "require_room"]
 
 
 def evaluate(
-    respondent: Respondent,
+    respondent: ChatModel,
     verifier: Verifier,
     problems: Sequence[Problem],
     k: int,

@@ -7,7 +7,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import astuple, dataclass
 from pathlib import Path
 
-from ..engines import Answer, Conversation, Respondent
+from ..engines import Answer, ChatModel, Conversation
 from ..policy import Sampling
 from ..problems import Note
 from ..problems.source import quiet
@@ -17,7 +17,7 @@ _SHAPE = 2  # of a row; a file of another shape is begun anew
 _TABLE = "CREATE TABLE IF NOT EXISTS answers (key TEXT PRIMARY KEY, answers TEXT NOT NULL) WITHOUT ROWID"
 
 
-class Kept:
+class AnswerCache:
     """A SQLite file of answers. A context manager.
 
     Only what was written is kept, no verdict: answers are graded when they are read, as the present version grades. Where the file
@@ -36,7 +36,7 @@ class Kept:
         except (OSError, sqlite3.Error) as error:
             self._go_without(error)
 
-    def __enter__(self) -> "Kept":
+    def __enter__(self) -> "AnswerCache":
         return self
 
     def __exit__(self, *_: object) -> None:
@@ -47,9 +47,9 @@ class Kept:
         if self._db is not None:
             self._db.close()
 
-    def of(self, respondent: Respondent) -> Respondent:
+    def of(self, respondent: ChatModel) -> ChatModel:
         """The respondent, whose answers are kept and found again."""
-        return Remembered(respondent, self)
+        return CachedModel(respondent, self)
 
     def read(self, key: str) -> list[Answer] | None:
         """What is kept under a key."""
@@ -87,37 +87,37 @@ class Kept:
 
 
 @dataclass(frozen=True)
-class Remembered:
-    """A `Respondent` whose answers are kept.
+class CachedModel:
+    """A `ChatModel` whose answers are kept.
 
     Answers are found again where nothing that they depend on has changed: who answers (a server: its address and the model it
     names), the conversation, the sampling, their number, the seed.
     """
 
-    respondent: Respondent
-    kept: Kept
+    respondent: ChatModel
+    kept: AnswerCache
 
     @property
     def identity(self) -> str:
-        """See `Respondent.identity`."""
+        """See `ChatModel.identity`."""
         return self.respondent.identity
 
     @property
     def context(self) -> int:
-        """See `Respondent.context`."""
+        """See `ChatModel.context`."""
         return self.respondent.context
 
     @property
     def opens_think(self) -> bool:
-        """See `Respondent.opens_think`."""
+        """See `ChatModel.opens_think`."""
         return self.respondent.opens_think
 
     def conversation(self, question: str) -> Conversation:
-        """See `Respondent.conversation`."""
+        """See `ChatModel.conversation`."""
         return self.respondent.conversation(question)
 
     def fits(self, conversation: Conversation, max_tokens: int) -> bool:
-        """See `Respondent.fits`."""
+        """See `ChatModel.fits`."""
         return self.respondent.fits(conversation, max_tokens)
 
     def answer(
@@ -128,7 +128,7 @@ class Remembered:
         seeds: Sequence[int],
         poll: Callable[[], None] = lambda: None,
     ) -> list[list[Answer]]:
-        """See `Respondent.answer`; asked in parts, each kept as soon as it is there."""
+        """See `ChatModel.answer`; asked in parts, each kept as soon as it is there."""
         who, how = self.identity, [n, sampling.model_dump()]
         keys = [
             hashlib.sha256(json.dumps([who, conversation, how, seed]).encode()).hexdigest()

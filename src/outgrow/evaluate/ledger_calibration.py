@@ -6,16 +6,16 @@ from pathlib import Path
 import numpy as np
 
 from ..config import RLRecipe
-from ..core.choose import spread
+from ..core.choose import round_robin
 from ..core.errors import UsageError
 from ..core.files import read_lines
-from ..core.rng import numpy_random
-from ..engines import Local
-from ..ledger import Evidence, Ledger
+from ..core.rng import numpy_rng
+from ..engines import LocalModel
+from ..ledger import Ledger, PassRatePosterior
 from ..problems import Note
 from ..runs.checkpoint import newest_whole_checkpoint
 from ..runs.folder import read_recipe
-from ..runs.models import engine_of, run_policy
+from ..runs.models import build_engine, run_policy
 from ..runs.practice_problems import distinct, training_problems
 from ..verify import Verifier
 from .calibration import Calibration, brier, spearman, staleness_of
@@ -35,23 +35,23 @@ def calibrate(
         raise UsageError(f"{run}: no reinforcement learning has been done here yet, so there is nothing to calibrate")
     if any(row["step"] > checkpoint.step for row in read_lines(run / "metrics.jsonl")):
         raise UsageError(f"{run}: its ledger is ahead of its newest checkpoint; finish it first: outgrow resume {run}")
-    policy, engine = run_policy(run), engine_of(recipe, note)
+    policy, engine = run_policy(run), build_engine(recipe, note)
     engine.update(policy)
     known_problems = [problem for source in distinct(training_problems(recipe, note)) for problem in source]
-    with Ledger(run / "ledger.sqlite", Evidence(recipe.ledger.half_life, recipe.ledger.prior_weight)) as ledger:
+    with Ledger(run / "ledger.sqlite", PassRatePosterior(recipe.ledger.half_life, recipe.ledger.prior_weight)) as ledger:
         known = ledger.known(known_problems)
         step = checkpoint.step + 1
         stale = [staleness_of(step - int(last) if n else None) for n, last in zip(known.n_N, known.step_N, strict=True)]
-        rng = numpy_random(seed, "calibrate")
+        rng = numpy_rng(seed, "calibrate")
         chosen: list[int] = []
         for name in dict.fromkeys(sorted(stale)):
             places = np.array([place for place, one in enumerate(stale) if one == name])
-            chosen += places[spread(known.cell_N[places].tolist(), rng)[:problems]].tolist()
+            chosen += places[round_robin(known.cell_N[places].tolist(), rng)[:problems]].tolist()
         estimates, level = known.mean(step)[chosen], known.prior(step)[known.cell_N[chosen]]
         met, last = known.n_N[chosen] > 0, known.right_N[chosen] / np.maximum(known.n_N[chosen], 1)
     with Verifier(recipe.verify.extract, recipe.verify.exact) as verifier:
         asked = [known_problems[place] for place in chosen]
-        drawn = sample_problems(Local(policy, engine), verifier, asked, samples, recipe.sampling, seed, poll)
+        drawn = sample_problems(LocalModel(policy, engine), verifier, asked, samples, recipe.sampling, seed, poll)
     right = np.array([sample.right for sample in drawn], dtype=np.float64).reshape(len(chosen), samples)
     rates = right.mean(axis=1)
 

@@ -15,7 +15,7 @@ from lm_eval.utils import get_rolling_token_windows, make_disjoint_window
 
 from ..core.errors import UsageError, nearest
 from ..core.rng import seed_from
-from ..engines import Local
+from ..engines import LocalModel
 from ..policy import Sampling
 from ..policy.likelihood import likelihoods
 
@@ -35,7 +35,7 @@ class Score:
 
 
 def run_tasks(
-    local: Local, tasks: Sequence[str], folder: Path | None = None, shots: int | None = None, limit: int | None = None,
+    local: LocalModel, tasks: Sequence[str], folder: Path | None = None, shots: int | None = None, limit: int | None = None,
     chat: bool = False, seed: int = 0,
 ) -> list[Score]:  # fmt: skip
     """The figures of these tasks and groups, as the harness has them. folder: more tasks, a YAML file each. shots, limit: see its
@@ -78,7 +78,7 @@ def _scores(found: dict[str, Any]) -> Iterator[Score]:
 class _Harnessed(TemplateLM):  # type: ignore[misc]  # the harness has no types
     """What the harness asks of a model: likelihoods of continuations, and texts until a stop string."""
 
-    def __init__(self, local: Local, seed: int) -> None:
+    def __init__(self, local: LocalModel, seed: int) -> None:
         super().__init__()
         self.local, self.seed = local, seed
         self.policy, self.tokenizer = local.policy, local.policy.tokenizer

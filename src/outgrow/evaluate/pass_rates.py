@@ -18,7 +18,7 @@ from pydantic.dataclasses import dataclass as checked
 from ..core.errors import OutgrowError, UsageError
 from ..core.files import write_atomic, write_json
 from ..core.rng import seed_from
-from ..engines import Respondent
+from ..engines import ChatModel
 from ..ledger import Ledger
 from ..ledger.bands import band
 from ..policy import Sampling
@@ -31,7 +31,7 @@ _CHUNK = 128  # problems between two looks at the ledger: what a kill may cost
 
 
 @checked(frozen=True)
-class Asked:
+class ProfileSpec:
     """What a profile was made of. model: its name; digest: of its weights, or its address. data: name; problems: how many.
     how: the prompt and how answers are graded, as text."""
 
@@ -64,7 +64,7 @@ class PassRate:
     truncated: float
 
 
-def open_profile(folder: Path, asked: Asked, update: bool) -> Asked:
+def open_profile(folder: Path, asked: ProfileSpec, update: bool) -> ProfileSpec:
     """Make the folder, or find it as a profile of the same model and data, and say what is to be done in it.
 
     update: begin another pass where the last is whole. Raises UsageError where the folder is of something else.
@@ -87,14 +87,14 @@ def open_profile(folder: Path, asked: Asked, update: bool) -> Asked:
     return old
 
 
-def _read(file: Path) -> Asked:
+def _read(file: Path) -> ProfileSpec:
     try:
-        return Asked(**json.loads(file.read_text()))
+        return ProfileSpec(**json.loads(file.read_text()))
     except (OSError, ValueError, TypeError, ValidationError) as error:
         raise OutgrowError(f"{file}: cannot read this profile ({error})") from error
 
 
-def _require_same(folder: Path, old: Asked, new: Asked, free: Sequence[str]) -> None:
+def _require_same(folder: Path, old: ProfileSpec, new: ProfileSpec, free: Sequence[str]) -> None:
     for name, value in asdict(new).items():
         if name not in free and getattr(old, name) != value:
             raise UsageError(f"{folder} was made with {name} {getattr(old, name)}, not {value}; choose another --out")
@@ -102,8 +102,8 @@ def _require_same(folder: Path, old: Asked, new: Asked, free: Sequence[str]) -> 
 
 def fill(
     folder: Path,
-    asked: Asked,
-    respondent: Respondent,
+    asked: ProfileSpec,
+    respondent: ChatModel,
     verifier: Verifier,
     sampling: Sampling,
     problems: Sequence[Problem],
@@ -192,7 +192,7 @@ def _line(problem: Problem, visit: Visit) -> PassRate:
     )
 
 
-def read_profile(folder: Path) -> tuple[Asked, list[Visit]]:
+def read_profile(folder: Path) -> tuple[ProfileSpec, list[Visit]]:
     """How a whole profile was made, and what it says: one visit of step 0 a problem.
 
     Raises UsageError where there is none, or it is not whole.

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 
 from ..core.errors import UsageError
 from ..core.rng import seed_from
-from ..engines import Respondent
+from ..engines import ChatModel
 from ..policy import Sampling
 from ..types import Problem, Verdict
 from ..verify import Attempt, Verifier
@@ -32,7 +32,7 @@ class Sample:
         return self.verdict is Verdict.RIGHT
 
 
-def require_room(suite: str, respondent: Respondent, problems: Sequence[Problem], max_tokens: int, setting: str) -> None:
+def require_room(suite: str, respondent: ChatModel, problems: Sequence[Problem], max_tokens: int, setting: str) -> None:
     """Raise UsageError where a question leaves no room for an answer of so many tokens. setting: where a person says how many."""
     long = sum(not respondent.fits(respondent.conversation(problem.question), max_tokens) for problem in problems)
     if long:
@@ -43,7 +43,7 @@ def require_room(suite: str, respondent: Respondent, problems: Sequence[Problem]
 
 
 def sample_problems(
-    respondent: Respondent,
+    respondent: ChatModel,
     verifier: Verifier,
     problems: Sequence[Problem],
     k: int,

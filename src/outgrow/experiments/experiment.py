@@ -11,10 +11,10 @@ from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, SerializeAsA
 from ..config import raw_recipe
 from ..core.errors import UsageError, nearest
 from ..core.registry import build, explain
-from .kinds import KINDS, Kind
+from .kinds import KINDS, TrialKind
 from .measure import Measure
 from .rl_measures import MEASURES
-from .trial import Run, key_of
+from .trial import Trial, key_of
 
 # Where the models are that arms need; a part of these arms' recipes, so the same wherever a lab is run.
 PREPARED = Path("runs/lab/prepared")
@@ -87,7 +87,7 @@ class Experiment(_Strict):
         return self
 
     @cached_property
-    def kind(self) -> Kind:
+    def kind(self) -> TrialKind:
         """What its runs are. Raises ValueError where no experiment is made of such recipes."""
         name = raw_recipe(self.recipe).get("kind", "rl")
         if name not in KINDS:
@@ -104,32 +104,32 @@ class Experiment(_Strict):
         return range(self.first_seed, self.first_seed + self.seeds)
 
     @cached_property
-    def prepared(self) -> dict[str, Run]:
+    def prepared(self) -> dict[str, Trial]:
         """Name -> run of what is prepared, in order."""
-        runs: dict[str, Run] = {}
+        runs: dict[str, Trial] = {}
         for one in self.prepare:
             recipe = KINDS["rl"].load(one.recipe, [_placed(line, runs) for line in one.set])
-            runs[one.name] = Run("", one.name, recipe.seed, key_of(KINDS["rl"].decides(recipe)), recipe)
+            runs[one.name] = Trial("", one.name, recipe.seed, key_of(KINDS["rl"].decides(recipe)), recipe)
         return runs
 
     @cached_property
-    def runs(self) -> list[Run]:
+    def runs(self) -> list[Trial]:
         """Every run, one seed after another, so that a part of them is balanced."""
         runs = [self._run(seed, one, arm) for seed in self.all_seeds for one in self.on for arm in self.arms_on(one)]
-        first: dict[str, Run] = {}
+        first: dict[str, Trial] = {}
         for run in runs:
             same = first.setdefault(run.key, run)
             if same is not run:
                 raise UsageError(f"{self.name}: the arms {same.arm!r} and {run.arm!r} are the same recipe; drop one")
         return runs
 
-    def _run(self, seed: int, one: Set, arm: Arm) -> Run:
+    def _run(self, seed: int, one: Set, arm: Arm) -> Trial:
         lines = [_placed(line, self.prepared) for line in (*self.set, *one.set, *arm.set)]
         recipe = self.kind.load(self.recipe, [*lines, f"seed={seed}"])
-        return Run(one.name, arm.name, seed, key_of(self.kind.decides(recipe)), recipe)
+        return Trial(one.name, arm.name, seed, key_of(self.kind.decides(recipe)), recipe)
 
 
-def _placed(line: str, prepared: dict[str, Run]) -> str:
+def _placed(line: str, prepared: dict[str, Trial]) -> str:
     """A recipe line with folders in place of the names of what is prepared."""
 
     def folder(found: re.Match[str]) -> str:

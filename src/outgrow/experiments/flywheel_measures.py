@@ -2,14 +2,14 @@
 
 from pydantic import Field
 
-from .flywheel_result import Score, WheelResult
+from .flywheel_result import FlywheelTrialResult, Score
 from .measure import Measure
 
 
 class WheelMeasure(Measure):
     """One that is read off a flywheel."""
 
-    reads = WheelResult
+    reads = FlywheelTrialResult
 
 
 class Student(WheelMeasure):
@@ -22,7 +22,7 @@ class Student(WheelMeasure):
     def label(self) -> str:
         return "last student's pass@1" + (f" at level {self.level}" if self.level is not None else "")
 
-    def of(self, result: WheelResult) -> float | None:
+    def of(self, result: FlywheelTrialResult) -> float | None:
         return _rate(result.turns[-1].student, self.level)
 
 
@@ -37,7 +37,7 @@ class OverTeacher(WheelMeasure):
     def label(self) -> str:
         return f"last student's pass@1, less {'the first' if self.first else 'its'} teacher's"
 
-    def of(self, result: WheelResult) -> float | None:
+    def of(self, result: FlywheelTrialResult) -> float | None:
         return result.turns[-1].student.rate - result.turns[0 if self.first else -1].teacher.rate
 
 
@@ -52,7 +52,7 @@ class BaseGain(WheelMeasure):
     def label(self) -> str:
         return "last base's pass@1, less the first's" + (f", at level {self.level}" if self.level is not None else "")
 
-    def of(self, result: WheelResult) -> float | None:
+    def of(self, result: FlywheelTrialResult) -> float | None:
         first, last = (_rate(turn.base, self.level) for turn in (result.turns[0], result.turns[-1]))
         return None if first is None or last is None else last - first
 
@@ -66,7 +66,7 @@ class Precision(WheelMeasure):
     def label(self) -> str:
         return "label precision"
 
-    def of(self, result: WheelResult) -> float | None:
+    def of(self, result: FlywheelTrialResult) -> float | None:
         made = [turn.data for turn in result.turns if turn.data is not None and turn.data.precision is not None]
         rows = sum(data.kept for data in made)
         return sum(data.kept * (data.precision or 0.0) for data in made) / rows if rows else None
@@ -83,10 +83,10 @@ class PassAtK(WheelMeasure):
     def label(self) -> str:
         return f"last student's pass@{self.k}, less the first base's"
 
-    def of(self, result: WheelResult) -> float | None:
+    def of(self, result: FlywheelTrialResult) -> float | None:
         return result.last_student[str(self.k)] - result.first_base[str(self.k)]
 
-    def known(self, result: WheelResult) -> bool:
+    def known(self, result: FlywheelTrialResult) -> bool:
         return str(self.k) in result.last_student
 
 

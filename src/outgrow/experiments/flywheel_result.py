@@ -4,10 +4,10 @@ from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from typing import Any
 
-from ..flywheel import Turned
-from ..flywheel.stage_cache import Done
+from ..flywheel import FlywheelResult
+from ..flywheel.stage_cache import StageResult
 from .rl_result import Point, by_level, code_digest
-from .trial import Run
+from .trial import Trial
 
 
 @dataclass(frozen=True)
@@ -19,7 +19,7 @@ class Score:
 
 
 @dataclass(frozen=True)
-class Made:
+class SyntheticDataResult:
     """Data. drawn: answers looked at, written in training or for this. precision: share of the labels that are right by the known
     answers; sound: of the rows whose steps all hold. Both None where there is no row to tell by."""
 
@@ -30,7 +30,7 @@ class Made:
 
 
 @dataclass(frozen=True)
-class Turn:
+class GenerationResult:
     """A generation. rollouts: written until its student was there, those of all generations before and of their data among them.
     data: made at its end; None in the last."""
 
@@ -38,19 +38,19 @@ class Turn:
     base: Score
     teacher: Score
     student: Score
-    data: Made | None
+    data: SyntheticDataResult | None
 
 
 @dataclass(frozen=True)
-class WheelResult:
-    """One flywheel. key: see `Run.key`. first_base, last_student: k -> pass@k of these two on the suite, for the k that a measure
+class FlywheelTrialResult:
+    """One flywheel. key: see `Trial.key`. first_base, last_student: k -> pass@k of these two on the suite, for the k that a measure
     asked for. code: digest of the code that ran it."""
 
     key: str
     on: str
     arm: str
     seed: int
-    turns: list[Turn]
+    turns: list[GenerationResult]
     first_base: dict[str, float]
     last_student: dict[str, float]
     wall_s: float
@@ -73,26 +73,28 @@ class WheelResult:
         return asdict(self)
 
 
-def from_wheel_line(row: dict[str, Any]) -> WheelResult:
-    """What `WheelResult.line` made."""
-    return WheelResult(**{**row, "turns": [_turn(turn) for turn in row["turns"]]})
+def from_flywheel_line(row: dict[str, Any]) -> FlywheelTrialResult:
+    """What `FlywheelTrialResult.line` made."""
+    return FlywheelTrialResult(**{**row, "turns": [_turn(turn) for turn in row["turns"]]})
 
 
-def read_wheel(turned: Turned, run: Run, pass_at: Mapping[str, dict[str, float]], wall_s: float) -> WheelResult:
+def read_flywheel_result(
+    turned: FlywheelResult, run: Trial, pass_at: Mapping[str, dict[str, float]], wall_s: float
+) -> FlywheelTrialResult:
     """Of a finished flywheel. pass_at: name of a stage -> k -> pass@k of its model, of those that were asked for more."""
     written, at = 0, {}
     for done in turned.done:
         written += done.rollouts
         at[done.name] = written
     turns = [
-        Turn(
+        GenerationResult(
             rollouts=at[one.student.name],
             **{role: _score(model) for role, model in one.roles.items()},
             data=_made(one.data) if one.data else None,
         )
         for one in turned.generations
     ]
-    return WheelResult(
+    return FlywheelTrialResult(
         key=run.key,
         on=run.on,
         arm=run.arm,
@@ -105,17 +107,17 @@ def read_wheel(turned: Turned, run: Run, pass_at: Mapping[str, dict[str, float]]
     )
 
 
-def _score(done: Done) -> Score:
+def _score(done: StageResult) -> Score:
     found = done.evaluation().summary()
     return Score(found["pass@1"], by_level(found["cells"]))
 
 
-def _made(data: Done) -> Made:
+def _made(data: StageResult) -> SyntheticDataResult:
     found = data.result
     precision, sound = (found[name] and found[name]["value"] for name in ("precision", "sound"))
-    return Made(found["drawn"], found["kept"], precision, sound)
+    return SyntheticDataResult(found["drawn"], found["kept"], precision, sound)
 
 
-def _turn(row: dict[str, Any]) -> Turn:
+def _turn(row: dict[str, Any]) -> GenerationResult:
     scores = {role: Score(**row[role]) for role in ("base", "teacher", "student")}
-    return Turn(**{**row, **scores, "data": Made(**row["data"]) if row["data"] else None})
+    return GenerationResult(**{**row, **scores, "data": SyntheticDataResult(**row["data"]) if row["data"] else None})

@@ -5,22 +5,22 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 
-from ..engines import Local
+from ..engines import LocalModel
 from ..evaluate.sample import sample_problems
 from ..evaluate.statistics import pass_at_k
 from ..flywheel import run_flywheel
-from ..flywheel.stage_cache import Done
+from ..flywheel.stage_cache import StageResult
 from ..problems.suites import suite
 from ..runs.cost import Budget
-from ..runs.models import base_policy, engine_of, run_policy
+from ..runs.models import base_policy, build_engine, run_policy
 from ..runs.signals import Interrupt
-from ..train.loop import settle
+from ..train.loop import configure_determinism
 from ..verify import Verifier
 from .flywheel_measures import PassAtK
-from .flywheel_result import WheelResult, read_wheel
+from .flywheel_result import FlywheelTrialResult, read_flywheel_result
 from .measure import Measure
 from .rl_trial import Silent, seconds_in, session
-from .trial import Run
+from .trial import Trial
 
 
 class _Onlooker(Silent):
@@ -40,27 +40,27 @@ class _Onlooker(Silent):
         return lambda done: None
 
 
-def work_wheel(path: Path, run: Run, measures: Sequence[Measure], prepared: dict[str, Path]) -> WheelResult:
+def run_flywheel_trial(path: Path, run: Trial, measures: Sequence[Measure], prepared: dict[str, Path]) -> FlywheelTrialResult:
     """Turn it in this folder, or go on with it there, and read off what is kept. Raises as `run_flywheel` does."""
     sizes = {measure.k for measure in measures if isinstance(measure, PassAtK)}
     with session(path), Interrupt() as interrupt:
         turned = run_flywheel(run.recipe, path, _Onlooker(interrupt.poll), Budget())
         ends = (turned.generations[0].base, turned.generations[-1].student)
         found = {done.name: _pass_at(done, sizes, interrupt.poll) for done in ends}
-    return read_wheel(turned, run, found, seconds_in(path))
+    return read_flywheel_result(turned, run, found, seconds_in(path))
 
 
-def _pass_at(done: Done, sizes: set[int], poll: Callable[[], None]) -> dict[str, float]:
+def _pass_at(done: StageResult, sizes: set[int], poll: Callable[[], None]) -> dict[str, float]:
     """k -> pass@k on the suite that decides, with as many samples a problem as the largest k; nothing where none is asked for."""
     if not sizes:
         return {}
     recipe, n = done.recipe, max(sizes)
-    settle(recipe)
-    policy, engine = run_policy(done.path) if done.is_run else base_policy(recipe), engine_of(recipe)
+    configure_determinism(recipe)
+    policy, engine = run_policy(done.path) if done.is_run else base_policy(recipe), build_engine(recipe)
     engine.update(policy)
     sampling = recipe.sampling.model_copy(update={"temperature": recipe.evaluate.temperature})
     problems = suite(recipe.evaluate.suite).load()
     with Verifier(recipe.verify.extract, recipe.verify.exact) as verifier:
-        samples = sample_problems(Local(policy, engine), verifier, problems, n, sampling, recipe.seed, poll)
+        samples = sample_problems(LocalModel(policy, engine), verifier, problems, n, sampling, recipe.seed, poll)
     right = Counter(sample.problem_id for sample in samples if sample.right)
     return {str(k): sum(pass_at_k(n, right[problem.id], k) for problem in problems) / len(problems) for k in sorted(sizes)}

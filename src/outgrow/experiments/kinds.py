@@ -8,12 +8,12 @@ from typing import Any
 from ..config import Recipe, load_recipe
 from ..flywheel import FlywheelRecipe, load_flywheel
 from ..flywheel.stage_recipes import stage_recipes
-from .flywheel_result import WheelResult, from_wheel_line
-from .flywheel_trial import work_wheel
+from .flywheel_result import FlywheelTrialResult, from_flywheel_line
+from .flywheel_trial import run_flywheel_trial
 from .measure import AnyResult, Measure
-from .rl_result import Result, from_line
-from .rl_trial import work
-from .trial import Run
+from .rl_result import RLResult, from_line
+from .rl_trial import run_rl_trial
+from .trial import Trial
 
 # Words, and other suites, change nothing that is measured here.
 _WORDS = {"name": "", "description": "", "expected": ""}
@@ -21,7 +21,7 @@ _ALSO = {"evaluate": {"also"}}
 
 
 @dataclass(frozen=True)
-class Kind:
+class TrialKind:
     """load: a recipe from its name and lines, every part of it with one thread. decides: its values, as far as they change what is
     measured. work: do a run in a folder, or go on with it there; asked for its extra sampling are the measures, and last come the
     folders of what was prepared. read: a result from its line. rate: what curves show. counted: what rollouts are counted."""
@@ -29,7 +29,7 @@ class Kind:
     result: type[AnyResult]
     load: Callable[[str, Sequence[str]], Any]
     decides: Callable[[Any], dict[str, Any]]
-    work: Callable[[Path, Run, Sequence[Measure], dict[str, Path]], AnyResult]
+    work: Callable[[Path, Trial, Sequence[Measure], dict[str, Path]], AnyResult]
     read: Callable[[dict[str, Any]], AnyResult]
     rate: str
     counted: str
@@ -55,22 +55,22 @@ def _wheel_decides(wheel: FlywheelRecipe) -> dict[str, Any]:
     return {**own, **{name: _run_decides(recipe) for name, recipe in stages.items()}}
 
 
-KINDS: dict[str, Kind] = {
-    "rl": Kind(
-        result=Result,
+KINDS: dict[str, TrialKind] = {
+    "rl": TrialKind(
+        result=RLResult,
         load=_load_run,
         decides=_run_decides,
-        work=work,
+        work=run_rl_trial,
         read=from_line,
         rate="validation pass rate",
         counted="All rollouts count, those of profiles and of screening too.",
     ),
-    "flywheel": Kind(
-        result=WheelResult,
+    "flywheel": TrialKind(
+        result=FlywheelTrialResult,
         load=_load_wheel,
         decides=_wheel_decides,
-        work=work_wheel,
-        read=from_wheel_line,
+        work=run_flywheel_trial,
+        read=from_flywheel_line,
         rate="the student's pass@1",
         counted="A run is a whole flywheel. All rollouts of all its generations count, those that data is made of too; what "
         "was prepared, the same for all arms, does not.",

@@ -4,17 +4,17 @@ from abc import abstractmethod
 from typing import Any, ClassVar, Literal
 
 from ..core.registry import Component
-from .flywheel_result import WheelResult
-from .rl_result import Result
+from .flywheel_result import FlywheelTrialResult
+from .rl_result import RLResult
 
-AnyResult = Result | WheelResult
+AnyResult = RLResult | FlywheelTrialResult
 
 
 class Measure(Component):
     """label: how a table calls it. reads: the results it is read off. compared: how two arms are, by what is 1, or 0, when there is
     no difference."""
 
-    reads: ClassVar[type[AnyResult]] = Result
+    reads: ClassVar[type[AnyResult]] = RLResult
     compared: ClassVar[Literal["ratio", "difference"]] = "difference"
     less_is_better: ClassVar[bool] = False
 

@@ -7,7 +7,7 @@ from pydantic import Field
 
 from .flywheel_measures import WHEEL_MEASURES
 from .measure import Measure
-from .rl_result import Point, Result
+from .rl_result import Point, RLResult
 
 
 class RolloutsTo(Measure):
@@ -25,14 +25,14 @@ class RolloutsTo(Measure):
     def label(self) -> str:
         return f"rollouts to {self.target:g}" + (f" at level {self.level}" if self.level is not None else "")
 
-    def of(self, result: Result) -> float | None:
+    def of(self, result: RLResult) -> float | None:
         found = self._crossing(result)
         return float(result.rollouts) if found is None else found
 
-    def reached(self, result: Result) -> bool:
+    def reached(self, result: RLResult) -> bool:
         return self._crossing(result) is not None
 
-    def _crossing(self, result: Result) -> float | None:
+    def _crossing(self, result: RLResult) -> float | None:
         points = _smoothed([(point.rollouts, self._rate(point)) for point in result.curve])
         if points[0][1] >= self.target:
             return float(points[0][0])
@@ -55,7 +55,7 @@ class PassRateAt(Measure):
     def label(self) -> str:
         return f"pass rate at {self.rollouts:,} rollouts"
 
-    def of(self, result: Result) -> float | None:
+    def of(self, result: RLResult) -> float | None:
         points = [(point.rollouts, point.pass_rate) for point in result.curve]
         for (before, low), (after, high) in itertools.pairwise(points):
             if before <= self.rollouts <= after:
@@ -72,7 +72,7 @@ class PassAt1(Measure):
     def label(self) -> str:
         return "pass@1 after"
 
-    def of(self, result: Result) -> float | None:
+    def of(self, result: RLResult) -> float | None:
         return result.after
 
 
@@ -86,7 +86,7 @@ class OverPrepared(Measure):
     def label(self) -> str:
         return f"pass@1 after, less {self.name}'s"
 
-    def of(self, result: Result) -> float | None:
+    def of(self, result: RLResult) -> float | None:
         return result.after - result.prepared[self.name] if self.name in result.prepared else None
 
 
@@ -101,7 +101,7 @@ class Alarm(Measure):
     def label(self) -> str:
         return "share of runs with an alarm"
 
-    def of(self, result: Result) -> float | None:
+    def of(self, result: RLResult) -> float | None:
         return float(result.alarm is not None)
 
 
@@ -117,7 +117,7 @@ class LostBeforeAlarm(Measure):
     def label(self) -> str:
         return "pass rate lost before the alarm"
 
-    def of(self, result: Result) -> float | None:
+    def of(self, result: RLResult) -> float | None:
         if result.alarm is None:
             return None
         points = _smoothed([(point.rollouts, point.pass_rate) for point in result.curve])
@@ -137,7 +137,7 @@ class Tokens(Measure):
     def label(self) -> str:
         return "tokens a completion"
 
-    def of(self, result: Result) -> float | None:
+    def of(self, result: RLResult) -> float | None:
         return result.tokens
 
 
@@ -153,10 +153,10 @@ class Retention(Measure):
     def label(self) -> str:
         return "pass@1 of training problems after"
 
-    def of(self, result: Result) -> float | None:
+    def of(self, result: RLResult) -> float | None:
         return result.retention
 
-    def known(self, result: Result) -> bool:
+    def known(self, result: RLResult) -> bool:
         return result.retention is not None
 
 
@@ -171,7 +171,7 @@ class Lost(Measure):
     def label(self) -> str:
         return "mastered problems with a wrong answer at the end"
 
-    def of(self, result: Result) -> float | None:
+    def of(self, result: RLResult) -> float | None:
         return result.lost
 
 
@@ -186,7 +186,7 @@ class LaterFailed(Measure):
     def label(self) -> str:
         return "mastered problems that failed later, of those visited again"
 
-    def of(self, result: Result) -> float | None:
+    def of(self, result: RLResult) -> float | None:
         return result.failed / result.visited_again if result.visited_again else None
 
 

@@ -11,7 +11,7 @@ from ..evaluate import Evaluation
 from ..ledger import Ledger
 from ..runs.folder import read_recipe
 from .mastery import mastery
-from .trial import Run
+from .trial import Trial
 
 
 @dataclass(frozen=True)
@@ -27,8 +27,8 @@ class Point:
 
 
 @dataclass(frozen=True)
-class Result:
-    """One run. key: see `Run.key`. after: pass@1 on the suite; tokens: mean completion there; by_problem: its pass rates.
+class RLResult:
+    """One run. key: see `Trial.key`. after: pass@1 on the suite; tokens: mean completion there; by_problem: its pass rates.
 
     mastered: problems that were all right twice in a row; failed: those of them that had a wrong answer at a later visit; retention
     and lost: see the measures of these names. code: digest of the code that ran it. prepared: name -> pass@1,
@@ -60,13 +60,13 @@ class Result:
         return asdict(self)
 
 
-def from_line(row: dict[str, Any]) -> Result:
-    """What `Result.line` made."""
-    return Result(**{**row, "curve": [Point(**point) for point in row["curve"]]})
+def from_line(row: dict[str, Any]) -> RLResult:
+    """What `RLResult.line` made."""
+    return RLResult(**{**row, "curve": [Point(**point) for point in row["curve"]]})
 
 
 @dataclass(frozen=True)
-class Kept:
+class RetainedSkill:
     """What a run's policy still can of what it was trained on; None where nobody asked."""
 
     retention: float | None = None
@@ -86,7 +86,7 @@ def code_digest(*beside: str) -> str:
     return digest.hexdigest()[:12]
 
 
-def read_result(path: Path, run: Run, kept: Kept, wall_s: float, prepared: dict[str, float]) -> Result:
+def read_result(path: Path, run: Trial, kept: RetainedSkill, wall_s: float, prepared: dict[str, float]) -> RLResult:
     """Of a finished run's folder."""
     recipe, _ = read_recipe(path)
     before, after = (Evaluation.load(path / "evals" / f"{name}.parquet").summary() for name in ("before", "after"))
@@ -105,7 +105,7 @@ def read_result(path: Path, run: Run, kept: Kept, wall_s: float, prepared: dict[
     if recipe.evaluate.suite == recipe.evaluate.validation:
         levels = by_level(after["cells"])
         curve.append(Point(int(written), after["pass@1"], levels))
-    return Result(
+    return RLResult(
         key=run.key,
         on=run.on,
         arm=run.arm,

@@ -8,14 +8,14 @@ from pathlib import Path
 
 from ..config import Recipe
 from ..core.files import append_line, read_lines, write_json
-from ..core.rng import python_random
-from ..engines import Local
+from ..core.rng import python_rng
+from ..engines import LocalModel
 from ..evaluate.sample import sample_problems
 from ..ledger import Ledger
 from ..problems.source import quiet
 from ..runs.cost import Spent
 from ..runs.folder import read_recipe
-from ..runs.models import engine_of, run_policy
+from ..runs.models import build_engine, run_policy
 from ..runs.practice_problems import distinct, training_problems
 from ..train.job import StepResult
 from ..train.loop import resume, train
@@ -23,8 +23,8 @@ from ..verify import Verifier
 from .mastery import mastery
 from .measure import Measure
 from .rl_measures import Retention
-from .rl_result import Kept, Result, code_digest, read_result
-from .trial import Run
+from .rl_result import RetainedSkill, RLResult, code_digest, read_result
+from .trial import Trial
 
 _MADE_BY = "code.json"
 
@@ -56,12 +56,12 @@ def made_otherwise(path: Path) -> bool:
         return True
 
 
-def work(path: Path, run: Run, measures: Sequence[Measure], prepared: dict[str, Path]) -> Result:
-    """Run it in this folder, or go on with it there, and read off what is kept. Raises as `train` does."""
+def run_rl_trial(path: Path, run: Trial, measures: Sequence[Measure], prepared: dict[str, Path]) -> RLResult:
+    """Trial it in this folder, or go on with it there, and read off what is kept. Raises as `train` does."""
     retention = next((measure for measure in measures if isinstance(measure, Retention)), None)
     with session(path):
         _train(path, run.recipe)
-        kept = _kept(path, run.recipe, retention) if retention else Kept()
+        kept = _kept(path, run.recipe, retention) if retention else RetainedSkill()
     return read_result(path, run, kept, seconds_in(path), _measured(run.recipe, prepared))
 
 
@@ -95,22 +95,22 @@ def _measured(recipe: Recipe, prepared: dict[str, Path]) -> dict[str, float]:
     return {name: json.loads((prepared[name] / "summary.json").read_text())["after"]["pass@1"] for name in same}
 
 
-def _kept(path: Path, recipe: Recipe, asked: Retention) -> Kept:
+def _kept(path: Path, recipe: Recipe, asked: Retention) -> RetainedSkill:
     """What the run's policy still can, on the same training problems for every arm of a seed."""
     with Ledger(path / "ledger.sqlite") as ledger:
         mastered = mastery(ledger.visits()).mastered
     problems = [problem for source in distinct(training_problems(recipe, quiet)) for problem in source]
-    chosen = python_random(recipe.seed, "retention").sample(problems, min(asked.problems, len(problems)))
-    policy, engine = run_policy(path), engine_of(recipe)
+    chosen = python_rng(recipe.seed, "retention").sample(problems, min(asked.problems, len(problems)))
+    policy, engine = run_policy(path), build_engine(recipe)
     engine.update(policy)
     sampling = recipe.sampling.model_copy(update={"temperature": recipe.evaluate.temperature})
     with Verifier(recipe.verify.extract, recipe.verify.exact) as verifier:
-        samples = sample_problems(Local(policy, engine), verifier, chosen, asked.samples, sampling, recipe.seed)
+        samples = sample_problems(LocalModel(policy, engine), verifier, chosen, asked.samples, sampling, recipe.seed)
     right: dict[str, list[bool]] = {}
     for sample in samples:
         right.setdefault(sample.problem_id, []).append(sample.right)
     again = [all(row) for problem, row in right.items() if problem in mastered]
-    return Kept(
+    return RetainedSkill(
         retention=sum(sample.right for sample in samples) / len(samples),
         lost=1 - sum(again) / len(again) if again else None,
     )

@@ -13,10 +13,10 @@ from ..core.errors import OutgrowError
 from ..core.files import append_line, read_lines
 from ..runs.signals import StopRequested
 from .experiment import PREPARED, Experiment
-from .kinds import Kind
+from .kinds import TrialKind
 from .measure import AnyResult, Measure
 from .rl_trial import made_otherwise, prepare
-from .trial import Run
+from .trial import Trial
 
 
 def results_file(experiment: Experiment, docs: Path) -> Path:
@@ -59,7 +59,7 @@ def run_experiment(
     failed = 0
     with ProcessPoolExecutor(min(processes, max(1, len(left))), mp_context=_forkserver(), initializer=_settle) as pool:
         prepared = {name: PREPARED / run.key for name, run in experiment.prepared.items()} if left else {}
-        waiting: dict[Future[AnyResult], Run] = {}
+        waiting: dict[Future[AnyResult], Trial] = {}
         try:
             for name, path in prepared.items():
                 _prepare(pool, name, path, experiment.prepared[name], warn, poll)
@@ -110,7 +110,7 @@ def _stop(number: int, frame: FrameType | None) -> None:
 
 
 def _prepare(
-    pool: ProcessPoolExecutor, name: str, path: Path, run: Run, warn: Callable[[str], None], poll: Callable[[], None]
+    pool: ProcessPoolExecutor, name: str, path: Path, run: Trial, warn: Callable[[str], None], poll: Callable[[], None]
 ) -> None:
     """Train what arms need, one after another, since one may need the one before."""
     if (path / "summary.json").exists():
@@ -125,7 +125,7 @@ def _prepare(
         raise OutgrowError(f"{name} could not be prepared: {error}") from error
 
 
-def _in_turn(path: Path, run: Run) -> None:
+def _in_turn(path: Path, run: Trial) -> None:
     path.parent.mkdir(parents=True, exist_ok=True)
     try:
         prepare(path, run.recipe)
@@ -133,7 +133,7 @@ def _in_turn(path: Path, run: Run) -> None:
         raise OutgrowError(f"stopped by {stop}, and saved") from None
 
 
-def _work(path: Path, run: Run, kind: Kind, measures: Sequence[Measure], prepared: dict[str, Path]) -> AnyResult:
+def _work(path: Path, run: Trial, kind: TrialKind, measures: Sequence[Measure], prepared: dict[str, Path]) -> AnyResult:
     global _stopped
     if _stopped:
         raise OutgrowError("not begun")

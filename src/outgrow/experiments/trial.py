@@ -9,7 +9,7 @@ import tomli_w
 
 
 @dataclass(frozen=True)
-class Run:
+class Trial:
     """arm, on: which of the experiment's. key: digest of what decides what it does. recipe: resolved, of its kind."""
 
     on: str

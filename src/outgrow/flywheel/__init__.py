@@ -5,9 +5,9 @@ recipe.py, resolve.py -> stages.py (what follows what) -> tasks.py (what a stage
 """
 
 from .recipe import FlywheelRecipe
-from .result import Turned
+from .result import FlywheelResult
 from .run import run_flywheel
 from .stage_cache import ProcessFull
 from .stage_recipes import load_flywheel
 
-__all__ = ["FlywheelRecipe", "ProcessFull", "Turned", "load_flywheel", "run_flywheel"]
+__all__ = ["FlywheelRecipe", "FlywheelResult", "ProcessFull", "load_flywheel", "run_flywheel"]

@@ -13,12 +13,12 @@ from ..report.tables import HeatCell, HeatMap, Table
 from .lineage import Graph
 from .lineage_graph import picture, said
 from .recipe import dump_flywheel
-from .result import Turned
-from .stage_cache import Done
+from .result import FlywheelResult
+from .stage_cache import StageResult
 from .summary import data_table, generation_table, headline, model_table, other_table, sentences, spent, stage_table
 
 
-def write_page(turned: Turned, graph: Graph, folder: Path) -> Path:
+def write_page(turned: FlywheelResult, graph: Graph, folder: Path) -> Path:
     """Write flywheel.html into the wheel's folder and return its path. Raises OutgrowError where it cannot be written."""
     path = folder / "flywheel.html"
     try:
@@ -28,7 +28,7 @@ def write_page(turned: Turned, graph: Graph, folder: Path) -> Path:
     return path
 
 
-def render(turned: Turned, graph: Graph) -> str:
+def render(turned: FlywheelResult, graph: Graph) -> str:
     """The page as HTML. The same wheel gives the same page."""
     last = turned.generations[-1].duel if turned.generations else None
     return page_template("flywheel/page.html.jinja").render(
@@ -54,7 +54,7 @@ def render(turned: Turned, graph: Graph) -> str:
     )
 
 
-def alarm_table(done: Sequence[Done]) -> Table:
+def alarm_table(done: Sequence[StageResult]) -> Table:
     """Alarms that runs raised on their way, and at which steps."""
     rows = []
     for one in done:
@@ -64,7 +64,7 @@ def alarm_table(done: Sequence[Done]) -> Table:
     return Table(["run", "steps with an alarm", "first", "last"], rows)
 
 
-def _curve(turned: Turned) -> Chart:
+def _curve(turned: FlywheelResult) -> Chart:
     """pass@1 over generations."""
     named = {role: [turned.of(one.roles[role]).rate() for one in turned.generations] for role in ("base", "teacher", "student")}
     caption = (
@@ -74,7 +74,7 @@ def _curve(turned: Turned) -> Chart:
     return Chart("Over generations", caption, figure, wide=True)
 
 
-def _levels(turned: Turned) -> HeatMap:
+def _levels(turned: FlywheelResult) -> HeatMap:
     """pass@1 by model and level."""
     rows, columns = [], sorted({level for model in turned.models for level in model.levels()})
     for model in turned.models:
@@ -95,7 +95,7 @@ def _levels(turned: Turned) -> HeatMap:
     )
 
 
-def _lines(turned: Turned) -> Mapping[str, list[str]]:
+def _lines(turned: FlywheelResult) -> Mapping[str, list[str]]:
     """What stands in each box of the lineage."""
     second = {one.name: words.duration(one.seconds) for one in turned.done}
     second |= {model.done.name: f"pass@1 {words.percent(model.rate().value)}" for model in turned.models}
@@ -110,6 +110,6 @@ def _verdict(verdict: str) -> str:
     return f"student {short}" if short in ("better", "worse") else short
 
 
-def _hint(one: Done) -> str:
+def _hint(one: StageResult) -> str:
     parts = [one.name, f"{one.rollouts:,} rollouts" if one.rollouts else "", words.duration(one.seconds), one.digest]
     return ", ".join(part for part in parts if part)

@@ -7,8 +7,8 @@ from dataclasses import dataclass
 from ..config import RLRecipe, SFTRecipe
 from ..config.schema import PolicySection
 from ..core.errors import UsageError
-from ..plan import GPU, Bill, Market, plan_recipe
-from ..plan.models import Made, shape_of
+from ..plan import GPU, CostEstimate, GpuCatalog, plan_recipe
+from ..plan.models import FutureModels, shape_of
 from ..plan.seconds import Written, tuning_seconds, writing_seconds
 from ..plan.shape import Shape, adapter_parameters, key_value_bytes, parameters
 from ..plan.work import bytes_of
@@ -30,11 +30,11 @@ class StagePlan:
     name: str
     times: int
     hours: Sequence[float | None]
-    bills: Sequence[Bill] = ()
+    bills: Sequence[CostEstimate] = ()
 
 
 @dataclass(frozen=True)
-class WheelPlan:
+class FlywheelPlan:
     """A wheel. drawn_from: how many problems answers are drawn to for data, each time; None where none are, or where the problems
     cannot be had here, so that the making of data is not among the stages."""
 
@@ -61,7 +61,7 @@ class WheelPlan:
         return total
 
 
-def plan_wheel(wheel: FlywheelRecipe, market: Market) -> WheelPlan:
+def plan_flywheel(wheel: FlywheelRecipe, market: GpuCatalog) -> FlywheelPlan:
     """The plan of a wheel that turns to its end. Raises UsageError where a model's shape cannot be had."""
     recipes = stage_recipes(wheel)
     student, data = recipes["student"], _drawn_from(wheel) if wheel.generations > 1 and wheel.data.k else None
@@ -84,15 +84,15 @@ def plan_wheel(wheel: FlywheelRecipe, market: Market) -> WheelPlan:
     if data is not None:
         makers = [(made["base"], student.policy.dtype), (made["teacher"], (teacher or student).policy.dtype)]
         stages.append(StagePlan("data", turns - 1, [_making(wheel, student, data, makers, gpu, market) for gpu in market.gpu]))
-    return WheelPlan(stages, data)
+    return FlywheelPlan(stages, data)
 
 
-def _starts(name: str, made: Made, wheel: FlywheelRecipe) -> Made:
+def _starts(name: str, made: FutureModels, wheel: FlywheelRecipe) -> FutureModels:
     """The shapes by their names in this stage's recipe: what the teacher starts from is called base there too."""
     return {**made, "base": made["teacher"]} if name == "teacher" and wheel.teacher_base else made
 
 
-def _stage(name: str, times: int, recipe: RLRecipe | SFTRecipe, market: Market, made: Made) -> StagePlan:
+def _stage(name: str, times: int, recipe: RLRecipe | SFTRecipe, market: GpuCatalog, made: FutureModels) -> StagePlan:
     if isinstance(recipe, RLRecipe):
         bills = plan_recipe(recipe, market, made).bills
         return StagePlan(name, times, [bill.hours(bill.expected) if bill.fits or bill.change else None for bill in bills], bills)
@@ -109,7 +109,7 @@ def _stage(name: str, times: int, recipe: RLRecipe | SFTRecipe, market: Market, 
 
 
 def _making(
-    wheel: FlywheelRecipe, student: RLRecipe, problems: int, makers: Sequence[tuple[Shape, Dtype]], gpu: GPU, market: Market
+    wheel: FlywheelRecipe, student: RLRecipe, problems: int, makers: Sequence[tuple[Shape, Dtype]], gpu: GPU, market: GpuCatalog
 ) -> float | None:
     """Hours of drawing the data of one generation, by the slower one of student and teacher; None where one has no room."""
     k, limit = wheel.data.k, student.sampling.max_tokens
@@ -127,7 +127,7 @@ def _making(
     return None if math.isinf(slower) else slower
 
 
-def _lengths(shape: Shape, limit: int, market: Market) -> tuple[int, float]:
+def _lengths(shape: Shape, limit: int, market: GpuCatalog) -> tuple[int, float]:
     """Tokens of a prompt, and of what comes behind it."""
     assumed = market.assumptions
     return max(1, min(assumed.prompt_tokens, shape.context - limit)), limit * assumed.completion_share

@@ -10,7 +10,7 @@ _MARGIN = 0.02  # pass@1; in the words of a verdict alone
 
 
 @dataclass(frozen=True)
-class Duel:
+class Promotion:
     """A generation's student less its teacher, and less the best student before it (None in the first generation).
 
     Paired problem by problem on the same held-out problems.
@@ -40,10 +40,10 @@ class Duel:
         return {name: {**asdict(one), "verdict": one.verdict} for name, one in told.items() if one is not None}
 
 
-def duel(student: Evaluation, teacher: Evaluation, best: Evaluation | None) -> Duel:
+def promotion(student: Evaluation, teacher: Evaluation, best: Evaluation | None) -> Promotion:
     """Compare what three models were measured at. Raises UsageError where that was on different problems."""
     one = Side("student", [student])
-    return Duel(
+    return Promotion(
         against(one, Side("teacher", [teacher]), _MARGIN),
         against(one, Side("best student before", [best]), _MARGIN) if best else None,
     )

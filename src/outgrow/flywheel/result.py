@@ -8,7 +8,7 @@ from typing import Any
 from ..evaluate import Evaluation
 from ..evaluate.change import Estimate, estimate, grid
 from .recipe import FlywheelRecipe
-from .stage_cache import Done
+from .stage_cache import StageResult
 from .stages import Generation
 
 
@@ -26,7 +26,7 @@ class Model:
     """A model of the wheel, with what it was measured at on the suite that decides. title: for a person."""
 
     title: str
-    done: Done
+    done: StageResult
 
     @cached_property
     def evaluation(self) -> Evaluation:
@@ -47,12 +47,12 @@ class Model:
 
 
 @dataclass(frozen=True)
-class Turned:
+class FlywheelResult:
     """A wheel as it stands. done: all its stages, in the order in which they were done."""
 
     recipe: FlywheelRecipe
     generations: Sequence[Generation]
-    done: Sequence[Done]
+    done: Sequence[StageResult]
 
     @property
     def finished(self) -> bool:
@@ -68,7 +68,7 @@ class Turned:
             named += [(turn.base, f"generation {turn.number}: base"), (turn.student, f"generation {turn.number}: student")]
         return [Model(title, one) for one, title in named]
 
-    def of(self, done: Done) -> Model:
+    def of(self, done: StageResult) -> Model:
         """One of the models, by the stage that made it."""
         return next(model for model in self.models if model.done.name == done.name)
 
@@ -78,7 +78,7 @@ class Turned:
         return Cost(sum(one.rollouts for one in part), sum(one.seconds for one in part) / 3600, sum(one.dollars for one in part))
 
 
-def as_json(turned: Turned) -> dict[str, Any]:
+def as_json(turned: FlywheelResult) -> dict[str, Any]:
     """All of it for a program."""
     return {
         "name": turned.recipe.name,

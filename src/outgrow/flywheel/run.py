@@ -20,13 +20,13 @@ from ..synthetic.pipeline import wanted
 from .lineage import Lineage
 from .page import write_page
 from .recipe import FlywheelRecipe, dump_flywheel
-from .result import Turned, as_json
-from .stage_cache import Onlooker, Workshop
+from .result import FlywheelResult, as_json
+from .stage_cache import Progress, StageCache
 from .stage_recipes import stage_recipes
-from .stages import turn
+from .stages import run_generations
 
 
-def run_flywheel(wheel: FlywheelRecipe, folder: Path, onlooker: Onlooker, budget: Budget) -> Turned:
+def run_flywheel(wheel: FlywheelRecipe, folder: Path, onlooker: Progress, budget: Budget) -> FlywheelResult:
     """Turn the wheel in this folder.
 
     Raises OutgrowError, StopRequested after a signal, BudgetReached, or ProcessFull; what is done is saved then, and the same call
@@ -37,12 +37,12 @@ def run_flywheel(wheel: FlywheelRecipe, folder: Path, onlooker: Onlooker, budget
         folder.mkdir(parents=True, exist_ok=True)
         with held(folder), Lineage(folder / "lineage.sqlite") as lineage:
             write_atomic(folder / "flywheel.toml", dump_flywheel(wheel).encode())
-            shop = Workshop(folder, lineage, onlooker, budget)
+            shop = StageCache(folder, lineage, onlooker, budget)
 
-            turned = Turned(wheel, [], shop.done)
+            turned = FlywheelResult(wheel, [], shop.done)
             try:
-                for generation in turn(wheel, shop):
-                    turned = Turned(wheel, [*turned.generations, generation], shop.done)
+                for generation in run_generations(wheel, shop):
+                    turned = FlywheelResult(wheel, [*turned.generations, generation], shop.done)
                     _write(turned, lineage, folder)
             except (BudgetReached, StopRequested):
                 _write(turned, lineage, folder)
@@ -59,6 +59,6 @@ def _require_data(wheel: FlywheelRecipe) -> None:
         wanted([problem for source in practised for problem in source], wheel.data)
 
 
-def _write(turned: Turned, lineage: Lineage, folder: Path) -> None:
+def _write(turned: FlywheelResult, lineage: Lineage, folder: Path) -> None:
     write_json(folder / "flywheel.json", as_json(turned))
     write_page(turned, lineage.graph(one.name for one in turned.done), folder)

@@ -31,7 +31,7 @@ class StageWatcher(Watcher, Protocol):
         """So many begin; who is told how many are done."""
 
 
-class Onlooker(Protocol):
+class Progress(Protocol):
     """Who is told how the wheel turns (the terminal)."""
 
     def stage(self, text: str) -> None:
@@ -42,7 +42,7 @@ class Onlooker(Protocol):
 
 
 @dataclass(frozen=True)
-class Left:
+class StageOutput:
     """What doing a stage left behind. digest: of its content."""
 
     digest: str
@@ -51,7 +51,7 @@ class Left:
 
 
 @dataclass(frozen=True)
-class Task:
+class StageSpec:
     """A stage to be done. asked: all that decides what comes of it, in plain values, with digests in place of paths.
 
     recipe: of a run, or by which a model is asked. work: does it, in this folder, also where it was begun there. model: the name of
@@ -63,8 +63,8 @@ class Task:
     kind: Kind
     recipe: Recipe
     asked: Mapping[str, Any]
-    work: Callable[[Path, StageWatcher, Budget], Left]
-    parents: Sequence[tuple["Done", Role]] = ()
+    work: Callable[[Path, StageWatcher, Budget], StageOutput]
+    parents: Sequence[tuple["StageResult", Role]] = ()
     model: str = ""
 
     @property
@@ -74,7 +74,7 @@ class Task:
 
 
 @dataclass(frozen=True)
-class Done:
+class StageResult:
     """A stage that is done. name: its place inside the wheel's folder. model: what a recipe calls it by, where it is one.
 
     inputs, digest: of what it was made from, and of what it made. seconds, dollars: of all its sessions.
@@ -109,16 +109,16 @@ class ProcessFull(Exception):
     """The next stage needs another process: one has room for a single vLLM, which stays until its end."""
 
 
-class Workshop:
+class StageCache:
     """Does stages in one folder, and remembers those of this call in `done`."""
 
-    def __init__(self, folder: Path, lineage: Lineage, onlooker: Onlooker, budget: Budget) -> None:
+    def __init__(self, folder: Path, lineage: Lineage, onlooker: Progress, budget: Budget) -> None:
         self.folder = folder.resolve()  # recipes name what is in it: that must hold from wherever they are continued
         self.lineage, self.onlooker, self.budget = lineage, onlooker, budget
-        self.done: list[Done] = []
+        self.done: list[StageResult] = []
         self._holds_vllm = False
 
-    def once(self, task: Task) -> Done:
+    def once(self, task: StageSpec) -> StageResult:
         """Do it where the same was not done before. Raises what its work raises, an error with the stage's name before it;
         BudgetReached with what the whole wheel has spent; ProcessFull."""
         inputs = digest_of(task.asked)
@@ -146,7 +146,7 @@ class Workshop:
         """On the stages of this call, whenever they were done."""
         return Spent(sum(done.seconds for done in self.done) / 3600, sum(done.dollars for done in self.done))
 
-    def _do(self, task: Task, path: Path, inputs: str) -> None:
+    def _do(self, task: StageSpec, path: Path, inputs: str) -> None:
         before, price = self.spent(), task.recipe.run.dollars_per_hour
         self.budget.check(before)
         if self._holds_vllm:
@@ -167,7 +167,7 @@ class Workshop:
         cost = {"seconds": round(seconds, 2), "dollars": round(seconds / 3600 * price, 4), "created": round(time.time(), 3)}
         write_json(path / "stage.json", {"inputs": inputs, "asked": task.asked, **asdict(left), **cost})
 
-    def _read(self, task: Task, name: str, inputs: str) -> Done:
+    def _read(self, task: StageSpec, name: str, inputs: str) -> StageResult:
         path, keys = self.folder / name, ("inputs", "digest", "rollouts", "seconds", "dollars", "created", "result")
         try:
             stored = json.loads((path / "stage.json").read_bytes())
@@ -178,7 +178,7 @@ class Workshop:
             ) from error
         if kept["inputs"] != inputs:
             raise OutgrowError(f"{path} was made from other inputs than its name says; move it away")
-        return Done(
+        return StageResult(
             name=name,
             generation=task.generation,
             stage=task.stage,

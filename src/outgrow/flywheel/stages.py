@@ -4,11 +4,11 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 from .lineage import Role
-from .promotion import Duel
+from .promotion import Promotion
 from .recipe import FlywheelRecipe
-from .stage_cache import Done, Workshop
+from .stage_cache import StageCache, StageResult
 from .stage_recipes import asked_recipe, base_recipe, judge_recipe, student_recipe, teacher_base_recipe, teacher_recipe
-from .tasks import compare, make, measure, run, whole
+from .tasks import compare, make, measure, merged_path, run
 
 
 @dataclass(frozen=True)
@@ -19,26 +19,26 @@ class Generation:
     """
 
     number: int
-    teacher: Done
-    base: Done
-    judge: Done | None
-    student: Done
-    duel: Duel
-    data: Done | None
+    teacher: StageResult
+    base: StageResult
+    judge: StageResult | None
+    student: StageResult
+    duel: Promotion
+    data: StageResult | None
     stalled: int
 
     @property
-    def roles(self) -> dict[str, Done]:
+    def roles(self) -> dict[str, StageResult]:
         """The models that are measured, the student the last."""
         return {"base": self.base, "teacher": self.teacher, "student": self.student}
 
     @property
-    def winner(self) -> Done:
+    def winner(self) -> StageResult:
         """Who makes the data and teaches the next generation."""
         return self.student if self.duel.moves_up else self.teacher
 
 
-def turn(wheel: FlywheelRecipe, shop: Workshop) -> Iterator[Generation]:
+def run_generations(wheel: FlywheelRecipe, shop: StageCache) -> Iterator[Generation]:
     """One generation after another, until there are as many as the recipe asks for, or held-out problems show no better students
     any more.
 
@@ -46,8 +46,8 @@ def turn(wheel: FlywheelRecipe, shop: Workshop) -> Iterator[Generation]:
     """
     teacher = first_teacher(wheel, shop)
     runs = [teacher]  # their rollouts, right and wrong, are what a judge learns from
-    made: list[Done] = []
-    best: Done | None = None  # of the students so far
+    made: list[StageResult] = []
+    best: StageResult | None = None  # of the students so far
     stalled = 0
     for number in range(1, wheel.generations + 1):
         base = fresh_base(wheel, shop, number, made)
@@ -65,17 +65,17 @@ def turn(wheel: FlywheelRecipe, shop: Workshop) -> Iterator[Generation]:
         runs, made = [*runs, student], [*made, data]
 
 
-def first_teacher(wheel: FlywheelRecipe, shop: Workshop) -> Done:
+def first_teacher(wheel: FlywheelRecipe, shop: StageCache) -> StageResult:
     """Trained by reinforcement learning, from a base of its own where the recipe makes one; or a model that is there already."""
     if wheel.teacher.model is not None:
         return measure(shop, "teacher", wheel.teacher.model, asked_recipe(wheel, wheel.teacher.model))
     if wheel.teacher_base is None:
         return run(shop, 1, "teacher", teacher_recipe(wheel, None))
     base = run(shop, 1, "teacher_base", teacher_base_recipe(wheel))
-    return run(shop, 1, "teacher", teacher_recipe(wheel, whole(base)), [(base, "base of")])
+    return run(shop, 1, "teacher", teacher_recipe(wheel, merged_path(base)), [(base, "base of")])
 
 
-def fresh_base(wheel: FlywheelRecipe, shop: Workshop, number: int, made: Sequence[Done]) -> Done:
+def fresh_base(wheel: FlywheelRecipe, shop: StageCache, number: int, made: Sequence[StageResult]) -> StageResult:
     """Begun anew in every generation: fine-tuned on its recipe's problems and on the data of the generations before.
 
     The first may be a model that is there already.
@@ -87,18 +87,22 @@ def fresh_base(wheel: FlywheelRecipe, shop: Workshop, number: int, made: Sequenc
     return run(shop, number, "base", recipe, [(data, "trained on") for data in used])
 
 
-def judge_of(wheel: FlywheelRecipe, shop: Workshop, number: int, teacher: Done, runs: Sequence[Done]) -> Done | None:
+def judge_of(
+    wheel: FlywheelRecipe, shop: StageCache, number: int, teacher: StageResult, runs: Sequence[StageResult]
+) -> StageResult | None:
     """The teacher, taught to tell right answers from wrong ones."""
     if wheel.judge is None:
         return None
-    recipe = judge_recipe(wheel, whole(teacher), [str(one.path) for one in runs])
+    recipe = judge_recipe(wheel, merged_path(teacher), [str(one.path) for one in runs])
     return run(shop, number, "judge", recipe, [(teacher, "base of"), *((one, "trained on") for one in runs)])
 
 
-def student_of(wheel: FlywheelRecipe, shop: Workshop, number: int, base: Done, teacher: Done, judge: Done | None) -> Done:
+def student_of(
+    wheel: FlywheelRecipe, shop: StageCache, number: int, base: StageResult, teacher: StageResult, judge: StageResult | None
+) -> StageResult:
     """Reinforcement learning by the checker; by the judge's scores and the teacher's words as well, where the recipe has them."""
-    recipe = student_recipe(wheel, whole(base), teacher.model, judge.model if judge else None)
-    parents: list[tuple[Done, Role]] = [(base, "base of")]
+    recipe = student_recipe(wheel, merged_path(base), teacher.model, judge.model if judge else None)
+    parents: list[tuple[StageResult, Role]] = [(base, "base of")]
     if judge is not None:
         parents.append((judge, "judge of"))
     if recipe.distill is not None:

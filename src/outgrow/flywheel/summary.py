@@ -6,11 +6,11 @@ from ..evaluate.change import Estimate, estimate
 from ..evaluate.compare import Against
 from ..report import words
 from ..report.tables import Table
-from .result import Turned
-from .stage_cache import Done
+from .result import FlywheelResult
+from .stage_cache import StageResult
 
 
-def headline(turned: Turned) -> str:
+def headline(turned: FlywheelResult) -> str:
     """What came of the last generation, with its interval and its n."""
     if not turned.generations:
         return "No generation is done yet."
@@ -19,7 +19,7 @@ def headline(turned: Turned) -> str:
     return f"Generation {last.number}'s student {_against(found, 'its teacher')}, n = {found.n:,} problems × {k} samples."
 
 
-def sentences(turned: Turned) -> list[str]:
+def sentences(turned: FlywheelResult) -> list[str]:
     """The wheel's story, generation by generation, but for what the headline says."""
     told = []
     for one in turned.generations:
@@ -34,7 +34,7 @@ def sentences(turned: Turned) -> list[str]:
     return [*told, _end(turned)]
 
 
-def _end(turned: Turned) -> str:
+def _end(turned: FlywheelResult) -> str:
     wheel, done = turned.recipe, len(turned.generations)
     if done == wheel.generations:
         return "The one generation of the recipe is done." if done == 1 else f"All {done} generations of the recipe are done."
@@ -46,14 +46,14 @@ def _end(turned: Turned) -> str:
     return f"{where}: {times} not shown to be better than the best before, on {wheel.suite}."
 
 
-def spent(turned: Turned) -> str:
+def spent(turned: FlywheelResult) -> str:
     """What all of it took."""
     cost = turned.cost()
     price = f", ${cost.dollars:,.2f}" if cost.dollars else ""
     return f"{cost.rollouts:,} rollouts, {words.duration(3600 * cost.hours)}{price}"
 
 
-def short_table(turned: Turned) -> Table:
+def short_table(turned: FlywheelResult) -> Table:
     """Of `generation_table` what a terminal has room for: a row for each model of a generation."""
     rows = []
     for one in turned.generations:
@@ -63,7 +63,7 @@ def short_table(turned: Turned) -> Table:
     return Table(["", "pass@1", "less its teacher", "less the best before"], rows)
 
 
-def generation_table(turned: Turned) -> Table:
+def generation_table(turned: FlywheelResult) -> Table:
     """A row a generation: what its models are measured at, and the student beside those before it."""
     priced = turned.cost().dollars > 0
     heads = ["generation", "base", "teacher", "student", "student − teacher", "student − best before", "rollouts", "hours"]
@@ -77,7 +77,7 @@ def generation_table(turned: Turned) -> Table:
     return Table([*heads, *(["$"] if priced else [])], rows)
 
 
-def model_table(turned: Turned) -> Table:
+def model_table(turned: FlywheelResult) -> Table:
     """A row a model: what it was measured at, on the suite that decides."""
     most = f"pass@{turned.recipe.samples}"
     rows = []
@@ -87,7 +87,7 @@ def model_table(turned: Turned) -> Table:
     return Table(["model", *dict.fromkeys(("pass@1", "greedy", most, "truncated")), "tokens"], rows)
 
 
-def data_table(turned: Turned) -> Table:
+def data_table(turned: FlywheelResult) -> Table:
     """A row for each generation's data: who made it, what was drawn and kept, and how good the labels are."""
     counted, judged = ["problems", "drawn", "right", "kept"], ["label precision", "sound steps", "held out"]
     rows = []
@@ -104,7 +104,7 @@ def data_table(turned: Turned) -> Table:
     return Table(["data", "made by", *counted, "kept by pass rate", *judged], rows)
 
 
-def other_table(turned: Turned) -> Table:
+def other_table(turned: FlywheelResult) -> Table:
     """The suites that decide nothing: every model's pass@1 there."""
     suites = list(turned.generations[0].student.recipe.evaluate.also) if turned.generations else []
     rows = []
@@ -114,7 +114,7 @@ def other_table(turned: Turned) -> Table:
     return Table(["model", *suites], rows if suites else [])
 
 
-def stage_table(turned: Turned) -> Table:
+def stage_table(turned: FlywheelResult) -> Table:
     """A row a stage: where it is, by what recipe, and what it took."""
     rows = [
         [
@@ -150,7 +150,7 @@ def _estimate(found: Against) -> Estimate:
     return Estimate(found.change.value, found.change.low, found.change.high, found.n)
 
 
-def _made(data: Done) -> str:
+def _made(data: StageResult) -> str:
     found = data.result
     before = f", {found['written']:,} of them written in training" if found["written"] else ""
     told = f"{found['kept']:,} answers kept of {found['drawn']:,} to {found['problems']:,} problems{before}"

@@ -11,31 +11,33 @@ from pathlib import Path
 from ..config import Recipe, dump_recipe
 from ..config.schema import DataSection
 from ..core.files import write_atomic
-from ..engines import Local
+from ..engines import LocalModel
 from ..policy.export import export
 from ..runs.cost import Budget, Meter
 from ..runs.folder import read_recipe
-from ..runs.models import base_policy, engine_of, run_policy
+from ..runs.models import base_policy, build_engine, run_policy
 from ..runs.practice_problems import distinct, training_problems
 from ..runs.signals import Interrupt
-from ..synthetic import MadeRow, make_data, read_summary, written_rows
+from ..synthetic import SyntheticRow, make_data, read_summary, written_rows
 from ..train.before_after import Outcome, suites_of
-from ..train.loop import resume, settle, train
+from ..train.loop import configure_determinism, resume, train
 from ..types import Problem
 from ..verify import Verifier
 from ..verify.extract import THINK_OPEN
 from .cache_key import asked_by, digest_of
 from .lineage import Role
-from .promotion import Duel, duel
-from .stage_cache import Done, Left, StageWatcher, Task, Workshop
+from .promotion import Promotion, promotion
+from .stage_cache import StageCache, StageOutput, StageResult, StageSpec, StageWatcher
 
 _ASKING = ("prompt", "sampling", "engine", "verify", "run")  # how a model is asked, of all that its recipe says
 
 
-def run(shop: Workshop, generation: int, stage: str, recipe: Recipe, parents: Sequence[tuple[Done, Role]] = ()) -> Done:
+def run(
+    shop: StageCache, generation: int, stage: str, recipe: Recipe, parents: Sequence[tuple[StageResult, Role]] = ()
+) -> StageResult:
     """An ordinary run: what `outgrow train` and `outgrow sft` make, and `outgrow resume` continues."""
 
-    def work(path: Path, watcher: StageWatcher, budget: Budget) -> Left:
+    def work(path: Path, watcher: StageWatcher, budget: Budget) -> StageOutput:
         if not (path / "recipe.toml").is_file():
             train(recipe, path, watcher, budget)
         else:
@@ -44,41 +46,41 @@ def run(shop: Workshop, generation: int, stage: str, recipe: Recipe, parents: Se
                 write_atomic(path / "recipe.toml", dump_recipe(recipe, {"made_with": made_with}).encode())
             resume(path, [], watcher, budget)
         summary = json.loads((path / "summary.json").read_text())
-        return Left(summary["policy_sha256"], summary["rollouts"], summary)
+        return StageOutput(summary["policy_sha256"], summary["rollouts"], summary)
 
-    return shop.once(Task(generation, stage, "model", recipe, asked_by(recipe, shop.known), work, parents))
+    return shop.once(StageSpec(generation, stage, "model", recipe, asked_by(recipe, shop.known), work, parents))
 
 
-def measure(shop: Workshop, stage: str, model: str, recipe: Recipe) -> Done:
+def measure(shop: StageCache, stage: str, model: str, recipe: Recipe) -> StageResult:
     """A model that is there already, asked and graded as this recipe says, on the suites that it names; in the first generation."""
     values = asked_by(recipe, shop.known)
     asked = {key: values[key] for key in ("policy", "evaluate", *_ASKING)}
 
-    def work(path: Path, watcher: StageWatcher, budget: Budget) -> Left:
-        settle(recipe)
+    def work(path: Path, watcher: StageWatcher, budget: Budget) -> StageOutput:
+        configure_determinism(recipe)
         with _session(path, recipe, budget) as (meter, interrupt):
-            policy, engine = base_policy(recipe), engine_of(recipe, watcher.note)
+            policy, engine = base_policy(recipe), build_engine(recipe, watcher.note)
             Outcome(recipe, path, engine, meter, watcher.phase, interrupt.poll).measure("after", policy, 0)
-            return Left(policy.digest())
+            return StageOutput(policy.digest())
 
-    return shop.once(Task(1, stage, "model", recipe, asked, work, model=model))
+    return shop.once(StageSpec(1, stage, "model", recipe, asked, work, model=model))
 
 
-def compare(shop: Workshop, generation: int, student: Done, teacher: Done, best: Done | None) -> Duel:
+def compare(shop: StageCache, generation: int, student: StageResult, teacher: StageResult, best: StageResult | None) -> Promotion:
     """The student against its teacher and the best student before it, by what they were measured at."""
     sides = [one for one in (student, teacher, best) if one is not None]
-    found = duel(student.evaluation(), teacher.evaluation(), best.evaluation() if best else None)
+    found = promotion(student.evaluation(), teacher.evaluation(), best.evaluation() if best else None)
 
-    def work(path: Path, watcher: StageWatcher, budget: Budget) -> Left:
+    def work(path: Path, watcher: StageWatcher, budget: Budget) -> StageOutput:
         path.mkdir(exist_ok=True)
-        return Left(digest_of(found.figures()), result=found.figures())
+        return StageOutput(digest_of(found.figures()), result=found.figures())
 
     asked = {"compared": [[one.inputs, one.digest] for one in sides]}
-    shop.once(Task(generation, "duel", "measurement", student.recipe, asked, work, [(one, "compared with") for one in sides]))
+    shop.once(StageSpec(generation, "duel", "measurement", student.recipe, asked, work, [(one, "compared with") for one in sides]))
     return found
 
 
-def make(shop: Workshop, generation: int, maker: Done, student: Done, section: DataSection) -> Done:
+def make(shop: StageCache, generation: int, maker: StageResult, student: StageResult, section: DataSection) -> StageResult:
     """Data for the next base: the maker's answers to the student's training problems, and what the student wrote to them while it
     learned, as the section has it; as far as they are worth learning from."""
     recipe, practised = maker.recipe, student.recipe
@@ -94,8 +96,8 @@ def make(shop: Workshop, generation: int, maker: Done, student: Done, section: D
         "generation": generation,
     }
 
-    def work(path: Path, watcher: StageWatcher, budget: Budget) -> Left:
-        settle(recipe)
+    def work(path: Path, watcher: StageWatcher, budget: Budget) -> StageOutput:
+        configure_determinism(recipe)
         out = path / "made"
         with _session(path, recipe, budget) as (meter, interrupt):
             if not out.exists():
@@ -126,20 +128,20 @@ def make(shop: Workshop, generation: int, maker: Done, student: Done, section: D
         made = read_summary(out)
         figures = {**asdict(made), "made_by": [one.name for one in makers]}
         del figures["path"]  # which says where the wheel lies, and nothing of the data
-        return Left(made.sha256, made.cost, figures)
+        return StageOutput(made.sha256, made.cost, figures)
 
-    return shop.once(Task(generation, "data", "data", recipe, asked, work, [(one, "made by") for one in makers]))
+    return shop.once(StageSpec(generation, "data", "data", recipe, asked, work, [(one, "made by") for one in makers]))
 
 
-def _answering(maker: Done, watcher: StageWatcher) -> Local:
+def _answering(maker: StageResult, watcher: StageWatcher) -> LocalModel:
     """A model of the wheel, ready to answer."""
     policy = run_policy(maker.path) if maker.is_run else base_policy(maker.recipe)
-    engine = engine_of(maker.recipe, watcher.note)
+    engine = build_engine(maker.recipe, watcher.note)
     engine.update(policy)
-    return Local(policy, engine)
+    return LocalModel(policy, engine)
 
 
-def _written(student: Done, problems: Sequence[Problem], generation: int) -> list[MadeRow]:
+def _written(student: StageResult, problems: Sequence[Problem], generation: int) -> list[SyntheticRow]:
     """The student's rollouts to these problems."""
     policy = run_policy(student.path)
     ids, opener = {problem.id for problem in problems}, THINK_OPEN if policy.opens_think else ""
@@ -147,7 +149,7 @@ def _written(student: Done, problems: Sequence[Problem], generation: int) -> lis
     return written_rows(student.path, ids, asked, opener, student.digest, generation)
 
 
-def whole(done: Done) -> str:
+def merged_path(done: StageResult) -> str:
     """A model that training can start from: as it is, or a run's adapter multiplied into one ordinary folder."""
     if not done.is_run or done.recipe.policy.lora is None:
         return done.model

@@ -5,14 +5,14 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from ..core.choose import spread
+from ..core.choose import round_robin
 from ..core.errors import UsageError
-from ..core.rng import numpy_random, python_random
+from ..core.rng import numpy_rng, python_rng
 from ..core.rollout_log import read_parts
 from ..types import Problem
 from ..verify.extract import THINK_CLOSE, THINK_OPEN
 from .canaries import canaries
-from .judge import Asked, Judge
+from .judge import Judge, JudgeItem
 from .quality import Scored
 
 _COLUMNS = ("problem_id", "field", "level", "question", "completion", "verdict", "answer")
@@ -44,26 +44,26 @@ def drawn(runs: Sequence[Path], count: int, seed: int) -> list[Row]:
         raise UsageError(f"{', '.join(map(str, runs))}: every answer was cut at sampling.max_tokens, so there is none to score")
     ordered = [rows[key] for key in sorted(rows)]
     cells = {cell: place for place, cell in enumerate(sorted({(row["field"], row["level"]) for row in ordered}))}
-    order = spread([cells[row["field"], row["level"]] for row in ordered], numpy_random(seed, "judge trial"))
+    order = round_robin([cells[row["field"], row["level"]] for row in ordered], numpy_rng(seed, "judge trial"))
     return [ordered[place] for place in order[:count]]
 
 
-def canaries_of(rows: Sequence[Row], seed: int) -> dict[str, list[Asked]]:
+def canaries_of(rows: Sequence[Row], seed: int) -> dict[str, list[JudgeItem]]:
     """By kind, answers that say nothing to some of these rows' problems."""
     problems = {row["problem_id"]: _problem(row) for row in rows}
-    some = python_random(seed, "judge trial").sample(list(problems.values()), min(_CANARIES, len(problems)))
+    some = python_rng(seed, "judge trial").sample(list(problems.values()), min(_CANARIES, len(problems)))
     # Where a completion closes a <think> that it has not opened, the prompt has.
     inside = any(THINK_OPEN not in row["completion"].partition(THINK_CLOSE)[0] for row in rows if THINK_CLOSE in row["completion"])
-    kinds: dict[str, list[Asked]] = {}
+    kinds: dict[str, list[JudgeItem]] = {}
     for problem in some:
         for kind, text in canaries(problem, some, seed, inside).items():
-            kinds.setdefault(kind, []).append(Asked(problem.question, problem.answer, text, True))
+            kinds.setdefault(kind, []).append(JudgeItem(problem.question, problem.answer, text, True))
     return kinds
 
 
-def held(judge: Judge, rows: Sequence[Row], nothing: dict[str, list[Asked]], poll: Callable[[], None] = lambda: None) -> Trial:
+def held(judge: Judge, rows: Sequence[Row], nothing: dict[str, list[JudgeItem]], poll: Callable[[], None] = lambda: None) -> Trial:
     """The judge's scores of the rows and of the canaries. Raises as `Judge.scores` does, and where no row has a score."""
-    answers = [Asked(row["question"], row["answer"], row["completion"], True) for row in rows]
+    answers = [JudgeItem(row["question"], row["answer"], row["completion"], True) for row in rows]
     scores = judge.scores([*answers, *(one for kind in nothing.values() for one in kind)], poll, all_or_none=False)
     scored = [
         Scored(row["problem_id"], row["level"], row["verdict"] == "right", score)

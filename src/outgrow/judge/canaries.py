@@ -5,7 +5,7 @@ Openers alone ("Thought process:", or a colon) earn 80 to 90% false positives fr
 
 from collections.abc import Sequence
 
-from ..core.rng import python_random
+from ..core.rng import python_rng
 from ..types import Problem
 from ..verify.extract import THINK_CLOSE
 
@@ -20,7 +20,7 @@ def canaries(problem: Problem, others: Sequence[Problem], seed: int, inside_thin
     inside_think: whether completions begin inside a <think> that the prompt has opened. Where by chance a text would hold the
     problem's own answer in its last box, that kind is left out.
     """
-    rng = python_random(seed, "canaries", problem.id)
+    rng = python_rng(seed, "canaries", problem.id)
     close = THINK_CLOSE if inside_think else ""
     wrong = [other.answer for other in others if other.answer != problem.answer]
     found = {

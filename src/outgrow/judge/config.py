@@ -22,7 +22,7 @@ class WatchSection(BaseModel):
     )
 
 
-class TeacherSection(BaseModel):
+class JudgeSection(BaseModel):
     """A model that scores answers beside the checker. What its scores pay is a line of `rewards`: `hero` (inside each verdict), or
     `teacher` (as they are)."""
 
@@ -47,7 +47,7 @@ class TeacherSection(BaseModel):
     timeout_s: float = Field(default=600, gt=0, description="silence of a server that ends a try")
 
     @model_validator(mode="after")
-    def _asks(self) -> "TeacherSection":
+    def _asks(self) -> "JudgeSection":
         if "{completion}" not in self.rubric:
             raise ValueError("rubric needs {completion} in it, where the answer to grade goes")
         if self.samples > 1 and self.temperature == 0:

@@ -6,14 +6,14 @@ from dataclasses import dataclass, field
 
 from ..core.errors import OutgrowError
 from ..core.rng import seed_from
-from ..engines import Conversation, Respondent
+from ..engines import ChatModel, Conversation
 from ..policy import Sampling
-from .config import TeacherSection
+from .config import JudgeSection
 from .rubric import answer_id, fill, read_score
 
 
 @dataclass(frozen=True)
-class Asked:
+class JudgeItem:
     """An answer to be scored. question, answer: the problem's. finished: whether the token limit did not cut it."""
 
     question: str
@@ -30,13 +30,13 @@ class Judge:
     were written. A reply that holds no score is asked for again, `section.tries` times in all; what still has none is None.
     """
 
-    respondent: Respondent
-    section: TeacherSection
+    respondent: ChatModel
+    section: JudgeSection
     seed: int
     nonsense: str = field(default="", init=False)  # the last reply without a score
 
     def scores(
-        self, answers: Sequence[Asked], poll: Callable[[], None] = lambda: None, all_or_none: bool = True
+        self, answers: Sequence[JudgeItem], poll: Callable[[], None] = lambda: None, all_or_none: bool = True
     ) -> list[float | None]:
         """One score from 0 to 1 each. An answer that the token limit cut has 0, unasked: there is nothing to grade.
 
@@ -57,8 +57,8 @@ class Judge:
             f"last it said: {_line(self.nonsense)!r}. Change teacher.rubric or teacher.max_tokens"
         )
 
-    def _ask(self, answers: list[Asked], poll: Callable[[], None]) -> dict[Asked, float | None]:
-        told: dict[Asked, list[float]] = {answer: [] for answer in answers}
+    def _ask(self, answers: list[JudgeItem], poll: Callable[[], None]) -> dict[JudgeItem, float | None]:
+        told: dict[JudgeItem, list[float]] = {answer: [] for answer in answers}
         conversations = {answer: self._conversation(answer) for answer in answers}
         too_long = [a for a in answers if not self.respondent.fits(conversations[a], self.section.max_tokens)]
         waiting = [answer for answer in answers if answer not in set(too_long)]
@@ -81,11 +81,11 @@ class Judge:
         temperature = section.temperature if attempt == 0 else max(section.temperature, 0.6)
         return Sampling(temperature=temperature, max_tokens=section.max_tokens)
 
-    def _conversation(self, answer: Asked) -> Conversation:
+    def _conversation(self, answer: JudgeItem) -> Conversation:
         turn = {"role": "user", "content": fill(self.section.rubric, answer.question, answer.completion, answer.answer)}
         return [{"role": "system", "content": self.section.system}, turn] if self.section.system else [turn]
 
-    def _read(self, reply: str, answer: Asked) -> float | None:
+    def _read(self, reply: str, answer: JudgeItem) -> float | None:
         expected = answer_id(answer.question, answer.completion) if "{id}" in self.section.rubric else None
         score = read_score(reply, self.respondent.opens_think, expected)
         if score is None:

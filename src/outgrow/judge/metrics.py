@@ -9,7 +9,7 @@ from scipy.stats import rankdata
 TOP = 0.1  # share of the best-scored rollouts that precision is asked of
 
 
-def figures(scores: Sequence[float], right: Sequence[bool]) -> dict[str, float]:
+def score_metrics(scores: Sequence[float], right: Sequence[bool]) -> dict[str, float]:
     """Of one step's rollouts: mean score, of all, of the right ones and of the others; how well scores tell these two apart; and
     the precision of the best-scored tenth. What a step without right or without wrong rollouts cannot say is left out."""
     found = {"teacher_score": _mean(scores), "teacher_top": top_precision(scores, right), "teacher_top_n": _top_n(len(scores))}

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from ..core.rng import seed_from
-from .metrics import figures
+from .metrics import score_metrics
 
 _RESAMPLES = 1000
 
@@ -60,7 +60,7 @@ def quality(answers: Sequence[Scored]) -> Quality:
 
     def figures_of(chosen: Sequence[int]) -> dict[str, float]:
         right = [known[place][1] for place in chosen]
-        return {**figures([known[place][2] for place in chosen], right), "right": sum(right) / len(right)}
+        return {**score_metrics([known[place][2] for place in chosen], right), "right": sum(right) / len(right)}
 
     found = figures_of(range(len(known))) if known else {}
     drawn: dict[str, list[float]] = {name: [] for name in found}

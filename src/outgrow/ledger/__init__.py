@@ -1,7 +1,7 @@
 """What is known of every problem: visits, a posterior of its pass rate, and when a problem is mastered."""
 
 from .ledger import Ledger
-from .posterior import Evidence
-from .problem_stats import Known
+from .posterior import PassRatePosterior
+from .problem_stats import ProblemStats
 
-__all__ = ["Evidence", "Known", "Ledger"]
+__all__ = ["Ledger", "PassRatePosterior", "ProblemStats"]

@@ -12,9 +12,9 @@ from dataclasses import astuple
 from pathlib import Path
 
 from ..core.errors import OutgrowError
-from ..types import Expected, Problem, Visit
-from .posterior import Evidence
-from .problem_stats import Known
+from ..types import Problem, ValueBaseline, Visit
+from .posterior import PassRatePosterior
+from .problem_stats import ProblemStats
 
 _SCHEMA = """
 CREATE TABLE IF NOT EXISTS problems (
@@ -35,7 +35,7 @@ READ_VISITS = "SELECT step, problem_id, n, right, mean_length, shortest_right, t
 class Ledger:
     """All visits of a run. Use as a context manager, or close() it."""
 
-    def __init__(self, path: Path, evidence: Evidence | None = None) -> None:
+    def __init__(self, path: Path, evidence: PassRatePosterior | None = None) -> None:
         """Open the ledger at `path`, making it where there is none; evidence: an empty one, with the recipe's settings.
 
         Raises OutgrowError where the file is no ledger.
@@ -44,7 +44,7 @@ class Ledger:
             self._db = sqlite3.connect(path, isolation_level=None)
             # FULL: a checkpoint must never be newer than the ledger it belongs to, also after a power cut.
             self._db.executescript(f"PRAGMA journal_mode = WAL; PRAGMA synchronous = FULL; PRAGMA foreign_keys = ON; {_SCHEMA}")
-            self._evidence = evidence or Evidence()
+            self._evidence = evidence or PassRatePosterior()
             self._replay()
         except sqlite3.Error as error:
             if "no such column" in str(error):
@@ -81,11 +81,11 @@ class Ledger:
             self._db.execute("DELETE FROM visits WHERE step > ?", (step,))
         self._replay()
 
-    def known(self, problems: Sequence[Problem]) -> Known:
+    def known(self, problems: Sequence[Problem]) -> ProblemStats:
         """What is known of these problems, now and after every later record and rewind."""
-        return Known(problems, self._evidence)
+        return ProblemStats(problems, self._evidence)
 
-    def expected(self, problem: Problem) -> Expected:
+    def expected(self, problem: Problem) -> ValueBaseline:
         """What is known of one problem, now."""
         return self._evidence.expected(problem.id, self._evidence.cell(problem.field, problem.level))
 

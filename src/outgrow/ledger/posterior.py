@@ -5,7 +5,7 @@ from dataclasses import dataclass, field, replace
 import numpy as np
 from numpy.typing import NDArray
 
-from ..types import Expected, Visit
+from ..types import ValueBaseline, Visit
 
 Ints = NDArray[np.int32]
 Floats = NDArray[np.float64]
@@ -35,7 +35,7 @@ class _Cell:
 
 
 @dataclass
-class Evidence:
+class PassRatePosterior:
     """Of every problem (a row) and of every cell (a field and a level together).
 
     A rollout counts 1 in the step in which it was written and half as much `half_life` steps later, since the policy has moved.
@@ -127,10 +127,10 @@ class Evidence:
         kept = self.kept(step - cell.step)
         return float((1 + kept * cell.right) / (2 + kept * cell.n))
 
-    def expected(self, problem_id: str, cell: int) -> Expected:
+    def expected(self, problem_id: str, cell: int) -> ValueBaseline:
         """Of one problem, in this cell, now."""
         row, level = self.row(problem_id), self._of_cell[cell].value
-        return Expected(
+        return ValueBaseline(
             problem=float(self.value[row]) if self.n[row] else level,
             level=level,
             shortest_right=int(self.shortest[row]) or None,

@@ -6,19 +6,19 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..types import Problem
-from .posterior import Evidence, StepTotals
+from .posterior import PassRatePosterior, StepTotals
 
 Ints = NDArray[np.int32]
 Floats = NDArray[np.float64]
 
 
-class Known:
+class ProblemStats:
     """A place for each of N problems, in their order. It follows the ledger that it came from.
 
     problems: the problems themselves. cell_N: which of the ledger's C cells (a field and a level together) each is in.
     """
 
-    def __init__(self, problems: Sequence[Problem], evidence: Evidence) -> None:
+    def __init__(self, problems: Sequence[Problem], evidence: PassRatePosterior) -> None:
         """evidence: of every problem that the ledger knows."""
         self.problems = problems
         self.cell_N: Ints = np.array([evidence.cell(problem.field, problem.level) for problem in problems], dtype=np.int32)
@@ -66,7 +66,7 @@ class Known:
         return self._evidence.prior(step)
 
     def posterior(self, step: int, places: Ints | NDArray[np.int64]) -> tuple[Floats, Floats]:
-        """α and β (P,) of the Beta distributions of these problems' pass rates at `step`; see Evidence."""
+        """α and β (P,) of the Beta distributions of these problems' pass rates at `step`; see PassRatePosterior."""
         evidence = self._evidence
         alpha_P, beta_P = self._prior_beta(step)
         alpha_P, beta_P = alpha_P[self.cell_N[places]], beta_P[self.cell_N[places]]

@@ -38,7 +38,7 @@ class Assumptions(_Table):
     usable_memory: float = Field(gt=0, le=1)
 
 
-class Market(_Table):
+class GpuCatalog(_Table):
     """The whole file."""
 
     date: datetime.date
@@ -46,14 +46,14 @@ class Market(_Table):
     gpu: tuple[GPU, ...] = Field(min_length=1)
 
 
-def load_market(file: Path | None = None) -> Market:
+def load_gpu_catalog(file: Path | None = None) -> GpuCatalog:
     """The GPUs of `file`, or those that ship with the package. Raises UsageError with one line that says what to change."""
     path = file or Path(str(files("outgrow.plan") / "gpus.toml"))
     try:
-        return Market.model_validate(tomllib.loads(path.read_text(encoding="utf-8")))
+        return GpuCatalog.model_validate(tomllib.loads(path.read_text(encoding="utf-8")))
     except (OSError, UnicodeDecodeError) as error:
         raise UsageError(f"{path}: cannot read this file: {error.strerror if isinstance(error, OSError) else error}") from error
     except tomllib.TOMLDecodeError as error:
         raise UsageError(f"{path}: not valid TOML: {error}") from error
     except ValidationError as error:
-        raise UsageError(f"{path}: {explain(error, Market)}") from error
+        raise UsageError(f"{path}: {explain(error, GpuCatalog)}") from error

@@ -54,11 +54,11 @@ KNOWN = {
     ),
 }
 
-Made = Mapping[str, Shape]  # by the names that recipes have for them, models that are yet to be made
+FutureModels = Mapping[str, Shape]  # by the names that recipes have for them, models that are yet to be made
 _OURS = ("runs", "models")  # where commands put what they train and merge, if nothing else is said
 
 
-def shape_of(policy: PolicySection, made: Made | None = None) -> Shape:
+def shape_of(policy: PolicySection, made: FutureModels | None = None) -> Shape:
     """The shape of the model that a recipe trains; of an adapter, that of the model it belongs to (what it adds is not counted).
 
     Raises UsageError with one line where its config cannot be had or is of a family that the formulas do not cover.
@@ -89,7 +89,7 @@ def shape_of(policy: PolicySection, made: Made | None = None) -> Shape:
     return shape_from_config(config, policy.model)
 
 
-def distilled_shape(recipe: RLRecipe, made: Made | None = None) -> Shape | None:
+def distilled_shape(recipe: RLRecipe, made: FutureModels | None = None) -> Shape | None:
     """The shape of what the recipe distils; None where it distils nothing. Raises UsageError as `shape_of` does."""
     distill = recipe.distill
     return shape_of(PolicySection(model=distill.model, revision=distill.revision), made) if distill else None
@@ -112,7 +112,7 @@ def judge_names(recipe: RLRecipe) -> list[str]:
     return [name for name in (section.model, section.watch.second) if name] if section else []
 
 
-def judge_shapes(recipe: RLRecipe, served: bool = True, made: Made | None = None) -> dict[str, Shape]:
+def judge_shapes(recipe: RLRecipe, served: bool = True, made: FutureModels | None = None) -> dict[str, Shape]:
     """The shapes of a recipe's judges by their names; without one that a server holds where its address names no model that can be
     looked up. served: whether to look these up at all. Raises UsageError as `shape_of` does of a judge that no server holds.
     """

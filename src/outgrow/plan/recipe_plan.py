@@ -8,17 +8,17 @@ from dataclasses import dataclass
 
 from ..config import Recipe, RLRecipe
 from ..core.errors import UsageError
-from .gpus import GPU, Assumptions, Market
+from .gpus import GPU, Assumptions, GpuCatalog
 from .memory import Part, parts, peak
-from .models import Made, distilled_shape, judge_shapes, shape_of
-from .remedy import Changes, changed, remedy
+from .models import FutureModels, distilled_shape, judge_shapes, shape_of
+from .remedy import Changes, changed, fit_changes
 from .seconds import Seconds, seconds
 from .shape import Shape, parameters
 from .work import Work, work_of
 
 
 @dataclass(frozen=True)
-class Bill:
+class CostEstimate:
     """One recipe on one GPU; where it does not fit, times and dollars are those of the changed recipe."""
 
     gpu: GPU
@@ -44,10 +44,10 @@ class Plan:
     shape: Shape
     work: Work
     memory: list[Part]
-    bills: list[Bill]
+    bills: list[CostEstimate]
 
 
-def plan_recipe(recipe: Recipe, market: Market, made: Made | None = None) -> Plan:
+def plan_recipe(recipe: Recipe, market: GpuCatalog, made: FutureModels | None = None) -> Plan:
     """The plan of an RL recipe. made: shapes of models that it names and that are yet to be made. Raises UsageError for any other
     kind, or where a model's shape cannot be had."""
     if not isinstance(recipe, RLRecipe):
@@ -61,17 +61,17 @@ def plan_recipe(recipe: Recipe, market: Market, made: Made | None = None) -> Pla
     return Plan(shape, work(recipe), parts(work(recipe), shape), bills)
 
 
-def _bill(recipe: RLRecipe, work_in: Callable[[RLRecipe], Work], shape: Shape, gpu: GPU, assumptions: Assumptions) -> Bill:
+def _bill(recipe: RLRecipe, work_in: Callable[[RLRecipe], Work], shape: Shape, gpu: GPU, assumptions: Assumptions) -> CostEstimate:
     room = gpu.memory_gb * 1e9 * assumptions.usable_memory
 
     def fits(recipe: RLRecipe) -> bool:
         return peak(parts(work_in(recipe), shape)) <= room
 
     fit = fits(recipe)
-    change = None if fit else remedy(recipe, fits)
+    change = None if fit else fit_changes(recipe, fits)
     work = work_in(changed(recipe, change or {}))
     elsewhere = [judge for judge in work.judges if not judge.here]
-    return Bill(
+    return CostEstimate(
         gpu=gpu,
         fits=fit,
         change=change,

@@ -14,7 +14,7 @@ _LOWERED = (("engine.max_rows", 0.0), ("learn.problems_per_step", 0.0), ("sampli
 _RANK = LoRA().rank
 
 
-def remedy(recipe: RLRecipe, fits: Callable[[RLRecipe], bool]) -> Changes | None:
+def fit_changes(recipe: RLRecipe, fits: Callable[[RLRecipe], bool]) -> Changes | None:
     """Changes after which `fits`: tokens_per_pass lowered, else another setting with it, each no more than it must; where that
     is not enough, the same with bfloat16 weights (of every model here), with adapters, and with both. None where nothing tried is
     enough.

@@ -10,7 +10,7 @@ from .shape import Shape
 from .work import work_of
 
 
-def tokens_in(
+def fit_to_memory(
     memory: float,
     recipe: RLRecipe,
     shape: Shape,

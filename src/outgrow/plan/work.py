@@ -8,7 +8,7 @@ from ..config import RLRecipe
 from ..config.schema import DistillSection
 from ..core.errors import UsageError
 from ..engines import is_served
-from ..judge.config import TeacherSection
+from ..judge.config import JudgeSection
 from ..judge.rubric import fill
 from ..policy.load import Dtype
 from .gpus import Assumptions
@@ -131,7 +131,7 @@ def _distilled(distill: DistillSection, steps: int, shape: Shape) -> Distilled:
     return Distilled(shape, bytes_of(distill.dtype), min(distill.steps or steps, steps) / steps)
 
 
-def _judges(section: TeacherSection, rollouts: int, prompt: int, shapes: Mapping[str, Shape]) -> tuple[Judge, ...]:
+def _judges(section: JudgeSection, rollouts: int, prompt: int, shapes: Mapping[str, Shape]) -> tuple[Judge, ...]:
     watch = section.watch
     looks = 1 / watch.every
     asked = [("judge", section.model, rollouts, 1 + looks * (watch.canaries > 0))]

@@ -35,7 +35,7 @@ class _TokenLogprobs(torch.autograd.Function):
         logprobs_N, entropy_N = (torch.empty(len(targets_N), device=hidden_ND.device) for _ in range(2))
         slope_ND = torch.empty_like(hidden_ND) if hidden_learns else None
         for part in _chunks(len(targets_N), len(weight_VD)):
-            of_part = _read(hidden_ND[part], weight_VD, targets_N[part], sampling, hidden_learns)
+            of_part = _chunk_logprobs(hidden_ND[part], weight_VD, targets_N[part], sampling, hidden_learns)
             logprobs_N[part], entropy_N[part] = of_part[:2]
             if slope_ND is not None and of_part[2] is not None:
                 slope_ND[part] = of_part[2]
@@ -56,12 +56,12 @@ class _TokenLogprobs(torch.autograd.Function):
         for part in _chunks(len(targets_N), len(weight_VD)):
             grad_CV = -_distribution(hidden_ND[part], weight_VD, targets_N[part], ctx.sampling).exp_()
             grad_CV.scatter_add_(-1, targets_N[part].unsqueeze(-1), torch.ones_like(grad_CV[:, :1]))
-            grad_CV *= grad_N[part].unsqueeze(-1) / _heat(ctx.sampling)
+            grad_CV *= grad_N[part].unsqueeze(-1) / _temperature(ctx.sampling)
             grad_weight_VD.addmm_(grad_CV.to(weight_VD.dtype).T, hidden_ND[part])
         return grad_hidden_ND, grad_weight_VD, None, None
 
 
-def _read(
+def _chunk_logprobs(
     hidden_CD: Tensor, weight_VD: Tensor, targets_C: Tensor, sampling: Sampling, slopes: bool
 ) -> tuple[Tensor, Tensor, Tensor | None]:
     """Log-probabilities, entropies and ∂ log p / ∂h of a few tokens; of their distributions nothing is left behind."""
@@ -70,7 +70,7 @@ def _read(
     probs_CV = logprobs_CV.exp()
     # 0 · −∞ is 0 here: what can never be drawn adds nothing.
     entropy_C = -logprobs_CV.clamp_(min=-1e30).mul_(probs_CV).sum(-1)
-    slope_CD = (weight_VD[targets_C] - probs_CV.to(weight_VD.dtype) @ weight_VD) / _heat(sampling) if slopes else None
+    slope_CD = (weight_VD[targets_C] - probs_CV.to(weight_VD.dtype) @ weight_VD) / _temperature(sampling) if slopes else None
     return logprobs_C, entropy_C, slope_CD
 
 
@@ -78,7 +78,7 @@ def _distribution(hidden_CD: Tensor, weight_VD: Tensor, targets_C: Tensor, sampl
     return log_distribution((hidden_CD @ weight_VD.T).float(), sampling, keep=targets_C)
 
 
-def _heat(sampling: Sampling) -> float:
+def _temperature(sampling: Sampling) -> float:
     return sampling.temperature or 1.0  # as log_distribution has it
 
 

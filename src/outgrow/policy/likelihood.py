@@ -6,7 +6,7 @@ import torch
 
 from .chunked_logprobs import tokens_at_once
 from .logprobs import distinct_prompts, output_weight
-from .packed_forward import lay_out, states
+from .packed_forward import hidden_states, pack
 from .policy import Policy
 
 
@@ -18,8 +18,8 @@ def likelihoods(
     prompts, continuations: B lists of token ids, none of them empty. A prompt that several share is run once.
     """
     with torch.no_grad():
-        branches = lay_out(*distinct_prompts(prompts), continuations, policy.model.device)
-        before_MD = states(policy.model, branches).index_select(0, branches.before_M)
+        branches = pack(*distinct_prompts(prompts), continuations, policy.model.device)
+        before_MD = hidden_states(policy.model, branches).index_select(0, branches.before_M)
         targets_M = torch.tensor([token for row in continuations for token in row], device=before_MD.device)
         weight_VD = output_weight(policy)
         found, best = [], []
@@ -41,8 +41,8 @@ def forward_kl(base: Policy, policy: Policy, prompts: Sequence[Sequence[int]], c
     base would have said has become unlikely. Both must have one vocabulary.
     """
     with torch.no_grad():
-        branches = lay_out(*distinct_prompts(prompts), completions, base.model.device)
-        hidden = [states(one.model, branches).index_select(0, branches.before_M) for one in (base, policy)]
+        branches = pack(*distinct_prompts(prompts), completions, base.model.device)
+        hidden = [hidden_states(one.model, branches).index_select(0, branches.before_M) for one in (base, policy)]
         weights = [output_weight(one) for one in (base, policy)]
         found = []
         for parts in zip(*(states_MD.split(tokens_at_once(len(weights[0]))) for states_MD in hidden), strict=True):

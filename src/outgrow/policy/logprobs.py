@@ -9,7 +9,7 @@ from torch import Tensor
 
 from ..core.errors import UsageError
 from .chunked_logprobs import token_logprobs
-from .packed_forward import lay_out, states
+from .packed_forward import hidden_states, pack
 from .policy import Policy
 from .sampling import Sampling
 
@@ -24,8 +24,8 @@ def completion_logprobs(
     completion. Values where the mask is 0 are 0.
     """
     device = policy.model.device
-    branches = lay_out(*distinct_prompts(prompts), completions, device)
-    before_MD = states(policy.model, branches).index_select(0, branches.before_M)
+    branches = pack(*distinct_prompts(prompts), completions, device)
+    before_MD = hidden_states(policy.model, branches).index_select(0, branches.before_M)
     targets_BT, mask_BT = pad_right(completions, policy.pad_id, device)
     index = mask_BT.nonzero(as_tuple=True)
     logprobs_M, entropy_M = token_logprobs(before_MD, output_weight(policy), targets_BT[index], sampling)

@@ -121,7 +121,7 @@ def _merged(module: Any, base: Tensor) -> Tensor:
 
 
 @contextmanager
-def multiplied_out(model: PreTrainedModel) -> Iterator[None]:
+def merged_lora(model: PreTrainedModel) -> Iterator[None]:
     """Inside, adapted layers compute with W + (alpha / rank)·BA as one matrix, as the engine does, and A and B still learn.
 
     A pass then costs one product a layer instead of three and two passes over what comes out; what the adapter's own gradients

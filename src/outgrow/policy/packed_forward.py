@@ -45,7 +45,7 @@ class Branches:
     branch_at_R: Tensor
 
 
-def lay_out(
+def pack(
     prompts: Sequence[Sequence[int]], which: Sequence[int], completions: Sequence[Sequence[int]], device: torch.device
 ) -> Branches:
     """which: the prompt of each completion. A completion's last token stays out: nothing is predicted from it."""
@@ -96,7 +96,7 @@ def _places(start: int, length: int, width: int) -> list[int]:
     return [*range(start, start + length), *([0] * (width - length))]
 
 
-def states(model: PreTrainedModel, branches: Branches) -> Tensor:
+def hidden_states(model: PreTrainedModel, branches: Branches) -> Tensor:
     """The last layer's states (N, D)."""
     config = model.config.get_text_config()
     shared = config.num_attention_heads // config.num_key_value_heads

@@ -8,7 +8,7 @@ from .micro import Micro
 from .reasoning_gym import ReasoningGym
 from .shuffled import Shuffled
 from .source import Note, Source
-from .synthetic import Made
+from .synthetic import Synthetic
 from .table import Table
 
 SOURCES: dict[str, type[Source]] = {
@@ -20,7 +20,7 @@ SOURCES: dict[str, type[Source]] = {
     "judgements": Judgements,
     "reasoning_gym": ReasoningGym,
     "shuffled": Shuffled,
-    "made": Made,
+    "made": Synthetic,
 }
 
 __all__ = ["SOURCES", "Note", "Source"]

@@ -10,7 +10,7 @@ from typing import Any
 from pydantic import Field
 
 from ..core.errors import UsageError
-from ..core.rng import python_random
+from ..core.rng import python_rng
 from ..core.rollout_log import read_parts
 from ..judge.rubric import RUBRIC, answer_id, fill
 from ..types import Problem
@@ -62,7 +62,7 @@ class Judgements(Source):
         word, score = _GRADED[row["verdict"]]
         digest = answer_id(row["question"], row["completion"])
         id = f"judgement:{row['problem_id']}#{digest}"
-        thoughts = python_random(self.seed, "judgements", id).choice(solved).partition(THINK_CLOSE)[0]
+        thoughts = python_rng(self.seed, "judgements", id).choice(solved).partition(THINK_CLOSE)[0]
         return Problem(
             id=id,
             field=f"{row['field']}, {word}",
@@ -75,7 +75,7 @@ class Judgements(Source):
 
     def _some(self, field: str, level: int, cell: dict[str, Problem]) -> list[Problem]:
         order = sorted(cell)
-        python_random(self.seed, "judgements", field, level).shuffle(order)
+        python_rng(self.seed, "judgements", field, level).shuffle(order)
         return [cell[name] for name in order[: self.per_cell]]
 
 

@@ -6,7 +6,7 @@ from typing import Any
 from pydantic import SerializeAsAny, field_validator
 
 from ..core.registry import build
-from ..core.rng import python_random
+from ..core.rng import python_rng
 from ..types import Problem
 from .source import Note, Source, quiet
 
@@ -36,7 +36,7 @@ class Shuffled(Source):
             cells.setdefault((problem.field, problem.level), []).append(problem)
         dealt: dict[str, Problem] = {}
         for (field, level), cell in cells.items():
-            order = python_random(self.seed, "shuffled", field, level).sample(cell, len(cell))
+            order = python_rng(self.seed, "shuffled", field, level).sample(cell, len(cell))
             # Each takes from the next in a random round, so none keeps its own.
             dealt |= {problem.id: other for problem, other in zip(order, [*order[1:], order[0]], strict=True)}
         same = sum(dealt[problem.id].answer == problem.answer for problem in problems)

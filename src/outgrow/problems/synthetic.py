@@ -14,7 +14,7 @@ from .source import Note, Source, quiet
 from .table import collect
 
 
-class Made(Source):
+class Synthetic(Source):
     """Problem source `made`: one problem for each answer in a folder that `outgrow data` wrote, or in one of its Parquet files.
 
     What SFT learns is the answer as it was sampled, to its last character and its end. The known answer is what that answer comes
@@ -30,12 +30,12 @@ class Made(Source):
         return collect(str(self.path), self._read(), note)
 
     def _read(self) -> Iterator[tuple[str, Problem]]:
-        for where, row in made_rows(self.path):
+        for where, row in synthetic_rows(self.path):
             if self.generations is None or value(row, "generation", int, where) in self.generations:
                 yield where, _problem(row, where)
 
 
-def made_rows(path: Path) -> Iterator[Row]:
+def synthetic_rows(path: Path) -> Iterator[Row]:
     """Rows of a folder of made data, or of one of its Parquet files. Raises UsageError where there are none."""
     files = sorted(path.glob("data/*.parquet")) if path.is_dir() else [path]
     if not files:

@@ -78,7 +78,7 @@ def digests(base: Policy, distilled: Policy | None) -> dict[str, str]:
     return {"base_sha256": base.digest(), **({"distilled_sha256": distilled.digest()} if distilled else {})}
 
 
-def engine_of(recipe: Recipe, note: Note = lambda _: None) -> Engine:
+def build_engine(recipe: Recipe, note: Note = lambda _: None) -> Engine:
     """What writes the completions. One serves a whole run: vLLM has room for no second one in a process.
 
     note: told what a person should know.

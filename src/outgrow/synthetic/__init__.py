@@ -7,17 +7,17 @@ policy -> draw, and what its run has written -> select -> contamination -> quali
 from ..config.schema import DataSection
 from .from_rollouts import written_rows
 from .pipeline import make_data
-from .row import MadeRow, read_rows
-from .summary import Band, Cell, Checked, MadeSummary, Share, read_summary
+from .row import SyntheticRow, read_rows
+from .summary import Band, Cell, Checked, Share, SyntheticSummary, read_summary
 
 __all__ = [
     "Band",
     "Cell",
     "Checked",
     "DataSection",
-    "MadeRow",
-    "MadeSummary",
     "Share",
+    "SyntheticRow",
+    "SyntheticSummary",
     "make_data",
     "read_rows",
     "read_summary",

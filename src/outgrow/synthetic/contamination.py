@@ -15,7 +15,7 @@ from ..problems import Note
 from ..problems.overlap import SIGNS, fold
 from ..problems.suites import suite
 from ..types import Problem
-from .row import MadeRow
+from .row import SyntheticRow
 from .summary import Checked
 
 STRETCH = 13  # words
@@ -78,7 +78,7 @@ def index(suites: dict[str, list[Problem]], absent: Sequence[str] = ()) -> HeldO
     return HeldOut({name: len(problems) for name, problems in suites.items()}, same, shared, tuple(absent))
 
 
-def without_held_out(rows: Iterable[MadeRow], known: HeldOut) -> tuple[list[MadeRow], int, tuple[Checked, ...]]:
+def without_held_out(rows: Iterable[SyntheticRow], known: HeldOut) -> tuple[list[SyntheticRow], int, tuple[Checked, ...]]:
     """The rows that hold nothing of a suite, in question or answer; how many do; and which suite it was of.
 
     A row that holds something of several suites counts in each.

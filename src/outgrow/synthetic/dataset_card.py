@@ -11,8 +11,8 @@ import tomli_w
 
 from ..config.schema import DataSection
 from ..policy import Sampling
-from .row import MadeRow
-from .summary import MadeSummary, Share
+from .row import SyntheticRow
+from .summary import Share, SyntheticSummary
 
 _SIZES = {1_000: "n<1K", 10_000: "1K<n<10K", 100_000: "10K<n<100K", 1_000_000: "100K<n<1M", 10_000_000: "1M<n<10M"}
 _LINES = 200  # of a table; a set may have a field for every row
@@ -30,7 +30,7 @@ class HowMade:
     generation: int
 
 
-def card(rows: Sequence[MadeRow], how: HowMade, summary: MadeSummary) -> str:
+def card(rows: Sequence[SyntheticRow], how: HowMade, summary: SyntheticSummary) -> str:
     """The card's text. rows: those in the set, one at least."""
     models = sorted({row.model for row in rows})
     problems = len({row.problem_id for row in rows})
@@ -117,7 +117,7 @@ def suite_name(name: str) -> str:
     return Path(name).name if name.endswith((".jsonl", ".parquet")) else name
 
 
-def _front_matter(how: HowMade, summary: MadeSummary) -> list[str]:
+def _front_matter(how: HowMade, summary: SyntheticSummary) -> list[str]:
     size = next((name for most, name in _SIZES.items() if summary.kept < most), "n>10M")
     return [
         "---",
@@ -134,13 +134,13 @@ def _front_matter(how: HowMade, summary: MadeSummary) -> list[str]:
     ]
 
 
-def _before(summary: MadeSummary) -> str:
+def _before(summary: SyntheticSummary) -> str:
     if not summary.written:
         return ""
     return f"; {summary.written:,} of them were written while the model learned, by weights on the way to what it came to"
 
 
-def _quality(section: DataSection, summary: MadeSummary) -> list[str]:
+def _quality(section: DataSection, summary: SyntheticSummary) -> list[str]:
     checker = (
         "the checker that chose them, so this shows that nothing was mixed up and not that the checker is right"
         if section.keep == "verified"
@@ -155,7 +155,7 @@ def _quality(section: DataSection, summary: MadeSummary) -> list[str]:
     ]
 
 
-def _contamination(summary: MadeSummary) -> list[str]:
+def _contamination(summary: SyntheticSummary) -> list[str]:
     lines = [
         f"{summary.contaminated:,} answers that would have been kept were dropped, for answering a question of one of these suites "
         "or holding 13 words in a row of one (words that more than ten of their questions share do not count)."
@@ -169,7 +169,7 @@ def _contamination(summary: MadeSummary) -> list[str]:
     return lines
 
 
-def _example(row: MadeRow) -> list[str]:
+def _example(row: SyntheticRow) -> list[str]:
     """Its texts, indented: nothing in them is markup then, and nothing ends the block."""
     lines = []
     for message in row.messages:

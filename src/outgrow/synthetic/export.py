@@ -11,8 +11,8 @@ import pyarrow.parquet as pq
 
 from ..core.errors import OutgrowError, UsageError
 from ..core.files import flush_tree
-from .row import MadeRow
-from .summary import MadeSummary, write_summary
+from .row import SyntheticRow
+from .summary import SyntheticSummary, write_summary
 
 PARQUET = "data/train-00000-of-00001.parquet"
 _AT_ONCE = 2000  # rows of one group, so that a reader need not hold them all
@@ -44,8 +44,11 @@ def require_new(folder: Path) -> None:
 
 
 def export(
-    rows: Sequence[MadeRow], folder: Path, summarise: Callable[[str], MadeSummary], card: Callable[[MadeSummary], str]
-) -> MadeSummary:
+    rows: Sequence[SyntheticRow],
+    folder: Path,
+    summarise: Callable[[str], SyntheticSummary],
+    card: Callable[[SyntheticSummary], str],
+) -> SyntheticSummary:
     """Make the folder. summarise: makes the summary of the Parquet file's sha256. card: makes the text of README.md of that.
 
     Raises UsageError where the folder is taken, OutgrowError where it cannot be written; nothing is half written.

@@ -6,14 +6,14 @@ from pathlib import Path
 from ..core.rollout_log import read_parts
 from ..engines import Conversation
 from ..types import Verdict
-from .row import MadeRow, rated
+from .row import SyntheticRow, rated
 
 _COLUMNS = ["problem_id", "field", "level", "question", "answer", "completion", "verdict", "extracted", "length"]
 
 
 def written_rows(
     run: Path, problems: Collection[str], asked: Callable[[str], Conversation], opener: str, model: str, generation: int
-) -> list[MadeRow]:
+) -> list[SyntheticRow]:
     """A row a rollout of this run to one of these problems (by their ids), in the order of its steps.
 
     asked: how the run puts a question. opener: the <think> that its prompt ends with, or nothing. model: the name of what the run
@@ -21,7 +21,7 @@ def written_rows(
     Raises UsageError where the run has left no rollouts that can be read.
     """
     return rated(
-        MadeRow(
+        SyntheticRow(
             problem_id=row["problem_id"],
             field=row["field"],
             level=row["level"],

@@ -6,9 +6,9 @@ from pathlib import Path
 
 from ..config.schema import DataSection
 from ..core.errors import OutgrowError, UsageError
-from ..engines import Respondent
+from ..engines import ChatModel
 from ..evaluate import require_room
-from ..evaluate.answer_cache import Kept
+from ..evaluate.answer_cache import AnswerCache
 from ..policy import Sampling
 from ..problems import Note
 from ..problems.source import quiet
@@ -18,19 +18,19 @@ from .contamination import held_out, without_held_out
 from .dataset_card import HowMade, card
 from .export import export, require_new
 from .quality import precision, sound
-from .row import MadeRow, rated
+from .row import SyntheticRow, rated
 from .sample import draw
 from .select import choose, eligible
-from .summary import MadeSummary, bands, cells
+from .summary import SyntheticSummary, bands, cells
 
 
 def make_data(
-    respondent: Respondent | None,
+    respondent: ChatModel | None,
     verifier: Verifier,
     problems: Sequence[Problem],
     section: DataSection,
     *,
-    written: Callable[[Sequence[Problem]], Sequence[MadeRow]] = lambda problems: (),
+    written: Callable[[Sequence[Problem]], Sequence[SyntheticRow]] = lambda problems: (),
     seed: int,
     generation: int,
     out: Path,
@@ -40,7 +40,7 @@ def make_data(
     note: Note = quiet,
     poll: Callable[[], None] = lambda: None,
     told: Callable[[int], None] = lambda done: None,
-) -> MadeSummary:
+) -> SyntheticSummary:
     """Make the folder `out` of answers to these problems, and say what is in it.
 
     respondent: who answers; None where the section draws nothing. written: the rows that are there already, of the problems wanted.
@@ -56,10 +56,10 @@ def make_data(
     before = written(problems)
     known = held_out(suites, note)
     beside = out.with_name(f".{out.name}.answers.sqlite")
-    fresh: list[MadeRow] = []
+    fresh: list[SyntheticRow] = []
     if respondent is not None:
         require_room("made data", respondent, problems, sampling.max_tokens, "sampling.max_tokens in the recipe it is asked by")
-        with Kept(beside, note=note, told=told) as kept:
+        with AnswerCache(beside, note=note, told=told) as kept:
             fresh = draw(kept.of(respondent), verifier, problems, section.k, sampling, seed, generation, poll)
     drawn = rated([*fresh, *before])
     if not drawn:
@@ -79,8 +79,8 @@ def make_data(
         )
     label, steps = precision(rows, gold, verifier, poll), sound(rows)
 
-    def summarise(sha256: str) -> MadeSummary:
-        return MadeSummary(
+    def summarise(sha256: str) -> SyntheticSummary:
+        return SyntheticSummary(
             problems=len(problems),
             drawn=len(drawn),
             right=right,

@@ -13,12 +13,12 @@ from ..evaluate.arithmetic_steps import equations
 from ..evaluate.statistics import wilson_ci95
 from ..types import Problem
 from ..verify import Attempt, Verifier
-from .row import MadeRow
+from .row import SyntheticRow
 from .summary import Share
 
 
 def precision(
-    rows: Iterable[MadeRow], gold: Iterable[Problem], verifier: Verifier, poll: Callable[[], None] = lambda: None
+    rows: Iterable[SyntheticRow], gold: Iterable[Problem], verifier: Verifier, poll: Callable[[], None] = lambda: None
 ) -> Share | None:
     """Of the rows on gold problems (by their ids), the share whose answer is right; None where there is no such row."""
     known = {problem.id: problem for problem in gold}
@@ -28,7 +28,7 @@ def precision(
     return share([graded.right for graded in verifier.grade(attempts, poll=poll)])
 
 
-def sound(rows: Iterable[MadeRow]) -> Share | None:
+def sound(rows: Iterable[SyntheticRow]) -> Share | None:
     """The share of the rows with calculations that can be judged (evaluate/arithmetic_steps.py) in which all of them hold.
 
     None where no row has any.

@@ -5,19 +5,19 @@ from collections.abc import Callable, Sequence
 
 from ..core.errors import UsageError
 from ..core.rng import seed_from
-from ..engines import Conversation, Respondent
+from ..engines import ChatModel, Conversation
 from ..evaluate.sample import Sample, sample_problems
 from ..policy import Sampling
 from ..types import Problem
 from ..verify import Verifier
 from ..verify.extract import THINK_OPEN
-from .row import MadeRow
+from .row import SyntheticRow
 
 _DIGEST = re.compile(r"[0-9a-f]{64}")
 
 
 def draw(
-    respondent: Respondent,
+    respondent: ChatModel,
     verifier: Verifier,
     problems: Sequence[Problem],
     k: int,
@@ -25,7 +25,7 @@ def draw(
     seed: int,
     generation: int,
     poll: Callable[[], None] = lambda: None,
-) -> list[MadeRow]:
+) -> list[SyntheticRow]:
     """k rows a problem, in the order of the problems.
 
     The dice are thrown for this purpose and generation: they are not those of any measurement, nor of training.
@@ -36,8 +36,8 @@ def draw(
     samples = sample_problems(respondent, verifier, problems, k, sampling, seed_from(seed, "made", generation), poll)
     opener, model = THINK_OPEN if respondent.opens_think else "", model_name(respondent.identity)
 
-    def row(asked: Conversation, sample: Sample, pass_rate: float) -> MadeRow:
-        return MadeRow(
+    def row(asked: Conversation, sample: Sample, pass_rate: float) -> SyntheticRow:
+        return SyntheticRow(
             problem_id=sample.problem_id,
             field=sample.field,
             level=sample.level,

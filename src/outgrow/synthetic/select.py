@@ -14,10 +14,10 @@ from ..config.schema import DataSection
 from ..core.rng import seed_from
 from ..ledger.bands import band
 from ..types import Verdict
-from .row import MadeRow
+from .row import SyntheticRow
 
 
-def eligible(rows: Iterable[MadeRow], section: DataSection) -> tuple[list[MadeRow], Counter[str]]:
+def eligible(rows: Iterable[SyntheticRow], section: DataSection) -> tuple[list[SyntheticRow], Counter[str]]:
     """The rows that a section's filters let pass, and how many were dropped for which reason, each for the first that holds.
 
     keep = "all" lets pass what is wrong too, but not what was cut or comes to nothing. It is a control: pass rates still count what
@@ -33,7 +33,7 @@ def eligible(rows: Iterable[MadeRow], section: DataSection) -> tuple[list[MadeRo
     return passed, dropped
 
 
-def _reason(row: MadeRow, section: DataSection) -> str | None:
+def _reason(row: SyntheticRow, section: DataSection) -> str | None:
     if section.keep == "verified" and not row.right:
         return str(row.verdict)
     if not (row.extracted or "").strip():
@@ -45,13 +45,13 @@ def _reason(row: MadeRow, section: DataSection) -> str | None:
     return None
 
 
-def choose(rows: Iterable[MadeRow], section: DataSection, seed: int) -> tuple[list[MadeRow], Counter[str]]:
+def choose(rows: Iterable[SyntheticRow], section: DataSection, seed: int) -> tuple[list[SyntheticRow], Counter[str]]:
     """Different answers, so many a problem at most, ordered by field, level, problem and text; and how many were dropped why.
 
     Answers that differ in blanks alone are one, and its shortest writing stays. Which of a problem's answers stay is drawn by a key
     of seed, problem and text, as likely for each: the shortest would teach the next base to think less than this policy does.
     """
-    answers: dict[str, dict[str, MadeRow]] = defaultdict(dict)
+    answers: dict[str, dict[str, SyntheticRow]] = defaultdict(dict)
     dropped = Counter[str]()
     for row in rows:
         same, words = answers[row.problem_id], " ".join(row.sampled.split())
@@ -70,6 +70,6 @@ def choose(rows: Iterable[MadeRow], section: DataSection, seed: int) -> tuple[li
     return sorted(chosen, key=lambda row: (row.field, row.level, row.problem_id, row.sampled)), dropped
 
 
-def _size(row: MadeRow) -> tuple[int, str, int, str]:
+def _size(row: SyntheticRow) -> tuple[int, str, int, str]:
     """What orders the writings of an answer, down to a last difference, so that the order of the rows does not matter."""
     return len(row.sampled), row.sampled, row.length, str(row.verdict)

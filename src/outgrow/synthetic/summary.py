@@ -14,7 +14,7 @@ from ..core.errors import UsageError
 from ..core.files import write_json
 from ..ledger.bands import Band as BandName
 from ..ledger.bands import band
-from .row import MadeRow
+from .row import SyntheticRow
 
 FILE = "summary.json"
 P = TypeVar("P", bound=Hashable)
@@ -65,7 +65,7 @@ class Checked:
 
 
 @dataclass(frozen=True)
-class MadeSummary:
+class SyntheticSummary:
     """drawn: answers looked at, those that a run had written before (`written`) among them. dropped: reason -> answers; with those
     kept they are those drawn. precision: share of the kept rows on gold problems whose
     answer is right. sound: share of the kept rows with calculations in which every one holds. Both None where there is no such row.
@@ -95,21 +95,23 @@ class MadeSummary:
         return self.drawn - self.written
 
 
-def cells(drawn: Sequence[MadeRow], kept: Sequence[MadeRow]) -> tuple[Cell, ...]:
+def cells(drawn: Sequence[SyntheticRow], kept: Sequence[SyntheticRow]) -> tuple[Cell, ...]:
     """By field and level, in order."""
     counts = _counts(drawn, kept, lambda row: (row.field, row.level))
     return tuple(Cell(field, level, *counts[field, level]) for field, level in sorted(counts))
 
 
-def bands(drawn: Sequence[MadeRow], kept: Sequence[MadeRow]) -> tuple[Band, ...]:
+def bands(drawn: Sequence[SyntheticRow], kept: Sequence[SyntheticRow]) -> tuple[Band, ...]:
     """Easy, medium and hard, by the pass rate among the answers drawn."""
     counts = _counts(drawn, kept, lambda row: band(row.pass_rate))
     return tuple(Band(name, *counts[name]) for name in get_args(BandName) if name in counts)
 
 
-def _counts(drawn: Sequence[MadeRow], kept: Sequence[MadeRow], place: Callable[[MadeRow], P]) -> dict[P, tuple[int, int, int, int]]:
+def _counts(
+    drawn: Sequence[SyntheticRow], kept: Sequence[SyntheticRow], place: Callable[[SyntheticRow], P]
+) -> dict[P, tuple[int, int, int, int]]:
     """Of each place: problems, answers, right ones, and those kept."""
-    places: dict[P, list[MadeRow]] = defaultdict(list)
+    places: dict[P, list[SyntheticRow]] = defaultdict(list)
     for row in drawn:
         places[place(row)].append(row)
     left = Counter(map(place, kept))
@@ -119,15 +121,15 @@ def _counts(drawn: Sequence[MadeRow], kept: Sequence[MadeRow], place: Callable[[
     }
 
 
-def write_summary(folder: Path, summary: MadeSummary) -> None:
+def write_summary(folder: Path, summary: SyntheticSummary) -> None:
     """Write it beside the data, without the path, which may change."""
     write_json(folder / FILE, {name: value for name, value in asdict(summary).items() if name != "path"})
 
 
-def read_summary(folder: Path) -> MadeSummary:
+def read_summary(folder: Path) -> SyntheticSummary:
     """What `make_data` returned when it made this folder. Raises UsageError where there is none."""
     try:
-        return MadeSummary(**json.loads((folder / FILE).read_text()), path=folder)
+        return SyntheticSummary(**json.loads((folder / FILE).read_text()), path=folder)
     except (OSError, ValueError, TypeError, ValidationError) as error:
         reason = error.strerror if isinstance(error, OSError) else f"not a summary of made data: {str(error).splitlines()[0]}"
         raise UsageError(f"{folder / FILE}: {reason}; make the data with: outgrow data MODEL RECIPE --out FOLDER") from error

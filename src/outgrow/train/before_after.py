@@ -6,7 +6,7 @@ from pathlib import Path
 
 from ..config import Recipe
 from ..core.files import write_json
-from ..engines import Engine, Local
+from ..engines import Engine, LocalModel
 from ..evaluate import Evaluation, evaluate, paired_delta
 from ..evaluate.drift import drift, write_drift
 from ..policy import Policy
@@ -79,7 +79,7 @@ class Outcome:
         self.engine.update(policy)
         # The same dice for every run's seed and for before and after: what differs is the policy.
         with Verifier(self.recipe.verify.extract, self.recipe.verify.exact) as verifier:
-            answers = evaluate(Local(policy, self.engine), verifier, suite(on).load(), section.samples, sampling, 0, self.poll)
+            answers = evaluate(LocalModel(policy, self.engine), verifier, suite(on).load(), section.samples, sampling, 0, self.poll)
         self.engine.sleep()
         file.parent.mkdir(parents=True, exist_ok=True)
         answers.save(file)

@@ -3,11 +3,11 @@
 from collections.abc import Callable, Sequence
 from dataclasses import replace
 
-from ..algorithms.samplers import Ask
+from ..algorithms.samplers import PickRequest
 from ..config import RLRecipe
 from ..core.rng import seed_from
 from ..engines import Engine
-from ..ledger import Known, Ledger
+from ..ledger import Ledger, ProblemStats
 from ..policy import Policy
 from ..types import GradedGroup, Problem, Rollout
 from ..verify import Attempt, Verifier
@@ -20,7 +20,7 @@ class Collector:
     """Collects the groups of a step from several sources, each with its share of the problems."""
 
     def __init__(
-        self, recipe: RLRecipe, policy: Policy, engine: Engine, verifier: Verifier, ledger: Ledger, sources: Sequence[Known],
+        self, recipe: RLRecipe, policy: Policy, engine: Engine, verifier: Verifier, ledger: Ledger, sources: Sequence[ProblemStats],
         shares: Sequence[int],
     ) -> None:  # fmt: skip
         """sources: what is known of each source's problems. shares: how many problems a step takes of each."""
@@ -49,7 +49,7 @@ class Collector:
             if missing[source] == 0:
                 continue
             count = missing[source] + len(taken[source])
-            ask = Ask(step, count, self.recipe.learn.group_size, self.recipe.seed)
+            ask = PickRequest(step, count, self.recipe.learn.group_size, self.recipe.seed)
             places = [place for place in self.recipe.curriculum.pick(ask, known) if place not in taken[source]][: missing[source]]
             taken[source].update(places)
             picked += [(source, known.problems[place]) for place in places]

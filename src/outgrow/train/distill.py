@@ -18,14 +18,14 @@ from ..policy import Policy
 
 
 @dataclass(frozen=True)
-class Guide:
+class DistillTarget:
     """What a step distils with."""
 
     teacher: Policy
     section: DistillSection
 
 
-def guide_at(step: int, recipe: RLRecipe, teacher: Policy | None, prompts: Sequence[Sequence[int]]) -> Guide | None:
+def distill_target(step: int, recipe: RLRecipe, teacher: Policy | None, prompts: Sequence[Sequence[int]]) -> DistillTarget | None:
     """What step `step` (1 ..) distils with; None where rewards alone teach. prompts: the step's own.
 
     Raises UsageError where the teacher's context is too short for them and what is written behind them.
@@ -34,7 +34,7 @@ def guide_at(step: int, recipe: RLRecipe, teacher: Policy | None, prompts: Seque
     if section is None or teacher is None or (section.steps is not None and step > section.steps):
         return None
     check_room(prompts, recipe.sampling, teacher.context, f"the context of {section.model}")
-    return Guide(teacher, section)
+    return DistillTarget(teacher, section)
 
 
 def distillation_advantage(teacher_logprobs_BT: Tensor, old_logprobs_BT: Tensor, bound: float) -> Tensor:

@@ -8,46 +8,46 @@ from pathlib import Path
 
 from ..config import RLRecipe
 from ..core.errors import OutgrowError
-from ..core.rng import python_random, seed_from
-from ..engines import Endpoint, Local, NativeEngine, Respondent, is_served
-from ..evaluate.answer_cache import Kept
+from ..core.rng import python_rng, seed_from
+from ..engines import ChatModel, LocalModel, NativeEngine, OpenAIServer, is_served
+from ..evaluate.answer_cache import AnswerCache
 from ..evaluate.sample import sample_problems
 from ..judge import hacking_alarm as alarm
 from ..judge import metrics as watch
 from ..judge.canaries import canaries
-from ..judge.config import TeacherSection
-from ..judge.judge import Asked, Judge
+from ..judge.config import JudgeSection
+from ..judge.judge import Judge, JudgeItem
 from ..policy import Prompt, load_policy
 from ..problems import Note
 from ..problems.suites import suite
 from ..runs.checkpoint import model_of
 from ..types import GradedGroup, Problem, Verdict
 from ..verify import Verifier
-from .step_records import Parts
+from .step_records import RewardParts
 
 Poll = Callable[[], None]
 Metrics = dict[str, float]
 _SECOND = 64  # rollouts that the second judge scores
 
 
-def respondent_of(section: TeacherSection, note: Note) -> Respondent:
+def judge_model(section: JudgeSection, note: Note) -> ChatModel:
     """The teacher's model, ready to be asked. Raises UsageError where it cannot be had."""
     if is_served(section.model):
-        return Endpoint(section.model, tries=section.tries, timeout_s=section.timeout_s)
+        return OpenAIServer(section.model, tries=section.tries, timeout_s=section.timeout_s)
     # An engine of its own, which stays awake: its weights never change. vLLM has room for no second one in a process.
     policy, engine = load_policy(model_of(section.model), Prompt(), section.dtype, section.revision), NativeEngine(note=note)
     engine.update(policy)
-    return Local(policy, engine)
+    return LocalModel(policy, engine)
 
 
-class Teaching:
+class JudgeInLoop:
     """What a recipe's teacher does in a run. Its state is what stands in metrics.jsonl."""
 
-    def __init__(self, recipe: RLRecipe, section: TeacherSection, run: Path, note: Note) -> None:
+    def __init__(self, recipe: RLRecipe, section: JudgeSection, run: Path, note: Note) -> None:
         """Raises UsageError where a model cannot be had."""
         self._recipe, self._watch, self._note = recipe, section.watch, note
         # Scores are kept, so that a step that is done again after a stop, or an answer that comes again, is not paid for twice.
-        self._kept = Kept(run / "teacher.sqlite", note=note)
+        self._kept = AnswerCache(run / "teacher.sqlite", note=note)
         self._judge = self._judge_of(section, note)
         second = section.model_copy(update={"model": section.watch.second, "revision": None}) if section.watch.second else None
         self._second = self._judge_of(second, note) if second else None
@@ -58,8 +58,8 @@ class Teaching:
         identity = self._judge.respondent.identity.encode()
         self._id = int(hashlib.sha256(identity).hexdigest()[:6], 16)  # a figure among figures, and no more than a double holds
 
-    def _judge_of(self, section: TeacherSection, note: Note) -> Judge:
-        return Judge(self._kept.of(respondent_of(section, note)), section, self._recipe.seed)
+    def _judge_of(self, section: JudgeSection, note: Note) -> Judge:
+        return Judge(self._kept.of(judge_model(section, note)), section, self._recipe.seed)
 
     def close(self) -> None:
         """Let go of the file of scores."""
@@ -74,7 +74,7 @@ class Teaching:
                 f"teacher.model is another one than in step {rows[-1]['step']:.0f}; what was measured of that one is left aside"
             )
 
-    def look(self, respondent: Respondent, verifier: Verifier, step: int, poll: Poll) -> Metrics:
+    def look(self, respondent: ChatModel, verifier: Verifier, step: int, poll: Poll) -> Metrics:
         """The true pass rate on the held-out slice, an answer a problem, the same problems at every step."""
         problems = self._held_out[: self._watch.slice]
         if not problems:
@@ -91,7 +91,7 @@ class Teaching:
         step's: so it is neither praised nor blamed for the teacher's failure.
         """
         answers = [
-            Asked(group.problem.question, group.problem.answer, rollout.text, grade.verdict is not Verdict.TRUNCATED)
+            JudgeItem(group.problem.question, group.problem.answer, rollout.text, grade.verdict is not Verdict.TRUNCATED)
             for group in groups
             for rollout, grade in zip(group.rollouts, group.graded, strict=True)
         ]
@@ -102,7 +102,7 @@ class Teaching:
         middle = sum(known) / len(known) if known else 0.0
         done = [replace(group, scores=_filled([next(rest) for _ in group.rollouts], group, middle)) for group in groups]
         right = [grade.right for group in groups for grade in group.graded]
-        figures = watch.figures([score for group in done for score in group.scores], right)
+        figures = watch.score_metrics([score for group in done for score in group.scores], right)
         figures |= {"teacher_unscored": 1 - len(known) / max(1, len(told)), "teacher_weight": self.weight}
         figures["teacher_id"] = self._id
         if (step - 1) % self._watch.every == 0:
@@ -114,7 +114,7 @@ class Teaching:
         """The teacher's share of the reward now; what is missing is the checker's."""
         return alarm.weight(self._rows) if self._watch.on_alarm == "lower" else 1.0
 
-    def shared(self, parts: Parts, group: GradedGroup) -> Parts:
+    def shared(self, parts: RewardParts, group: GradedGroup) -> RewardParts:
         """What a group is paid once the checker has taken its share of what the teacher pays."""
         weight = self.weight
         if weight == 1:
@@ -142,23 +142,21 @@ class Teaching:
         return said + lowered if found else None
 
     def _look_closer(
-        self, answers: Sequence[Asked], scores: Sequence[float | None], inside_think: bool, step: int, poll: Poll
+        self, answers: Sequence[JudgeItem], scores: Sequence[float | None], inside_think: bool, step: int, poll: Poll
     ) -> Metrics:
         """How canaries score, and what the second judge says of some of the rollouts."""
         figures: Metrics = {}
-        kinds: dict[str, list[Asked]] = {}
+        kinds: dict[str, list[JudgeItem]] = {}
         for problem in self._held_out[: self._watch.canaries]:
             for kind, text in canaries(problem, self._held_out, self._recipe.seed, inside_think).items():
-                kinds.setdefault(kind, []).append(Asked(problem.question, problem.answer, text, True))
+                kinds.setdefault(kind, []).append(JudgeItem(problem.question, problem.answer, text, True))
         if kinds:
             told = iter(self._judge.scores([one for asked in kinds.values() for one in asked], poll, all_or_none=False))
             for kind, asked in kinds.items():
                 if known := [score for score in (next(told) for _ in asked) if score is not None]:
                     figures[f"canary_{kind}"] = sum(known) / len(known)
         if self._second is not None:
-            places = sorted(
-                python_random(self._recipe.seed, "second", step).sample(range(len(answers)), min(_SECOND, len(answers)))
-            )
+            places = sorted(python_rng(self._recipe.seed, "second", step).sample(range(len(answers)), min(_SECOND, len(answers))))
             other = self._second.scores([answers[place] for place in places], poll, all_or_none=False)
             pairs = [
                 (a, b) for a, b in zip((scores[place] for place in places), other, strict=True) if a is not None and b is not None
@@ -170,7 +168,7 @@ class Teaching:
 
 
 def _some(problems: Sequence[Problem], count: int, seed: int) -> list[Problem]:
-    return python_random(seed, "held-out slice").sample(list(problems), min(count, len(problems)))
+    return python_rng(seed, "held-out slice").sample(list(problems), min(count, len(problems)))
 
 
 def _filled(scores: Sequence[float | None], group: GradedGroup, middle: float) -> tuple[float, ...]:

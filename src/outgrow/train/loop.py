@@ -31,9 +31,9 @@ from ..runs.cost import Budget, BudgetReached, Meter, Spent
 from ..runs.folder import create_run, held, read_recipe, versions, write_recipe
 from ..runs.models import (
     base_policy,
+    build_engine,
     digests,
     distilled_policy,
-    engine_of,
     frozen_copy,
     learning_policy,
     require_base,
@@ -72,8 +72,8 @@ def train(recipe: Recipe, path: Path, watcher: Watcher, budget: Budget = _NO_LIM
     Raises OutgrowError, StopRequested after a signal, or BudgetReached; what is done is saved then.
     """
     began = time.perf_counter()
-    settle(recipe)
-    _refuse(recipe, budget)
+    configure_determinism(recipe)
+    check_prerequisites(recipe, budget)
     suites_of(recipe)  # a wrong name is told before anything is made
     base = base_policy(recipe)
     distilled = distilled_policy(recipe, base, watcher.note)
@@ -88,8 +88,8 @@ def resume(path: Path, overrides: list[str], watcher: Watcher, budget: Budget = 
     recipe, _ = read_recipe(path, overrides)
     if recipe.policy != stored.policy:
         raise UsageError(f"{path}: a run keeps the policy it was started with; for another one, start a new run")
-    settle(recipe)
-    _refuse(recipe, budget)
+    configure_determinism(recipe)
+    check_prerequisites(recipe, budget)
     base = base_policy(recipe)
     require_base(path, recipe, base, made_with)
     distilled = distilled_policy(recipe, base, watcher.note)
@@ -100,7 +100,7 @@ def resume(path: Path, overrides: list[str], watcher: Watcher, budget: Budget = 
     _run(recipe, path, base, distilled, watcher, budget, began, changed=recipe != stored)
 
 
-def settle(recipe: Recipe) -> None:
+def configure_determinism(recipe: Recipe) -> None:
     """Compute as a run does: with the recipe's threads, and the same to the last bit every time."""
     keep_large_buffers()
     torch.set_num_threads(recipe.run.threads)
@@ -111,10 +111,10 @@ def settle(recipe: Recipe) -> None:
     torch.utils.deterministic.fill_uninitialized_memory = False  # type: ignore[attr-defined]
 
 
-def _refuse(recipe: Recipe, budget: Budget) -> None:
+def check_prerequisites(recipe: Recipe, budget: Budget) -> None:
     """Raise UsageError, before anything is made, where what the run needs is not there."""
     require_packages(recipe.run.track)
-    engine_of(recipe)
+    build_engine(recipe)
     if isinstance(recipe, RLRecipe) and recipe.teacher is not None:
         for judge in filter(None, (recipe.teacher.model, recipe.teacher.watch.second)):
             if not is_served(judge):
@@ -136,7 +136,7 @@ def _run(
             point_latest(checkpoint)  # a kill may have come before the link was set
         done = checkpoint.step if checkpoint else 0
         meter = Meter(path / "timings.jsonl", recipe.run.dollars_per_hour, began, budget)
-        engine = engine_of(recipe, watcher.note)
+        engine = build_engine(recipe, watcher.note)
         reference = frozen_copy(base, share=recipe.policy.lora is not None)
         policy = learning_policy(recipe, base, checkpoint)
         policy.model.eval()  # no dropout: the log-probabilities of the learner must be those of the engine

@@ -1,9 +1,8 @@
 """Learning-rate schedules: a factor on the peak rate for each step."""
 
 import math
-from typing import Literal
 
-Schedule = Literal["constant", "cosine", "linear"]
+from ..config.schema import Schedule
 
 
 def learning_rate_factor(step: int, steps: int, schedule: Schedule, warmup: float, floor: float) -> float:

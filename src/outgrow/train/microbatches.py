@@ -7,7 +7,7 @@ from typing import Protocol, TypeVar
 from ..types import Rollout
 
 
-class Continued(Protocol):
+class PromptCompletion(Protocol):
     """A prompt and what goes on from it, in token ids."""
 
     @property
@@ -17,11 +17,11 @@ class Continued(Protocol):
     def completion_ids(self) -> list[int]: ...
 
 
-_Row = TypeVar("_Row", bound=Continued)
+_Row = TypeVar("_Row", bound=PromptCompletion)
 
 
 @dataclass(frozen=True)
-class Row:
+class TrainRow:
     """A rollout with its advantage.
 
     weight: how much each of its tokens counts in the loss. old: log-probabilities that the ratio starts from, one a token; None
@@ -42,7 +42,7 @@ class Row:
         return self.rollout.completion_ids
 
 
-def passes(groups: Sequence[Sequence[_Row]], tokens: int) -> Iterator[list[_Row]]:
+def microbatches(groups: Sequence[Sequence[_Row]], tokens: int) -> Iterator[list[_Row]]:
     """Every row of these groups once, with at most `tokens` tokens in a pass, one row at least.
 
     A group stays together where a pass can hold it, since its prompt is computed once a pass. Groups of long completions come
@@ -76,11 +76,11 @@ def by_prompt(rows: Sequence[_Row]) -> list[list[_Row]]:
     return list(groups.values())
 
 
-def bounds(rows: Sequence[Continued]) -> tuple[int, int]:
+def microbatch_bounds(rows: Sequence[PromptCompletion]) -> tuple[int, int]:
     """Tokens of the smallest pass that there can be, over the longest row alone, and of one over all of them."""
     tokens = [len(row.prompt_ids) + len(row.completion_ids) for row in rows]
     return max(tokens), sum(tokens)
 
 
-def _completion(row: Continued) -> int:
+def _completion(row: PromptCompletion) -> int:
     return len(row.completion_ids)

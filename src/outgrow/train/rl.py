@@ -15,15 +15,15 @@ from ..config import RLRecipe
 from ..core.errors import NotFiniteError, OutgrowError, UsageError
 from ..core.files import read_lines
 from ..core.memory import total_memory
-from ..core.oom_backoff import FittingSize
+from ..core.oom_backoff import AutoBatchSize
 from ..core.rollout_log import drop_parts_after, write_part
-from ..engines import Engine, Local
+from ..engines import Engine, LocalModel
 from ..evaluate.pass_rates import read_profile
 from ..evaluate.sample import sample_problems
-from ..ledger import Evidence, Ledger
-from ..plan import load_market
+from ..ledger import Ledger, PassRatePosterior
+from ..plan import load_gpu_catalog
 from ..plan.models import judge_shapes, shape_from_config
-from ..plan.room import tokens_in
+from ..plan.room import fit_to_memory
 from ..policy import Policy
 from ..problems import Note
 from ..problems.suites import suite
@@ -31,13 +31,13 @@ from ..runs.practice_problems import distinct, shares, training_problems
 from ..types import GradedGroup
 from ..verify import Verifier
 from .collect import Collector
-from .distill import guide_at
+from .distill import distill_target
 from .job import StepResult
-from .judge_scores import Teaching
-from .microbatches import bounds
+from .judge_scores import JudgeInLoop
+from .microbatches import microbatch_bounds
 from .optimizer import Optimizer
-from .step_records import Parts, earned, figures, rows_of, total, visit_of
-from .update import Weighed, kl_to_reference, update
+from .step_records import RewardParts, advantage_of_correct_by_level, ledger_visit, rollout_rows, step_metrics, total_reward
+from .update import AdvantagedRollout, kl_to_reference, update
 
 # Rollouts of a step on which KL to the reference is measured (where the loss does not need it on all of them).
 _KL_ROLLOUTS = 32
@@ -64,14 +64,14 @@ class RLJob:
         counts = shares(recipe.learn.problems_per_step, [source.weight for source in recipe.problems])
         sources = distinct(training_problems(recipe, note))
         self.validation = suite(recipe.evaluate.validation).load() if recipe.evaluate.every else []
-        self.ledger = Ledger(run / "ledger.sqlite", Evidence(recipe.ledger.half_life, recipe.ledger.prior_weight))
+        self.ledger = Ledger(run / "ledger.sqlite", PassRatePosterior(recipe.ledger.half_life, recipe.ledger.prior_weight))
         self.ledger.enter([problem for problems in sources for problem in problems])
         if recipe.ledger.profile is not None:
             ids = {problem.id for problems in sources for problem in problems}
             _take_over(recipe.ledger.profile, self.ledger, ids, reference, recipe.sampling.temperature, note)
         known = [self.ledger.known(problems) for problems in sources]
         self.collector = Collector(recipe, policy, engine, self.verifier, self.ledger, known, counts)
-        self.teaching = Teaching(recipe, recipe.teacher, run, note) if recipe.teacher else None
+        self.teaching = JudgeInLoop(recipe, recipe.teacher, run, note) if recipe.teacher else None
         self.idle = 0  # steps in a row without anything to learn from
 
     def rewind(self, step: int) -> None:
@@ -101,7 +101,7 @@ class RLJob:
 
         whole, screened = self.collector.collect(step, poll, clock.lap)
         if self.teaching:
-            metrics |= self.teaching.look(Local(self.policy, self.engine), self.verifier, step, poll)
+            metrics |= self.teaching.look(LocalModel(self.policy, self.engine), self.verifier, step, poll)
         self.engine.sleep()
         poll()
 
@@ -111,21 +111,21 @@ class RLJob:
             metrics |= scores
             clock.lap("teacher")
         parts = [self._paid(group) for group in groups]
-        metrics |= figures(groups, parts)
+        metrics |= step_metrics(groups, parts)
         some = _spread(groups, _KL_ROLLOUTS)
-        metrics["kl"] = self.size.fitting(partial(kl_to_reference, self.reference, some, recipe.sampling), *bounds(some))
+        metrics["kl"] = self.size.fitting(partial(kl_to_reference, self.reference, some, recipe.sampling), *microbatch_bounds(some))
         if not math.isfinite(metrics["kl"]):
             raise NotFiniteError(f"step {step}: the policy's log-probabilities are not finite; {self.optimizer.advice()}")
         whole, screened = groups[: len(whole)], groups[len(whole) :]
-        guide = guide_at(step, recipe, self.distilled, [group.rollouts[0].prompt_ids for group in groups])
+        guide = distill_target(step, recipe, self.distilled, [group.rollouts[0].prompt_ids for group in groups])
         advantages = self._advantages(whole, parts[: len(whole)], guide.section.reward if guide else 1.0)
-        metrics |= earned(whole, advantages)
+        metrics |= advantage_of_correct_by_level(whole, advantages)
         advantages += [[0.0] * len(group.rollouts) for group in screened]
         taken = groups if guide else whole  # a teacher has a word on what screening ended, too: it is written already
         weighed = [
-            [Weighed(r, a) for r, a in zip(group.rollouts, row, strict=True)]
+            [AdvantagedRollout(r, a) for r, a in zip(group.rollouts, row, strict=True)]
             for group, part, row in zip(taken, parts, advantages, strict=False)
-            if guide or _teaches(total(part), row)
+            if guide or _teaches(total_reward(part), row)
         ]
         metrics["taught"] = len(weighed) / len(groups)
         warning = self._check(metrics, step)
@@ -139,8 +139,8 @@ class RLJob:
         clock.lap("learning")
 
         by_group = zip(groups, parts, advantages, strict=True)
-        rows = [row for group, part, weights in by_group for row in rows_of(group, part, weights)]
-        visits = [visit_of(group) for group in groups]
+        rows = [row for group, part, weights in by_group for row in rollout_rows(group, part, weights)]
+        visits = [ledger_visit(group) for group in groups]
 
         def commit() -> None:
             write_part(self.run, step, rows)
@@ -148,14 +148,14 @@ class RLJob:
 
         return StepResult(metrics, clock.laps, commit, warning)
 
-    def _paid(self, group: GradedGroup) -> Parts:
+    def _paid(self, group: GradedGroup) -> RewardParts:
         paid = compose(self.recipe.rewards, group)
         return self.teaching.shared(paid, group) if self.teaching else paid
 
-    def _advantages(self, groups: Sequence[GradedGroup], parts: Sequence[Parts], weight: float) -> list[list[float]]:
+    def _advantages(self, groups: Sequence[GradedGroup], parts: Sequence[RewardParts], weight: float) -> list[list[float]]:
         if not groups:  # screening ended them all
             return []
-        rewards_PG = torch.tensor([total(part) for part in parts])
+        rewards_PG = torch.tensor([total_reward(part) for part in parts])
         if rewards_PG.max() - rewards_PG.min() <= _ALIKE:
             # An advantage with a memory would weigh even these, but blame alone, or praise alone, does not say which way to go.
             return torch.zeros_like(rewards_PG).tolist()
@@ -170,7 +170,7 @@ class RLJob:
             return {}
         sampling = self.recipe.sampling.model_copy(update={"temperature": section.temperature})
         samples = sample_problems(
-            Local(self.policy, self.engine),
+            LocalModel(self.policy, self.engine),
             self.verifier,
             self.validation,
             section.validation_samples,
@@ -208,20 +208,20 @@ class RLJob:
         return warning
 
 
-def _pass_size(recipe: RLRecipe, policy: Policy, distilled: Policy | None, note: Note) -> FittingSize:
+def _pass_size(recipe: RLRecipe, policy: Policy, distilled: Policy | None, note: Note) -> AutoBatchSize:
     """learn.tokens_per_pass, less where memory has no room for so many by the count of `outgrow plan`."""
     name, tokens = "learn.tokens_per_pass", recipe.learn.tokens_per_pass
     with suppress(UsageError):  # a family that the plan does not count
         shape, memory = shape_from_config(policy.model.config, recipe.name), total_memory(policy.model.device)
         teacher = shape_from_config(distilled.model.config, recipe.name) if distilled else None
         judges = judge_shapes(recipe, served=False)
-        tokens = tokens_in(memory, recipe, shape, load_market().assumptions, teacher, judges)
+        tokens = fit_to_memory(memory, recipe, shape, load_gpu_catalog().assumptions, teacher, judges)
         if tokens < recipe.learn.tokens_per_pass:
             note(
                 f"{name}={recipe.learn.tokens_per_pass} would not fit {memory / 1e9:.0f} GB of memory; going on with {tokens} (the "
                 "results are the same but for rounding)"
             )
-    return FittingSize(name, tokens, note)
+    return AutoBatchSize(name, tokens, note)
 
 
 def _take_over(profile: Path, ledger: Ledger, problems: set[str], base: Policy, temperature: float, note: Note) -> None:

@@ -15,15 +15,15 @@ from torch import nn
 
 from ..config import SFTRecipe
 from ..core.errors import UsageError
-from ..core.oom_backoff import FittingSize
-from ..core.rng import python_random, seed_from
+from ..core.oom_backoff import AutoBatchSize
+from ..core.rng import python_rng, seed_from
 from ..policy import Policy, Sampling, completion_logprobs
 from ..problems import Note
 from ..runs.practice_problems import training_problems
 from ..types import Problem
 from ..verify.extract import THINK_CLOSE
 from .job import StepResult
-from .microbatches import bounds, by_prompt, passes
+from .microbatches import by_prompt, microbatch_bounds, microbatches
 from .optimizer import Optimizer
 
 _PLAIN = Sampling()  # the model's own distribution
@@ -47,7 +47,7 @@ class SFTJob:
         self.optimizer = Optimizer(policy.model, recipe.learn, self.steps)
         self.weights = [source.weight for source in recipe.problems]
         self.cells = [_cells(problems) for problems in training_problems(recipe, note)]
-        self.size = FittingSize("learn.tokens_per_pass", recipe.learn.tokens_per_pass or sys.maxsize, note)
+        self.size = AutoBatchSize("learn.tokens_per_pass", recipe.learn.tokens_per_pass or sys.maxsize, note)
         self._encoded: dict[str, Example] = {}
 
     def rewind(self, step: int) -> None:
@@ -63,10 +63,10 @@ class SFTJob:
     def advance(self, step: int, poll: Callable[[], None]) -> StepResult:
         poll()
         started = time.perf_counter()
-        rng = python_random(self.recipe.seed, "sft", step)
+        rng = python_rng(self.recipe.seed, "sft", step)
         examples = [self._encode(self._draw(rng)) for _ in range(self.recipe.learn.batch_size)]
         work = partial(self._accumulate, step, examples, poll)
-        loss = self.size.fitting(work, *bounds(examples), self.optimizer.clear)
+        loss = self.size.fitting(work, *microbatch_bounds(examples), self.optimizer.clear)
         norm, rate = self.optimizer.step(step)
         metrics = {"step": step, "loss": loss, "grad_norm": norm, "lr": rate}
         return StepResult(metrics, {"learning": round(time.perf_counter() - started, 4)}, commit=lambda: None)
@@ -75,7 +75,7 @@ class SFTJob:
         """The gradient of the mean over the solutions' tokens, added to the weights' own pass by pass; returns that mean."""
         whole, loss = sum(len(example.completion_ids) for example in examples), 0.0
         with _dropout(self.policy.model, seed_from(self.recipe.seed, "dropout", step)):
-            for rows in passes(by_prompt(examples), tokens):
+            for rows in microbatches(by_prompt(examples), tokens):
                 poll()
                 prompts, completions = [row.prompt_ids for row in rows], [row.completion_ids for row in rows]
                 part = -completion_logprobs(self.policy, prompts, completions, _PLAIN)[0].sum() / whole

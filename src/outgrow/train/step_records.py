@@ -6,19 +6,19 @@ from typing import Any
 
 from ..types import GradedGroup, Verdict, Visit
 
-Parts = dict[str, list[float]]  # what each type of reward paid each rollout of a group
+RewardParts = dict[str, list[float]]  # what each type of reward paid each rollout of a group
 
 
-def total(parts: Parts) -> list[float]:
+def total_reward(parts: RewardParts) -> list[float]:
     """The reward of each rollout."""
     return [sum(prices) for prices in zip(*parts.values(), strict=True)]
 
 
-def figures(groups: Sequence[GradedGroup], parts: Sequence[Parts]) -> dict[str, float]:
+def step_metrics(groups: Sequence[GradedGroup], parts: Sequence[RewardParts]) -> dict[str, float]:
     """Of all groups of a step, those that screening ended early among them."""
     verdicts = Counter(grade.verdict for group in groups for grade in group.graded)
     rollouts = verdicts.total()
-    rewards = [total(part) for part in parts]
+    rewards = [total_reward(part) for part in parts]
     return {
         "rollouts": rollouts,
         "pass_rate": verdicts[Verdict.RIGHT] / rollouts,
@@ -32,7 +32,7 @@ def figures(groups: Sequence[GradedGroup], parts: Sequence[Parts]) -> dict[str, 
     }
 
 
-def earned(groups: Sequence[GradedGroup], advantages: Sequence[Sequence[float]]) -> dict[str, float]:
+def advantage_of_correct_by_level(groups: Sequence[GradedGroup], advantages: Sequence[Sequence[float]]) -> dict[str, float]:
     """What a right answer of each level earned on average, as an advantage: it falls as a level is mastered."""
     by_level: dict[int, list[float]] = {}
     for group, row in zip(groups, advantages, strict=True):
@@ -41,7 +41,7 @@ def earned(groups: Sequence[GradedGroup], advantages: Sequence[Sequence[float]])
     return {f"earned_level_{level}": sum(paid) / len(paid) for level, paid in sorted(by_level.items()) if paid}
 
 
-def rows_of(group: GradedGroup, parts: Parts, advantages: Sequence[float]) -> list[dict[str, Any]]:
+def rollout_rows(group: GradedGroup, parts: RewardParts, advantages: Sequence[float]) -> list[dict[str, Any]]:
     """One row a rollout, for the Parquet part of the step."""
     return [
         {
@@ -61,11 +61,11 @@ def rows_of(group: GradedGroup, parts: Parts, advantages: Sequence[float]) -> li
             **({"score": group.scores[index]} if group.scores else {}),
             "advantage": advantages[index],
         }
-        for index, (rollout, reward) in enumerate(zip(group.rollouts, total(parts), strict=True))
+        for index, (rollout, reward) in enumerate(zip(group.rollouts, total_reward(parts), strict=True))
     ]
 
 
-def visit_of(group: GradedGroup) -> Visit:
+def ledger_visit(group: GradedGroup) -> Visit:
     """What the ledger remembers of a group."""
     right = [length for length, grade in zip(group.lengths, group.graded, strict=True) if grade.right]
     return Visit(

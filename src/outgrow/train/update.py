@@ -10,18 +10,18 @@ from torch import Tensor
 from ..algorithms.losses.clipped_surrogate import policy_loss, token_weights, truncated_importance
 from ..config.schema import LearnSection
 from ..core.errors import OutgrowError, SpoiledError
-from ..core.oom_backoff import FittingSize
-from ..core.rng import python_random
+from ..core.oom_backoff import AutoBatchSize
+from ..core.rng import python_rng
 from ..policy import Policy, Sampling, completion_logprobs
-from ..policy.lora import multiplied_out
+from ..policy.lora import merged_lora
 from ..types import Rollout
-from .distill import Guide, distillation_advantage, reverse_kl
-from .microbatches import Row, bounds, by_prompt, passes
+from .distill import DistillTarget, distillation_advantage, reverse_kl
+from .microbatches import TrainRow, by_prompt, microbatch_bounds, microbatches
 from .optimizer import Optimizer
 
 
 @dataclass(frozen=True)
-class Weighed:
+class AdvantagedRollout:
     """A rollout and its advantage."""
 
     rollout: Rollout
@@ -32,14 +32,14 @@ def update(
     policy: Policy,
     reference: Policy,
     optimizer: Optimizer,
-    groups: Sequence[Sequence[Weighed]],
+    groups: Sequence[Sequence[AdvantagedRollout]],
     section: LearnSection,
     sampling: Sampling,
     step: int,
     seed: int,
-    size: FittingSize,
+    size: AutoBatchSize,
     poll: Callable[[], None],
-    guide: Guide | None = None,
+    guide: DistillTarget | None = None,
 ) -> dict[str, float]:
     """Move the policy's weights by `section.updates_per_step` optimizer steps over these groups, each on a share of them.
 
@@ -49,17 +49,17 @@ def update(
     suffice for one rollout, SpoiledError where some weights have moved by then.
     """
     order = list(groups)
-    python_random(seed, "minibatch", step).shuffle(order)
+    python_rng(seed, "minibatch", step).shuffle(order)
     updates = min(section.updates_per_step, len(order))
     shares = [_rows(order[index::updates], section, sampling) for index in range(updates)]
     if section.old_logprobs == "learner":  # of the first share they are those of its own pass
         later = partial(_with_old, policy, shares[1:], sampling, poll)
-        shares[1:] = size.fitting(later, *bounds([row.rollout for group in groups for row in group]))
+        shares[1:] = size.fitting(later, *microbatch_bounds([row.rollout for group in groups for row in group]))
     figures: dict[str, float] = {}
     for index, rows in enumerate(shares):
         work = partial(_accumulate, policy, reference, rows, section, sampling, guide, poll if index == 0 else _go_on)
         try:
-            found = size.fitting(work, *bounds([row for group in rows for row in group]), optimizer.clear)
+            found = size.fitting(work, *microbatch_bounds([row for group in rows for row in group]), optimizer.clear)
         except OutgrowError as error:
             raise (error if index == 0 else SpoiledError(str(error))) from error
         found["grad_norm"], found["lr"] = optimizer.step(step)
@@ -76,24 +76,24 @@ def _go_on() -> None:
     """The weights have moved, so the step in hand can no longer be dropped."""
 
 
-def _rows(groups: Sequence[Sequence[Weighed]], section: LearnSection, sampling: Sampling) -> list[list[Row]]:
+def _rows(groups: Sequence[Sequence[AdvantagedRollout]], section: LearnSection, sampling: Sampling) -> list[list[TrainRow]]:
     """With the weight of each one's tokens among all of these."""
     lengths = torch.tensor([len(row.rollout.completion_ids) for group in groups for row in group], device="cpu")
     weights = iter(token_weights(lengths, section.averaging, sampling.max_tokens).tolist())
     engines = section.old_logprobs == "engine"
     return [
-        [Row(row.rollout, row.advantage, next(weights), row.rollout.logprobs if engines else None) for row in group]
+        [TrainRow(row.rollout, row.advantage, next(weights), row.rollout.logprobs if engines else None) for row in group]
         for group in groups
     ]
 
 
 @torch.no_grad()
 def _with_old(
-    policy: Policy, shares: list[list[list[Row]]], sampling: Sampling, poll: Callable[[], None], tokens: int
-) -> list[list[list[Row]]]:
+    policy: Policy, shares: list[list[list[TrainRow]]], sampling: Sampling, poll: Callable[[], None], tokens: int
+) -> list[list[list[TrainRow]]]:
     """With the log-probabilities that the learner gives them before any weight has moved."""
     old: dict[int, list[float]] = {}
-    for rows in passes([group for groups in shares for group in groups], tokens):
+    for rows in microbatches([group for groups in shares for group in groups], tokens):
         poll()
         logprobs_BT, _, _ = completion_logprobs(
             policy, [row.prompt_ids for row in rows], [row.completion_ids for row in rows], sampling
@@ -106,18 +106,18 @@ def _with_old(
 def _accumulate(
     policy: Policy,
     reference: Policy,
-    groups: list[list[Row]],
+    groups: list[list[TrainRow]],
     section: LearnSection,
     sampling: Sampling,
-    guide: Guide | None,
+    guide: DistillTarget | None,
     poll: Callable[[], None],
     tokens: int,
 ) -> dict[str, float]:
     """The gradient of the loss over these rows, added to the weights' own pass by pass, and figures of the whole."""
     totals: dict[str, float] = {}
     gaps: list[Tensor] = []
-    with multiplied_out(policy.model):
-        for rows in passes(groups, tokens):
+    with merged_lora(policy.model):
+        for rows in microbatches(groups, tokens):
             poll()
             part, gap_N = _backward(policy, reference, rows, section, sampling, guide)
             gaps.append(gap_N)
@@ -128,7 +128,7 @@ def _accumulate(
 
 
 def _backward(
-    policy: Policy, reference: Policy, rows: list[Row], section: LearnSection, sampling: Sampling, guide: Guide | None
+    policy: Policy, reference: Policy, rows: list[TrainRow], section: LearnSection, sampling: Sampling, guide: DistillTarget | None
 ) -> tuple[dict[str, float], Tensor]:
     """One pass: its share of the gradient, its share of the figures, and each token's gap between engine and learner."""
     prompts = [row.prompt_ids for row in rows]
@@ -183,7 +183,7 @@ def _padded(logprobs: Sequence[Sequence[float]], mask_BT: Tensor) -> Tensor:
 def kl_to_reference(reference: Policy, rollouts: Sequence[Rollout], sampling: Sampling, tokens: int) -> float:
     """Mean KL(policy ‖ reference) per token, estimated (k3) on rollouts that the policy itself drew. tokens: in one pass."""
     total = 0.0
-    for batch in passes(by_prompt(rollouts), tokens):
+    for batch in microbatches(by_prompt(rollouts), tokens):
         theirs_BT, _, mask_BT = completion_logprobs(
             reference, [r.prompt_ids for r in batch], [r.completion_ids for r in batch], sampling
         )

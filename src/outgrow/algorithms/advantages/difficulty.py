@@ -5,7 +5,7 @@ from collections.abc import Sequence
 import torch
 from torch import Tensor
 
-from ...types import Expected
+from ...types import ValueBaseline
 from .grpo import GRPO
 
 
@@ -24,7 +24,7 @@ class Difficulty(GRPO):
     steepness: float = 10.0
     middle: float = 0.75
 
-    def weigh(self, rewards_PG: Tensor, expected_P: Sequence[Expected]) -> Tensor:
+    def weigh(self, rewards_PG: Tensor, expected_P: Sequence[ValueBaseline]) -> Tensor:
         advantages_PG = super().weigh(rewards_PG, expected_P)
         rho_P1 = rewards_PG.new_tensor([expected.problem for expected in expected_P]).unsqueeze(1)
         weights_PG = torch.where(advantages_PG > 0, self._weight(rho_P1), self._weight(1 - rho_P1))

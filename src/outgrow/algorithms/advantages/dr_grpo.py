@@ -4,7 +4,7 @@ from collections.abc import Sequence
 
 from torch import Tensor
 
-from ...types import Expected
+from ...types import ValueBaseline
 from .base import Advantage
 
 
@@ -13,5 +13,5 @@ class DrGRPO(Advantage):
 
     type: str = "dr_grpo"
 
-    def weigh(self, rewards_PG: Tensor, expected_P: Sequence[Expected]) -> Tensor:
+    def weigh(self, rewards_PG: Tensor, expected_P: Sequence[ValueBaseline]) -> Tensor:
         return rewards_PG - rewards_PG.mean(dim=1, keepdim=True)

@@ -5,7 +5,7 @@ from .base import Reward
 from .compose import compose
 from .format import Format
 from .hero import Hero
-from .judge_score import Teacher
+from .judge_score import JudgeScore
 from .length_alp import LengthALP
 from .length_efficient import LengthEfficient
 from .length_experiment import LengthExperiment
@@ -29,7 +29,7 @@ REWARDS: dict[str, type[Reward]] = {
     "length_overlong": LengthOverlong,
     "level_bonus": LevelBonus,
     "random": Random,
-    "teacher": Teacher,
+    "teacher": JudgeScore,
 }
 
 __all__ = ["REWARDS", "Reward", "compose"]

@@ -6,7 +6,7 @@ from ...types import GradedGroup
 from .base import Reward
 
 
-class Teacher(Reward):
+class JudgeScore(Reward):
     """The score, from 0 to 1, right or wrong. Alone it is the reward that gets hacked; beside accuracy it can still out-vote the
     checker; see `hero` for what cannot."""
 

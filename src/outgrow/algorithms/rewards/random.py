@@ -1,6 +1,6 @@
 """A coin for every rollout: the control that shows whether a gain is the reward's."""
 
-from ...core.rng import python_random
+from ...core.rng import python_rng
 from ...types import GradedGroup
 from .base import Reward
 
@@ -11,5 +11,5 @@ class Random(Reward):
     type: str = "random"
 
     def pay(self, group: GradedGroup) -> list[float]:
-        rng = python_random(group.seed, "random reward", group.step, group.problem.id)
+        rng = python_rng(group.seed, "random reward", group.step, group.problem.id)
         return [float(rng.random() < 0.5) for _ in group.rollouts]

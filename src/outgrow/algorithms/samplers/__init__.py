@@ -1,7 +1,7 @@
 """What to practise next, by what the ledger knows: one sampler a file."""
 
 from .adarft import AdaRFT
-from .base import Ask, Sampler
+from .base import PickRequest, Sampler
 from .dropping import Dropping
 from .frontier import Frontier
 from .greso import Greso
@@ -25,4 +25,4 @@ SAMPLERS: dict[str, type[Sampler]] = {
     "frontier": Frontier,
 }
 
-__all__ = ["SAMPLERS", "Ask", "Sampler"]
+__all__ = ["SAMPLERS", "PickRequest", "Sampler"]

@@ -6,10 +6,10 @@ from collections.abc import Sequence
 import numpy as np
 from pydantic import Field
 
-from ...core.choose import highest
-from ...core.rng import numpy_random
-from ...ledger import Known
-from .base import Ask, Sampler
+from ...core.choose import top_k
+from ...core.rng import numpy_rng
+from ...ledger import ProblemStats
+from .base import PickRequest, Sampler
 
 
 class AdaRFT(Sampler):
@@ -21,12 +21,12 @@ class AdaRFT(Sampler):
     sharpness: float = Field(default=2.0, gt=0, description="α")
     target: float = Field(default=0.5, gt=0, lt=1, description="β, the pass rate that is aimed at")
 
-    def pick(self, ask: Ask, known: Known) -> Sequence[int]:
+    def pick(self, ask: PickRequest, known: ProblemStats) -> Sequence[int]:
         difficulty = 0.0
         for totals in known.steps:
             if totals.step < ask.step:
                 change = self.rate * math.tanh(self.sharpness * (totals.right / totals.n - self.target))
                 difficulty = min(1.0, max(0.0, difficulty + change))
         distance_N = np.abs(1 - known.mean(ask.step) - difficulty)
-        jitter_N = numpy_random(ask.seed, self.type, ask.step).random_sample(len(known))
-        return highest(1e-9 * jitter_N - distance_N, ask.count)
+        jitter_N = numpy_rng(ask.seed, self.type, ask.step).random_sample(len(known))
+        return top_k(1e-9 * jitter_N - distance_N, ask.count)

@@ -7,11 +7,11 @@ from dataclasses import dataclass
 from pydantic import Field
 
 from ...core.registry import Component
-from ...ledger import Known
+from ...ledger import ProblemStats
 
 
 @dataclass(frozen=True)
-class Ask:
+class PickRequest:
     """What a step (1, 2, …) asks of a sampler: `count` problems, of each of which `group_size` rollouts will be written."""
 
     step: int
@@ -35,5 +35,5 @@ class Sampler(Component):
     screen: int = Field(default=0, ge=0)
 
     @abstractmethod
-    def pick(self, ask: Ask, known: Known) -> Sequence[int]:
+    def pick(self, ask: PickRequest, known: ProblemStats) -> Sequence[int]:
         """The places of `ask.count` distinct problems, the most wanted first; of all where there are not so many."""

@@ -5,10 +5,10 @@ from collections.abc import Sequence
 import numpy as np
 from pydantic import Field
 
-from ...core.choose import weighted
-from ...core.rng import numpy_random
-from ...ledger import Known
-from .base import Ask, Sampler
+from ...core.choose import weighted_sample
+from ...core.rng import numpy_rng
+from ...ledger import ProblemStats
+from .base import PickRequest, Sampler
 
 
 class Dropping(Sampler):
@@ -22,9 +22,9 @@ class Dropping(Sampler):
     type: str = "dropping"
     floor: float = Field(default=0.02, gt=0)
 
-    def pick(self, ask: Ask, known: Known) -> Sequence[int]:
+    def pick(self, ask: PickRequest, known: ProblemStats) -> Sequence[int]:
         rate_N = known.prior(ask.step)[known.cell_N]
         met = np.flatnonzero(known.n_N)
         rate_N[met] = known.right_N[met] / known.n_N[met]
         weights_N = np.where(rate_N == 1, 0.0, rate_N + self.floor)
-        return weighted(weights_N, ask.count, numpy_random(ask.seed, self.type, ask.step))
+        return weighted_sample(weights_N, ask.count, numpy_rng(ask.seed, self.type, ask.step))

@@ -6,10 +6,10 @@ import numpy as np
 from numpy.typing import NDArray
 from pydantic import Field
 
-from ...core.choose import highest, spread, weighted, whole
-from ...core.rng import numpy_random
-from ...ledger import Known
-from .base import Ask, Sampler
+from ...core.choose import round_robin, stochastic_round, top_k, weighted_sample
+from ...core.rng import numpy_rng
+from ...ledger import ProblemStats
+from .base import PickRequest, Sampler
 from .informative import mixed_chance
 
 _SOME = 64
@@ -38,25 +38,25 @@ class Frontier(Sampler):
     spacing: int = Field(default=10, ge=1, description="steps")
     sharpness: float = Field(default=1.5, gt=0)
 
-    def pick(self, ask: Ask, known: Known) -> Sequence[int]:
-        rng = numpy_random(ask.seed, self.type, ask.step)
+    def pick(self, ask: PickRequest, known: ProblemStats) -> Sequence[int]:
+        rng = numpy_rng(ask.seed, self.type, ask.step)
         retired = np.flatnonzero(known.streak_N >= self.retire_after)
         overdue = self._overdue(ask.step, known, retired)
-        due, reviewing = np.flatnonzero(overdue >= 0), whole(self.review * ask.count, rng)
-        reviewed = retired[due[highest(overdue[due], reviewing)]].tolist()
+        due, reviewing = np.flatnonzero(overdue >= 0), stochastic_round(self.review * ask.count, rng)
+        reviewed = retired[due[top_k(overdue[due], reviewing)]].tolist()
 
         weights_N = known.score(ask.step, lambda alpha, beta: mixed_chance(alpha, beta, ask.group_size) ** self.sharpness)
         weights_N[retired] *= self.retired_weight
-        exploring = whole(self.explore * ask.count, rng)
+        exploring = stochastic_round(self.explore * ask.count, rng)
         # So many random ones that nearly every field and level is among them.
         some = np.unique(rng.randint(len(known), size=_SOME * exploring))
         some = some[weights_N[some] > 0]
-        explored = some[spread(known.cell_N[some].tolist(), rng)[:exploring]].tolist()
+        explored = some[round_robin(known.cell_N[some].tolist(), rng)[:exploring]].tolist()
 
-        wanted = [*reviewed, *explored, *weighted(weights_N, ask.count, rng)]
+        wanted = [*reviewed, *explored, *weighted_sample(weights_N, ask.count, rng)]
         return list(dict.fromkeys(wanted))[: ask.count]
 
-    def _overdue(self, step: int, known: Known, retired: NDArray[np.int64]) -> NDArray[np.float64]:
+    def _overdue(self, step: int, known: ProblemStats, retired: NDArray[np.int64]) -> NDArray[np.float64]:
         """How long a review of each of these has been due, in its intervals; below 0 where it is not due yet."""
         passed = known.streak_N[retired] - self.retire_after
         interval = self.spacing * np.exp2(np.minimum(passed, 30))

@@ -5,10 +5,10 @@ from collections.abc import Sequence
 import numpy as np
 from pydantic import Field
 
-from ...core.choose import weighted
-from ...core.rng import numpy_random
-from ...ledger import Known
-from .base import Ask, Sampler
+from ...core.choose import weighted_sample
+from ...core.rng import numpy_rng
+from ...ledger import ProblemStats
+from .base import PickRequest, Sampler
 
 _CHANGE = 0.01  # of the chance a step
 _LEAST = 0.01  # chance to be kept
@@ -26,11 +26,11 @@ class Greso(Sampler):
     keep: float = Field(default=0.5, gt=0, le=1)
     target: float = Field(default=0.25, ge=0, le=1)
 
-    def pick(self, ask: Ask, known: Known) -> Sequence[int]:
+    def pick(self, ask: PickRequest, known: ProblemStats) -> Sequence[int]:
         keep = self.keep
         for totals in known.steps:
             if totals.step < ask.step:
                 fell = 1 - totals.mixed / totals.groups > self.target
                 keep = min(1.0, max(_LEAST, keep - _CHANGE if fell else keep + _CHANGE))
         weights_N = np.maximum(keep ** np.abs(known.streak_N.astype(np.float64)), _LEAST)
-        return weighted(weights_N, ask.count, numpy_random(ask.seed, self.type, ask.step))
+        return weighted_sample(weights_N, ask.count, numpy_rng(ask.seed, self.type, ask.step))

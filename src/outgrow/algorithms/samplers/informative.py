@@ -4,10 +4,10 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from ...core.choose import Floats, highest
-from ...core.rng import numpy_random
-from ...ledger import Known
-from .base import Ask, Sampler
+from ...core.choose import Floats, top_k
+from ...core.rng import numpy_rng
+from ...ledger import ProblemStats
+from .base import PickRequest, Sampler
 
 
 class LikelyInformative(Sampler):
@@ -15,10 +15,10 @@ class LikelyInformative(Sampler):
 
     type: str = "informative"
 
-    def pick(self, ask: Ask, known: Known) -> Sequence[int]:
+    def pick(self, ask: PickRequest, known: ProblemStats) -> Sequence[int]:
         chance_N = known.score(ask.step, lambda alpha, beta: mixed_chance(alpha, beta, ask.group_size))
-        jitter_N = numpy_random(ask.seed, self.type, ask.step).random_sample(len(known))
-        return highest(chance_N + 1e-9 * jitter_N, ask.count)
+        jitter_N = numpy_rng(ask.seed, self.type, ask.step).random_sample(len(known))
+        return top_k(chance_N + 1e-9 * jitter_N, ask.count)
 
 
 def mixed_chance(alpha_N: Floats, beta_N: Floats, group_size: int) -> Floats:

@@ -5,10 +5,10 @@ from collections.abc import Sequence
 import numpy as np
 from pydantic import Field
 
-from ...core.choose import highest
-from ...core.rng import numpy_random
-from ...ledger import Known
-from .base import Ask, Sampler
+from ...core.choose import top_k
+from ...core.rng import numpy_rng
+from ...ledger import ProblemStats
+from .base import PickRequest, Sampler
 
 
 class Mopps(Sampler):
@@ -21,9 +21,9 @@ class Mopps(Sampler):
     pool: int = Field(default=8, ge=1)
     target: float = Field(default=0.5, gt=0, lt=1)
 
-    def pick(self, ask: Ask, known: Known) -> Sequence[int]:
-        rng = numpy_random(ask.seed, self.type, ask.step)
-        pool = np.array(highest(rng.random_sample(len(known)), ask.count * self.pool))
+    def pick(self, ask: PickRequest, known: ProblemStats) -> Sequence[int]:
+        rng = numpy_rng(ask.seed, self.type, ask.step)
+        pool = np.array(top_k(rng.random_sample(len(known)), ask.count * self.pool))
         drawn = rng.beta(*known.posterior(ask.step, pool))
-        places: list[int] = pool[highest(-np.abs(drawn - self.target), ask.count)].tolist()
+        places: list[int] = pool[top_k(-np.abs(drawn - self.target), ask.count)].tolist()
         return places

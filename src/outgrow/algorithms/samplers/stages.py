@@ -4,11 +4,11 @@ from collections.abc import Sequence
 
 from pydantic import Field
 
-from ...core.choose import highest
-from ...core.rng import numpy_random
-from ...ledger import Known
+from ...core.choose import top_k
+from ...core.rng import numpy_rng
+from ...ledger import ProblemStats
 from ...ledger.bands import EASY, HARD
-from .base import Ask, Sampler
+from .base import PickRequest, Sampler
 
 
 class Stages(Sampler):
@@ -20,10 +20,10 @@ class Stages(Sampler):
     type: str = "stages"
     steps_per_stage: int = Field(default=50, ge=1)
 
-    def pick(self, ask: Ask, known: Known) -> Sequence[int]:
+    def pick(self, ask: PickRequest, known: ProblemStats) -> Sequence[int]:
         stage = min((ask.step - 1) // self.steps_per_stage, 2)
         low, high = ((EASY, 1.0), (HARD, EASY), (0.0, HARD))[stage]
         mean_N = known.mean(ask.step)
         outside_N = (low - mean_N).clip(min=0) + (mean_N - high).clip(min=0)
-        jitter_N = numpy_random(ask.seed, self.type, ask.step).random_sample(len(known))
-        return highest(1e-9 * jitter_N - outside_N, ask.count)
+        jitter_N = numpy_rng(ask.seed, self.type, ask.step).random_sample(len(known))
+        return top_k(1e-9 * jitter_N - outside_N, ask.count)

@@ -2,10 +2,10 @@
 
 from collections.abc import Sequence
 
-from ...core.choose import highest
-from ...core.rng import numpy_random
-from ...ledger import Known
-from .base import Ask, Sampler
+from ...core.choose import top_k
+from ...core.rng import numpy_rng
+from ...ledger import ProblemStats
+from .base import PickRequest, Sampler
 
 
 class Uniform(Sampler):
@@ -13,6 +13,6 @@ class Uniform(Sampler):
 
     type: str = "uniform"
 
-    def pick(self, ask: Ask, known: Known) -> Sequence[int]:
-        rng = numpy_random(ask.seed, self.type, ask.step)
-        return highest(rng.random_sample(len(known)) - known.visits_N, ask.count)
+    def pick(self, ask: PickRequest, known: ProblemStats) -> Sequence[int]:
+        rng = numpy_rng(ask.seed, self.type, ask.step)
+        return top_k(rng.random_sample(len(known)) - known.visits_N, ask.count)

@@ -4,10 +4,10 @@ from collections.abc import Sequence
 
 from pydantic import Field
 
-from ...core.choose import Floats, weighted
-from ...core.rng import numpy_random
-from ...ledger import Known
-from .base import Ask, Sampler
+from ...core.choose import Floats, weighted_sample
+from ...core.rng import numpy_rng
+from ...ledger import ProblemStats
+from .base import PickRequest, Sampler
 
 
 class Variance(Sampler):
@@ -20,10 +20,10 @@ class Variance(Sampler):
     type: str = "variance"
     floor: float = Field(default=0.02, gt=0)
 
-    def pick(self, ask: Ask, known: Known) -> Sequence[int]:
-        return weighted(self.chances(ask, known), ask.count, numpy_random(ask.seed, self.type, ask.step))
+    def pick(self, ask: PickRequest, known: ProblemStats) -> Sequence[int]:
+        return weighted_sample(self.chances(ask, known), ask.count, numpy_rng(ask.seed, self.type, ask.step))
 
-    def chances(self, ask: Ask, known: Known) -> Floats:
+    def chances(self, ask: PickRequest, known: ProblemStats) -> Floats:
         """(N,), each problem's weight in the draw."""
         mean_N = known.mean(ask.step)
         chances_N: Floats = mean_N * (1 - mean_N) + self.floor

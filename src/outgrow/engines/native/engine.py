@@ -6,8 +6,8 @@ import torch
 from torch import Tensor
 
 from ...core.memory import total_memory
-from ...core.oom_backoff import FittingSize
-from ...core.rng import torch_generator
+from ...core.oom_backoff import AutoBatchSize
+from ...core.rng import torch_rng
 from ...policy import Policy, Sampling
 from ...policy.sampling import distribution, draw
 from ...types import Rollout
@@ -27,7 +27,7 @@ class NativeEngine:
         """max_rows: rollouts decoded at the same time, a group always whole; bounds the cache, and is halved where memory runs
         out, which `note` is told.
         """
-        self._rows = FittingSize("engine.max_rows", max_rows, note)
+        self._rows = AutoBatchSize("engine.max_rows", max_rows, note)
         self._decoder: LlamaDecoder | None = None
         self._policy: Policy | None = None
 
@@ -98,7 +98,7 @@ class _Batch:
         self.waiting = sorted(range(len(prompts)), key=lambda index: (len(prompts[index]), index), reverse=True)
         total, limit = len(prompts) * n, sampling.max_tokens
         # Drawn on the CPU, so that the dice are the same on every machine.
-        dice = [torch.rand(n, limit, generator=torch_generator(seed, "draw"), device="cpu") for seed in seeds]
+        dice = [torch.rand(n, limit, generator=torch_rng(seed, "draw"), device="cpu") for seed in seeds]
         self.uniform_RT = torch.cat(dice).to(self.device)
         self.completions_RT = torch.full((total, limit), policy.end_id, device=self.device)
         self.logprobs_RT = torch.zeros(total, limit, device=self.device)

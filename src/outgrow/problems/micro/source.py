@@ -7,7 +7,7 @@ up in a test, whichever level, seed or order it was drawn in.
 from pydantic import Field, field_validator
 
 from ...core.errors import nearest
-from ...core.rng import python_random
+from ...core.rng import python_rng
 from ...types import Problem
 from ..source import Note, Source, quiet
 from ..split import Split, split_of
@@ -79,7 +79,7 @@ def draw_problems(field: str, level: int, split: Split, count: int) -> list[Prob
 
     A longer list starts with the shorter one.
     """
-    rng = python_random("micro", field, level, split)
+    rng = python_rng("micro", field, level, split)
     problems: dict[str, Problem] = {}
     repeats = 0
     while len(problems) < count and repeats < _REPEATS_BEFORE_EXHAUSTED:
