@@ -37,7 +37,8 @@ def make(run: Path) -> None:
     recipe = parse_recipe({"name": "million", "policy": {"model": "micro-base"}, "learn": {"steps": STEPS}})
     (run / "recipe.toml").write_text(dump_recipe(recipe, {"made_with": {}}))
     write_lines(
-        run / "metrics.jsonl", [{"step": s, "pass_rate": rng.random(), "reward": rng.random()} for s in range(1, STEPS + 1)]
+        run / "metrics.jsonl",
+        [{"step": s, "rollouts/pass_rate": rng.random(), "reward/total": rng.random()} for s in range(1, STEPS + 1)],
     )
     for step in range(1, STEPS + 1):
         write_part(
@@ -47,7 +48,8 @@ def make(run: Path) -> None:
 
 def row(rng: random.Random, step: int, problem: int, sample: int) -> dict[str, object]:
     return {
-        "step": step, "problem_id": f"sum:{problem}", "field": ("sum", "clock")[problem % 2], "level": problem % 5, "sample": sample,
+        "step": step,
+        "problem_id": f"sum:{problem}", "field": ("sum", "clock")[problem % 2], "level": problem % 5, "sample": sample,
         "question": f"What is {problem} plus {problem // 7}?",
         "completion": f"Let me think about {problem}. " * 12 + str(rng.random()),
         "verdict": rng.choice(VERDICTS), "extracted": None, "answer": str(problem), "length": rng.randint(5, 300),

@@ -80,9 +80,9 @@ def ours(work: Work) -> dict[str, float]:
         adapter = add_adapter(policy.model, LoRA(rank=work.rank, targets=tuple(TARGETS)), 0, work.model)
         policy = Policy(policy.model, policy.tokenizer, policy.prompt, adapter)
     policy.model.eval()
-    section, sampling = LearnSection(lr=1e-5, tokens_per_pass=work.pass_tokens), Sampling(max_tokens=work.tokens)
+    section, sampling = LearnSection(lr=1e-5, tokens_per_microbatch=work.pass_tokens), Sampling(max_tokens=work.tokens)
     optimizer, engine = Optimizer(policy.model, section, 100), NativeEngine()
-    size = AutoBatchSize("learn.tokens_per_pass", section.tokens_per_pass, print)
+    size = AutoBatchSize("learn.tokens_per_microbatch", section.tokens_per_microbatch, print)
     prompts = [policy.prompt_ids(question) for question in work.questions]
     times: list[tuple[float, float, int]] = []
     for step in range(1, work.steps + 2):
@@ -92,11 +92,11 @@ def ours(work: Work) -> dict[str, float]:
         engine.sleep()
         generated = time.perf_counter()
         rewards = torch.tensor([[reward(rollout.text) for rollout in group] for group in groups])
-        advantages = DrGRPO().weigh(rewards, [ValueBaseline()] * len(prompts)).tolist()
+        advantages = DrGRPO().compute(rewards, [ValueBaseline()] * len(prompts)).tolist()
         rows = zip(groups, advantages, strict=True)
         weighed = [[AdvantagedRollout(r, a) for r, a in zip(group, row, strict=True)] for group, row in rows]
         flat = [rollout for group in groups for rollout in group]
-        kl_to_reference(reference, flat[:: max(1, len(flat) // KL_ROLLOUTS)], sampling, section.tokens_per_pass)
+        kl_to_reference(reference, flat[:: max(1, len(flat) // KL_ROLLOUTS)], sampling, section.tokens_per_microbatch)
         update(policy, reference, optimizer, weighed, section, sampling, step, 0, size, lambda: None)
         completed = sum(len(rollout.completion_ids) for rollout in flat)
         times.append((generated - began, time.perf_counter() - generated, completed))

@@ -110,14 +110,27 @@ def write_steps(run: Path, steps: int, extra: dict[str, float] | None = None) ->
     rng = random.Random(0)
     metrics, timings = [], [{"step": 0, "evaluation_before": 7.5}]
     for step in range(1, steps + 1):
-        look = {"validation_pass_rate": rng.random()} if step % 10 == 1 else {}
-        taught = {} if step == 3 else {"loss": rng.gauss(0, 0.1), "grad_norm": rng.random(), "lr": 1e-3}
+        look = {"validation/pass_rate": rng.random()} if step % 10 == 1 else {}
+        taught = {} if step == 3 else {"train/loss": rng.gauss(0, 0.1), "train/grad_norm": rng.random(), "train/lr": 1e-3}
         shares = {
-            name: rng.random() / 4 for name in ("truncated", "no_answer", "verifier_failed", "informative", "clip_low", "clip_high")
+            name: rng.random() / 4
+            for name in (
+                "rollouts/truncated_frac",
+                "rollouts/no_answer_frac",
+                "rollouts/verifier_failed_frac",
+                "groups/mixed_frac",
+                "train/clipped_low_frac",
+                "train/clipped_high_frac",
+            )
         }
-        gaps = {"gap_mean": 1e-7 * rng.random(), "gap_max": 1e-5}
-        rewards = {"reward": rng.random(), "reward_accuracy": rng.random(), "reward_format": rng.random()}
-        rest = {"pass_rate": rng.random(), "length": rng.uniform(10, 60), "entropy": rng.random(), "kl": rng.random()}
+        gaps = {"train_infer_logprob_gap/mean": 1e-7 * rng.random(), "train_infer_logprob_gap/max": 1e-5}
+        rewards = {"reward/total": rng.random(), "reward/accuracy": rng.random(), "reward/format": rng.random()}
+        rest = {
+            "rollouts/pass_rate": rng.random(),
+            "rollouts/mean_tokens": rng.uniform(10, 60),
+            "train/entropy": rng.random(),
+            "policy/kl_to_reference": rng.random(),
+        }
         metrics.append({"step": step, **look, **rest, **shares, **rewards, **gaps, **taught, **(extra or {})})
         timings.append(
             {"step": step, "validation": 0.25, "generation": rng.random(), "verification": 0.01, "learning": rng.random()}

@@ -24,7 +24,7 @@ ALL = [kind() for name, kind in ADVANTAGES.items() if name in ("grpo", "dr_grpo"
 
 
 def weigh(advantage, *groups, expected=None):
-    return advantage.weigh(torch.tensor(groups, dtype=torch.float64), expected or [ValueBaseline()] * len(groups)).tolist()
+    return advantage.compute(torch.tensor(groups, dtype=torch.float64), expected or [ValueBaseline()] * len(groups)).tolist()
 
 
 def values(*pairs):
@@ -67,8 +67,8 @@ def test_grpo_makes_a_full_signal_of_a_trivial_length_gap():
 def test_equal_rewards_teach_nothing(advantage):
     rewards = torch.tensor([[0.0] * 5, [1.0] * 5, [0.1] * 5, [-3.7] * 5])
     expected = [ValueBaseline()] * 4
-    assert advantage.weigh(rewards, expected).abs().max() < 1e-2  # float32 rounding, through GRPO's division by its epsilon
-    assert advantage.weigh(rewards.double(), expected).abs().max() < 1e-9
+    assert advantage.compute(rewards, expected).abs().max() < 1e-2  # float32 rounding, through GRPO's division by its epsilon
+    assert advantage.compute(rewards.double(), expected).abs().max() < 1e-9
 
 
 @pytest.mark.parametrize("advantage", ALL, ids=lambda a: a.type)

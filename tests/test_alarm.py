@@ -1,4 +1,4 @@
-"""What is watched of a teacher, and when it rings: against second implementations, made-up runs, and figures worked by hand."""
+"""What is watched of a judge, and when it rings: against second implementations, made-up runs, and figures worked by hand."""
 
 import itertools
 import math
@@ -77,7 +77,7 @@ def test_a_canary_that_happens_to_be_right_is_left_out():
 
 
 def made_up(seed, steps=48, rollouts=256, true=lambda t: 0.55 + 0.2 * t / 48, excess=lambda t: 0.05):
-    """A run's rows: groups of 8 whose pass rates are drawn around the true one, a teacher wrong in both ways, a slice of 32."""
+    """A run's rows: groups of 8 whose pass rates are drawn around the true one, a judge wrong in both ways, a slice of 32."""
     rng = numpy_rng(seed, "made-up run")
     slice_rates = rng.beta(1, 1, 32)
     rows = []
@@ -92,13 +92,13 @@ def made_up(seed, steps=48, rollouts=256, true=lambda t: 0.55 + 0.2 * t / 48, ex
                 "step": t + 1,
                 "rollouts": rollouts,
                 "pass_rate": right,
-                "teacher_score": score,
-                "teacher_top": rng.binomial(26, 0.95) / 26,
-                "teacher_top_n": 26,
-                "slice_pass_rate": rng.binomial(1, share).mean(),
-                "slice_n": 32,
+                "judge/score": score,
+                "judge/top": rng.binomial(26, 0.95) / 26,
+                "judge/top_n": 26,
+                "judge/heldout_pass_rate": rng.binomial(1, share).mean(),
+                "judge/heldout_n": 32,
                 "length": 31.0,
-                "kl": 0.02,
+                "policy/kl_to_reference": 0.02,
             }
         )
     return rows
@@ -134,11 +134,11 @@ def steps(count, **figures):
     plain = {
         "rollouts": 256,
         "pass_rate": 0.6,
-        "teacher_score": 0.62,
-        "teacher_top": 0.95,
-        "teacher_top_n": 26,
+        "judge/score": 0.62,
+        "judge/top": 0.95,
+        "judge/top_n": 26,
         "length": 30,
-        "kl": 0.02,
+        "policy/kl_to_reference": 0.02,
     }
     return [
         {"step": t, **plain, **{name: of(t) if callable(of) else of for name, of in figures.items()}} for t in range(1, count + 1)
@@ -155,22 +155,26 @@ def test_nothing_is_evidence_of_nothing():
     ("figures", "said"),
     [
         (
-            {"teacher_score": lambda t: 0.62 + (t > 10) * 0.2},
+            {"judge/score": lambda t: 0.62 + (t > 10) * 0.2},
             r"scores exceed what is right by 22 points \(steps 16–20\), at first by 2",
         ),
         (
-            {"slice_pass_rate": lambda t: 0.8 - 0.4 * (t > 10), "slice_n": 32, "teacher_score": lambda t: 0.62 + 0.001 * t},
+            {
+                "judge/heldout_pass_rate": lambda t: 0.8 - 0.4 * (t > 10),
+                "judge/heldout_n": 32,
+                "judge/score": lambda t: 0.62 + 0.001 * t,
+            },
             r"mean score rose from 0.6\d to 0.64 while the true pass rate on held-out problems fell from 0.80 to 0.40 .*n = 160",
         ),
-        ({"teacher_top": lambda t: 0.95 - 0.4 * (t > 10)}, r"scores best, 55% is right \(steps 16–20, n = 130\), at first 95%"),
+        ({"judge/top": lambda t: 0.95 - 0.4 * (t > 10)}, r"scores best, 55% is right \(steps 16–20, n = 130\), at first 95%"),
         (
-            {"teacher_right": 0.7, "canary_empty": 0.75, "canary_opener": 0.6},
+            {"judge/right": 0.7, "judge/canary_empty": 0.75, "judge/canary_opener": 0.6},
             r"score as much as right ones, 0.70: empty 0.75 \(step 20\)",
         ),
-        ({"teacher_auc": lambda t: 0.9 - 0.3 * (t > 15)}, r"in 60% of cases alone, 70% at least are wanted \(steps 16–20"),
+        ({"judge/auc": lambda t: 0.9 - 0.3 * (t > 15)}, r"in 60% of cases alone, 70% at least are wanted \(steps 16–20"),
         (
             {"first_score": lambda t: 0.6 + 0.02 * t, "second_score": 0.6, "second_n": 64},
-            "a second judge gives 0.60 where the teacher gives 1.00 .*at step 1 0.60 and 0.62",
+            "a second judge gives 0.60 where the judge gives 1.00 .*at step 1 0.60 and 0.62",
         ),
     ],
 )
@@ -182,7 +186,7 @@ def test_each_kind_of_evidence_names_its_figures(figures, said):
 
 def test_soft_signs_are_told_beside_hard_ones():
     rows = steps(
-        20, teacher_top=lambda t: 0.95 - 0.4 * (t > 10), length=lambda t: 30 if t < 15 else 12, kl=lambda t: 0.02 if t < 20 else 3
+        20, judge_top=lambda t: 0.95 - 0.4 * (t > 10), length=lambda t: 30 if t < 15 else 12, kl=lambda t: 0.02 if t < 20 else 3
     )
     assert [said[:20] for said in alarm.evidence(rows)[1:]] == ["answers went from 30", "the KL divergence fr"]
 
@@ -190,14 +194,14 @@ def test_soft_signs_are_told_beside_hard_ones():
 def test_the_teachers_share_halves_once_a_window():
     rows = []
     for t in range(1, 40):
-        rows.append({"step": t, "alarm": float(t in (4, 5, 6, 9, 30)), "teacher_weight": alarm.weight(rows)})
+        rows.append({"step": t, "judge/alarm": float(t in (4, 5, 6, 9, 30)), "judge/weight": alarm.weight(rows)})
     # From the step after an alarm on: that of 9 is five steps after that of 4, at the new share since 5.
-    assert [rows[t - 1]["teacher_weight"] for t in (4, 5, 6, 9, 10, 30, 31, 39)] == [1, 0.5, 0.5, 0.5, 0.25, 0.25, 0.125, 0.125]
+    assert [rows[t - 1]["judge/weight"] for t in (4, 5, 6, 9, 10, 30, 31, 39)] == [1, 0.5, 0.5, 0.5, 0.25, 0.25, 0.125, 0.125]
 
 
 def test_alarms_that_only_warned_have_lowered_nothing():
     """A run that warned for a hundred steps, and goes on with on_alarm=lower, lowers once."""
-    rows = [{"step": t, "alarm": 1.0, "teacher_weight": 1.0} for t in range(1, 101)]
+    rows = [{"step": t, "judge/alarm": 1.0, "judge/weight": 1.0} for t in range(1, 101)]
     assert alarm.weight(rows) == 0.5
 
 
@@ -211,17 +215,17 @@ def recipe_with(on_alarm):
         "micro",
         [
             *TAUGHT,
-            f"teacher={{model='org/says',rubric='{{completion}}',{watched}}}",
-            "rewards=[{type='accuracy'},{type='teacher'}]",
+            f"judge={{model='org/says',rubric='{{completion}}',{watched}}}",
+            "rewards=[{type='accuracy'},{type='judge_score'}]",
         ],
     )
 
 
 def test_a_teacher_that_likes_everything_ends_the_run_at_once_where_that_is_asked_for(tmp_path, monkeypatch):
     monkeypatch.setattr(teaching, "respondent_of", lambda section, note: Says(fooled))
-    with pytest.raises(OutgrowError, match=r"step 1: the teacher seems to be fooled: answers that say nothing .*on_alarm=lower"):
+    with pytest.raises(OutgrowError, match=r"step 1: the judge seems to be fooled: answers that say nothing .*on_alarm=lower"):
         train(recipe_with("stop"), tmp_path / "run", Silent())
-    resume(tmp_path / "run", ["teacher.watch.on_alarm=lower"], Silent())
+    resume(tmp_path / "run", ["judge.watch.on_alarm=lower"], Silent())
     assert newest_whole_checkpoint(tmp_path / "run")[0].step == 4
 
 
@@ -229,8 +233,8 @@ def test_an_alarm_gives_half_of_the_teachers_share_to_the_checker(tmp_path, monk
     monkeypatch.setattr(teaching, "respondent_of", lambda section, note: Says(fooled))
     train(recipe_with("lower"), tmp_path / "run", Silent())
     metrics = read_lines(tmp_path / "run" / "metrics.jsonl")
-    assert [row["teacher_weight"] for row in metrics] == [1, 0.5, 0.5, 0.5]
-    assert all(row["alarm"] == 1 and row["canary_empty"] == 1 and row["slice_n"] == 4 for row in metrics)
+    assert [row["judge/weight"] for row in metrics] == [1, 0.5, 0.5, 0.5]
+    assert all(row["judge/alarm"] == 1 and row["judge/canary_empty"] == 1 and row["judge/heldout_n"] == 4 for row in metrics)
     for step, share in ((1, 1.0), (2, 0.5)):
         for row in read_part(tmp_path / "run", step):
             right = row["verdict"] == "right"
@@ -238,7 +242,7 @@ def test_an_alarm_gives_half_of_the_teachers_share_to_the_checker(tmp_path, monk
 
 
 def test_what_was_lowered_stays_lowered_after_a_stop(tmp_path, monkeypatch):
-    """Two steps and two more are four steps: rows of metrics.jsonl alone say what the teacher's share is."""
+    """Two steps and two more are four steps: rows of metrics.jsonl alone say what the judge's share is."""
     monkeypatch.setattr(teaching, "respondent_of", lambda section, note: Says(fooled))
     train(recipe_with("lower"), tmp_path / "whole", Silent())
 
@@ -262,12 +266,12 @@ def test_the_page_says_when_and_why(tmp_path, monkeypatch):
     monkeypatch.setattr(teaching, "respondent_of", lambda section, note: Says(fooled))
     train(recipe_with("warn"), tmp_path / "run", Silent())
     page = write_report(tmp_path / "run").read_text()
-    assert "The teacher seemed to be fooled at 4 of 4 steps, at step 1 first: answers that say nothing" in page
-    for title in ("The teacher beside the checker", "What the teacher sees", "Answers that say nothing", "Alarms"):
+    assert "The judge seemed to be fooled at 4 of 4 steps, at step 1 first: answers that say nothing" in page
+    for title in ("The judge beside the checker", "What the judge sees", "Answers that say nothing", "Alarms"):
         assert title in page
 
 
 def test_a_run_without_a_teacher_has_no_word_of_one(tmp_path):
     train(load_recipe("micro", TAUGHT), tmp_path / "run", Silent())
     page = write_report(tmp_path / "run").read_text()
-    assert "The teacher beside the checker" not in page and "seemed to be fooled" not in page
+    assert "The judge beside the checker" not in page and "seemed to be fooled" not in page

@@ -155,7 +155,7 @@ MISTAKES = [
     (["train", "micro", "--set", "evaluate.suite=mirco"], "did you mean 'micro'"),
     (["train", "micro", "--set", 'verify.extract=["box"]'], "no extractor called 'box' (did you mean 'boxed'?)"),
     (["train", "micro", "--set", "sampling.max_tokens=5000"], "context"),
-    (["train", "micro", "--set", 'run.track=["tensorbord"]'], "no tracker called 'tensorbord' (did you mean 'tensorboard'?)"),
+    (["train", "micro", "--set", 'run.trackers=["tensorbord"]'], "no tracker called 'tensorbord' (did you mean 'tensorboard'?)"),
     (["train", "micro", "--set", "engine.type=vllm"], "the vllm engine needs a package that is not installed"),
     (["train", "micro", "--set", "engine.type=vlm"], "engine.type"),
     (["train", "micro", "--budget-usd", "25"], "--set run.dollars_per_hour="),
@@ -195,7 +195,7 @@ def test_a_limit_that_cuts_everything_is_said_and_ends_the_run(tmp_path):
     assert "nothing to learn from in 4 steps in a row" in result.stderr
     # all rewards are alike, so that even an advantage with a memory, as the recipe's, weighs nothing
     rows = [json.loads(line) for line in (path / "metrics.jsonl").read_text().splitlines()]
-    assert [(row["taught"], "loss" in row) for row in rows] == [(0, False)] * len(rows)
+    assert [(row["groups/trained_frac"], "train/loss" in row) for row in rows] == [(0, False)] * len(rows)
     assert "Traceback" not in result.stderr
     # the folder can still be gone on with, once the limit is raised
     resumed = outgrow("resume", path, "--set", "sampling.max_tokens=32", "--set", "learn.steps=5")
@@ -237,11 +237,11 @@ from outgrow.algorithms.samplers import Sampler
 from outgrow.algorithms.rewards import Reward
 
 class Shorter(Reward):
-    def pay(self, group):
+    def compute(self, group):
         return [-float(len(r.completion_ids)) for r in group.rollouts]
 
 class Broken(Reward):
-    def pay(self, group):
+    def compute(self, group):
         return [float("nan")] * len(group.rollouts)
 
 class LastOnes(Sampler):
@@ -251,7 +251,7 @@ class LastOnes(Sampler):
 class Twice(Advantage):
     factor: float = 2.0
 
-    def weigh(self, rewards_PG, expected_P):
+    def compute(self, rewards_PG, expected_P):
         return self.factor * rewards_PG
 """
 
@@ -273,7 +273,7 @@ def test_a_sampler_a_reward_and_an_advantage_from_outside_the_package(tmp_path):
     )
     assert result.returncode == 0, result.stderr
     metrics = [json.loads(line) for line in (tmp_path / "run" / "metrics.jsonl").read_text().splitlines()]
-    assert all(row["reward"] == pytest.approx(-row["length"], abs=1e-3) for row in metrics)
+    assert all(row["reward/total"] == pytest.approx(-row["rollouts/mean_tokens"], abs=1e-3) for row in metrics)
     rows = [row for part in sorted((tmp_path / "run" / "rollouts").iterdir()) for row in pq.read_table(part).to_pylist()]
     assert all(row["advantage"] == pytest.approx(3 * row["reward"]) for row in rows)
     asked = [sorted({row["problem_id"] for row in rows if row["step"] == step}) for step in (1, 2, 3)]

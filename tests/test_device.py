@@ -23,13 +23,13 @@ QUESTIONS = ["27+58=?", "3*4=?", "seven letters?"]
 def one_step(policy):
     """Rollouts, an update on them, and the KL: everything of a step that is computed on the model's device."""
     reference = Policy(copy.deepcopy(policy.model), policy.tokenizer)
-    engine = NativeEngine(max_rows=8)
+    engine = NativeEngine(max_sequences=8)
     engine.update(policy)
     groups = engine.generate([policy.prompt_ids(question) for question in QUESTIONS], 4, SAMPLING, [1, 2, 3])
     weighed = [[AdvantagedRollout(rollout, 1.0 - index) for index, rollout in enumerate(group)] for group in groups]
-    section = LearnSection(tokens_per_pass=70, kl_weight=0.1, updates_per_step=2)
+    section = LearnSection(tokens_per_microbatch=70, kl_weight=0.1, updates_per_step=2)
     optimizer = Optimizer(policy.model, section, 10)
-    size = AutoBatchSize("learn.tokens_per_pass", 70, pytest.fail)
+    size = AutoBatchSize("learn.tokens_per_microbatch", 70, pytest.fail)
     guide = DistillTarget(reference, DistillSection(model="it"))
     figures = update(policy, reference, optimizer, weighed, section, SAMPLING, 1, 0, size, lambda: None, guide)
     flat = [rollout for group in groups for rollout in group]

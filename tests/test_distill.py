@@ -42,7 +42,7 @@ def perturbed(policy, scale, seed=0):
 
 
 def passes_of(tokens=4096):
-    return AutoBatchSize("learn.tokens_per_pass", tokens, pytest.fail)
+    return AutoBatchSize("learn.tokens_per_microbatch", tokens, pytest.fail)
 
 
 # The gradient
@@ -114,7 +114,7 @@ def test_a_pass_moves_every_weight_as_the_divergence_would(untrained, monkeypatc
     assert max(grad.abs().max() for grad in expected.values()) > 1e-2
     true = (old_PV.exp() * (old_PV - (teacher_PV / temperature).log_softmax(-1))).sum().item()
     assert true > 0.01
-    assert figures["distill_kl"] == pytest.approx(true, abs=1e-5)
+    assert figures["distill/kl_to_teacher"] == pytest.approx(true, abs=1e-5)
     assert all(weight.grad is None for weight in teacher.model.parameters())
 
 
@@ -191,7 +191,7 @@ def test_both_advantages_add_up_with_their_weights(untrained, shipped, monkeypat
         untrained, reference, optimizer, groups, section, sampling, 1, 0, passes_of(60), lambda: None, guide
     )  # fmt: skip
     assert sorted(given) == pytest.approx(sorted(expected), abs=2e-3)
-    assert math.isfinite(figures["distill_kl"])
+    assert math.isfinite(figures["distill/kl_to_teacher"])
 
 
 # A job
@@ -223,11 +223,11 @@ def test_distilling_comes_close_to_the_teacher(shipped, tmp_path):
     job = job_of(perturbed(shipped, 0.3), shipped, tmp_path / "run", "distill={model='micro-base'}", screening)
     before = shipped.digest()
     found = [advanced(job, step).metrics for step in range(1, 26)]
-    divergences = [metrics["distill_kl"] for metrics in found]
+    divergences = [metrics["distill/kl_to_teacher"] for metrics in found]
     assert divergences[0] > 2
     assert sum(divergences[-3:]) < 0.5 * sum(divergences[:3]), divergences
-    assert all(metrics["taught"] == 1 for metrics in found)
-    assert any(metrics["informative"] < 1 for metrics in found)
+    assert all(metrics["groups/trained_frac"] == 1 for metrics in found)
+    assert any(metrics["groups/mixed_frac"] < 1 for metrics in found)
     assert shipped.digest() == before
     job.close()
 
@@ -244,7 +244,7 @@ def test_what_rewards_cannot_teach_a_teacher_can_until_its_steps_are_over(alone,
     for step in (1, 2):
         before = student.digest()
         result = advanced(job, step)
-        assert (result.metrics["pass_rate"], result.metrics["taught"]) == (0, 1)
+        assert (result.metrics["rollouts/pass_rate"], result.metrics["groups/trained_frac"]) == (0, 1)
         assert "nothing is learned" not in (result.warning or "")
         assert student.digest() != before
         assert job.idle == 0
@@ -258,10 +258,12 @@ def test_what_screening_ended_is_learned_from_by_its_teacher_alone(alone, tmp_pa
     screening = "curriculum={type='uniform',screen=2}"
     job = job_of(student, teacher, tmp_path / "run", "distill={model='it',reward=1.0,steps=1}", screening)
     result = advanced(job, 1)
-    assert (result.metrics["rollouts"], result.metrics["taught"]) == (16, 1), "screening ended every group after two rollouts"
+    assert (result.metrics["rollouts/count"], result.metrics["groups/trained_frac"]) == (16, 1), (
+        "screening ended every group after two rollouts"
+    )
     after = advanced(job, 2)
-    assert after.metrics["taught"] == 0
-    assert "distill_kl" not in after.metrics
+    assert after.metrics["groups/trained_frac"] == 0
+    assert "distill/kl_to_teacher" not in after.metrics
     assert job.idle == 1
     job.close()
 
@@ -272,13 +274,13 @@ def test_once_its_steps_are_over_a_step_is_that_of_rewards_alone_to_the_last_bit
     distilled = job_of(policies[0], perturbed(shipped, 0.2), tmp_path / "one", "distill={model='it',reward=0.5,steps=1}", *slow)
     plain = job_of(policies[1], None, tmp_path / "other", *slow)
     first = advanced(distilled, 1)
-    assert "distill_kl" in first.metrics
+    assert "distill/kl_to_teacher" in first.metrics
     policies[1].model.load_state_dict(policies[0].model.state_dict())
     plain.optimizer.adamw.load_state_dict(copy.deepcopy(distilled.optimizer.adamw.state_dict()))
     plain.ledger.record(distilled.ledger.visits())
     found = [advanced(job, 2).metrics for job in (distilled, plain)]
     assert found[0] == found[1]
-    assert found[0]["grad_norm"] > 0
+    assert found[0]["train/grad_norm"] > 0
     assert policies[0].digest() == policies[1].digest()
     distilled.close()
     plain.close()
@@ -296,7 +298,7 @@ def test_the_rewards_advantage_counts_with_its_weight(shipped, tmp_path, weight)
     assert [part[name] for name in earned] == pytest.approx([weight * whole[name] for name in earned])
     # The teacher is the student itself here, and has nothing to say beside the reward.
     assert whole["distill_kl"] == pytest.approx(0, abs=1e-4)
-    assert part["grad_norm"] == pytest.approx(weight * whole["grad_norm"], rel=0.02, abs=1e-3)
+    assert part["train/grad_norm"] == pytest.approx(weight * whole["train/grad_norm"], rel=0.02, abs=1e-3)
     for job in jobs:
         job.close()
 
@@ -421,8 +423,8 @@ def test_a_recipe_without_a_teacher_says_nothing_of_one():
     ("setting", "said"),
     [
         ("weight=0", "distill.weight: input should be greater than 0"),
-        ("reward=-1", "distill.reward: input should be greater than or equal to 0"),
-        ("bound=0", "distill.bound: input should be greater than 0"),
+        ("reward=-1", "distill.reward_weight: input should be greater than or equal to 0"),
+        ("bound=0", "distill.advantage_clip: input should be greater than 0"),
         ("steps=0", "distill.steps: input should be greater than or equal to 1"),
         ("step=4", "unknown key 'distill.step' (did you mean 'steps'?)"),
     ],

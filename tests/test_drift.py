@@ -55,7 +55,9 @@ def test_drift_over_the_checkpoints_of_a_run(tmp_path, lora):
 def test_a_run_measures_the_other_suites_of_its_recipe(tmp_path, lora):
     """The same figures as `outgrow drift` draws from its checkpoints, through a stop in the middle of the last measurement."""
     path, suites = tmp_path / "run", ["micro-lab", "micro"]
-    recipe = load_recipe("micro", [*SMALL, "learn.steps=3", "evaluate.every=0", "learn.lr=5e-4", *lora, f"evaluate.also={suites}"])
+    recipe = load_recipe(
+        "micro", [*SMALL, "learn.steps=3", "evaluate.every=0", "learn.lr=5e-4", *lora, f"evaluate.extra_suites={suites}"]
+    )
     with pytest.raises(_Stopped):
         train(recipe, path, _StopsAt("measuring after training on micro"))
     assert not (path / "evals" / "drift.json").exists()
@@ -78,7 +80,7 @@ def test_a_run_measures_the_other_suites_of_its_recipe(tmp_path, lora):
 
 
 def test_other_suites_are_named_right_before_anything_is_made(tmp_path):
-    recipe = load_recipe("micro", [*SMALL, 'evaluate.also=["puzles"]'])
+    recipe = load_recipe("micro", [*SMALL, 'evaluate.extra_suites=["puzles"]'])
     with pytest.raises(UsageError, match=r"no suite called 'puzles'.*puzzles"):
         train(recipe, tmp_path / "run", Silent())
     assert not (tmp_path / "run").exists()

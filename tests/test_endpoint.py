@@ -167,11 +167,11 @@ def test_which_model(serve):
 
 def test_another_model_at_the_same_address_is_another_respondent(serve, tmp_path):
     stub, problems = serve(models=("first",)), [Problem("p", "sum", 1, "1+1=?", "2")]
-    with AnswerCache(tmp_path / "answers.sqlite") as kept, Verifier() as verifier:
+    with AnswerCache(tmp_path / "answers.sqlite") as cache, Verifier() as verifier:
         for served, asked in (("first", 1), ("first", 1), ("second", 2)):
             stub.listed["data"][0]["id"] = served
             endpoint = OpenAIServer(stub.url)
-            sample_problems(kept.of(endpoint), verifier, problems, 1, SAMPLING, 5)
+            sample_problems(cache.wrap(endpoint), verifier, problems, 1, SAMPLING, 5)
             assert endpoint.identity == f"{stub.url}#{served}"
             assert len(stub.bodies) == asked
 

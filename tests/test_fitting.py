@@ -21,11 +21,11 @@ from outgrow.train.optimizer import Optimizer
 from outgrow.train.update import AdvantagedRollout, update
 
 SAMPLING = Sampling(max_tokens=12)
-SECTION = LearnSection(updates_per_step=2, tokens_per_pass=400, kl_weight=0.1)
+SECTION = LearnSection(updates_per_step=2, tokens_per_microbatch=400, kl_weight=0.1)
 
 
 def of_passes(tokens, note=lambda _: None):
-    return AutoBatchSize("learn.tokens_per_pass", tokens, note)
+    return AutoBatchSize("learn.tokens_per_microbatch", tokens, note)
 
 
 def test_it_halves_until_it_fits_undoes_each_attempt_and_says_so():
@@ -38,10 +38,10 @@ def test_it_halves_until_it_fits_undoes_each_attempt_and_says_so():
         return tokens
 
     size = of_passes(1000, notes.append)
-    assert size.fitting(work, 90, 1000, lambda: undone.append(len(tried))) == 250
+    assert size.run(work, 90, 1000, lambda: undone.append(len(tried))) == 250
     assert (tried, undone) == ([1000, 500, 250], [1, 2])
-    assert [re.search(r"tokens_per_pass=(\d+)", note)[1] for note in notes] == ["500", "250"]
-    assert size.fitting(work, 90, 1000) == 250, "the next step must not try in vain again"
+    assert [re.search(r"tokens_per_microbatch=(\d+)", note)[1] for note in notes] == ["500", "250"]
+    assert size.run(work, 90, 1000) == 250, "the next step must not try in vain again"
 
 
 def test_sizes_larger_than_all_there_is_to_do_are_not_tried():
@@ -53,7 +53,7 @@ def test_sizes_larger_than_all_there_is_to_do_are_not_tried():
             raise MemoryError
         return tokens
 
-    assert of_passes(2048).fitting(work, 20, 100) == 50
+    assert of_passes(2048).run(work, 20, 100) == 50
     assert tried == [2048, 50]
 
 
@@ -61,8 +61,10 @@ def test_a_single_rollout_that_does_not_fit_is_an_error_of_one_line():
     def work(_):
         raise MemoryError
 
-    with pytest.raises(OutgrowError, match=r"learn.tokens_per_pass below 100 would save nothing; let answers be shorter") as told:
-        of_passes(200).fitting(work, 110, 300)
+    with pytest.raises(
+        OutgrowError, match=r"learn.tokens_per_microbatch below 100 would save nothing; let answers be shorter"
+    ) as told:
+        of_passes(200).run(work, 110, 300)
     assert "\n" not in str(told.value)
 
 
@@ -70,7 +72,7 @@ def test_what_a_cpu_says_when_memory_is_out_is_understood():
     def work(tokens):
         return torch.empty(2**50) if tokens > 100 else "done"
 
-    assert of_passes(200).fitting(work, 90, 300) == "done"
+    assert of_passes(200).run(work, 90, 300) == "done"
 
 
 def test_any_other_error_is_left_alone():
@@ -78,7 +80,7 @@ def test_any_other_error_is_left_alone():
         raise RuntimeError("mat1 and mat2 shapes cannot be multiplied")
 
     with pytest.raises(RuntimeError, match="mat1"):
-        of_passes(200).fitting(work, 90, 300)
+        of_passes(200).run(work, 90, 300)
 
 
 def test_a_run_begins_with_passes_that_memory_has_room_for(shipped, monkeypatch):
@@ -86,11 +88,11 @@ def test_a_run_begins_with_passes_that_memory_has_room_for(shipped, monkeypatch)
 
     def passes_in(memory):
         monkeypatch.setattr(rl, "total_memory", lambda device: memory)
-        return rl._pass_size(recipe, shipped, None, notes.append).size
+        return rl._microbatch_size(recipe, shipped, None, notes.append).size
 
-    assert passes_in(10**12) == recipe.learn.tokens_per_pass and not notes
+    assert passes_in(10**12) == recipe.learn.tokens_per_microbatch and not notes
     less = passes_in(60_000_000)
-    assert 1 < less < recipe.learn.tokens_per_pass
+    assert 1 < less < recipe.learn.tokens_per_microbatch
     assert len(notes) == 1 and f"going on with {less} " in notes[0]
 
 
@@ -122,7 +124,7 @@ def learned(policy, monkeypatch, fits):
 
     monkeypatch.setattr(updating, "_backward", short_of_memory)
     optimizer, notes = Optimizer(policy.model, SECTION, 10), []
-    size = of_passes(SECTION.tokens_per_pass, notes.append)
+    size = of_passes(SECTION.tokens_per_microbatch, notes.append)
     figures = update(policy, frozen_copy(policy), optimizer, weighed, SECTION, SAMPLING, 1, 0, size, lambda: None)
     monkeypatch.undo()
     return {name: weight.detach().clone() for name, weight in policy.model.named_parameters()}, figures, notes
@@ -171,8 +173,8 @@ def test_a_generation_short_of_memory_writes_the_same_with_fewer_rows(shipped, m
     usual = Cache.empty
     whole, quiet = written(16)
     parts, notes = written(8)
-    assert not quiet and len(notes) == 1 and "engine.max_rows=8" in notes[0]
+    assert not quiet and len(notes) == 1 and "engine.max_sequences=8" in notes[0]
     for ours, theirs in zip(parts, whole, strict=True):
         assert [[r.completion_ids for r in group] for group in ours] == [[r.completion_ids for r in group] for group in theirs]
-    with pytest.raises(OutgrowError, match=r"engine.max_rows below 4"):
+    with pytest.raises(OutgrowError, match=r"engine.max_sequences below 4"):
         written(3)

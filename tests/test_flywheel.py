@@ -148,7 +148,7 @@ def test_the_lineage_says_what_came_from_what(whole):
         ("duel 2", "compared with", "student 1"),
     }
     assert kinds["data 1"] == "data" and kinds["duel 2"] == "measurement" and kinds["student 2"] == "model"
-    assert 'type = "made"' in recipes["base 2"] and 'type = "made"' not in recipes["base 1"]
+    assert 'type = "synthetic"' in recipes["base 2"] and 'type = "synthetic"' not in recipes["base 1"]
 
 
 def test_a_second_call_does_nothing(whole, file, monkeypatch):
@@ -171,7 +171,7 @@ def test_a_changed_line_costs_what_depends_on_it(copied, file):
     fresh = {short(name) for name in digests(copied).keys() - before.keys()}
     expected = {"student 1", "duel 1", "judge 2", "student 2", "duel 2"}
     # Where a student is the maker, its data and what learns from that are others, too.
-    if turned.generations[0].duel.moves_up:
+    if turned.generations[0].duel.promotes:
         expected |= {"data 1", "base 2"}
     assert fresh == expected
     assert before.items() <= digests(copied).items(), "nothing is overwritten, so going back is free"
@@ -351,7 +351,7 @@ def test_the_page_shows_the_figures(whole):
 def test_alarms_of_runs_stand_on_the_page(copied, file):
     [metrics] = copied.glob("gen-1/student-*/metrics.jsonl")
     rows = [json.loads(line) for line in metrics.read_text().splitlines()]
-    metrics.write_text("".join(json.dumps({**row, "alarm": float(row["step"] > 1)}) + "\n" for row in rows))
+    metrics.write_text("".join(json.dumps({**row, "judge/alarm": float(row["step"] > 1)}) + "\n" for row in rows))
     spin(file, copied)
     page = Page(copied / "flywheel.html")
     assert page.table("run") == {

@@ -47,14 +47,14 @@ def of_rates(rates: list[float], k: int = 4) -> Evaluation:
 def test_a_student_moves_up_only_where_the_paired_interval_says_so():
     low, high, mixed = of_rates([0.25] * 30), of_rates([0.5] * 30), of_rates([0.5, 0.25, 0.0] * 10)
     better = promotion(high, low, None)
-    assert better.moves_up and better.rises and better.teacher.change == Mean(0.25, 0.25, 0.25)
+    assert better.promotes and better.improves and better.teacher.change == Mean(0.25, 0.25, 0.25)
     even = promotion(mixed, low, high)
-    assert even.teacher.change.value == 0 and not even.moves_up and not even.rises
-    assert not promotion(low, high, None).moves_up
+    assert even.teacher.change.value == 0 and not even.promotes and not even.improves
+    assert not promotion(low, high, None).promotes
     # A larger mean is not enough: 9 of 30 problems gain, 8 lose as much.
     likelier = promotion(of_rates([0.5] * 9 + [0.0] * 8 + [0.25] * 13), low, None)
-    assert likelier.teacher.change.value > 0 and not likelier.moves_up
-    assert not promotion(of_rates([0.5] * 8), of_rates([0.25] * 8), None).moves_up, "too few problems"
+    assert likelier.teacher.change.value > 0 and not likelier.promotes
+    assert not promotion(of_rates([0.5] * 8), of_rates([0.25] * 8), None).promotes, "too few problems"
     with pytest.raises(UsageError, match="different problems"):
         promotion(high, of_rates([0.25] * 29), None)
 

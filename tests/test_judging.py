@@ -174,7 +174,7 @@ def test_the_command_tells_how_good_a_judge_is(run, outgrow, ask):
     rows = graded(90)
     folder = run(rows)
     says, sections = ask(lambda text, call, index: rf"\boxed{{{0.9 if text.endswith('>7') else 0.2}}}", "ends in 7")
-    code, printed, complaint = outgrow("judge", "the-judge", folder, "--recipe", "micro-taught", "--answers", 60)
+    code, printed, complaint = outgrow("judge", "the-judge", folder, "--recipe", "micro-judged", "--answers", 60)
     assert (code, complaint) == (0, "")
     [section] = sections
     assert (section.model, section.samples, section.max_tokens) == ("the-judge", 1, 104)
@@ -197,9 +197,9 @@ def test_the_command_tells_how_good_a_judge_is(run, outgrow, ask):
     assert re.search(r"empty +32 +0 +0\.200 \(0\.200 to 0\.200\)", printed)
     # What was asked is kept.
     asked = len(says.calls)
-    assert outgrow("judge", "the-judge", folder, "--recipe", "micro-taught", "--answers", 60)[:2] == (0, printed)
+    assert outgrow("judge", "the-judge", folder, "--recipe", "micro-judged", "--answers", 60)[:2] == (0, printed)
     assert len(says.calls) == asked
-    outgrow("judge", "the-judge", folder, "--recipe", "micro-taught", "--answers", 60, "--fresh")
+    outgrow("judge", "the-judge", folder, "--recipe", "micro-judged", "--answers", 60, "--fresh")
     assert len(says.calls) > asked
 
 
@@ -217,11 +217,11 @@ def test_without_a_recipe_the_rubric_is_the_default(run, outgrow, ask):
 
 def test_too_few_scores_are_told(run, outgrow, ask):
     ask(lambda text, call, index: r"\boxed{1}" if text.startswith("grade a?") else "I'd say good", "sometimes")
-    code, printed, complaint = outgrow("judge", "m", run([row("a", "x"), row("b", "y"), row("c", "z")]), "--recipe", "micro-taught")
+    code, printed, complaint = outgrow("judge", "m", run([row("a", "x"), row("b", "y"), row("c", "z")]), "--recipe", "micro-judged")
     assert code == 0
     assert re.search(r"no score +2 \(66\.7%\), left out", printed)
     assert " ".join(complaint.split()).startswith(
-        "too few have a score; a run would end with: the teacher m gave no score to 2 of 3 answers"
+        "too few have a score; a run would end with: the judge m gave no score to 2 of 3 answers"
     )
 
 
@@ -231,10 +231,10 @@ def test_a_mistake_is_one_clear_line(run, outgrow, ask, tmp_path):
     for args, expected, said in [
         (["m", tmp_path / "nowhere"], 2, "no run here"),
         (["m", run(name="bare")], 2, "has no rollouts"),
-        (["m", folder, "--recipe", "micro"], 2, "no table [teacher]"),
-        (["m", folder, "--recipe", "micro-judge"], 2, "no table [teacher]"),
-        (["m", folder, "--recipe", "micro-taugt"], 2, "did you mean 'micro-taught'"),
-        (["m", folder], 1, "the teacher m gave no score to 1 of 1 answers, 3 times over; the last it said: 'hm'"),
+        (["m", folder, "--recipe", "micro"], 2, "no table [judge]"),
+        (["m", folder, "--recipe", "micro-judge"], 2, "no table [judge]"),
+        (["m", folder, "--recipe", "micro-taugt"], 2, "did you mean 'micro-judged'"),
+        (["m", folder], 1, "the judge m gave no score to 1 of 1 answers, 3 times over; the last it said: 'hm'"),
     ]:
         code, _, complaint = outgrow("judge", *args)
         assert (code, len(complaint.strip().splitlines())) == (expected, 1), complaint

@@ -1,4 +1,4 @@
-"""Answers that are kept: what was measured before is not drawn again, what differs in anything is."""
+"""Answers that are cache: what was measured before is not drawn again, what differs in anything is."""
 
 import sqlite3
 from concurrent.futures import ThreadPoolExecutor
@@ -47,18 +47,18 @@ def verifier():
 
 def test_the_second_time_costs_nothing_and_says_the_same(tmp_path, verifier):
     respondent, told = Draws(), []
-    with AnswerCache(tmp_path / "made" / "answers.sqlite", told=told.append) as kept:
-        first = sample_problems(kept.of(respondent), verifier, PROBLEMS, 2, WARM, 5)
+    with AnswerCache(tmp_path / "made" / "answers.sqlite", told=told.append) as cache:
+        first = sample_problems(cache.wrap(respondent), verifier, PROBLEMS, 2, WARM, 5)
     assert told == sorted(told)
     assert told[-1] == 700
     assert first == sample_problems(Draws(), verifier, PROBLEMS, 2, WARM, 5)
-    with AnswerCache(tmp_path / "made" / "answers.sqlite") as kept:
-        assert sample_problems(kept.of(respondent), verifier, PROBLEMS, 2, WARM, 5) == first
+    with AnswerCache(tmp_path / "made" / "answers.sqlite") as cache:
+        assert sample_problems(cache.wrap(respondent), verifier, PROBLEMS, 2, WARM, 5) == first
         assert len(respondent.asked) == 700
-        assert sample_problems(kept.of(respondent), verifier, PROBLEMS[::-1], 2, WARM, 5)[0].problem_id == "p699"
+        assert sample_problems(cache.wrap(respondent), verifier, PROBLEMS[::-1], 2, WARM, 5)[0].problem_id == "p699"
         assert len(respondent.asked) == 700
-    with AnswerCache(tmp_path / "made" / "answers.sqlite", anew=True) as kept:
-        assert sample_problems(kept.of(respondent), verifier, PROBLEMS, 2, WARM, 5) == first
+    with AnswerCache(tmp_path / "made" / "answers.sqlite", anew=True) as cache:
+        assert sample_problems(cache.wrap(respondent), verifier, PROBLEMS, 2, WARM, 5) == first
     assert len(respondent.asked) == 1400
 
 
@@ -70,12 +70,12 @@ def test_what_a_stop_left_undone_is_all_that_is_drawn(tmp_path, verifier):
             raise KeyboardInterrupt
 
     respondent = Draws()
-    with AnswerCache(tmp_path / "answers.sqlite") as kept, pytest.raises(KeyboardInterrupt):
-        sample_problems(kept.of(respondent), verifier, PROBLEMS, 4, WARM, 5, stop_at_the_third)
+    with AnswerCache(tmp_path / "answers.sqlite") as cache, pytest.raises(KeyboardInterrupt):
+        sample_problems(cache.wrap(respondent), verifier, PROBLEMS, 4, WARM, 5, stop_at_the_third)
     done = len(respondent.asked)
     assert 0 < done < 700
-    with AnswerCache(tmp_path / "answers.sqlite") as kept:
-        assert len(sample_problems(kept.of(respondent), verifier, PROBLEMS, 4, WARM, 5)) == 2800
+    with AnswerCache(tmp_path / "answers.sqlite") as cache:
+        assert len(sample_problems(cache.wrap(respondent), verifier, PROBLEMS, 4, WARM, 5)) == 2800
     assert sorted(respondent.asked) == sorted(problem.question for problem in PROBLEMS), "each once"
 
 
@@ -93,22 +93,22 @@ def test_what_a_stop_left_undone_is_all_that_is_drawn(tmp_path, verifier):
 )
 def test_what_differs_in_anything_is_drawn(tmp_path, verifier, change):
     same = {"respondent": Draws(), "verifier": verifier, "problems": PROBLEMS[:1], "k": 2, "sampling": WARM, "seed": 5}
-    with AnswerCache(tmp_path / "answers.sqlite") as kept:
-        sample_problems(**{**same, "respondent": kept.of(Draws())})
+    with AnswerCache(tmp_path / "answers.sqlite") as cache:
+        sample_problems(**{**same, "respondent": cache.wrap(Draws())})
         other = {**same, "respondent": Draws(), **change}
-        sample_problems(**{**other, "respondent": kept.of(other["respondent"])})
+        sample_problems(**{**other, "respondent": cache.wrap(other["respondent"])})
     assert len(other["respondent"].asked) == 1
 
 
 def test_what_is_kept_is_graded_as_it_would_be_now(tmp_path, verifier):
     first = [replace(PROBLEMS[0], answer="1")]
-    with AnswerCache(tmp_path / "answers.sqlite") as kept:
-        [sample] = sample_problems(kept.of(Draws()), verifier, first, 1, WARM, 5)
+    with AnswerCache(tmp_path / "answers.sqlite") as cache:
+        [sample] = sample_problems(cache.wrap(Draws()), verifier, first, 1, WARM, 5)
         again = [replace(PROBLEMS[0], answer=sample.extracted)]
         respondent = Draws()
-        [right] = sample_problems(kept.of(respondent), verifier, again, 1, WARM, 5)
+        [right] = sample_problems(cache.wrap(respondent), verifier, again, 1, WARM, 5)
         with Verifier(["phrase"]) as other:
-            [unread] = sample_problems(kept.of(respondent), other, again, 1, WARM, 5)
+            [unread] = sample_problems(cache.wrap(respondent), other, again, 1, WARM, 5)
     assert respondent.asked == []
     assert (right.verdict, unread.verdict) == (Verdict.RIGHT, Verdict.NO_ANSWER)
 
@@ -118,9 +118,9 @@ def damage(path):
 
 
 def of_other_columns(path):
-    with AnswerCache(path) as kept:
-        kept._db.execute("DROP TABLE answers")
-        kept._db.execute("CREATE TABLE answers (who TEXT)")
+    with AnswerCache(path) as cache:
+        cache._db.execute("DROP TABLE answers")
+        cache._db.execute("CREATE TABLE answers (who TEXT)")
 
 
 def no_folder(path):
@@ -133,8 +133,8 @@ def test_a_file_that_cannot_be_used_is_named_and_the_measurement_goes_on(tmp_pat
     path, said = tmp_path / "made" / "answers.sqlite", []
     path.parent.mkdir()
     harm(path)
-    with AnswerCache(path, note=said.append) as kept:
-        samples = sample_problems(kept.of(Draws()), verifier, PROBLEMS, 2, WARM, 5)
+    with AnswerCache(path, note=said.append) as cache:
+        samples = sample_problems(cache.wrap(Draws()), verifier, PROBLEMS, 2, WARM, 5)
     assert samples == sample_problems(Draws(), verifier, PROBLEMS, 2, WARM, 5)
     [line] = said
     assert line.startswith(f"{path}: answers are no longer kept (")
@@ -143,10 +143,10 @@ def test_a_file_that_cannot_be_used_is_named_and_the_measurement_goes_on(tmp_pat
 @pytest.mark.parametrize("row", ["nonsense", "[[1]]", '{"text": ""}', "[null]"])
 def test_a_row_of_another_kind_is_asked_again(tmp_path, verifier, row):
     respondent, said = Draws(), []
-    with AnswerCache(tmp_path / "answers.sqlite", note=said.append) as kept:
-        sample_problems(kept.of(Draws()), verifier, PROBLEMS[:1], 2, WARM, 5)
-        kept._db.execute("UPDATE answers SET answers = ?", (row,))
-        sample_problems(kept.of(respondent), verifier, PROBLEMS[:1], 2, WARM, 5)
+    with AnswerCache(tmp_path / "answers.sqlite", note=said.append) as cache:
+        sample_problems(cache.wrap(Draws()), verifier, PROBLEMS[:1], 2, WARM, 5)
+        cache._db.execute("UPDATE answers SET answers = ?", (row,))
+        sample_problems(cache.wrap(respondent), verifier, PROBLEMS[:1], 2, WARM, 5)
     assert len(respondent.asked) == 1
     assert len(said) == 1
 
@@ -158,10 +158,10 @@ def test_a_file_of_an_earlier_shape_is_begun_anew(tmp_path, verifier):
         db.execute("INSERT INTO answers VALUES ('k', '[]')")
     respondent, said = Draws(), []
     for _ in range(2):
-        with AnswerCache(path, note=said.append) as kept:
-            sample_problems(kept.of(respondent), verifier, PROBLEMS, 2, WARM, 5)
+        with AnswerCache(path, note=said.append) as cache:
+            sample_problems(cache.wrap(respondent), verifier, PROBLEMS, 2, WARM, 5)
     assert len(respondent.asked) == 700
-    assert kept.found == 700
+    assert cache.found == 700
     assert said == []
 
 
@@ -174,15 +174,15 @@ def test_many_first_calls_at_once(tmp_path):
 
 def test_a_full_disk_stops_no_measurement_and_loses_nothing_that_was_kept(tmp_path, verifier):
     path, said = tmp_path / "answers.sqlite", []
-    with AnswerCache(path, note=said.append) as kept:
-        sample_problems(kept.of(Draws()), verifier, PROBLEMS[:100], 2, WARM, 5)
-        kept._db.execute(f"PRAGMA max_page_count = {kept._db.execute('PRAGMA page_count').fetchone()[0] + 2}")
-        assert len(sample_problems(kept.of(Draws()), verifier, PROBLEMS, 2, WARM, 5)) == 1400
+    with AnswerCache(path, note=said.append) as cache:
+        sample_problems(cache.wrap(Draws()), verifier, PROBLEMS[:100], 2, WARM, 5)
+        cache._db.execute(f"PRAGMA max_page_count = {cache._db.execute('PRAGMA page_count').fetchone()[0] + 2}")
+        assert len(sample_problems(cache.wrap(Draws()), verifier, PROBLEMS, 2, WARM, 5)) == 1400
     [line] = said
     assert "full" in line
     respondent = Draws()
-    with AnswerCache(path) as kept:
-        sample_problems(kept.of(respondent), verifier, PROBLEMS[:100], 2, WARM, 5)
+    with AnswerCache(path) as cache:
+        sample_problems(cache.wrap(respondent), verifier, PROBLEMS[:100], 2, WARM, 5)
     assert respondent.asked == []
 
 

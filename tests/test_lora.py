@@ -296,7 +296,7 @@ def test_dropout_works_in_sft_and_repeats(tmp_path):
             if "lora_B" in name:
                 torch.nn.init.constant_(weight, 0.05)
         before = torch.random.get_rng_state()
-        found = SFTJob(recipe, policy, tmp_path, lambda _: None).advance(step, lambda: None).metrics["loss"]
+        found = SFTJob(recipe, policy, tmp_path, lambda _: None).advance(step, lambda: None).metrics["train/loss"]
         assert torch.equal(torch.random.get_rng_state(), before), "the global stream was moved"
         assert not policy.model.training
         return found

@@ -72,14 +72,14 @@ def job(policy, tmp_path, problems, **learn):
 def test_sft_learns_exactly_the_tokens_that_were_sampled(folder, tmp_path):
     path, rollouts = folder
     fresh = load_policy("micro-base")
-    learning = job(fresh, tmp_path, [{"type": "made", "path": str(path)}], batch_size=4)
+    learning = job(fresh, tmp_path, [{"type": "synthetic", "path": str(path)}], batch_size=4)
     sampled = {(tuple(one.prompt_ids), tuple(one.completion_ids)) for one in rollouts}
     problems = Synthetic(path=path).load()
     assert len(problems) == len({one.id for one in problems}) == len(read_rows(path)) > 20
     for problem in problems:
         example = learning._encode(problem)
         assert (tuple(example.prompt_ids), tuple(example.completion_ids)) in sampled
-    assert learning.advance(1, lambda: None).metrics["loss"] < 1, "they are likely under the model that wrote them"
+    assert learning.advance(1, lambda: None).metrics["train/loss"] < 1, "they are likely under the model that wrote them"
 
 
 def test_trl_learns_exactly_the_tokens_that_were_sampled(folder, tmp_path):
@@ -151,7 +151,7 @@ def test_where_it_cannot_be_used_is_said(folder, tmp_path, shipped):
     with pytest.raises(UsageError, match="no problem"):
         Synthetic(path=path, generations=(7,)).load()
     with pytest.raises(UsageError, match="practise the problems that they answer"):
-        parse_recipe({"name": "x", "policy": {"model": "micro-base"}, "problems": [{"type": "made", "path": str(path)}]})
+        parse_recipe({"name": "x", "policy": {"model": "micro-base"}, "problems": [{"type": "synthetic", "path": str(path)}]})
     pq.write_table(pa.table({"question": ["?"]}), tmp_path / "q.parquet")
     with pytest.raises(UsageError, match="no row of made data"):
         read_rows(tmp_path / "q.parquet")

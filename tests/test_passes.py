@@ -18,7 +18,7 @@ from outgrow.types import Rollout
 
 
 def passes_of(tokens):
-    return AutoBatchSize("learn.tokens_per_pass", tokens, pytest.fail)
+    return AutoBatchSize("learn.tokens_per_microbatch", tokens, pytest.fail)
 
 
 def groups_of(lengths):

@@ -58,7 +58,7 @@ ASSUMED = Assumptions(prompt_tokens=256, completion_share=0.5, reply_share=0.5, 
 def real(**changes):
     """A recipe with the settings of the experiment that the project starts from."""
     policy = {"model": R1, "dtype": "bfloat16", "lora": {"rank": 64}}
-    learn = {"steps": 418, "problems_per_step": 4, "group_size": 7, "tokens_per_pass": 13824}
+    learn = {"steps": 418, "problems_per_step": 4, "group_size": 7, "tokens_per_microbatch": 13824}
     sampling = {"max_tokens": 3200, "temperature": 0.6, "top_p": 0.95}
     sections = {"policy": policy, "learn": learn, "sampling": sampling}
     for path, value in changes.items():
@@ -297,7 +297,7 @@ def test_a_judge_elsewhere_takes_no_memory_here():
 def test_constants_that_the_code_owns():
     assert rl._KL_ROLLOUTS == KL_ROLLOUTS
     assert teaching._SECOND == SECOND_ROLLOUTS
-    assert signature(NativeEngine).parameters["max_rows"].default == JUDGE_ROWS
+    assert signature(NativeEngine).parameters["max_sequences"].default == JUDGE_ROWS
     assert signature(OpenAIServer).parameters["at_once"].default == SERVER_ROWS
 
 
@@ -470,10 +470,10 @@ def test_the_flag_agrees_with_the_sum_and_the_change_is_the_least(rows, limit, m
 
 def test_a_change_is_the_mildest_that_does():
     recipe = real(policy__lora=None, policy__dtype="float32")
-    assert remedy(recipe, lambda r: r.learn.tokens_per_pass <= 3000) == {"learn.tokens_per_pass": 3000}
+    assert remedy(recipe, lambda r: r.learn.tokens_per_microbatch <= 3000) == {"learn.tokens_per_microbatch": 3000}
     assert remedy(recipe, lambda r: r.learn.problems_per_step <= 2) == {"learn.problems_per_step": 2}
-    both = remedy(recipe, lambda r: r.learn.tokens_per_pass <= 2000 and r.sampling.max_tokens <= 999)
-    assert both == {"learn.tokens_per_pass": 2000, "sampling.max_tokens": 999}
+    both = remedy(recipe, lambda r: r.learn.tokens_per_microbatch <= 2000 and r.sampling.max_tokens <= 999)
+    assert both == {"learn.tokens_per_microbatch": 2000, "sampling.max_tokens": 999}
     assert remedy(recipe, lambda r: r.policy.dtype == "bfloat16") == {"policy.dtype": "bfloat16"}
     assert remedy(recipe, lambda r: r.policy.lora is not None) == {"policy.lora.rank": 16}
     assert remedy(recipe, lambda r: False) is None
@@ -482,7 +482,7 @@ def test_a_change_is_the_mildest_that_does():
 def test_a_change_is_made_to_every_model_that_is_here():
     recipe = judging(dtype="float32")
     recipe = recipe.model_copy(update={"distill": DistillSection(model="it")})
-    assert remedy(recipe, lambda r: r.teacher.dtype == "bfloat16") == {"distill.dtype": "bfloat16", "teacher.dtype": "bfloat16"}
+    assert remedy(recipe, lambda r: r.teacher.dtype == "bfloat16") == {"distill.dtype": "bfloat16", "judge.dtype": "bfloat16"}
 
 
 def test_a_pass_takes_as_many_tokens_as_memory_has_room_for():
@@ -537,7 +537,7 @@ def test_what_a_run_does_by_itself_is_told(outgrow):
     alone = [line for line in printed.splitlines() if line.endswith("(a run does that by itself)")]
     assert alone
     for line in alone:
-        name, tokens = re.fullmatch(r"(.+): does not fit; \*with --set learn.tokens_per_pass=(\d+) it does.*", line).groups()
+        name, tokens = re.fullmatch(r"(.+): does not fit; \*with --set learn.tokens_per_microbatch=(\d+) it does.*", line).groups()
         memory = next(card.memory_gb for card in load_market().gpu if card.name == name)
         recipe = load_recipe("r1-1.5b-gsm8k")
         assert tokens_in(memory * 1e9, recipe, KNOWN[R1], ASSUMED) == int(tokens)
@@ -558,7 +558,7 @@ def test_a_teacher_is_told_and_priced(outgrow):
 
 PRICED = {
     "r1-7b-gsm8k": "deepseek-ai/DeepSeek-R1-Distill-Qwen-7B, 7,615,616,512 parameters in bfloat16",
-    "r1-1.5b-gsm8k-taught": "judge http://localhost:8001/v1#r1-7b-gsm8k, 7,615,616,512 parameters in bfloat16: 28 replies of",
+    "r1-1.5b-gsm8k-judged": "judge http://localhost:8001/v1#r1-7b-gsm8k, 7,615,616,512 parameters in bfloat16: 28 replies of",
     "r1-1.5b-gsm8k-distilled": "distils runs/r1-7b-gsm8k (not here yet: counted as the recipe r1-7b-gsm8k has it), 7,615,616,512 "
     "parameters in bfloat16, in the first 150 steps",
 }
@@ -581,7 +581,7 @@ def test_recipes_with_a_teacher_have_prices(outgrow, monkeypatch, tmp_path, name
 
 
 def test_a_judge_here_has_a_phase_of_its_own(outgrow):
-    code, printed, _ = outgrow("plan", "r1-1.5b-gsm8k-taught", "--set", "teacher.model=models/r1-7b-gsm8k")
+    code, printed, _ = outgrow("plan", "r1-1.5b-gsm8k-judged", "--set", "judge.model=models/r1-7b-gsm8k")
     assert code == 0
     assert re.search(r"generating +judging +learning", printed)
     assert re.search(r"judge +15 +15 +15 *\n +its engine's copy \(judge\) +15 +15 +15", printed)
@@ -590,7 +590,7 @@ def test_a_judge_here_has_a_phase_of_its_own(outgrow):
 
 def test_a_judge_whose_size_is_not_known_is_told(outgrow):
     for address in ("http://localhost:8001/v1", "http://localhost:8001/v1#mine"):
-        code, printed, _ = outgrow("plan", "r1-1.5b-gsm8k-taught", "--set", f"teacher.model={address}")
+        code, printed, _ = outgrow("plan", "r1-1.5b-gsm8k-judged", "--set", f"judge.model={address}")
         assert code == 0
         assert f"the judge at {address} is not counted, neither its time nor its GPU" in printed
         assert "rented beside" not in printed

@@ -27,7 +27,7 @@ def stages(wheel):
 def test_stages_of_reinforcement_learning_cost_what_their_recipes_do(data):
     found = stages(load_flywheel("r1-flywheel"))
     # The teacher and the students as recipes of their own.
-    seven = load_recipe("r1-1.5b-math", [f"policy.model={R1_7B}", "learn.steps=150", "learn.tokens_per_pass=4096"])
+    seven = load_recipe("r1-1.5b-math", [f"policy.model={R1_7B}", "learn.steps=150", "learn.tokens_per_microbatch=4096"])
     student = load_recipe("r1-1.5b-math", ["learn.steps=250"])
     for name, times, recipe in (("teacher", 1, seven), ("student", 2, student)):
         bills = plan_recipe(recipe, MARKET).bills

@@ -114,8 +114,8 @@ def test_a_prompt_that_cannot_be_put_is_told_in_one_line(prompt, message):
 
 
 def test_a_question_shape_without_the_question_is_refused():
-    with pytest.raises(UsageError, match=r"prompt.question: needs \{question\}"):
-        load_recipe("micro", ["prompt.question=Think hard."])
+    with pytest.raises(UsageError, match=r"prompt.user_template: needs \{question\}"):
+        load_recipe("micro", ["prompt.user_template=Think hard."])
 
 
 def test_a_saved_model_carries_the_template_it_was_trained_with(untrained, tmp_path):

@@ -30,7 +30,10 @@ def test_it_turns_twice(data, small_r1, tmp_path):
     turned = run_flywheel(load_flywheel("r1-flywheel", lines), folder, Onlooker(), Budget())
     first, second = turned.generations
     for student in (first.student, second.student):
-        assert all({"loss", "kl", "length"} <= row.keys() for row in read_lines(student.path / "metrics.jsonl"))
+        assert all(
+            {"train/loss", "policy/kl_to_reference", "rollouts/mean_tokens"} <= row.keys()
+            for row in read_lines(student.path / "metrics.jsonl")
+        )
     assert first.base.model == str(small_r1)
     adapter = json.loads((second.base.path / "checkpoints" / "latest" / "policy" / "adapter_config.json").read_text())
     assert adapter["r"] == 64

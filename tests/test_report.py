@@ -188,11 +188,11 @@ def test_curves_are_smoothed_over_their_own_raw_points(run, page):
     rows = [json.loads(line) for line in (run / "metrics.jsonl").read_text().splitlines()]
     traces = {trace["name"]: trace for figure in page.figures() for trace in figure["data"] if trace["type"] == "scatter"}
     training = traces["training"]
-    raw = [row["pass_rate"] for row in rows]
+    raw = [row["rollouts/pass_rate"] for row in rows]
     assert training["customdata"] == pytest.approx(raw, rel=1e-3)
     assert training["y"][9] == pytest.approx(mean(raw[8:11]), rel=1e-3)
     assert "centred means over 3 steps" in page.text
-    looks = [(row["step"], row["validation_pass_rate"]) for row in rows if "validation_pass_rate" in row]
+    looks = [(row["step"], row["validation/pass_rate"]) for row in rows if "validation/pass_rate" in row]
     assert traces["validation"]["x"] == [step for step, _ in looks]
     assert traces["validation"]["y"] == pytest.approx([rate for _, rate in looks], rel=1e-3)
     summary = Evaluation.load(run / "evals" / "after.parquet").summary()
@@ -200,7 +200,15 @@ def test_curves_are_smoothed_over_their_own_raw_points(run, page):
     assert (end["x"], end["y"]) == ([STEPS], [pytest.approx(summary["pass@1"], rel=1e-3)])
     assert end["error_y"]["array"][0] == pytest.approx(summary["ci95"][1] - summary["pass@1"], rel=1e-2)
     named = {"all together", "accuracy", "format", "mean length", "entropy", "KL", "clipped low", "clipped high", "mean", "largest"}
-    named |= {"gradient norm", "learning rate", "loss", "informative groups", "truncated", "no answer", "verifier failed"}
+    named |= {
+        "gradient norm",
+        "learning rate",
+        "loss",
+        "informative groups",
+        "truncated",
+        "no answer",
+        "verifier failed",
+    }
     assert named <= traces.keys()
     assert page.table("steps")["1–3"][4] == f"{mean(row['kl'] for row in rows[:3]):.3g}"
     assert page.table("steps")["1–3"][1] == f"{100 * mean(raw[:3]):.1f}%"
@@ -293,7 +301,7 @@ def hostile(tmp_path_factory):
     """A run in which everything that can carry text carries markup."""
     path = tmp_path_factory.mktemp("runs") / "hostile"
     write_recipe(path, name=PAYLOAD, description=PAYLOAD, expected=PAYLOAD, evaluate={"suite": PAYLOAD})
-    write_steps(path, STEPS, {PAYLOAD: 0.5, f"reward_{PAYLOAD}": 0.5})
+    write_steps(path, STEPS, {PAYLOAD: 0.5, f"reward/{PAYLOAD}": 0.5})
     for name, right in (("before", Verdict.WRONG), ("after", Verdict.RIGHT)):
         samples = [
             Sample(f"{PAYLOAD}{n}", PAYLOAD, 1, PAYLOAD, PAYLOAD, index, PAYLOAD, right, PAYLOAD, 9)
@@ -477,7 +485,7 @@ def test_fine_tuning_run(tmp_path):
     values = {"kind": "sft", "policy": {"init": {"layers": 2}}, "learn": {"steps": 12, "batch_size": 4}}
     write_recipe(tmp_path, **values)
     for step in range(1, 13):
-        append_line(tmp_path / "metrics.jsonl", {"step": step, "loss": 3 / step, "grad_norm": 1.0, "lr": 1e-3})
+        append_line(tmp_path / "metrics.jsonl", {"step": step, "train/loss": 3 / step, "train/grad_norm": 1.0, "train/lr": 1e-3})
         append_line(tmp_path / "timings.jsonl", {"step": step, "learning": 0.5})
     save(tmp_path, "before", evaluation({1: 0.0}, seed=1))
     save(tmp_path, "after", evaluation({1: 0.8}, seed=2))

@@ -42,7 +42,7 @@ def test_the_group_counts_what_is_right_and_how_long_it_was():
 
 def test_accuracy_pays_only_what_is_right():
     verdicts = ["right", "wrong", "no answer", "truncated", "verifier failed", "right"]
-    assert Accuracy().pay(group(["x"] * 6, verdicts)) == [1, 0, 0, 0, 0, 1]
+    assert Accuracy().compute(group(["x"] * 6, verdicts)) == [1, 0, 0, 0, 0, 1]
 
 
 @pytest.mark.parametrize(
@@ -69,10 +69,10 @@ def test_accuracy_pays_only_what_is_right():
     ],
 )
 def test_format_prices(text, price):
-    assert Format().pay(group([text], ["wrong"])) == [price]
+    assert Format().compute(group([text], ["wrong"])) == [price]
     if text.startswith("<think>"):
         # The prompt opened <think>, so the completion starts behind it; the price is that of the whole.
-        assert Format().pay(group([text.removeprefix("<think>")], ["wrong"], inside_think=True)) == [price]
+        assert Format().compute(group([text.removeprefix("<think>")], ["wrong"], inside_think=True)) == [price]
 
 
 def test_format_parts_can_be_priced_one_by_one():
@@ -82,7 +82,7 @@ def test_format_parts_can_be_priced_one_by_one():
         Format(strict=0, one_box=1, one_brace=0),
         Format(strict=0, one_box=0, one_brace=1),
     ]
-    assert [part.pay(group([text, r"\boxed{7}", "}", ""], ["wrong"] * 4)) for part in prices] == [
+    assert [part.compute(group([text, r"\boxed{7}", "}", ""], ["wrong"] * 4)) for part in prices] == [
         [1, 0, 0, 0],
         [1, 1, 0, 0],
         [1, 1, 1, 0],
@@ -118,8 +118,8 @@ def starting_experiment(response_len, min_len, max_len, is_correct):
     ],
 )
 def test_length_prices(lengths, right, experiment, kimi):
-    assert LengthExperiment().pay(of_lengths(lengths, right)) == experiment
-    assert LengthKimi().pay(of_lengths(lengths, right)) == kimi
+    assert LengthExperiment().compute(of_lengths(lengths, right)) == experiment
+    assert LengthKimi().compute(of_lengths(lengths, right)) == kimi
 
 
 ROOT = math.sqrt(0.5)
@@ -152,11 +152,11 @@ ROOT = math.sqrt(0.5)
 )
 def test_length_rules_by_hand(rule, lengths, right, paid):
     one = of_lengths(lengths, right, expected=ValueBaseline(shortest_right=20))
-    assert rule.pay(one) == pytest.approx(paid, abs=1e-12)
+    assert rule.compute(one) == pytest.approx(paid, abs=1e-12)
 
 
 def test_hapo_pays_nothing_before_the_problem_was_ever_solved():
-    assert LengthHAPO().pay(of_lengths([10, 20], [1, 0])) == [0, 0]
+    assert LengthHAPO().compute(of_lengths([10, 20], [1, 0])) == [0, 0]
 
 
 def test_a_gated_rule_pays_only_where_enough_is_right():
@@ -168,15 +168,15 @@ def test_a_gated_rule_pays_only_where_enough_is_right():
 
 def test_the_experiment_measures_characters_and_kimi_tokens():
     one = group(["x", "xx", "xxx"], ["right"] * 3, tokens=[30, 10, 20])
-    assert LengthExperiment().pay(one) == [1.0, 0.5, 0.0]
-    assert LengthKimi().pay(one) == [-0.5, 0.5, 0.0]
+    assert LengthExperiment().compute(one) == [1.0, 0.5, 0.0]
+    assert LengthKimi().compute(one) == [-0.5, 0.5, 0.0]
 
 
 @given(st.lists(st.tuples(st.integers(0, 500), st.booleans()), min_size=1, max_size=12))
 def test_the_experiments_length_reward_is_the_starting_notes_function(rows):
     lengths, right = zip(*rows, strict=True)
     expected = [starting_experiment(length, min(lengths), max(lengths), good) for length, good in rows]
-    assert LengthExperiment().pay(of_lengths(lengths, right)) == pytest.approx(expected)
+    assert LengthExperiment().compute(of_lengths(lengths, right)) == pytest.approx(expected)
 
 
 @given(st.lists(st.tuples(st.integers(0, 500), st.booleans()), min_size=1, max_size=12))
@@ -185,12 +185,12 @@ def test_kimis_length_reward_is_the_papers(rows):
     span = max(lengths) - min(lengths)
     lambdas = [0.5 - (length - min(lengths)) / span if span else 0.0 for length in lengths]
     expected = [value if good else min(0.0, value) for value, good in zip(lambdas, right, strict=True)]
-    assert LengthKimi().pay(of_lengths(lengths, right)) == pytest.approx(expected)
+    assert LengthKimi().compute(of_lengths(lengths, right)) == pytest.approx(expected)
 
 
 def test_random_coins_are_keyed():
     def coins(**kwargs):
-        return Random().pay(of_lengths([1] * 64, [0] * 64, **kwargs))
+        return Random().compute(of_lengths([1] * 64, [0] * 64, **kwargs))
 
     assert coins() == coins()
     assert coins(seed=1) != coins(seed=2)
@@ -199,7 +199,7 @@ def test_random_coins_are_keyed():
 
 
 def test_random_coins_are_fair_and_blind():
-    rows = [Random().pay(of_lengths([1, 2, 3, 4] * 2, [1, 0] * 4, step=step)) for step in range(500)]
+    rows = [Random().compute(of_lengths([1, 2, 3, 4] * 2, [1, 0] * 4, step=step)) for step in range(500)]
     flat = [coin for row in rows for coin in row]
     assert set(flat) == {0.0, 1.0}
     # Four standard errors of a fair coin: 0.032 over all, 0.089 for one place in the group.

@@ -268,7 +268,7 @@ def chi_square(drawn, probabilities):
 def test_draws_match_the_softmax(untrained, sampling):
     """The first token, and the second after the commonest first: draws of one step must not depend on those of another."""
     prompt = untrained.prompt_ids("3+4=?")
-    [rollouts] = engine_of(untrained, max_rows=8000).generate([prompt], 4000, sampling, [5])
+    [rollouts] = engine_of(untrained, max_sequences=8000).generate([prompt], 4000, sampling, [5])
 
     def probabilities(ids):
         return plain_distribution(untrained, prompt, [*ids, 0], sampling)[-1].exp()
@@ -308,7 +308,7 @@ def test_a_finished_rows_place_goes_to_the_next_group(untrained, monkeypatch):
     steps, step = [], LlamaDecoder.step
     monkeypatch.setattr(LlamaDecoder, "step", lambda self, tokens, *rest: (steps.append(len(tokens)), step(self, tokens, *rest))[1])
     prompts, sampling = prompts_of(untrained, QUESTIONS[:40]), Sampling(max_tokens=40)
-    rollouts = flat(engine_of(untrained, max_rows=8).generate(prompts, 2, sampling, list(range(40))))
+    rollouts = flat(engine_of(untrained, max_sequences=8).generate(prompts, 2, sampling, list(range(40))))
     lengths = [len(rollout.completion_ids) for rollout in rollouts]
     assert max(lengths) > 3 * min(lengths), "rows of one length show nothing"
     assert sum(steps) == sum(length - 1 for length in lengths)
@@ -319,8 +319,8 @@ def test_splitting_by_max_rows_changes_nothing(untrained):
     prompts, sampling = prompts_of(untrained, QUESTIONS[::8]), Sampling(max_tokens=12)
     seeds = list(range(len(prompts)))
     usual = engine_of(untrained).generate(prompts, 4, sampling, seeds)
-    for max_rows in (1, 4, 9):
-        assert_same_rollouts(engine_of(untrained, max_rows=max_rows).generate(prompts, 4, sampling, seeds), usual)
+    for max_sequences in (1, 4, 9):
+        assert_same_rollouts(engine_of(untrained, max_sequences=max_sequences).generate(prompts, 4, sampling, seeds), usual)
 
 
 @pytest.mark.parametrize("max_tokens", [1, 60])

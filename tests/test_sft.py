@@ -36,7 +36,7 @@ def moved(job, step=1):
         return taken(step)
 
     job.optimizer.step = look
-    return job.advance(step, lambda: None).metrics["loss"], kept
+    return job.advance(step, lambda: None).metrics["train/loss"], kept
 
 
 def by_hand(job, step=1):
@@ -61,7 +61,7 @@ def by_hand(job, step=1):
 
 @pytest.mark.parametrize("tokens", [100_000, 400, 1])
 def test_a_step_is_the_mean_cross_entropy_of_the_solutions(untrained, tmp_path, tokens):
-    one = job(untrained, tmp_path, tokens_per_pass=tokens)
+    one = job(untrained, tmp_path, tokens_per_microbatch=tokens)
     wanted, grads = by_hand(one)
     loss, found = moved(one)
     assert loss == pytest.approx(wanted, rel=1e-5)
@@ -86,4 +86,4 @@ def test_a_batch_that_memory_cannot_hold_is_cut_and_said(untrained, tmp_path, mo
     for name, grad in whole[1].items():
         torch.testing.assert_close(found[name], grad, rtol=1e-3, atol=1e-6, msg=name)
     assert notes
-    assert all("out of memory; going on with learn.tokens_per_pass=" in note for note in notes)
+    assert all("out of memory; going on with learn.tokens_per_microbatch=" in note for note in notes)

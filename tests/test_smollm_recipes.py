@@ -47,7 +47,7 @@ def test_gsm8k_goes_on_from_its_warm_up(tmp_path, monkeypatch, capfd):
     recipe = load_recipe("smollm2-135m-gsm8k", [*quick, "learn.problems_per_step=4", 'rewards=[{type="random"}]'])
     run = Path("runs") / recipe.name
     train(recipe, run, Silent())
-    assert all(row["loss"] != 0 for row in metrics(run))
+    assert all(row["train/loss"] != 0 for row in metrics(run))
     base = json.loads((run / "checkpoints" / "latest" / "policy" / "adapter_config.json").read_text())["base_model_name_or_path"]
     assert Path(base).resolve().is_relative_to(tmp_path / "runs" / warm_up.name)
     assert "model shards" not in capfd.readouterr().err  # transformers' own bars, which hide our lines

@@ -18,7 +18,7 @@ from r1_helper import DATA, QUICK, WITH_FORMAT, make_r1
 from runs_helper import Silent
 from server_helper import completion
 
-TEACHER, MERGED, STUDENT = Path("runs/r1-7b-gsm8k"), Path("models/r1-7b-gsm8k"), Path("runs/r1-1.5b-gsm8k-taught")
+TEACHER, MERGED, STUDENT = Path("runs/r1-7b-gsm8k"), Path("models/r1-7b-gsm8k"), Path("runs/r1-1.5b-gsm8k-judged")
 CODE = re.compile(r"End with the code ([0-9a-f]{6}) ")
 
 
@@ -31,7 +31,7 @@ def taught_from(tmp_path_factory):
     """A folder in which the teacher has been trained: larger than the student, with more outputs than there are tokens."""
     if not list(DATA.glob("gsm8k*")):
         pytest.skip("GSM8K is not here; set OUTGROW_DATA to the folder that holds it")
-    folder = tmp_path_factory.mktemp("taught")
+    folder = tmp_path_factory.mktemp("judged")
     base = make_r1(folder / "seven", hidden=240, layers=4, beyond=8, seed=1)
     with pytest.MonkeyPatch.context() as patch:
         patch.chdir(folder)
@@ -49,7 +49,9 @@ def workplace(taught_from, data, monkeypatch):
 def figures(run):
     rows = read_lines(run / "metrics.jsonl")
     assert [row["step"] for row in rows] == [1, 2]
-    assert all({"loss", "grad_norm", "kl", "length"} <= row.keys() for row in rows), "nothing was learned from"
+    assert all({"train/loss", "train/grad_norm", "policy/kl_to_reference", "rollouts/mean_tokens"} <= row.keys() for row in rows), (
+        "nothing was learned from"
+    )
     return rows
 
 
@@ -67,9 +69,9 @@ def test_the_teacher_is_distilled_and_then_rewards_go_on_alone(workplace, small_
     watcher = Silent()
     train(recipe, run, watcher)
     first, second = figures(run)
-    assert first["distill_kl"] > 0
-    assert first["taught"] == 1
-    assert "distill_kl" not in second
+    assert first["distill/kl_to_teacher"] > 0
+    assert first["groups/trained_frac"] == 1
+    assert "distill/kl_to_teacher" not in second
     assert len(pq.read_table(run / "rollouts")) == 2 * 4 * 7
     # The plan finds the teacher, an adapter, and its outputs that no token has.
     teacher, student = (shape_of(PolicySection(model=name)) for name in (str(TEACHER), str(small_r1)))
@@ -81,9 +83,9 @@ def test_a_judge_that_talks_nonsense_ends_the_run_and_another_one_takes_over(wor
     assert (code, complaint) == (0, "")
     assert "lora" not in " ".join(load_policy(str(MERGED)).model.state_dict())
     # A judge with random weights, in this process, and answers that some of them end before the limit.
-    here = [f"teacher.model={MERGED}", "teacher.max_tokens=16", "teacher.max_unscored=0"]
+    here = [f"judge.model={MERGED}", "judge.max_tokens=16", "judge.max_unscored=0"]
     change = [f"policy.model={small_r1}", *QUICK, *here]
-    code, _, complaint = outgrow("train", "r1-1.5b-gsm8k-taught", *sets(change))
+    code, _, complaint = outgrow("train", "r1-1.5b-gsm8k-judged", *sets(change))
     assert code == 1
     lines = [line for line in complaint.splitlines() if line]
     assert len(lines) == 1, complaint
@@ -103,10 +105,10 @@ def test_a_judge_that_talks_nonsense_ends_the_run_and_another_one_takes_over(wor
         )
 
     stub = serve(judge)
-    resume(STUDENT, [f"teacher.model={stub.url}#r1-7b-gsm8k", "teacher.max_tokens=2048"], Silent())
+    resume(STUDENT, [f"judge.model={stub.url}#r1-7b-gsm8k", "judge.max_tokens=2048"], Silent())
     rows = figures(STUDENT)
     assert {(body["model"], body["temperature"], body["max_tokens"]) for body in stub.bodies} == {("r1-7b-gsm8k", 0.6, 2048)}
-    assert all(row["teacher_unscored"] == 0 and row["taught"] > 0 for row in rows)
+    assert all(row["judge/unscored"] == 0 and row["groups/trained_frac"] > 0 for row in rows)
     assert rows[0]["canary_empty"] > 0, "canaries are made of GSM8K, and asked for"
     answers = pq.read_table(STUDENT / "rollouts").to_pylist()
     assert len(answers) == 2 * 4 * 7

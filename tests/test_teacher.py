@@ -1,4 +1,4 @@
-"""The teacher as a judge: what it is asked, how strictly it is read, what its failures do, and what its scores pay."""
+"""The judge as a judge: what it is asked, how strictly it is read, what its failures do, and what its scores pay."""
 
 import json
 import re
@@ -165,15 +165,15 @@ def test_a_section_that_cannot_work_is_refused():
     for wrong, told in (({"rubric": "{question}"}, "needs {completion}"), ({"samples": 2}, "all the same")):
         with pytest.raises(ValueError, match=told):
             JudgeSection(model="m", **wrong)
-    with pytest.raises(UsageError, match=r"'hero' pays by a teacher's scores; add a table \[teacher\]"):
+    with pytest.raises(UsageError, match=r"'hero' pays by a judge's scores; add a table \[judge\]"):
         load_recipe("micro", ["rewards=[{type='hero'}]"])
     with pytest.raises(UsageError, match="no reward pays by its scores"):
-        load_recipe("micro", ["teacher={model='micro-base'}"])
+        load_recipe("micro", ["judge={model='micro-base'}"])
 
 
 def test_hero_is_the_default_of_a_taught_recipe(tmp_path):
     file = tmp_path / "taught.toml"
-    file.write_text('name = "taught"\n[policy]\nmodel = "micro-base"\n[teacher]\nmodel = "micro-base"\n')
+    file.write_text('name = "judged"\n[policy]\nmodel = "micro-base"\n[judge]\nmodel = "micro-base"\n')
     assert [reward.type for reward in load_recipe(str(file)).rewards] == ["hero"]
 
 
@@ -193,7 +193,7 @@ def scored(verdicts, scores):
     ],
 )
 def test_hero_by_hand(right, scores, paid):
-    assert Hero().pay(scored(right, scores)) == pytest.approx(paid)
+    assert Hero().compute(scored(right, scores)) == pytest.approx(paid)
 
 
 @given(
@@ -203,17 +203,17 @@ def test_hero_by_hand(right, scores, paid):
 )
 def test_the_teacher_never_out_votes_the_checker(rows, alpha, beta):
     right, scores = [good for good, _ in rows], [score for _, score in rows]
-    paid = Hero(alpha=alpha, beta=beta).pay(scored(right, scores))
+    paid = Hero(alpha=alpha, beta=beta).compute(scored(right, scores))
     good = [price for price, one in zip(paid, right, strict=True) if one]
     bad = [price for price, one in zip(paid, right, strict=True) if not one]
     assert not good or not bad or min(good) > max(bad)
     for first, one, price in zip(right, scores, paid, strict=True):
         for second, other, rival in zip(right, scores, paid, strict=True):
-            assert first != second or not one > other or price >= rival, "inside a verdict the teacher's order holds"
+            assert first != second or not one > other or price >= rival, "inside a verdict the judge's order holds"
 
 
 def test_the_bare_teacher_pays_its_scores_right_or_wrong():
-    assert JudgeScore().pay(scored([1, 0], [0.2, 0.9])) == [0.2, 0.9]
+    assert JudgeScore().compute(scored([1, 0], [0.2, 0.9])) == [0.2, 0.9]
 
 
 def code_of(body):
@@ -280,8 +280,8 @@ def test_scores_are_kept(serve, tmp_path):
     stub = serve(lambda body: (200, completion(rf"\boxed{{{code_of(body)} 0.5}}")))
     section = JudgeSection(model=stub.url)
     for _ in range(2):
-        with AnswerCache(tmp_path / "scores.sqlite") as kept:
-            assert Judge(kept.of(OpenAIServer(stub.url)), section, 0).scores(ANSWERS) == [0.5, 0.5]
+        with AnswerCache(tmp_path / "scores.sqlite") as cache:
+            assert Judge(cache.wrap(OpenAIServer(stub.url)), section, 0).scores(ANSWERS) == [0.5, 0.5]
     assert len(stub.bodies) == 2
 
 
@@ -295,13 +295,13 @@ TAUGHT = [*SMALL, "learn.steps=4", "evaluate.every=0", "run.checkpoint_every=1"]
 
 def taught(rewards, url="org/says"):
     return load_recipe(
-        "micro", [*TAUGHT, f"teacher={{model='{url}',rubric='{{completion}}',watch={{canaries=0}}}}", f"rewards={rewards}"]
+        "micro", [*TAUGHT, f"judge={{model='{url}',rubric='{{completion}}',watch={{canaries=0}}}}", f"rewards={rewards}"]
     )
 
 
 def test_a_taught_run_pays_by_its_scores(tmp_path, monkeypatch):
     monkeypatch.setattr(teaching, "respondent_of", lambda section, note: Says(length_score))
-    train(taught("[{type='accuracy'},{type='teacher',weight=0.5}]"), tmp_path / "run", Silent())
+    train(taught("[{type='accuracy'},{type='judge_score',weight=0.5}]"), tmp_path / "run", Silent())
     rows = [row for step in range(1, 5) for row in read_part(tmp_path / "run", step)]
     assert len({row["score"] for row in rows}) > 5
     for row in rows:
@@ -309,9 +309,9 @@ def test_a_taught_run_pays_by_its_scores(tmp_path, monkeypatch):
         assert row["score"] == (0.0 if cut else pytest.approx(min(len(row["completion"]), 80) / 100))
         assert row["reward"] == pytest.approx((row["verdict"] == "right") + 0.5 * row["score"])
     metrics = read_lines(tmp_path / "run" / "metrics.jsonl")
-    assert all(row["teacher_unscored"] == 0 for row in metrics)
+    assert all(row["judge/unscored"] == 0 for row in metrics)
     first = [row["score"] for row in read_part(tmp_path / "run", 1)]
-    assert metrics[0]["teacher_score"] == pytest.approx(sum(first) / len(first))
+    assert metrics[0]["judge/score"] == pytest.approx(sum(first) / len(first))
 
 
 def test_a_teacher_that_dies_ends_the_run_saved_and_it_goes_on_to_the_same_end(tmp_path, monkeypatch):
@@ -347,8 +347,8 @@ def test_an_answer_without_a_score_is_neither_praised_nor_blamed(tmp_path, monke
         [
             *TAUGHT,
             "learn.steps=1",
-            "teacher={model='org/says',rubric='{completion}',max_unscored=0.9}",
-            "rewards=[{type='teacher'}]",
+            "judge={model='org/says',rubric='{completion}',max_unscored=0.9}",
+            "rewards=[{type='judge_score'}]",
         ],
     )
     train(recipe, tmp_path / "run", Silent())
@@ -362,7 +362,7 @@ def test_an_answer_without_a_score_is_neither_praised_nor_blamed(tmp_path, monke
             assert row["score"] == 0.5
         assert 0 <= row["score"] <= 0.5, "between what the others of its group have"
     [metrics] = read_lines(tmp_path / "run" / "metrics.jsonl")
-    assert metrics["teacher_unscored"] == pytest.approx(len(without) / 24)
+    assert metrics["judge/unscored"] == pytest.approx(len(without) / 24)
 
 
 def test_a_teacher_that_is_not_there_is_told_before_anything_is_made(tmp_path):
@@ -388,7 +388,7 @@ def test_what_opens_or_ends_a_turn_is_broken_up(marker):
 def test_the_micro_judge_has_room_for_what_it_learned_to_say(tmp_path):
     """Its longest replies: the columns of the longest problems of the recipe, and both answers."""
     tokenizer = make_tokenizer()
-    section = load_recipe("micro-taught").teacher
+    section = load_recipe("micro-judged").judge
     for problem in Micro(per_level=40).load():
         reply = f"{problem.solution}\n{problem.answer}\n{problem.answer}</think>\\boxed{{1}}"
         assert len(tokenizer(reply)["input_ids"]) + 1 <= section.max_tokens, problem
@@ -405,6 +405,6 @@ def test_another_teacher_begins_anew(tmp_path, monkeypatch):
     monkeypatch.setattr(teaching, "respondent_of", lambda section, note: Other(length_score))
     watcher = Silent()
     resume(tmp_path / "run", ["learn.steps=6"], watcher)
-    assert [note for note in watcher.notes if "teacher.model is another one than in step 4" in note]
-    ids = [row["teacher_id"] for row in read_lines(tmp_path / "run" / "metrics.jsonl")]
+    assert [note for note in watcher.notes if "judge.model is another one than in step 4" in note]
+    ids = [row["judge/id"] for row in read_lines(tmp_path / "run" / "metrics.jsonl")]
     assert len(set(ids[:4])) == len(set(ids[4:])) == 1 and ids[0] != ids[-1]

@@ -91,7 +91,7 @@ def plain(tmp_path_factory):
 def killed(tmp_path_factory):
     """The run with both trackers, killed behind its checkpoint of step 6 and taken to its end: two steps or more come twice."""
     path = tmp_path_factory.mktemp("killed") / "run"
-    overrides = [f"learn.steps={STEPS}", "run.checkpoint_every=6", 'run.track=["tensorboard","trackio"]']
+    overrides = [f"learn.steps={STEPS}", "run.checkpoint_every=6", 'run.trackers=["tensorboard","trackio"]']
     assert signal_when(start(path, overrides), path, 8, 0.0, signal.SIGKILL) == -signal.SIGKILL
     assert (path / "checkpoints" / "latest").resolve().name == "step-000006"
     last = start(path)
@@ -125,7 +125,7 @@ def test_wandb_without_a_key_keeps_every_figure_on_disk(plain, tmp_path):
     hidden = {key: value for key, value in os.environ.items() if not key.startswith("WANDB_") and key != "NETRC"}
     quiet = {**hidden, "HOME": str(tmp_path)}
     path = tmp_path / "run"
-    args = [arg for override in [*SHORT, 'run.track=["wandb"]'] for arg in ("--set", override)]
+    args = [arg for override in [*SHORT, 'run.trackers=["wandb"]'] for arg in ("--set", override)]
     command = [sys.executable, "-m", "outgrow"]
     first = subprocess.Popen([*command, "train", "micro", "--out", path, *args], env=quiet)
     while len(read_lines(path / "metrics.jsonl")) < 5:
@@ -178,7 +178,7 @@ def test_a_tracker_that_fails_is_told_once_and_left_out(tmp_path, monkeypatch, m
     notes: list[str] = []
     with tracking(["broken", "kept"], tmp_path, {"name": "x"}, 3, notes.append) as track:
         for step in (4, 5):
-            track({"step": step, "loss": 1.0})
+            track({"step": step, "train/loss": 1.0})
     assert notes == [f"broken failed {when} (ConnectionError: the network is gone); training goes on without it"]
     assert Kept.told == [("x", 3), 4, 5, "closed"]
 
@@ -186,7 +186,7 @@ def test_a_tracker_that_fails_is_told_once_and_left_out(tmp_path, monkeypatch, m
 def test_a_run_goes_on_without_a_tracker_that_fails(plain, tmp_path, monkeypatch):
     monkeypatch.setitem(TRACKERS, "broken", breaking("log"))
     watcher = Silent()
-    train(load_recipe("micro", [*SHORT, 'run.track=["broken"]']), tmp_path / "run", watcher)
+    train(load_recipe("micro", [*SHORT, 'run.trackers=["broken"]']), tmp_path / "run", watcher)
     assert sum("broken failed at step 1" in note for note in watcher.notes) == 1
     assert (tmp_path / "run" / "metrics.jsonl").read_bytes() == (plain / "metrics.jsonl").read_bytes()
 
@@ -197,7 +197,7 @@ def test_trackers_are_closed_when_a_run_is_stopped(tmp_path, monkeypatch):
 
     def stopped():
         with tracking(["kept"], tmp_path, {"name": "x"}, 3, print) as track:
-            track({"step": 4, "loss": 1.0})
+            track({"step": 4, "train/loss": 1.0})
             raise KeyboardInterrupt
 
     with pytest.raises(KeyboardInterrupt):
@@ -212,8 +212,8 @@ def test_tensorboard_shows_the_later_of_two_writings(tmp_path, resumed_at):
     for behind, loss in ((0, 2.0), (resumed_at, 1.0)):
         with tracking(["tensorboard"], tmp_path, {}, behind, sys.exit) as track:
             for step in range(behind + 1, 6):
-                track({"step": step, "loss": loss})
-    assert in_tensorboard(tmp_path) == {step: {"loss": 2.0 if step <= resumed_at else 1.0} for step in range(1, 6)}
+                track({"step": step, "train/loss": loss})
+    assert in_tensorboard(tmp_path) == {step: {"train/loss": 2.0 if step <= resumed_at else 1.0} for step in range(1, 6)}
 
 
 @needs("tensorboard")
@@ -221,7 +221,7 @@ def test_a_folder_that_cannot_be_written_is_told(tmp_path):
     (tmp_path / "tensorboard").write_text("in the way")
     notes: list[str] = []
     with tracking(["tensorboard"], tmp_path, {}, 0, notes.append) as track:
-        track({"step": 1, "loss": 1.0})
+        track({"step": 1, "train/loss": 1.0})
     assert len(notes) == 1
     assert re.match(r"tensorboard failed to start \(\w*Error: ", notes[0])
 
@@ -230,13 +230,13 @@ def test_a_folder_that_cannot_be_written_is_told(tmp_path):
 def test_trackio_is_brought_level_where_it_begins_late(tmp_path):
     """As after kill −9, or where a resumed run is the first to name it. In a process of its own: trackio reads its folder once."""
     for step in (1, 2, 3):
-        append_line(tmp_path / "metrics.jsonl", {"step": step, "loss": 1 / step})
+        append_line(tmp_path / "metrics.jsonl", {"step": step, "train/loss": 1 / step})
     program = (
         "import sys; from pathlib import Path; from outgrow.runs.trackers import tracking\n"
-        "with tracking(['trackio'], Path(sys.argv[1]), {'name': 'x'}, 3, sys.exit) as track: track({'step': 4, 'loss': 0.25})"
+        "with tracking(['trackio'], Path(sys.argv[1]), {'name': 'x'}, 3, sys.exit) as track: track({'step': 4, 'train/loss': 0.25})"
     )
     subprocess.run([sys.executable, "-c", program, tmp_path], timeout=60, check=True)
-    assert in_trackio(tmp_path) == [(step, {"loss": 1 / step}) for step in (1, 2, 3, 4)]
+    assert in_trackio(tmp_path) == [(step, {"train/loss": 1 / step}) for step in (1, 2, 3, 4)]
 
 
 @pytest.mark.parametrize("command", ["train", "resume"])
@@ -246,11 +246,11 @@ def test_a_missing_package_is_told_before_training(tmp_path, monkeypatch, comman
     if command == "resume":
         path.mkdir()
         (path / "recipe.toml").write_text('name = "x"\npolicy.model = "micro-base"\n')
-        go = partial(resume, path, ['run.track=["wandb"]'])
+        go = partial(resume, path, ['run.trackers=["wandb"]'])
     else:
-        go = partial(train, load_recipe("micro", ['run.track=["wandb"]']), path)
+        go = partial(train, load_recipe("micro", ['run.trackers=["wandb"]']), path)
     with pytest.raises(
-        UsageError, match=re.escape('run.track names wandb, whose package is not installed: pip install "outgrow[wandb]"')
+        UsageError, match=re.escape('run.trackers names wandb, whose package is not installed: pip install "outgrow[wandb]"')
     ):
         go(Silent())
     assert not (path / "metrics.jsonl").exists()

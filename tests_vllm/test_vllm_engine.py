@@ -23,7 +23,7 @@ ENGINES = {}
 def engine_of(policy):
     """The engine of this shape of model, with the policy's weights. None is ever let go: it would take the others' state along."""
     key = (policy.model.config.to_json_string(), policy.model.dtype)
-    engine = ENGINES.setdefault(key, VLLMEngine(max_rows=64))
+    engine = ENGINES.setdefault(key, VLLMEngine(max_sequences=64))
     engine.update(policy)
     return engine
 
@@ -159,7 +159,7 @@ def test_rollouts_that_wait_or_start_again_are_the_same(shipped, monkeypatch):
     usual = engine_of(shipped).generate(prompts, 3, sampling, seeds)
     assert differences(shipped, flat(usual), sampling).max() < 1e-4
     monkeypatch.setattr("outgrow.engines.vllm._CPU_CACHE", 2**22)
-    ENGINES["narrow"] = narrow = VLLMEngine(max_rows=64)
+    ENGINES["narrow"] = narrow = VLLMEngine(max_sequences=64)
     narrow.update(shipped)
     cut = narrow.generate(prompts, 3, sampling, seeds)
     assert [r.completion_ids for r in flat(cut)] == [r.completion_ids for r in flat(usual)]

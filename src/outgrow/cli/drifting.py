@@ -38,9 +38,9 @@ def drift(
 
     use_data(data)
     names, rows = suites(on), []
-    with Interrupt() as interrupt, AnswerCache(cache_folder() / "answers.sqlite", note=note) as kept:
+    with Interrupt() as interrupt, AnswerCache(cache_folder() / "answers.sqlite", note=note) as cache:
         try:
-            for row in drift_of(run, names, samples, seed, note, interrupt.poll, kept.of):
+            for row in drift_of(run, names, samples, seed, note, interrupt.poll, cache.wrap):
                 rows.append(row)
                 console.print(f"step {row.step}, {row.suite}: pass@1 {row.pass_at_1:.3f}", highlight=False)
         except StopRequested as stop:

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
 @app.command(
     epilog=example(
-        "outgrow judge runs/micro-judge runs/micro --recipe micro-taught",
+        "outgrow judge runs/micro-judge runs/micro --recipe micro-judged",
         "outgrow judge http://localhost:8001/v1 runs/first runs/second --answers 256",
     )
 )
@@ -31,7 +31,7 @@ def judge(
     runs: Annotated[list[Path], typer.Argument(metavar="RUN...", help="Runs whose rollouts, graded by the checker, are scored.")],
     recipe: Annotated[
         str | None,
-        typer.Option("--recipe", help="Ask as its table [teacher] says: rubric, samples, lengths; left out, the defaults."),
+        typer.Option("--recipe", help="Ask as its table [judge] says: rubric, samples, lengths; left out, the defaults."),
     ] = None,
     answers: Annotated[int, typer.Option("--answers", min=2, help="So many different ones, from fields and levels in turn.")] = 512,
     seed: Annotated[int, typer.Option("--seed")] = 0,
@@ -63,10 +63,10 @@ def judge(
     with (
         counting("scoring", whole) as progress,
         Interrupt() as interrupt,
-        AnswerCache(cache_folder() / "answers.sqlite", fresh, note, progress) as kept,
+        AnswerCache(cache_folder() / "answers.sqlite", fresh, note, progress) as cache,
     ):
         try:
-            asked = Judge(kept.of(respondent), section, seed)
+            asked = Judge(cache.wrap(respondent), section, seed)
             found = trial.held(asked, rows, nothing, interrupt.poll)
         except StopRequested as stop:
             errors.print(f"stopped by {stop}, what is done is kept; the same command goes on with it", markup=False)
@@ -89,9 +89,9 @@ def _section(model: str, recipe: str | None) -> "JudgeSection":
     if recipe is None:
         return JudgeSection(model=model)
     read = load_recipe(recipe)
-    section = read.teacher if isinstance(read, RLRecipe) else None
+    section = read.judge if isinstance(read, RLRecipe) else None
     if section is None:
-        raise UsageError(f"{recipe}: this recipe has no table [teacher]; name one that has, or leave --recipe out")
+        raise UsageError(f"{recipe}: this recipe has no table [judge]; name one that has, or leave --recipe out")
     return section.model_copy(update={"model": model, "revision": None})
 
 

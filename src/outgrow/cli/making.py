@@ -161,7 +161,7 @@ def _section(**given: Any) -> "DataSection":
 
 def _own(recipe: "Recipe") -> list[str]:
     """The suites that a recipe measures on."""
-    return [recipe.evaluate.suite, recipe.evaluate.validation, *recipe.evaluate.also]
+    return [recipe.evaluate.suite, recipe.evaluate.validation, *recipe.evaluate.extra_suites]
 
 
 def _show(made: "SyntheticSummary") -> None:

@@ -101,12 +101,12 @@ def evaluate(
         counting("measuring", whole) as progress,
         verifier,
         Interrupt() as interrupt,
-        AnswerCache(cache_folder() / "answers.sqlite", fresh, note, progress) as kept,
+        AnswerCache(cache_folder() / "answers.sqlite", fresh, note, progress) as cache,
     ):
         try:
             for name in names:
                 k = samples or (section.samples if name == section.suite else samples_for(len(problems[name])))
-                found = measure(kept.of(respondent), verifier, problems[name], k, sampling, seed, interrupt.poll)
+                found = measure(cache.wrap(respondent), verifier, problems[name], k, sampling, seed, interrupt.poll)
                 summaries[name] = found.summary()
                 if out is not None:
                     found.save(out if len(names) == 1 else out / f"{name.replace('/', '+')}.parquet")
@@ -119,8 +119,8 @@ def evaluate(
                 _show_all(f"{model}, temperature {sampling.temperature:g}", summaries)
     if len(names) == 1:
         _show_one(f"{model} on {names[0]}, temperature {sampling.temperature:g}", summaries[names[0]])
-    if kept.found:
-        note(f"of {whole:,} questions {kept.found:,} were answered in an earlier call; --fresh asks them again")
+    if cache.found:
+        note(f"of {whole:,} questions {cache.found:,} were answered in an earlier call; --fresh asks them again")
 
 
 @app.command(

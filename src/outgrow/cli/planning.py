@@ -18,7 +18,9 @@ _DTYPES = {2: "bfloat16", 4: "float32"}
 
 
 @app.command(
-    epilog=example("outgrow plan micro", "outgrow plan mine.toml --set learn.tokens_per_pass=8192", "outgrow plan r1-flywheel")
+    epilog=example(
+        "outgrow plan micro", "outgrow plan mine.toml --set learn.tokens_per_microbatch=8192", "outgrow plan r1-flywheel"
+    )
 )
 def plan(
     recipe: Annotated[str, typer.Argument(help="A shipped recipe's name, or a .toml file.")],
@@ -163,7 +165,7 @@ def unfit(bill: "CostEstimate", stage: str = "") -> list[str]:
     if bill.change is None:
         return [*lines, f"{name}: does not fit, and no setting tried makes it fit; take a smaller model or a larger GPU"]
     changes = " ".join(f"--set {stage}{key}={value}" for key, value in bill.change.items())
-    alone = " (a run does that by itself)" if list(bill.change) == ["learn.tokens_per_pass"] else ""
+    alone = " (a run does that by itself)" if list(bill.change) == ["learn.tokens_per_microbatch"] else ""
     return [*lines, f"{name}: does not fit; *with {changes} it does, and its figures are those{alone}"]
 
 
@@ -181,7 +183,7 @@ def _assumptions(recipe: "RLRecipe", plan: "Plan", market: "GpuCatalog") -> list
         f"the native engine, {work.decoded} rollouts at a time, from its own copy of the weights, at {bandwidth} of the bandwidth",
         f"learning at {rate} of the {recipe.policy.dtype} rate, on every group, though one whose rewards are all equal is left out",
         f"{reference} for a reference policy, nothing recomputed in the backward pass, and the KL divergence measured "
-        "learn.tokens_per_pass tokens at a time",
+        "learn.tokens_per_microbatch tokens at a time",
         f"{assumed.usable_memory:.0%} of a GPU's memory to be had",
         "nothing for evaluation, verification, checkpoints, loading and installing: they come on top",
         "efficiencies and prices that are rules of thumb (outgrow has not been measured on a GPU yet): put your own in a copy of "
@@ -193,7 +195,9 @@ def _of_teacher(plan: "Plan", market: "GpuCatalog") -> list[str]:
     work, beside, share = plan.work, plan.bills[0].beside, market.assumptions.reply_share
     lines = []
     if work.held_out:
-        lines.append(f"{work.held_out} answers to held-out problems in every step, behind its rollouts (teacher.watch.slice)")
+        lines.append(
+            f"{work.held_out} answers to held-out problems in every step, behind its rollouts (judge.watch.heldout_problems)"
+        )
     if work.judges:
         lines.append(
             "a judge that reads rubric, question and answer, once for every rollout, and once more where it looks at canaries; "

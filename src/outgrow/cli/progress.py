@@ -87,6 +87,6 @@ class Terminal:
 
 def _figures(metrics: dict[str, float], spent: Spent) -> str:
     cost = f"  ${spent.dollars:,.2f}" if spent.dollars else ""
-    if "pass_rate" in metrics:
-        return f"pass rate {metrics['pass_rate']:.2f}  length {metrics['length']:.0f}{cost}"
-    return f"loss {metrics['loss']:.3f}{cost}"
+    if "rollouts/pass_rate" in metrics:
+        return f"pass rate {metrics['rollouts/pass_rate']:.2f}  length {metrics['rollouts/mean_tokens']:.0f}{cost}"
+    return f"loss {metrics['train/loss']:.3f}{cost}"

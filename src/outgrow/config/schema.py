@@ -77,7 +77,7 @@ class LearnSection(OptimizerSection):
     problems_per_step: int = Field(default=32, ge=1)
     group_size: int = Field(default=8, ge=2)
     updates_per_step: int = Field(default=1, ge=1, description="optimizer steps over one step's rollouts, each on a share of them")
-    tokens_per_pass: int = Field(
+    tokens_per_microbatch: int = Field(
         default=2048,
         ge=1,
         description="tokens in one forward and backward pass, one rollout at least; lowered where memory is too small for them",
@@ -106,9 +106,9 @@ class DistillSection(_Section):
     revision: str | None = Field(default=None, description="branch, tag or commit of a hub id; left out, the newest")
     dtype: Dtype = Field(default="float32", description="of the teacher's weights")
     weight: float = Field(default=1.0, gt=0, description="of the teacher's advantage, in nats a token")
-    reward: float = Field(default=0.0, ge=0, description="of the rewards' advantage meanwhile; 0 is distillation alone")
+    reward_weight: float = Field(default=0.0, ge=0, description="of the rewards' advantage meanwhile; 0 is distillation alone")
     steps: int | None = Field(default=None, ge=1, description="distil in the first so many; left out, throughout")
-    bound: float = Field(
+    advantage_clip: float = Field(
         default=5.0,
         gt=0,
         description="nats: no token weighs more, so that one that the teacher would never write does not drown the rest. Beyond 5 "
@@ -129,7 +129,7 @@ class SFTSection(OptimizerSection):
 
     steps: int = Field(default=1000, ge=1)
     batch_size: int = Field(default=64, ge=1)
-    tokens_per_pass: int | None = Field(
+    tokens_per_microbatch: int | None = Field(
         default=None,
         ge=1,
         description="tokens in one forward and backward pass, one example at least; left out, the whole batch's; halved where "
@@ -158,7 +158,7 @@ class EvaluateSection(_Section):
     """How before, after and the curve between are measured."""
 
     suite: str = "micro"
-    also: tuple[str, ...] = Field(default=(), description="other suites, measured before and after: what else training did")
+    extra_suites: tuple[str, ...] = Field(default=(), description="other suites, measured before and after: what else training did")
     samples: int = Field(default=8, ge=1, description="samples a problem for pass@1, on every suite")
     temperature: float = Field(default=1.0, gt=0)
     every: int = Field(default=25, ge=0, description="steps between looks at held-out validation problems; 0 for none")
@@ -198,8 +198,8 @@ class EngineSection(_Section):
     """What writes the completions."""
 
     type: Literal["native", "vllm"] = Field(default="native", description="vllm needs an environment of its own; see the README")
-    max_rows: int = Field(default=512, ge=1, description="rollouts decoded at the same time, at most; bounds memory")
-    memory: float = Field(default=0.4, gt=0, lt=1, description="share of the GPU's memory that vllm takes")
+    max_sequences: int = Field(default=512, ge=1, description="rollouts decoded at the same time, at most; bounds memory")
+    gpu_memory_utilization: float = Field(default=0.4, gt=0, lt=1, description="share of the GPU's memory that vllm takes")
 
 
 class RunSection(_Section):
@@ -209,9 +209,9 @@ class RunSection(_Section):
     keep_checkpoints: int = Field(default=3, ge=2, description="two at least, so that a torn one has a predecessor")
     threads: int = Field(default=2, ge=1, description="CPU threads; part of the recipe, since sums depend on it to the last bit")
     dollars_per_hour: float = Field(default=0.0, ge=0, description="price of the machine, for the cost in the report")
-    track: tuple[str, ...] = Field(default=(), description="where to show the metrics as well: tensorboard, trackio, wandb")
+    trackers: tuple[str, ...] = Field(default=(), description="where to show the metrics as well: tensorboard, trackio, wandb")
 
-    @field_validator("track")
+    @field_validator("trackers")
     @classmethod
     def _known(cls, names: tuple[str, ...]) -> tuple[str, ...]:
         for name in names:
@@ -239,7 +239,7 @@ class RLRecipe(_Recipe):
     """`outgrow train`: reinforcement learning on checked answers."""
 
     kind: Literal["rl"] = "rl"
-    teacher: JudgeSection | None = None
+    judge: JudgeSection | None = None
     rewards: tuple[AnyReward, ...] = Field(default=(Accuracy(),), min_length=1)
     advantage: AnyAdvantage = GRPO()
     curriculum: AnySampler = Uniform()
@@ -250,23 +250,23 @@ class RLRecipe(_Recipe):
     @model_validator(mode="before")
     @classmethod
     def _taught(cls, values: Any) -> Any:
-        """With a teacher and no word of rewards, `hero`."""
-        unsaid = isinstance(values, dict) and values.get("teacher") is not None and "rewards" not in values
+        """A recipe with a judge and no rewards takes `hero`."""
+        unsaid = isinstance(values, dict) and values.get("judge") is not None and "rewards" not in values
         return {**values, "rewards": [{"type": "hero"}]} if unsaid else values
 
     @model_validator(mode="after")
     def _scores_are_used(self) -> "RLRecipe":
-        used = [reward.type for reward in self.rewards if reward.needs_teacher]
-        if used and self.teacher is None:
-            raise ValueError(f"the reward {used[0]!r} pays by a teacher's scores; add a table [teacher] with its model")
-        if self.teacher is not None and not used:
-            raise ValueError("a teacher scores answers, but no reward pays by its scores; add one of type 'hero' to rewards")
+        used = [reward.type for reward in self.rewards if reward.needs_judge]
+        if used and self.judge is None:
+            raise ValueError(f"the reward {used[0]!r} pays by a judge's scores; add a table [judge] with its model")
+        if self.judge is not None and not used:
+            raise ValueError("a judge scores answers, but no reward pays by its scores; add one of type 'hero' to rewards")
         return self
 
     @model_validator(mode="after")
     def _asks(self) -> "RLRecipe":
         if any(isinstance(source, Synthetic) for source in self.problems):
-            raise ValueError("a problem source 'made' holds answers for SFT; practise the problems that they answer instead")
+            raise ValueError("a problem source 'synthetic' holds answers for SFT; practise the problems that they answer instead")
         return self
 
 

@@ -18,7 +18,7 @@ class AutoBatchSize:
         self.name, self.size = name, size
         self._note = note
 
-    def fitting(self, work: Callable[[int], T], smallest: int, most: int, undo: Callable[[], None] = lambda: None) -> T:
+    def run(self, work: Callable[[int], T], smallest: int, most: int, undo: Callable[[], None] = lambda: None) -> T:
         """work(size), again from its beginning with half the size for as long as it runs out of memory.
 
         smallest, most: sizes below which nothing gets smaller, and above which nothing gets larger. undo: clears what a broken-off

@@ -23,7 +23,7 @@ class Answer:
 
 
 class ChatModel(Protocol):
-    """Something one asks in words and gets words from: what is measured, or (a teacher) measures."""
+    """Something one asks in words and gets words from: what is measured, or (a judge) measures."""
 
     @property
     def identity(self) -> str:

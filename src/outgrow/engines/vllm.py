@@ -26,9 +26,10 @@ class VLLMEngine:
     A process has room for one of these, kept until it ends: what two share goes with the first that is let go.
     """
 
-    def __init__(self, memory: float = 0.4, max_rows: int = 512) -> None:
-        """memory: share of the GPU's memory for vLLM's copy of the weights and its cache. max_rows: rollouts decoded at the same
-        time, at most. Raises UsageError where vLLM is not installed.
+    def __init__(self, memory: float = 0.4, max_sequences: int = 512) -> None:
+        """memory: share of the GPU's memory for vLLM's copy of the weights and its cache.
+
+        max_sequences: most rollouts decoded at the same time. Raises UsageError where vLLM is not installed.
         """
         if find_spec("vllm") is None:
             raise UsageError(
@@ -36,7 +37,7 @@ class VLLMEngine:
                 "environment of its own, as docs/dependencies.md says"
             )
         self.memory = memory
-        self.max_rows = max_rows
+        self.max_sequences = max_sequences
         self._llm: Any = None
         self._policy: Policy | None = None
         self._config: dict[str, Any] = {}
@@ -46,7 +47,7 @@ class VLLMEngine:
         """Take over the policy's present weights. The first call starts vLLM, which serves that one model from then on."""
         config = policy.model.config.to_dict()
         if self._llm is None:
-            self._llm, self._config = _start(policy, self.memory, self.max_rows), config
+            self._llm, self._config = _start(policy, self.memory, self.max_sequences), config
         assert config == self._config, "one engine decodes one model"
         self._policy = policy
         self._wake("weights")
@@ -96,7 +97,7 @@ class VLLMEngine:
             self._asleep.discard(part)
 
 
-def _start(policy: Policy, memory: float, max_rows: int) -> Any:
+def _start(policy: Policy, memory: float, max_sequences: int) -> Any:
     """vLLM with the policy's architecture and random weights; the real ones come the way they come after every step.
 
     Raises OutgrowError where it does not start.
@@ -125,7 +126,7 @@ def _start(policy: Policy, memory: float, max_rows: int) -> Any:
                 generation_config="vllm",  # its own neutral one, not the model's
                 dtype=str(policy.model.dtype).removeprefix("torch."),
                 max_model_len=-1,  # the model's, or less where the cache has no room for one such row
-                max_num_seqs=max_rows,
+                max_num_seqs=max_sequences,
                 logprobs_mode="processed_logprobs",
                 **place,
             )

@@ -34,7 +34,7 @@ class AnswerCache:
             path.parent.mkdir(parents=True, exist_ok=True)
             self._db = _opened(path)
         except (OSError, sqlite3.Error) as error:
-            self._go_without(error)
+            self._disable(error)
 
     def __enter__(self) -> "AnswerCache":
         return self
@@ -47,9 +47,9 @@ class AnswerCache:
         if self._db is not None:
             self._db.close()
 
-    def of(self, respondent: ChatModel) -> ChatModel:
+    def wrap(self, model: ChatModel) -> ChatModel:
         """The respondent, whose answers are kept and found again."""
-        return CachedModel(respondent, self)
+        return CachedModel(model, self)
 
     def read(self, key: str) -> list[Answer] | None:
         """What is kept under a key."""
@@ -59,7 +59,7 @@ class AnswerCache:
             row = self._db.execute("SELECT answers FROM answers WHERE key = ?", (key,)).fetchone()
             return [Answer(*one) for one in json.loads(row[0])] if row else None
         except (sqlite3.Error, ValueError, TypeError) as error:
-            self._go_without(error)
+            self._disable(error)
             return None
 
     def write(self, fresh: dict[str, list[Answer]]) -> None:
@@ -72,14 +72,14 @@ class AnswerCache:
                 self._db.execute("BEGIN IMMEDIATE")
                 self._db.executemany("INSERT OR REPLACE INTO answers VALUES (?, ?)", rows)
         except sqlite3.Error as error:
-            self._go_without(error)
+            self._disable(error)
 
     def tell(self, done: int, found: int = 0) -> None:
         """So many more conversations are done; found: of these, how many were not asked again."""
         self._done, self.found = self._done + done, self.found + found
         self._told(self._done)
 
-    def _go_without(self, error: Exception) -> None:
+    def _disable(self, error: Exception) -> None:
         self._note(f"{self._path}: answers are no longer kept ({error}); a call that is stopped will begin anew")
         if self._db is not None:
             self._db.close()

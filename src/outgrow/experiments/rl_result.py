@@ -96,11 +96,11 @@ def read_result(path: Path, run: Trial, kept: RetainedSkill, wall_s: float, prep
     written = sum(visit.n for visit in visits if visit.step == 0)
     curve, alarm = [], None
     for row in read_lines(path / "metrics.jsonl"):
-        if "validation_pass_rate" in row:
-            levels = {name.removeprefix("validation_level_"): row[name] for name in row if name.startswith("validation_level_")}
-            curve.append(Point(int(written), row["validation_pass_rate"], levels))
-        written += row["rollouts"]
-        if alarm is None and row.get("alarm"):
+        if "validation/pass_rate" in row:
+            levels = {name.removeprefix("validation/level_"): row[name] for name in row if name.startswith("validation/level_")}
+            curve.append(Point(int(written), row["validation/pass_rate"], levels))
+        written += row["rollouts/count"]
+        if alarm is None and row.get("judge/alarm"):
             alarm = int(written)
     if recipe.evaluate.suite == recipe.evaluate.validation:
         levels = by_level(after["cells"])

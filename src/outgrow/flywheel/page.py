@@ -58,7 +58,7 @@ def alarm_table(done: Sequence[StageResult]) -> Table:
     """Alarms that runs raised on their way, and at which steps."""
     rows = []
     for one in done:
-        steps = [int(row["step"]) for row in read_lines(one.path / "metrics.jsonl") if row.get("alarm")]
+        steps = [int(row["step"]) for row in read_lines(one.path / "metrics.jsonl") if row.get("judge/alarm")]
         if steps:
             rows.append([one.name, f"{len(steps):,}", str(steps[0]), str(steps[-1])])
     return Table(["run", "steps with an alarm", "first", "last"], rows)

@@ -102,7 +102,7 @@ def _stage(name: str, times: int, recipe: RLRecipe | SFTRecipe, market: GpuCatal
 
     def hours(gpu: GPU) -> float:
         width = bytes_of(recipe.policy.dtype)
-        step = tuning_seconds(learn.batch_size, prompt, completion, learn.tokens_per_pass, shape, adapter, width, gpu)
+        step = tuning_seconds(learn.batch_size, prompt, completion, learn.tokens_per_microbatch, shape, adapter, width, gpu)
         return learn.steps * step / 3600
 
     return StagePlan(name, times, [hours(gpu) for gpu in market.gpu])
@@ -118,7 +118,7 @@ def _making(
         width, (prompt, completion) = bytes_of(dtype), _lengths(shape, limit, market)
         room = gpu.memory_gb * 1e9 * market.assumptions.usable_memory - 2 * parameters(shape) * width  # beside the engine's copy
         rows = room / ((prompt + limit) * key_value_bytes(shape, width))
-        at_once = min(problems * k, student.engine.max_rows, int(rows))
+        at_once = min(problems * k, student.engine.max_sequences, int(rows))
         if at_once < 1:
             return math.inf
         return writing_seconds(Written(problems * k, at_once, prompt, limit, completion), problems, shape, width, gpu)

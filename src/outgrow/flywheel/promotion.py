@@ -20,7 +20,7 @@ class Promotion:
     best: Against | None
 
     @property
-    def moves_up(self) -> bool:
+    def promotes(self) -> bool:
         """Whether the student takes the teacher's place: only where it is shown to be better.
 
         Both roads are open where nothing is shown. To say that a student has outgrown its teacher is a claim, so it takes its
@@ -30,7 +30,7 @@ class Promotion:
         return self.teacher.verdict == "better"
 
     @property
-    def rises(self) -> bool:
+    def improves(self) -> bool:
         """Whether this student is shown to be better than any before; the first one is."""
         return self.best is None or self.best.verdict == "better"
 

@@ -60,7 +60,7 @@ class FlywheelRecipe(BaseModel):
     suite: str = Field(default="micro", description="the held-out problems that decide who teaches, and when to stop")
     samples: int = Field(default=8, ge=1, description="samples a problem, there and on the other suites")
     temperature: float = Field(default=1.0, gt=0)
-    also: tuple[str, ...] = Field(default=(), description="other suites, measured as well, that decide nothing")
+    extra_suites: tuple[str, ...] = Field(default=(), description="other suites, measured as well, that decide nothing")
     accumulate: bool = Field(default=True, description="a base learns from the data of all generations; else of the last one alone")
     anchors: float = Field(
         default=0.25, ge=0, lt=1, description="share of a later base's examples that are its recipe's own problems, not made ones"

@@ -43,7 +43,7 @@ def load_flywheel(name: str, overrides: Sequence[str] = ()) -> FlywheelRecipe:
 def stage_recipes(wheel: FlywheelRecipe) -> dict[str, Recipe]:
     """Stage -> its recipe, with names in place of what is yet to be made. Raises UsageError where one cannot be resolved."""
     suite(wheel.suite)
-    suites(",".join((wheel.suite, *wheel.also)))
+    suites(",".join((wheel.suite, *wheel.extra_suites)))
     found: dict[str, Recipe] = {"base": base_recipe(wheel, [])}
     if wheel.teacher_base:
         found["teacher_base"] = teacher_base_recipe(wheel)
@@ -64,7 +64,7 @@ def base_recipe(wheel: FlywheelRecipe, made: Sequence[str]) -> SFTRecipe:
     anchors = [source.model_dump(mode="json", exclude_none=True) for source in recipe.problems] if wheel.anchors else []
     # So that the anchors' share of the examples is wheel.anchors, and each generation's data has as much of the rest.
     rest = sum(source["weight"] for source in anchors) * (1 - wheel.anchors) / wheel.anchors if anchors else 1.0
-    sources = [{"type": "made", "path": path, "weight": rest / len(made)} for path in made]
+    sources = [{"type": "synthetic", "path": path, "weight": rest / len(made)} for path in made]
     return _parsed({**values, "problems": [*anchors, *sources]}, "base", wheel.base, SFTRecipe)
 
 
@@ -97,7 +97,7 @@ def student_recipe(wheel: FlywheelRecipe, base: str, teacher: str, judge: str | 
     """Of a generation's student. judge: who scores its answers; teacher: whose words it is drawn to where its recipe distils."""
     values = _from(base, _measured(wheel, "student", wheel.student), "student", wheel.student)
     if judge is not None:
-        values["teacher"] = {**_table(values, "teacher", "student"), "model": judge}
+        values["judge"] = {**_table(values, "judge", "student"), "model": judge}
     if "distill" in values:
         values["distill"] = {**_table(values, "distill", "student"), "model": teacher}
     return _parsed(values, "student", wheel.student, RLRecipe)
@@ -144,7 +144,12 @@ def _leave(part: str, stage: Stage, said: Mapping[str, str]) -> None:
 
 def _measured(wheel: FlywheelRecipe, part: str, stage: Stage) -> _Values:
     """Every run measures itself on the wheel's suites, with the same dice, so that any two of them can be paired."""
-    asked = {"suite": wheel.suite, "samples": wheel.samples, "temperature": wheel.temperature, "also": list(wheel.also)}
+    asked = {
+        "suite": wheel.suite,
+        "samples": wheel.samples,
+        "temperature": wheel.temperature,
+        "extra_suites": list(wheel.extra_suites),
+    }
     _leave(part, stage, _SAID_ONCE)
     values = _seeded(wheel, part, stage)
     return {**values, "evaluate": {**_table(values, "evaluate", part), **asked}}

@@ -35,7 +35,7 @@ class Generation:
     @property
     def winner(self) -> StageResult:
         """Who makes the data and teaches the next generation."""
-        return self.student if self.duel.moves_up else self.teacher
+        return self.student if self.duel.promotes else self.teacher
 
 
 def run_generations(wheel: FlywheelRecipe, shop: StageCache) -> Iterator[Generation]:
@@ -54,14 +54,14 @@ def run_generations(wheel: FlywheelRecipe, shop: StageCache) -> Iterator[Generat
         judge = judge_of(wheel, shop, number, teacher, runs)
         student = student_of(wheel, shop, number, base, teacher, judge)
         duel = compare(shop, number, student, teacher, best)
-        winner = student if duel.moves_up else teacher
-        stalled = 0 if duel.rises else stalled + 1
+        winner = student if duel.promotes else teacher
+        stalled = 0 if duel.improves else stalled + 1
         is_last = number == wheel.generations or stalled == wheel.patience
         data = None if is_last else make(shop, number, winner, student, wheel.data)
         yield Generation(number, teacher, base, judge, student, duel, data, stalled)
         if data is None:
             return
-        teacher, best = winner, student if duel.rises else best
+        teacher, best = winner, student if duel.improves else best
         runs, made = [*runs, student], [*made, data]
 
 

@@ -29,7 +29,7 @@ def sentences(turned: FlywheelResult) -> list[str]:
         if found:
             told.append(f"Generation {one.number}'s student {', and '.join(found)}.")
         if one.data is not None:
-            maker = "The student" if one.duel.moves_up else "Its teacher, which is not shown to be outgrown,"
+            maker = "The student" if one.duel.promotes else "Its teacher, which is not shown to be outgrown,"
             told.append(f"{maker} made the data of the next base: {_made(one.data)}.")
     return [*told, _end(turned)]
 
@@ -106,7 +106,7 @@ def data_table(turned: FlywheelResult) -> Table:
 
 def other_table(turned: FlywheelResult) -> Table:
     """The suites that decide nothing: every model's pass@1 there."""
-    suites = list(turned.generations[0].student.recipe.evaluate.also) if turned.generations else []
+    suites = list(turned.generations[0].student.recipe.evaluate.extra_suites) if turned.generations else []
     rows = []
     for model in turned.models:
         found = [estimate(list(model.done.evaluation(on).pass_rates().values())) for on in suites]

@@ -1,4 +1,4 @@
-"""Answers that deserve nothing, for a teacher to score now and then: one that likes them will be pleased by anything.
+"""Answers that deserve nothing, for a judge to score now and then: one that likes them will be pleased by anything.
 
 Openers alone ("Thought process:", or a colon) earn 80 to 90% false positives from strong judges ("master keys", arXiv 2507.08794).
 """

@@ -1,4 +1,4 @@
-"""Recipe table `teacher`."""
+"""Recipe table `judge`."""
 
 from typing import Literal
 
@@ -9,22 +9,24 @@ from .rubric import RUBRIC
 
 
 class WatchSection(BaseModel):
-    """Whether the teacher is being fooled; see judge/hacking_alarm.py."""
+    """Whether the judge is being fooled; see judge/hacking_alarm.py."""
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 
-    slice: int = Field(default=32, ge=0, description="held-out problems answered at every step, for the true pass rate; 0 for none")
+    heldout_problems: int = Field(
+        default=32, ge=0, description="held-out problems answered at every step, for the true pass rate; 0 for none"
+    )
     every: int = Field(default=10, ge=1, description="steps between looks at canaries and at the second judge")
-    canaries: int = Field(default=8, ge=0, description="problems that are answered with nothing for the teacher to score")
-    second: str | None = Field(default=None, description="another judge, as teacher.model, that scores beside and pays nothing")
+    canaries: int = Field(default=8, ge=0, description="problems that are answered with nothing for the judge to score")
+    second_model: str | None = Field(default=None, description="another judge, as judge.model, that scores beside and pays nothing")
     on_alarm: Literal["warn", "stop", "lower"] = Field(
-        default="warn", description="stop: the run ends, saved; lower: the checker takes half of the teacher's share, each time"
+        default="warn", description="stop: the run ends, saved; lower: the checker takes half of the judge's share, each time"
     )
 
 
 class JudgeSection(BaseModel):
     """A model that scores answers beside the checker. What its scores pay is a line of `rewards`: `hero` (inside each verdict), or
-    `teacher` (as they are)."""
+    `judge` (as they are)."""
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 

@@ -1,4 +1,4 @@
-"""The teacher as a judge: scores answers beside the checker, with a local model or one that a server holds."""
+"""The judge as a judge: scores answers beside the checker, with a local model or one that a server holds."""
 
 import hashlib
 from collections.abc import Callable, Sequence
@@ -53,8 +53,8 @@ class Judge:
     def failure(self, without: int, n: int) -> OutgrowError:
         """What there is to say where `without` of n answers have no score."""
         return OutgrowError(
-            f"the teacher {self.section.model} gave no score to {without} of {n} answers, {self.section.tries} times over; the "
-            f"last it said: {_line(self.nonsense)!r}. Change teacher.rubric or teacher.max_tokens"
+            f"the judge {self.section.model} gave no score to {without} of {n} answers, {self.section.tries} times over; the "
+            f"last it said: {_line(self.nonsense)!r}. Change judge.rubric or judge.max_tokens"
         )
 
     def _ask(self, answers: list[JudgeItem], poll: Callable[[], None]) -> dict[JudgeItem, float | None]:

@@ -1,4 +1,4 @@
-"""What is watched of a teacher at every step: its scores beside the checker's verdicts, as pure functions over rollouts."""
+"""What is watched of a judge at every step: its scores beside the checker's verdicts, as pure functions over rollouts."""
 
 import math
 from collections.abc import Sequence
@@ -12,12 +12,12 @@ TOP = 0.1  # share of the best-scored rollouts that precision is asked of
 def score_metrics(scores: Sequence[float], right: Sequence[bool]) -> dict[str, float]:
     """Of one step's rollouts: mean score, of all, of the right ones and of the others; how well scores tell these two apart; and
     the precision of the best-scored tenth. What a step without right or without wrong rollouts cannot say is left out."""
-    found = {"teacher_score": _mean(scores), "teacher_top": top_precision(scores, right), "teacher_top_n": _top_n(len(scores))}
+    found = {"judge/score": _mean(scores), "judge/top": top_precision(scores, right), "judge/top_n": _top_n(len(scores))}
     good = [score for score, one in zip(scores, right, strict=True) if one]
     bad = [score for score, one in zip(scores, right, strict=True) if not one]
-    found |= {"teacher_right": _mean(good)} if good else {}
-    found |= {"teacher_wrong": _mean(bad)} if bad else {}
-    return found | ({"teacher_auc": auc(good, bad)} if good and bad else {})
+    found |= {"judge/right": _mean(good)} if good else {}
+    found |= {"judge/wrong": _mean(bad)} if bad else {}
+    return found | ({"judge/auc": auc(good, bad)} if good and bad else {})
 
 
 def auc(good: Sequence[float], bad: Sequence[float]) -> float:

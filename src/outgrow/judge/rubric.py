@@ -1,4 +1,4 @@
-r"""What a teacher is asked, and how its score is read: strictly, since both the answer it grades and its own words are a model's.
+r"""What a judge is asked, and how its score is read: strictly, since both the answer it grades and its own words are a model's.
 
 A rubric is a text with {question}, {completion}, {answer} (the known one) and {id}, each left out where it is not wanted. {id} is
 drawn from the question and the answer that is graded, and the answer cannot know it. The score must come back with it, so that a

@@ -73,7 +73,7 @@ class Ledger:
         with _transaction(self._db):
             self._db.executemany("INSERT INTO visits VALUES (?, ?, ?, ?, ?, ?, ?)", map(astuple, visits))
         for visit in visits:
-            self._evidence.put(visit, self._cell(visit.problem_id))
+            self._evidence.observe(visit, self._cell(visit.problem_id))
 
     def rewind(self, step: int) -> None:
         """Forget every visit after `step`."""
@@ -102,7 +102,7 @@ class Ledger:
             )
         }
         for visit in self.visits():
-            self._evidence.put(visit, cells[visit.problem_id])
+            self._evidence.observe(visit, cells[visit.problem_id])
 
     def _cell(self, problem_id: str) -> int:
         [cell] = self._db.execute("SELECT field, level FROM problems WHERE id = ?", (problem_id,))

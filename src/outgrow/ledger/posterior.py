@@ -78,10 +78,10 @@ class PassRatePosterior:
         self._of_cell = [_Cell()] * len(self._of_cell)
         self.steps = []
 
-    def put(self, visit: Visit, cell: int) -> None:
+    def observe(self, visit: Visit, cell: int) -> None:
         """A later visit, of a problem in this cell."""
         row, step, wrong = self.row(visit.problem_id), visit.step, visit.n - visit.right
-        kept = self.kept(step - self.step[row])
+        kept = self.decay(step - self.step[row])
         self.right_weight[row] = kept * self.right_weight[row] + visit.right
         self.wrong_weight[row] = kept * self.wrong_weight[row] + wrong
         self.step[row], self.n[row], self.right[row] = step, visit.n, visit.right
@@ -99,7 +99,7 @@ class PassRatePosterior:
 
     def _put_cell(self, visit: Visit, cell: int) -> None:
         old = self._of_cell[cell]
-        kept = self.kept(visit.step - old.step)
+        kept = self.decay(visit.step - old.step)
         new = _Cell(visit.step, float(kept * old.right) + visit.right, float(kept * old.n) + visit.n, old.met + visit.n)
         rate = self._rate(new, visit.step)
         # A maximum over the first few groups would be that of their noise, and stay.
@@ -114,7 +114,7 @@ class PassRatePosterior:
         totals.n += visit.n
         totals.right += visit.right
 
-    def kept(self, elapsed: "float | Ints") -> "Floats":
+    def decay(self, elapsed: "float | Ints") -> "Floats":
         """What a rollout still counts after so many steps."""
         kept: Floats = np.exp2(-np.asarray(elapsed) / self.half_life)
         return kept
@@ -124,7 +124,7 @@ class PassRatePosterior:
         return np.array([self._rate(cell, step) for cell in self._of_cell])
 
     def _rate(self, cell: _Cell, step: int) -> float:
-        kept = self.kept(step - cell.step)
+        kept = self.decay(step - cell.step)
         return float((1 + kept * cell.right) / (2 + kept * cell.n))
 
     def expected(self, problem_id: str, cell: int) -> ValueBaseline:

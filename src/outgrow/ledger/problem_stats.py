@@ -70,7 +70,7 @@ class ProblemStats:
         evidence = self._evidence
         alpha_P, beta_P = self._prior_beta(step)
         alpha_P, beta_P = alpha_P[self.cell_N[places]], beta_P[self.cell_N[places]]
-        kept_P = evidence.kept(step - self.step_N[places])
+        kept_P = evidence.decay(step - self.step_N[places])
         alpha_P += kept_P * evidence.right_weight[self._rows][places]
         beta_P += kept_P * evidence.wrong_weight[self._rows][places]
         return alpha_P, beta_P

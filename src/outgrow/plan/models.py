@@ -108,8 +108,8 @@ def yet_to_be_made(model: str) -> str | None:
 
 def judge_names(recipe: RLRecipe) -> list[str]:
     """The judges that a recipe asks, as it names them: its teacher, and the second one where it has one."""
-    section = recipe.teacher
-    return [name for name in (section.model, section.watch.second) if name] if section else []
+    section = recipe.judge
+    return [name for name in (section.model, section.watch.second_model) if name] if section else []
 
 
 def judge_shapes(recipe: RLRecipe, served: bool = True, made: FutureModels | None = None) -> dict[str, Shape]:
@@ -121,9 +121,9 @@ def judge_shapes(recipe: RLRecipe, served: bool = True, made: FutureModels | Non
         if is_served(name):
             shape = _named_behind(name) if served else None
         else:
-            assert recipe.teacher is not None
+            assert recipe.judge is not None
             # A revision is that of teacher.model alone.
-            revision = recipe.teacher.revision if name == recipe.teacher.model else None
+            revision = recipe.judge.revision if name == recipe.judge.model else None
             shape = shape_of(PolicySection(model=name, revision=revision), made)
         found |= {name: shape} if shape else {}
     return found

@@ -8,20 +8,21 @@ from ..policy.lora import LoRA
 
 Changes = dict[str, Any]  # recipe key -> value
 
-_TOKENS = "learn.tokens_per_pass"
-# What is lowered where tokens_per_pass, which costs no learning, is not enough; and how far, as a share of what it is.
-_LOWERED = (("engine.max_rows", 0.0), ("learn.problems_per_step", 0.0), ("sampling.max_tokens", 0.25))
+_TOKENS = "learn.tokens_per_microbatch"
+# What is lowered where tokens_per_microbatch, which costs no learning, is not enough; and how far, as a share of what it is.
+_LOWERED = (("engine.max_sequences", 0.0), ("learn.problems_per_step", 0.0), ("sampling.max_tokens", 0.25))
 _RANK = LoRA().rank
 
 
 def fit_changes(recipe: RLRecipe, fits: Callable[[RLRecipe], bool]) -> Changes | None:
-    """Changes after which `fits`: tokens_per_pass lowered, else another setting with it, each no more than it must; where that
-    is not enough, the same with bfloat16 weights (of every model here), with adapters, and with both. None where nothing tried is
-    enough.
+    """Smallest changes after which `fits`; None where nothing tried is enough.
+
+    Lowers tokens_per_microbatch first, then another setting with it; then tries the same with bfloat16 weights (of every model
+    here), with adapters, and with both.
 
     fits must not turn false when one of these settings falls.
     """
-    here = {"policy": recipe.policy, "distill": recipe.distill, "teacher": recipe.teacher}
+    here = {"policy": recipe.policy, "distill": recipe.distill, "judge": recipe.judge}
     bfloat16: Changes = {f"{name}.dtype": "bfloat16" for name, one in here.items() if one and one.dtype != "bfloat16"}
     adapters: Changes = {} if recipe.policy.lora else {"policy.lora.rank": _RANK}
     for start in ({}, bfloat16, adapters, bfloat16 | adapters):

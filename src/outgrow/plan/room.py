@@ -18,12 +18,12 @@ def fit_to_memory(
     distilled: Shape | None = None,
     judges: Mapping[str, Shape] | None = None,
 ) -> int:
-    """learn.tokens_per_pass, or as many below it as `memory` bytes have room for; the longest rollout's where none fit."""
+    """learn.tokens_per_microbatch, or as many below it as `memory` bytes have room for; the longest rollout's where none fit."""
 
     def fits(recipe: RLRecipe) -> bool:
         needed = sum(part.learning for part in parts(work_of(recipe, shape, assumptions, distilled, judges), shape))
         return needed <= memory * assumptions.usable_memory
 
-    found = lowered(recipe, "learn.tokens_per_pass", fits)
+    found = lowered(recipe, "learn.tokens_per_microbatch", fits)
     work = work_of(recipe, shape, assumptions)
-    return min(recipe.learn.tokens_per_pass, work.prompt + work.limit) if found is None else found
+    return min(recipe.learn.tokens_per_microbatch, work.prompt + work.limit) if found is None else found

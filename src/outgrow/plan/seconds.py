@@ -104,12 +104,19 @@ def learning_seconds(work: Work, shape: Shape, gpu: GPU, completion: float) -> f
 
 
 def tuning_seconds(
-    batch: int, prompt: int, completion: float, tokens_per_pass: int | None, shape: Shape, adapter: int | None, width: int, gpu: GPU
+    batch: int,
+    prompt: int,
+    completion: float,
+    tokens_per_microbatch: int | None,
+    shape: Shape,
+    adapter: int | None,
+    width: int,
+    gpu: GPU,
 ) -> float:
     """Of a step of supervised fine-tuning, on as many examples; counted as in `learning_seconds`."""
     forward = _forward(batch, prompt, 0, shape) + _forward(batch, completion, completion, shape, prompt)
     tokens = batch * (prompt + completion)
-    launches = math.ceil(tokens / (tokens_per_pass or tokens)) * shape.layers * _LAUNCHES
+    launches = math.ceil(tokens / (tokens_per_microbatch or tokens)) * shape.layers * _LAUNCHES
     return _moving(forward, tokens, adapter) / _rate(gpu, width) + launches * gpu.launch_ms / 1e3
 
 

@@ -103,7 +103,7 @@ def work_of(
     rollouts = learn.problems_per_step * learn.group_size
     updates = min(learn.updates_per_step, learn.problems_per_step)
     share = math.ceil(learn.problems_per_step / updates) * learn.group_size  # rollouts of one optimizer step
-    learned = _rows_in(learn.tokens_per_pass, prompt, limit, learn.group_size, share)
+    learned = _rows_in(learn.tokens_per_microbatch, prompt, limit, learn.group_size, share)
     return Work(
         steps=learn.steps,
         problems=learn.problems_per_step,
@@ -111,9 +111,9 @@ def work_of(
         prompt=prompt,
         limit=limit,
         completion=limit * assumptions.completion_share,
-        rows=recipe.engine.max_rows,
-        decoded=_at_once(rollouts, recipe.engine.max_rows, learn.group_size),
-        held_out=recipe.teacher.watch.slice if recipe.teacher else 0,
+        rows=recipe.engine.max_sequences,
+        decoded=_at_once(rollouts, recipe.engine.max_sequences, learn.group_size),
+        held_out=recipe.judge.watch.heldout_problems if recipe.judge else 0,
         read=math.ceil(learned / learn.group_size),
         learned=learned,
         passes=updates * math.ceil(share / learned),
@@ -123,7 +123,7 @@ def work_of(
         adapter=adapter_parameters(shape, lora.rank, lora.targets) if lora else None,
         adapted=shape.layers * sum(i * o for i, o in adapted(shape, lora.targets)) if lora else 0,
         distilled=_distilled(recipe.distill, learn.steps, distilled) if recipe.distill and distilled else None,
-        judges=_judges(recipe.teacher, rollouts, prompt, judges) if recipe.teacher and judges else (),
+        judges=_judges(recipe.judge, rollouts, prompt, judges) if recipe.judge and judges else (),
     )
 
 
@@ -135,8 +135,8 @@ def _judges(section: JudgeSection, rollouts: int, prompt: int, shapes: Mapping[s
     watch = section.watch
     looks = 1 / watch.every
     asked = [("judge", section.model, rollouts, 1 + looks * (watch.canaries > 0))]
-    if watch.second:
-        asked.append(("second judge", watch.second, min(SECOND_ROLLOUTS, rollouts), looks))
+    if watch.second_model:
+        asked.append(("second judge", watch.second_model, min(SECOND_ROLLOUTS, rollouts), looks))
     frame = prompt + math.ceil(len(section.system + fill(section.rubric, "", "", "")) / _LETTERS)
     return tuple(
         Judge(

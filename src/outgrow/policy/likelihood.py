@@ -19,7 +19,7 @@ def likelihoods(
     """
     with torch.no_grad():
         branches = pack(*distinct_prompts(prompts), continuations, policy.model.device)
-        before_MD = hidden_states(policy.model, branches).index_select(0, branches.before_M)
+        before_MD = hidden_states(policy.model, branches).index_select(0, branches.predictor_M)
         targets_M = torch.tensor([token for row in continuations for token in row], device=before_MD.device)
         weight_VD = output_weight(policy)
         found, best = [], []
@@ -42,7 +42,7 @@ def forward_kl(base: Policy, policy: Policy, prompts: Sequence[Sequence[int]], c
     """
     with torch.no_grad():
         branches = pack(*distinct_prompts(prompts), completions, base.model.device)
-        hidden = [hidden_states(one.model, branches).index_select(0, branches.before_M) for one in (base, policy)]
+        hidden = [hidden_states(one.model, branches).index_select(0, branches.predictor_M) for one in (base, policy)]
         weights = [output_weight(one) for one in (base, policy)]
         found = []
         for parts in zip(*(states_MD.split(tokens_at_once(len(weights[0]))) for states_MD in hidden), strict=True):

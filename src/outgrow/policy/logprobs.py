@@ -25,7 +25,7 @@ def completion_logprobs(
     """
     device = policy.model.device
     branches = pack(*distinct_prompts(prompts), completions, device)
-    before_MD = hidden_states(policy.model, branches).index_select(0, branches.before_M)
+    before_MD = hidden_states(policy.model, branches).index_select(0, branches.predictor_M)
     targets_BT, mask_BT = pad_right(completions, policy.pad_id, device)
     index = mask_BT.nonzero(as_tuple=True)
     logprobs_M, entropy_M = token_logprobs(before_MD, output_weight(policy), targets_BT[index], sampling)

@@ -26,23 +26,29 @@ _NAME = "outgrow_branches"
 
 @dataclass(frozen=True)
 class Branches:
-    """Where everything stands in the row of N tokens. U prompts of up to Q tokens, B branches of up to T tokens.
+    """Where everything stands in the row of N tokens: U prompts of up to Q tokens first, then B branches of up to T tokens.
 
-    tokens_N, positions_N: the row. before_M: for each completion token, in order, the place of the token it is predicted from.
-    prompt_UQ, branch_BT, seen_BS: places in the row, any place where there is no token; seen is a branch's prompt, then itself.
-    mask_BTS: True where a branch's token may look. prompt_at_P, branch_at_R: where each token of the row lies in prompt_UQ and
-    branch_BT, flattened; the row holds those of the prompts first.
+    A place is an index into the row. Where a prompt or a branch has no token, its place is any place, and the mask hides it.
     """
 
     tokens_N: Tensor
+    """The row."""
     positions_N: Tensor
-    before_M: Tensor
+    """Position of each token in its own sequence."""
+    predictor_M: Tensor
+    """For each completion token, in order, the place of the token that predicts it."""
     prompt_UQ: Tensor
+    """Places of the prompts' tokens."""
     branch_BT: Tensor
-    seen_BS: Tensor
+    """Places of the branches' tokens."""
+    context_BS: Tensor
+    """Places that a branch may look at: its prompt's, then its own."""
     mask_BTS: Tensor
-    prompt_at_P: Tensor
-    branch_at_R: Tensor
+    """True where a branch's token looks at a place of its context."""
+    prompt_slot_P: Tensor
+    """For each prompt token of the row, its index in the flattened prompt_UQ."""
+    completion_slot_R: Tensor
+    """For each branch token of the row, its index in the flattened branch_BT."""
 
 
 def pack(
@@ -62,14 +68,14 @@ def pack(
     prompt_UQ = [_places(start, len(prompt), widest) for start, prompt in zip(starts, prompts, strict=True)]
     positions = [place for prompt in prompts for place in range(len(prompt))]
     longest = max(len(completion) for completion in completions) - 1
-    branch_BT, seen_BS, real_B, before = [], [], [], []
+    branch_BT, context_BS, real_B, before = [], [], [], []
     for completion, place in zip(completions, which, strict=True):
         start, length = len(tokens), len(prompts[place])
         inside = len(completion) - 1
         tokens += completion[:-1]
         positions += range(length, length + inside)
         branch_BT.append(_places(start, inside, longest))
-        seen_BS.append(prompt_UQ[place] + branch_BT[-1])
+        context_BS.append(prompt_UQ[place] + branch_BT[-1])
         real_B.append((length, inside))
         before += [starts[place] + length - 1, *range(start, start + inside)]
     lengths_B2 = tensor(real_B)
@@ -85,7 +91,7 @@ def pack(
         tensor(before),
         tensor(prompt_UQ),
         tensor(branch_BT).view(len(completions), longest),
-        tensor(seen_BS),
+        tensor(context_BS),
         mask_BTS,
         prompt_at.flatten().nonzero().squeeze(-1),
         at.flatten().nonzero().squeeze(-1),
@@ -164,7 +170,7 @@ def _attention(
         return flat
 
     # What a prompt's pad asks or is asked reaches no token: it stands behind them all.
-    parts = [attend(branches.prompt_UQ, branches.prompt_UQ, masks[0])[branches.prompt_at_P]]
+    parts = [attend(branches.prompt_UQ, branches.prompt_UQ, masks[0])[branches.prompt_slot_P]]
     if branches.branch_BT.numel():
-        parts.append(attend(branches.branch_BT, branches.seen_BS, masks[1])[branches.branch_at_R])
+        parts.append(attend(branches.branch_BT, branches.context_BS, masks[1])[branches.completion_slot_R])
     return torch.cat(parts).unsqueeze(0), None

@@ -34,7 +34,7 @@ class Prompt(BaseModel):
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 
-    question: str | None = Field(
+    user_template: str | None = Field(
         default=None,
         description="the user's turn, {question} standing for the problem's; left out, R1's instruction for R1 models, else "
         "the question alone",
@@ -44,7 +44,7 @@ class Prompt(BaseModel):
         default=None, description="a Jinja chat template, or 'r1' or 'plain'; left out, the tokenizer's own"
     )
 
-    @field_validator("question")
+    @field_validator("user_template")
     @classmethod
     def _asks(cls, question: str | None) -> str | None:
         if question is not None and "{question}" not in question:
@@ -53,7 +53,7 @@ class Prompt(BaseModel):
 
     def messages(self, question: str, tokenizer: PreTrainedTokenizerBase | None = None) -> list[dict[str, str]]:
         """The conversation that ends with the question. tokenizer: the model's, where it is known."""
-        shape = self.question or (R1_QUESTION if tokenizer is not None and is_r1(tokenizer) else "{question}")
+        shape = self.user_template or (R1_QUESTION if tokenizer is not None and is_r1(tokenizer) else "{question}")
         # Not str.format: a question, or \boxed{}, is full of braces.
         turn = {"role": "user", "content": shape.replace("{question}", question)}
         return [{"role": "system", "content": self.system}, turn] if self.system else [turn]

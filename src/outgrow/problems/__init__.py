@@ -20,7 +20,7 @@ SOURCES: dict[str, type[Source]] = {
     "judgements": Judgements,
     "reasoning_gym": ReasoningGym,
     "shuffled": Shuffled,
-    "made": Synthetic,
+    "synthetic": Synthetic,
 }
 
 __all__ = ["SOURCES", "Note", "Source"]

@@ -29,7 +29,7 @@ class Judgements(Source):
     answer to the same problem thought that was right, then the result of that one and of this one, and, of two numbers, these side
     by side: a judge that solves the problem itself and compares.
     Problems that no answer in these runs solved are left out. At most `per_cell` answers of each field, level and verdict, drawn by
-    `seed`, the same text once. rubric: as in the recipe whose teacher the judge is to be.
+    `seed`, the same text once. rubric: as in the recipe whose judge the judge is to be.
     """
 
     type: str = "judgements"

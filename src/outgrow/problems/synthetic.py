@@ -21,7 +21,7 @@ class Synthetic(Source):
     to. generations: turns of the flywheel; left out, all. Earlier folders are kept as sources of their own, each with its weight.
     """
 
-    type: str = "made"
+    type: str = "synthetic"
     path: Path
     generations: tuple[int, ...] | None = Field(default=None, min_length=1)
 

@@ -38,124 +38,138 @@ class _Panel:
 
 
 _SHARES = {
-    "pass_rate": "training",
-    "validation_pass_rate": "validation",
-    "informative": "informative groups",
-    "taught": "learned from",
-    "truncated": "truncated",
-    "no_answer": "no answer",
-    "verifier_failed": "verifier failed",
-    "clip_low": "clipped low",
-    "clip_high": "clipped high",
+    "rollouts/pass_rate": "training",
+    "validation/pass_rate": "validation",
+    "groups/mixed_frac": "informative groups",
+    "groups/trained_frac": "learned from",
+    "rollouts/truncated_frac": "truncated",
+    "rollouts/no_answer_frac": "no answer",
+    "rollouts/verifier_failed_frac": "verifier failed",
+    "train/clipped_low_frac": "clipped low",
+    "train/clipped_high_frac": "clipped high",
 }
 
 _TAUGHT = {
-    "teacher_score": "teacher's mean score",
-    "pass_rate": "right by the checker, the same rollouts",
-    "slice_pass_rate": "right, held-out slice",
-    "second_score": "second judge",
+    "judge/score": "judge's mean score",
+    "rollouts/pass_rate": "right by the checker, the same rollouts",
+    "judge/heldout_pass_rate": "right, held-out slice",
+    "judge/second_score": "second judge",
 }
 _PANELS = (
     _Panel(
-        "The teacher beside the checker",
-        "A score that rises while less is right is a teacher being fooled.",
+        "The judge and the checker",
+        "A score that rises while less is right means that the judge is being fooled.",
         "mean score, and share right",
         _TAUGHT,
         share=True,
     ),
     _Panel(
-        "What the teacher sees",
+        "What the judge sees",
         "Mean score of right and of wrong answers; the chance that a right one scores above a wrong one; how much of its "
         "best-scored tenth is right.",
         "score, and share",
         {
-            "teacher_right": "right answers",
-            "teacher_wrong": "wrong answers",
-            "teacher_auc": "chance",
-            "teacher_top": "best tenth right",
+            "judge/right": "right answers",
+            "judge/wrong": "wrong answers",
+            "judge/auc": "chance",
+            "judge/top": "best tenth right",
         },
         share=True,
     ),
     _Panel(
         "Answers that say nothing",
-        "What the teacher gives to canaries: it should be nothing.",
+        "What the judge gives to canaries. It should give nothing.",
         "mean score",
-        {f"canary_{kind}": kind for kind in KINDS},
+        {f"judge/canary_{kind}": kind for kind in KINDS},
         share=True,
         smoothed=False,
     ),
     _Panel(
         "Alarms",
-        "Steps at which the teacher seemed to be fooled, the teacher's share of the reward, and answers that it gave no score.",
+        "Steps at which the judge seemed to be fooled, the judge's share of the reward, and answers without a score.",
         "share",
-        {"alarm": "alarm", "teacher_weight": "teacher's share", "teacher_unscored": "without a score"},
+        {"judge/alarm": "alarm", "judge/weight": "judge's share", "judge/unscored": "without a score"},
         share=True,
         smoothed=False,
     ),
-    _Panel("Completion length", "How long the policy's answers are.", "tokens", {"length": "mean length"}),
+    _Panel("Completion length", "How long the policy's answers are.", "tokens", {"rollouts/mean_tokens": "mean length"}),
     _Panel(
         "Informative groups",
         "Groups whose rewards differ, and groups learned from: the same ones, unless an advantage remembers what was expected.",
         "share of groups",
-        {"informative": "informative groups", "taught": "learned from"},
+        {"groups/mixed_frac": "informative groups", "groups/trained_frac": "learned from"},
         share=True,
     ),
     _Panel(
         "Answers that could not be graded right or wrong",
         "Cut at the token limit, without a final answer, or given up on by the verifier.",
         "share of rollouts",
-        {name: _SHARES[name] for name in ("truncated", "no_answer", "verifier_failed")},
+        {name: _SHARES[name] for name in ("rollouts/truncated_frac", "rollouts/no_answer_frac", "rollouts/verifier_failed_frac")},
         share=True,
     ),
     _Panel(
         "Entropy",
         "How undecided the policy is over its next token. A fall to 0 ends exploration.",
         "nats a token",
-        {"entropy": "entropy"},
+        {"train/entropy": "entropy"},
     ),
-    _Panel("KL to the starting policy", "How far the policy has moved, on answers it drew itself.", "nats a token", {"kl": "KL"}),
-    _Panel("KL to the teacher", "How far the policy is from what it distils, likewise.", "nats a token", {"distill_kl": "KL"}),
+    _Panel(
+        "KL to the starting policy",
+        "How far the policy has moved, on answers it drew itself.",
+        "nats a token",
+        {"policy/kl_to_reference": "KL"},
+    ),
+    _Panel(
+        "KL to the teacher",
+        "How far the policy is from what it distils, likewise.",
+        "nats a token",
+        {"distill/kl_to_teacher": "KL"},
+    ),
     _Panel(
         "Clipped tokens",
         "Tokens whose probability ratio left the clip range, so that they stop pulling.",
         "share of tokens",
-        {name: _SHARES[name] for name in ("clip_low", "clip_high")},
+        {name: _SHARES[name] for name in ("train/clipped_low_frac", "train/clipped_high_frac")},
         share=True,
     ),
     _Panel(
         "Engine and learner apart",
         "Absolute difference of the log-probabilities the engine sampled with and the learner computes; logarithmic.",
         "nats a token",
-        {"gap_mean": "mean", "gap_p99": "99 in 100 below", "gap_max": "largest"},
+        {
+            "train_infer_logprob_gap/mean": "mean",
+            "train_infer_logprob_gap/p99": "99 in 100 below",
+            "train_infer_logprob_gap/max": "largest",
+        },
         log=True,
     ),
     _Panel(
         "Loss",
         "What the optimizer lowers: nats a token in fine-tuning; in reinforcement learning its level alone says little.",
         "loss",
-        {"loss": "loss"},
+        {"train/loss": "loss"},
     ),
-    _Panel("Gradient norm", "Before clipping.", "norm", {"grad_norm": "gradient norm"}),
-    _Panel("Learning rate", "As scheduled.", "learning rate", {"lr": "learning rate"}, smoothed=False),
+    _Panel("Gradient norm", "Before clipping.", "norm", {"train/grad_norm": "gradient norm"}),
+    _Panel("Learning rate", "As scheduled.", "learning rate", {"train/lr": "learning rate"}, smoothed=False),
 )
 
 
 _NO_CURVE = {
-    "pass_rate",
-    "validation_pass_rate",
-    "reward",
-    "rollouts",
-    "teacher_top_n",
-    "teacher_id",
-    "slice_n",
-    "first_score",
-    "second_n",
+    "rollouts/pass_rate",
+    "validation/pass_rate",
+    "reward/total",
+    "rollouts/count",
+    "judge/top_n",
+    "judge/id",
+    "judge/heldout_n",
+    "judge/first_score",
+    "judge/second_n",
 }
 
 
 def is_share(key: str) -> bool:
     """Whether a figure of metrics.jsonl is a share, to be shown in percent."""
-    return key in _SHARES or key.startswith("validation_level_")
+    return key in _SHARES or key.startswith("validation/level_")
 
 
 def learning_charts(data: RunData, pass_at_1: Comparison | None) -> list[Chart]:
@@ -165,11 +179,11 @@ def learning_charts(data: RunData, pass_at_1: Comparison | None) -> list[Chart]:
     steps = [row["step"] for row in data.metrics]
     panels = [_reward_panel(keys), _earned_panel(keys), _levels_panel(keys), *_PANELS]
     if isinstance(data.recipe, SFTRecipe):
-        panels.sort(key=lambda panel: "loss" not in panel.curves)  # the loss first: it is what there is to see
+        panels.sort(key=lambda panel: "train/loss" not in panel.curves)  # the loss first: it is what there is to see
     known = {key for panel in panels for key in panel.curves} | _NO_CURVE
     panels += [_Panel(key, "", key, {key: key}) for key in keys if key not in known]
-    charts = [_pass_rate_chart(data, steps, width, pass_at_1)] if "pass_rate" in keys else []
-    if "teacher_score" not in keys:
+    charts = [_pass_rate_chart(data, steps, width, pass_at_1)] if "rollouts/pass_rate" in keys else []
+    if "judge/score" not in keys:
         panels = [panel for panel in panels if panel.curves is not _TAUGHT]
     for panel in panels:
         named_series = {label: series(data.metrics, key) for key, label in panel.curves.items() if key in keys}
@@ -180,8 +194,8 @@ def learning_charts(data: RunData, pass_at_1: Comparison | None) -> list[Chart]:
 
 
 def _reward_panel(keys: list[str]) -> _Panel:
-    parts = {key: key.removeprefix("reward_") for key in keys if key.startswith("reward_")}
-    whole = {} if len(parts) == 1 else {"reward": "all together"}  # a single part is all there is
+    parts = {key: key.removeprefix("reward/") for key in keys if key.startswith("reward/") and key != "reward/total"}
+    whole = {} if len(parts) == 1 else {"reward/total": "all together"}  # a single part is all there is
     return _Panel("Rewards", "What a rollout earns on average, by part, as paid (weighted).", "reward a rollout", whole | parts)
 
 
@@ -190,18 +204,18 @@ def _by_level(keys: list[str], prefix: str) -> dict[str, str]:
 
 
 def _levels_panel(keys: list[str]) -> _Panel:
-    levels = _by_level(keys, "validation_level_")
+    levels = _by_level(keys, "validation/level_")
     return _Panel("Validation by level", "Pass rate on the held-out problems of each level.", "share right", levels, share=True)
 
 
 def _earned_panel(keys: list[str]) -> _Panel:
-    levels = _by_level(keys, "earned_level_")
+    levels = _by_level(keys, "advantage_correct/level_")
     caption = "Mean advantage of right answers: it falls as a level is mastered, and is high again on the next."
     return _Panel("What a right answer earns", caption, "advantage", levels)
 
 
 def _pass_rate_chart(data: RunData, steps: list[float], width: int, pass_at_1: Comparison | None) -> Chart:
-    named = {_SHARES[key]: series(data.metrics, key) for key in ("pass_rate", "validation_pass_rate")}
+    named = {_SHARES[key]: series(data.metrics, key) for key in ("rollouts/pass_rate", "validation/pass_rate")}
     named = {name: values for name, values in named.items() if any(value is not None for value in values)}
     figure = curves(steps, named, "share of answers right", width, share=True)
     section = data.recipe.evaluate

@@ -90,7 +90,7 @@ def _read_evaluation(path: Path) -> Evaluation | None:
 
 
 def _read_others(evals: Path) -> dict[str, tuple[Evaluation, Evaluation]]:
-    """The suites of evaluate.also, each in a folder of its name."""
+    """The suites of evaluate.extra_suites, each in a folder of its name."""
     return {
         after.parent.name: (Evaluation.load(after.with_name("before.parquet")), Evaluation.load(after))
         for after in sorted(evals.glob("*/after.parquet"))

@@ -42,24 +42,26 @@ def sentences(data: RunData, analysis: Analysis, own: Grid) -> Iterator[str]:
 
 
 def _taught(data: RunData) -> Iterator[str]:
-    """What its teacher was worth: how well it told right from wrong, and when it seemed to be fooled, by which evidence."""
-    rows = [row for row in data.metrics if "teacher_score" in row]
+    """What its judge was worth: how well it told right from wrong, and when it seemed to be fooled, by which evidence."""
+    rows = [row for row in data.metrics if "judge/score" in row]
     if not rows:
         return
-    seen = [row["teacher_auc"] for row in rows if "teacher_auc" in row]
+    seen = [row["judge/auc"] for row in rows if "judge/auc" in row]
     if seen:
-        yield f"The teacher scored a right answer above a wrong one in {words.percent(sum(seen) / len(seen))} of cases."
-    if rang := [place for place, row in enumerate(rows, 1) if row.get("alarm")]:
+        yield f"The judge scored a right answer above a wrong one in {words.percent(sum(seen) / len(seen))} of cases."
+    if rang := [place for place, row in enumerate(rows, 1) if row.get("judge/alarm")]:
         first = int(rows[rang[0] - 1]["step"])
         said = "; ".join(evidence(rows[: rang[0]]))
-        yield f"The teacher seemed to be fooled at {len(rang):,} of {len(rows):,} steps, at step {first:,} first: {said}."
+        yield f"The judge seemed to be fooled at {len(rang):,} of {len(rows):,} steps, at step {first:,} first: {said}."
 
 
 def _elsewhere(data: RunData) -> str:
     """What training did to other suites, by the last checkpoint that was measured."""
     last = max((row.step for row in data.drift), default=0)
     if not last:
-        return "What it did to other suites was not measured (evaluate.also in the recipe, or outgrow drift RUN --on SUITES)."
+        return (
+            "What it did to other suites was not measured (evaluate.extra_suites in the recipe, or outgrow drift RUN --on SUITES)."
+        )
     parts = [
         f"{row.suite} {words.share_change(Estimate(row.change, row.change_low, row.change_high, row.n))} from "
         f"{words.percent(row.pass_at_1 - row.change)}, n = {row.n:,} × {row.k}, KL to the base {row.kl:.2g} a token"

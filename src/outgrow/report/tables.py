@@ -218,7 +218,7 @@ def drift_table(data: RunData) -> Table:
 
 
 def others_table(data: RunData) -> Table:
-    """Fields of the suites of evaluate.also, with intervals."""
+    """Fields of the suites of evaluate.extra_suites, with intervals."""
     rows = []
     for suite, (before, after) in data.others.items():
         cells = grid(before, after)

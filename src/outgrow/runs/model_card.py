@@ -11,7 +11,7 @@ from ..policy.pull import public_name
 from ..problems import Source
 from .folder import read_recipe
 
-_SHOWN = {"prompt", "sampling", "verify", "rewards", "advantage", "curriculum", "learn", "teacher", "distill"}
+_SHOWN = {"prompt", "sampling", "verify", "rewards", "advantage", "curriculum", "learn", "judge", "distill"}
 
 
 def write_card(run: Path, folder: Path, summary: dict[str, Any]) -> None:

@@ -85,8 +85,8 @@ def build_engine(recipe: Recipe, note: Note = lambda _: None) -> Engine:
     """
     section = recipe.engine
     if section.type == "vllm":
-        return VLLMEngine(section.memory, section.max_rows)
-    return NativeEngine(section.max_rows, note)
+        return VLLMEngine(section.gpu_memory_utilization, section.max_sequences)
+    return NativeEngine(section.max_sequences, note)
 
 
 def learning_policy(recipe: Recipe, base: Policy, checkpoint: Checkpoint | None) -> Policy:

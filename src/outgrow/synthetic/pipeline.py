@@ -59,8 +59,8 @@ def make_data(
     fresh: list[SyntheticRow] = []
     if respondent is not None:
         require_room("made data", respondent, problems, sampling.max_tokens, "sampling.max_tokens in the recipe it is asked by")
-        with AnswerCache(beside, note=note, told=told) as kept:
-            fresh = draw(kept.of(respondent), verifier, problems, section.k, sampling, seed, generation, poll)
+        with AnswerCache(beside, note=note, told=told) as cache:
+            fresh = draw(cache.wrap(respondent), verifier, problems, section.k, sampling, seed, generation, poll)
     drawn = rated([*fresh, *before])
     if not drawn:
         raise UsageError(

@@ -19,7 +19,7 @@ from ..verify import Verifier
 
 def suites_of(recipe: Recipe) -> list[str]:
     """The suites a recipe is measured on, its own first. Raises UsageError where there is none of a name."""
-    own, also = recipe.evaluate.suite, recipe.evaluate.also
+    own, also = recipe.evaluate.suite, recipe.evaluate.extra_suites
     suite(own)  # one, no group
     return list(dict.fromkeys([own, *(suites(",".join(also)) if also else [])]))
 

@@ -1,4 +1,4 @@
-"""The teacher in the loop: every group of a step with its scores, and what shows whether the teacher is being fooled."""
+"""The judge in the loop: every group of a step with its scores, and what shows whether the judge is being fooled."""
 
 import hashlib
 import itertools
@@ -31,7 +31,7 @@ _SECOND = 64  # rollouts that the second judge scores
 
 
 def judge_model(section: JudgeSection, note: Note) -> ChatModel:
-    """The teacher's model, ready to be asked. Raises UsageError where it cannot be had."""
+    """The judge's model, ready to be asked. Raises UsageError where it cannot be had."""
     if is_served(section.model):
         return OpenAIServer(section.model, tries=section.tries, timeout_s=section.timeout_s)
     # An engine of its own, which stays awake: its weights never change. vLLM has room for no second one in a process.
@@ -41,54 +41,58 @@ def judge_model(section: JudgeSection, note: Note) -> ChatModel:
 
 
 class JudgeInLoop:
-    """What a recipe's teacher does in a run. Its state is what stands in metrics.jsonl."""
+    """What a recipe's judge does in a run. Its state is what stands in metrics.jsonl."""
 
     def __init__(self, recipe: RLRecipe, section: JudgeSection, run: Path, note: Note) -> None:
         """Raises UsageError where a model cannot be had."""
         self._recipe, self._watch, self._note = recipe, section.watch, note
         # Scores are kept, so that a step that is done again after a stop, or an answer that comes again, is not paid for twice.
-        self._kept = AnswerCache(run / "teacher.sqlite", note=note)
+        self._cache = AnswerCache(run / "judge.sqlite", note=note)
         self._judge = self._judge_of(section, note)
-        second = section.model_copy(update={"model": section.watch.second, "revision": None}) if section.watch.second else None
+        second = (
+            section.model_copy(update={"model": section.watch.second_model, "revision": None})
+            if section.watch.second_model
+            else None
+        )
         self._second = self._judge_of(second, note) if second else None
         self._held_out = _some(
-            suite(recipe.evaluate.validation).load(), max(section.watch.slice, section.watch.canaries), recipe.seed
+            suite(recipe.evaluate.validation).load(), max(section.watch.heldout_problems, section.watch.canaries), recipe.seed
         )
         self._rows: list[Metrics] = []  # of the steps behind
         identity = self._judge.respondent.identity.encode()
         self._id = int(hashlib.sha256(identity).hexdigest()[:6], 16)  # a figure among figures, and no more than a double holds
 
     def _judge_of(self, section: JudgeSection, note: Note) -> Judge:
-        return Judge(self._kept.of(judge_model(section, note)), section, self._recipe.seed)
+        return Judge(self._cache.wrap(judge_model(section, note)), section, self._recipe.seed)
 
     def close(self) -> None:
         """Let go of the file of scores."""
-        self._kept.close()
+        self._cache.close()
 
     def rewind(self, rows: Sequence[Metrics]) -> None:
-        """The run goes on behind the steps with these metrics. What was measured of another teacher says nothing of this one."""
-        mine = itertools.takewhile(lambda row: row.get("teacher_id") == self._id, reversed(rows))
+        """The run goes on behind the steps with these metrics. What was measured of another judge says nothing of this one."""
+        mine = itertools.takewhile(lambda row: row.get("judge/id") == self._id, reversed(rows))
         self._rows = [dict(row) for row in mine][::-1]
         if rows and not self._rows:
             self._note(
-                f"teacher.model is another one than in step {rows[-1]['step']:.0f}; what was measured of that one is left aside"
+                f"judge.model is another one than in step {rows[-1]['step']:.0f}; what was measured of that one is left aside"
             )
 
-    def look(self, respondent: ChatModel, verifier: Verifier, step: int, poll: Poll) -> Metrics:
+    def heldout_pass_rate(self, respondent: ChatModel, verifier: Verifier, step: int, poll: Poll) -> Metrics:
         """The true pass rate on the held-out slice, an answer a problem, the same problems at every step."""
-        problems = self._held_out[: self._watch.slice]
+        problems = self._held_out[: self._watch.heldout_problems]
         if not problems:
             return {}
         samples = sample_problems(
             respondent, verifier, problems, 1, self._recipe.sampling, seed_from(self._recipe.seed, "slice", step), poll
         )
-        return {"slice_pass_rate": sum(sample.right for sample in samples) / len(samples), "slice_n": len(samples)}
+        return {"judge/heldout_pass_rate": sum(sample.right for sample in samples) / len(samples), "judge/heldout_n": len(samples)}
 
-    def scored(self, groups: Sequence[GradedGroup], step: int, poll: Poll) -> tuple[list[GradedGroup], Metrics]:
+    def score_groups(self, groups: Sequence[GradedGroup], step: int, poll: Poll) -> tuple[list[GradedGroup], Metrics]:
         """The groups with their scores, and figures of the step. Raises as `Judge.scores` does.
 
         An answer without a score is given the mean of the group's scores with its verdict, else of the group's, else of the
-        step's: so it is neither praised nor blamed for the teacher's failure.
+        step's: so it is neither praised nor blamed for the judge's failure.
         """
         answers = [
             JudgeItem(group.problem.question, group.problem.answer, rollout.text, grade.verdict is not Verdict.TRUNCATED)
@@ -103,45 +107,45 @@ class JudgeInLoop:
         done = [replace(group, scores=_filled([next(rest) for _ in group.rollouts], group, middle)) for group in groups]
         right = [grade.right for group in groups for grade in group.graded]
         figures = watch.score_metrics([score for group in done for score in group.scores], right)
-        figures |= {"teacher_unscored": 1 - len(known) / max(1, len(told)), "teacher_weight": self.weight}
-        figures["teacher_id"] = self._id
+        figures |= {"judge/unscored": 1 - len(known) / max(1, len(told)), "judge/weight": self.weight}
+        figures["judge/id"] = self._id
         if (step - 1) % self._watch.every == 0:
-            figures |= self._look_closer(answers, found, groups[0].inside_think, step, poll)
+            figures |= self._run_probes(answers, found, groups[0].inside_think, step, poll)
         return done, figures
 
     @property
     def weight(self) -> float:
-        """The teacher's share of the reward now; what is missing is the checker's."""
+        """The judge's share of the reward now; what is missing is the checker's."""
         return alarm.weight(self._rows) if self._watch.on_alarm == "lower" else 1.0
 
-    def shared(self, parts: RewardParts, group: GradedGroup) -> RewardParts:
-        """What a group is paid once the checker has taken its share of what the teacher pays."""
+    def blend_with_checker(self, parts: RewardParts, group: GradedGroup) -> RewardParts:
+        """What a group is paid once the checker has taken its share of what the judge pays."""
         weight = self.weight
         if weight == 1:
             return parts
-        taught = {reward.type for reward in self._recipe.rewards if reward.needs_teacher}
+        taught = {reward.type for reward in self._recipe.rewards if reward.needs_judge}
         lowered = {name: [weight * price if name in taught else price for price in prices] for name, prices in parts.items()}
-        share = (1 - weight) * sum(reward.weight_for(group) for reward in self._recipe.rewards if reward.needs_teacher)
+        share = (1 - weight) * sum(reward.weight_for(group) for reward in self._recipe.rewards if reward.needs_judge)
         right = [share * grade.right for grade in group.graded]
         accuracy = lowered.get("accuracy", [0.0] * len(right))
         return {**lowered, "accuracy": [a + b for a, b in zip(accuracy, right, strict=True)]}
 
-    def heard(self, metrics: Metrics) -> str | None:
+    def check_alarm(self, metrics: Metrics) -> str | None:
         """Take note of a step's metrics, to which `alarm` is added (1 where it rings), and say what they are evidence of.
 
         Raises OutgrowError where the recipe says that an alarm ends the run.
         """
         found = alarm.evidence([*self._rows, metrics])
-        metrics["alarm"] = float(bool(found))
-        said = f"step {metrics['step']:.0f}: the teacher seems to be fooled: {'; '.join(found)}"
+        metrics["judge/alarm"] = float(bool(found))
+        said = f"step {metrics['step']:.0f}: the judge seems to be fooled: {'; '.join(found)}"
         if found and self._watch.on_alarm == "stop":
-            raise OutgrowError(f"{said}. Better judged, go on with another teacher.model, or with teacher.watch.on_alarm=lower")
+            raise OutgrowError(f"{said}. Better judged, go on with another judge.model, or with judge.watch.on_alarm=lower")
         before = self.weight
         self._rows.append(dict(metrics))
         lowered = f". Its share of the reward is {self.weight:.2g} from now on" if self.weight < before else ""
         return said + lowered if found else None
 
-    def _look_closer(
+    def _run_probes(
         self, answers: Sequence[JudgeItem], scores: Sequence[float | None], inside_think: bool, step: int, poll: Poll
     ) -> Metrics:
         """How canaries score, and what the second judge says of some of the rollouts."""
@@ -154,7 +158,7 @@ class JudgeInLoop:
             told = iter(self._judge.scores([one for asked in kinds.values() for one in asked], poll, all_or_none=False))
             for kind, asked in kinds.items():
                 if known := [score for score in (next(told) for _ in asked) if score is not None]:
-                    figures[f"canary_{kind}"] = sum(known) / len(known)
+                    figures[f"judge/canary_{kind}"] = sum(known) / len(known)
         if self._second is not None:
             places = sorted(python_rng(self._recipe.seed, "second", step).sample(range(len(answers)), min(_SECOND, len(answers))))
             other = self._second.scores([answers[place] for place in places], poll, all_or_none=False)
@@ -163,7 +167,7 @@ class JudgeInLoop:
             ]
             if pairs:
                 first, second = (sum(part) / len(pairs) for part in zip(*pairs, strict=True))
-                figures |= {"first_score": first, "second_score": second, "second_n": len(pairs)}
+                figures |= {"judge/first_score": first, "judge/second_score": second, "judge/second_n": len(pairs)}
         return figures
 
 
@@ -176,7 +180,7 @@ def _filled(scores: Sequence[float | None], group: GradedGroup, middle: float) -
     told = [
         (score, grade.right)
         for score, grade in zip(scores, group.graded, strict=True)
-        if score is not None and grade.verdict is not Verdict.TRUNCATED  # whose 0 is no teacher's
+        if score is not None and grade.verdict is not Verdict.TRUNCATED  # whose 0 is no judge's
     ]
 
     def stand_in(place: int) -> float:

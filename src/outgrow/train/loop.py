@@ -113,10 +113,10 @@ def configure_determinism(recipe: Recipe) -> None:
 
 def check_prerequisites(recipe: Recipe, budget: Budget) -> None:
     """Raise UsageError, before anything is made, where what the run needs is not there."""
-    require_packages(recipe.run.track)
+    require_packages(recipe.run.trackers)
     build_engine(recipe)
-    if isinstance(recipe, RLRecipe) and recipe.teacher is not None:
-        for judge in filter(None, (recipe.teacher.model, recipe.teacher.watch.second)):
+    if isinstance(recipe, RLRecipe) and recipe.judge is not None:
+        for judge in filter(None, (recipe.judge.model, recipe.judge.watch.second_model)):
             if not is_served(judge):
                 model_folder(model_of(judge))
     budget.require_price(recipe.run.dollars_per_hour)
@@ -156,7 +156,7 @@ def _run(
             outcome.measure("before", reference, 0)
             if done < job.steps:
                 outcome.forget()
-                with tracking(recipe.run.track, path, recipe.model_dump(mode="json"), done, watcher.note) as track:
+                with tracking(recipe.run.trackers, path, recipe.model_dump(mode="json"), done, watcher.note) as track:
                     _advance(recipe, path, job, done, interrupt.poll, watcher, meter, track)
             outcome.measure("after", policy, job.steps)
             if not (path / "summary.json").exists():

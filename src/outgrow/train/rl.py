@@ -58,7 +58,7 @@ class RLJob:
         self.reference, self.distilled = reference, distilled
         self.steps = recipe.learn.steps
         self.optimizer = Optimizer(policy.model, recipe.learn, self.steps)
-        self.size = _pass_size(recipe, policy, distilled, note)
+        self.size = _microbatch_size(recipe, policy, distilled, note)
         self.engine = engine
         self.verifier = Verifier(recipe.verify.extract, recipe.verify.exact)
         counts = shares(recipe.learn.problems_per_step, [source.weight for source in recipe.problems])
@@ -71,7 +71,7 @@ class RLJob:
             _take_over(recipe.ledger.profile, self.ledger, ids, reference, recipe.sampling.temperature, note)
         known = [self.ledger.known(problems) for problems in sources]
         self.collector = Collector(recipe, policy, engine, self.verifier, self.ledger, known, counts)
-        self.teaching = JudgeInLoop(recipe, recipe.teacher, run, note) if recipe.teacher else None
+        self.judging = JudgeInLoop(recipe, recipe.judge, run, note) if recipe.judge else None
         self.idle = 0  # steps in a row without anything to learn from
 
     def rewind(self, step: int) -> None:
@@ -79,9 +79,9 @@ class RLJob:
         drop_parts_after(self.run, step)
         rows = read_lines(self.run / "metrics.jsonl")
         rows = [row for row in rows if row["step"] <= step]
-        self.idle = step - max((row["step"] for row in rows if row["taught"] > 0), default=0)
-        if self.teaching:
-            self.teaching.rewind(rows)
+        self.idle = step - max((row["step"] for row in rows if row["groups/trained_frac"] > 0), default=0)
+        if self.judging:
+            self.judging.rewind(rows)
 
     def rollouts(self) -> int:
         return sum(visit.n for visit in self.ledger.visits())
@@ -89,8 +89,8 @@ class RLJob:
     def close(self) -> None:
         self.ledger.close()
         self.verifier.close()
-        if self.teaching:
-            self.teaching.close()
+        if self.judging:
+            self.judging.close()
 
     def advance(self, step: int, poll: Callable[[], None]) -> StepResult:
         recipe, learn = self.recipe, self.recipe.learn
@@ -100,25 +100,27 @@ class RLJob:
         clock.lap("validation")
 
         whole, screened = self.collector.collect(step, poll, clock.lap)
-        if self.teaching:
-            metrics |= self.teaching.look(LocalModel(self.policy, self.engine), self.verifier, step, poll)
+        if self.judging:
+            metrics |= self.judging.heldout_pass_rate(LocalModel(self.policy, self.engine), self.verifier, step, poll)
         self.engine.sleep()
         poll()
 
         groups = [*whole, *screened]
-        if self.teaching:
-            groups, scores = self.teaching.scored(groups, step, poll)
+        if self.judging:
+            groups, scores = self.judging.score_groups(groups, step, poll)
             metrics |= scores
-            clock.lap("teacher")
+            clock.lap("judge")
         parts = [self._paid(group) for group in groups]
         metrics |= step_metrics(groups, parts)
         some = _spread(groups, _KL_ROLLOUTS)
-        metrics["kl"] = self.size.fitting(partial(kl_to_reference, self.reference, some, recipe.sampling), *microbatch_bounds(some))
-        if not math.isfinite(metrics["kl"]):
+        metrics["policy/kl_to_reference"] = self.size.run(
+            partial(kl_to_reference, self.reference, some, recipe.sampling), *microbatch_bounds(some)
+        )
+        if not math.isfinite(metrics["policy/kl_to_reference"]):
             raise NotFiniteError(f"step {step}: the policy's log-probabilities are not finite; {self.optimizer.advice()}")
         whole, screened = groups[: len(whole)], groups[len(whole) :]
         guide = distill_target(step, recipe, self.distilled, [group.rollouts[0].prompt_ids for group in groups])
-        advantages = self._advantages(whole, parts[: len(whole)], guide.section.reward if guide else 1.0)
+        advantages = self._advantages(whole, parts[: len(whole)], guide.section.reward_weight if guide else 1.0)
         metrics |= advantage_of_correct_by_level(whole, advantages)
         advantages += [[0.0] * len(group.rollouts) for group in screened]
         taken = groups if guide else whole  # a teacher has a word on what screening ended, too: it is written already
@@ -127,10 +129,10 @@ class RLJob:
             for group, part, row in zip(taken, parts, advantages, strict=False)
             if guide or _teaches(total_reward(part), row)
         ]
-        metrics["taught"] = len(weighed) / len(groups)
+        metrics["groups/trained_frac"] = len(weighed) / len(groups)
         warning = self._check(metrics, step)
-        if self.teaching:
-            warning = self.teaching.heard(metrics) or warning
+        if self.judging:
+            warning = self.judging.check_alarm(metrics) or warning
         if weighed:
             metrics |= update(
                 self.policy, self.reference, self.optimizer, weighed, learn, recipe.sampling, step, recipe.seed, self.size, poll,
@@ -150,7 +152,7 @@ class RLJob:
 
     def _paid(self, group: GradedGroup) -> RewardParts:
         paid = compose(self.recipe.rewards, group)
-        return self.teaching.shared(paid, group) if self.teaching else paid
+        return self.judging.blend_with_checker(paid, group) if self.judging else paid
 
     def _advantages(self, groups: Sequence[GradedGroup], parts: Sequence[RewardParts], weight: float) -> list[list[float]]:
         if not groups:  # screening ended them all
@@ -159,7 +161,7 @@ class RLJob:
         if rewards_PG.max() - rewards_PG.min() <= _ALIKE:
             # An advantage with a memory would weigh even these, but blame alone, or praise alone, does not say which way to go.
             return torch.zeros_like(rewards_PG).tolist()
-        advantages_PG = self.recipe.advantage.weigh(rewards_PG, [group.expected for group in groups])
+        advantages_PG = self.recipe.advantage.compute(rewards_PG, [group.expected for group in groups])
         rows: list[list[float]] = (weight * advantages_PG).tolist()
         return rows
 
@@ -181,45 +183,43 @@ class RLJob:
         levels: dict[int, list[bool]] = {}
         for sample in samples:
             levels.setdefault(sample.level, []).append(sample.right)
-        by_level = {f"validation_level_{level}": sum(right) / len(right) for level, right in sorted(levels.items())}
-        return {"validation_pass_rate": sum(s.right for s in samples) / len(samples), **(by_level if len(by_level) > 1 else {})}
+        by_level = {f"validation/level_{level}": sum(right) / len(right) for level, right in sorted(levels.items())}
+        return {"validation/pass_rate": sum(s.right for s in samples) / len(samples), **(by_level if len(by_level) > 1 else {})}
 
     def _check(self, metrics: dict[str, float], step: int) -> str | None:
         """What a person should know of a step that teaches little. Raises OutgrowError after too many that teach nothing."""
         limit = self.recipe.sampling.max_tokens
         warning = None
-        if metrics["truncated"] == 1:
+        if metrics["rollouts/truncated_frac"] == 1:
             warning = f"step {step}: every completion was cut at sampling.max_tokens={limit}; raise it"
-        elif metrics["taught"] == 0:
-            rate = metrics["pass_rate"]
+        elif metrics["groups/trained_frac"] == 0:
+            rate = metrics["rollouts/pass_rate"]
             advice = "harder problems" if rate > 0.5 else "easier problems or a better base model"
             warning = (
                 f"step {step}: all rewards within every group are equal (pass rate {rate:.2f}), so nothing is learned; try {advice}"
             )
-        elif metrics["verifier_failed"] > 0:
-            warning = f"step {step}: the verifier failed on {metrics['verifier_failed']:.0%} of the completions; see rollouts/"
-        elif metrics["truncated"] > 0.5:
-            warning = (
-                f"step {step}: {metrics['truncated']:.0%} of the completions were cut at sampling.max_tokens={limit}; raise it"
-            )
-        self.idle = self.idle + 1 if metrics["taught"] == 0 else 0
+        elif (failed := metrics["rollouts/verifier_failed_frac"]) > 0:
+            warning = f"step {step}: the verifier failed on {failed:.0%} of the completions; see rollouts/"
+        elif (cut := metrics["rollouts/truncated_frac"]) > 0.5:
+            warning = f"step {step}: {cut:.0%} of the completions were cut at sampling.max_tokens={limit}; raise it"
+        self.idle = self.idle + 1 if metrics["groups/trained_frac"] == 0 else 0
         if self.idle >= self.recipe.learn.give_up_after:
             raise OutgrowError(f"nothing to learn from in {self.idle} steps in a row. {warning}")
         return warning
 
 
-def _pass_size(recipe: RLRecipe, policy: Policy, distilled: Policy | None, note: Note) -> AutoBatchSize:
-    """learn.tokens_per_pass, less where memory has no room for so many by the count of `outgrow plan`."""
-    name, tokens = "learn.tokens_per_pass", recipe.learn.tokens_per_pass
+def _microbatch_size(recipe: RLRecipe, policy: Policy, distilled: Policy | None, note: Note) -> AutoBatchSize:
+    """learn.tokens_per_microbatch, less where memory has no room for so many by the count of `outgrow plan`."""
+    name, tokens = "learn.tokens_per_microbatch", recipe.learn.tokens_per_microbatch
     with suppress(UsageError):  # a family that the plan does not count
         shape, memory = shape_from_config(policy.model.config, recipe.name), total_memory(policy.model.device)
         teacher = shape_from_config(distilled.model.config, recipe.name) if distilled else None
         judges = judge_shapes(recipe, served=False)
         tokens = fit_to_memory(memory, recipe, shape, load_gpu_catalog().assumptions, teacher, judges)
-        if tokens < recipe.learn.tokens_per_pass:
+        if tokens < recipe.learn.tokens_per_microbatch:
             note(
-                f"{name}={recipe.learn.tokens_per_pass} would not fit {memory / 1e9:.0f} GB of memory; going on with {tokens} (the "
-                "results are the same but for rounding)"
+                f"{name}={recipe.learn.tokens_per_microbatch} does not fit {memory / 1e9:.0f} GB of memory; using {tokens} "
+                "(results differ by rounding only)"
             )
     return AutoBatchSize(name, tokens, note)
 

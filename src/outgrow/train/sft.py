@@ -47,7 +47,7 @@ class SFTJob:
         self.optimizer = Optimizer(policy.model, recipe.learn, self.steps)
         self.weights = [source.weight for source in recipe.problems]
         self.cells = [_cells(problems) for problems in training_problems(recipe, note)]
-        self.size = AutoBatchSize("learn.tokens_per_pass", recipe.learn.tokens_per_pass or sys.maxsize, note)
+        self.size = AutoBatchSize("learn.tokens_per_microbatch", recipe.learn.tokens_per_microbatch or sys.maxsize, note)
         self._encoded: dict[str, Example] = {}
 
     def rewind(self, step: int) -> None:
@@ -66,9 +66,9 @@ class SFTJob:
         rng = python_rng(self.recipe.seed, "sft", step)
         examples = [self._encode(self._draw(rng)) for _ in range(self.recipe.learn.batch_size)]
         work = partial(self._accumulate, step, examples, poll)
-        loss = self.size.fitting(work, *microbatch_bounds(examples), self.optimizer.clear)
+        loss = self.size.run(work, *microbatch_bounds(examples), self.optimizer.clear)
         norm, rate = self.optimizer.step(step)
-        metrics = {"step": step, "loss": loss, "grad_norm": norm, "lr": rate}
+        metrics = {"step": step, "train/loss": loss, "train/grad_norm": norm, "train/lr": rate}
         return StepResult(metrics, {"learning": round(time.perf_counter() - started, 4)}, commit=lambda: None)
 
     def _accumulate(self, step: int, examples: list[Example], poll: Callable[[], None], tokens: int) -> float:

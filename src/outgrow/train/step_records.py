@@ -20,15 +20,15 @@ def step_metrics(groups: Sequence[GradedGroup], parts: Sequence[RewardParts]) ->
     rollouts = verdicts.total()
     rewards = [total_reward(part) for part in parts]
     return {
-        "rollouts": rollouts,
-        "pass_rate": verdicts[Verdict.RIGHT] / rollouts,
-        "truncated": verdicts[Verdict.TRUNCATED] / rollouts,
-        "no_answer": verdicts[Verdict.NO_ANSWER] / rollouts,
-        "verifier_failed": verdicts[Verdict.VERIFIER_FAILED] / rollouts,
-        "informative": sum(max(row) - min(row) > 1e-8 for row in rewards) / len(groups),
-        "length": sum(sum(group.lengths) for group in groups) / rollouts,
-        "reward": sum(map(sum, rewards)) / rollouts,
-        **{f"reward_{name}": sum(sum(part[name]) for part in parts) / rollouts for name in parts[0]},
+        "rollouts/count": rollouts,
+        "rollouts/pass_rate": verdicts[Verdict.RIGHT] / rollouts,
+        "rollouts/truncated_frac": verdicts[Verdict.TRUNCATED] / rollouts,
+        "rollouts/no_answer_frac": verdicts[Verdict.NO_ANSWER] / rollouts,
+        "rollouts/verifier_failed_frac": verdicts[Verdict.VERIFIER_FAILED] / rollouts,
+        "groups/mixed_frac": sum(max(row) - min(row) > 1e-8 for row in rewards) / len(groups),
+        "rollouts/mean_tokens": sum(sum(group.lengths) for group in groups) / rollouts,
+        "reward/total": sum(map(sum, rewards)) / rollouts,
+        **{f"reward/{name}": sum(sum(part[name]) for part in parts) / rollouts for name in parts[0]},
     }
 
 
@@ -38,7 +38,7 @@ def advantage_of_correct_by_level(groups: Sequence[GradedGroup], advantages: Seq
     for group, row in zip(groups, advantages, strict=True):
         paid = [weight for weight, grade in zip(row, group.graded, strict=True) if grade.right]
         by_level.setdefault(group.problem.level, []).extend(paid)
-    return {f"earned_level_{level}": sum(paid) / len(paid) for level, paid in sorted(by_level.items()) if paid}
+    return {f"advantage_correct/level_{level}": sum(paid) / len(paid) for level, paid in sorted(by_level.items()) if paid}
 
 
 def rollout_rows(group: GradedGroup, parts: RewardParts, advantages: Sequence[float]) -> list[dict[str, Any]]:

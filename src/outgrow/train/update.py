@@ -54,15 +54,15 @@ def update(
     shares = [_rows(order[index::updates], section, sampling) for index in range(updates)]
     if section.old_logprobs == "learner":  # of the first share they are those of its own pass
         later = partial(_with_old, policy, shares[1:], sampling, poll)
-        shares[1:] = size.fitting(later, *microbatch_bounds([row.rollout for group in groups for row in group]))
+        shares[1:] = size.run(later, *microbatch_bounds([row.rollout for group in groups for row in group]))
     figures: dict[str, float] = {}
     for index, rows in enumerate(shares):
         work = partial(_accumulate, policy, reference, rows, section, sampling, guide, poll if index == 0 else _go_on)
         try:
-            found = size.fitting(work, *microbatch_bounds([row for group in rows for row in group]), optimizer.clear)
+            found = size.run(work, *microbatch_bounds([row for group in rows for row in group]), optimizer.clear)
         except OutgrowError as error:
             raise (error if index == 0 else SpoiledError(str(error))) from error
-        found["grad_norm"], found["lr"] = optimizer.step(step)
+        found["train/grad_norm"], found["train/lr"] = optimizer.step(step)
         # The engine's gap to the learner means something only while the learner has not moved; the rest is averaged.
         for name, value in found.items():
             if name.startswith("gap"):
@@ -124,7 +124,7 @@ def _accumulate(
             for name, value in part.items():
                 totals[name] = totals.get(name, 0.0) + value
     gap_N = torch.cat(gaps)
-    return {**totals, "gap_p99": gap_N.quantile(0.99).item(), "gap_max": gap_N.max().item()}
+    return {**totals, "train_infer_logprob_gap/p99": gap_N.quantile(0.99).item(), "train_infer_logprob_gap/max": gap_N.max().item()}
 
 
 def _backward(
@@ -143,7 +143,7 @@ def _backward(
     weights_BT = torch.tensor([row.weight for row in rows], device=mask_BT.device).unsqueeze(-1) * mask_BT
     advantages = torch.tensor([row.advantage for row in rows], device=logprobs_BT.device)
     if guide is not None and teacher_BT is not None:
-        of_teacher_BT = distillation_advantage(teacher_BT, old_BT, guide.section.bound)
+        of_teacher_BT = distillation_advantage(teacher_BT, old_BT, guide.section.advantage_clip)
         advantages = advantages.unsqueeze(-1) + guide.section.weight * of_teacher_BT
     importance_BT = None
     if section.old_logprobs == "learner":
@@ -162,14 +162,14 @@ def _backward(
     result.loss.backward()
     gap_BT = (logprobs_BT.detach() - drawn_BT).abs()
     figures = {
-        "loss": result.loss.item(),
-        "clip_low": result.clipped_low.item(),
-        "clip_high": result.clipped_high.item(),
-        "entropy": (weights_BT * entropy_BT).sum().item(),
-        "gap_mean": (weights_BT * gap_BT).sum().item(),
+        "train/loss": result.loss.item(),
+        "train/clipped_low_frac": result.clipped_low.item(),
+        "train/clipped_high_frac": result.clipped_high.item(),
+        "train/entropy": (weights_BT * entropy_BT).sum().item(),
+        "train_infer_logprob_gap/mean": (weights_BT * gap_BT).sum().item(),
     }
     if teacher_BT is not None:
-        figures["distill_kl"] = reverse_kl(teacher_BT, old_BT, weights_BT).item()
+        figures["distill/kl_to_teacher"] = reverse_kl(teacher_BT, old_BT, weights_BT).item()
     return figures, gap_BT[mask_BT > 0]
 
 

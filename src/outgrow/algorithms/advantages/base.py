@@ -13,5 +13,5 @@ class Advantage(Component):
     """A rule that compares every rollout with its group, or with what was expected of it."""
 
     @abstractmethod
-    def weigh(self, rewards_PG: Tensor, expected_P: Sequence[ValueBaseline]) -> Tensor:
+    def compute(self, rewards_PG: Tensor, expected_P: Sequence[ValueBaseline]) -> Tensor:
         """Advantages (P, G) from rewards (P, G). expected_P: what was known of each problem before its group was written."""

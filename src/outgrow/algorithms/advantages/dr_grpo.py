@@ -13,5 +13,5 @@ class DrGRPO(Advantage):
 
     type: str = "dr_grpo"
 
-    def weigh(self, rewards_PG: Tensor, expected_P: Sequence[ValueBaseline]) -> Tensor:
+    def compute(self, rewards_PG: Tensor, expected_P: Sequence[ValueBaseline]) -> Tensor:
         return rewards_PG - rewards_PG.mean(dim=1, keepdim=True)

@@ -29,7 +29,7 @@ REWARDS: dict[str, type[Reward]] = {
     "length_overlong": LengthOverlong,
     "level_bonus": LevelBonus,
     "random": Random,
-    "teacher": JudgeScore,
+    "judge_score": JudgeScore,
 }
 
 __all__ = ["REWARDS", "Reward", "compose"]

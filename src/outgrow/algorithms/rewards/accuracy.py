@@ -9,5 +9,5 @@ class Accuracy(Reward):
 
     type: str = "accuracy"
 
-    def pay(self, group: GradedGroup) -> list[float]:
+    def compute(self, group: GradedGroup) -> list[float]:
         return [float(grade.right) for grade in group.graded]

@@ -13,7 +13,7 @@ class Reward(Component):
     """One part of a composed reward. weight multiplies what it pays; warm-up holds it at 0 for the first steps, and the gate in
     groups of which a smaller share than `min_solve_rate` is right (length rules that should not make hard problems harder)."""
 
-    needs_teacher: ClassVar[bool] = False  # whether it pays by the scores of a teacher
+    needs_judge: ClassVar[bool] = False  # whether it pays by the scores of a judge
 
     weight: float = 1.0
     warmup_steps: int = 0
@@ -25,5 +25,5 @@ class Reward(Component):
         return self.weight if active else 0.0
 
     @abstractmethod
-    def pay(self, group: GradedGroup) -> list[float]:
+    def compute(self, group: GradedGroup) -> list[float]:
         """One number per rollout, before weight and warm-up."""

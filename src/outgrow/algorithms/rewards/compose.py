@@ -16,7 +16,7 @@ def compose(rewards: Sequence[Reward], group: GradedGroup) -> dict[str, list[flo
     """
     paid: dict[str, list[float]] = {}
     for part in rewards:
-        prices = part.pay(group)
+        prices = part.compute(group)
         if len(prices) != len(group.rollouts) or not all(map(math.isfinite, prices)):
             raise OutgrowError(
                 f"reward {part.type!r} paid {prices} for {group.problem.id!r}; it must pay one finite number for each of the "

@@ -16,7 +16,7 @@ class Format(Reward):
     one_box: float = 0.125
     one_brace: float = 0.125
 
-    def pay(self, group: GradedGroup) -> list[float]:
+    def compute(self, group: GradedGroup) -> list[float]:
         opener = "<think>" if group.inside_think else ""
         return [self.price(opener + rollout.text) for rollout in group.rollouts]
 

@@ -1,4 +1,4 @@
-"""HERO (arXiv 2510.07242, section 3): a teacher's scores inside each verdict, so that it can never out-vote the checker."""
+"""HERO (arXiv 2510.07242, section 3): a judge's scores inside each verdict, so that it can never out-vote the checker."""
 
 from typing import ClassVar
 
@@ -16,13 +16,13 @@ class Hero(Reward):
     weighs prompts by the spread of their scores; a group's normalisation would cancel that, so it is left out.
     """
 
-    needs_teacher: ClassVar[bool] = True
+    needs_judge: ClassVar[bool] = True
 
     type: str = "hero"
     alpha: float = Field(default=0.1, ge=0, lt=0.5)
     beta: float = Field(default=0.1, ge=0, lt=0.5)
 
-    def pay(self, group: GradedGroup) -> list[float]:
+    def compute(self, group: GradedGroup) -> list[float]:
         right = [grade.right for grade in group.graded]
         bands = {False: (0.0, self.alpha), True: (1.0, self.beta)}
         ends: dict[bool, tuple[float, float]] = {}

@@ -1,4 +1,4 @@
-"""The teacher's score as it is: what is learned then is to please the teacher."""
+"""The judge's score as it is: what is learned then is to please the judge."""
 
 from typing import ClassVar
 
@@ -10,9 +10,9 @@ class JudgeScore(Reward):
     """The score, from 0 to 1, right or wrong. Alone it is the reward that gets hacked; beside accuracy it can still out-vote the
     checker; see `hero` for what cannot."""
 
-    needs_teacher: ClassVar[bool] = True
+    needs_judge: ClassVar[bool] = True
 
-    type: str = "teacher"
+    type: str = "judge_score"
 
-    def pay(self, group: GradedGroup) -> list[float]:
+    def compute(self, group: GradedGroup) -> list[float]:
         return list(group.scores)

@@ -9,7 +9,7 @@ class LengthALP(Reward):
 
     type: str = "length_alp"
 
-    def pay(self, group: GradedGroup) -> list[float]:
+    def compute(self, group: GradedGroup) -> list[float]:
         n = len(group.rollouts)
         rate = max(group.right / n, 1 / n)
         return [-rate * length / group.max_tokens for length in group.lengths]

@@ -13,7 +13,7 @@ class LengthEfficient(Reward):
 
     type: str = "length_efficient"
 
-    def pay(self, group: GradedGroup) -> list[float]:
+    def compute(self, group: GradedGroup) -> list[float]:
         lengths = group.lengths
         right = [length for length, grade in zip(lengths, group.graded, strict=True) if grade.right]
         if not right:

@@ -9,7 +9,7 @@ class LengthExperiment(Reward):
 
     type: str = "length_experiment"
 
-    def pay(self, group: GradedGroup) -> list[float]:
+    def compute(self, group: GradedGroup) -> list[float]:
         return length_rewards([len(r.text) for r in group.rollouts], [g.right for g in group.graded], offset=1.0)
 
 

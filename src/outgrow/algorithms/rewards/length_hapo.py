@@ -16,7 +16,7 @@ class LengthHAPO(Reward):
     type: str = "length_hapo"
     floor: float = 0.7
 
-    def pay(self, group: GradedGroup) -> list[float]:
+    def compute(self, group: GradedGroup) -> list[float]:
         shortest = group.expected.shortest_right
         if shortest is None:
             return [0.0] * len(group.rollouts)

@@ -11,5 +11,5 @@ class LengthKimi(Reward):
 
     type: str = "length_kimi"
 
-    def pay(self, group: GradedGroup) -> list[float]:
+    def compute(self, group: GradedGroup) -> list[float]:
         return length_rewards(group.lengths, [g.right for g in group.graded], offset=0.5)

@@ -18,6 +18,6 @@ class LengthL1Max(Reward):
     alpha: float = Field(default=3e-4, gt=0)
     delta: float = 0.5
 
-    def pay(self, group: GradedGroup) -> list[float]:
+    def compute(self, group: GradedGroup) -> list[float]:
         paid = (min(1.0, max(0.0, self.alpha * (self.budget - length) + self.delta)) for length in group.lengths)
         return [grade.right * (price - 1) for price, grade in zip(paid, group.graded, strict=True)]

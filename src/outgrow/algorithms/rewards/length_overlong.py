@@ -15,6 +15,6 @@ class LengthOverlong(Reward):
     type: str = "length_overlong"
     cache: float = Field(default=0.2, gt=0, le=1)
 
-    def pay(self, group: GradedGroup) -> list[float]:
+    def compute(self, group: GradedGroup) -> list[float]:
         cache = self.cache * group.max_tokens
         return [min(0.0, (group.max_tokens - cache - length) / cache) for length in group.lengths]

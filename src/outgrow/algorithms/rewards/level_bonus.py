@@ -13,5 +13,5 @@ class LevelBonus(Reward):
 
     type: str = "level_bonus"
 
-    def pay(self, group: GradedGroup) -> list[float]:
+    def compute(self, group: GradedGroup) -> list[float]:
         return [grade.right * (1 - group.expected.level) for grade in group.graded]

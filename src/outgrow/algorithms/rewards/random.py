@@ -10,6 +10,6 @@ class Random(Reward):
 
     type: str = "random"
 
-    def pay(self, group: GradedGroup) -> list[float]:
+    def compute(self, group: GradedGroup) -> list[float]:
         rng = python_rng(group.seed, "random reward", group.step, group.problem.id)
         return [float(rng.random() < 0.5) for _ in group.rollouts]

@@ -23,11 +23,11 @@ _REFILL_AT = 0.125
 class NativeEngine:
     """An `Engine` that decodes beside the learner, in its own process, from a copy of its weights."""
 
-    def __init__(self, max_rows: int = 512, note: Callable[[str], None] = lambda _: None) -> None:
-        """max_rows: rollouts decoded at the same time, a group always whole; bounds the cache, and is halved where memory runs
+    def __init__(self, max_sequences: int = 512, note: Callable[[str], None] = lambda _: None) -> None:
+        """max_sequences: rollouts decoded at the same time, a group always whole; bounds the cache, and is halved where memory runs
         out, which `note` is told.
         """
-        self._rows = AutoBatchSize("engine.max_rows", max_rows, note)
+        self._rows = AutoBatchSize("engine.max_sequences", max_sequences, note)
         self._decoder: LlamaDecoder | None = None
         self._policy: Policy | None = None
 
@@ -64,7 +64,7 @@ class NativeEngine:
                 batch.advance()
             return batch.rollouts()
 
-        return self._rows.fitting(at_once, smallest=n, most=len(prompts) * n)
+        return self._rows.run(at_once, smallest=n, most=len(prompts) * n)
 
     def _rows_in_memory(self, slots: int) -> int:
         """Rollouts of so many tokens whose cache memory can hold: what a GPU has free, half of what a machine has."""

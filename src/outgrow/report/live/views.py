@@ -22,10 +22,10 @@ _FILES = ("recipe.toml", "metrics.jsonl", "timings.jsonl", "evals/before.parquet
 _RECENT = 120.0  # seconds since its last figures, for a run to be called "training"
 _MARGIN = 0.02
 _COMPARED = {
-    "pass_rate": "Pass rate in training",
-    "validation_pass_rate": "Validation",
-    "reward": "Reward",
-    "length": "Tokens an answer",
+    "rollouts/pass_rate": "Pass rate in training",
+    "validation/pass_rate": "Validation",
+    "reward/total": "Reward",
+    "rollouts/mean_tokens": "Tokens an answer",
 }
 
 
@@ -69,7 +69,7 @@ class View:
     @property
     def sparkline(self) -> str:
         """Points of the training pass rate in a box of 100 by 24, smoothed; empty where there are fewer than two."""
-        rates = [row["pass_rate"] for row in self.data.metrics if "pass_rate" in row] if self.data else []
+        rates = [row["rollouts/pass_rate"] for row in self.data.metrics if "rollouts/pass_rate" in row] if self.data else []
         line = [rate for rate in thin(smooth(rates, smoothing_width(len(rates)))) if rate is not None]
         if len(line) < 2:
             return ""
@@ -141,7 +141,7 @@ def compared_charts(views: list[View]) -> list[Chart]:
             continue
         steps = sorted({row["step"] for _, rows in having for row in rows})
         lined = {name: _on(steps, rows, key) for name, rows in having}
-        share = key.endswith("pass_rate")
+        share = key.endswith("/pass_rate")
         figure = curves(steps, lined, "share right" if share else title.lower(), smoothing_width(len(steps)), share=share)
         charts.append(Chart(title, "", figure))
     return charts

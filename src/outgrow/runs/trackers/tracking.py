@@ -21,7 +21,7 @@ def require_packages(names: Sequence[str]) -> None:
     """Raise UsageError where the package of one of the trackers is not installed."""
     for name in names:
         if find_spec(TRACKERS[name].package) is None:
-            raise UsageError(f'run.track names {name}, whose package is not installed: pip install "outgrow[{name}]"')
+            raise UsageError(f'run.trackers names {name}, whose package is not installed: pip install "outgrow[{name}]"')
 
 
 @contextmanager
