@@ -210,7 +210,7 @@ def fooled(text, call, index):
 
 
 def recipe_with(on_alarm):
-    watched = f"watch={{on_alarm='{on_alarm}',every=1,canaries=4,slice=4}}"
+    watched = f"watch={{on_alarm='{on_alarm}',every=1,canaries=4,heldout_problems=4}}"
     return load_recipe(
         "micro",
         [

@@ -85,7 +85,7 @@ def test_a_run_is_measured_again_as_its_recipe_says(finished):
 def test_a_model_is_asked_as_a_recipe_says(tmp_path, here):
     recipe = tmp_path / "shout.toml"
     recipe.write_text(
-        'name="shout"\n[policy]\nmodel="micro-base"\n[prompt]\ntemplate="plain"\nquestion="{question}!"\n'
+        'name="shout"\n[policy]\nmodel="micro-base"\n[prompt]\ntemplate="plain"\nuser_template="{question}!"\n'
         '[[problems]]\ntype="micro"\n[sampling]\nmax_tokens=3\n[[rewards]]\ntype="accuracy"\n'
         '[evaluate]\nsuite="micro-validation"\nsamples=1\n'
     )

@@ -28,7 +28,7 @@ from outgrow.types import Rollout
 from runs_helper import Silent
 
 CLIP = {"clip_low": 0.2, "clip_high": 0.28}
-FREE = DistillSection(model="it", bound=math.inf)
+FREE = DistillSection(model="it", advantage_clip=math.inf)
 
 
 def perturbed(policy, scale, seed=0):
@@ -184,7 +184,7 @@ def test_both_advantages_add_up_with_their_weights(untrained, shipped, monkeypat
 
     monkeypatch.setattr(updating, "policy_loss", seen)
     section = LearnSection(updates_per_step=3, old_logprobs=old, lr=3e-2, kl_weight=0.1)
-    guide = DistillTarget(shipped, DistillSection(model="it", weight=0.5, bound=4.0))
+    guide = DistillTarget(shipped, DistillSection(model="it", weight=0.5, advantage_clip=4.0))
     optimizer = Optimizer(untrained.model, section, 10)
     reference = frozen_copy(untrained)
     figures = update(
@@ -256,7 +256,7 @@ def test_what_rewards_cannot_teach_a_teacher_can_until_its_steps_are_over(alone,
 def test_what_screening_ended_is_learned_from_by_its_teacher_alone(alone, tmp_path):
     student, teacher = alone
     screening = "curriculum={type='uniform',screen=2}"
-    job = job_of(student, teacher, tmp_path / "run", "distill={model='it',reward=1.0,steps=1}", screening)
+    job = job_of(student, teacher, tmp_path / "run", "distill={model='it',reward_weight=1.0,steps=1}", screening)
     result = advanced(job, 1)
     assert (result.metrics["rollouts/count"], result.metrics["groups/trained_frac"]) == (16, 1), (
         "screening ended every group after two rollouts"
@@ -271,7 +271,7 @@ def test_what_screening_ended_is_learned_from_by_its_teacher_alone(alone, tmp_pa
 def test_once_its_steps_are_over_a_step_is_that_of_rewards_alone_to_the_last_bit(shipped, tmp_path):
     policies = [copy.deepcopy(shipped) for _ in range(2)]
     slow = ["learn.lr=1e-4", "learn.problems_per_step=16"]
-    distilled = job_of(policies[0], perturbed(shipped, 0.2), tmp_path / "one", "distill={model='it',reward=0.5,steps=1}", *slow)
+    distilled = job_of(policies[0], perturbed(shipped, 0.2), tmp_path / "one", "distill={model='it',reward_weight=0.5,steps=1}", *slow)
     plain = job_of(policies[1], None, tmp_path / "other", *slow)
     first = advanced(distilled, 1)
     assert "distill/kl_to_teacher" in first.metrics
@@ -289,7 +289,7 @@ def test_once_its_steps_are_over_a_step_is_that_of_rewards_alone_to_the_last_bit
 @pytest.mark.parametrize("weight", [0.0, 0.5])
 def test_the_rewards_advantage_counts_with_its_weight(shipped, tmp_path, weight):
     jobs = [
-        job_of(copy.deepcopy(shipped), shipped, tmp_path / name, f"distill={{model='it',reward={reward}}}")
+        job_of(copy.deepcopy(shipped), shipped, tmp_path / name, f"distill={{model='it',reward_weight={reward}}}")
         for name, reward in (("whole", 1.0), ("part", weight))
     ]
     whole, part = (advanced(job, 1).metrics for job in jobs)
@@ -414,7 +414,7 @@ def test_a_recipe_without_a_teacher_says_nothing_of_one():
     recipe = load_recipe("micro", ["distill={model='micro-base',steps=3}"])
     dumped = tomllib.loads(dump_recipe(recipe, {}))
     assert dumped["distill"] == {
-        "model": "micro-base", "dtype": "float32", "weight": 1.0, "reward": 0.0, "steps": 3, "bound": 5.0,
+        "model": "micro-base", "dtype": "float32", "weight": 1.0, "reward_weight": 0.0, "steps": 3, "advantage_clip": 5.0,
     }  # fmt: skip
     assert parse_recipe(dumped) == recipe
 
@@ -423,8 +423,8 @@ def test_a_recipe_without_a_teacher_says_nothing_of_one():
     ("setting", "said"),
     [
         ("weight=0", "distill.weight: input should be greater than 0"),
-        ("reward=-1", "distill.reward_weight: input should be greater than or equal to 0"),
-        ("bound=0", "distill.advantage_clip: input should be greater than 0"),
+        ("reward_weight=-1", "distill.reward_weight: input should be greater than or equal to 0"),
+        ("advantage_clip=0", "distill.advantage_clip: input should be greater than 0"),
         ("steps=0", "distill.steps: input should be greater than or equal to 1"),
         ("step=4", "unknown key 'distill.step' (did you mean 'steps'?)"),
     ],

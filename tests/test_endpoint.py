@@ -41,7 +41,7 @@ def test_answers_come_in_order_each_drawn_with_its_own_seed(serve):
 
 def test_it_asks_as_the_recipe_says(serve):
     stub = serve()
-    prompt = Prompt(system="Be brief.", question="{question} Think.")
+    prompt = Prompt(system="Be brief.", user_template="{question} Think.")
     ask(OpenAIServer(stub.url + "#m", prompt), ["2+2=?"])
     [body] = stub.bodies
     assert body["messages"] == [{"role": "system", "content": "Be brief."}, {"role": "user", "content": "2+2=? Think."}]

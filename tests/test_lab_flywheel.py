@@ -247,7 +247,7 @@ def test_a_key_is_of_what_decides(whole, monkeypatch):
 
     known = list(rows(whole))
     assert sorted(keys()) == sorted(known)
-    assert sorted(keys("name=other", "also=['micro']", "student.expected=much", "base.run.threads=2")) == sorted(known)
+    assert sorted(keys("name=other", "extra_suites=['micro']", "student.expected=much", "base.run.threads=2")) == sorted(known)
     for line in ("student.learn.lr=0.1", "base.learn.steps=41", "samples=3", "anchors=0.5", "data.k=2"):
         assert not set(keys(line)) & set(known), line
 

@@ -133,7 +133,7 @@ def test_data_that_nobody_draws_costs_nothing(outgrow, data):
 
 def test_a_second_judge_elsewhere_is_paid_for():
     """The same hours with its GPU beside cost twice as much, in the students' stages."""
-    second = f'student.teacher={{watch={{second="http://there/v1#{R1}"}}}}'
+    second = f'student.judge={{watch={{second_model="http://there/v1#{R1}"}}}}'
     wheel = load_flywheel("micro-flywheel", [second, 'judge={recipe="micro-judge"}', 'student.rewards=[{type="hero"}]'])
     plan, gpu = plan_flywheel(wheel, MARKET), MARKET.gpu[H100]
     student = next(stage for stage in plan.stages if stage.name == "student")

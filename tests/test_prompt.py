@@ -37,13 +37,13 @@ def policy(prompt, made):
             Prompt(), tokenizer(CHATML), "<|im_start|>user\n3+4=?<|im_end|>\n<|im_start|>assistant\n", id="a chat model's own"
         ),
         pytest.param(
-            Prompt(system="Be brief.", question="Sum: {question}"),
+            Prompt(system="Be brief.", user_template="Sum: {question}"),
             tokenizer(CHATML),
             "<|im_start|>system\nBe brief.<|im_end|>\n<|im_start|>user\nSum: 3+4=?<|im_end|>\n<|im_start|>assistant\n",
             id="with a system turn",
         ),
         pytest.param(
-            Prompt(template="plain", question="Question: {question}\nAnswer:"),
+            Prompt(template="plain", user_template="Question: {question}\nAnswer:"),
             tokenizer(),
             "Question: 3+4=?\nAnswer:",
             id="a base model",
@@ -56,7 +56,7 @@ def policy(prompt, made):
             id="R1, by its tokens alone",
         ),
         pytest.param(
-            Prompt(question="{question}", system="S", template="r1"),
+            Prompt(user_template="{question}", system="S", template="r1"),
             tokenizer(CHATML, r1=True),
             "<｜begin▁of▁sentence｜>S<｜User｜>3+4=?<｜Assistant｜><think>\n",
             id="R1, asked for by name",
@@ -84,7 +84,7 @@ def test_a_tokenizer_that_begins_every_text_begins_a_plain_one(untrained):
 
 def test_braces_in_a_question_stay_as_they_are():
     question = r"What is \frac{1}{2} + {question}{0}?"
-    assert policy(Prompt(template="plain", question="Q: {question}"), tokenizer()).prompt_text(question) == f"Q: {question}"
+    assert policy(Prompt(template="plain", user_template="Q: {question}"), tokenizer()).prompt_text(question) == f"Q: {question}"
 
 
 def test_r1_drops_earlier_thoughts_and_ends_earlier_turns():

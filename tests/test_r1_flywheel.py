@@ -25,7 +25,7 @@ def test_it_turns_twice(data, small_r1, tmp_path):
     lines += [f"{stage}.{WITH_FORMAT}" for stage in ("teacher", "student")]
     lines += [f"teacher.policy.model={seven}", f"base.policy.model={small_r1}", f"first_base={small_r1}"]
     # A CPU is slow: few problems to measure on, and few to make data of.
-    lines += ["suite=micro-validation", "also=[]", "samples=1", "patience=2", "data.keep=all", "data.levels=[1]"]
+    lines += ["suite=micro-validation", "extra_suites=[]", "samples=1", "patience=2", "data.keep=all", "data.levels=[1]"]
     folder = tmp_path / "wheel"
     turned = run_flywheel(load_flywheel("r1-flywheel", lines), folder, Onlooker(), Budget())
     first, second = turned.generations

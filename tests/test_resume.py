@@ -215,7 +215,7 @@ def test_distilling_goes_on_to_the_last_bit(tmp_path):
     distilling = [
         "learn.steps=9",
         "policy={init={layers=1,hidden=32,feed_forward=48}}",
-        "distill={model='micro-base',reward=0.5,steps=5}",
+        "distill={model='micro-base',reward_weight=0.5,steps=5}",
         "learn.give_up_after=9",
         "curriculum={type='frontier',screen=2}",
         "evaluate.every=0",

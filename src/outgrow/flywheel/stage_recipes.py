@@ -14,7 +14,7 @@ from .recipe import FlywheelRecipe, Stage
 _Kind = TypeVar("_Kind", RLRecipe, SFTRecipe)
 _Values = dict[str, Any]
 # What a stage's table may not say, since the wheel does -> where it is said.
-_SAID_ONCE = {f"evaluate.{key}": key for key in ("suite", "samples", "temperature", "also")}
+_SAID_ONCE = {f"evaluate.{key}": key for key in ("suite", "samples", "temperature", "extra_suites")}
 
 
 def load_flywheel(name: str, overrides: Sequence[str] = ()) -> FlywheelRecipe:
