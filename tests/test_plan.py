@@ -389,7 +389,7 @@ def test_a_judges_seconds_by_hand(model, at_once, launched):
 
 def test_what_a_teachers_watch_adds_by_hand():
     shape = KNOWN[R1]
-    watch = {"every": 4, "canaries": 8, "second": "micro-base"}
+    watch = {"every": 4, "canaries": 8, "second_model": "micro-base"}
     found = judged_work(judging(watch=watch)).judges
     assert [(judge.role, judge.model, judge.answers, judge.share) for judge in found] == [
         ("judge", R1_7B, 28, 1.25),
@@ -399,7 +399,7 @@ def test_what_a_teachers_watch_adds_by_hand():
     second = seconds(judged_work(judging("micro-base")), shape, gpu(), 1600, 0.5).judging
     assert total == pytest.approx(1.25 * seven_billion(56)[0] + 0.25 * second)
     # 40 held-out answers are a call of their own: every weight is read once more in each of its token steps.
-    work = judged_work(judging(watch={"slice": 40}))
+    work = judged_work(judging(watch={"heldout_problems": 40}))
     more = seconds(work, shape, gpu(), 1600).generation - seconds(judged_work(judging()), shape, gpu(), 1600).generation
     assert more == pytest.approx((3200 * 2 * 1_543_712_768 + 40 * 1600 * (256 + 800) * 28_672) / 500e9)
     assert any(part.name == "keys and values, 40 rollouts" for part in parts(work, shape)), "they are more than the rollouts"
@@ -424,7 +424,7 @@ def test_a_judge_elsewhere_is_waited_for_and_paid_for():
     assert bill.most.judging > bill.expected.judging
     assert [bill.judge_fits for bill in there.bills] == [True, False], "15.2 GB of weights, and 14.7 of 16 to be had"
     assert unknown.bills[0].expected == plain.bills[0].expected
-    pair = judging(f"http://there/v1#{R1_7B}", watch={"second": "http://other/v1#micro-base"})
+    pair = judging(f"http://there/v1#{R1_7B}", watch={"second_model": "http://other/v1#micro-base"})
     assert plan_recipe(pair, market).bills[0].beside == 2
 
 
@@ -673,7 +673,7 @@ def test_a_run_that_is_not_here_yet_has_the_shape_that_its_recipe_says(monkeypat
     # The judge is made of the teacher, which is made of the larger base.
     init = load_recipe("micro-teacher-base").policy.init
     assert shape_of(PolicySection(model="runs/micro-judge")) == shape_of(PolicySection(init=init))
-    served = judge_shapes(judging("http://there/v1#r1-7b-gsm8k", watch={"second": "http://there/v1#nobody-knows"}))
+    served = judge_shapes(judging("http://there/v1#r1-7b-gsm8k", watch={"second_model": "http://there/v1#nobody-knows"}))
     assert served == {"http://there/v1#r1-7b-gsm8k": KNOWN[R1_7B]}
     with pytest.raises(UsageError, match="no such model"):
         shape_of(PolicySection(model="r1-7b-gsm8k"))
