@@ -1,4 +1,4 @@
-"""Print every figure that stands in benchmarks/results, and put them into the README.
+"""Print every figure that stands in benchmarks/results, and put them into docs/results/speed.md.
 
 python benchmarks/table.py
 """
@@ -8,21 +8,22 @@ from pathlib import Path
 
 from bench import RESULTS, Found, told
 
-README = Path(__file__).parent.parent / "README.md"
+PAGE = Path(__file__).parent.parent / "docs" / "results" / "speed.md"
+LINK = "../../benchmarks/results"  # from there
 BEGINS, ENDS = "<!-- benchmarks/table.py writes from here -->\n", "<!-- to here -->\n"
 NAMES = ("vs_trl_smollm2-135m", "vs_trl_micro", "vs_vllm", "growth")
 
 
 def line(found: Found, name: str) -> str:
-    """A row of the README's table."""
+    """A row of the page's table."""
     spread = f"{found['median']:.3g}"
     if found["lowest"] < found["highest"]:
         spread += f" ({found['lowest']:.3g} to {found['highest']:.3g})"
     if found["must"] is None:
-        return f"| {found['figure']} | | {spread} | | [{name}](benchmarks/results/{name}.json) |\n"
+        return f"| {found['figure']} | | {spread} | | [{name}]({LINK}/{name}.json) |\n"
     aim = f"{'≥' if found['least'] else '≤'} {found['must']:g}"
     verdict = "met" if found["met"] else "falls short"
-    return f"| {found['figure']} | {aim} | {spread} | {verdict} | [{name}](benchmarks/results/{name}.json) |\n"
+    return f"| {found['figure']} | {aim} | {spread} | {verdict} | [{name}]({LINK}/{name}.json) |\n"
 
 
 def main() -> None:
@@ -32,8 +33,8 @@ def main() -> None:
         print(f"\n{name}: {found['machine']['processor']}, {found['machine']['cores']} cores")
         print(*map(told, found["table"]), sep="\n")
         table += "".join(line(row, name) for row in found["table"])
-    head, rest = README.read_text().split(BEGINS)
-    README.write_text(head + BEGINS + table + ENDS + rest.split(ENDS)[1])
+    head, rest = PAGE.read_text().split(BEGINS)
+    PAGE.write_text(head + BEGINS + table + ENDS + rest.split(ENDS)[1])
 
 
 if __name__ == "__main__":
