@@ -53,7 +53,7 @@ class Silent:
     def step(self, result, spent):
         pass
 
-    def note(self, text):
+    def warn(self, text):
         self.notes.append(text)
 
 

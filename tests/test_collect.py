@@ -18,8 +18,8 @@ class Engine:
     def __init__(self):
         self.calls = []
 
-    def generate(self, prompts, n, sampling, seeds, poll):
-        poll()
+    def generate(self, prompts, n, sampling, seeds, check_stop):
+        check_stop()
         assert prompts, "an engine is never asked for nothing"
         self.calls.append((len(prompts), n))
         assert len(set(seeds)) == len(seeds)
@@ -30,7 +30,7 @@ class Engine:
 class Verifier:
     """Right or wrong by the problem's letter and the rollout's number, as the text has them."""
 
-    def grade(self, attempts, inside_think, poll):
+    def grade(self, attempts, inside_think, check_stop):
         return [Graded(Verdict.RIGHT if self._right(*attempt.text.split()) else Verdict.WRONG, None) for attempt in attempts]
 
     def _right(self, letter, index):

@@ -271,7 +271,9 @@ def test_what_screening_ended_is_learned_from_by_its_teacher_alone(alone, tmp_pa
 def test_once_its_steps_are_over_a_step_is_that_of_rewards_alone_to_the_last_bit(shipped, tmp_path):
     policies = [copy.deepcopy(shipped) for _ in range(2)]
     slow = ["learn.lr=1e-4", "learn.problems_per_step=16"]
-    distilled = job_of(policies[0], perturbed(shipped, 0.2), tmp_path / "one", "distill={model='it',reward_weight=0.5,steps=1}", *slow)
+    distilled = job_of(
+        policies[0], perturbed(shipped, 0.2), tmp_path / "one", "distill={model='it',reward_weight=0.5,steps=1}", *slow
+    )
     plain = job_of(policies[1], None, tmp_path / "other", *slow)
     first = advanced(distilled, 1)
     assert "distill/kl_to_teacher" in first.metrics
@@ -367,7 +369,7 @@ def test_a_teacher_with_another_template_is_told(untrained, tmp_path):
     untrained.tokenizer.chat_template = "{{ messages[0]['content'] }}"
     notes = []
     distilled_policy(recipe_of(same), untrained, notes.append)
-    assert [note.startswith(f"distill.model={same} would put questions") for note in notes] == [True]
+    assert [warn.startswith(f"distill.model={same} would put questions") for warn in notes] == [True]
 
 
 def test_a_teacher_may_be_an_adapter(shipped, tmp_path):

@@ -38,7 +38,7 @@ def test_forward_kl_is_the_whole_divergence_of_each_token(shipped, untrained, le
 def test_drift_over_the_checkpoints_of_a_run(tmp_path, lora):
     path = tmp_path / "run"
     go(path, ["learn.steps=6", "run.checkpoint_every=2", "evaluate.every=0", "learn.lr=5e-4", *lora])
-    rows = list(drift_of(path, ["micro-validation", "micro-lab"], 1, 0, lambda note: None))
+    rows = list(drift_of(path, ["micro-validation", "micro-lab"], 1, 0, lambda warn: None))
     assert [(row.step, row.suite) for row in rows] == [(s, n) for s in (0, 2, 4, 6) for n in ("micro-validation", "micro-lab")]
     last = next(row for row in rows if (row.step, row.suite) == (6, "micro-validation"))
     before, after = (Evaluation.load(path / "evals" / f"{name}.parquet") for name in ("before", "after"))
@@ -65,7 +65,7 @@ def test_a_run_measures_the_other_suites_of_its_recipe(tmp_path, lora):
     asked.phase = asked.notes.append
     resume(path, [], asked)
     assert asked.notes == ["measuring after training on micro"]
-    [*rows] = [row for row in drift_of(path, suites, 1, 0, lambda note: None) if row.step in (0, 3)]
+    [*rows] = [row for row in drift_of(path, suites, 1, 0, lambda warn: None) if row.step in (0, 3)]
     kept = read_run(path).drift
     assert [(row.suite, row.step) for row in kept] == [(suite, step) for suite in suites for step in (0, 3)]
     for row in kept:

@@ -25,8 +25,8 @@ NONSENSE = "not what an OpenAI-compatible server says"
 SAMPLING = Sampling(temperature=0.7, top_p=0.9, max_tokens=20)
 
 
-def ask(endpoint, questions=("1+1=?",), n=1, sampling=SAMPLING, poll=lambda: None):
-    return endpoint.answer([endpoint.conversation(q) for q in questions], n, sampling, list(range(len(questions))), poll)
+def ask(endpoint, questions=("1+1=?",), n=1, sampling=SAMPLING, check_stop=lambda: None):
+    return endpoint.answer([endpoint.conversation(q) for q in questions], n, sampling, list(range(len(questions))), check_stop)
 
 
 def test_answers_come_in_order_each_drawn_with_its_own_seed(serve):
@@ -142,7 +142,7 @@ def test_a_server_that_is_stuck(serve):
             raise KeyboardInterrupt
 
     with pytest.raises(KeyboardInterrupt):
-        ask(OpenAIServer(stub.url), poll=stop)
+        ask(OpenAIServer(stub.url), check_stop=stop)
     assert time.monotonic() - began < 20, "a signal must be heard while the server is silent"
     free.set()
 

@@ -24,8 +24,8 @@ SAMPLING = Sampling(max_tokens=12)
 SECTION = LearnSection(updates_per_step=2, tokens_per_microbatch=400, kl_weight=0.1)
 
 
-def of_passes(tokens, note=lambda _: None):
-    return AutoBatchSize("learn.tokens_per_microbatch", tokens, note)
+def of_passes(tokens, warn=lambda _: None):
+    return AutoBatchSize("learn.tokens_per_microbatch", tokens, warn)
 
 
 def test_it_halves_until_it_fits_undoes_each_attempt_and_says_so():
@@ -40,7 +40,7 @@ def test_it_halves_until_it_fits_undoes_each_attempt_and_says_so():
     size = of_passes(1000, notes.append)
     assert size.run(work, 90, 1000, lambda: undone.append(len(tried))) == 250
     assert (tried, undone) == ([1000, 500, 250], [1, 2])
-    assert [re.search(r"tokens_per_microbatch=(\d+)", note)[1] for note in notes] == ["500", "250"]
+    assert [re.search(r"tokens_per_microbatch=(\d+)", warn)[1] for warn in notes] == ["500", "250"]
     assert size.run(work, 90, 1000) == 250, "the next step must not try in vain again"
 
 

@@ -33,8 +33,8 @@ class Draws:
     def fits(self, conversation, max_tokens):
         return True
 
-    def answer(self, conversations, n, sampling, seeds, poll=lambda: None):
-        poll()
+    def answer(self, conversations, n, sampling, seeds, check_stop=lambda: None):
+        check_stop()
         self.asked += [turns[-1]["content"] for turns in conversations]
         return [[Answer(f"\\boxed{{{(seed + index) % 9}}}", True, 3) for index in range(n)] for seed in seeds]
 
@@ -47,7 +47,7 @@ def verifier():
 
 def test_the_second_time_costs_nothing_and_says_the_same(tmp_path, verifier):
     respondent, told = Draws(), []
-    with AnswerCache(tmp_path / "made" / "answers.sqlite", told=told.append) as cache:
+    with AnswerCache(tmp_path / "made" / "answers.sqlite", on_progress=told.append) as cache:
         first = sample_problems(cache.wrap(respondent), verifier, PROBLEMS, 2, WARM, 5)
     assert told == sorted(told)
     assert told[-1] == 700
@@ -133,7 +133,7 @@ def test_a_file_that_cannot_be_used_is_named_and_the_measurement_goes_on(tmp_pat
     path, said = tmp_path / "made" / "answers.sqlite", []
     path.parent.mkdir()
     harm(path)
-    with AnswerCache(path, note=said.append) as cache:
+    with AnswerCache(path, warn=said.append) as cache:
         samples = sample_problems(cache.wrap(Draws()), verifier, PROBLEMS, 2, WARM, 5)
     assert samples == sample_problems(Draws(), verifier, PROBLEMS, 2, WARM, 5)
     [line] = said
@@ -143,7 +143,7 @@ def test_a_file_that_cannot_be_used_is_named_and_the_measurement_goes_on(tmp_pat
 @pytest.mark.parametrize("row", ["nonsense", "[[1]]", '{"text": ""}', "[null]"])
 def test_a_row_of_another_kind_is_asked_again(tmp_path, verifier, row):
     respondent, said = Draws(), []
-    with AnswerCache(tmp_path / "answers.sqlite", note=said.append) as cache:
+    with AnswerCache(tmp_path / "answers.sqlite", warn=said.append) as cache:
         sample_problems(cache.wrap(Draws()), verifier, PROBLEMS[:1], 2, WARM, 5)
         cache._db.execute("UPDATE answers SET answers = ?", (row,))
         sample_problems(cache.wrap(respondent), verifier, PROBLEMS[:1], 2, WARM, 5)
@@ -158,7 +158,7 @@ def test_a_file_of_an_earlier_shape_is_begun_anew(tmp_path, verifier):
         db.execute("INSERT INTO answers VALUES ('k', '[]')")
     respondent, said = Draws(), []
     for _ in range(2):
-        with AnswerCache(path, note=said.append) as cache:
+        with AnswerCache(path, warn=said.append) as cache:
             sample_problems(cache.wrap(respondent), verifier, PROBLEMS, 2, WARM, 5)
     assert len(respondent.asked) == 700
     assert cache.found == 700
@@ -168,13 +168,13 @@ def test_a_file_of_an_earlier_shape_is_begun_anew(tmp_path, verifier):
 def test_many_first_calls_at_once(tmp_path):
     said = []
     with ThreadPoolExecutor(16) as pool:
-        list(pool.map(lambda _: AnswerCache(tmp_path / "answers.sqlite", note=said.append).__exit__(), range(64)))
+        list(pool.map(lambda _: AnswerCache(tmp_path / "answers.sqlite", warn=said.append).__exit__(), range(64)))
     assert said == []
 
 
 def test_a_full_disk_stops_no_measurement_and_loses_nothing_that_was_kept(tmp_path, verifier):
     path, said = tmp_path / "answers.sqlite", []
-    with AnswerCache(path, note=said.append) as cache:
+    with AnswerCache(path, warn=said.append) as cache:
         sample_problems(cache.wrap(Draws()), verifier, PROBLEMS[:100], 2, WARM, 5)
         cache._db.execute(f"PRAGMA max_page_count = {cache._db.execute('PRAGMA page_count').fetchone()[0] + 2}")
         assert len(sample_problems(cache.wrap(Draws()), verifier, PROBLEMS, 2, WARM, 5)) == 1400

@@ -13,6 +13,7 @@ from typer.testing import CliRunner
 
 from flywheel_helper import PROBLEMS, RL, RUN, SFT, Onlooker, write_wheel
 from outgrow.cli.app import app
+from outgrow.core.callbacks import quiet
 from outgrow.core.errors import UsageError
 from outgrow.experiments import load_experiment, write_page
 from outgrow.experiments.flywheel_measures import BaseGain, OverTeacher, PassAtK, Precision, Student
@@ -25,7 +26,6 @@ from outgrow.experiments.flywheel_result import (
 )
 from outgrow.flywheel import run_flywheel
 from outgrow.flywheel.stage_recipes import student_recipe
-from outgrow.problems.source import quiet
 from outgrow.runs.cost import Budget
 from outgrow.runs.practice_problems import distinct, training_problems
 

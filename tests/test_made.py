@@ -58,8 +58,8 @@ class Draws:
     def fits(self, conversation, max_tokens):
         return max_tokens <= self.context
 
-    def answer(self, conversations, n, sampling, seeds, poll=lambda: None):
-        poll()
+    def answer(self, conversations, n, sampling, seeds, check_stop=lambda: None):
+        check_stop()
         asked = list(zip(conversations, seeds, strict=True))
         self.asked += [(turns[-1]["content"], seed) for turns, seed in asked]
         return [[self._one(turns[-1]["content"], seed + index) for index in range(n)] for turns, seed in asked]
@@ -366,12 +366,12 @@ def test_a_call_that_was_stopped_goes_on_and_ends_the_same(tmp_path, verifier):
             raise KeyboardInterrupt
 
     with pytest.raises(KeyboardInterrupt):
-        made(tmp_path, respondent, verifier, DataSection(k=60), poll=stop_at_the_third)
+        made(tmp_path, respondent, verifier, DataSection(k=60), check_stop=stop_at_the_third)
     done = len(respondent.asked)
     assert 0 < done < 40
     assert not (tmp_path / "made").exists()
     told = []
-    assert made(tmp_path, respondent, verifier, DataSection(k=60), told=told.append).sha256 == whole.sha256
+    assert made(tmp_path, respondent, verifier, DataSection(k=60), on_progress=told.append).sha256 == whole.sha256
     assert len(respondent.asked) == len(dict(respondent.asked)) == 40, "each once"
     assert told[-1] == 40
 

@@ -143,7 +143,7 @@ def test_pull_keeps_a_bfloat16_folder_that_both_names_find(index, model):
     notes = []
     folder = pulling.pull("tiny", convert, notes.append)
     assert sorted(path.name for path in folder.parent.iterdir()) == ["tiny"], "something half made was left behind"
-    assert any("sha256 as expected" in note for note in notes)
+    assert any("sha256 as expected" in warn for warn in notes)
     assert load_policy("tiny", dtype="bfloat16").model.dtype == torch.bfloat16
     # A package's model is quantised, so it does not stand for the hub's, unless it came from there.
     assert pulling.public_name("tiny") == "tiny"

@@ -79,7 +79,7 @@ def test_torn_checkpoint_is_passed_over_loudly(uninterrupted, tmp_path):
     weights.write_bytes(weights.read_bytes()[:-1000])
     watcher = Silent()
     resume(path, [], watcher)
-    assert any(newest.name in note and "torn" in note for note in watcher.notes)
+    assert any(newest.name in warn and "torn" in warn for warn in watcher.notes)
     assert_same(uninterrupted, path)
 
 

@@ -364,7 +364,7 @@ class Stop(Exception):
 def test_what_poll_raises_ends_the_generation(untrained):
     engine, calls = engine_of(untrained), 0
 
-    def poll():
+    def check_stop():
         nonlocal calls
         calls += 1
         if calls == 5:
@@ -372,7 +372,7 @@ def test_what_poll_raises_ends_the_generation(untrained):
 
     prompts, sampling = prompts_of(untrained, QUESTIONS[:3]), Sampling(max_tokens=30)
     with pytest.raises(Stop):
-        engine.generate(prompts, 2, sampling, [1, 2, 3], poll)
+        engine.generate(prompts, 2, sampling, [1, 2, 3], check_stop)
     assert calls == 5
     again = engine.generate(prompts, 2, sampling, [1, 2, 3])
     assert_same_rollouts(again, engine_of(untrained).generate(prompts, 2, sampling, [1, 2, 3]))

@@ -15,7 +15,7 @@ from outgrow.train.sft import SFTJob
 IGNORED = -100
 
 
-def job(policy, tmp_path, note=pytest.fail, **learn):
+def job(policy, tmp_path, warn=pytest.fail, **learn):
     values = {
         "name": "warm",
         "kind": "sft",
@@ -23,7 +23,7 @@ def job(policy, tmp_path, note=pytest.fail, **learn):
         "problems": [{"type": "micro", "fields": ["sum", "clock"], "levels": [1, 4], "per_level": 6}],
         "learn": {"batch_size": 12, "max_grad_norm": 1e9, **learn},
     }
-    return SFTJob(parse_recipe(values), Policy(copy.deepcopy(policy.model), policy.tokenizer), tmp_path, note)
+    return SFTJob(parse_recipe(values), Policy(copy.deepcopy(policy.model), policy.tokenizer), tmp_path, warn)
 
 
 def moved(job, step=1):
@@ -81,9 +81,9 @@ def test_a_batch_that_memory_cannot_hold_is_cut_and_said(untrained, tmp_path, mo
 
     monkeypatch.setattr(sft, "completion_logprobs", small)
     notes = []
-    loss, found = moved(job(untrained, tmp_path, note=notes.append))
+    loss, found = moved(job(untrained, tmp_path, warn=notes.append))
     assert loss == pytest.approx(whole[0], rel=1e-5)
     for name, grad in whole[1].items():
         torch.testing.assert_close(found[name], grad, rtol=1e-3, atol=1e-6, msg=name)
     assert notes
-    assert all("out of memory; going on with learn.tokens_per_microbatch=" in note for note in notes)
+    assert all("out of memory; going on with learn.tokens_per_microbatch=" in warn for warn in notes)

@@ -134,7 +134,7 @@ def test_math_levels_subjects_and_answers(data):
 def test_empty_math_answers_are_said(data):
     notes = []
     problems = Math(split="train").load(notes.append)
-    assert len(problems) + sum(int(note.split("left out ")[1].split()[0]) for note in notes) == 7500
+    assert len(problems) + sum(int(warn.split("left out ")[1].split()[0]) for warn in notes) == 7500
     assert "line 5530" in notes[0]
 
 
@@ -147,7 +147,7 @@ def test_held_out_questions_leave_training(data, source, measured, dropped):
     notes = []
     (kept,) = training_problems(recipe, notes.append)
     assert len(kept) == len(recipe.problems[0].load()) - dropped
-    assert any(f"left out {dropped} problems whose questions are held out" in note for note in notes) == bool(dropped)
+    assert any(f"left out {dropped} problems whose questions are held out" in warn for warn in notes) == bool(dropped)
     held_out = {fold(problem.question) for problem in suite(measured).load()}
     assert not held_out & {fold(problem.question) for problem in kept}
 

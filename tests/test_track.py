@@ -187,7 +187,7 @@ def test_a_run_goes_on_without_a_tracker_that_fails(plain, tmp_path, monkeypatch
     monkeypatch.setitem(TRACKERS, "broken", breaking("log"))
     watcher = Silent()
     train(load_recipe("micro", [*SHORT, 'run.trackers=["broken"]']), tmp_path / "run", watcher)
-    assert sum("broken failed at step 1" in note for note in watcher.notes) == 1
+    assert sum("broken failed at step 1" in warn for warn in watcher.notes) == 1
     assert (tmp_path / "run" / "metrics.jsonl").read_bytes() == (plain / "metrics.jsonl").read_bytes()
 
 

@@ -134,14 +134,14 @@ def test_a_stop_request_ends_a_comparison_and_its_workers(verifier):
     class Stop(Exception):
         pass
 
-    def poll():
+    def check_stop():
         if time.monotonic() > started + 0.5:
             raise Stop
 
     started = time.monotonic()
     pool = Pool()
     with pytest.raises(Stop):
-        pool.compare([("x+1", f"{HANGS}+{i}") for i in range(50)], poll)
+        pool.compare([("x+1", f"{HANGS}+{i}") for i in range(50)], check_stop)
     assert time.monotonic() - started < 5
     assert pool._workers == []
 

@@ -196,7 +196,7 @@ class Stop(Exception):
 def test_what_poll_raises_ends_the_generation(engine, shipped):
     calls = 0
 
-    def poll():
+    def check_stop():
         nonlocal calls
         calls += 1
         if calls == 5:
@@ -205,7 +205,7 @@ def test_what_poll_raises_ends_the_generation(engine, shipped):
     prompts, sampling = prompts_of(shipped, QUESTIONS[:3]), Sampling(max_tokens=30)
     usual = engine.generate(prompts, 2, sampling, [1, 2, 3])
     with pytest.raises(Stop):
-        engine.generate(prompts, 2, sampling, [1, 2, 3], poll)
+        engine.generate(prompts, 2, sampling, [1, 2, 3], check_stop)
     assert calls == 5
     assert engine.generate(prompts, 2, sampling, [1, 2, 3]) == usual
 

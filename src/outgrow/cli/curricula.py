@@ -8,7 +8,7 @@ from rich.table import Table
 
 from ..core.errors import UsageError
 from .app import app
-from .shared import ModelArg, RecipeOption, console, counting, default_max_tokens, errors, example, note, open_model, recipe_for
+from .shared import ModelArg, RecipeOption, console, counting, default_max_tokens, errors, example, open_model, recipe_for, warn
 
 if TYPE_CHECKING:
     from ..evaluate.pass_rates import PassRate
@@ -49,7 +49,7 @@ def passrate(
 
     name = Path(data).stem
     said = recipe_for(model, recipe)
-    problems, as_recipe = problems_of(data, note)
+    problems, as_recipe = problems_of(data, warn)
     said = said or as_recipe
     respondent = open_model(model, said)
     sampling = (said.sampling if said else Sampling()).model_copy(
@@ -63,7 +63,7 @@ def passrate(
     verifier = Verifier(said.verify.extract, said.verify.exact) if said else Verifier()
     with counting(f"{settings.samples} samples a problem", len(problems)) as progress, verifier, Interrupt() as interrupt:
         try:
-            table = fill(folder, settings, respondent, verifier, sampling, problems, interrupt.poll, progress)
+            table = fill(folder, settings, respondent, verifier, sampling, problems, interrupt.check_stop, progress)
         except StopRequested as stop:
             errors.print(f"stopped by {stop}, what is done is saved; the same command goes on with it", markup=False)
             raise typer.Exit(stop.exit_code) from stop
@@ -107,7 +107,7 @@ def calibration(
     from ..evaluate.ledger_calibration import calibrate
 
     with console.status(f"{samples} fresh samples a problem"):
-        rows = calibrate(run, problems, samples, seed, note)
+        rows = calibrate(run, problems, samples, seed, warn)
     write_json(run / "evals" / "calibration.json", [asdict(row) for row in rows])
     table = Table(title=f"estimates against {samples} fresh samples a problem")
     for heading in ("last visited", "problems", "Brier score", "of the last visit", "of the level", "rank correlation"):
@@ -143,7 +143,7 @@ def lab(
         cores = processes or len(os.sched_getaffinity(0))
         with counting(f"{asked.name}, {cores} at a time", len(asked.runs)) as progress, Interrupt() as interrupt:
             try:
-                results = run_experiment(asked, docs, Path("runs/lab"), cores, progress, note, interrupt.poll)
+                results = run_experiment(asked, docs, Path("runs/lab"), cores, progress, warn, interrupt.check_stop)
             except StopRequested as stop:
                 errors.print(f"stopped by {stop}, what is done is kept; the same command goes on with it", markup=False)
                 raise typer.Exit(stop.exit_code) from stop

@@ -8,7 +8,7 @@ from rich.box import SIMPLE
 from rich.table import Table
 
 from .app import app
-from .shared import console, errors, example, note, use_data
+from .shared import console, errors, example, use_data, warn
 
 if TYPE_CHECKING:
     from ..evaluate.drift import Drift
@@ -38,9 +38,9 @@ def drift(
 
     use_data(data)
     names, rows = suites(on), []
-    with Interrupt() as interrupt, AnswerCache(cache_folder() / "answers.sqlite", note=note) as cache:
+    with Interrupt() as interrupt, AnswerCache(cache_folder() / "answers.sqlite", warn=warn) as cache:
         try:
-            for row in drift_of(run, names, samples, seed, note, interrupt.poll, cache.wrap):
+            for row in drift_of(run, names, samples, seed, warn, interrupt.check_stop, cache.wrap):
                 rows.append(row)
                 console.print(f"step {row.step}, {row.suite}: pass@1 {row.pass_at_1:.3f}", highlight=False)
         except StopRequested as stop:

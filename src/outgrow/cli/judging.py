@@ -10,7 +10,7 @@ from rich.table import Table
 
 from ..core.errors import UsageError
 from .app import app
-from .shared import console, counting, errors, example, note
+from .shared import console, counting, errors, example, warn
 
 if TYPE_CHECKING:
     from ..judge.config import JudgeSection
@@ -58,16 +58,16 @@ def judge(
         read_recipe(run)  # a name that is no run's is told before anything is read
     rows = trial.drawn(runs, answers, seed)
     nothing = trial.canaries_of(rows, seed)
-    respondent = judge_model(section, note)
+    respondent = judge_model(section, warn)
     whole = len(rows) + sum(map(len, nothing.values()))
     with (
         counting("scoring", whole) as progress,
         Interrupt() as interrupt,
-        AnswerCache(cache_folder() / "answers.sqlite", fresh, note, progress) as cache,
+        AnswerCache(cache_folder() / "answers.sqlite", fresh, warn, progress) as cache,
     ):
         try:
             asked = Judge(cache.wrap(respondent), section, seed)
-            found = trial.held(asked, rows, nothing, interrupt.poll)
+            found = trial.held(asked, rows, nothing, interrupt.check_stop)
         except StopRequested as stop:
             errors.print(f"stopped by {stop}, what is done is kept; the same command goes on with it", markup=False)
             raise typer.Exit(stop.exit_code) from stop
@@ -78,7 +78,7 @@ def judge(
     _show_canaries(found.canaries)
     without = sum(one.score is None for one in found.answers)
     if without > section.max_unscored * len(rows):
-        note(f"too few have a score; a run would end with: {asked.failure(without, len(rows))}")
+        warn(f"too few have a score; a run would end with: {asked.failure(without, len(rows))}")
 
 
 def _section(model: str, recipe: str | None) -> "JudgeSection":

@@ -18,11 +18,11 @@ from .shared import (
     default_max_tokens,
     errors,
     example,
-    note,
     open_model,
     recipe_for,
     strip_control_chars,
     use_data,
+    warn,
 )
 
 if TYPE_CHECKING:
@@ -109,7 +109,7 @@ def data(
         fields=tuple(fields.split(",")) if fields else None,
         levels=tuple(levels.split(",")) if levels else None,
     )
-    problems, as_recipe = problems_of(recipe, note)
+    problems, as_recipe = problems_of(recipe, warn)
     problems = wanted(problems, section)
     said = recipe_for(model, None) or as_recipe
     held_out = suites(on) if on else [*SUITES, *(_own(as_recipe) if as_recipe else ())]
@@ -136,9 +136,9 @@ def data(
                 sampling=sampling,
                 suites=held_out,
                 gold=problems,
-                note=note,
-                poll=interrupt.poll,
-                told=progress,
+                warn=warn,
+                check_stop=interrupt.check_stop,
+                on_progress=progress,
             )
         except StopRequested as stop:
             errors.print(f"stopped by {stop}, what is done is kept; the same command goes on with it", markup=False)

@@ -18,10 +18,10 @@ from .shared import (
     errors,
     example,
     interval,
-    note,
     open_model,
     recipe_for,
     use_data,
+    warn,
 )
 
 
@@ -88,7 +88,7 @@ def evaluate(
     names = suites(on or section.suite)
     if out is not None:
         _require_place(out, len(names))
-    problems = {name: suite(name).load(note) for name in names}
+    problems = {name: suite(name).load(warn) for name in names}
     respondent = open_model(model, said)
     sampling = (said.sampling if said else Sampling()).model_copy(update={"temperature": temperature or section.temperature})
     sampling = sampling.model_copy(update={"max_tokens": max_tokens or default_max_tokens(said, respondent)})
@@ -101,12 +101,12 @@ def evaluate(
         counting("measuring", whole) as progress,
         verifier,
         Interrupt() as interrupt,
-        AnswerCache(cache_folder() / "answers.sqlite", fresh, note, progress) as cache,
+        AnswerCache(cache_folder() / "answers.sqlite", fresh, warn, progress) as cache,
     ):
         try:
             for name in names:
                 k = samples or (section.samples if name == section.suite else samples_for(len(problems[name])))
-                found = measure(cache.wrap(respondent), verifier, problems[name], k, sampling, seed, interrupt.poll)
+                found = measure(cache.wrap(respondent), verifier, problems[name], k, sampling, seed, interrupt.check_stop)
                 summaries[name] = found.summary()
                 if out is not None:
                     found.save(out if len(names) == 1 else out / f"{name.replace('/', '+')}.parquet")
@@ -120,7 +120,7 @@ def evaluate(
     if len(names) == 1:
         _show_one(f"{model} on {names[0]}, temperature {sampling.temperature:g}", summaries[names[0]])
     if cache.found:
-        note(f"of {whole:,} questions {cache.found:,} were answered in an earlier call; --fresh asks them again")
+        warn(f"of {whole:,} questions {cache.found:,} were answered in an earlier call; --fresh asks them again")
 
 
 @app.command(

@@ -47,7 +47,7 @@ class Terminal:
         """A part of the run begins."""
         self.console.print(f"[bold]{text}[/]", highlight=False)
 
-    def note(self, text: str) -> None:
+    def warn(self, text: str) -> None:
         """Something a person should read."""
         self.console.print(text, style="yellow", markup=False, highlight=False)
 
@@ -74,7 +74,7 @@ class Terminal:
         if result.warning:
             self._warned += 1
             if self._warned <= _REPEATED_WARNINGS:
-                self.note(result.warning + ("  (said no more)" if self._warned == _REPEATED_WARNINGS else ""))
+                self.warn(result.warning + ("  (said no more)" if self._warned == _REPEATED_WARNINGS else ""))
         done, figures = int(result.metrics["step"]), _figures(result.metrics, spent)
         assert self._task is not None
         self._progress.update(self._task, completed=done, figures=figures)

@@ -61,7 +61,7 @@ def open_model(model: str, recipe: "Recipe | None" = None) -> "ChatModel":
 
     if is_served(model):
         return OpenAIServer(model, recipe.prompt if recipe else None)
-    policy, engine = load(model, recipe), build_engine(recipe, note) if recipe else NativeEngine(note=note)
+    policy, engine = load(model, recipe), build_engine(recipe, warn) if recipe else NativeEngine(warn=warn)
     engine.update(policy)
     return LocalModel(policy, engine)
 
@@ -92,7 +92,7 @@ def strip_control_chars(text: str) -> str:
     return "".join(letter for letter in text if letter in "\n\t" or unicodedata.category(letter) != "Cc")
 
 
-def note(text: str) -> None:
+def warn(text: str) -> None:
     """Something a person should read."""
     errors.print(text, markup=False)
 

@@ -13,10 +13,10 @@ T = TypeVar("T")
 class AutoBatchSize:
     """A size that halves itself where work of that size runs out of memory, says so, and stays there."""
 
-    def __init__(self, name: str, size: int, note: Callable[[str], None]) -> None:
+    def __init__(self, name: str, size: int, warn: Callable[[str], None]) -> None:
         """name: the recipe's word for it."""
         self.name, self.size = name, size
-        self._note = note
+        self._warn = warn
 
     def run(self, work: Callable[[int], T], smallest: int, most: int, undo: Callable[[], None] = lambda: None) -> T:
         """work(size), again from its beginning with half the size for as long as it runs out of memory.
@@ -39,7 +39,7 @@ class AutoBatchSize:
                     "(sampling.max_tokens), or let policy.lora or policy.dtype='bfloat16' save some (outgrow plan shows how much)"
                 )
             self.size = min(self.size, most) // 2
-            self._note(f"out of memory; going on with {self.name}={self.size} (the results are the same but for rounding)")
+            self._warn(f"out of memory; going on with {self.name}={self.size} (the results are the same but for rounding)")
 
 
 def ran_out_of_memory(error: BaseException) -> bool:

@@ -49,9 +49,9 @@ class ChatModel(Protocol):
         n: int,
         sampling: Sampling,
         seeds: Sequence[int],
-        poll: Callable[[], None] = lambda: None,
+        check_stop: Callable[[], None] = lambda: None,
     ) -> list[list[Answer]]:
-        """n answers to each, in order; seeds and poll as `Engine.generate` has them."""
+        """n answers to each, in order; seeds and check_stop as `Engine.generate` has them."""
 
 
 @dataclass(frozen=True)
@@ -96,9 +96,9 @@ class LocalModel:
         n: int,
         sampling: Sampling,
         seeds: Sequence[int],
-        poll: Callable[[], None] = lambda: None,
+        check_stop: Callable[[], None] = lambda: None,
     ) -> list[list[Answer]]:
         """See `ChatModel.answer`. Raises UsageError where a conversation leaves no room for an answer."""
         prompts = [self.policy.chat_ids(conversation) for conversation in conversations]
-        groups = self.engine.generate(prompts, n, sampling, seeds, poll)
+        groups = self.engine.generate(prompts, n, sampling, seeds, check_stop)
         return [[Answer(r.text, r.finished, len(r.completion_ids)) for r in group] for group in groups]

@@ -23,12 +23,12 @@ class Engine(Protocol):
         n: int,
         sampling: Sampling,
         seeds: Sequence[int],
-        poll: Callable[[], None] = lambda: None,
+        check_stop: Callable[[], None] = lambda: None,
     ) -> list[list[Rollout]]:
         """n rollouts of each prompt, in order.
 
         seeds: one per prompt; a group's draws depend on its seed only, not on the prompts beside it.
-        poll: called at every token; what it raises ends the generation.
+        check_stop: called at every token; what it raises ends the generation.
         """
         ...
 

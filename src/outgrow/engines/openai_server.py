@@ -89,7 +89,7 @@ class OpenAIServer:
         n: int,
         sampling: Sampling,
         seeds: Sequence[int],
-        poll: Callable[[], None] = lambda: None,
+        check_stop: Callable[[], None] = lambda: None,
     ) -> list[list[Answer]]:
         """See `Respondent.answer`. Raises OutgrowError where the server is gone, refuses, or answers with something else."""
         from anyio.from_thread import start_blocking_portal
@@ -105,7 +105,7 @@ class OpenAIServer:
             under_way = portal.start_task_soon(self._ask, asked)
             try:
                 while not wait([under_way], _POLL_S).done:
-                    poll()
+                    check_stop()
             except BaseException:
                 under_way.cancel()
                 raise

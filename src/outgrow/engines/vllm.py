@@ -60,7 +60,7 @@ class VLLMEngine:
         n: int,
         sampling: Sampling,
         seeds: Sequence[int],
-        poll: Callable[[], None] = lambda: None,
+        check_stop: Callable[[], None] = lambda: None,
     ) -> list[list[Rollout]]:
         """See `Engine.generate`. Raises UsageError where a prompt leaves no room for a completion."""
         policy, llm = self._policy, self._llm
@@ -76,7 +76,7 @@ class VLLMEngine:
         outputs: list[Any] = []
         try:
             while llm.llm_engine.has_unfinished_requests():
-                poll()
+                check_stop()
                 outputs += llm.llm_engine.step()
         except BaseException:
             llm.llm_engine.abort_request(names, internal=True)

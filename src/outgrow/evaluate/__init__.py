@@ -19,10 +19,10 @@ def evaluate(
     k: int,
     sampling: Sampling,
     seed: int,
-    poll: Callable[[], None] = lambda: None,
+    check_stop: Callable[[], None] = lambda: None,
 ) -> Evaluation:
     """k samples and a greedy answer for every problem."""
-    drawn = sample_problems(respondent, verifier, problems, k, sampling, seed, poll)
+    drawn = sample_problems(respondent, verifier, problems, k, sampling, seed, check_stop)
     cold = sampling.model_copy(update={"temperature": 0.0})
-    greedy = sample_problems(respondent, verifier, problems, 1, cold, seed, poll)
+    greedy = sample_problems(respondent, verifier, problems, 1, cold, seed, check_stop)
     return Evaluation(drawn + greedy)

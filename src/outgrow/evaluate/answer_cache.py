@@ -7,10 +7,9 @@ from collections.abc import Callable, Sequence
 from dataclasses import astuple, dataclass
 from pathlib import Path
 
+from ..core.callbacks import Warn, quiet
 from ..engines import Answer, ChatModel, Conversation
 from ..policy import Sampling
-from ..problems import Note
-from ..problems.source import quiet
 
 _ANSWERS = 512  # between two commits: what a stop may cost
 _SHAPE = 2  # of a row; a file of another shape is begun anew
@@ -24,10 +23,14 @@ class AnswerCache:
     cannot be read or written the measurement goes on without it, and says so once.
     """
 
-    def __init__(self, path: Path, anew: bool = False, note: Note = quiet, told: Callable[[int], None] = lambda done: None) -> None:
-        """anew: draw everything, and put it in the place of what is kept. note: told where answers cannot be kept. told: how many
-        conversations are done, those of all respondents together."""
-        self._path, self._anew, self._note, self._told = path, anew, note, told
+    def __init__(
+        self, path: Path, anew: bool = False, warn: Warn = quiet, on_progress: Callable[[int], None] = lambda done: None
+    ) -> None:
+        """anew: draw everything again and replace what the cache holds. warn: takes why answers cannot be kept.
+
+        on_progress: takes how many conversations are done, over all models that the cache wraps.
+        """
+        self._path, self._anew, self._warn, self._on_progress = path, anew, warn, on_progress
         self._done, self.found = 0, 0  # conversations; found: of these, how many were not asked again
         self._db: sqlite3.Connection | None = None
         try:
@@ -77,10 +80,10 @@ class AnswerCache:
     def tell(self, done: int, found: int = 0) -> None:
         """So many more conversations are done; found: of these, how many were not asked again."""
         self._done, self.found = self._done + done, self.found + found
-        self._told(self._done)
+        self._on_progress(self._done)
 
     def _disable(self, error: Exception) -> None:
-        self._note(f"{self._path}: answers are no longer kept ({error}); a call that is stopped will begin anew")
+        self._warn(f"{self._path}: answers are no longer kept ({error}); a call that is stopped will begin anew")
         if self._db is not None:
             self._db.close()
         self._db = None
@@ -126,7 +129,7 @@ class CachedModel:
         n: int,
         sampling: Sampling,
         seeds: Sequence[int],
-        poll: Callable[[], None] = lambda: None,
+        check_stop: Callable[[], None] = lambda: None,
     ) -> list[list[Answer]]:
         """See `ChatModel.answer`; asked in parts, each kept as soon as it is there."""
         who, how = self.identity, [n, sampling.model_dump()]
@@ -141,7 +144,7 @@ class CachedModel:
         for start in range(0, len(missing), size):
             part = missing[start : start + size]
             asked = [conversations[place] for place in part]
-            drawn = self.respondent.answer(asked, n, sampling, [seeds[place] for place in part], poll)
+            drawn = self.respondent.answer(asked, n, sampling, [seeds[place] for place in part], check_stop)
             fresh = {keys[place]: answers for place, answers in zip(part, drawn, strict=True)}
             self.kept.write(fresh)
             known |= fresh

@@ -3,9 +3,9 @@
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 
+from ..core.callbacks import Warn
 from ..core.errors import UsageError
 from ..engines import ChatModel, LocalModel
-from ..problems import Note
 from ..problems.suites import samples_for, suite
 from ..runs.checkpoint import whole_checkpoints
 from ..runs.folder import read_recipe
@@ -17,8 +17,8 @@ from .evaluation import Evaluation
 
 
 def drift_of(
-    run: Path, suites: Sequence[str], samples: int | None, seed: int, note: Note,
-    poll: Callable[[], None] = lambda: None, remembered: Callable[[ChatModel], ChatModel] = lambda respondent: respondent,
+    run: Path, suites: Sequence[str], samples: int | None, seed: int, warn: Warn,
+    check_stop: Callable[[], None] = lambda: None, remembered: Callable[[ChatModel], ChatModel] = lambda respondent: respondent,
 ) -> Iterator[Drift]:  # fmt: skip
     """Suite by suite at the base, then at each whole checkpoint. samples: a problem; None for as many as a suite's size needs.
     remembered: makes of a respondent one whose answers are kept.
@@ -31,9 +31,9 @@ def drift_of(
         raise UsageError(f"{run}: it has no whole checkpoint yet; go on with it first: outgrow resume {run}")
     base = base_policy(recipe)
     require_base(run, recipe, base, made_with)
-    problems = {name: suite(name).load(note) for name in suites}
+    problems = {name: suite(name).load(warn) for name in suites}
     sampling = recipe.sampling.model_copy(update={"temperature": recipe.evaluate.temperature})
-    engine = build_engine(recipe, note)
+    engine = build_engine(recipe, warn)
     before: dict[str, Evaluation] = {}
     with Verifier(recipe.verify.extract, recipe.verify.exact) as verifier:
         for checkpoint in (None, *checkpoints):
@@ -44,6 +44,6 @@ def drift_of(
             engine.update(policy)
             for name, asked in problems.items():
                 k = samples or samples_for(len(asked))
-                found = evaluate(remembered(LocalModel(policy, engine)), verifier, asked, k, sampling, seed, poll)
+                found = evaluate(remembered(LocalModel(policy, engine)), verifier, asked, k, sampling, seed, check_stop)
                 before.setdefault(name, found)
                 yield drift(name, checkpoint.step if checkpoint else 0, base, policy, before[name], found)

@@ -6,13 +6,13 @@ from pathlib import Path
 import numpy as np
 
 from ..config import RLRecipe
+from ..core.callbacks import Warn
 from ..core.choose import round_robin
 from ..core.errors import UsageError
 from ..core.files import read_lines
 from ..core.rng import numpy_rng
 from ..engines import LocalModel
 from ..ledger import Ledger, PassRatePosterior
-from ..problems import Note
 from ..runs.checkpoint import newest_whole_checkpoint
 from ..runs.folder import read_recipe
 from ..runs.models import build_engine, run_policy
@@ -23,7 +23,7 @@ from .sample import sample_problems
 
 
 def calibrate(
-    run: Path, problems: int, samples: int, seed: int, note: Note, poll: Callable[[], None] = lambda: None
+    run: Path, problems: int, samples: int, seed: int, warn: Warn, check_stop: Callable[[], None] = lambda: None
 ) -> list[Calibration]:
     """One row for each staleness that occurs, of at most `problems` problems, `samples` fresh samples each; then all together.
 
@@ -35,9 +35,9 @@ def calibrate(
         raise UsageError(f"{run}: no reinforcement learning has been done here yet, so there is nothing to calibrate")
     if any(row["step"] > checkpoint.step for row in read_lines(run / "metrics.jsonl")):
         raise UsageError(f"{run}: its ledger is ahead of its newest checkpoint; finish it first: outgrow resume {run}")
-    policy, engine = run_policy(run), build_engine(recipe, note)
+    policy, engine = run_policy(run), build_engine(recipe, warn)
     engine.update(policy)
-    known_problems = [problem for source in distinct(training_problems(recipe, note)) for problem in source]
+    known_problems = [problem for source in distinct(training_problems(recipe, warn)) for problem in source]
     with Ledger(run / "ledger.sqlite", PassRatePosterior(recipe.ledger.half_life, recipe.ledger.prior_weight)) as ledger:
         known = ledger.known(known_problems)
         step = checkpoint.step + 1
@@ -51,7 +51,7 @@ def calibrate(
         met, last = known.n_N[chosen] > 0, known.right_N[chosen] / np.maximum(known.n_N[chosen], 1)
     with Verifier(recipe.verify.extract, recipe.verify.exact) as verifier:
         asked = [known_problems[place] for place in chosen]
-        drawn = sample_problems(LocalModel(policy, engine), verifier, asked, samples, recipe.sampling, seed, poll)
+        drawn = sample_problems(LocalModel(policy, engine), verifier, asked, samples, recipe.sampling, seed, check_stop)
     right = np.array([sample.right for sample in drawn], dtype=np.float64).reshape(len(chosen), samples)
     rates = right.mean(axis=1)
 

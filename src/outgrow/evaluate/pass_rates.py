@@ -107,7 +107,7 @@ def fill(
     verifier: Verifier,
     sampling: Sampling,
     problems: Sequence[Problem],
-    poll: Callable[[], None],
+    check_stop: Callable[[], None],
     progress: Callable[[int], None],
 ) -> list[PassRate]:
     """Draw what the profile's last pass still lacks, then write the table. progress: told how many problems are done."""
@@ -119,7 +119,7 @@ def fill(
         for start in range(0, len(left), _CHUNK):
             chunk = left[start : start + _CHUNK]
             seed = seed_from(asked.seed, "profile", asked.passes)
-            samples = sample_problems(respondent, verifier, chunk, asked.samples, sampling, seed, poll)
+            samples = sample_problems(respondent, verifier, chunk, asked.samples, sampling, seed, check_stop)
             ledger.record(_visits(asked.passes, samples))
             progress(len(problems) - len(left) + start + len(chunk))
         table = _table(problems, ledger.visits())

@@ -49,7 +49,7 @@ def sample_problems(
     k: int,
     sampling: Sampling,
     seed: int,
-    poll: Callable[[], None] = lambda: None,
+    check_stop: Callable[[], None] = lambda: None,
 ) -> list[Sample]:
     """k graded answers to each problem; one, with index −1, at temperature 0.
 
@@ -59,12 +59,12 @@ def sample_problems(
     k = 1 if greedy else k
     asked = [respondent.conversation(problem.question) for problem in problems]
     seeds = [seed_from(seed, "evaluate", problem.id) for problem in problems]
-    groups = respondent.answer(asked, k, sampling, seeds, poll)
+    groups = respondent.answer(asked, k, sampling, seeds, check_stop)
     drawn = [
         (problem, index, answer) for problem, group in zip(problems, groups, strict=True) for index, answer in enumerate(group)
     ]
     attempts = [Attempt(answer.text, problem.answer, answer.finished, problem.scorer) for problem, _, answer in drawn]
-    graded = verifier.grade(attempts, inside_think=respondent.opens_think, poll=poll)
+    graded = verifier.grade(attempts, inside_think=respondent.opens_think, check_stop=check_stop)
     return [
         Sample(
             problem_id=problem.id,

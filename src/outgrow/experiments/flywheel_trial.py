@@ -26,8 +26,8 @@ from .trial import Trial
 class _Onlooker(Silent):
     """Nobody watches; between two stages it is asked whether a signal has come."""
 
-    def __init__(self, poll: Callable[[], None]) -> None:
-        self._poll = poll
+    def __init__(self, check_stop: Callable[[], None]) -> None:
+        self._poll = check_stop
 
     def stage(self, text: str) -> None:
         self._poll()
@@ -44,13 +44,13 @@ def run_flywheel_trial(path: Path, run: Trial, measures: Sequence[Measure], prep
     """Turn it in this folder, or go on with it there, and read off what is kept. Raises as `run_flywheel` does."""
     sizes = {measure.k for measure in measures if isinstance(measure, PassAtK)}
     with session(path), Interrupt() as interrupt:
-        turned = run_flywheel(run.recipe, path, _Onlooker(interrupt.poll), Budget())
+        turned = run_flywheel(run.recipe, path, _Onlooker(interrupt.check_stop), Budget())
         ends = (turned.generations[0].base, turned.generations[-1].student)
-        found = {done.name: _pass_at(done, sizes, interrupt.poll) for done in ends}
+        found = {done.name: _pass_at(done, sizes, interrupt.check_stop) for done in ends}
     return read_flywheel_result(turned, run, found, seconds_in(path))
 
 
-def _pass_at(done: StageResult, sizes: set[int], poll: Callable[[], None]) -> dict[str, float]:
+def _pass_at(done: StageResult, sizes: set[int], check_stop: Callable[[], None]) -> dict[str, float]:
     """k -> pass@k on the suite that decides, with as many samples a problem as the largest k; nothing where none is asked for."""
     if not sizes:
         return {}
@@ -61,6 +61,6 @@ def _pass_at(done: StageResult, sizes: set[int], poll: Callable[[], None]) -> di
     sampling = recipe.sampling.model_copy(update={"temperature": recipe.evaluate.temperature})
     problems = suite(recipe.evaluate.suite).load()
     with Verifier(recipe.verify.extract, recipe.verify.exact) as verifier:
-        samples = sample_problems(LocalModel(policy, engine), verifier, problems, n, sampling, recipe.seed, poll)
+        samples = sample_problems(LocalModel(policy, engine), verifier, problems, n, sampling, recipe.seed, check_stop)
     right = Counter(sample.problem_id for sample in samples if sample.right)
     return {str(k): sum(pass_at_k(n, right[problem.id], k) for problem in problems) / len(problems) for k in sorted(sizes)}

@@ -7,12 +7,12 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from ..config import Recipe
+from ..core.callbacks import quiet
 from ..core.files import append_line, read_lines, write_json
 from ..core.rng import python_rng
 from ..engines import LocalModel
 from ..evaluate.sample import sample_problems
 from ..ledger import Ledger
-from ..problems.source import quiet
 from ..runs.cost import Spent
 from ..runs.folder import read_recipe
 from ..runs.models import build_engine, run_policy
@@ -38,7 +38,7 @@ class Silent:
 
     def step(self, result: StepResult, spent: Spent) -> None: ...
 
-    def note(self, text: str) -> None: ...
+    def warn(self, text: str) -> None: ...
 
 
 def prepare(path: Path, recipe: Recipe) -> None:

@@ -42,31 +42,31 @@ def run_experiment(
     docs: Path,
     scratch: Path,
     processes: int,
-    told: Callable[[int], None],
+    on_progress: Callable[[int], None],
     warn: Callable[[str], None],
-    poll: Callable[[], None],
+    check_stop: Callable[[], None],
 ) -> dict[str, AnyResult]:
     """Do the runs that are not known yet and add their lines to docs/NAME.jsonl. Returns all results by key.
 
-    scratch: where the runs' folders are until they are read; one that was stopped goes on there. told: how many runs are done.
-    warn: which run failed, and why. poll may raise: what is running saves itself then. Raises OutgrowError after the last run
+    scratch: where the runs' folders are until they are read; a stopped run continues there. on_progress: takes how many runs are
+    done. warn: takes which run failed, and why. check_stop may raise: what is running saves itself then. Raises OutgrowError after the last run
     where some failed.
     """
     docs.mkdir(parents=True, exist_ok=True)
     known = known_results(experiment, docs)
     left = [run for run in experiment.runs if run.key not in known]
-    told(len(known))
+    on_progress(len(known))
     failed = 0
     with ProcessPoolExecutor(min(processes, max(1, len(left))), mp_context=_forkserver(), initializer=_settle) as pool:
         prepared = {name: PREPARED / run.key for name, run in experiment.prepared.items()} if left else {}
         waiting: dict[Future[AnyResult], Trial] = {}
         try:
             for name, path in prepared.items():
-                _prepare(pool, name, path, experiment.prepared[name], warn, poll)
+                _prepare(pool, name, path, experiment.prepared[name], warn, check_stop)
             asked = experiment.kind, experiment.measures, prepared
             waiting |= {pool.submit(_work, scratch / run.key, run, *asked): run for run in left}
             while waiting:
-                poll()
+                check_stop()
                 done, _ = wait(waiting, timeout=0.5, return_when=FIRST_COMPLETED)
                 for future in done:
                     run = waiting.pop(future)
@@ -77,7 +77,7 @@ def run_experiment(
                     known[run.key] = result = future.result()
                     append_line(results_file(experiment, docs), result.line())
                     shutil.rmtree(scratch / run.key, ignore_errors=True)
-                    told(len(known))
+                    on_progress(len(known))
         except BaseException:
             pool.shutdown(wait=False, cancel_futures=True)
             for process in multiprocessing.active_children():
@@ -110,7 +110,7 @@ def _stop(number: int, frame: FrameType | None) -> None:
 
 
 def _prepare(
-    pool: ProcessPoolExecutor, name: str, path: Path, run: Trial, warn: Callable[[str], None], poll: Callable[[], None]
+    pool: ProcessPoolExecutor, name: str, path: Path, run: Trial, warn: Callable[[str], None], check_stop: Callable[[], None]
 ) -> None:
     """Train what arms need, one after another, since one may need the one before."""
     if (path / "summary.json").exists():
@@ -120,7 +120,7 @@ def _prepare(
     warn(f"preparing {name} in {path}")
     future = pool.submit(_in_turn, path, run)
     while not wait([future], timeout=0.5).done:
-        poll()
+        check_stop()
     if (error := future.exception()) is not None:
         raise OutgrowError(f"{name} could not be prepared: {error}") from error
 

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 
 from ..config import RLRecipe, SFTRecipe
 from ..config.schema import PolicySection
+from ..core.callbacks import quiet
 from ..core.errors import UsageError
 from ..plan import GPU, CostEstimate, GpuCatalog, plan_recipe
 from ..plan.models import FutureModels, shape_of
@@ -13,7 +14,6 @@ from ..plan.seconds import Written, tuning_seconds, writing_seconds
 from ..plan.shape import Shape, adapter_parameters, key_value_bytes, parameters
 from ..plan.work import bytes_of
 from ..policy.load import Dtype
-from ..problems.source import quiet
 from ..runs.practice_problems import distinct, training_problems
 from ..synthetic.pipeline import wanted
 from .recipe import FlywheelRecipe

@@ -9,9 +9,9 @@ FOLDER/flywheel.html     the page
 
 from pathlib import Path
 
+from ..core.callbacks import quiet
 from ..core.errors import OutgrowError
 from ..core.files import write_atomic, write_json
-from ..problems.source import quiet
 from ..runs.cost import Budget, BudgetReached
 from ..runs.folder import held
 from ..runs.practice_problems import training_problems

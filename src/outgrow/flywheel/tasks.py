@@ -59,8 +59,8 @@ def measure(shop: StageCache, stage: str, model: str, recipe: Recipe) -> StageRe
     def work(path: Path, watcher: StageWatcher, budget: Budget) -> StageOutput:
         configure_determinism(recipe)
         with _session(path, recipe, budget) as (meter, interrupt):
-            policy, engine = base_policy(recipe), build_engine(recipe, watcher.note)
-            Outcome(recipe, path, engine, meter, watcher.phase, interrupt.poll).measure("after", policy, 0)
+            policy, engine = base_policy(recipe), build_engine(recipe, watcher.warn)
+            Outcome(recipe, path, engine, meter, watcher.phase, interrupt.check_stop).measure("after", policy, 0)
             return StageOutput(policy.digest())
 
     return shop.once(StageSpec(1, stage, "model", recipe, asked, work, model=model))
@@ -101,10 +101,10 @@ def make(shop: StageCache, generation: int, maker: StageResult, student: StageRe
         out = path / "made"
         with _session(path, recipe, budget) as (meter, interrupt):
             if not out.exists():
-                problems = [problem for source in distinct(training_problems(practised, watcher.note)) for problem in source]
+                problems = [problem for source in distinct(training_problems(practised, watcher.warn)) for problem in source]
 
-                def poll() -> None:
-                    interrupt.poll()
+                def check_stop() -> None:
+                    interrupt.check_stop()
                     meter.check_now()
 
                 with Verifier(recipe.verify.extract, recipe.verify.exact) as verifier:
@@ -120,9 +120,9 @@ def make(shop: StageCache, generation: int, maker: StageResult, student: StageRe
                         sampling=recipe.sampling,
                         suites=[*suites_of(practised), practised.evaluate.validation],
                         gold=problems,
-                        note=watcher.note,
-                        poll=poll,
-                        told=watcher.counting("making data", len(problems)),
+                        warn=watcher.warn,
+                        check_stop=check_stop,
+                        on_progress=watcher.counting("making data", len(problems)),
                     )
             meter.write(0, "making")
         made = read_summary(out)
@@ -136,7 +136,7 @@ def make(shop: StageCache, generation: int, maker: StageResult, student: StageRe
 def _answering(maker: StageResult, watcher: StageWatcher) -> LocalModel:
     """A model of the wheel, ready to answer."""
     policy = run_policy(maker.path) if maker.is_run else base_policy(maker.recipe)
-    engine = build_engine(maker.recipe, watcher.note)
+    engine = build_engine(maker.recipe, watcher.warn)
     engine.update(policy)
     return LocalModel(policy, engine)
 

@@ -61,10 +61,12 @@ def canaries_of(rows: Sequence[Row], seed: int) -> dict[str, list[JudgeItem]]:
     return kinds
 
 
-def held(judge: Judge, rows: Sequence[Row], nothing: dict[str, list[JudgeItem]], poll: Callable[[], None] = lambda: None) -> Trial:
+def held(
+    judge: Judge, rows: Sequence[Row], nothing: dict[str, list[JudgeItem]], check_stop: Callable[[], None] = lambda: None
+) -> Trial:
     """The judge's scores of the rows and of the canaries. Raises as `Judge.scores` does, and where no row has a score."""
     answers = [JudgeItem(row["question"], row["answer"], row["completion"], True) for row in rows]
-    scores = judge.scores([*answers, *(one for kind in nothing.values() for one in kind)], poll, all_or_none=False)
+    scores = judge.scores([*answers, *(one for kind in nothing.values() for one in kind)], check_stop, all_or_none=False)
     scored = [
         Scored(row["problem_id"], row["level"], row["verdict"] == "right", score)
         for row, score in zip(rows, scores[: len(rows)], strict=True)

@@ -36,14 +36,14 @@ class Judge:
     nonsense: str = field(default="", init=False)  # the last reply without a score
 
     def scores(
-        self, answers: Sequence[JudgeItem], poll: Callable[[], None] = lambda: None, all_or_none: bool = True
+        self, answers: Sequence[JudgeItem], check_stop: Callable[[], None] = lambda: None, all_or_none: bool = True
     ) -> list[float | None]:
         """One score from 0 to 1 each. An answer that the token limit cut has 0, unasked: there is nothing to grade.
 
         Raises OutgrowError where a server is dead, stuck or refuses, or, unless `all_or_none` is off, where more than
-        `section.max_unscored` of these have no score; poll may raise as well.
+        `section.max_unscored` of these have no score; check_stop may raise as well.
         """
-        replies = self._ask(list(dict.fromkeys(answer for answer in answers if answer.finished)), poll)
+        replies = self._ask(list(dict.fromkeys(answer for answer in answers if answer.finished)), check_stop)
         found = [replies[answer] if answer.finished else 0.0 for answer in answers]
         without = sum(score is None for score in found)
         if all_or_none and without > self.section.max_unscored * sum(answer.finished for answer in answers):
@@ -57,7 +57,7 @@ class Judge:
             f"last it said: {_line(self.nonsense)!r}. Change judge.rubric or judge.max_tokens"
         )
 
-    def _ask(self, answers: list[JudgeItem], poll: Callable[[], None]) -> dict[JudgeItem, float | None]:
+    def _ask(self, answers: list[JudgeItem], check_stop: Callable[[], None]) -> dict[JudgeItem, float | None]:
         told: dict[JudgeItem, list[float]] = {answer: [] for answer in answers}
         conversations = {answer: self._conversation(answer) for answer in answers}
         too_long = [a for a in answers if not self.respondent.fits(conversations[a], self.section.max_tokens)]
@@ -69,7 +69,7 @@ class Judge:
                 break
             asked = [conversations[answer] for answer in waiting]
             seeds = [seed_from(self.seed, "judge", attempt, _digest(conversation)) for conversation in asked]
-            groups = self.respondent.answer(asked, self.section.samples, self._sampling(attempt), seeds, poll)
+            groups = self.respondent.answer(asked, self.section.samples, self._sampling(attempt), seeds, check_stop)
             for answer, group in zip(waiting, groups, strict=True):
                 told[answer] += [score for reply in group if (score := self._read(reply.text, answer)) is not None]
             waiting = [answer for answer in waiting if not told[answer]]

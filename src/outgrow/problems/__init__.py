@@ -7,7 +7,7 @@ from .math import Math
 from .micro import Micro
 from .reasoning_gym import ReasoningGym
 from .shuffled import Shuffled
-from .source import Note, Source
+from .source import Source
 from .synthetic import Synthetic
 from .table import Table
 
@@ -23,4 +23,4 @@ SOURCES: dict[str, type[Source]] = {
     "synthetic": Synthetic,
 }
 
-__all__ = ["SOURCES", "Note", "Source"]
+__all__ = ["SOURCES", "Source"]

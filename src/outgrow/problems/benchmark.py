@@ -6,11 +6,12 @@ from typing import Any
 
 from pydantic import field_validator
 
+from ..core.callbacks import Warn, quiet
 from ..core.errors import UsageError, nearest
 from ..types import Problem
 from .overlap import question_id
 from .rows import Row, set_rows
-from .source import Note, Source, quiet
+from .source import Source
 from .table import collect, column
 
 
@@ -56,11 +57,11 @@ class Benchmark(Source):
             raise ValueError(f"no benchmark called {name!r}{nearest(name, list(_SETS))}")
         return name
 
-    def load(self, note: Note = quiet) -> list[Problem]:
+    def load(self, warn: Warn = quiet) -> list[Problem]:
         """All problems, in the set's order. Raises UsageError where the set is not to be had, or a row cannot be read."""
         one = _SETS[self.name]
         rows = set_rows(one.folder, one.split, *(one.hub or (None,)))
-        return collect(self.name, _read(self.name, one, rows), note)
+        return collect(self.name, _read(self.name, one, rows), warn)
 
 
 def _read(name: str, one: _Set, rows: Iterable[Row]) -> Iterator[tuple[str, Problem]]:

@@ -4,11 +4,12 @@ import re
 from collections.abc import Iterable, Iterator
 from typing import Literal
 
+from ..core.callbacks import Warn, quiet
 from ..core.errors import UsageError
 from ..types import Problem
 from .overlap import question_id
 from .rows import Row, set_rows
-from .source import Note, Source, quiet
+from .source import Source
 from .table import collect, column
 
 _CALCULATOR = re.compile(r"<<[^<>]*>>")
@@ -20,9 +21,9 @@ class GSM8K(Source):
     type: str = "gsm8k"
     split: Literal["train", "test"] = "train"
 
-    def load(self, note: Note = quiet) -> list[Problem]:
+    def load(self, warn: Warn = quiet) -> list[Problem]:
         """All problems, in the set's order. Raises UsageError where the set is not to be had, or a row is not GSM8K's."""
-        return collect("gsm8k", _read(set_rows("gsm8k", self.split, "openai/gsm8k", "main")), note)
+        return collect("gsm8k", _read(set_rows("gsm8k", self.split, "openai/gsm8k", "main")), warn)
 
 
 def _read(rows: Iterable[Row]) -> Iterator[tuple[str, Problem]]:

@@ -9,13 +9,14 @@ from typing import Any
 
 from pydantic import Field
 
+from ..core.callbacks import Warn, quiet
 from ..core.errors import UsageError
 from ..core.rng import python_rng
 from ..core.rollout_log import read_parts
 from ..judge.rubric import RUBRIC, answer_id, fill
 from ..types import Problem
 from ..verify.extract import THINK_CLOSE
-from .source import Note, Source, quiet
+from .source import Source
 
 _COLUMNS = ["problem_id", "field", "level", "question", "completion", "verdict", "extracted", "answer"]
 _NUMBER = re.compile(r"-?[0-9]{1,12}", re.ASCII)
@@ -38,7 +39,7 @@ class Judgements(Source):
     per_cell: int = Field(default=400, ge=1)
     seed: int = 0
 
-    def load(self, note: Note = quiet) -> list[Problem]:
+    def load(self, warn: Warn = quiet) -> list[Problem]:
         """A field for each field and verdict, so that fine-tuning meets right and wrong answers as often. Raises UsageError where a
         run has left no rollouts, or none of one kind that can be learned from."""
         found = (row for run in self.runs for row in read_parts(run, _COLUMNS))

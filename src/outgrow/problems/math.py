@@ -3,11 +3,12 @@
 from collections.abc import Iterable, Iterator
 from typing import Literal
 
+from ..core.callbacks import Warn, quiet
 from ..types import Problem
 from ..verify.extract import boxed
 from .overlap import question_id
 from .rows import Row, set_rows
-from .source import Note, Source, quiet
+from .source import Source
 from .table import collect, column, level_of
 
 # split -> where it is on the hub: repository, its split, and the column of the subject
@@ -28,11 +29,11 @@ class Math(Source):
     split: Literal["train", "test", "math500"] = "train"
     levels: tuple[int, ...] = (0, 1, 2, 3, 4, 5)
 
-    def load(self, note: Note = quiet) -> list[Problem]:
+    def load(self, warn: Warn = quiet) -> list[Problem]:
         """All problems of the levels, in the set's order. Raises UsageError where the set is not to be had."""
         repository, split, subject = _HUB[self.split]
         rows = set_rows("math", self.split, repository, None, split)
-        return collect("math", ((where, p) for where, p in _read(rows, subject) if p.level in self.levels), note)
+        return collect("math", ((where, p) for where, p in _read(rows, subject) if p.level in self.levels), warn)
 
 
 def _read(rows: Iterable[Row], subject: str) -> Iterator[tuple[str, Problem]]:

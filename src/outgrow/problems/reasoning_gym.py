@@ -16,10 +16,11 @@ from typing import Any
 
 from pydantic import Field, JsonValue
 
+from ..core.callbacks import Warn, quiet
 from ..core.errors import OutgrowError, UsageError
 from ..types import Problem
 from .overlap import question_id
-from .source import Note, Source, quiet
+from .source import Source
 from .split import Split, split_of
 
 _DRAW = Path(__file__).parents[1] / "sandbox" / "generate.py"
@@ -44,11 +45,11 @@ class ReasoningGym(Source):
     split: Split = "train"
     count: int = Field(default=400, ge=1)
 
-    def load(self, note: Note = quiet) -> list[Problem]:
+    def load(self, warn: Warn = quiet) -> list[Problem]:
         """All problems, in the order they are drawn. Raises UsageError where the package, the task or a setting does not exist."""
         problems = list(_problems(self.task, json.dumps(self.config), self.split, self.count))
         if len(problems) < self.count:
-            note(f"{self.task}: its {self.split} split has {len(problems)} distinct problems, not {self.count}")
+            warn(f"{self.task}: its {self.split} split has {len(problems)} distinct problems, not {self.count}")
         return [replace(problem, field=self.field or self.task) for problem in problems]
 
 

@@ -1,7 +1,8 @@
 """Several sources as one, for suites."""
 
+from ..core.callbacks import Warn, quiet
 from ..types import Problem
-from .source import Note, Source, quiet
+from .source import Source
 
 
 class Several(Source):
@@ -10,6 +11,6 @@ class Several(Source):
     type: str = "several"
     sources: tuple[Source, ...]
 
-    def load(self, note: Note = quiet) -> list[Problem]:
+    def load(self, warn: Warn = quiet) -> list[Problem]:
         """All problems, in the order of the sources."""
-        return [problem for source in self.sources for problem in source.load(note)]
+        return [problem for source in self.sources for problem in source.load(warn)]

@@ -5,10 +5,11 @@ from typing import Any
 
 from pydantic import SerializeAsAny, field_validator
 
+from ..core.callbacks import Warn, quiet
 from ..core.registry import build
 from ..core.rng import python_rng
 from ..types import Problem
-from .source import Note, Source, quiet
+from .source import Source
 
 
 class Shuffled(Source):
@@ -28,9 +29,9 @@ class Shuffled(Source):
 
         return build(value, SOURCES, "problem source")
 
-    def load(self, note: Note = quiet) -> list[Problem]:
+    def load(self, warn: Warn = quiet) -> list[Problem]:
         """The problems in their order."""
-        problems = self.source.load(note)
+        problems = self.source.load(warn)
         cells: dict[tuple[str, int], list[Problem]] = {}
         for problem in problems:
             cells.setdefault((problem.field, problem.level), []).append(problem)
@@ -41,7 +42,7 @@ class Shuffled(Source):
             dealt |= {problem.id: other for problem, other in zip(order, [*order[1:], order[0]], strict=True)}
         same = sum(dealt[problem.id].answer == problem.answer for problem in problems)
         if same:
-            note(f"shuffled: {same} of {len(problems)} problems keep an equal answer (repeated, or alone in their level)")
+            warn(f"shuffled: {same} of {len(problems)} problems keep an equal answer (repeated, or alone in their level)")
         return [
             replace(problem, answer=dealt[problem.id].answer, scorer=dealt[problem.id].scorer, solution="") for problem in problems
         ]

@@ -7,10 +7,11 @@ from typing import Any
 
 from pydantic import Field
 
+from ..core.callbacks import Warn, quiet
 from ..core.errors import UsageError
 from ..types import Problem
 from .rows import Row, file_rows
-from .source import Note, Source, quiet
+from .source import Source
 from .table import collect
 
 
@@ -25,9 +26,9 @@ class Synthetic(Source):
     path: Path
     generations: tuple[int, ...] | None = Field(default=None, min_length=1)
 
-    def load(self, note: Note = quiet) -> list[Problem]:
+    def load(self, warn: Warn = quiet) -> list[Problem]:
         """All answers, in the order of the rows. Raises UsageError where this is no made data, or holds none of the generations."""
-        return collect(str(self.path), self._read(), note)
+        return collect(str(self.path), self._read(), warn)
 
     def _read(self) -> Iterator[tuple[str, Problem]]:
         for where, row in synthetic_rows(self.path):

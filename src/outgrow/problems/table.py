@@ -6,11 +6,12 @@ from typing import Any
 
 from pydantic import model_validator
 
+from ..core.callbacks import Warn, quiet
 from ..core.errors import UsageError
 from ..types import Problem
 from .overlap import question_id
 from .rows import Row, file_rows, hub_rows
-from .source import Note, Source, quiet
+from .source import Source
 
 
 class Table(Source):
@@ -37,14 +38,14 @@ class Table(Source):
             raise ValueError("needs either path or hub")
         return self
 
-    def load(self, note: Note = quiet) -> list[Problem]:
+    def load(self, warn: Warn = quiet) -> list[Problem]:
         """All problems, in the order of the rows. Raises UsageError naming the row that cannot be read."""
         if self.path is not None:
             name, rows = self.path.stem, file_rows(self.path)
         else:
             assert self.hub is not None
             name, rows = self.hub, hub_rows(self.hub, self.split, self.config)
-        return collect(name, self._read(name, rows), note)
+        return collect(name, self._read(name, rows), warn)
 
     def _read(self, name: str, rows: Iterable[Row]) -> Iterator[tuple[str, Problem]]:
         for where, row in rows:
@@ -82,7 +83,7 @@ def level_of(text: str) -> int:
     return int(digits[:9] or 0)
 
 
-def collect(name: str, read: Iterable[tuple[str, Problem]], note: Note) -> list[Problem]:
+def collect(name: str, read: Iterable[tuple[str, Problem]], warn: Warn) -> list[Problem]:
     """Problems with an answer, each question once; what is left out is said. Raises UsageError where nothing remains."""
     problems: dict[str, Problem] = {}
     unanswered: list[str] = []
@@ -96,9 +97,9 @@ def collect(name: str, read: Iterable[tuple[str, Problem]], note: Note) -> list[
             problems[problem.id] = problem
     if unanswered:
         rest = f" and {len(unanswered) - 3} more" if len(unanswered) > 3 else ""
-        note(f"{name}: left out {len(unanswered)} rows without a question or an answer ({', '.join(unanswered[:3])}{rest})")
+        warn(f"{name}: left out {len(unanswered)} rows without a question or an answer ({', '.join(unanswered[:3])}{rest})")
     if repeated:
-        note(f"{name}: left out {repeated} rows whose question was already there")
+        warn(f"{name}: left out {repeated} rows whose question was already there")
     if not problems:
         raise UsageError(f"{name}: no problem with a question and an answer in it")
     return list(problems.values())

@@ -6,6 +6,7 @@ from pathlib import Path
 
 from ..config import Recipe, RLRecipe
 from ..config.schema import DistillSection
+from ..core.callbacks import Warn
 from ..core.errors import UsageError
 from ..engines import Engine, NativeEngine, VLLMEngine
 from ..policy import Policy, load_policy
@@ -13,7 +14,6 @@ from ..policy.load import placed, with_adapter
 from ..policy.lora import add_adapter
 from ..policy.micro import make_model, make_tokenizer
 from ..policy.pull import public_name
-from ..problems import Note
 from .checkpoint import Checkpoint, model_of
 from .folder import read_recipe
 
@@ -46,8 +46,8 @@ def _section(recipe: Recipe) -> DistillSection | None:
     return recipe.distill if isinstance(recipe, RLRecipe) else None
 
 
-def distilled_policy(recipe: Recipe, student: Policy, note: Note = lambda _: None) -> Policy | None:
-    """The teacher that the recipe distils; None where it names none. note: told what a person should know.
+def distilled_policy(recipe: Recipe, student: Policy, warn: Warn = lambda _: None) -> Policy | None:
+    """The teacher that the recipe distils; None where it names none. warn: told what a person should know.
 
     Raises UsageError where it cannot be had, or cannot read what the student writes.
     """
@@ -69,7 +69,7 @@ def distilled_policy(recipe: Recipe, student: Policy, note: Note = lambda _: Non
             f"{teacher.context}; lower it"
         )
     if (teacher.prompt_text("?"), teacher.end_id) != (student.prompt_text("?"), student.end_id):
-        note(f"{told} would put questions, or end answers, otherwise than the policy; it reads them as the policy has them")
+        warn(f"{told} would put questions, or end answers, otherwise than the policy; it reads them as the policy has them")
     return teacher
 
 
@@ -78,15 +78,15 @@ def digests(base: Policy, distilled: Policy | None) -> dict[str, str]:
     return {"base_sha256": base.digest(), **({"distilled_sha256": distilled.digest()} if distilled else {})}
 
 
-def build_engine(recipe: Recipe, note: Note = lambda _: None) -> Engine:
+def build_engine(recipe: Recipe, warn: Warn = lambda _: None) -> Engine:
     """What writes the completions. One serves a whole run: vLLM has room for no second one in a process.
 
-    note: told what a person should know.
+    warn: told what a person should know.
     """
     section = recipe.engine
     if section.type == "vllm":
         return VLLMEngine(section.gpu_memory_utilization, section.max_sequences)
-    return NativeEngine(section.max_sequences, note)
+    return NativeEngine(section.max_sequences, warn)
 
 
 def learning_policy(recipe: Recipe, base: Policy, checkpoint: Checkpoint | None) -> Policy:

@@ -4,23 +4,23 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from ..config import Recipe, load_recipe
+from ..core.callbacks import Warn
 from ..core.errors import UsageError
-from ..problems import Note
 from ..problems.overlap import without_held_out
 from ..problems.suites import suite
 from ..problems.table import Table
 from ..types import Problem
 
 
-def training_problems(recipe: Recipe, note: Note) -> list[list[Problem]]:
+def training_problems(recipe: Recipe, warn: Warn) -> list[list[Problem]]:
     """The problems of each source. Questions that the recipe's suites hold out are dropped, and said."""
     suites = sorted({recipe.evaluate.suite, recipe.evaluate.validation})
     held_out = [problem for name in suites for problem in suite(name).load()]
     sources = []
     for source in recipe.problems:
-        problems, dropped = without_held_out(source.load(note), held_out)
+        problems, dropped = without_held_out(source.load(warn), held_out)
         if dropped:
-            note(f"{source.type}: left out {dropped} problems whose questions are held out ({', '.join(suites)})")
+            warn(f"{source.type}: left out {dropped} problems whose questions are held out ({', '.join(suites)})")
         sources.append(problems)
     return sources
 
@@ -41,15 +41,15 @@ def distinct(sources: Sequence[Sequence[Problem]]) -> list[list[Problem]]:
     return kept
 
 
-def problems_of(data: str, note: Note) -> tuple[list[Problem], Recipe | None]:
+def problems_of(data: str, warn: Warn) -> tuple[list[Problem], Recipe | None]:
     """The problems that a name stands for: a file's, or those that a recipe practises on, with the recipe.
 
     Raises UsageError where there is no such file or recipe.
     """
     if data.endswith((".jsonl", ".parquet")):
-        return Table(path=Path(data)).load(note), None
+        return Table(path=Path(data)).load(warn), None
     recipe = load_recipe(data)
-    return [problem for source in distinct(training_problems(recipe, note)) for problem in source], recipe
+    return [problem for source in distinct(training_problems(recipe, warn)) for problem in source], recipe
 
 
 def shares(count: int, weights: Sequence[float]) -> list[int]:

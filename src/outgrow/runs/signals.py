@@ -5,7 +5,7 @@ from types import FrameType, TracebackType
 
 
 class StopRequested(Exception):
-    """Raised by `Interrupt.poll` once a signal has come. Exit code 128 + the signal's number, as a shell would say."""
+    """Raised by `Interrupt.check_stop` once a signal has come. Exit code 128 + the signal's number, as a shell would say."""
 
     def __init__(self, number: int) -> None:
         super().__init__(signal.Signals(number).name)
@@ -13,7 +13,7 @@ class StopRequested(Exception):
 
 
 class Interrupt:
-    """Context manager that turns SIGTERM and Ctrl-C into a request, answered where `poll` is called."""
+    """Context manager that turns SIGTERM and Ctrl-C into a request, answered where `check_stop` is called."""
 
     _SIGNALS = (signal.SIGTERM, signal.SIGINT)
 
@@ -23,19 +23,19 @@ class Interrupt:
 
     def __enter__(self) -> "Interrupt":
         for number in self._SIGNALS:
-            self._before[number] = signal.signal(number, self._note)
+            self._before[number] = signal.signal(number, self._warn)
         return self
 
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
         for number, handler in self._before.items():
             signal.signal(number, handler)  # type: ignore[arg-type]
 
-    def _note(self, number: int, frame: FrameType | None) -> None:
+    def _warn(self, number: int, frame: FrameType | None) -> None:
         if self.requested is not None:
             raise KeyboardInterrupt
         self.requested = number
 
-    def poll(self) -> None:
+    def check_stop(self) -> None:
         """Raise StopRequested if a signal has come."""
         if self.requested is not None:
             raise StopRequested(self.requested)

@@ -10,8 +10,8 @@ from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 
+from ..core.callbacks import Warn
 from ..core.errors import OutgrowError
-from ..problems import Note
 from ..problems.overlap import SIGNS, fold
 from ..problems.suites import suite
 from ..types import Problem
@@ -46,7 +46,7 @@ def stretches(text: str) -> Iterator[str]:
     return (" ".join(words[start : start + STRETCH]) for start in range(len(words) - STRETCH + 1))
 
 
-def held_out(names: Iterable[str], note: Note) -> HeldOut:
+def held_out(names: Iterable[str], warn: Warn) -> HeldOut:
     """Load the suites. One whose set is not here is noted and left out. Raises UsageError where no suite has a name."""
     loaded: dict[str, list[Problem]] = {}
     absent = []
@@ -55,7 +55,7 @@ def held_out(names: Iterable[str], note: Note) -> HeldOut:
         try:
             loaded[name] = source.load()
         except OutgrowError as error:
-            note(f"contamination by {name} is not checked: {error}")
+            warn(f"contamination by {name} is not checked: {error}")
             absent.append(name)
     return index(loaded, absent)
 

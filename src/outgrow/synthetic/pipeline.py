@@ -5,13 +5,12 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 
 from ..config.schema import DataSection
+from ..core.callbacks import Warn, quiet
 from ..core.errors import OutgrowError, UsageError
 from ..engines import ChatModel
 from ..evaluate import require_room
 from ..evaluate.answer_cache import AnswerCache
 from ..policy import Sampling
-from ..problems import Note
-from ..problems.source import quiet
 from ..types import Problem
 from ..verify import Verifier
 from .contamination import held_out, without_held_out
@@ -37,15 +36,15 @@ def make_data(
     sampling: Sampling,
     suites: Sequence[str] = (),
     gold: Sequence[Problem] = (),
-    note: Note = quiet,
-    poll: Callable[[], None] = lambda: None,
-    told: Callable[[int], None] = lambda done: None,
+    warn: Warn = quiet,
+    check_stop: Callable[[], None] = lambda: None,
+    on_progress: Callable[[int], None] = lambda done: None,
 ) -> SyntheticSummary:
     """Make the folder `out` of answers to these problems, and say what is in it.
 
     respondent: who answers; None where the section draws nothing. written: the rows that are there already, of the problems wanted.
     sampling: the recipe's; its temperature gives way to the section's. suites: names of those whose questions may not be in it.
-    gold: problems (by their ids) whose known answers the labels are checked against. told: how many problems are done.
+    gold: problems (by their ids) whose known answers the labels are checked against. on_progress: how many problems are done.
     Answers are kept beside `out` until it is whole: the same call after a stop goes on where it was.
     Raises UsageError where `out` exists, no suite has a given name, or there is nothing to ask; OutgrowError where no answer is
     worth keeping.
@@ -54,13 +53,13 @@ def make_data(
     problems = wanted(problems, section)
     sampling = sampling.model_copy(update={"temperature": section.temperature})
     before = written(problems)
-    known = held_out(suites, note)
+    known = held_out(suites, warn)
     beside = out.with_name(f".{out.name}.answers.sqlite")
     fresh: list[SyntheticRow] = []
     if respondent is not None:
         require_room("made data", respondent, problems, sampling.max_tokens, "sampling.max_tokens in the recipe it is asked by")
-        with AnswerCache(beside, note=note, told=told) as cache:
-            fresh = draw(cache.wrap(respondent), verifier, problems, section.k, sampling, seed, generation, poll)
+        with AnswerCache(beside, warn=warn, on_progress=on_progress) as cache:
+            fresh = draw(cache.wrap(respondent), verifier, problems, section.k, sampling, seed, generation, check_stop)
     drawn = rated([*fresh, *before])
     if not drawn:
         raise UsageError(
@@ -77,7 +76,7 @@ def make_data(
             f"of {len(drawn):,} answers {right:,} were right, and none was kept ({why}); change the filters, draw more answers a "
             "problem (k), or train the policy longer"
         )
-    label, steps = precision(rows, gold, verifier, poll), sound(rows)
+    label, steps = precision(rows, gold, verifier, check_stop), sound(rows)
 
     def summarise(sha256: str) -> SyntheticSummary:
         return SyntheticSummary(

@@ -18,14 +18,14 @@ from .summary import Share
 
 
 def precision(
-    rows: Iterable[SyntheticRow], gold: Iterable[Problem], verifier: Verifier, poll: Callable[[], None] = lambda: None
+    rows: Iterable[SyntheticRow], gold: Iterable[Problem], verifier: Verifier, check_stop: Callable[[], None] = lambda: None
 ) -> Share | None:
     """Of the rows on gold problems (by their ids), the share whose answer is right; None where there is no such row."""
     known = {problem.id: problem for problem in gold}
     found = [(row, known[row.problem_id]) for row in rows if row.problem_id in known]
     # The whole text, in which the prompt's <think> stands too, so nobody need remember whether there was one.
     attempts = [Attempt(row.messages[-1]["content"], problem.answer, scorer=problem.scorer) for row, problem in found]
-    return share([graded.right for graded in verifier.grade(attempts, poll=poll)])
+    return share([graded.right for graded in verifier.grade(attempts, check_stop=check_stop)])
 
 
 def sound(rows: Iterable[SyntheticRow]) -> Share | None:

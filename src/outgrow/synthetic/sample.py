@@ -24,7 +24,7 @@ def draw(
     sampling: Sampling,
     seed: int,
     generation: int,
-    poll: Callable[[], None] = lambda: None,
+    check_stop: Callable[[], None] = lambda: None,
 ) -> list[SyntheticRow]:
     """k rows a problem, in the order of the problems.
 
@@ -33,7 +33,7 @@ def draw(
     """
     if sampling.temperature == 0:
         raise UsageError("k answers at temperature 0 are one and the same; raise the temperature")
-    samples = sample_problems(respondent, verifier, problems, k, sampling, seed_from(seed, "made", generation), poll)
+    samples = sample_problems(respondent, verifier, problems, k, sampling, seed_from(seed, "made", generation), check_stop)
     opener, model = THINK_OPEN if respondent.opens_think else "", model_name(respondent.identity)
 
     def row(asked: Conversation, sample: Sample, pass_rate: float) -> SyntheticRow:

@@ -33,7 +33,7 @@ class Outcome:
     engine: Engine
     meter: Meter
     phase: Callable[[str], None]  # told what is being measured
-    poll: Callable[[], None]  # may raise
+    check_stop: Callable[[], None]  # may raise
 
     def measure(self, name: str, policy: Policy, step: int) -> None:
         """Measure `policy` on every suite, as `before` or `after`; what is there already is not measured again."""
@@ -79,7 +79,9 @@ class Outcome:
         self.engine.update(policy)
         # The same dice for every run's seed and for before and after: what differs is the policy.
         with Verifier(self.recipe.verify.extract, self.recipe.verify.exact) as verifier:
-            answers = evaluate(LocalModel(policy, self.engine), verifier, suite(on).load(), section.samples, sampling, 0, self.poll)
+            answers = evaluate(
+                LocalModel(policy, self.engine), verifier, suite(on).load(), section.samples, sampling, 0, self.check_stop
+            )
         self.engine.sleep()
         file.parent.mkdir(parents=True, exist_ok=True)
         answers.save(file)

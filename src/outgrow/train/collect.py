@@ -5,6 +5,7 @@ from dataclasses import replace
 
 from ..algorithms.samplers import PickRequest
 from ..config import RLRecipe
+from ..core.callbacks import CheckStop
 from ..core.rng import seed_from
 from ..engines import Engine
 from ..ledger import Ledger, ProblemStats
@@ -12,7 +13,6 @@ from ..policy import Policy
 from ..types import GradedGroup, Problem, Rollout
 from ..verify import Attempt, Verifier
 
-Poll = Callable[[], None]
 Lap = Callable[[str], None]
 
 
@@ -27,7 +27,7 @@ class Collector:
         self.recipe, self.policy, self.engine, self.verifier, self.ledger = recipe, policy, engine, verifier, ledger
         self.sources, self.shares = sources, shares
 
-    def collect(self, step: int, poll: Poll, lap: Lap) -> tuple[list[GradedGroup], list[GradedGroup]]:
+    def collect(self, step: int, check_stop: CheckStop, lap: Lap) -> tuple[list[GradedGroup], list[GradedGroup]]:
         """The step's whole groups, and those that screening ended early. lap: told when generation and verification end."""
         taken: list[set[int]] = [set() for _ in self.sources]
         missing = list(self.shares)
@@ -37,7 +37,9 @@ class Collector:
             picked = self._pick(step, missing, taken)
             if not picked:
                 break
-            for (source, _), group in zip(picked, self._groups(step, [problem for _, problem in picked], poll, lap), strict=True):
+            for (source, _), group in zip(
+                picked, self._groups(step, [problem for _, problem in picked], check_stop, lap), strict=True
+            ):
                 (whole if len(group.rollouts) == self.recipe.learn.group_size else screened).append(group)
                 missing[source] -= group.mixed
         return whole, screened
@@ -55,16 +57,18 @@ class Collector:
             picked += [(source, known.problems[place]) for place in places]
         return picked
 
-    def _groups(self, step: int, problems: Sequence[Problem], poll: Poll, lap: Lap) -> list[GradedGroup]:
+    def _groups(self, step: int, problems: Sequence[Problem], check_stop: CheckStop, lap: Lap) -> list[GradedGroup]:
         size, screen = self.recipe.learn.group_size, self.recipe.curriculum.screen
         if not 0 < screen < size:
-            return self._write(step, "rollout", problems, size, poll, lap)
-        first = self._write(step, "screening", problems, screen, poll, lap)
+            return self._write(step, "rollout", problems, size, check_stop, lap)
+        first = self._write(step, "screening", problems, screen, check_stop, lap)
         open_ones = [group.problem for group in first if group.mixed]
-        rest = iter(self._write(step, "rollout", open_ones, size - screen, poll, lap))
+        rest = iter(self._write(step, "rollout", open_ones, size - screen, check_stop, lap))
         return [_joined(group, next(rest)) if group.mixed else group for group in first]
 
-    def _write(self, step: int, purpose: str, problems: Sequence[Problem], n: int, poll: Poll, lap: Lap) -> list[GradedGroup]:
+    def _write(
+        self, step: int, purpose: str, problems: Sequence[Problem], n: int, check_stop: CheckStop, lap: Lap
+    ) -> list[GradedGroup]:
         if not problems:  # screening may leave none
             return []
         recipe, policy = self.recipe, self.policy
@@ -73,12 +77,12 @@ class Collector:
             n,
             recipe.sampling,
             [seed_from(recipe.seed, purpose, step, problem.id) for problem in problems],
-            poll,
+            check_stop,
         )
         lap("generation")
         pairs = list(zip(problems, groups_rollouts, strict=True))
         attempts = [Attempt(r.text, problem.answer, r.finished, problem.scorer) for problem, rollouts in pairs for r in rollouts]
-        graded = iter(self.verifier.grade(attempts, inside_think=policy.opens_think, poll=poll))
+        graded = iter(self.verifier.grade(attempts, inside_think=policy.opens_think, check_stop=check_stop))
 
         def group_of(problem: Problem, rollouts: list[Rollout]) -> GradedGroup:
             return GradedGroup(

@@ -25,8 +25,8 @@ class Job(Protocol):
     optimizer: Optimizer
     steps: int
 
-    def advance(self, step: int, poll: Callable[[], None]) -> StepResult:
-        """Do step `step` (1 .. steps). poll may raise up to the moment the weights move, never after."""
+    def advance(self, step: int, check_stop: Callable[[], None]) -> StepResult:
+        """Do step `step` (1 .. steps). check_stop may raise up to the moment the weights move, never after."""
         ...
 
     def rewind(self, step: int) -> None:

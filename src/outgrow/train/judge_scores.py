@@ -2,11 +2,12 @@
 
 import hashlib
 import itertools
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 
 from ..config import RLRecipe
+from ..core.callbacks import CheckStop, Warn
 from ..core.errors import OutgrowError
 from ..core.rng import python_rng, seed_from
 from ..engines import ChatModel, LocalModel, NativeEngine, OpenAIServer, is_served
@@ -18,24 +19,22 @@ from ..judge.canaries import canaries
 from ..judge.config import JudgeSection
 from ..judge.judge import Judge, JudgeItem
 from ..policy import Prompt, load_policy
-from ..problems import Note
 from ..problems.suites import suite
 from ..runs.checkpoint import model_of
 from ..types import GradedGroup, Problem, Verdict
 from ..verify import Verifier
 from .step_records import RewardParts
 
-Poll = Callable[[], None]
 Metrics = dict[str, float]
 _SECOND = 64  # rollouts that the second judge scores
 
 
-def judge_model(section: JudgeSection, note: Note) -> ChatModel:
+def judge_model(section: JudgeSection, warn: Warn) -> ChatModel:
     """The judge's model, ready to be asked. Raises UsageError where it cannot be had."""
     if is_served(section.model):
         return OpenAIServer(section.model, tries=section.tries, timeout_s=section.timeout_s)
     # An engine of its own, which stays awake: its weights never change. vLLM has room for no second one in a process.
-    policy, engine = load_policy(model_of(section.model), Prompt(), section.dtype, section.revision), NativeEngine(note=note)
+    policy, engine = load_policy(model_of(section.model), Prompt(), section.dtype, section.revision), NativeEngine(warn=warn)
     engine.update(policy)
     return LocalModel(policy, engine)
 
@@ -43,18 +42,18 @@ def judge_model(section: JudgeSection, note: Note) -> ChatModel:
 class JudgeInLoop:
     """What a recipe's judge does in a run. Its state is what stands in metrics.jsonl."""
 
-    def __init__(self, recipe: RLRecipe, section: JudgeSection, run: Path, note: Note) -> None:
+    def __init__(self, recipe: RLRecipe, section: JudgeSection, run: Path, warn: Warn) -> None:
         """Raises UsageError where a model cannot be had."""
-        self._recipe, self._watch, self._note = recipe, section.watch, note
+        self._recipe, self._watch, self._warn = recipe, section.watch, warn
         # Scores are kept, so that a step that is done again after a stop, or an answer that comes again, is not paid for twice.
-        self._cache = AnswerCache(run / "judge.sqlite", note=note)
-        self._judge = self._judge_of(section, note)
+        self._cache = AnswerCache(run / "judge.sqlite", warn=warn)
+        self._judge = self._judge_of(section, warn)
         second = (
             section.model_copy(update={"model": section.watch.second_model, "revision": None})
             if section.watch.second_model
             else None
         )
-        self._second = self._judge_of(second, note) if second else None
+        self._second = self._judge_of(second, warn) if second else None
         self._held_out = _some(
             suite(recipe.evaluate.validation).load(), max(section.watch.heldout_problems, section.watch.canaries), recipe.seed
         )
@@ -62,8 +61,8 @@ class JudgeInLoop:
         identity = self._judge.respondent.identity.encode()
         self._id = int(hashlib.sha256(identity).hexdigest()[:6], 16)  # a figure among figures, and no more than a double holds
 
-    def _judge_of(self, section: JudgeSection, note: Note) -> Judge:
-        return Judge(self._cache.wrap(judge_model(section, note)), section, self._recipe.seed)
+    def _judge_of(self, section: JudgeSection, warn: Warn) -> Judge:
+        return Judge(self._cache.wrap(judge_model(section, warn)), section, self._recipe.seed)
 
     def close(self) -> None:
         """Let go of the file of scores."""
@@ -74,21 +73,21 @@ class JudgeInLoop:
         mine = itertools.takewhile(lambda row: row.get("judge/id") == self._id, reversed(rows))
         self._rows = [dict(row) for row in mine][::-1]
         if rows and not self._rows:
-            self._note(
+            self._warn(
                 f"judge.model is another one than in step {rows[-1]['step']:.0f}; what was measured of that one is left aside"
             )
 
-    def heldout_pass_rate(self, respondent: ChatModel, verifier: Verifier, step: int, poll: Poll) -> Metrics:
+    def heldout_pass_rate(self, respondent: ChatModel, verifier: Verifier, step: int, check_stop: CheckStop) -> Metrics:
         """The true pass rate on the held-out slice, an answer a problem, the same problems at every step."""
         problems = self._held_out[: self._watch.heldout_problems]
         if not problems:
             return {}
         samples = sample_problems(
-            respondent, verifier, problems, 1, self._recipe.sampling, seed_from(self._recipe.seed, "slice", step), poll
+            respondent, verifier, problems, 1, self._recipe.sampling, seed_from(self._recipe.seed, "slice", step), check_stop
         )
         return {"judge/heldout_pass_rate": sum(sample.right for sample in samples) / len(samples), "judge/heldout_n": len(samples)}
 
-    def score_groups(self, groups: Sequence[GradedGroup], step: int, poll: Poll) -> tuple[list[GradedGroup], Metrics]:
+    def score_groups(self, groups: Sequence[GradedGroup], step: int, check_stop: CheckStop) -> tuple[list[GradedGroup], Metrics]:
         """The groups with their scores, and figures of the step. Raises as `Judge.scores` does.
 
         An answer without a score is given the mean of the group's scores with its verdict, else of the group's, else of the
@@ -99,7 +98,7 @@ class JudgeInLoop:
             for group in groups
             for rollout, grade in zip(group.rollouts, group.graded, strict=True)
         ]
-        found = self._judge.scores(answers, poll)
+        found = self._judge.scores(answers, check_stop)
         told = [score for answer, score in zip(answers, found, strict=True) if answer.finished]
         known = [score for score in told if score is not None]
         rest = iter(found)
@@ -110,7 +109,7 @@ class JudgeInLoop:
         figures |= {"judge/unscored": 1 - len(known) / max(1, len(told)), "judge/weight": self.weight}
         figures["judge/id"] = self._id
         if (step - 1) % self._watch.every == 0:
-            figures |= self._run_probes(answers, found, groups[0].inside_think, step, poll)
+            figures |= self._run_probes(answers, found, groups[0].inside_think, step, check_stop)
         return done, figures
 
     @property
@@ -146,7 +145,7 @@ class JudgeInLoop:
         return said + lowered if found else None
 
     def _run_probes(
-        self, answers: Sequence[JudgeItem], scores: Sequence[float | None], inside_think: bool, step: int, poll: Poll
+        self, answers: Sequence[JudgeItem], scores: Sequence[float | None], inside_think: bool, step: int, check_stop: CheckStop
     ) -> Metrics:
         """How canaries score, and what the second judge says of some of the rollouts."""
         figures: Metrics = {}
@@ -155,13 +154,13 @@ class JudgeInLoop:
             for kind, text in canaries(problem, self._held_out, self._recipe.seed, inside_think).items():
                 kinds.setdefault(kind, []).append(JudgeItem(problem.question, problem.answer, text, True))
         if kinds:
-            told = iter(self._judge.scores([one for asked in kinds.values() for one in asked], poll, all_or_none=False))
+            told = iter(self._judge.scores([one for asked in kinds.values() for one in asked], check_stop, all_or_none=False))
             for kind, asked in kinds.items():
                 if known := [score for score in (next(told) for _ in asked) if score is not None]:
                     figures[f"judge/canary_{kind}"] = sum(known) / len(known)
         if self._second is not None:
             places = sorted(python_rng(self._recipe.seed, "second", step).sample(range(len(answers)), min(_SECOND, len(answers))))
-            other = self._second.scores([answers[place] for place in places], poll, all_or_none=False)
+            other = self._second.scores([answers[place] for place in places], check_stop, all_or_none=False)
             pairs = [
                 (a, b) for a, b in zip((scores[place] for place in places), other, strict=True) if a is not None and b is not None
             ]

@@ -59,7 +59,7 @@ class Watcher(Protocol):
     def step(self, result: StepResult, spent: Spent) -> None:
         """A step is done; `spent` is what the run took so far."""
 
-    def note(self, text: str) -> None:
+    def warn(self, text: str) -> None:
         """Something a person should read."""
 
 
@@ -76,7 +76,7 @@ def train(recipe: Recipe, path: Path, watcher: Watcher, budget: Budget = _NO_LIM
     check_prerequisites(recipe, budget)
     suites_of(recipe)  # a wrong name is told before anything is made
     base = base_policy(recipe)
-    distilled = distilled_policy(recipe, base, watcher.note)
+    distilled = distilled_policy(recipe, base, watcher.warn)
     create_run(path, recipe, digests(base, distilled))
     _run(recipe, path, base, distilled, watcher, budget, began)
 
@@ -92,11 +92,11 @@ def resume(path: Path, overrides: list[str], watcher: Watcher, budget: Budget = 
     check_prerequisites(recipe, budget)
     base = base_policy(recipe)
     require_base(path, recipe, base, made_with)
-    distilled = distilled_policy(recipe, base, watcher.note)
+    distilled = distilled_policy(recipe, base, watcher.warn)
     require_distilled(path, recipe, stored, distilled, made_with)
     newer = [f"{name} {made_with.get(name)} → {now}" for name, now in versions().items() if made_with.get(name) != now]
     if newer:
-        watcher.note(f"continuing with other versions than it began with ({', '.join(newer)}); results may differ in the last bits")
+        watcher.warn(f"continuing with other versions than it began with ({', '.join(newer)}); results may differ in the last bits")
     _run(recipe, path, base, distilled, watcher, budget, began, changed=recipe != stored)
 
 
@@ -131,19 +131,19 @@ def _run(
             write_recipe(path, recipe, digests(base, distilled))
         checkpoint, warnings = newest_whole_checkpoint(path)
         for warning in warnings:
-            watcher.note(warning)
+            watcher.warn(warning)
         if checkpoint:
             point_latest(checkpoint)  # a kill may have come before the link was set
         done = checkpoint.step if checkpoint else 0
         meter = Meter(path / "timings.jsonl", recipe.run.dollars_per_hour, began, budget)
-        engine = build_engine(recipe, watcher.note)
+        engine = build_engine(recipe, watcher.warn)
         reference = frozen_copy(base, share=recipe.policy.lora is not None)
         policy = learning_policy(recipe, base, checkpoint)
         policy.model.eval()  # no dropout: the log-probabilities of the learner must be those of the engine
         job: Job = (
-            RLJob(recipe, policy, reference, engine, path, watcher.note, distilled)
+            RLJob(recipe, policy, reference, engine, path, watcher.warn, distilled)
             if isinstance(recipe, RLRecipe)
-            else SFTJob(recipe, policy, path, watcher.note)
+            else SFTJob(recipe, policy, path, watcher.warn)
         )
         try:
             if checkpoint:
@@ -152,12 +152,12 @@ def _run(
             job.rewind(done)
             meter.rewind(done)
             meter.write(done, "loading")
-            outcome = Outcome(recipe, path, engine, meter, watcher.phase, interrupt.poll)
+            outcome = Outcome(recipe, path, engine, meter, watcher.phase, interrupt.check_stop)
             outcome.measure("before", reference, 0)
             if done < job.steps:
                 outcome.forget()
-                with tracking(recipe.run.trackers, path, recipe.model_dump(mode="json"), done, watcher.note) as track:
-                    _advance(recipe, path, job, done, interrupt.poll, watcher, meter, track)
+                with tracking(recipe.run.trackers, path, recipe.model_dump(mode="json"), done, watcher.warn) as track:
+                    _advance(recipe, path, job, done, interrupt.check_stop, watcher, meter, track)
             outcome.measure("after", policy, job.steps)
             if not (path / "summary.json").exists():
                 outcome.summarise(reference, policy, job.steps, job.rollouts())
@@ -180,7 +180,7 @@ def _advance(
     path: Path,
     job: Job,
     done: int,
-    poll: Callable[[], None],
+    check_stop: Callable[[], None],
     watcher: Watcher,
     meter: Meter,
     track: Track,
@@ -199,7 +199,7 @@ def _advance(
     while done < job.steps:
         try:
             meter.check()
-            result = job.advance(done + 1, poll)
+            result = job.advance(done + 1, check_stop)
         except SpoiledError:
             raise
         except (StopRequested, BudgetReached, OutgrowError):

@@ -12,6 +12,7 @@ import torch
 
 from ..algorithms.rewards import compose
 from ..config import RLRecipe
+from ..core.callbacks import Warn
 from ..core.errors import NotFiniteError, OutgrowError, UsageError
 from ..core.files import read_lines
 from ..core.memory import total_memory
@@ -25,7 +26,6 @@ from ..plan import load_gpu_catalog
 from ..plan.models import judge_shapes, shape_from_config
 from ..plan.room import fit_to_memory
 from ..policy import Policy
-from ..problems import Note
 from ..problems.suites import suite
 from ..runs.practice_problems import distinct, shares, training_problems
 from ..types import GradedGroup
@@ -48,30 +48,30 @@ class RLJob:
     """Reinforcement learning by a recipe."""
 
     def __init__(
-        self, recipe: RLRecipe, policy: Policy, reference: Policy, engine: Engine, run: Path, note: Note,
+        self, recipe: RLRecipe, policy: Policy, reference: Policy, engine: Engine, run: Path, warn: Warn,
         distilled: Policy | None = None,
     ) -> None:  # fmt: skip
-        """policy: what learns, at any step. reference: the policy as it was before step 1. note: told what a person should know.
+        """policy: what learns, at any step. reference: the policy as it was before step 1. warn: told what a person should know.
         distilled: the teacher of recipe.distill, if there is one.
         """
         self.recipe, self.policy, self.run = recipe, policy, run
         self.reference, self.distilled = reference, distilled
         self.steps = recipe.learn.steps
         self.optimizer = Optimizer(policy.model, recipe.learn, self.steps)
-        self.size = _microbatch_size(recipe, policy, distilled, note)
+        self.size = _microbatch_size(recipe, policy, distilled, warn)
         self.engine = engine
         self.verifier = Verifier(recipe.verify.extract, recipe.verify.exact)
         counts = shares(recipe.learn.problems_per_step, [source.weight for source in recipe.problems])
-        sources = distinct(training_problems(recipe, note))
+        sources = distinct(training_problems(recipe, warn))
         self.validation = suite(recipe.evaluate.validation).load() if recipe.evaluate.every else []
         self.ledger = Ledger(run / "ledger.sqlite", PassRatePosterior(recipe.ledger.half_life, recipe.ledger.prior_weight))
         self.ledger.enter([problem for problems in sources for problem in problems])
         if recipe.ledger.profile is not None:
             ids = {problem.id for problems in sources for problem in problems}
-            _take_over(recipe.ledger.profile, self.ledger, ids, reference, recipe.sampling.temperature, note)
+            _take_over(recipe.ledger.profile, self.ledger, ids, reference, recipe.sampling.temperature, warn)
         known = [self.ledger.known(problems) for problems in sources]
         self.collector = Collector(recipe, policy, engine, self.verifier, self.ledger, known, counts)
-        self.judging = JudgeInLoop(recipe, recipe.judge, run, note) if recipe.judge else None
+        self.judging = JudgeInLoop(recipe, recipe.judge, run, warn) if recipe.judge else None
         self.idle = 0  # steps in a row without anything to learn from
 
     def rewind(self, step: int) -> None:
@@ -92,22 +92,22 @@ class RLJob:
         if self.judging:
             self.judging.close()
 
-    def advance(self, step: int, poll: Callable[[], None]) -> StepResult:
+    def advance(self, step: int, check_stop: Callable[[], None]) -> StepResult:
         recipe, learn = self.recipe, self.recipe.learn
         clock = _Clock()
         self.engine.update(self.policy)
-        metrics: dict[str, float] = {"step": step, **self._validate(step, poll)}
+        metrics: dict[str, float] = {"step": step, **self._validate(step, check_stop)}
         clock.lap("validation")
 
-        whole, screened = self.collector.collect(step, poll, clock.lap)
+        whole, screened = self.collector.collect(step, check_stop, clock.lap)
         if self.judging:
-            metrics |= self.judging.heldout_pass_rate(LocalModel(self.policy, self.engine), self.verifier, step, poll)
+            metrics |= self.judging.heldout_pass_rate(LocalModel(self.policy, self.engine), self.verifier, step, check_stop)
         self.engine.sleep()
-        poll()
+        check_stop()
 
         groups = [*whole, *screened]
         if self.judging:
-            groups, scores = self.judging.score_groups(groups, step, poll)
+            groups, scores = self.judging.score_groups(groups, step, check_stop)
             metrics |= scores
             clock.lap("judge")
         parts = [self._paid(group) for group in groups]
@@ -135,8 +135,8 @@ class RLJob:
             warning = self.judging.check_alarm(metrics) or warning
         if weighed:
             metrics |= update(
-                self.policy, self.reference, self.optimizer, weighed, learn, recipe.sampling, step, recipe.seed, self.size, poll,
-                guide,
+                self.policy, self.reference, self.optimizer, weighed, learn, recipe.sampling, step, recipe.seed, self.size,
+                check_stop, guide,
             )  # fmt: skip
         clock.lap("learning")
 
@@ -165,7 +165,7 @@ class RLJob:
         rows: list[list[float]] = (weight * advantages_PG).tolist()
         return rows
 
-    def _validate(self, step: int, poll: Callable[[], None]) -> dict[str, float]:
+    def _validate(self, step: int, check_stop: Callable[[], None]) -> dict[str, float]:
         """Pass rate on held-out validation problems, before every so many steps."""
         section = self.recipe.evaluate
         if not section.every or (step - 1) % section.every:
@@ -178,7 +178,7 @@ class RLJob:
             section.validation_samples,
             sampling,
             self.recipe.seed,
-            poll,
+            check_stop,
         )
         levels: dict[int, list[bool]] = {}
         for sample in samples:
@@ -208,7 +208,7 @@ class RLJob:
         return warning
 
 
-def _microbatch_size(recipe: RLRecipe, policy: Policy, distilled: Policy | None, note: Note) -> AutoBatchSize:
+def _microbatch_size(recipe: RLRecipe, policy: Policy, distilled: Policy | None, warn: Warn) -> AutoBatchSize:
     """learn.tokens_per_microbatch, less where memory has no room for so many by the count of `outgrow plan`."""
     name, tokens = "learn.tokens_per_microbatch", recipe.learn.tokens_per_microbatch
     with suppress(UsageError):  # a family that the plan does not count
@@ -217,14 +217,14 @@ def _microbatch_size(recipe: RLRecipe, policy: Policy, distilled: Policy | None,
         judges = judge_shapes(recipe, served=False)
         tokens = fit_to_memory(memory, recipe, shape, load_gpu_catalog().assumptions, teacher, judges)
         if tokens < recipe.learn.tokens_per_microbatch:
-            note(
+            warn(
                 f"{name}={recipe.learn.tokens_per_microbatch} does not fit {memory / 1e9:.0f} GB of memory; using {tokens} "
                 "(results differ by rounding only)"
             )
-    return AutoBatchSize(name, tokens, note)
+    return AutoBatchSize(name, tokens, warn)
 
 
-def _take_over(profile: Path, ledger: Ledger, problems: set[str], base: Policy, temperature: float, note: Note) -> None:
+def _take_over(profile: Path, ledger: Ledger, problems: set[str], base: Policy, temperature: float, warn: Warn) -> None:
     """Begin with what a profile knows of these problems, once. Raises UsageError where it knows none of them."""
     if any(visit.step == 0 for visit in ledger.visits()):
         return
@@ -233,9 +233,9 @@ def _take_over(profile: Path, ledger: Ledger, problems: set[str], base: Policy, 
     if not visits:
         raise UsageError(f"ledger.profile: {profile} is of other problems; make one with: outgrow passrate MODEL RECIPE")
     if asked.digest != base.digest():
-        note(f"ledger.profile: {profile} was made with another model ({asked.model}); its pass rates may be off")
+        warn(f"ledger.profile: {profile} was made with another model ({asked.model}); its pass rates may be off")
     if asked.temperature != temperature:
-        note(f"ledger.profile: {profile} was drawn at temperature {asked.temperature:g}, this run draws at {temperature:g}")
+        warn(f"ledger.profile: {profile} was drawn at temperature {asked.temperature:g}, this run draws at {temperature:g}")
     ledger.record(visits)
 
 

@@ -14,11 +14,11 @@ import torch
 from torch import nn
 
 from ..config import SFTRecipe
+from ..core.callbacks import Warn
 from ..core.errors import UsageError
 from ..core.oom_backoff import AutoBatchSize
 from ..core.rng import python_rng, seed_from
 from ..policy import Policy, Sampling, completion_logprobs
-from ..problems import Note
 from ..runs.practice_problems import training_problems
 from ..types import Problem
 from ..verify.extract import THINK_CLOSE
@@ -40,14 +40,14 @@ class Example:
 class SFTJob:
     """Next-token loss on solutions, the prompt left out of it."""
 
-    def __init__(self, recipe: SFTRecipe, policy: Policy, run: Path, note: Note) -> None:
-        """note: told what is left out. Raises UsageError where a problem comes without a solution."""
+    def __init__(self, recipe: SFTRecipe, policy: Policy, run: Path, warn: Warn) -> None:
+        """warn: told what is left out. Raises UsageError where a problem comes without a solution."""
         self.recipe, self.policy, self.run = recipe, policy, run
         self.steps = recipe.learn.steps
         self.optimizer = Optimizer(policy.model, recipe.learn, self.steps)
         self.weights = [source.weight for source in recipe.problems]
-        self.cells = [_cells(problems) for problems in training_problems(recipe, note)]
-        self.size = AutoBatchSize("learn.tokens_per_microbatch", recipe.learn.tokens_per_microbatch or sys.maxsize, note)
+        self.cells = [_cells(problems) for problems in training_problems(recipe, warn)]
+        self.size = AutoBatchSize("learn.tokens_per_microbatch", recipe.learn.tokens_per_microbatch or sys.maxsize, warn)
         self._encoded: dict[str, Example] = {}
 
     def rewind(self, step: int) -> None:
@@ -60,23 +60,23 @@ class SFTJob:
     def close(self) -> None:
         """Nothing is held open."""
 
-    def advance(self, step: int, poll: Callable[[], None]) -> StepResult:
-        poll()
+    def advance(self, step: int, check_stop: Callable[[], None]) -> StepResult:
+        check_stop()
         started = time.perf_counter()
         rng = python_rng(self.recipe.seed, "sft", step)
         examples = [self._encode(self._draw(rng)) for _ in range(self.recipe.learn.batch_size)]
-        work = partial(self._accumulate, step, examples, poll)
+        work = partial(self._accumulate, step, examples, check_stop)
         loss = self.size.run(work, *microbatch_bounds(examples), self.optimizer.clear)
         norm, rate = self.optimizer.step(step)
         metrics = {"step": step, "train/loss": loss, "train/grad_norm": norm, "train/lr": rate}
         return StepResult(metrics, {"learning": round(time.perf_counter() - started, 4)}, commit=lambda: None)
 
-    def _accumulate(self, step: int, examples: list[Example], poll: Callable[[], None], tokens: int) -> float:
+    def _accumulate(self, step: int, examples: list[Example], check_stop: Callable[[], None], tokens: int) -> float:
         """The gradient of the mean over the solutions' tokens, added to the weights' own pass by pass; returns that mean."""
         whole, loss = sum(len(example.completion_ids) for example in examples), 0.0
         with _dropout(self.policy.model, seed_from(self.recipe.seed, "dropout", step)):
             for rows in microbatches(by_prompt(examples), tokens):
-                poll()
+                check_stop()
                 prompts, completions = [row.prompt_ids for row in rows], [row.completion_ids for row in rows]
                 part = -completion_logprobs(self.policy, prompts, completions, _PLAIN)[0].sum() / whole
                 part.backward()

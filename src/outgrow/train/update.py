@@ -38,13 +38,13 @@ def update(
     step: int,
     seed: int,
     size: AutoBatchSize,
-    poll: Callable[[], None],
+    check_stop: Callable[[], None],
     guide: DistillTarget | None = None,
 ) -> dict[str, float]:
     """Move the policy's weights by `section.updates_per_step` optimizer steps over these groups, each on a share of them.
 
-    Where the ratio starts from is `section.old_logprobs`. size: tokens in one forward and backward pass. poll is called between
-    passes until the first optimizer step, so that an interrupted call has either moved nothing or finishes. guide: the teacher
+    Where the ratio starts from is `section.old_logprobs`. size: tokens in one forward and backward pass. check_stop is called
+    between passes until the first optimizer step, so that an interrupted call has either moved nothing or finishes. guide: the teacher
     whose word on each token is added to the advantages. Returns the step's figures. Raises OutgrowError where memory does not
     suffice for one rollout, SpoiledError where some weights have moved by then.
     """
@@ -53,11 +53,11 @@ def update(
     updates = min(section.updates_per_step, len(order))
     shares = [_rows(order[index::updates], section, sampling) for index in range(updates)]
     if section.old_logprobs == "learner":  # of the first share they are those of its own pass
-        later = partial(_with_old, policy, shares[1:], sampling, poll)
+        later = partial(_with_old, policy, shares[1:], sampling, check_stop)
         shares[1:] = size.run(later, *microbatch_bounds([row.rollout for group in groups for row in group]))
     figures: dict[str, float] = {}
     for index, rows in enumerate(shares):
-        work = partial(_accumulate, policy, reference, rows, section, sampling, guide, poll if index == 0 else _go_on)
+        work = partial(_accumulate, policy, reference, rows, section, sampling, guide, check_stop if index == 0 else _go_on)
         try:
             found = size.run(work, *microbatch_bounds([row for group in rows for row in group]), optimizer.clear)
         except OutgrowError as error:
@@ -89,12 +89,12 @@ def _rows(groups: Sequence[Sequence[AdvantagedRollout]], section: LearnSection, 
 
 @torch.no_grad()
 def _with_old(
-    policy: Policy, shares: list[list[list[TrainRow]]], sampling: Sampling, poll: Callable[[], None], tokens: int
+    policy: Policy, shares: list[list[list[TrainRow]]], sampling: Sampling, check_stop: Callable[[], None], tokens: int
 ) -> list[list[list[TrainRow]]]:
     """With the log-probabilities that the learner gives them before any weight has moved."""
     old: dict[int, list[float]] = {}
     for rows in microbatches([group for groups in shares for group in groups], tokens):
-        poll()
+        check_stop()
         logprobs_BT, _, _ = completion_logprobs(
             policy, [row.prompt_ids for row in rows], [row.completion_ids for row in rows], sampling
         )
@@ -110,7 +110,7 @@ def _accumulate(
     section: LearnSection,
     sampling: Sampling,
     guide: DistillTarget | None,
-    poll: Callable[[], None],
+    check_stop: Callable[[], None],
     tokens: int,
 ) -> dict[str, float]:
     """The gradient of the loss over these rows, added to the weights' own pass by pass, and figures of the whole."""
@@ -118,7 +118,7 @@ def _accumulate(
     gaps: list[Tensor] = []
     with merged_lora(policy.model):
         for rows in microbatches(groups, tokens):
-            poll()
+            check_stop()
             part, gap_N = _backward(policy, reference, rows, section, sampling, guide)
             gaps.append(gap_N)
             for name, value in part.items():

@@ -47,7 +47,7 @@ class Pool:
         self._size = min(os.cpu_count() or 1, 8)
         self._workers: list[_Worker] = []
 
-    def compare(self, pairs: Sequence[tuple[str, str]], poll: Callable[[], None] = lambda: None) -> list[bool | None]:
+    def compare(self, pairs: Sequence[tuple[str, str]], check_stop: Callable[[], None] = lambda: None) -> list[bool | None]:
         """For each (known or scorer, answer) whether it is right; None where that was killed, brought its process down, or raised.
 
         What poll raises ends all comparisons. Raises OutgrowError where no worker can be started.
@@ -56,7 +56,7 @@ class Pool:
         waiting = deque(range(len(pairs)))
         try:
             while busy := self._employ(waiting, pairs):
-                poll()
+                check_stop()
                 until = min(worker.deadline for worker in busy) - time.monotonic()
                 replied = wait([worker.replies.fileno() for worker in busy], timeout=max(0.0, min(until, _POLL_S)))
                 for worker in busy:

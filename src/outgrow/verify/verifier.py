@@ -53,18 +53,18 @@ class Verifier:
         self._gym.close()
 
     def grade(
-        self, attempts: Sequence[Attempt], *, inside_think: bool = False, poll: Callable[[], None] = lambda: None
+        self, attempts: Sequence[Attempt], *, inside_think: bool = False, check_stop: Callable[[], None] = lambda: None
     ) -> list[Graded]:
         """A verdict for each attempt.
 
         A completion that the token limit cut is TRUNCATED whatever it holds. VERIFIER_FAILED where the known answer is empty or
         absurdly long, or where the comparison or the scoring had to be killed, crashed or raised.
-        inside_think: the prompt already opened <think>. poll is called while processes work; what it raises ends the grading.
+        inside_think: the prompt already opened <think>. check_stop is called while processes work; what it raises ends the grading.
         """
         graded = [self._at_once(attempt, inside_think) for attempt in attempts]
         open_ones = [(attempt, found) for attempt, found in zip(attempts, graded, strict=True) if isinstance(found, str)]
-        latex = _ask(self._latex, [(attempt.answer, found) for attempt, found in open_ones if not attempt.scorer], poll)
-        scored = _ask(self._gym, [(attempt.scorer, found) for attempt, found in open_ones if attempt.scorer], poll)
+        latex = _ask(self._latex, [(attempt.answer, found) for attempt, found in open_ones if not attempt.scorer], check_stop)
+        scored = _ask(self._gym, [(attempt.scorer, found) for attempt, found in open_ones if attempt.scorer], check_stop)
 
         def verdict(attempt: Attempt, found: str) -> Verdict:
             return _VERDICTS[scored[attempt.scorer, found] if attempt.scorer else latex[attempt.answer, found]]
@@ -91,10 +91,10 @@ class Verifier:
         return found if equal is None else Graded(_VERDICTS[equal], found)
 
 
-def _ask(pool: Pool, pairs: list[tuple[str, str]], poll: Callable[[], None]) -> dict[tuple[str, str], bool | None]:
+def _ask(pool: Pool, pairs: list[tuple[str, str]], check_stop: Callable[[], None]) -> dict[tuple[str, str], bool | None]:
     """What the pool says of each pair. The rollouts of a problem often agree, so the same pair is asked once."""
     distinct = list(dict.fromkeys(pairs))
-    return dict(zip(distinct, pool.compare(distinct, poll), strict=True))
+    return dict(zip(distinct, pool.compare(distinct, check_stop), strict=True))
 
 
 _VERDICTS = {True: Verdict.RIGHT, False: Verdict.WRONG, None: Verdict.VERIFIER_FAILED}

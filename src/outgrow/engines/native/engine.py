@@ -23,11 +23,11 @@ _REFILL_AT = 0.125
 class NativeEngine:
     """An `Engine` that decodes beside the learner, in its own process, from a copy of its weights."""
 
-    def __init__(self, max_sequences: int = 512, note: Callable[[str], None] = lambda _: None) -> None:
+    def __init__(self, max_sequences: int = 512, warn: Callable[[str], None] = lambda _: None) -> None:
         """max_sequences: rollouts decoded at the same time, a group always whole; bounds the cache, and is halved where memory runs
-        out, which `note` is told.
+        out, which `warn` is told.
         """
-        self._rows = AutoBatchSize("engine.max_sequences", max_sequences, note)
+        self._rows = AutoBatchSize("engine.max_sequences", max_sequences, warn)
         self._decoder: LlamaDecoder | None = None
         self._policy: Policy | None = None
 
@@ -48,7 +48,7 @@ class NativeEngine:
         n: int,
         sampling: Sampling,
         seeds: Sequence[int],
-        poll: Callable[[], None] = lambda: None,
+        check_stop: Callable[[], None] = lambda: None,
     ) -> list[list[Rollout]]:
         """See `Engine.generate`. Raises UsageError where a prompt leaves no room for a completion."""
         assert self._policy is not None and self._decoder is not None, "update() comes first"
@@ -60,7 +60,7 @@ class NativeEngine:
             groups = min(max(1, min(rows, self._rows_in_memory(slots)) // n), len(prompts))
             batch = _Batch(policy, decoder, prompts, n, sampling, seeds, groups * n, slots)
             while batch.unfinished():
-                poll()
+                check_stop()
                 batch.advance()
             return batch.rollouts()
 

@@ -6,10 +6,11 @@ up in a test, whichever level, seed or order it was drawn in.
 
 from pydantic import Field, field_validator
 
+from ...core.callbacks import Warn, quiet
 from ...core.errors import nearest
 from ...core.rng import python_rng
 from ...types import Problem
-from ..source import Note, Source, quiet
+from ..source import Source
 from ..split import Split, split_of
 from .addition import Sum
 from .binary import Binary
@@ -61,7 +62,7 @@ class Micro(Source):
             raise ValueError(f"levels must be some of {list(LEVELS)}")
         return levels
 
-    def load(self, note: Note = quiet) -> list[Problem]:
+    def load(self, warn: Warn = quiet) -> list[Problem]:
         """All problems, fields and levels in order. One that two levels can draw stands in the easier."""
         problems: dict[str, Problem] = {}
         passed_over: set[str] = set()

@@ -26,11 +26,11 @@ def require_packages(names: Sequence[str]) -> None:
 
 @contextmanager
 def tracking(
-    names: Sequence[str], run: Path, recipe: dict[str, Any], resumed_at: int, note: Callable[[str], None]
+    names: Sequence[str], run: Path, recipe: dict[str, Any], resumed_at: int, warn: Callable[[str], None]
 ) -> Iterator[Track]:
     """Trackers for the steps behind `resumed_at`. Gives what takes a step's metrics, closes them on the way out.
 
-    A tracker that fails is told of once, through `note`, and left out from then on.
+    A tracker that fails is told of once, through `warn`, and left out from then on.
     """
     trackers: dict[str, Tracker] = {name: TRACKERS[name]() for name in names}
 
@@ -42,7 +42,7 @@ def tracking(
                 del trackers[name]
                 with suppress(Exception):
                     tracker.close()  # its threads and processes, if it got so far
-                note(f"{name} failed {when} ({type(error).__name__}: {error}); training goes on without it")
+                warn(f"{name} failed {when} ({type(error).__name__}: {error}); training goes on without it")
 
     def track(metrics: dict[str, float]) -> None:
         step = int(metrics["step"])
