@@ -90,14 +90,14 @@ def made_up(seed, steps=48, rollouts=256, true=lambda t: 0.55 + 0.2 * t / 48, ex
         rows.append(
             {
                 "step": t + 1,
-                "rollouts": rollouts,
-                "pass_rate": right,
+                "rollouts/count": rollouts,
+                "rollouts/pass_rate": right,
                 "judge/score": score,
                 "judge/top": rng.binomial(26, 0.95) / 26,
                 "judge/top_n": 26,
                 "judge/heldout_pass_rate": rng.binomial(1, share).mean(),
                 "judge/heldout_n": 32,
-                "length": 31.0,
+                "rollouts/mean_tokens": 31.0,
                 "policy/kl_to_reference": 0.02,
             }
         )
@@ -132,12 +132,12 @@ def test_a_hacked_run_rings_before_five_points_are_lost():
 
 def steps(count, **figures):
     plain = {
-        "rollouts": 256,
-        "pass_rate": 0.6,
+        "rollouts/count": 256,
+        "rollouts/pass_rate": 0.6,
         "judge/score": 0.62,
         "judge/top": 0.95,
         "judge/top_n": 26,
-        "length": 30,
+        "rollouts/mean_tokens": 30,
         "policy/kl_to_reference": 0.02,
     }
     return [

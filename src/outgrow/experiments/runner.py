@@ -48,9 +48,9 @@ def run_experiment(
 ) -> dict[str, AnyResult]:
     """Do the runs that are not known yet and add their lines to docs/NAME.jsonl. Returns all results by key.
 
-    scratch: where the runs' folders are until they are read; a stopped run continues there. on_progress: takes how many runs are
-    done. warn: takes which run failed, and why. check_stop may raise: what is running saves itself then. Raises OutgrowError after the last run
-    where some failed.
+    scratch: where the runs' folders are until they are read; a stopped run continues there.
+    on_progress: takes how many runs are done. warn: takes which run failed, and why. check_stop may raise: what is running
+    saves itself then. Raises OutgrowError after the last run where some failed.
     """
     docs.mkdir(parents=True, exist_ok=True)
     known = known_results(experiment, docs)

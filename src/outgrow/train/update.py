@@ -44,9 +44,9 @@ def update(
     """Move the policy's weights by `section.updates_per_step` optimizer steps over these groups, each on a share of them.
 
     Where the ratio starts from is `section.old_logprobs`. size: tokens in one forward and backward pass. check_stop is called
-    between passes until the first optimizer step, so that an interrupted call has either moved nothing or finishes. guide: the teacher
-    whose word on each token is added to the advantages. Returns the step's figures. Raises OutgrowError where memory does not
-    suffice for one rollout, SpoiledError where some weights have moved by then.
+    between passes until the first optimizer step, so that an interrupted call has either moved nothing or finishes. guide: the
+    teacher whose word on each token is added to the advantages. Returns the step's figures. Raises OutgrowError where memory does
+    not suffice for one rollout, SpoiledError where some weights have moved by then.
     """
     order = list(groups)
     python_rng(seed, "minibatch", step).shuffle(order)
