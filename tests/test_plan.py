@@ -17,7 +17,7 @@ from outgrow.config.schema import DistillSection, PolicySection
 from outgrow.core.errors import UsageError
 from outgrow.engines import NativeEngine, OpenAIServer
 from outgrow.judge.config import JudgeSection
-from outgrow.plan import GPU, load_market, plan_recipe
+from outgrow.plan import GPU, load_gpu_catalog, plan_recipe
 from outgrow.plan.gpus import Assumptions
 from outgrow.plan.memory import activations, parts, peak
 from outgrow.plan.models import KNOWN, distilled_shape, judge_shapes, shape_from_config, shape_of
@@ -411,7 +411,7 @@ def test_a_judge_with_a_short_context_reads_no_more_than_it_holds():
 
 
 def test_a_judge_elsewhere_is_waited_for_and_paid_for():
-    market = load_market().model_copy(update={"gpu": (gpu(), gpu(memory_gb=16))})
+    market = load_gpu_catalog().model_copy(update={"gpu": (gpu(), gpu(memory_gb=16))})
     plain, here, there, unknown = (
         plan_recipe(recipe, market)
         for recipe in (real(), judging(), judging(f"http://there/v1#{R1_7B}"), judging("http://there/v1"))
@@ -455,7 +455,7 @@ def test_more_rollouts_are_never_cheaper(problems, more, group, rows):
 def test_the_flag_agrees_with_the_sum_and_the_change_is_the_least(rows, limit, memory):
     recipe = real(learn__tokens_per_pass=rows * 500, learn__problems_per_step=16, sampling__max_tokens=limit)
     card = gpu(memory_gb=memory)
-    market = load_market().model_copy(update={"gpu": (card,)})
+    market = load_gpu_catalog().model_copy(update={"gpu": (card,)})
     plan = plan_recipe(recipe, market)
     (bill,) = plan.bills
     room = memory * 1e9 * market.assumptions.usable_memory
@@ -538,7 +538,7 @@ def test_what_a_run_does_by_itself_is_told(outgrow):
     assert alone
     for line in alone:
         name, tokens = re.fullmatch(r"(.+): does not fit; \*with --set learn.tokens_per_microbatch=(\d+) it does.*", line).groups()
-        memory = next(card.memory_gb for card in load_market().gpu if card.name == name)
+        memory = next(card.memory_gb for card in load_gpu_catalog().gpu if card.name == name)
         recipe = load_recipe("r1-1.5b-gsm8k")
         assert tokens_in(memory * 1e9, recipe, KNOWN[R1], ASSUMED) == int(tokens)
 

@@ -10,13 +10,13 @@ from outgrow.config.schema import PolicySection
 from outgrow.core.errors import UsageError
 from outgrow.flywheel import load_flywheel
 from outgrow.flywheel.plan import plan_flywheel
-from outgrow.plan import load_market, plan_recipe
+from outgrow.plan import load_gpu_catalog, plan_recipe
 from outgrow.plan.models import KNOWN, shape_of
 from outgrow.plan.seconds import tuning_seconds
 from outgrow.problems.math import Math
 
 R1, R1_7B = "deepseek-ai/DeepSeek-R1-Distill-Qwen-1.5B", "deepseek-ai/DeepSeek-R1-Distill-Qwen-7B"
-MARKET = load_market()
+MARKET = load_gpu_catalog()
 H100 = next(place for place, gpu in enumerate(MARKET.gpu) if gpu.name == "H100")
 
 
