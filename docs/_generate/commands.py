@@ -89,7 +89,11 @@ def _flags(option: Any) -> str:
 def _kind(parameter: Any, kinds: dict[str, Any]) -> str:
     if getattr(parameter, "is_flag", False):
         return "flag"
-    limits = [words.format(limit) for words, limit in (("≥ {:g}", parameter.min), ("≤ {:g}", parameter.max)) if limit is not None]
+    limits = [
+        words.format(limit)
+        for words, limit in (("≥\u00a0{:g}", parameter.min), ("≤\u00a0{:g}", parameter.max))
+        if limit is not None
+    ]
     words = type_words(_one_of(kinds[parameter.name]), lambda model: model.__name__)
     return ", ".join([words, *limits, *(["may be repeated"] if parameter.multiple or parameter.nargs == -1 else [])])
 

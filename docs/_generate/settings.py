@@ -17,8 +17,16 @@ Link = Callable[[type[BaseModel]], str]  # what a model is called where it is a 
 
 _WORDS = {str: "text", int: "whole number", float: "number", bool: "true or false", Path: "path", dict: "table", Any: "anything"}
 _PLURALS = {"text": "texts", "true or false": "values true or false", "anything": "values"}
-_LIMITS = {"ge": "≥ {:g}", "gt": "> {:g}", "le": "≤ {:g}", "lt": "< {:g}", "min_length": "at least {}", "max_length": "at most {}"}
-_LONGEST = 60  # characters of a default that stands in the table
+# With a space at which no line breaks.
+_LIMITS = {
+    "ge": "≥\u00a0{:g}",
+    "gt": ">\u00a0{:g}",
+    "le": "≤\u00a0{:g}",
+    "lt": "<\u00a0{:g}",
+    "min_length": "at least\u00a0{}",
+    "max_length": "at most\u00a0{}",
+}
+_LONGEST = 40  # characters of a default that stands in the table
 
 
 def plain_type(annotation: Any) -> Any:
