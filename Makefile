@@ -12,7 +12,8 @@ demo: .venv/installed
 demo-flywheel: .venv/installed
 	$(BIN)/outgrow flywheel micro-flywheel
 
-# The documentation: docs/reference is written from the code, and build/site/index.html is the page to open.
+# The documentation: docs/reference is written from the code, and build/site/index.html is the page to open. Search needs a server, as
+# `python3 -m http.server -d build/site`.
 docs: .venv/installed-test
 	$(BIN)/python docs/generate.py
 	$(BIN)/python -m zensical build --strict --clean

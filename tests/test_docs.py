@@ -78,7 +78,8 @@ def site(tmp_path_factory: pytest.TempPathFactory) -> Path:
     shutil.copytree(DOCS, folder / "docs", ignore=shutil.ignore_patterns("__pycache__"))
     command = [sys.executable, "-m", "zensical", "build", "--strict", "--clean"]
     built = subprocess.run(command, cwd=folder, capture_output=True, text=True, timeout=60)
-    assert built.returncode == 0 and "No issues found" in built.stdout + built.stderr, built.stdout + built.stderr
+    said = re.sub(r"\x1b\[[\d;]*m", "", built.stdout + built.stderr)
+    assert built.returncode == 0 and "No issues found" in said, said
     return folder / "build" / "site"
 
 
