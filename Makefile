@@ -19,8 +19,8 @@ docs: .venv/installed-test
 	$(BIN)/python -m zensical build --strict --clean
 
 test: .venv/installed-test
-	$(BIN)/ruff check src tests tests_vllm docs
-	$(BIN)/ruff format --check src tests tests_vllm docs
+	$(BIN)/ruff check src tests tests_vllm docs/generate.py docs/_generate
+	$(BIN)/ruff format --check src tests tests_vllm docs/generate.py docs/_generate
 	$(BIN)/mypy
 	$(BIN)/mypy docs/generate.py
 	HF_HUB_OFFLINE=1 $(BIN)/pytest -n 2 --dist worksteal
