@@ -35,8 +35,9 @@ def all_registries() -> dict[str, str]:
 
 
 def base_of(registry: Registry) -> type[Component]:
-    """The nearest class that all entries share."""
-    shared = [base for base in inspect.getmro(next(iter(registry.values()))) if _is_component(base)]
+    """The nearest class that all entries share and that is none of them."""
+    bases = inspect.getmro(next(iter(registry.values())))
+    shared = [base for base in bases if _is_component(base) and base not in registry.values()]
     return next(base for base in shared if all(issubclass(one, base) for one in registry.values()))
 
 
