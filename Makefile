@@ -3,7 +3,7 @@ PYTHON ?= python3
 BIN := .venv/bin
 RUN := runs/demo
 
-.PHONY: demo demo-flywheel test test-vllm bench clean
+.PHONY: demo demo-flywheel docs test test-vllm bench clean
 
 demo: .venv/installed
 	@if [ -f $(RUN)/recipe.toml ]; then $(BIN)/outgrow resume $(RUN); else $(BIN)/outgrow train micro --out $(RUN); fi
@@ -12,10 +12,17 @@ demo: .venv/installed
 demo-flywheel: .venv/installed
 	$(BIN)/outgrow flywheel micro-flywheel
 
+# The documentation: docs/reference is written from the code, and build/site/index.html is the page to open. Search needs a server, as
+# `python3 -m http.server -d build/site`.
+docs: .venv/installed-test
+	$(BIN)/python docs/generate.py
+	$(BIN)/python -m zensical build --strict --clean
+
 test: .venv/installed-test
-	$(BIN)/ruff check src tests tests_vllm
-	$(BIN)/ruff format --check src tests tests_vllm
+	$(BIN)/ruff check src tests tests_vllm docs/generate.py docs/_generate
+	$(BIN)/ruff format --check src tests tests_vllm docs/generate.py docs/_generate
 	$(BIN)/mypy
+	$(BIN)/mypy docs/generate.py
 	HF_HUB_OFFLINE=1 $(BIN)/pytest -n 2 --dist worksteal
 
 # vLLM asks for other versions than outgrow's own, so it has an environment of its own (docs/dependencies.md).
@@ -38,7 +45,7 @@ bench: .venv/installed-test .venv-vllm/installed
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps --editable .
 	touch $@
 
-.venv/installed-test: requirements-test.txt .venv/installed
+.venv/installed-test: requirements-test.txt requirements-docs.txt .venv/installed
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check -r requirements-test.txt
 	touch $@
 
@@ -50,4 +57,4 @@ bench: .venv/installed-test .venv-vllm/installed
 	touch $@
 
 clean:
-	rm -rf .venv .venv-vllm runs
+	rm -rf .venv .venv-vllm runs build .cache

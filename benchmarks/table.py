@@ -9,7 +9,6 @@ from pathlib import Path
 from bench import RESULTS, Found, told
 
 PAGE = Path(__file__).parent.parent / "docs" / "results" / "speed.md"
-LINK = "../../benchmarks/results"  # from there
 BEGINS, ENDS = "<!-- benchmarks/table.py writes from here -->\n", "<!-- to here -->\n"
 NAMES = ("vs_trl_smollm2-135m", "vs_trl_micro", "vs_vllm", "growth")
 
@@ -20,14 +19,14 @@ def line(found: Found, name: str) -> str:
     if found["lowest"] < found["highest"]:
         spread += f" ({found['lowest']:.3g} to {found['highest']:.3g})"
     if found["must"] is None:
-        return f"| {found['figure']} | | {spread} | | [{name}]({LINK}/{name}.json) |\n"
+        return f"| {found['figure']} | | {spread} | | `{name}.json` |\n"
     aim = f"{'≥' if found['least'] else '≤'} {found['must']:g}"
     verdict = "met" if found["met"] else "falls short"
-    return f"| {found['figure']} | {aim} | {spread} | {verdict} | [{name}]({LINK}/{name}.json) |\n"
+    return f"| {found['figure']} | {aim} | {spread} | {verdict} | `{name}.json` |\n"
 
 
 def main() -> None:
-    table = "| figure | aim | median (lowest to highest) | | figures |\n|---|---|---|---|---|\n"
+    table = "| figure | aim | median (lowest to highest) | | in `benchmarks/results` |\n|---|---|---|---|---|\n"
     for name in NAMES:
         found = json.loads((RESULTS / f"{name}.json").read_text())
         print(f"\n{name}: {found['machine']['processor']}, {found['machine']['cores']} cores")
