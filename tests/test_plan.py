@@ -18,11 +18,11 @@ from outgrow.core.errors import UsageError
 from outgrow.engines import NativeEngine, OpenAIServer
 from outgrow.judge.config import JudgeSection
 from outgrow.plan import GPU, load_gpu_catalog, plan_recipe
+from outgrow.plan.fit_changes import changed, fit_changes
+from outgrow.plan.fit_to_memory import fit_to_memory
 from outgrow.plan.gpus import Assumptions
 from outgrow.plan.memory import activations, parts, peak
 from outgrow.plan.models import KNOWN, distilled_shape, judge_shapes, shape_from_config, shape_of
-from outgrow.plan.remedy import changed, remedy
-from outgrow.plan.room import tokens_in
 from outgrow.plan.seconds import seconds
 from outgrow.plan.shape import adapter_parameters, key_value_bytes, parameters
 from outgrow.plan.work import JUDGE_ROWS, KL_ROLLOUTS, SECOND_ROLLOUTS, SERVER_ROWS, work_of
@@ -253,8 +253,8 @@ def test_a_teachers_weights_are_there_all_the_time():
     assert teacher.generating == teacher.learning == 2 * 7_615_616_512
     assert found == plain
     # A pass has so much less room.
-    with_less = tokens_in(48e9, recipe, shape, ASSUMED, distilled_shape(recipe))
-    assert with_less == tokens_in(48e9 - 2 * 7_615_616_512 / ASSUMED.usable_memory, real(), shape, ASSUMED) < 13824
+    with_less = fit_to_memory(48e9, recipe, shape, ASSUMED, distilled_shape(recipe))
+    assert with_less == fit_to_memory(48e9 - 2 * 7_615_616_512 / ASSUMED.usable_memory, real(), shape, ASSUMED) < 13824
 
 
 def judging(model=R1_7B, watch=None, **settings):
@@ -285,8 +285,8 @@ def test_a_judge_here_never_sleeps():
     assert found["the engine's copy of them"].judging == found["gradients"].judging == 0
     held = weights.learning + copy.learning
     shapes = judge_shapes(judging())
-    with_less = tokens_in(64e9, judging(), KNOWN[R1], ASSUMED, None, shapes)
-    assert with_less == tokens_in(64e9 - held / ASSUMED.usable_memory, real(), KNOWN[R1], ASSUMED) < 13824
+    with_less = fit_to_memory(64e9, judging(), KNOWN[R1], ASSUMED, None, shapes)
+    assert with_less == fit_to_memory(64e9 - held / ASSUMED.usable_memory, real(), KNOWN[R1], ASSUMED) < 13824
 
 
 def test_a_judge_elsewhere_takes_no_memory_here():
@@ -470,19 +470,19 @@ def test_the_flag_agrees_with_the_sum_and_the_change_is_the_least(rows, limit, m
 
 def test_a_change_is_the_mildest_that_does():
     recipe = real(policy__lora=None, policy__dtype="float32")
-    assert remedy(recipe, lambda r: r.learn.tokens_per_microbatch <= 3000) == {"learn.tokens_per_microbatch": 3000}
-    assert remedy(recipe, lambda r: r.learn.problems_per_step <= 2) == {"learn.problems_per_step": 2}
-    both = remedy(recipe, lambda r: r.learn.tokens_per_microbatch <= 2000 and r.sampling.max_tokens <= 999)
+    assert fit_changes(recipe, lambda r: r.learn.tokens_per_microbatch <= 3000) == {"learn.tokens_per_microbatch": 3000}
+    assert fit_changes(recipe, lambda r: r.learn.problems_per_step <= 2) == {"learn.problems_per_step": 2}
+    both = fit_changes(recipe, lambda r: r.learn.tokens_per_microbatch <= 2000 and r.sampling.max_tokens <= 999)
     assert both == {"learn.tokens_per_microbatch": 2000, "sampling.max_tokens": 999}
-    assert remedy(recipe, lambda r: r.policy.dtype == "bfloat16") == {"policy.dtype": "bfloat16"}
-    assert remedy(recipe, lambda r: r.policy.lora is not None) == {"policy.lora.rank": 16}
-    assert remedy(recipe, lambda r: False) is None
+    assert fit_changes(recipe, lambda r: r.policy.dtype == "bfloat16") == {"policy.dtype": "bfloat16"}
+    assert fit_changes(recipe, lambda r: r.policy.lora is not None) == {"policy.lora.rank": 16}
+    assert fit_changes(recipe, lambda r: False) is None
 
 
 def test_a_change_is_made_to_every_model_that_is_here():
     recipe = judging(dtype="float32")
     recipe = recipe.model_copy(update={"distill": DistillSection(model="it")})
-    assert remedy(recipe, lambda r: r.teacher.dtype == "bfloat16") == {"distill.dtype": "bfloat16", "judge.dtype": "bfloat16"}
+    assert fit_changes(recipe, lambda r: r.teacher.dtype == "bfloat16") == {"distill.dtype": "bfloat16", "judge.dtype": "bfloat16"}
 
 
 def test_a_pass_takes_as_many_tokens_as_memory_has_room_for():
@@ -493,12 +493,12 @@ def test_a_pass_takes_as_many_tokens_as_memory_has_room_for():
 
     usable = ASSUMED.usable_memory
     for memory in (24e9, 48e9, 80e9):
-        tokens = tokens_in(memory, real(), shape, ASSUMED)
+        tokens = fit_to_memory(memory, real(), shape, ASSUMED)
         assert learning(real(learn__tokens_per_pass=tokens)) <= usable * memory
         assert tokens == 13824 or learning(real(learn__tokens_per_pass=tokens + 1)) > usable * memory
-    assert tokens_in(24e9, real(), shape, ASSUMED) < tokens_in(48e9, real(), shape, ASSUMED)
-    assert tokens_in(1e15, real(), shape, ASSUMED) == 13824, "never more than was asked for"
-    assert tokens_in(1e9, real(), shape, ASSUMED) == 256 + 3200, "not even one rollout fits, and memory itself will tell"
+    assert fit_to_memory(24e9, real(), shape, ASSUMED) < fit_to_memory(48e9, real(), shape, ASSUMED)
+    assert fit_to_memory(1e15, real(), shape, ASSUMED) == 13824, "never more than was asked for"
+    assert fit_to_memory(1e9, real(), shape, ASSUMED) == 256 + 3200, "not even one rollout fits, and memory itself will tell"
 
 
 # The command
@@ -540,7 +540,7 @@ def test_what_a_run_does_by_itself_is_told(outgrow):
         name, tokens = re.fullmatch(r"(.+): does not fit; \*with --set learn.tokens_per_microbatch=(\d+) it does.*", line).groups()
         memory = next(card.memory_gb for card in load_gpu_catalog().gpu if card.name == name)
         recipe = load_recipe("r1-1.5b-gsm8k")
-        assert tokens_in(memory * 1e9, recipe, KNOWN[R1], ASSUMED) == int(tokens)
+        assert fit_to_memory(memory * 1e9, recipe, KNOWN[R1], ASSUMED) == int(tokens)
 
 
 def test_a_teacher_is_told_and_priced(outgrow):

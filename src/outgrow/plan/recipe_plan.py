@@ -8,10 +8,10 @@ from dataclasses import dataclass
 
 from ..config import Recipe, RLRecipe
 from ..core.errors import UsageError
+from .fit_changes import Changes, changed, fit_changes
 from .gpus import GPU, Assumptions, GpuCatalog
 from .memory import Part, parts, peak
 from .models import FutureModels, distilled_shape, judge_shapes, shape_of
-from .remedy import Changes, changed, fit_changes
 from .seconds import Seconds, seconds
 from .shape import Shape, parameters
 from .work import Work, work_of

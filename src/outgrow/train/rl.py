@@ -23,8 +23,8 @@ from ..evaluate.pass_rates import read_profile
 from ..evaluate.sample import sample_problems
 from ..ledger import Ledger, PassRatePosterior
 from ..plan import load_gpu_catalog
+from ..plan.fit_to_memory import fit_to_memory
 from ..plan.models import judge_shapes, shape_from_config
-from ..plan.room import fit_to_memory
 from ..policy import Policy
 from ..problems.suites import suite
 from ..runs.practice_problems import distinct, shares, training_problems

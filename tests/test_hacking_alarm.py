@@ -26,7 +26,7 @@ from outgrow.train.loop import resume, train
 from outgrow.types import Problem
 from outgrow.verify import Attempt, Verifier
 from runs_helper import Silent
-from test_teacher import TAUGHT, Says
+from test_judge import TAUGHT, Says
 
 scores = st.lists(st.tuples(st.sampled_from([0.0, 0.2, 0.5, 0.9, 1.0]), st.booleans()), min_size=1, max_size=40)
 
@@ -173,7 +173,7 @@ def test_nothing_is_evidence_of_nothing():
         ),
         ({"judge/auc": lambda t: 0.9 - 0.3 * (t > 15)}, r"in 60% of cases alone, 70% at least are wanted \(steps 16–20"),
         (
-            {"first_score": lambda t: 0.6 + 0.02 * t, "second_score": 0.6, "second_n": 64},
+            {"judge/first_score": lambda t: 0.6 + 0.02 * t, "judge/second_score": 0.6, "judge/second_n": 64},
             "a second judge gives 0.60 where the judge gives 1.00 .*at step 1 0.60 and 0.62",
         ),
     ],

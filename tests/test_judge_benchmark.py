@@ -18,7 +18,7 @@ from outgrow.judge.judge import Judge
 from outgrow.judge.quality import Scored, quality
 from outgrow.runs.folder import write_recipe
 from outgrow.train import judge_scores as teaching
-from test_teacher import Says
+from test_judge import Says
 
 
 def scored(*rows):

@@ -3,9 +3,9 @@
 from collections.abc import Mapping
 
 from ..config import RLRecipe
+from .fit_changes import lowered
 from .gpus import Assumptions
 from .memory import parts
-from .remedy import lowered
 from .shape import Shape
 from .work import work_of
 
