@@ -153,7 +153,7 @@ def ask(monkeypatch):
     def put(reply, identity):
         says = Says(reply)
         says.identity = identity
-        monkeypatch.setattr(teaching, "respondent_of", lambda section, warn: sections.append(section) or says)
+        monkeypatch.setattr(teaching, "judge_model", lambda section, warn: sections.append(section) or says)
         return says, sections
 
     return put

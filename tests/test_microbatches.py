@@ -83,7 +83,13 @@ def test_an_update_is_that_of_each_rollout_alone(untrained, old):
         figures = update(untrained, reference, optimizer, groups, section, sampling, 1, 0, passes_of(tokens), lambda: None)
         for name, weight in untrained.model.named_parameters():
             torch.testing.assert_close(weight.grad, expected[name], rtol=1e-4, atol=1e-5, msg=f"{tokens} {name}")
-        assert 0 <= figures["train_infer_logprob_gap/mean"] <= figures["train_infer_logprob_gap/p99"] <= figures["train_infer_logprob_gap/max"] < 1e-4
+        assert (
+            0
+            <= figures["train_infer_logprob_gap/mean"]
+            <= figures["train_infer_logprob_gap/p99"]
+            <= figures["train_infer_logprob_gap/max"]
+            < 1e-4
+        )
 
 
 def test_later_updates_start_from_the_policy_that_drew(untrained, monkeypatch):
