@@ -23,13 +23,14 @@ test: .venv/installed-test
 	$(BIN)/ruff format --check src tests tests_vllm docs/generate.py docs/_generate
 	$(BIN)/mypy
 	$(BIN)/mypy docs/generate.py
+	$(BIN)/lint-imports
 	HF_HUB_OFFLINE=1 $(BIN)/pytest -n 2 --dist worksteal
 
 # vLLM asks for other versions than outgrow's own, so it has an environment of its own (docs/dependencies.md).
 test-vllm: .venv-vllm/installed
 	HF_HUB_OFFLINE=1 .venv-vllm/bin/pytest tests_vllm
 
-# Nothing else should run beside it: 40 minutes on 2 cores. What it measured stays in benchmarks/results and in the README.
+# Nothing else should run beside it: 40 minutes on 2 cores. What it measured stays in benchmarks/results and in docs/results/speed.md.
 bench: .venv/installed-test .venv-vllm/installed
 	$(BIN)/outgrow pull smollm2-135m
 	$(BIN)/python benchmarks/vs_trl.py smollm2-135m --rounds 2
