@@ -65,7 +65,7 @@ def update(
         found["train/grad_norm"], found["train/lr"] = optimizer.step(step)
         # The engine's gap to the learner means something only while the learner has not moved; the rest is averaged.
         for name, value in found.items():
-            if name.startswith("gap"):
+            if name.startswith("train_infer_logprob_gap/"):
                 figures.setdefault(name, value)
             else:
                 figures[name] = figures.get(name, 0.0) + value / updates
