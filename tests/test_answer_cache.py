@@ -33,10 +33,10 @@ class Draws:
     def fits(self, conversation, max_tokens):
         return True
 
-    def answer(self, conversations, n, sampling, seeds, check_stop=lambda: None):
+    def answer(self, request, check_stop=lambda: None):
         check_stop()
-        self.asked += [turns[-1]["content"] for turns in conversations]
-        return [[Answer(f"\\boxed{{{(seed + index) % 9}}}", True, 3) for index in range(n)] for seed in seeds]
+        self.asked += [turns[-1]["content"] for turns in request.conversations]
+        return [[Answer(f"\\boxed{{{(seed + index) % 9}}}", True, 3) for index in range(request.n)] for seed in request.seeds]
 
 
 @pytest.fixture

@@ -157,7 +157,7 @@ MISTAKES = [
     (["train", "micro", "--set", "sampling.max_tokens=5000"], "context"),
     (["train", "micro", "--set", 'run.trackers=["tensorbord"]'], "no tracker called 'tensorbord' (did you mean 'tensorboard'?)"),
     (["train", "micro", "--set", "engine.type=vllm"], "the vllm engine needs a package that is not installed"),
-    (["train", "micro", "--set", "engine.type=vlm"], "engine.type"),
+    (["train", "micro", "--set", "engine.type=vlm"], "did you mean 'vllm'"),
     (["train", "micro", "--budget-usd", "25"], "--set run.dollars_per_hour="),
     (["eval", "micro-base", "--on", "gsm9k"], "no suite"),
     (["eval", "nowhere"], "no such model"),

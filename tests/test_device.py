@@ -8,7 +8,7 @@ import torch
 from outgrow.config import parse_recipe
 from outgrow.config.schema import DistillSection, LearnSection
 from outgrow.core.oom_backoff import AutoBatchSize
-from outgrow.engines import NativeEngine
+from outgrow.engines import GenerationRequest, NativeEngine, sync
 from outgrow.engines.native.decoder import LlamaDecoder
 from outgrow.policy import Policy, Sampling
 from outgrow.train.distill import DistillTarget
@@ -24,8 +24,8 @@ def one_step(policy):
     """Rollouts, an update on them, and the KL: everything of a step that is computed on the model's device."""
     reference = Policy(copy.deepcopy(policy.model), policy.tokenizer)
     engine = NativeEngine(max_sequences=8)
-    engine.update(policy)
-    groups = engine.generate([policy.prompt_ids(question) for question in QUESTIONS], 4, SAMPLING, [1, 2, 3])
+    sync(engine, policy)
+    groups = engine.generate(GenerationRequest([policy.prompt_ids(question) for question in QUESTIONS], 4, SAMPLING, [1, 2, 3]))
     weighed = [[AdvantagedRollout(rollout, 1.0 - index) for index, rollout in enumerate(group)] for group in groups]
     section = LearnSection(tokens_per_microbatch=70, kl_weight=0.1, updates_per_step=2)
     optimizer = Optimizer(policy.model, section, 10)
@@ -61,6 +61,6 @@ def test_a_step_of_sft_makes_every_tensor_where_the_model_is(untrained, tmp_path
 
 
 def test_a_slots_bytes_are_what_a_cache_takes(untrained):
-    decoder = LlamaDecoder(untrained.model.config, untrained.weights())
+    decoder = LlamaDecoder(untrained.model.config, untrained.named_weights())
     cache = decoder.new_cache(3, 7)
     assert sum(part.nbytes for part in cache.layers) == 3 * 7 * decoder.bytes_a_slot

@@ -222,7 +222,7 @@ def recipe_with(on_alarm):
 
 
 def test_a_teacher_that_likes_everything_ends_the_run_at_once_where_that_is_asked_for(tmp_path, monkeypatch):
-    monkeypatch.setattr(teaching, "judge_model", lambda section, warn: Says(fooled))
+    monkeypatch.setattr(teaching, "judge_model", lambda section, warn, engine: Says(fooled))
     with pytest.raises(OutgrowError, match=r"step 1: the judge seems to be fooled: answers that say nothing .*on_alarm=lower"):
         train(recipe_with("stop"), tmp_path / "run", Silent())
     resume(tmp_path / "run", ["judge.watch.on_alarm=lower"], Silent())
@@ -230,7 +230,7 @@ def test_a_teacher_that_likes_everything_ends_the_run_at_once_where_that_is_aske
 
 
 def test_an_alarm_gives_half_of_the_teachers_share_to_the_checker(tmp_path, monkeypatch):
-    monkeypatch.setattr(teaching, "judge_model", lambda section, warn: Says(fooled))
+    monkeypatch.setattr(teaching, "judge_model", lambda section, warn, engine: Says(fooled))
     train(recipe_with("lower"), tmp_path / "run", Silent())
     metrics = read_lines(tmp_path / "run" / "metrics.jsonl")
     assert [row["judge/weight"] for row in metrics] == [1, 0.5, 0.5, 0.5]
@@ -243,7 +243,7 @@ def test_an_alarm_gives_half_of_the_teachers_share_to_the_checker(tmp_path, monk
 
 def test_what_was_lowered_stays_lowered_after_a_stop(tmp_path, monkeypatch):
     """Two steps and two more are four steps: rows of metrics.jsonl alone say what the judge's share is."""
-    monkeypatch.setattr(teaching, "judge_model", lambda section, warn: Says(fooled))
+    monkeypatch.setattr(teaching, "judge_model", lambda section, warn, engine: Says(fooled))
     train(recipe_with("lower"), tmp_path / "whole", Silent())
 
     class Stops(Says):
@@ -252,18 +252,18 @@ def test_what_was_lowered_stays_lowered_after_a_stop(tmp_path, monkeypatch):
                 raise OutgrowError("gone")
             return super().answer(*args, **kwargs)
 
-    monkeypatch.setattr(teaching, "judge_model", lambda section, warn: Stops(fooled))
+    monkeypatch.setattr(teaching, "judge_model", lambda section, warn, engine: Stops(fooled))
     with pytest.raises(OutgrowError, match="gone"):
         train(recipe_with("lower"), tmp_path / "run", Silent())
     assert 1 <= newest_whole_checkpoint(tmp_path / "run")[0].step < 4
-    monkeypatch.setattr(teaching, "judge_model", lambda section, warn: Says(fooled))
+    monkeypatch.setattr(teaching, "judge_model", lambda section, warn, engine: Says(fooled))
     resume(tmp_path / "run", [], Silent())
     one, other = ((tmp_path / name / "metrics.jsonl").read_bytes() for name in ("whole", "run"))
     assert one == other
 
 
 def test_the_page_says_when_and_why(tmp_path, monkeypatch):
-    monkeypatch.setattr(teaching, "judge_model", lambda section, warn: Says(fooled))
+    monkeypatch.setattr(teaching, "judge_model", lambda section, warn, engine: Says(fooled))
     train(recipe_with("warn"), tmp_path / "run", Silent())
     page = write_report(tmp_path / "run").read_text()
     assert "The judge seemed to be fooled at 4 of 4 steps, at step 1 first: answers that say nothing" in page

@@ -48,11 +48,11 @@ class Says:
     def fits(self, conversation, max_tokens):
         return len(conversation[-1]["content"]) + max_tokens <= self.context
 
-    def answer(self, conversations, n, sampling, seeds, check_stop=lambda: None):
-        self.calls.append((len(conversations), sampling.temperature))
+    def answer(self, request, check_stop=lambda: None):
+        self.calls.append((len(request.conversations), request.sampling.temperature))
         return [
-            [Answer(self.reply(conversation[-1]["content"], len(self.calls), index), True, 1) for index in range(n)]
-            for conversation in conversations
+            [Answer(self.reply(conversation[-1]["content"], len(self.calls), index), True, 1) for index in range(request.n)]
+            for conversation in request.conversations
         ]
 
 
@@ -300,7 +300,7 @@ def taught(rewards, url="org/says"):
 
 
 def test_a_taught_run_pays_by_its_scores(tmp_path, monkeypatch):
-    monkeypatch.setattr(teaching, "judge_model", lambda section, warn: Says(length_score))
+    monkeypatch.setattr(teaching, "judge_model", lambda section, warn, engine: Says(length_score))
     train(taught("[{type='accuracy'},{type='judge_score',weight=0.5}]"), tmp_path / "run", Silent())
     rows = [row for step in range(1, 5) for row in read_part(tmp_path / "run", step)]
     assert len({row["score"] for row in rows}) > 5
@@ -324,7 +324,7 @@ def test_a_teacher_that_dies_ends_the_run_saved_and_it_goes_on_to_the_same_end(t
                 raise OutgrowError("http://teacher/v1: cannot be reached, 8 times over; is it running?")
             return super().answer(*args, **kwargs)
 
-    monkeypatch.setattr(teaching, "judge_model", lambda section, warn: Mortal(length_score))
+    monkeypatch.setattr(teaching, "judge_model", lambda section, warn, engine: Mortal(length_score))
     with pytest.raises(OutgrowError, match="cannot be reached"):
         train(taught("[{type='hero'}]"), tmp_path / "run", Silent())
     checkpoint, _ = newest_whole_checkpoint(tmp_path / "run")
@@ -341,7 +341,7 @@ def test_an_answer_without_a_score_is_neither_praised_nor_blamed(tmp_path, monke
     def sometimes(text, call, index):
         return "hm" if len(text) % 2 == 0 else r"\boxed{0.5}"
 
-    monkeypatch.setattr(teaching, "judge_model", lambda section, warn: Says(sometimes))
+    monkeypatch.setattr(teaching, "judge_model", lambda section, warn, engine: Says(sometimes))
     recipe = load_recipe(
         "micro",
         [
@@ -396,13 +396,13 @@ def test_the_micro_judge_has_room_for_what_it_learned_to_say(tmp_path):
 
 def test_another_teacher_begins_anew(tmp_path, monkeypatch):
     """What was measured of one says nothing of the next: the steps before are left aside, and that is said."""
-    monkeypatch.setattr(teaching, "judge_model", lambda section, warn: Says(length_score))
+    monkeypatch.setattr(teaching, "judge_model", lambda section, warn, engine: Says(length_score))
     train(taught("[{type='hero'}]"), tmp_path / "run", Silent())
 
     class Other(Says):
         identity = "another"
 
-    monkeypatch.setattr(teaching, "judge_model", lambda section, warn: Other(length_score))
+    monkeypatch.setattr(teaching, "judge_model", lambda section, warn, engine: Other(length_score))
     watcher = Silent()
     resume(tmp_path / "run", ["learn.steps=6"], watcher)
     assert [warn for warn in watcher.notes if "judge.model is another one than in step 4" in warn]

@@ -16,7 +16,7 @@ from lm_eval.tasks import TaskManager
 
 import outgrow
 from outgrow.core.errors import UsageError
-from outgrow.engines import LocalModel, NativeEngine
+from outgrow.engines import LocalModel, NativeEngine, sync
 from outgrow.evaluate import evaluate
 from outgrow.evaluate.lm_eval import _batches, _cut, _Harnessed, run_tasks
 from outgrow.policy import Sampling
@@ -77,7 +77,7 @@ def tasks(tmp_path_factory):
 @pytest.fixture(scope="module")
 def local(shipped):
     engine = NativeEngine()
-    engine.update(shipped)
+    sync(engine, shipped)
     return LocalModel(shipped, engine)
 
 

@@ -11,7 +11,7 @@ from outgrow.config.schema import LearnSection
 from outgrow.core import memory
 from outgrow.core.errors import OutgrowError, SpoiledError
 from outgrow.core.oom_backoff import AutoBatchSize
-from outgrow.engines import NativeEngine
+from outgrow.engines import GenerationRequest, NativeEngine, sync
 from outgrow.engines.native.kv_cache import Cache
 from outgrow.policy import Sampling, load_policy
 from outgrow.runs.models import frozen_copy
@@ -109,9 +109,9 @@ def test_a_container_has_its_share_of_memory(tmp_path, monkeypatch):
 def learned(policy, monkeypatch, fits):
     """Weights after one update where only `fits(passes so far)` completions go through the model at once."""
     engine = NativeEngine()
-    engine.update(policy)
+    sync(engine, policy)
     prompts = [policy.prompt_ids(question) for question in ("1+2=?", "clock 12: 3+11=?", "roman XIV=?", "9-4=?")]
-    groups = engine.generate(prompts, 4, SAMPLING, [0, 1, 2, 3])
+    groups = engine.generate(GenerationRequest(prompts, 4, SAMPLING, [0, 1, 2, 3]))
     weighed = [[AdvantagedRollout(rollout, float(index % 2) - 0.4) for index, rollout in enumerate(group)] for group in groups]
     backward, passes = updating._backward, []
 
@@ -167,8 +167,8 @@ def test_a_generation_short_of_memory_writes_the_same_with_fewer_rows(shipped, m
         monkeypatch.setattr(Cache, "empty", empty)
         notes = []
         engine = NativeEngine(512, notes.append)
-        engine.update(shipped)
-        return [engine.generate(prompts, 4, SAMPLING, [0, 1, 2, 3]) for _ in range(2)], notes
+        sync(engine, shipped)
+        return [engine.generate(GenerationRequest(prompts, 4, SAMPLING, [0, 1, 2, 3])) for _ in range(2)], notes
 
     usual = Cache.empty
     whole, quiet = written(16)

@@ -17,7 +17,7 @@ from outgrow.config import parse_recipe
 from outgrow.config.schema import DataSection
 from outgrow.core.errors import UsageError
 from outgrow.core.rollout_log import read_parts
-from outgrow.engines import LocalModel, NativeEngine
+from outgrow.engines import LocalModel, NativeEngine, sync
 from outgrow.policy import Sampling, load_policy
 from outgrow.problems.micro import Micro
 from outgrow.problems.synthetic import Synthetic
@@ -48,7 +48,7 @@ class Recorded(NativeEngine):
 def folder(shipped, tmp_path_factory):
     """Synthetic data of the shipped model, and the rollouts that it was made of."""
     engine, out = Recorded(), tmp_path_factory.mktemp("data") / "made"
-    engine.update(shipped)
+    sync(engine, shipped)
     with Verifier() as verifier:
         section = DataSection(k=4, temperature=1.2)
         make_data(
@@ -157,7 +157,7 @@ def test_where_it_cannot_be_used_is_said(folder, tmp_path, shipped):
         read_rows(tmp_path / "q.parquet")
     answers = [replace(PROBLEMS[0], whole=True)]
     engine = NativeEngine()
-    engine.update(shipped)
+    sync(engine, shipped)
     with Verifier() as verifier, pytest.raises(UsageError, match="made before"):
         make_data(
             LocalModel(shipped, engine),

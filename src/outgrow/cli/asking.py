@@ -34,13 +34,14 @@ def generate(
     seed: Annotated[int, typer.Option("--seed")] = 0,
 ) -> None:
     """Ask a model one question and print what it writes."""
+    from ..engines import ChatRequest
     from ..policy import Sampling
 
     said = recipe_for(model, recipe)
     respondent = open_model(model, said)
     sampling = Sampling(temperature=temperature, max_tokens=max_tokens or default_max_tokens(said, respondent))
     opener = "<think>" if respondent.opens_think else ""
-    for answer in respondent.answer([respondent.conversation(question)], samples, sampling, [seed])[0]:
+    for answer in respondent.answer(ChatRequest([respondent.conversation(question)], samples, sampling, [seed]))[0]:
         cut = "" if answer.finished else "  … cut at --max-tokens"
         console.print(f"{opener}{strip_control_chars(answer.text)}{cut}", markup=False, highlight=False, soft_wrap=True)
 
@@ -53,6 +54,7 @@ def chat(
     recipe: RecipeOption = None,
 ) -> None:
     """Talk with a model; an empty line or Ctrl-D ends it. A conversation starts over where it outgrows a local model's context."""
+    from ..engines import ChatRequest
     from ..policy import Sampling
 
     said = recipe_for(model, recipe)
@@ -71,6 +73,6 @@ def chat(
         if not respondent.fits(messages, sampling.max_tokens):
             errors.print("(starting over: the conversation no longer fits the model's context)", markup=False)
             messages = messages[-1:]
-        [[answer]] = respondent.answer([messages], 1, sampling, [len(messages)])
+        [[answer]] = respondent.answer(ChatRequest([messages], 1, sampling, [len(messages)]))
         console.print(f"{opener}{strip_control_chars(answer.text)}", markup=False, highlight=False, soft_wrap=True)
         messages.append({"role": "assistant", "content": answer.text.split("</think>")[-1]})

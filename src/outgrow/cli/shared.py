@@ -56,13 +56,12 @@ def interval(row: dict[str, Any], sign: str = "") -> str:
 
 def open_model(model: str, recipe: "Recipe | None" = None) -> "ChatModel":
     """A model by any of its names, or the one at an address, ready to be asked as a recipe says."""
-    from ..engines import LocalModel, NativeEngine, OpenAIServer, is_served
-    from ..runs.models import build_engine
+    from ..engines import LocalModel, NativeEngineConfig, OpenAIServer, is_served, sync
 
     if is_served(model):
         return OpenAIServer(model, recipe.prompt if recipe else None)
-    policy, engine = load(model, recipe), build_engine(recipe, warn) if recipe else NativeEngine(warn=warn)
-    engine.update(policy)
+    policy, engine = load(model, recipe), (recipe.engine if recipe else NativeEngineConfig()).build(warn)
+    sync(engine, policy)
     return LocalModel(policy, engine)
 
 

@@ -14,6 +14,7 @@ from ..algorithms.samplers import SAMPLERS, Sampler
 from ..algorithms.samplers.uniform import Uniform
 from ..core.errors import nearest
 from ..core.registry import build
+from ..engines import ENGINES, EngineConfig, NativeEngineConfig
 from ..judge.config import JudgeSection
 from ..policy import Prompt, Sampling
 from ..policy.load import Dtype
@@ -27,6 +28,9 @@ from ..verify import EXTRACTORS
 Schedule = Literal["constant", "cosine", "linear"]
 TrackerName = Literal["tensorboard", "trackio", "wandb"]
 
+KL_ROLLOUTS = 32
+"""Rollouts of a step on which KL to the reference is measured (where the loss does not need it on all of them)."""
+
 
 class _Section(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True)
@@ -36,6 +40,9 @@ AnySource = Annotated[SerializeAsAny[Source], BeforeValidator(lambda value: buil
 AnyReward = Annotated[SerializeAsAny[Reward], BeforeValidator(lambda value: build(value, REWARDS, "reward"))]
 AnyAdvantage = Annotated[SerializeAsAny[Advantage], BeforeValidator(lambda value: build(value, ADVANTAGES, "advantage"))]
 AnySampler = Annotated[SerializeAsAny[Sampler], BeforeValidator(lambda value: build(value, SAMPLERS, "sampler"))]
+AnyEngine = Annotated[
+    SerializeAsAny[EngineConfig], BeforeValidator(lambda value: build(value, ENGINES, "engine", default="native"))
+]
 
 
 class PolicySection(_Section):
@@ -194,14 +201,6 @@ class DataSection(_Section):
         return self
 
 
-class EngineSection(_Section):
-    """What writes the completions."""
-
-    type: Literal["native", "vllm"] = Field(default="native", description="vllm needs an environment of its own; see the README")
-    max_sequences: int = Field(default=512, ge=1, description="rollouts decoded at the same time, at most; bounds memory")
-    gpu_memory_utilization: float = Field(default=0.4, gt=0, lt=1, description="share of the GPU's memory that vllm takes")
-
-
 class RunSection(_Section):
     """What a run leaves behind."""
 
@@ -229,7 +228,7 @@ class _Recipe(_Section):
     problems: tuple[AnySource, ...] = Field(default=(Micro(),), min_length=1)
     prompt: Prompt = Prompt()
     sampling: Sampling = Sampling()
-    engine: EngineSection = EngineSection()
+    engine: AnyEngine = NativeEngineConfig()
     verify: VerifySection = VerifySection()
     evaluate: EvaluateSection = EvaluateSection()
     run: RunSection = RunSection()

@@ -24,22 +24,23 @@ class Component(BaseModel):
 C = TypeVar("C", bound=Component)
 
 
-def build(value: Any, known: Mapping[str, type[C]], kind: str) -> C:
+def build(value: Any, known: Mapping[str, type[C]], kind: str, default: str | None = None) -> C:
     """Make the component that a recipe entry describes.
 
-    value: the entry (a table with `type`), or a component already made. known: type name -> class.
+    value: the entry (a table with `type`), or a component already made. known: type name -> class. default: the type of a table
+    that names none.
     Raises ValueError naming the nearest known type or setting, or what is wrong with an outside one.
     """
     if isinstance(value, Component):
         return value  # type: ignore[return-value]
-    if not isinstance(value, Mapping) or not isinstance(value.get("type"), str):
+    name = value.get("type", default) if isinstance(value, Mapping) else None
+    if not isinstance(name, str):
         raise ValueError(f"this {kind} needs a type, one of: {', '.join(sorted(known))}")
-    name = value["type"]
     found = known.get(name) if ":" not in name else _outside(name, kind)
     if found is None:
         raise ValueError(f"unknown {kind} {name!r}{nearest(name, list(known))}")
     try:
-        return found.model_validate(dict(value))  # type: ignore[return-value]
+        return found.model_validate({**value, "type": name})  # type: ignore[return-value]
     except ValidationError as error:
         raise ValueError(f"{kind} {name!r}: {explain(error, found)}") from error
 

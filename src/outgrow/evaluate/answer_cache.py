@@ -3,13 +3,12 @@
 import hashlib
 import json
 import sqlite3
-from collections.abc import Callable, Sequence
-from dataclasses import astuple, dataclass
+from collections.abc import Callable
+from dataclasses import astuple, dataclass, replace
 from pathlib import Path
 
-from ..core.callbacks import Warn, quiet
-from ..engines import Answer, ChatModel, Conversation
-from ..policy import Sampling
+from ..core.callbacks import CheckStop, Warn, never_stop, quiet
+from ..engines import Answer, ChatModel, ChatRequest, Conversation
 
 _ANSWERS = 512  # between two commits: what a stop may cost
 _SHAPE = 2  # of a row; a file of another shape is begun anew
@@ -90,7 +89,7 @@ class AnswerCache:
 
 
 @dataclass(frozen=True)
-class CachedModel:
+class CachedModel(ChatModel):
     """A `ChatModel` whose answers are kept.
 
     Answers are found again where nothing that they depend on has changed: who answers (a server: its address and the model it
@@ -102,37 +101,26 @@ class CachedModel:
 
     @property
     def identity(self) -> str:
-        """See `ChatModel.identity`."""
         return self.respondent.identity
 
     @property
     def context(self) -> int:
-        """See `ChatModel.context`."""
         return self.respondent.context
 
     @property
     def opens_think(self) -> bool:
-        """See `ChatModel.opens_think`."""
         return self.respondent.opens_think
 
     def conversation(self, question: str) -> Conversation:
-        """See `ChatModel.conversation`."""
         return self.respondent.conversation(question)
 
     def fits(self, conversation: Conversation, max_tokens: int) -> bool:
-        """See `ChatModel.fits`."""
         return self.respondent.fits(conversation, max_tokens)
 
-    def answer(
-        self,
-        conversations: Sequence[Conversation],
-        n: int,
-        sampling: Sampling,
-        seeds: Sequence[int],
-        check_stop: Callable[[], None] = lambda: None,
-    ) -> list[list[Answer]]:
-        """See `ChatModel.answer`; asked in parts, each kept as soon as it is there."""
-        who, how = self.identity, [n, sampling.model_dump()]
+    def answer(self, request: ChatRequest, check_stop: CheckStop = never_stop) -> list[list[Answer]]:
+        """Ask the model in parts, and keep each part's answers as soon as they are there (see `ChatModel.answer`)."""
+        conversations, seeds = request.conversations, request.seeds
+        who, how = self.identity, [request.n, request.sampling.model_dump()]
         keys = [
             hashlib.sha256(json.dumps([who, conversation, how, seed]).encode()).hexdigest()
             for conversation, seed in zip(conversations, seeds, strict=True)
@@ -140,11 +128,11 @@ class CachedModel:
         known = {key: answers for key in keys if (answers := self.kept.read(key)) is not None}
         missing = [place for place, key in enumerate(keys) if key not in known]
         self.kept.tell(len(keys) - len(missing), len(keys) - len(missing))
-        size = max(1, _ANSWERS // n)
+        size = max(1, _ANSWERS // request.n)
         for start in range(0, len(missing), size):
             part = missing[start : start + size]
-            asked = [conversations[place] for place in part]
-            drawn = self.respondent.answer(asked, n, sampling, [seeds[place] for place in part], check_stop)
+            asked = replace(request, conversations=[conversations[place] for place in part], seeds=[seeds[place] for place in part])
+            drawn = self.respondent.answer(asked, check_stop)
             fresh = {keys[place]: answers for place, answers in zip(part, drawn, strict=True)}
             self.kept.write(fresh)
             known |= fresh

@@ -5,11 +5,11 @@ from pathlib import Path
 
 from ..core.callbacks import Warn
 from ..core.errors import UsageError
-from ..engines import ChatModel, LocalModel
+from ..engines import ChatModel, LocalModel, sync
 from ..problems.suites import samples_for, suite
 from ..runs.checkpoint import whole_checkpoints
 from ..runs.folder import read_recipe
-from ..runs.models import base_policy, build_engine, require_base, saved_policy
+from ..runs.models import base_policy, require_base, saved_policy
 from ..verify import Verifier
 from . import evaluate
 from .drift import Drift, drift
@@ -33,7 +33,7 @@ def drift_of(
     require_base(run, recipe, base, made_with)
     problems = {name: suite(name).load(warn) for name in suites}
     sampling = recipe.sampling.model_copy(update={"temperature": recipe.evaluate.temperature})
-    engine = build_engine(recipe, warn)
+    engine = recipe.engine.build(warn)
     before: dict[str, Evaluation] = {}
     with Verifier(recipe.verify.extract, recipe.verify.exact) as verifier:
         for checkpoint in (None, *checkpoints):
@@ -41,7 +41,7 @@ def drift_of(
             if checkpoint:
                 under = base_policy(recipe) if recipe.policy.lora is not None else None
                 policy = saved_policy(recipe, checkpoint.folder / "policy", under)
-            engine.update(policy)
+            sync(engine, policy)
             for name, asked in problems.items():
                 k = samples or samples_for(len(asked))
                 found = evaluate(remembered(LocalModel(policy, engine)), verifier, asked, k, sampling, seed, check_stop)

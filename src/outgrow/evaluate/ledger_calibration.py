@@ -11,11 +11,11 @@ from ..core.choose import round_robin
 from ..core.errors import UsageError
 from ..core.files import read_lines
 from ..core.rng import numpy_rng
-from ..engines import LocalModel
+from ..engines import LocalModel, sync
 from ..ledger import Ledger, PassRatePosterior
 from ..runs.checkpoint import newest_whole_checkpoint
 from ..runs.folder import read_recipe
-from ..runs.models import build_engine, run_policy
+from ..runs.models import run_policy
 from ..runs.practice_problems import distinct, training_problems
 from ..verify import Verifier
 from .calibration import Calibration, brier, spearman, staleness_of
@@ -35,8 +35,8 @@ def calibrate(
         raise UsageError(f"{run}: no reinforcement learning has been done here yet, so there is nothing to calibrate")
     if any(row["step"] > checkpoint.step for row in read_lines(run / "metrics.jsonl")):
         raise UsageError(f"{run}: its ledger is ahead of its newest checkpoint; finish it first: outgrow resume {run}")
-    policy, engine = run_policy(run), build_engine(recipe, warn)
-    engine.update(policy)
+    policy, engine = run_policy(run), recipe.engine.build(warn)
+    sync(engine, policy)
     known_problems = [problem for source in distinct(training_problems(recipe, warn)) for problem in source]
     with Ledger(run / "ledger.sqlite", PassRatePosterior(recipe.ledger.half_life, recipe.ledger.prior_weight)) as ledger:
         known = ledger.known(known_problems)

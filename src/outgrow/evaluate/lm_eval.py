@@ -15,7 +15,7 @@ from lm_eval.utils import get_rolling_token_windows, make_disjoint_window
 
 from ..core.errors import UsageError, nearest
 from ..core.rng import seed_from
-from ..engines import LocalModel
+from ..engines import GenerationRequest, LocalModel
 from ..policy import Sampling
 from ..policy.likelihood import likelihoods
 
@@ -164,7 +164,7 @@ class _Harnessed(TemplateLM):  # type: ignore[misc]  # the harness has no types
             for start in range(0, len(places), _PROMPTS_AT_ONCE):
                 part = places[start : start + _PROMPTS_AT_ONCE]
                 prompts = [self.tok_encode(requests[place].args[0])[-room:] for place in part]
-                groups = self.local.engine.generate(prompts, 1, sampling, [seeds[place] for place in part], lambda: None)
+                groups = self.local.engine.generate(GenerationRequest(prompts, 1, sampling, [seeds[place] for place in part]))
                 for place, [rollout] in zip(part, groups, strict=True):
                     answers[place] = _cut(rollout.text, requests[place].args[1].get("until", []))
         return [answers[place] for place in range(len(requests))]

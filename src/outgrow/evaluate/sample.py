@@ -5,7 +5,7 @@ from dataclasses import dataclass
 
 from ..core.errors import UsageError
 from ..core.rng import seed_from
-from ..engines import ChatModel
+from ..engines import ChatModel, ChatRequest
 from ..policy import Sampling
 from ..types import Problem, Verdict
 from ..verify import Attempt, Verifier
@@ -59,7 +59,7 @@ def sample_problems(
     k = 1 if greedy else k
     asked = [respondent.conversation(problem.question) for problem in problems]
     seeds = [seed_from(seed, "evaluate", problem.id) for problem in problems]
-    groups = respondent.answer(asked, k, sampling, seeds, check_stop)
+    groups = respondent.answer(ChatRequest(asked, k, sampling, seeds), check_stop)
     drawn = [
         (problem, index, answer) for problem, group in zip(problems, groups, strict=True) for index, answer in enumerate(group)
     ]

@@ -5,14 +5,14 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 
-from ..engines import LocalModel
+from ..engines import LocalModel, sync
 from ..evaluate.sample import sample_problems
 from ..evaluate.statistics import pass_at_k
 from ..flywheel import run_flywheel
 from ..flywheel.stage_cache import StageResult
 from ..problems.suites import suite
 from ..runs.cost import Budget
-from ..runs.models import base_policy, build_engine, run_policy
+from ..runs.models import base_policy, run_policy
 from ..runs.signals import Interrupt
 from ..train.loop import configure_determinism
 from ..verify import Verifier
@@ -56,8 +56,8 @@ def _pass_at(done: StageResult, sizes: set[int], check_stop: Callable[[], None])
         return {}
     recipe, n = done.recipe, max(sizes)
     configure_determinism(recipe)
-    policy, engine = run_policy(done.path) if done.is_run else base_policy(recipe), build_engine(recipe)
-    engine.update(policy)
+    policy, engine = run_policy(done.path) if done.is_run else base_policy(recipe), recipe.engine.build()
+    sync(engine, policy)
     sampling = recipe.sampling.model_copy(update={"temperature": recipe.evaluate.temperature})
     problems = suite(recipe.evaluate.suite).load()
     with Verifier(recipe.verify.extract, recipe.verify.exact) as verifier:

@@ -10,12 +10,12 @@ from ..config import Recipe
 from ..core.callbacks import quiet
 from ..core.files import append_line, read_lines, write_json
 from ..core.rng import python_rng
-from ..engines import LocalModel
+from ..engines import LocalModel, sync
 from ..evaluate.sample import sample_problems
 from ..ledger import Ledger
 from ..runs.cost import Spent
 from ..runs.folder import read_recipe
-from ..runs.models import build_engine, run_policy
+from ..runs.models import run_policy
 from ..runs.practice_problems import distinct, training_problems
 from ..train.job import StepResult
 from ..train.loop import resume, train
@@ -101,8 +101,8 @@ def _kept(path: Path, recipe: Recipe, asked: Retention) -> RetainedSkill:
         mastered = mastery(ledger.visits()).mastered
     problems = [problem for source in distinct(training_problems(recipe, quiet)) for problem in source]
     chosen = python_rng(recipe.seed, "retention").sample(problems, min(asked.problems, len(problems)))
-    policy, engine = run_policy(path), build_engine(recipe)
-    engine.update(policy)
+    policy, engine = run_policy(path), recipe.engine.build()
+    sync(engine, policy)
     sampling = recipe.sampling.model_copy(update={"temperature": recipe.evaluate.temperature})
     with Verifier(recipe.verify.extract, recipe.verify.exact) as verifier:
         samples = sample_problems(LocalModel(policy, engine), verifier, chosen, asked.samples, sampling, recipe.seed)

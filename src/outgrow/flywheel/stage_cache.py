@@ -106,7 +106,7 @@ class StageResult:
 
 
 class ProcessFull(Exception):
-    """The next stage needs another process: one has room for a single vLLM, which stays until its end."""
+    """The next stage needs another process: this one holds an engine that allows no second one and stays until the process ends."""
 
 
 class StageCache:
@@ -116,7 +116,7 @@ class StageCache:
         self.folder = folder.resolve()  # recipes name what is in it: that must hold from wherever they are continued
         self.lineage, self.onlooker, self.budget = lineage, onlooker, budget
         self.done: list[StageResult] = []
-        self._holds_vllm = False
+        self._process_full = False
 
     def once(self, task: StageSpec) -> StageResult:
         """Do it where the same was not done before. Raises what its work raises, an error with the stage's name before it;
@@ -149,9 +149,9 @@ class StageCache:
     def _do(self, task: StageSpec, path: Path, inputs: str) -> None:
         before, price = self.spent(), task.recipe.run.dollars_per_hour
         self.budget.check(before)
-        if self._holds_vllm:
+        if self._process_full:
             raise ProcessFull
-        self._holds_vllm = task.recipe.engine.type == "vllm"
+        self._process_full = task.recipe.engine.one_per_process
         path.parent.mkdir(exist_ok=True)
         self.onlooker.stage(f"{task.title}: {'going on in' if path.exists() else 'into'} {path.relative_to(self.folder)}")
         try:

@@ -11,11 +11,11 @@ from pathlib import Path
 from ..config import Recipe, dump_recipe
 from ..config.schema import DataSection
 from ..core.files import write_atomic
-from ..engines import LocalModel
+from ..engines import LocalModel, sync
 from ..policy.export import export
 from ..runs.cost import Budget, Meter
 from ..runs.folder import read_recipe
-from ..runs.models import base_policy, build_engine, run_policy
+from ..runs.models import base_policy, run_policy
 from ..runs.practice_problems import distinct, training_problems
 from ..runs.signals import Interrupt
 from ..synthetic import SyntheticRow, make_data, read_summary, written_rows
@@ -59,7 +59,7 @@ def measure(shop: StageCache, stage: str, model: str, recipe: Recipe) -> StageRe
     def work(path: Path, watcher: StageWatcher, budget: Budget) -> StageOutput:
         configure_determinism(recipe)
         with _session(path, recipe, budget) as (meter, interrupt):
-            policy, engine = base_policy(recipe), build_engine(recipe, watcher.warn)
+            policy, engine = base_policy(recipe), recipe.engine.build(watcher.warn)
             Outcome(recipe, path, engine, meter, watcher.phase, interrupt.check_stop).measure("after", policy, 0)
             return StageOutput(policy.digest())
 
@@ -136,8 +136,8 @@ def make(shop: StageCache, generation: int, maker: StageResult, student: StageRe
 def _answering(maker: StageResult, watcher: StageWatcher) -> LocalModel:
     """A model of the wheel, ready to answer."""
     policy = run_policy(maker.path) if maker.is_run else base_policy(maker.recipe)
-    engine = build_engine(maker.recipe, watcher.warn)
-    engine.update(policy)
+    engine = maker.recipe.engine.build(watcher.warn)
+    sync(engine, policy)
     return LocalModel(policy, engine)
 
 

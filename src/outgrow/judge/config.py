@@ -7,6 +7,9 @@ from pydantic import BaseModel, ConfigDict, Field, model_validator
 from ..policy.load import Dtype
 from .rubric import RUBRIC
 
+SECOND_ROLLOUTS = 64
+"""Rollouts that the second judge scores, each time."""
+
 
 class WatchSection(BaseModel):
     """Whether the judge is being fooled; see judge/hacking_alarm.py."""

@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 
 from ..core.errors import OutgrowError
 from ..core.rng import seed_from
-from ..engines import ChatModel, Conversation
+from ..engines import ChatModel, ChatRequest, Conversation
 from ..policy import Sampling
 from .config import JudgeSection
 from .rubric import answer_id, fill, read_score
@@ -69,7 +69,8 @@ class Judge:
                 break
             asked = [conversations[answer] for answer in waiting]
             seeds = [seed_from(self.seed, "judge", attempt, _digest(conversation)) for conversation in asked]
-            groups = self.respondent.answer(asked, self.section.samples, self._sampling(attempt), seeds, check_stop)
+            request = ChatRequest(asked, self.section.samples, self._sampling(attempt), seeds)
+            groups = self.respondent.answer(request, check_stop)
             for answer, group in zip(waiting, groups, strict=True):
                 told[answer] += [score for reply in group if (score := self._read(reply.text, answer)) is not None]
             waiting = [answer for answer in waiting if not told[answer]]

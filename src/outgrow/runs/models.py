@@ -8,7 +8,7 @@ from ..config import Recipe, RLRecipe
 from ..config.schema import DistillSection
 from ..core.callbacks import Warn
 from ..core.errors import UsageError
-from ..engines import Engine, NativeEngine, VLLMEngine
+from ..engines import check_room
 from ..policy import Policy, load_policy
 from ..policy.load import placed, with_adapter
 from ..policy.lora import add_adapter
@@ -33,11 +33,7 @@ def base_policy(recipe: Recipe) -> Policy:
         tokenizer = make_tokenizer()
         model = placed(make_model(section.init, tokenizer, recipe.seed))
         policy = Policy(model, tokenizer, recipe.prompt)
-    if recipe.sampling.max_tokens >= policy.context:
-        raise UsageError(
-            f"sampling.max_tokens={recipe.sampling.max_tokens} leaves no room for a prompt in the model's context of "
-            f"{policy.context}; lower it"
-        )
+    check_room(recipe.sampling, policy.context)
     return policy
 
 
@@ -63,11 +59,7 @@ def distilled_policy(recipe: Recipe, student: Policy, warn: Warn = lambda _: Non
     rows, needed = (len(policy.model.get_output_embeddings().weight) for policy in (teacher, student))
     if rows < needed:
         raise UsageError(f"{told}: it has {rows} outputs and the policy {needed}; take a teacher with as many")
-    if recipe.sampling.max_tokens >= teacher.context:
-        raise UsageError(
-            f"sampling.max_tokens={recipe.sampling.max_tokens} leaves no room for a prompt in the context of {section.model}, "
-            f"{teacher.context}; lower it"
-        )
+    check_room(recipe.sampling, teacher.context, whose=f"the context of {section.model}")
     if (teacher.prompt_text("?"), teacher.end_id) != (student.prompt_text("?"), student.end_id):
         warn(f"{told} would put questions, or end answers, otherwise than the policy; it reads them as the policy has them")
     return teacher
@@ -76,17 +68,6 @@ def distilled_policy(recipe: Recipe, student: Policy, warn: Warn = lambda _: Non
 def digests(base: Policy, distilled: Policy | None) -> dict[str, str]:
     """Of the models that a run begins with, by the names that its recipe.toml keeps them under."""
     return {"base_sha256": base.digest(), **({"distilled_sha256": distilled.digest()} if distilled else {})}
-
-
-def build_engine(recipe: Recipe, warn: Warn = lambda _: None) -> Engine:
-    """What writes the completions. One serves a whole run: vLLM has room for no second one in a process.
-
-    warn: told what a person should know.
-    """
-    section = recipe.engine
-    if section.type == "vllm":
-        return VLLMEngine(section.gpu_memory_utilization, section.max_sequences)
-    return NativeEngine(section.max_sequences, warn)
 
 
 def learning_policy(recipe: Recipe, base: Policy, checkpoint: Checkpoint | None) -> Policy:

@@ -6,7 +6,7 @@ from pathlib import Path
 
 from ..config import Recipe
 from ..core.files import write_json
-from ..engines import Engine, LocalModel
+from ..engines import Engine, LocalModel, sync
 from ..evaluate import Evaluation, evaluate, paired_delta
 from ..evaluate.drift import drift, write_drift
 from ..policy import Policy
@@ -76,7 +76,7 @@ class Outcome:
         section = self.recipe.evaluate
         self.phase(f"measuring {name} training on {on}")
         sampling = self.recipe.sampling.model_copy(update={"temperature": section.temperature})
-        self.engine.update(policy)
+        sync(self.engine, policy, step)
         # The same dice for every run's seed and for before and after: what differs is the policy.
         with Verifier(self.recipe.verify.extract, self.recipe.verify.exact) as verifier:
             answers = evaluate(

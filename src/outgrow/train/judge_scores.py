@@ -10,13 +10,22 @@ from ..config import RLRecipe
 from ..core.callbacks import CheckStop, Warn
 from ..core.errors import OutgrowError
 from ..core.rng import python_rng, seed_from
-from ..engines import ChatModel, LocalModel, NativeEngine, OpenAIServer, is_served
+from ..engines import (
+    ChatModel,
+    EngineConfig,
+    LocalModel,
+    NativeEngineConfig,
+    OpenAIServer,
+    is_served,
+    second_engine,
+    sync,
+)
 from ..evaluate.answer_cache import AnswerCache
 from ..evaluate.sample import sample_problems
 from ..judge import hacking_alarm as alarm
 from ..judge import metrics as watch
 from ..judge.canaries import canaries
-from ..judge.config import JudgeSection
+from ..judge.config import SECOND_ROLLOUTS, JudgeSection
 from ..judge.judge import Judge, JudgeItem
 from ..policy import Prompt, load_policy
 from ..problems.suites import suite
@@ -26,17 +35,20 @@ from ..verify import Verifier
 from .step_records import RewardParts
 
 Metrics = dict[str, float]
-_SECOND = 64  # rollouts that the second judge scores
 
 
-def judge_model(section: JudgeSection, warn: Warn) -> ChatModel:
-    """The judge's model, ready to be asked. Raises UsageError where it cannot be had."""
+def judge_model(section: JudgeSection, warn: Warn, engine: EngineConfig | None = None) -> ChatModel:
+    """Return the judge's model, ready to answer. Raises UsageError where it cannot be loaded.
+
+    engine: settings of the engine of a judge in this process. Default: the native engine's.
+    """
     if is_served(section.model):
         return OpenAIServer(section.model, tries=section.tries, timeout_s=section.timeout_s)
-    # An engine of its own, which stays awake: its weights never change. vLLM has room for no second one in a process.
-    policy, engine = load_policy(model_of(section.model), Prompt(), section.dtype, section.revision), NativeEngine(warn=warn)
-    engine.update(policy)
-    return LocalModel(policy, engine)
+    # The judge has its own engine, which never sleeps, since its weights never change.
+    policy = load_policy(model_of(section.model), Prompt(), section.dtype, section.revision)
+    judging = (engine or NativeEngineConfig()).build(warn)
+    sync(judging, policy)
+    return LocalModel(policy, judging)
 
 
 class JudgeInLoop:
@@ -62,7 +74,7 @@ class JudgeInLoop:
         self._id = int(hashlib.sha256(identity).hexdigest()[:6], 16)  # a figure among figures, and no more than a double holds
 
     def _judge_of(self, section: JudgeSection, warn: Warn) -> Judge:
-        return Judge(self._cache.wrap(judge_model(section, warn)), section, self._recipe.seed)
+        return Judge(self._cache.wrap(judge_model(section, warn, second_engine(self._recipe.engine))), section, self._recipe.seed)
 
     def close(self) -> None:
         """Let go of the file of scores."""
@@ -159,7 +171,9 @@ class JudgeInLoop:
                 if known := [score for score in (next(told) for _ in asked) if score is not None]:
                     figures[f"judge/canary_{kind}"] = sum(known) / len(known)
         if self._second is not None:
-            places = sorted(python_rng(self._recipe.seed, "second", step).sample(range(len(answers)), min(_SECOND, len(answers))))
+            places = sorted(
+                python_rng(self._recipe.seed, "second", step).sample(range(len(answers)), min(SECOND_ROLLOUTS, len(answers)))
+            )
             other = self._second.scores([answers[place] for place in places], check_stop, all_or_none=False)
             pairs = [
                 (a, b) for a, b in zip((scores[place] for place in places), other, strict=True) if a is not None and b is not None

@@ -31,7 +31,6 @@ from ..runs.cost import Budget, BudgetReached, Meter, Spent
 from ..runs.folder import create_run, held, read_recipe, versions, write_recipe
 from ..runs.models import (
     base_policy,
-    build_engine,
     digests,
     distilled_policy,
     frozen_copy,
@@ -114,7 +113,7 @@ def configure_determinism(recipe: Recipe) -> None:
 def check_prerequisites(recipe: Recipe, budget: Budget) -> None:
     """Raise UsageError, before anything is made, where what the run needs is not there."""
     require_packages(recipe.run.trackers)
-    build_engine(recipe)
+    recipe.engine.build()
     if isinstance(recipe, RLRecipe) and recipe.judge is not None:
         for judge in filter(None, (recipe.judge.model, recipe.judge.watch.second_model)):
             if not is_served(judge):
@@ -136,7 +135,7 @@ def _run(
             point_latest(checkpoint)  # a kill may have come before the link was set
         done = checkpoint.step if checkpoint else 0
         meter = Meter(path / "timings.jsonl", recipe.run.dollars_per_hour, began, budget)
-        engine = build_engine(recipe, watcher.warn)
+        engine = recipe.engine.build(watcher.warn)
         reference = frozen_copy(base, share=recipe.policy.lora is not None)
         policy = learning_policy(recipe, base, checkpoint)
         policy.model.eval()  # no dropout: the log-probabilities of the learner must be those of the engine

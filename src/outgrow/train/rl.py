@@ -12,13 +12,14 @@ import torch
 
 from ..algorithms.rewards import compose
 from ..config import RLRecipe
+from ..config.schema import KL_ROLLOUTS
 from ..core.callbacks import Warn
 from ..core.errors import NotFiniteError, OutgrowError, UsageError
 from ..core.files import read_lines
 from ..core.memory import total_memory
 from ..core.oom_backoff import AutoBatchSize
 from ..core.rollout_log import drop_parts_after, write_part
-from ..engines import Engine, LocalModel
+from ..engines import Engine, LocalModel, sync
 from ..evaluate.pass_rates import read_profile
 from ..evaluate.sample import sample_problems
 from ..ledger import Ledger, PassRatePosterior
@@ -39,8 +40,6 @@ from .optimizer import Optimizer
 from .step_records import RewardParts, advantage_of_correct_by_level, ledger_visit, rollout_rows, step_metrics, total_reward
 from .update import AdvantagedRollout, kl_to_reference, update
 
-# Rollouts of a step on which KL to the reference is measured (where the loss does not need it on all of them).
-_KL_ROLLOUTS = 32
 _ALIKE = 1e-8  # rewards so close together are the same
 
 
@@ -95,7 +94,7 @@ class RLJob:
     def advance(self, step: int, check_stop: Callable[[], None]) -> StepResult:
         recipe, learn = self.recipe, self.recipe.learn
         clock = _Clock()
-        self.engine.update(self.policy)
+        sync(self.engine, self.policy, step - 1)
         metrics: dict[str, float] = {"step": step, **self._validate(step, check_stop)}
         clock.lap("validation")
 
@@ -112,7 +111,7 @@ class RLJob:
             clock.lap("judge")
         parts = [self._paid(group) for group in groups]
         metrics |= step_metrics(groups, parts)
-        some = _spread(groups, _KL_ROLLOUTS)
+        some = _spread(groups, KL_ROLLOUTS)
         metrics["policy/kl_to_reference"] = self.size.run(
             partial(kl_to_reference, self.reference, some, recipe.sampling), *microbatch_bounds(some)
         )
