@@ -5,6 +5,7 @@ import copy
 import pytest
 import torch
 
+from outgrow.algorithms.losses.clipped_surrogate import ClippedSurrogate
 from outgrow.config import parse_recipe
 from outgrow.config.schema import DistillSection, LearnSection
 from outgrow.core.oom_backoff import AutoBatchSize
@@ -14,7 +15,7 @@ from outgrow.policy import Policy, Sampling
 from outgrow.train.distill import DistillTarget
 from outgrow.train.optimizer import Optimizer
 from outgrow.train.sft import SFTJob
-from outgrow.train.update import AdvantagedRollout, kl_to_reference, update
+from outgrow.train.update import AdvantagedRollout, Learner
 
 SAMPLING = Sampling(temperature=0.9, top_p=0.95, top_k=20, max_tokens=12)
 QUESTIONS = ["27+58=?", "3*4=?", "seven letters?"]
@@ -27,13 +28,14 @@ def one_step(policy):
     engine.update(policy)
     groups = engine.generate([policy.prompt_ids(question) for question in QUESTIONS], 4, SAMPLING, [1, 2, 3])
     weighed = [[AdvantagedRollout(rollout, 1.0 - index) for index, rollout in enumerate(group)] for group in groups]
-    section = LearnSection(tokens_per_microbatch=70, kl_weight=0.1, updates_per_step=2)
+    section = LearnSection(tokens_per_microbatch=70, updates_per_step=2)
     optimizer = Optimizer(policy.model, section, 10)
     size = AutoBatchSize("learn.tokens_per_microbatch", 70, pytest.fail)
-    guide = DistillTarget(reference, DistillSection(model="it"))
-    figures = update(policy, reference, optimizer, weighed, section, SAMPLING, 1, 0, size, lambda: None, guide)
+    target = DistillTarget(reference, DistillSection(model="it"))
+    learner = Learner(policy, reference, optimizer, section, ClippedSurrogate(kl_weight=0.1), SAMPLING, 0, size)
+    figures = learner.update(weighed, 1, target=target)
     flat = [rollout for group in groups for rollout in group]
-    return flat, figures, kl_to_reference(reference, flat, SAMPLING, 70)
+    return flat, figures, learner.kl_to_reference(flat)
 
 
 def test_a_step_of_rl_makes_every_tensor_where_the_model_is(untrained):

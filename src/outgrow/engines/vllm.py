@@ -91,6 +91,13 @@ class VLLMEngine:
             self._llm.sleep(level=1)
             self._asleep = {"weights", "kv_cache"}
 
+    def state_dict(self) -> dict[str, Any]:
+        """See `Engine.state_dict`: vLLM lowers nothing."""
+        return {}
+
+    def load_state_dict(self, state: dict[str, Any]) -> None:
+        """See `Engine.load_state_dict`."""
+
     def _wake(self, *parts: str) -> None:
         for part in self._asleep.intersection(parts):
             self._llm.wake_up([part])

@@ -19,14 +19,7 @@ from ..core.oom_backoff import ran_out_of_memory
 from ..engines import is_served
 from ..policy import Policy
 from ..policy.load import model_folder
-from ..runs.checkpoint import (
-    model_of,
-    newest_whole_checkpoint,
-    optimizer_to_tensors,
-    point_latest,
-    save_checkpoint,
-    tensors_to_optimizer,
-)
+from ..runs.checkpoint import model_of, newest_whole_checkpoint, point_latest
 from ..runs.cost import Budget, BudgetReached, Meter, Spent
 from ..runs.folder import create_run, held, read_recipe, versions, write_recipe
 from ..runs.models import (
@@ -42,6 +35,7 @@ from ..runs.models import (
 from ..runs.signals import Interrupt, StopRequested
 from ..runs.trackers import Track, require_packages, tracking
 from .before_after import Outcome, suites_of
+from .checkpointer import Checkpointer
 from .job import Job, StepResult
 from .rl import RLJob
 from .sft import SFTJob
@@ -146,8 +140,9 @@ def _run(
             else SFTJob(recipe, policy, path, watcher.warn)
         )
         try:
+            checkpointer = Checkpointer(path, recipe.run, job, engine, meter)
             if checkpoint:
-                tensors_to_optimizer(job.optimizer.adamw, job.optimizer.names, checkpoint.optimizer_tensors())
+                checkpointer.restore(checkpoint)
             keep_lines_through(path / "metrics.jsonl", done)
             job.rewind(done)
             meter.rewind(done)
@@ -157,7 +152,7 @@ def _run(
             if done < job.steps:
                 outcome.forget()
                 with tracking(recipe.run.trackers, path, recipe.model_dump(mode="json"), done, watcher.warn) as track:
-                    _advance(recipe, path, job, done, interrupt.check_stop, watcher, meter, track)
+                    _advance(path, job, done, checkpointer, interrupt.check_stop, watcher, meter, track)
             outcome.measure("after", policy, job.steps)
             if not (path / "summary.json").exists():
                 outcome.summarise(reference, policy, job.steps, job.rollouts())
@@ -176,25 +171,15 @@ def _run(
 
 
 def _advance(
-    recipe: Recipe,
     path: Path,
     job: Job,
     done: int,
+    checkpointer: Checkpointer,
     check_stop: Callable[[], None],
     watcher: Watcher,
     meter: Meter,
     track: Track,
 ) -> None:
-    saved = done
-
-    def save() -> None:
-        nonlocal saved
-        if done > saved or not (path / "checkpoints").exists():
-            tensors = optimizer_to_tensors(job.optimizer.adamw, job.optimizer.names)
-            save_checkpoint(path, done, job.policy, tensors, {}, recipe.run.keep_checkpoints)
-            saved = done
-            meter.write(done, "saving")
-
     watcher.training(done, job.steps)
     while done < job.steps:
         try:
@@ -203,7 +188,7 @@ def _advance(
         except SpoiledError:
             raise
         except (StopRequested, BudgetReached, OutgrowError):
-            save()  # the step in hand has moved nothing yet
+            checkpointer.save(done)  # the step in hand has moved nothing yet
             raise
         result.commit()
         append_line(path / "metrics.jsonl", result.metrics)
@@ -211,5 +196,5 @@ def _advance(
         meter.write(done, "other", result.seconds)
         track(result.metrics)
         watcher.step(result, meter.spent())
-        if done % recipe.run.checkpoint_every == 0 or done == job.steps:
-            save()
+        if checkpointer.due(done):
+            checkpointer.save(done)

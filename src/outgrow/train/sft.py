@@ -4,17 +4,18 @@ import random
 import sys
 import time
 from collections import defaultdict
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
+from typing import Any
 
 import torch
 from torch import nn
 
 from ..config import SFTRecipe
-from ..core.callbacks import Warn
+from ..core.callbacks import CheckStop, Warn
 from ..core.errors import UsageError
 from ..core.oom_backoff import AutoBatchSize
 from ..core.rng import python_rng, seed_from
@@ -23,7 +24,7 @@ from ..runs.practice_problems import training_problems
 from ..types import Problem
 from ..verify.extract import THINK_CLOSE
 from .job import StepResult
-from .microbatches import by_prompt, microbatch_bounds, microbatches
+from .microbatches import by_prompt, run_microbatches
 from .optimizer import Optimizer
 
 _PLAIN = Sampling()  # the model's own distribution
@@ -47,11 +48,19 @@ class SFTJob:
         self.optimizer = Optimizer(policy.model, recipe.learn, self.steps)
         self.weights = [source.weight for source in recipe.problems]
         self.cells = [_cells(problems) for problems in training_problems(recipe, warn)]
-        self.size = AutoBatchSize("learn.tokens_per_microbatch", recipe.learn.tokens_per_microbatch or sys.maxsize, warn)
+        self.batch_size = AutoBatchSize("learn.tokens_per_microbatch", recipe.learn.tokens_per_microbatch or sys.maxsize, warn)
         self._encoded: dict[str, Example] = {}
 
+    def state_dict(self) -> dict[str, Any]:
+        """See `Job.state_dict`."""
+        return {"tokens_per_microbatch": self.batch_size.state_dict()}
+
+    def load_state_dict(self, state: dict[str, Any]) -> None:
+        """See `Job.load_state_dict`."""
+        self.batch_size.load_state_dict(state["tokens_per_microbatch"])
+
     def rewind(self, step: int) -> None:
-        """Nothing but metrics is left on disk."""
+        """Do nothing: SFT leaves only metrics on disk."""
 
     def rollouts(self) -> int:
         """None: SFT reads solutions."""
@@ -60,27 +69,30 @@ class SFTJob:
     def close(self) -> None:
         """Nothing is held open."""
 
-    def advance(self, step: int, check_stop: Callable[[], None]) -> StepResult:
+    def advance(self, step: int, check_stop: CheckStop) -> StepResult:
         check_stop()
         started = time.perf_counter()
         rng = python_rng(self.recipe.seed, "sft", step)
         examples = [self._encode(self._draw(rng)) for _ in range(self.recipe.learn.batch_size)]
-        work = partial(self._accumulate, step, examples, check_stop)
-        loss = self.size.run(work, *microbatch_bounds(examples), self.optimizer.clear)
+        loss = self._accumulate(step, examples, check_stop)
         norm, rate = self.optimizer.step(step)
         metrics = {"step": step, "train/loss": loss, "train/grad_norm": norm, "train/lr": rate}
         return StepResult(metrics, {"learning": round(time.perf_counter() - started, 4)}, commit=lambda: None)
 
-    def _accumulate(self, step: int, examples: list[Example], check_stop: Callable[[], None], tokens: int) -> float:
-        """The gradient of the mean over the solutions' tokens, added to the weights' own pass by pass; returns that mean."""
-        whole, loss = sum(len(example.completion_ids) for example in examples), 0.0
-        with _dropout(self.policy.model, seed_from(self.recipe.seed, "dropout", step)):
-            for rows in microbatches(by_prompt(examples), tokens):
-                check_stop()
-                prompts, completions = [row.prompt_ids for row in rows], [row.completion_ids for row in rows]
-                part = -completion_logprobs(self.policy, prompts, completions, _PLAIN)[0].sum() / whole
-                part.backward()
-                loss += part.item()
+    def _accumulate(self, step: int, examples: list[Example], check_stop: CheckStop) -> float:
+        """Add the gradient of the mean loss over the solutions' tokens to that of the weights; return that mean in nats."""
+        tokens, loss = sum(len(example.completion_ids) for example in examples), 0.0
+
+        def backward(rows: list[Example]) -> float:
+            prompts, completions = [row.prompt_ids for row in rows], [row.completion_ids for row in rows]
+            part = -completion_logprobs(self.policy, prompts, completions, _PLAIN)[0].sum() / tokens
+            part.backward()
+            return part.item()
+
+        dropout = partial(_dropout, self.policy.model, seed_from(self.recipe.seed, "dropout", step))
+        groups = by_prompt(examples)
+        for part in run_microbatches(self.batch_size, groups, backward, check_stop, self.optimizer.clear, dropout):
+            loss += part
         return loss
 
     def _draw(self, rng: random.Random) -> Problem:

@@ -5,7 +5,7 @@ from collections.abc import Sequence
 import torch
 from torch import Tensor
 
-from ...types import ValueBaseline
+from ...types import GradedGroup
 from .grpo import GRPO
 
 
@@ -24,9 +24,9 @@ class Difficulty(GRPO):
     steepness: float = 10.0
     middle: float = 0.75
 
-    def compute(self, rewards_PG: Tensor, expected_P: Sequence[ValueBaseline]) -> Tensor:
-        advantages_PG = super().compute(rewards_PG, expected_P)
-        rho_P1 = rewards_PG.new_tensor([expected.problem for expected in expected_P]).unsqueeze(1)
+    def compute(self, rewards_PG: Tensor, groups: Sequence[GradedGroup]) -> Tensor:
+        advantages_PG = super().compute(rewards_PG, groups)
+        rho_P1 = rewards_PG.new_tensor([group.expected.problem for group in groups]).unsqueeze(1)
         weights_PG = torch.where(advantages_PG > 0, self._weight(rho_P1), self._weight(1 - rho_P1))
         return advantages_PG * weights_PG / weights_PG.mean()
 

@@ -4,7 +4,7 @@ from collections.abc import Sequence
 
 from torch import Tensor
 
-from ...types import ValueBaseline
+from ...types import GradedGroup
 from .base import Advantage
 
 
@@ -25,7 +25,8 @@ class RewardPredictionError(Advantage):
     cap: float = 0.3
     epsilon: float = 1e-4
 
-    def compute(self, rewards_PG: Tensor, expected_P: Sequence[ValueBaseline]) -> Tensor:
+    def compute(self, rewards_PG: Tensor, groups: Sequence[GradedGroup]) -> Tensor:
+        expected_P = [group.expected for group in groups]
         values = [self.kappa * expected.problem + (1 - self.kappa) * expected.level for expected in expected_P]
         delta_PG = rewards_PG - rewards_PG.new_tensor(values).unsqueeze(1)
         below_P1 = delta_PG.amax(1, keepdim=True) < 0
