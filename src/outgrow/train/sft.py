@@ -39,10 +39,10 @@ class Example:
 
 
 class SFTJob:
-    """Next-token loss on solutions, the prompt left out of it."""
+    """Next-token loss on the tokens of solutions, not on those of prompts."""
 
     def __init__(self, recipe: SFTRecipe, policy: Policy, run: Path, warn: Warn) -> None:
-        """warn: told what is left out. Raises UsageError where a problem comes without a solution."""
+        """warn: receives a line about problems that are not used. Raises UsageError where a problem has no solution."""
         self.recipe, self.policy, self.run = recipe, policy, run
         self.steps = recipe.learn.steps
         self.optimizer = Optimizer(policy.model, recipe.learn, self.steps)
@@ -63,11 +63,11 @@ class SFTJob:
         """Do nothing: SFT leaves only metrics on disk."""
 
     def rollouts(self) -> int:
-        """None: SFT reads solutions."""
+        """Return 0: SFT writes no rollouts."""
         return 0
 
     def close(self) -> None:
-        """Nothing is held open."""
+        """Do nothing: no file is open."""
 
     def advance(self, step: int, check_stop: CheckStop) -> StepResult:
         check_stop()
@@ -96,7 +96,7 @@ class SFTJob:
         return loss
 
     def _draw(self, rng: random.Random) -> Problem:
-        """A source by weight, then a field and level evenly (small levels would drown otherwise), then a problem."""
+        """Draw a source by weight, then a field and level evenly (so that small levels are seen), then a problem."""
         cells = rng.choices(self.cells, self.weights)[0]
         return rng.choice(rng.choice(cells))
 
@@ -105,7 +105,7 @@ class SFTJob:
             if not problem.solution:
                 raise UsageError(f"problem {problem.id!r} has no written-out solution, so there is nothing to fine-tune on")
             policy = self.policy
-            whole = problem.whole or THINK_CLOSE in problem.solution  # which has ended its thoughts, and answered, itself
+            whole = problem.whole or THINK_CLOSE in problem.solution  # the text ends its thoughts and gives the answer
             text = problem.solution if whole else f"{problem.solution}{THINK_CLOSE}\\boxed{{{problem.answer}}}"
             completion = [*policy.tokenizer(text, add_special_tokens=False)["input_ids"], policy.end_id]
             self._encoded[problem.id] = Example(policy.prompt_ids(problem.question), completion)
@@ -114,7 +114,7 @@ class SFTJob:
 
 @contextmanager
 def _dropout(model: nn.Module, seed: int) -> Iterator[None]:
-    """Dropout as the model and its adapter have it (most have none), drawn from `seed`; the global stream is put back."""
+    """Switch on the dropout of the model and its adapter (most have none), drawn from `seed`; restore the global stream after."""
     state = torch.random.get_rng_state()
     torch.manual_seed(seed)
     model.train()

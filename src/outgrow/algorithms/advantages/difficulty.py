@@ -10,12 +10,12 @@ from .grpo import GRPO
 
 
 class Difficulty(GRPO):
-    """GRPO's advantage times w(ρ) where it is positive and w(1 − ρ) where it is not, over the batch's mean of these weights;
-    w(ρ) = low + (high − low) / (1 + exp(steepness · (ρ − middle))). So success on what is hard earns more, and failure on what is
-    easy costs more.
+    """GRPO's advantage times w(ρ) where it is positive and w(1 − ρ) where it is not, divided by the batch's mean of these weights;
+    w(ρ) = low + (high − low) / (1 + exp(steepness · (ρ − middle))).
 
-    ρ is the value of the problem before its group was written (the paper: the group's own share of right answers, whose noise
-    would be weighed with it). The mean is kept at 1, so that weights do not act as a learning rate.
+    Success on hard problems earns more, and failure on easy ones costs more. ρ is the value of the problem before its group was
+    written (the paper takes the group's own share of right answers, which adds its noise). The mean weight is 1, so that weights
+    do not act as a learning rate.
     """
 
     type: str = "difficulty"
