@@ -9,6 +9,7 @@ import pytest
 from scipy import stats
 from statsmodels.stats.power import NormalIndPower
 
+from helpers.runs import SMALL
 from outgrow.core.errors import UsageError
 from outgrow.evaluate import Evaluation
 from outgrow.evaluate.compare import Against, Mean, Side, against, mean_of
@@ -18,7 +19,6 @@ from outgrow.problems.micro import Micro
 from outgrow.problems.shuffled import Shuffled
 from outgrow.runs.folder import read_recipe
 from outgrow.types import Verdict
-from runs_helper import SMALL
 
 
 def evaluation(right_of, greedy_of=(), k=4, answer="1"):

@@ -7,6 +7,7 @@ import tomllib
 import pytest
 import torch
 
+from helpers.runs import Silent
 from outgrow.algorithms.losses.clipped_surrogate import policy_loss
 from outgrow.config import dump_recipe, load_recipe, parse_recipe
 from outgrow.config.schema import DistillSection, LearnSection
@@ -25,7 +26,6 @@ from outgrow.train.optimizer import Optimizer
 from outgrow.train.rl import RLJob
 from outgrow.train.update import AdvantagedRollout, update
 from outgrow.types import Rollout
-from runs_helper import Silent
 
 CLIP = {"clip_low": 0.2, "clip_high": 0.28}
 FREE = DistillSection(model="it", advantage_clip=math.inf)

@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 from typer.testing import CliRunner
 
-from flywheel_helper import artifact, write_wheel
+from helpers.flywheel import artifact, write_wheel
 from outgrow.cli.app import app
 from outgrow.config import load_recipe
 from outgrow.core.errors import OutgrowError, UsageError

@@ -4,12 +4,12 @@ import json
 
 import pyarrow.parquet as pq
 
-from flywheel_helper import Onlooker
+from helpers.flywheel import Onlooker
+from helpers.r1 import WITH_FORMAT, make_r1
 from outgrow.core.files import read_lines
 from outgrow.flywheel import load_flywheel, run_flywheel
 from outgrow.policy import load_policy
 from outgrow.runs.cost import Budget
-from r1_helper import WITH_FORMAT, make_r1
 
 # As for its stages in tests of their own; an answer is the last number, which random letters have now and then.
 STAGES = {

@@ -13,6 +13,7 @@ from importlib.util import find_spec
 import numpy as np
 import pytest
 
+from helpers.runs import Silent
 from outgrow.config import load_recipe, parse_recipe
 from outgrow.core.errors import UsageError
 from outgrow.core.files import read_lines
@@ -23,7 +24,6 @@ from outgrow.train.loop import train
 from outgrow.types import Verdict
 from outgrow.verify import Attempt, Verifier
 from outgrow.verify.pool import LIMIT_S
-from runs_helper import Silent
 
 needed = pytest.mark.skipif(find_spec("reasoning_gym") is None, reason='needs pip install "outgrow[reasoning-gym]"')
 

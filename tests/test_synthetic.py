@@ -19,6 +19,7 @@ from outgrow.core.rollout_log import write_part
 from outgrow.engines import Answer
 from outgrow.evaluate.sample import sample_problems
 from outgrow.policy import Sampling
+from outgrow.problems.math import Math
 from outgrow.problems.suites import suite
 from outgrow.synthetic import SyntheticRow, contamination, make_data, read_rows, read_summary, written_rows
 from outgrow.synthetic import dataset_card as card_of
@@ -31,7 +32,6 @@ from outgrow.synthetic.select import choose, eligible
 from outgrow.types import Problem, Verdict
 from outgrow.verify import Verifier
 
-DATA = Path(os.environ.get("OUTGROW_DATA", Path(__file__).parents[2] / "shared" / "data"))
 WARM = Sampling(max_tokens=40)
 PROBLEMS = [Problem(f"p{number}", "sum", 1 + number % 2, f"{number}+1=?", str(number + 1)) for number in range(40)]
 RIGHT, WRONG, CUT, SILENT = Verdict.RIGHT, Verdict.WRONG, Verdict.TRUNCATED, Verdict.NO_ANSWER
@@ -235,14 +235,14 @@ def test_a_suite_that_is_not_to_be_had_is_named(tmp_path, monkeypatch):
         held_out(["gsm8"], said.append)
 
 
-@pytest.mark.skipif(not (DATA / "math").is_dir(), reason="the real sets are not here (OUTGROW_DATA)")
-def test_math_500_stands_in_the_test_set_it_was_taken_from(monkeypatch):
-    monkeypatch.setenv("OUTGROW_DATA", str(DATA))
+def test_a_suite_stands_in_the_set_it_was_taken_from(data):
+    """Ten of the twelve questions of math/test are those of math/math500, and one of math/train is, written otherwise."""
     known = held_out(["math500"], pytest.fail)
-    rows = [row(problem=p.id, question=p.question) for p in suite("math").load()]
-    [found] = without_held_out(rows, known)[2]
-    assert found.same >= 490
-    assert found.same <= found.questions == 500
+    for questions, same in (([p.question for p in suite("math").load()], 10), ([p.question for p in Math().load()], 1)):
+        rows = [row(problem=question, question=question) for question in questions]
+        clean, contaminated, [found] = without_held_out(rows, known)
+        assert (found.suite, found.questions, found.same, contaminated) == ("math500", 10, same, same)
+        assert len(clean) == len(rows) - same
 
 
 # Quality

@@ -16,12 +16,12 @@ from typing import ClassVar
 import numpy as np
 import pytest
 
+from helpers.runs import SMALL, Silent, signal_when, start
 from outgrow.config import load_recipe
 from outgrow.core.errors import UsageError
 from outgrow.core.files import append_line, read_lines
 from outgrow.runs.trackers import TRACKERS, tracking
 from outgrow.train.loop import resume, train
-from runs_helper import SMALL, Silent, signal_when, start
 
 SHORT = [*SMALL, "learn.steps=18"]
 STEPS = 18

@@ -4,8 +4,8 @@ import json
 from contextlib import contextmanager
 from pathlib import Path
 
+from helpers.runs import Silent
 from outgrow.flywheel.lineage import Artifact
-from runs_helper import Silent
 
 RUN = """
 run.threads = 1

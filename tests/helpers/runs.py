@@ -17,7 +17,7 @@ from outgrow.runs.signals import StopRequested
 from outgrow.train.loop import resume, train
 
 SERVER = multiprocessing.get_context("forkserver")
-SERVER.set_forkserver_preload(["runs_helper", "peft", "transformers.models.llama.modeling_llama"])
+SERVER.set_forkserver_preload(["helpers.runs", "peft", "transformers.models.llama.modeling_llama"])
 
 SMALL = [
     "learn.steps=30",
