@@ -82,7 +82,7 @@ def test_a_judge_that_talks_nonsense_ends_the_run_and_another_one_takes_over(wor
     assert (code, complaint) == (0, "")
     assert "lora" not in " ".join(load_policy(str(MERGED)).model.state_dict())
     # A judge with random weights, in this process, and answers that some of them end before the limit.
-    here = [f"judge.model={MERGED}", "judge.max_tokens=16", "judge.max_unscored=0"]
+    here = [f"judge.model={MERGED}", "judge.max_tokens=16", "judge.max_unscored=0", "sampling.max_tokens=64"]
     change = [f"policy.model={small_r1}", *QUICK, *here]
     code, _, complaint = outgrow("train", "r1-1.5b-gsm8k-judged", *sets(change))
     assert code == 1
