@@ -48,8 +48,9 @@ def our_loss(policy, batch, averaging, kl_weight):
 @pytest.fixture(scope="module")
 def make_trainer(tmp_path_factory):
     """TRL's own trainer around a copy of a policy."""
-    datasets = pytest.importorskip("datasets")
-    trl = pytest.importorskip("trl")
+    import datasets
+    import trl
+
     folder = tmp_path_factory.mktemp("trl")
 
     def make(policy, loss_type, kl_weight):

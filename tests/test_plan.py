@@ -4,6 +4,7 @@ import re
 import weakref
 from inspect import signature
 
+import peft
 import pytest
 import torch
 from hypothesis import given
@@ -100,7 +101,6 @@ def test_adapters_by_hand():
 
 @pytest.mark.parametrize("name", ["llama, tied", "qwen2, untied"])
 def test_adapters_are_those_of_peft(name):
-    peft = pytest.importorskip("peft")
     model = AutoModelForCausalLM.from_config(CONFIGS[name])
     model = peft.get_peft_model(model, peft.LoraConfig(r=8, target_modules=list(TARGETS)))
     expected = sum(p.numel() for p in model.parameters() if p.requires_grad)
@@ -160,7 +160,6 @@ def test_activations_are_what_autograd_keeps(untrained, name, dtype):
 
 
 def test_activations_under_adapters_are_what_autograd_keeps(untrained):
-    peft = pytest.importorskip("peft")
     config = CONFIGS["llama, tied"]
     model = AutoModelForCausalLM.from_config(config).to(torch.bfloat16)
     model = peft.get_peft_model(model, peft.LoraConfig(r=8, target_modules=list(TARGETS)))
