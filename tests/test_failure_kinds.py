@@ -10,6 +10,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from helpers.counts import meets, met
 from helpers.data import rows_of
 from outgrow.evaluate import Evaluation
 from outgrow.evaluate.arithmetic_steps import equations
@@ -52,6 +53,7 @@ def test_calculations_by_hand(text, found):
     assert judged(text) == found
 
 
+@meets(holds=20, wrong=20)
 @given(
     st.lists(st.integers(0, 999), min_size=2, max_size=6),
     st.lists(st.sampled_from("+-*"), min_size=5, max_size=5),
@@ -63,6 +65,7 @@ def test_calculations_are_pythons(numbers, signs, off):
     [found] = equations(f"so {expression} = {truth + off}.")
     assert found.holds == (off == 0)
     assert found.result == Fraction(truth + off)
+    met("holds" if found.holds else "wrong")
 
 
 def test_every_annotation_of_a_solution_is_judged(data):

@@ -8,6 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from helpers.counts import meets, met
 from helpers.groups import group
 from helpers.judges import TAUGHT, Says
 from helpers.runs import Silent
@@ -176,6 +177,7 @@ def test_hero_by_hand(right, scores, paid):
     assert Hero().compute(scored(right, scores)) == pytest.approx(paid)
 
 
+@meets(both=30, ordered=500)
 @given(
     st.lists(st.tuples(st.booleans(), st.floats(0, 1)), min_size=1, max_size=12),
     st.floats(0, 0.49),
@@ -187,9 +189,11 @@ def test_the_teacher_never_out_votes_the_checker(rows, alpha, beta):
     good = [price for price, one in zip(paid, right, strict=True) if one]
     bad = [price for price, one in zip(paid, right, strict=True) if not one]
     assert not good or not bad or min(good) > max(bad)
+    met("both", bool(good and bad))
     for first, one, price in zip(right, scores, paid, strict=True):
         for second, other, rival in zip(right, scores, paid, strict=True):
             assert first != second or not one > other or price >= rival, "inside a verdict the judge's order holds"
+            met("ordered", first == second and one > other)
 
 
 def test_the_bare_teacher_pays_its_scores_right_or_wrong():

@@ -11,6 +11,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from helpers.counts import meets, met
 from helpers.data import rows_of
 from outgrow.config import parse_recipe
 from outgrow.core.errors import UsageError
@@ -228,10 +229,12 @@ def test_a_hub_set_is_read_in_its_converted_shape(tmp_path, monkeypatch):
         Table(hub="someone/set", config="main", split="test", **COLUMNS).load()
 
 
+@meets(folded=15)
 @given(st.text(), st.text(alphabet=" \t\n.,;:?'\"()"))
 def test_folding_ignores_case_blanks_and_punctuation(question, noise):
     assert fold(question + noise) == fold(noise + question.upper().lower()) or question.upper().lower() != question.lower()
     assert fold(fold(question)) == fold(question)
+    met("folded", question.upper().lower() == question.lower() and bool(fold(question)) and bool(noise))
 
 
 @pytest.mark.parametrize(

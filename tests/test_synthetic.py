@@ -13,6 +13,7 @@ import yaml
 from hypothesis import given
 from hypothesis import strategies as st
 
+from helpers.counts import meets, met
 from outgrow.config.schema import DataSection
 from outgrow.core.errors import OutgrowError, UsageError
 from outgrow.core.rollout_log import write_part
@@ -108,25 +109,27 @@ def draws(draw):
     rows = []
     for problem in range(draw(st.integers(1, 4))):
         texts = draw(st.lists(st.sampled_from(["a", " a", "a ", "a b", "a  b", "a\nb", "b"]), min_size=1, max_size=8))
-        verdicts = [draw(st.sampled_from([RIGHT, RIGHT, WRONG, CUT, SILENT])) for _ in texts]
+        kinds = draw(st.sampled_from([[RIGHT], [RIGHT, RIGHT, WRONG, CUT, SILENT]]))
+        verdicts = [draw(st.sampled_from(kinds)) for _ in texts]
         rate = verdicts.count(RIGHT) / len(texts)
         rows += [row(t, v, f"p{problem}", rate, length=len(t)) for t, v in zip(texts, verdicts, strict=True)]
     return rows
 
 
 def sections():
-    rates = st.sampled_from([0.0, 0.3, 0.8, 1.0])
+    lows, highs = st.sampled_from([0.0, 0.0, 0.0, 0.3, 0.8]), st.sampled_from([0.3, 0.8, 1.0, 1.0, 1.0])
     return st.builds(
         lambda low, high, **rest: DataSection(min_pass_rate=min(low, high), max_pass_rate=max(low, high), **rest),
-        rates,
-        rates,
+        lows,
+        highs,
         keep=st.sampled_from(["verified", "all"]),
         per_problem=st.integers(1, 4),
         per_easy_problem=st.integers(1, 4),
-        max_tokens=st.none() | st.integers(1, 4),
+        max_tokens=st.none() | st.none() | st.integers(1, 4),
     )
 
 
+@meets(chosen=80, dropped=200, spare=80, easy=40, wrong=8)
 @given(draws(), sections(), st.integers(0, 99), st.randoms())
 def test_what_is_chosen_keeps_to_the_section(rows, section, seed, shuffling):
     passed, dropped = eligible(rows, section)
@@ -144,6 +147,10 @@ def test_what_is_chosen_keeps_to_the_section(rows, section, seed, shuffling):
         assert len({tuple(one.sampled.split()) for one in kept}) == len(kept) <= section.per_problem
         assert kept[0].pass_rate < 0.8 or len(kept) <= section.per_easy_problem
     assert by_problem.keys() == {one.problem_id for one in passed}, "no problem is lost that has an answer"
+    for kind, times in (("chosen", len(chosen)), ("dropped", dropped.total()), ("spare", spare.total())):
+        met(kind, times)
+    met("easy", sum(kept[0].pass_rate >= 0.8 for kept in by_problem.values()))
+    met("wrong", sum(not one.right for one in chosen))
     shuffled = shuffling.sample(rows, len(rows))
     assert choose(eligible(shuffled, section)[0], section, seed)[0] == chosen
 
