@@ -1,10 +1,17 @@
 """Every known answer of the real sets, written another way, is right for its own solution, and not for its neighbour's."""
 
 import pytest
-from verify_exceptions import EXCEPTIONS
 
 from helpers.data import gsm8k_right, math500_right, math_right, own_and_next_right, rows_of
 from outgrow.evaluate.arithmetic_steps import equations
+
+# (file, row counted from 0) whose known answer cannot be verified against its own solution -> why
+EXCEPTIONS = {
+    ("math/train", 1655): r"the solution ends in \boxed 2, a box without braces",
+    ("math/train", 1707): r"the solution ends in \boxed 9, a box without braces",
+    ("math/train", 5529): "the box is empty: the author leaves the answer, none, to the reader",
+    ("math/train", 5531): "the box is empty: the author leaves the answer, none, to the reader",
+}
 
 
 @pytest.fixture(autouse=True)

@@ -6,11 +6,15 @@ import pytest
 
 from helpers.data import rows_of
 from outgrow.config import parse_recipe
+from outgrow.flywheel import load_flywheel
+from outgrow.flywheel.plan import plan_wheel
+from outgrow.plan import load_market
 from outgrow.problems.gsm8k import GSM8K
 from outgrow.problems.math import Math
 from outgrow.problems.overlap import fold
 from outgrow.problems.suites import suite
 from outgrow.runs.practice_problems import training_problems
+from outgrow.synthetic.contamination import held_out
 from outgrow.verify import Attempt, Verifier
 
 
@@ -84,3 +88,17 @@ def test_the_benchmarks(name, count, question, answer):
     with Verifier() as verifier:  # each known answer is right where it is given
         graded = verifier.grade([Attempt(f"\\boxed{{{problem.answer}}}", problem.answer) for problem in problems])
     assert sum(one.right for one in graded) == count
+
+
+def test_math_500_stands_in_the_test_set_it_was_taken_from():
+    known = held_out(["math500"], pytest.fail)
+    test, few = ({fold(p.question) for p in suite(name).load()} for name in ("math", "math500"))
+    assert known.questions == {"math500": 500}
+    assert set(known.same) == few
+    assert len(few & test) >= 490
+
+
+def test_the_wheel_on_math_makes_data_of_all_but_what_it_is_measured_on():
+    problems = len(Math().load())
+    assert problems > 7000
+    assert problems - 10 <= plan_wheel(load_flywheel("r1-flywheel"), load_market()).drawn_from <= problems
