@@ -7,8 +7,8 @@ import pytest
 from helpers.data import rows_of
 from outgrow.config import parse_recipe
 from outgrow.flywheel import load_flywheel
-from outgrow.flywheel.plan import plan_wheel
-from outgrow.plan import load_market
+from outgrow.flywheel.plan import plan_flywheel
+from outgrow.plan import load_gpu_catalog
 from outgrow.problems.gsm8k import GSM8K
 from outgrow.problems.math import Math
 from outgrow.problems.overlap import fold
@@ -101,4 +101,4 @@ def test_math_500_stands_in_the_test_set_it_was_taken_from():
 def test_the_wheel_on_math_makes_data_of_all_but_what_it_is_measured_on():
     problems = len(Math().load())
     assert problems > 7000
-    assert problems - 10 <= plan_wheel(load_flywheel("r1-flywheel"), load_market()).drawn_from <= problems
+    assert problems - 10 <= plan_flywheel(load_flywheel("r1-flywheel"), load_gpu_catalog()).drawn_from <= problems
