@@ -7,7 +7,7 @@ import typer
 from rich.box import SIMPLE
 from rich.table import Table
 
-from ..core.errors import OutgrowError, UsageError
+from ..core.errors import OutgrowError, UsageError, first_line
 from .app import app
 from .shared import Model, RecipeOption, console, example, open_model, recipe_for
 
@@ -58,8 +58,7 @@ def harness(
     try:
         scores = run_tasks(local, names, folder, shots, limit, chat, seed)
     except (OSError, ValueError, KeyError, ImportError) as error:  # a set or a package that cannot be had, a task that is broken
-        said = str(error).strip().partition("\n")[0] or type(error).__name__
-        raise OutgrowError(f"lm-evaluation-harness cannot run these tasks: {said}") from error
+        raise OutgrowError(f"lm-evaluation-harness cannot run these tasks: {first_line(error)}") from error
     if out is not None:
         write_json(out, [asdict(score) for score in scores])
     _show(f"{model}, lm-evaluation-harness", scores)

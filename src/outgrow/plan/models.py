@@ -8,7 +8,7 @@ from typing import Any
 
 from ..config import RLRecipe, load_recipe, shipped_recipes
 from ..config.schema import PolicySection
-from ..core.errors import UsageError
+from ..core.errors import UsageError, first_line
 from ..engines import is_served
 from ..policy.load import base_of, model_folder
 from ..policy.micro import MicroInit, make_tokenizer
@@ -83,7 +83,7 @@ def shape_of(policy: PolicySection, made: FutureModels | None = None) -> Shape:
         config = AutoConfig.from_pretrained(folder, revision=policy.revision or "main")
     except (OSError, ValueError) as error:
         raise UsageError(
-            f"{policy.model}: cannot read this model's config.json: {str(error).splitlines()[0]} "
+            f"{policy.model}: cannot read this model's config.json: {first_line(error)} "
             f"Give its folder, or go online once; known without a network: {', '.join(KNOWN)}"
         ) from error
     return shape_from_config(config, policy.model)

@@ -11,7 +11,6 @@ import hashlib
 import json
 import os
 import re
-import shutil
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
@@ -23,7 +22,7 @@ import torch
 from torch import Tensor
 
 from ..core.errors import OutgrowError
-from ..core.files import flush_folder, flush_tree, remove_tree, write_json
+from ..core.files import flush_folder, new_folder, remove_tree, write_json
 from ..policy import Policy
 
 _NAME = re.compile(r"step-(\d{6,})")
@@ -53,22 +52,14 @@ def save_checkpoint(run: Path, step: int, policy: Policy, optimizer: dict[str, T
     """
     folder = run / "checkpoints"
     final = folder / f"step-{step:06d}"
-    beside = folder / f".{final.name}.tmp"
     try:
-        folder.mkdir(exist_ok=True)
-        shutil.rmtree(beside, ignore_errors=True)
-        beside.mkdir()
-        policy.save(beside / "policy")
-        (beside / "optimizer.safetensors").write_bytes(safetensors.torch.save(optimizer))
-        sums = {str(path.relative_to(beside)): _sha256(path) for path in sorted(beside.rglob("*")) if path.is_file()}
-        write_json(beside / "state.json", {"step": step, "sha256": sums, **state})
-        flush_tree(beside)
-        remove_tree(final)
-        beside.rename(final)
-        flush_folder(folder)
+        with new_folder(final, replace=True) as unfinished:
+            policy.save(unfinished / "policy")
+            (unfinished / "optimizer.safetensors").write_bytes(safetensors.torch.save(optimizer))
+            sums = {str(path.relative_to(unfinished)): _sha256(path) for path in sorted(unfinished.rglob("*")) if path.is_file()}
+            write_json(unfinished / "state.json", {"step": step, "sha256": sums, **state})
         _link_latest(folder, final.name)
     except (OSError, safetensors.SafetensorError) as error:
-        shutil.rmtree(beside, ignore_errors=True)
         reason = error.strerror if isinstance(error, OSError) and error.strerror else str(error)
         raise OutgrowError(
             f"checkpoint of step {step} could not be written to {folder} ({reason}); earlier checkpoints are whole: "

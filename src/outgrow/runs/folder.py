@@ -3,7 +3,6 @@
 import fcntl
 import os
 import platform
-import shutil
 import tomllib
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -13,7 +12,7 @@ from typing import Any
 
 from ..config import Recipe, dump_recipe, parse_recipe
 from ..core.errors import OutgrowError, UsageError
-from ..core.files import write_atomic
+from ..core.files import new_folder, write_atomic
 
 
 def versions() -> dict[str, str]:
@@ -26,18 +25,11 @@ def create_run(path: Path, recipe: Recipe, digests: dict[str, str]) -> None:
     """Make the folder of a new run, with its resolved recipe in it. Raises UsageError where the folder is taken."""
     if path.exists() and (not path.is_dir() or any(path.iterdir())):
         raise UsageError(f"{path} already exists; continue it with: outgrow resume {path}   (or choose another --out)")
-    path.parent.mkdir(parents=True, exist_ok=True)
-    beside = path.with_name(f".{path.name}.{os.getpid()}.tmp")
     try:
-        shutil.rmtree(beside, ignore_errors=True)
-        beside.mkdir()
-        write_recipe(beside, recipe, digests)
         # A folder appears under its name with its recipe already inside, so a kill never leaves one that cannot be resumed.
-        if path.exists():
-            path.rmdir()
-        beside.rename(path)
+        with new_folder(path, suffix=f".{os.getpid()}") as unfinished:
+            write_recipe(unfinished, recipe, digests)
     except OSError as error:
-        shutil.rmtree(beside, ignore_errors=True)
         raise OutgrowError(f"{path}: cannot make this run's folder ({error.strerror})") from error
 
 

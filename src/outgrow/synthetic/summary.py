@@ -10,7 +10,7 @@ from typing import TypeVar, get_args
 from pydantic import ValidationError
 from pydantic.dataclasses import dataclass
 
-from ..core.errors import UsageError
+from ..core.errors import UsageError, first_line
 from ..core.files import write_json
 from ..ledger.bands import Band as BandName
 from ..ledger.bands import band
@@ -131,5 +131,5 @@ def read_summary(folder: Path) -> SyntheticSummary:
     try:
         return SyntheticSummary(**json.loads((folder / FILE).read_text()), path=folder)
     except (OSError, ValueError, TypeError, ValidationError) as error:
-        reason = error.strerror if isinstance(error, OSError) else f"not a summary of made data: {str(error).splitlines()[0]}"
+        reason = error.strerror if isinstance(error, OSError) else f"not a summary of made data: {first_line(error)}"
         raise UsageError(f"{folder / FILE}: {reason}; make the data with: outgrow data MODEL RECIPE --out FOLDER") from error
