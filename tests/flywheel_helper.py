@@ -55,7 +55,7 @@ policy.init = {{ layers = 1, hidden = 32, heads = 2, kv_heads = 1, feed_forward 
     + """
 [student]
 recipe = "micro"
-teacher = {{ rubric = "{{question}}{{completion}}", max_tokens = 24, max_unscored = 0.99 }}
+judge = {{ rubric = "{{question}}{{completion}}", max_tokens = 24, max_unscored = 0.99 }}
 rewards = [{{ type = "hero" }}]
 """
     + RUN

@@ -69,7 +69,7 @@ def _show(title: str, scores: "list[Score]") -> None:
     for heading in ("task", "figure", "value (95% interval)", "n"):
         table.add_column(heading, justify="right" if heading not in ("task", "figure") else "left")
     for score in scores:
-        half = None if score.error is None else 1.959964 * score.error
-        interval = "" if half is None else f" ({score.value - half:.3f} to {score.value + half:.3f})"
-        table.add_row(score.task, score.metric, f"{score.value:.3f}{interval}", f"{score.n:,}" if score.n else "")
+        estimate = score.estimate
+        text = estimate.text() if estimate else f"{score.value:.3f}"
+        table.add_row(score.task, score.metric, text, f"{score.n:,}" if score.n else "")
     console.print(table)

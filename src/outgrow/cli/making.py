@@ -166,7 +166,7 @@ def _own(recipe: "Recipe") -> list[str]:
 
 def _show(made: "SyntheticSummary") -> None:
     """What was drawn, kept and dropped, how good it is, and where."""
-    from ..synthetic.dataset_card import told
+    from ..synthetic.dataset_card import share_text
 
     before = f" ({made.written:,} of them written in training)" if made.written else ""
     told_of = f"{made.problems:,} problems, {made.drawn:,} answers{before}, {made.right:,} right, {made.kept:,} kept"
@@ -185,8 +185,8 @@ def _show(made: "SyntheticSummary") -> None:
         ((one.suite, one.questions, one.same, one.overlapping) for one in made.checked if one.same or one.overlapping),
     )
     lines = [
-        f"right answers among those kept: {told(made.precision)}",
-        f"answers whose every written calculation holds: {told(made.sound)}",
+        f"right answers among those kept: {share_text(made.precision)}",
+        f"answers whose every written calculation holds: {share_text(made.sound)}",
         f"contaminated answers dropped: {made.contaminated:,}, by {len(made.checked)} suites",
         *([f"not checked, since not to be had: {', '.join(made.not_checked)}"] if made.not_checked else []),
         str(made.path),

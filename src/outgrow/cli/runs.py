@@ -8,7 +8,7 @@ from rich.table import Table
 
 from ..core.errors import UsageError
 from .app import app
-from .shared import console, example, interval
+from .shared import console, example
 
 
 @app.command(epilog=example("outgrow recipes"))
@@ -31,7 +31,7 @@ def runs(folder: Annotated[Path, typer.Argument(help="The folder that holds runs
     import json
 
     from ..core.files import read_lines
-    from ..runs.folder import read_recipe
+    from ..runs.folder import pass_at_1, read_recipe
 
     if not folder.is_dir():
         raise UsageError(f"{folder}: no such folder; runs are made by: outgrow train RECIPE")
@@ -48,7 +48,7 @@ def runs(folder: Annotated[Path, typer.Argument(help="The folder that holds runs
             figures = [
                 f"{summary['before']['pass@1']:.3f}",
                 f"{summary['after']['pass@1']:.3f}",
-                interval(summary["paired_delta"], "+"),
+                pass_at_1(summary["paired_delta"]).text("+.3f"),
             ]
         table.add_row(path.name, recipe.name, str(recipe.seed), f"{done}/{recipe.learn.steps}", *figures)
     console.print(table)

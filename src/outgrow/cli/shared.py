@@ -6,7 +6,7 @@ import unicodedata
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 from rich.console import Console
@@ -46,12 +46,6 @@ RecipeOption = Annotated[
 def example(*lines: str) -> str:
     """The epilog of a command's --help."""
     return "Example: [bold]" + "[/]   [bold]".join(lines) + "[/]"
-
-
-def interval(row: dict[str, Any], sign: str = "") -> str:
-    """pass@1 with its 95% interval."""
-    low, high = row["ci95"]
-    return f"{row['pass@1']:{sign}.3f} ({low:{sign}.3f} to {high:{sign}.3f})"
 
 
 def open_model(model: str, recipe: "Recipe | None" = None) -> "ChatModel":

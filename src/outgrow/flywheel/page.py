@@ -37,7 +37,7 @@ def render(turned: FlywheelResult, graph: Graph) -> str:
         headline=headline(turned),
         sentences=sentences(turned),
         tone=("gain" if last.teacher.change.low > 0 else "loss" if last.teacher.change.high < 0 else "none") if last else "none",
-        n=last.teacher.n if last else 0,
+        n=last.teacher.change.n if last else 0,
         finished=turned.finished,
         spent=spent(turned),
         generation_table=generation_table(turned),

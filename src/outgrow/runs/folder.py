@@ -4,7 +4,7 @@ import fcntl
 import os
 import platform
 import tomllib
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from importlib.metadata import version
 from pathlib import Path
@@ -12,7 +12,14 @@ from typing import Any
 
 from ..config import Recipe, dump_recipe, parse_recipe
 from ..core.errors import OutgrowError, UsageError
+from ..core.estimate import Estimate
 from ..core.files import new_folder, write_atomic
+
+
+def pass_at_1(row: Mapping[str, Any]) -> Estimate:
+    """Return pass@1 of a row of summary.json: of `before`, of `after`, or the change of it in `paired_delta`."""
+    low, high = row["ci95"]
+    return Estimate(row["pass@1"], low, high, row["n"])
 
 
 def versions() -> dict[str, str]:
