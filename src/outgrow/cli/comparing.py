@@ -16,6 +16,7 @@ from .shared import console, example, is_run
 if TYPE_CHECKING:
     from ..evaluate import Evaluation
     from ..evaluate.compare import Against, Side
+    from ..runs.folder import When
 
 Suites = dict[str, "list[Side]"]
 Margin = Annotated[float, typer.Option("--margin", min=0.01, help="The change that would matter, in points of pass@1.")]
@@ -126,12 +127,12 @@ def _of(path: Path) -> "dict[str, Evaluation]":
     return {path.stem: Evaluation.load(path)}
 
 
-def of_run(run: Path, when: str) -> "dict[str, Evaluation]":
+def of_run(run: Path, when: "When") -> "dict[str, Evaluation]":
     """Its suite -> what was measured of a run, before or after training. Raises UsageError where it was not."""
     from ..evaluate import Evaluation
-    from ..runs.folder import read_recipe
+    from ..runs.folder import RunFolder, read_recipe
 
-    file = run / "evals" / f"{when}.parquet"
+    file = RunFolder(run).evaluation(when)
     if not file.is_file():
         raise UsageError(f"{run}: not measured {when} training; end the run with: outgrow resume {run}")
     return {read_recipe(run)[0].evaluate.suite: Evaluation.load(file)}

@@ -105,10 +105,11 @@ def calibration(
 
     from ..core.files import write_json
     from ..evaluate.ledger_calibration import calibrate
+    from ..runs.folder import RunFolder
 
     with console.status(f"{samples} fresh samples a problem"):
         rows = calibrate(run, problems, samples, seed, warn)
-    write_json(run / "evals" / "calibration.json", [asdict(row) for row in rows])
+    write_json(RunFolder(run).calibration, [asdict(row) for row in rows])
     table = Table(title=f"estimates against {samples} fresh samples a problem")
     for heading in ("last visited", "problems", "Brier score", "of the last visit", "of the level", "rank correlation"):
         table.add_column(heading, justify="left" if heading == "last visited" else "right")

@@ -83,6 +83,7 @@ def data(
     """
     from ..policy import Sampling
     from ..problems.suites import SUITES, suites
+    from ..runs.folder import RunFolder
     from ..runs.practice_problems import problems_of
     from ..runs.signals import Interrupt, StopRequested
     from ..synthetic import make_data, written_rows
@@ -93,7 +94,7 @@ def data(
     from ..verify.extract import THINK_OPEN
 
     require_new(out)
-    if rollouts and not (Path(model) / "rollouts").is_dir():
+    if rollouts and not RunFolder(Path(model)).rollouts.is_dir():
         raise UsageError(f"{model} has no rollouts; --rollouts needs the folder of a run of reinforcement learning")
     use_data(sets)
     section = _section(

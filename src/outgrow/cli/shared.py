@@ -129,4 +129,6 @@ def recipe_for(model: str, recipe: str | None) -> "Recipe | None":
 
 def is_run(model: str) -> bool:
     """Whether a model's name is the folder of a run."""
-    return (Path(model) / "recipe.toml").is_file()
+    from ..runs.folder import RunFolder
+
+    return RunFolder(Path(model)).is_run()

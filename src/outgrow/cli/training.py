@@ -127,11 +127,10 @@ def _told(path: Path) -> Iterator[None]:
 
 
 def _finish(path: Path) -> None:
-    import json
-
     from ..report import write_report
+    from ..runs.folder import RunFolder
 
-    summary = json.loads((path / "summary.json").read_text())
+    summary = RunFolder(path).read_summary()
     page = write_report(path)
     console.print(_comparison(summary))
     console.print(f"report: {page}", highlight=False, soft_wrap=True)

@@ -40,7 +40,7 @@ def drift_of(
             policy = base
             if checkpoint:
                 under = base_policy(recipe) if recipe.policy.lora is not None else None
-                policy = saved_policy(recipe, checkpoint.folder / "policy", under)
+                policy = saved_policy(recipe, checkpoint.policy, under)
             engine.update(policy)
             for name, asked in problems.items():
                 k = samples or samples_for(len(asked))

@@ -10,7 +10,7 @@ from ..core.estimate import Estimate
 from ..core.files import write_json
 from ..policy import Policy
 from ..policy.likelihood import forward_kl
-from ..runs.folder import pass_at_1
+from ..runs.folder import RunFolder, pass_at_1
 from .evaluation import Evaluation, paired_delta
 
 _ANSWERS = 64  # of the base, on which the divergence is taken
@@ -68,7 +68,7 @@ def drift(suite: str, step: int, base: Policy, policy: Policy, before: Evaluatio
 
 def write_drift(run: Path, rows: Sequence[Drift]) -> None:
     """Keep these in evals/drift.json, and what stands there of the suites that are not among them; a damaged file gives way."""
-    file, known = run / "evals" / "drift.json", []
+    file, known = RunFolder(run).drift, []
     with suppress(OSError, ValueError, TypeError):
         known = [Drift(**row) for row in json.loads(file.read_text())]
     others = [row for row in known if row.suite not in {row.suite for row in rows}]

@@ -14,7 +14,7 @@ from ..core.rng import numpy_rng
 from ..engines import LocalModel
 from ..ledger import Ledger, PassRatePosterior
 from ..runs.checkpoint import newest_whole_checkpoint
-from ..runs.folder import read_recipe
+from ..runs.folder import RunFolder, read_recipe
 from ..runs.models import build_engine, run_policy
 from ..runs.practice_problems import distinct, training_problems
 from ..verify import Verifier
@@ -29,16 +29,17 @@ def calibrate(
 
     Raises UsageError where the run keeps no ledger, OutgrowError where it has no whole checkpoint.
     """
+    files = RunFolder(run)
     recipe, _ = read_recipe(run)
     checkpoint, _ = newest_whole_checkpoint(run)
     if not isinstance(recipe, RLRecipe) or checkpoint is None:
         raise UsageError(f"{run}: no reinforcement learning has been done here yet, so there is nothing to calibrate")
-    if any(row["step"] > checkpoint.step for row in read_lines(run / "metrics.jsonl")):
+    if any(row["step"] > checkpoint.step for row in read_lines(files.metrics)):
         raise UsageError(f"{run}: its ledger is ahead of its newest checkpoint; finish it first: outgrow resume {run}")
     policy, engine = run_policy(run), build_engine(recipe, warn)
     engine.update(policy)
     known_problems = [problem for source in distinct(training_problems(recipe, warn)) for problem in source]
-    with Ledger(run / "ledger.sqlite", PassRatePosterior(recipe.ledger.half_life, recipe.ledger.prior_weight)) as ledger:
+    with Ledger(files.ledger, PassRatePosterior(recipe.ledger.half_life, recipe.ledger.prior_weight)) as ledger:
         known = ledger.known(known_problems)
         step = checkpoint.step + 1
         stale = [staleness_of(step - int(last) if n else None) for n, last in zip(known.n_N, known.step_N, strict=True)]

@@ -14,7 +14,7 @@ from ..engines import LocalModel
 from ..evaluate.sample import sample_problems
 from ..ledger import Ledger
 from ..runs.cost import Spent
-from ..runs.folder import read_recipe
+from ..runs.folder import RunFolder, read_recipe
 from ..runs.models import build_engine, run_policy
 from ..runs.practice_problems import distinct, training_problems
 from ..train.job import StepResult
@@ -43,7 +43,7 @@ class Silent:
 
 def prepare(path: Path, recipe: Recipe) -> None:
     """Train what arms need in this folder, or go on with it there; nothing to do where that is done. Raises as `train` does."""
-    if not (path / "summary.json").exists():
+    if not RunFolder(path).summary.exists():
         _train(path, recipe)
         write_json(path / _MADE_BY, code_digest())
 
@@ -83,7 +83,7 @@ def seconds_in(path: Path) -> float:
 
 
 def _train(path: Path, recipe: Recipe) -> None:
-    if (path / "recipe.toml").exists():
+    if RunFolder(path).is_run():
         resume(path, [], Silent())
     else:
         train(recipe, path, Silent())
@@ -92,12 +92,12 @@ def _train(path: Path, recipe: Recipe) -> None:
 def _measured(recipe: Recipe, prepared: dict[str, Path]) -> dict[str, float]:
     """pass@1 of what was prepared and measured on the suite that this recipe is measured on."""
     same = (name for name, path in prepared.items() if read_recipe(path)[0].evaluate.suite == recipe.evaluate.suite)
-    return {name: json.loads((prepared[name] / "summary.json").read_text())["after"]["pass@1"] for name in same}
+    return {name: RunFolder(prepared[name]).read_summary()["after"]["pass@1"] for name in same}
 
 
 def _kept(path: Path, recipe: Recipe, asked: Retention) -> RetainedSkill:
     """What the run's policy still can, on the same training problems for every arm of a seed."""
-    with Ledger(path / "ledger.sqlite") as ledger:
+    with Ledger(RunFolder(path).ledger) as ledger:
         mastered = mastery(ledger.visits()).mastered
     problems = [problem for source in distinct(training_problems(recipe, quiet)) for problem in source]
     chosen = python_rng(recipe.seed, "retention").sample(problems, min(asked.problems, len(problems)))

@@ -10,6 +10,7 @@ from ..report.charts import Chart
 from ..report.figures import estimates
 from ..report.page import page_scripts, page_template
 from ..report.tables import HeatCell, HeatMap, Table
+from ..runs.folder import RunFolder
 from .lineage import Graph
 from .lineage_graph import picture, said
 from .recipe import dump_flywheel
@@ -58,7 +59,7 @@ def alarm_table(done: Sequence[StageResult]) -> Table:
     """Alarms that runs raised on their way, and at which steps."""
     rows = []
     for one in done:
-        steps = [int(row["step"]) for row in read_lines(one.path / "metrics.jsonl") if row.get("judge/alarm")]
+        steps = [int(row["step"]) for row in read_lines(RunFolder(one.path).metrics) if row.get("judge/alarm")]
         if steps:
             rows.append([one.name, f"{len(steps):,}", str(steps[0]), str(steps[-1])])
     return Table(["run", "steps with an alarm", "first", "last"], rows)

@@ -17,6 +17,7 @@ from ..core.errors import OutgrowError
 from ..core.files import read_lines, write_json
 from ..evaluate import Evaluation
 from ..runs.cost import Budget, BudgetReached, Spent, seconds_by_phase
+from ..runs.folder import RunFolder
 from ..train.loop import Watcher
 from .cache_key import digest_of
 from .lineage import Artifact, Edge, Kind, Lineage, Record, Role
@@ -97,12 +98,11 @@ class StageResult:
     @property
     def is_run(self) -> bool:
         """Whether it is the folder of a run."""
-        return (self.path / "recipe.toml").is_file()
+        return RunFolder(self.path).is_run()
 
     def evaluation(self, on: str | None = None) -> Evaluation:
         """What it was measured at when it was done: on the suite that decides, or on another."""
-        evals = self.path / "evals"
-        return Evaluation.load((evals / on.replace("/", "+") if on else evals) / "after.parquet")
+        return Evaluation.load(RunFolder(self.path).evaluation("after", on))
 
 
 class ProcessFull(Exception):
@@ -191,4 +191,4 @@ class StageCache:
 
 def _seconds(path: Path) -> float:
     """What a stage took, over all its sessions."""
-    return sum(seconds_by_phase(read_lines(path / "timings.jsonl")).values())
+    return sum(seconds_by_phase(read_lines(RunFolder(path).timings)).values())

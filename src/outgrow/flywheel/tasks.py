@@ -1,6 +1,5 @@
 """What a stage can be: a run, the measurement of a model that is there already, a duel, or the making of data."""
 
-import json
 import time
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
@@ -14,7 +13,7 @@ from ..core.files import write_atomic
 from ..engines import LocalModel
 from ..policy.export import export
 from ..runs.cost import Budget, Meter
-from ..runs.folder import read_recipe
+from ..runs.folder import RunFolder, read_recipe
 from ..runs.models import base_policy, build_engine, run_policy
 from ..runs.practice_problems import distinct, training_problems
 from ..runs.signals import Interrupt
@@ -38,14 +37,15 @@ def run(
     """An ordinary run: what `outgrow train` and `outgrow sft` make, and `outgrow resume` continues."""
 
     def work(path: Path, watcher: StageWatcher, budget: Budget) -> StageOutput:
-        if not (path / "recipe.toml").is_file():
+        files = RunFolder(path)
+        if not files.is_run():
             train(recipe, path, watcher, budget)
         else:
             stored, made_with = read_recipe(path)
             if stored != recipe:  # the same but for words, prices, and where things lie
-                write_atomic(path / "recipe.toml", dump_recipe(recipe, {"made_with": made_with}).encode())
+                write_atomic(files.recipe, dump_recipe(recipe, {"made_with": made_with}).encode())
             resume(path, [], watcher, budget)
-        summary = json.loads((path / "summary.json").read_text())
+        summary = files.read_summary()
         return StageOutput(summary["policy_sha256"], summary["rollouts"], summary)
 
     return shop.once(StageSpec(generation, stage, "model", recipe, asked_by(recipe, shop.known), work, parents))
@@ -163,7 +163,7 @@ def merged_path(done: StageResult) -> str:
 def _session(path: Path, recipe: Recipe, budget: Budget) -> Iterator[tuple[Meter, Interrupt]]:
     """What a run's session has: its seconds are counted from here, and a signal is answered where it is polled."""
     path.mkdir(exist_ok=True)
-    meter = Meter(path / "timings.jsonl", recipe.run.dollars_per_hour, time.perf_counter(), budget)
+    meter = Meter(RunFolder(path).timings, recipe.run.dollars_per_hour, time.perf_counter(), budget)
     with Interrupt() as interrupt:
         try:
             meter.rewind(0)

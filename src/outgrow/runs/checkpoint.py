@@ -24,6 +24,7 @@ from torch import Tensor
 from ..core.errors import OutgrowError
 from ..core.files import flush_folder, new_folder, remove_tree, write_json
 from ..policy import Policy
+from .folder import RunFolder
 
 _NAME = re.compile(r"step-(\d{6,})")
 
@@ -35,6 +36,11 @@ class Checkpoint:
     folder: Path
     step: int
     state: dict[str, Any]
+
+    @property
+    def policy(self) -> Path:
+        """The model's folder."""
+        return self.folder / "policy"
 
     def optimizer_tensors(self) -> dict[str, Tensor]:
         """The optimizer's tensors by name."""
@@ -50,8 +56,7 @@ def save_checkpoint(run: Path, step: int, policy: Policy, optimizer: dict[str, T
 
     Raises OutgrowError where it cannot be written (a full disk); earlier checkpoints are untouched then.
     """
-    folder = run / "checkpoints"
-    final = folder / f"step-{step:06d}"
+    folder, final = RunFolder(run).checkpoints, RunFolder(run).checkpoint(step)
     try:
         with new_folder(final, replace=True) as unfinished:
             policy.save(unfinished / "policy")
@@ -66,14 +71,15 @@ def save_checkpoint(run: Path, step: int, policy: Policy, optimizer: dict[str, T
             f"free some space, then run: outgrow resume {run}"
         ) from error
     for old in _steps(folder)[:-keep]:
-        remove_tree(folder / f"step-{old:06d}")
+        remove_tree(RunFolder(run).checkpoint(old))
 
 
 def newest_whole_checkpoint(run: Path) -> tuple[Checkpoint | None, list[str]]:
     """The newest checkpoint that is whole (None where there is none), and a line about each newer, torn one."""
     warnings: list[str] = []
-    for step in reversed(_steps(run / "checkpoints")):
-        folder = run / "checkpoints" / f"step-{step:06d}"
+    files = RunFolder(run)
+    for step in reversed(_steps(files.checkpoints)):
+        folder = files.checkpoint(step)
         try:
             return read_checkpoint(folder), warnings
         except TornCheckpoint as torn:
@@ -83,11 +89,11 @@ def newest_whole_checkpoint(run: Path) -> tuple[Checkpoint | None, list[str]]:
 
 def whole_checkpoints(run: Path) -> list[Checkpoint]:
     """All checkpoints that are still there and whole, the oldest first."""
-    found = []
-    for step in _steps(run / "checkpoints"):
+    files, checkpoints = RunFolder(run), []
+    for step in _steps(files.checkpoints):
         with suppress(TornCheckpoint):
-            found.append(read_checkpoint(run / "checkpoints" / f"step-{step:06d}"))
-    return found
+            checkpoints.append(read_checkpoint(files.checkpoint(step)))
+    return checkpoints
 
 
 def model_of(name: str) -> str:
@@ -96,12 +102,12 @@ def model_of(name: str) -> str:
     Raises OutgrowError where a run has no whole checkpoint.
     """
     run = Path(name)
-    if not (run / "checkpoints").is_dir():
+    if not RunFolder(run).checkpoints.is_dir():
         return name
     checkpoint, warnings = newest_whole_checkpoint(run)
     if checkpoint is None:
         raise OutgrowError(f"{run}: no whole checkpoint here{': ' + '; '.join(warnings) if warnings else ' yet'}")
-    return str(checkpoint.folder / "policy")
+    return str(checkpoint.policy)
 
 
 def read_checkpoint(folder: Path) -> Checkpoint:

@@ -93,9 +93,9 @@ def learning_policy(recipe: Recipe, base: Policy, checkpoint: Checkpoint | None)
     """What learns, as the checkpoint left it; at the start the base itself, or the base with a new adapter in it."""
     section = recipe.policy
     if section.lora is None:
-        return load_policy(str(checkpoint.folder / "policy"), recipe.prompt, section.dtype) if checkpoint else base
+        return load_policy(str(checkpoint.policy), recipe.prompt, section.dtype) if checkpoint else base
     if checkpoint:
-        return with_adapter(base, checkpoint.folder / "policy")
+        return with_adapter(base, checkpoint.policy)
     name = public_name(model_of(section.model)) if section.model else recipe.name
     return Policy(
         base.model, base.tokenizer, base.prompt, add_adapter(base.model, section.lora, recipe.seed, name, section.revision)

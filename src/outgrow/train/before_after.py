@@ -13,6 +13,7 @@ from ..policy import Policy
 from ..problems.suites import suite, suites
 from ..runs.checkpoint import model_of
 from ..runs.cost import Meter
+from ..runs.folder import RunFolder, When
 from ..runs.model_card import write_card
 from ..verify import Verifier
 
@@ -35,14 +36,14 @@ class Outcome:
     phase: Callable[[str], None]  # told what is being measured
     check_stop: Callable[[], None]  # may raise
 
-    def measure(self, name: str, policy: Policy, step: int) -> None:
+    def measure(self, name: When, policy: Policy, step: int) -> None:
         """Measure `policy` on every suite, as `before` or `after`; what is there already is not measured again."""
         for on in suites_of(self.recipe):
             self._take(name, on, policy, step)
 
     def forget(self) -> None:
         """Drop what was measured at an end that is no longer the end: the run was asked for more steps."""
-        for outcome in (*(self._file("after", on) for on in suites_of(self.recipe)), self.path / "summary.json"):
+        for outcome in (*(self._file("after", on) for on in suites_of(self.recipe)), RunFolder(self.path).summary):
             outcome.unlink(missing_ok=True)
 
     def summarise(self, reference: Policy, policy: Policy, steps: int, rollouts: int) -> None:
@@ -64,12 +65,12 @@ class Outcome:
         }
         # Beside the sealed files, not of them: the checkpoint's hashes were taken before there was anything to say.
         write_card(self.path, Path(model_of(str(self.path))), summary)
-        write_json(self.path / "summary.json", summary)
+        write_json(RunFolder(self.path).summary, summary)
 
     def _ends(self, on: str) -> tuple[Evaluation, Evaluation]:
         return Evaluation.load(self._file("before", on)), Evaluation.load(self._file("after", on))
 
-    def _take(self, name: str, on: str, policy: Policy, step: int) -> None:
+    def _take(self, name: When, on: str, policy: Policy, step: int) -> None:
         file = self._file(name, on)
         if file.exists():
             return
@@ -87,7 +88,5 @@ class Outcome:
         answers.save(file)
         self.meter.write(step, f"evaluation_{name}")
 
-    def _file(self, name: str, on: str) -> Path:
-        """The run's own suite stands in evals/, each other one in a folder of its name there."""
-        evals = self.path / "evals"
-        return (evals if on == self.recipe.evaluate.suite else evals / on.replace("/", "+")) / f"{name}.parquet"
+    def _file(self, name: When, on: str) -> Path:
+        return RunFolder(self.path).evaluation(name, None if on == self.recipe.evaluate.suite else on)

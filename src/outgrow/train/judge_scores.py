@@ -21,6 +21,7 @@ from ..judge.judge import Judge, JudgeItem
 from ..policy import Prompt, load_policy
 from ..problems.suites import suite
 from ..runs.checkpoint import model_of
+from ..runs.folder import RunFolder
 from ..types import GradedGroup, Problem, Verdict
 from ..verify import Verifier
 from .step_records import RewardParts
@@ -46,7 +47,7 @@ class JudgeInLoop:
         """Raises UsageError where a model cannot be had."""
         self._recipe, self._watch, self._warn = recipe, section.watch, warn
         # Scores are kept, so that a step that is done again after a stop, or an answer that comes again, is not paid for twice.
-        self._cache = AnswerCache(run / "judge.sqlite", warn=warn)
+        self._cache = AnswerCache(RunFolder(run).judge_cache, warn=warn)
         self._judge = self._judge_of(section, warn)
         second = (
             section.model_copy(update={"model": section.watch.second_model, "revision": None})

@@ -28,7 +28,7 @@ from ..runs.checkpoint import (
     tensors_to_optimizer,
 )
 from ..runs.cost import Budget, BudgetReached, Meter, Spent
-from ..runs.folder import create_run, held, read_recipe, versions, write_recipe
+from ..runs.folder import RunFolder, create_run, held, read_recipe, versions, write_recipe
 from ..runs.models import (
     base_policy,
     build_engine,
@@ -126,6 +126,7 @@ def _run(
     recipe: Recipe, path: Path, base: Policy, distilled: Policy | None, watcher: Watcher, budget: Budget, began: float,
     changed: bool = False,
 ) -> None:  # fmt: skip
+    files = RunFolder(path)
     with held(path), Interrupt() as interrupt:
         if changed:
             write_recipe(path, recipe, digests(base, distilled))
@@ -135,7 +136,7 @@ def _run(
         if checkpoint:
             point_latest(checkpoint)  # a kill may have come before the link was set
         done = checkpoint.step if checkpoint else 0
-        meter = Meter(path / "timings.jsonl", recipe.run.dollars_per_hour, began, budget)
+        meter = Meter(files.timings, recipe.run.dollars_per_hour, began, budget)
         engine = build_engine(recipe, watcher.warn)
         reference = frozen_copy(base, share=recipe.policy.lora is not None)
         policy = learning_policy(recipe, base, checkpoint)
@@ -148,7 +149,7 @@ def _run(
         try:
             if checkpoint:
                 tensors_to_optimizer(job.optimizer.adamw, job.optimizer.names, checkpoint.optimizer_tensors())
-            keep_lines_through(path / "metrics.jsonl", done)
+            keep_lines_through(files.metrics, done)
             job.rewind(done)
             meter.rewind(done)
             meter.write(done, "loading")
@@ -159,7 +160,7 @@ def _run(
                 with tracking(recipe.run.trackers, path, recipe.model_dump(mode="json"), done, watcher.warn) as track:
                     _advance(recipe, path, job, done, interrupt.check_stop, watcher, meter, track)
             outcome.measure("after", policy, job.steps)
-            if not (path / "summary.json").exists():
+            if not files.summary.exists():
                 outcome.summarise(reference, policy, job.steps, job.rollouts())
         except (RuntimeError, MemoryError) as error:
             if not ran_out_of_memory(error):
@@ -189,7 +190,7 @@ def _advance(
 
     def save() -> None:
         nonlocal saved
-        if done > saved or not (path / "checkpoints").exists():
+        if done > saved or not RunFolder(path).checkpoints.exists():
             tensors = optimizer_to_tensors(job.optimizer.adamw, job.optimizer.names)
             save_checkpoint(path, done, job.policy, tensors, {}, recipe.run.keep_checkpoints)
             saved = done
@@ -206,7 +207,7 @@ def _advance(
             save()  # the step in hand has moved nothing yet
             raise
         result.commit()
-        append_line(path / "metrics.jsonl", result.metrics)
+        append_line(RunFolder(path).metrics, result.metrics)
         done += 1
         meter.write(done, "other", result.seconds)
         track(result.metrics)
