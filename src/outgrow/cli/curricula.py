@@ -44,8 +44,8 @@ def passrate(
     from ..evaluate.pass_rates import ProfileSpec, fill, open_profile
     from ..policy import Sampling
     from ..runs.practice_problems import problems_of
+    from ..runs.session import verifier_for
     from ..runs.signals import Interrupt, StopRequested
-    from ..verify import Verifier
 
     name = Path(data).stem
     said = recipe_for(model, recipe)
@@ -60,7 +60,7 @@ def passrate(
     how = "as it is" if said is None else f"{said.prompt.model_dump_json()} {said.verify.model_dump_json()}"
     settings = ProfileSpec(model, digest, data, len(problems), samples, temperature, sampling.max_tokens, seed, how)
     settings = open_profile(folder, settings, update)
-    verifier = Verifier(said.verify.extract, said.verify.exact) if said else Verifier()
+    verifier = verifier_for(said)
     with counting(f"{settings.samples} samples a problem", len(problems)) as progress, verifier, Interrupt() as interrupt:
         try:
             table = fill(folder, settings, respondent, verifier, sampling, problems, interrupt.check_stop, progress)

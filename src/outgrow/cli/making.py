@@ -85,12 +85,12 @@ def data(
     from ..problems.suites import SUITES, suites
     from ..runs.folder import RunFolder
     from ..runs.practice_problems import problems_of
+    from ..runs.session import verifier_for
     from ..runs.signals import Interrupt, StopRequested
     from ..synthetic import make_data, written_rows
     from ..synthetic.export import require_new
     from ..synthetic.pipeline import wanted
     from ..synthetic.sample import model_name
-    from ..verify import Verifier
     from ..verify.extract import THINK_OPEN
 
     require_new(out)
@@ -116,7 +116,7 @@ def data(
     held_out = suites(on) if on else [*SUITES, *(_own(as_recipe) if as_recipe else ())]
     respondent = open_model(model, said)
     sampling = (said.sampling if said else Sampling()).model_copy(update={"max_tokens": default_max_tokens(said, respondent)})
-    verifier = Verifier(said.verify.extract, said.verify.exact) if said else Verifier()
+    verifier = verifier_for(said)
     opener, name = THINK_OPEN if respondent.opens_think else "", model_name(respondent.identity)
 
     def written(wanted: "Sequence[Problem]") -> "list[SyntheticRow]":

@@ -78,8 +78,8 @@ def evaluate(
     from ..policy import Sampling
     from ..policy.pull import cache_folder
     from ..problems.suites import samples_for, suite, suites
+    from ..runs.session import verifier_for
     from ..runs.signals import Interrupt, StopRequested
-    from ..verify import Verifier
 
     use_data(data)
     said = recipe_for(model, recipe)
@@ -93,7 +93,7 @@ def evaluate(
     sampling = sampling.model_copy(update={"max_tokens": max_tokens or default_max_tokens(said, respondent)})
     for name in names:
         require_room(name, respondent, problems[name], sampling.max_tokens, "--max-tokens")
-    verifier = Verifier(said.verify.extract, said.verify.exact) if said else Verifier()
+    verifier = verifier_for(said)
     whole = 2 * sum(map(len, problems.values()))  # drawn, and greedy
     summaries: dict[str, dict[str, Any]] = {}
     with (

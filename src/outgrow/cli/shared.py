@@ -16,7 +16,6 @@ from ..core.errors import UsageError
 if TYPE_CHECKING:
     from ..config import Recipe
     from ..engines import ChatModel
-    from ..policy import Policy
 
 _SECONDS_BETWEEN_PLAIN_LINES = 10.0
 
@@ -50,14 +49,9 @@ def example(*lines: str) -> str:
 
 def open_model(model: str, recipe: "Recipe | None" = None) -> "ChatModel":
     """A model by any of its names, or the one at an address, ready to be asked as a recipe says."""
-    from ..engines import LocalModel, NativeEngine, OpenAIServer, is_served
-    from ..runs.models import build_engine
+    from ..runs.session import open_chat_model
 
-    if is_served(model):
-        return OpenAIServer(model, recipe.prompt if recipe else None)
-    policy, engine = load(model, recipe), build_engine(recipe, warn) if recipe else NativeEngine(warn=warn)
-    engine.update(policy)
-    return LocalModel(policy, engine)
+    return open_chat_model(model, recipe, warn)
 
 
 @contextmanager
@@ -98,16 +92,6 @@ def use_data(folder: Path | None) -> None:
     if not folder.is_dir():
         raise UsageError(f"--data {folder}: there is no such folder")
     os.environ["OUTGROW_DATA"] = str(folder)
-
-
-def load(model: str, recipe: "Recipe | None" = None) -> "Policy":
-    """A model by any of its names; a run's is asked as it was in training, another as `recipe` says."""
-    from ..policy import load_policy
-    from ..runs.models import run_policy
-
-    if is_run(model):
-        return run_policy(Path(model))
-    return load_policy(model, recipe.prompt) if recipe else load_policy(model)
 
 
 def default_max_tokens(recipe: "Recipe | None", respondent: "ChatModel") -> int:

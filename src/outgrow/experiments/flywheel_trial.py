@@ -5,17 +5,16 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 
-from ..engines import LocalModel
 from ..evaluate.sample import sample_problems
 from ..evaluate.statistics import pass_at_k
 from ..flywheel import run_flywheel
 from ..flywheel.stage_cache import StageResult
+from ..flywheel.tasks import stage_policy
 from ..problems.suites import suite
 from ..runs.cost import Budget
-from ..runs.models import base_policy, build_engine, run_policy
+from ..runs.session import open_session
 from ..runs.signals import Interrupt
 from ..train.loop import configure_determinism
-from ..verify import Verifier
 from .flywheel_measures import PassAtK
 from .flywheel_result import FlywheelTrialResult, read_flywheel_result
 from .measure import Measure
@@ -56,11 +55,9 @@ def _pass_at(done: StageResult, sizes: set[int], check_stop: Callable[[], None])
         return {}
     recipe, n = done.recipe, max(sizes)
     configure_determinism(recipe)
-    policy, engine = run_policy(done.path) if done.is_run else base_policy(recipe), build_engine(recipe)
-    engine.update(policy)
-    sampling = recipe.sampling.model_copy(update={"temperature": recipe.evaluate.temperature})
     problems = suite(recipe.evaluate.suite).load()
-    with Verifier(recipe.verify.extract, recipe.verify.exact) as verifier:
-        samples = sample_problems(LocalModel(policy, engine), verifier, problems, n, sampling, recipe.seed, check_stop)
+    with open_session(recipe, stage_policy(done)) as session:
+        sampling = session.evaluation_sampling
+        samples = sample_problems(session.model, session.verifier, problems, n, sampling, recipe.seed, check_stop)
     right = Counter(sample.problem_id for sample in samples if sample.right)
     return {str(k): sum(pass_at_k(n, right[problem.id], k) for problem in problems) / len(problems) for k in sorted(sizes)}

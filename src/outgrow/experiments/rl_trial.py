@@ -10,16 +10,15 @@ from ..config import Recipe
 from ..core.callbacks import quiet
 from ..core.files import append_line, read_lines, write_json
 from ..core.rng import python_rng
-from ..engines import LocalModel
 from ..evaluate.sample import sample_problems
 from ..ledger import Ledger
 from ..runs.cost import Spent
 from ..runs.folder import RunFolder, read_recipe
-from ..runs.models import build_engine, run_policy
-from ..runs.practice_problems import distinct, training_problems
+from ..runs.models import run_policy
+from ..runs.practice_problems import practice_problems
+from ..runs.session import open_session
 from ..train.job import StepResult
 from ..train.loop import resume, train
-from ..verify import Verifier
 from .mastery import mastery
 from .measure import Measure
 from .rl_measures import Retention
@@ -99,13 +98,11 @@ def _kept(path: Path, recipe: Recipe, asked: Retention) -> RetainedSkill:
     """What the run's policy still can, on the same training problems for every arm of a seed."""
     with Ledger(RunFolder(path).ledger) as ledger:
         mastered = mastery(ledger.visits()).mastered
-    problems = [problem for source in distinct(training_problems(recipe, quiet)) for problem in source]
+    problems = practice_problems(recipe, quiet)
     chosen = python_rng(recipe.seed, "retention").sample(problems, min(asked.problems, len(problems)))
-    policy, engine = run_policy(path), build_engine(recipe)
-    engine.update(policy)
-    sampling = recipe.sampling.model_copy(update={"temperature": recipe.evaluate.temperature})
-    with Verifier(recipe.verify.extract, recipe.verify.exact) as verifier:
-        samples = sample_problems(LocalModel(policy, engine), verifier, chosen, asked.samples, sampling, recipe.seed)
+    with open_session(recipe, run_policy(path)) as session:
+        sampling = session.evaluation_sampling
+        samples = sample_problems(session.model, session.verifier, chosen, asked.samples, sampling, recipe.seed)
     right: dict[str, list[bool]] = {}
     for sample in samples:
         right.setdefault(sample.problem_id, []).append(sample.right)

@@ -14,7 +14,7 @@ from ..core.errors import OutgrowError
 from ..core.files import write_atomic, write_json
 from ..runs.cost import Budget, BudgetReached
 from ..runs.folder import held
-from ..runs.practice_problems import training_problems
+from ..runs.practice_problems import practice_problems
 from ..runs.signals import StopRequested
 from ..synthetic.pipeline import wanted
 from .lineage import Lineage
@@ -55,8 +55,7 @@ def run_flywheel(wheel: FlywheelRecipe, folder: Path, onlooker: Progress, budget
 def _require_data(wheel: FlywheelRecipe) -> None:
     """Raise UsageError where the student practises nothing that data are to be made of: before hours are spent, not after."""
     if wheel.generations > 1:
-        practised = training_problems(stage_recipes(wheel)["student"], quiet)
-        wanted([problem for source in practised for problem in source], wheel.data)
+        wanted(practice_problems(stage_recipes(wheel)["student"], quiet), wheel.data)
 
 
 def _write(turned: FlywheelResult, lineage: Lineage, folder: Path) -> None:

@@ -10,18 +10,18 @@ from pathlib import Path
 from ..config import Recipe, dump_recipe
 from ..config.schema import DataSection
 from ..core.files import write_atomic
-from ..engines import LocalModel
+from ..policy import Policy
 from ..policy.export import export
 from ..runs.cost import Budget, Meter
 from ..runs.folder import RunFolder, read_recipe
 from ..runs.models import base_policy, build_engine, run_policy
-from ..runs.practice_problems import distinct, training_problems
+from ..runs.practice_problems import practice_problems
+from ..runs.session import local_model, verifier_for
 from ..runs.signals import Interrupt
 from ..synthetic import SyntheticRow, make_data, read_summary, written_rows
 from ..train.before_after import Outcome, suites_of
 from ..train.loop import configure_determinism, resume, train
 from ..types import Problem
-from ..verify import Verifier
 from ..verify.extract import THINK_OPEN
 from .cache_key import asked_by, digest_of
 from .lineage import Role
@@ -101,15 +101,15 @@ def make(shop: StageCache, generation: int, maker: StageResult, student: StageRe
         out = path / "made"
         with _session(path, recipe, budget) as (meter, interrupt):
             if not out.exists():
-                problems = [problem for source in distinct(training_problems(practised, watcher.warn)) for problem in source]
+                problems = practice_problems(practised, watcher.warn)
 
                 def check_stop() -> None:
                     interrupt.check_stop()
                     meter.check_now()
 
-                with Verifier(recipe.verify.extract, recipe.verify.exact) as verifier:
+                with verifier_for(recipe) as verifier:
                     make_data(
-                        _answering(maker, watcher) if section.k else None,
+                        local_model(stage_policy(maker), build_engine(recipe, watcher.warn)) if section.k else None,
                         verifier,
                         problems,
                         section,
@@ -133,12 +133,9 @@ def make(shop: StageCache, generation: int, maker: StageResult, student: StageRe
     return shop.once(StageSpec(generation, "data", "data", recipe, asked, work, [(one, "made by") for one in makers]))
 
 
-def _answering(maker: StageResult, watcher: StageWatcher) -> LocalModel:
-    """A model of the wheel, ready to answer."""
-    policy = run_policy(maker.path) if maker.is_run else base_policy(maker.recipe)
-    engine = build_engine(maker.recipe, watcher.warn)
-    engine.update(policy)
-    return LocalModel(policy, engine)
+def stage_policy(done: StageResult) -> Policy:
+    """Return the policy that a stage made, or measured."""
+    return run_policy(done.path) if done.is_run else base_policy(done.recipe)
 
 
 def _written(student: StageResult, problems: Sequence[Problem], generation: int) -> list[SyntheticRow]:

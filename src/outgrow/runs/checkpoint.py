@@ -96,20 +96,6 @@ def whole_checkpoints(run: Path) -> list[Checkpoint]:
     return checkpoints
 
 
-def model_of(name: str) -> str:
-    """The newest whole checkpoint's model where `name` is a run's folder, else `name` itself: what `load_policy` takes.
-
-    Raises OutgrowError where a run has no whole checkpoint.
-    """
-    run = Path(name)
-    if not RunFolder(run).checkpoints.is_dir():
-        return name
-    checkpoint, warnings = newest_whole_checkpoint(run)
-    if checkpoint is None:
-        raise OutgrowError(f"{run}: no whole checkpoint here{': ' + '; '.join(warnings) if warnings else ' yet'}")
-    return str(checkpoint.policy)
-
-
 def read_checkpoint(folder: Path) -> Checkpoint:
     """Check a checkpoint against its hashes. Raises TornCheckpoint."""
     try:

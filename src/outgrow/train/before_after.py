@@ -6,16 +6,16 @@ from pathlib import Path
 
 from ..config import Recipe
 from ..core.files import write_json
-from ..engines import Engine, LocalModel
+from ..engines import Engine
 from ..evaluate import Evaluation, evaluate, paired_delta
 from ..evaluate.drift import drift, write_drift
 from ..policy import Policy
 from ..problems.suites import suite, suites
-from ..runs.checkpoint import model_of
 from ..runs.cost import Meter
 from ..runs.folder import RunFolder, When
 from ..runs.model_card import write_card
-from ..verify import Verifier
+from ..runs.resolve_model import resolve_model
+from ..runs.session import open_session
 
 
 def suites_of(recipe: Recipe) -> list[str]:
@@ -64,7 +64,7 @@ class Outcome:
             "policy_sha256": policy.digest(),
         }
         # Beside the sealed files, not of them: the checkpoint's hashes were taken before there was anything to say.
-        write_card(self.path, Path(model_of(str(self.path))), summary)
+        write_card(self.path, Path(resolve_model(str(self.path)).location), summary)
         write_json(RunFolder(self.path).summary, summary)
 
     def _ends(self, on: str) -> tuple[Evaluation, Evaluation]:
@@ -76,14 +76,10 @@ class Outcome:
             return
         section = self.recipe.evaluate
         self.phase(f"measuring {name} training on {on}")
-        sampling = self.recipe.sampling.model_copy(update={"temperature": section.temperature})
-        self.engine.update(policy)
         # The same dice for every run's seed and for before and after: what differs is the policy.
-        with Verifier(self.recipe.verify.extract, self.recipe.verify.exact) as verifier:
-            answers = evaluate(
-                LocalModel(policy, self.engine), verifier, suite(on).load(), section.samples, sampling, 0, self.check_stop
-            )
-        self.engine.sleep()
+        with open_session(self.recipe, policy, engine=self.engine) as session:
+            sampling, problems = session.evaluation_sampling, suite(on).load()
+            answers = evaluate(session.model, session.verifier, problems, section.samples, sampling, 0, self.check_stop)
         file.parent.mkdir(parents=True, exist_ok=True)
         answers.save(file)
         self.meter.write(step, f"evaluation_{name}")

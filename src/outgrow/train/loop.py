@@ -16,11 +16,8 @@ from ..core.errors import OutgrowError, SpoiledError, UsageError
 from ..core.files import append_line, keep_lines_through
 from ..core.memory import keep_large_buffers
 from ..core.oom_backoff import ran_out_of_memory
-from ..engines import is_served
 from ..policy import Policy
-from ..policy.load import model_folder
 from ..runs.checkpoint import (
-    model_of,
     newest_whole_checkpoint,
     optimizer_to_tensors,
     point_latest,
@@ -39,6 +36,7 @@ from ..runs.models import (
     require_base,
     require_distilled,
 )
+from ..runs.resolve_model import resolve_model
 from ..runs.signals import Interrupt, StopRequested
 from ..runs.trackers import Track, require_packages, tracking
 from .before_after import Outcome, suites_of
@@ -117,8 +115,7 @@ def check_prerequisites(recipe: Recipe, budget: Budget) -> None:
     build_engine(recipe)
     if isinstance(recipe, RLRecipe) and recipe.judge is not None:
         for judge in filter(None, (recipe.judge.model, recipe.judge.watch.second_model)):
-            if not is_served(judge):
-                model_folder(model_of(judge))
+            resolve_model(judge)
     budget.require_price(recipe.run.dollars_per_hour)
 
 

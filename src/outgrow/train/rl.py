@@ -29,8 +29,8 @@ from ..policy import Policy
 from ..problems.suites import suite
 from ..runs.folder import RunFolder
 from ..runs.practice_problems import distinct, shares, training_problems
+from ..runs.session import evaluation_sampling, verifier_for
 from ..types import GradedGroup
-from ..verify import Verifier
 from .collect import Collector
 from .distill import distill_target
 from .job import StepResult
@@ -61,7 +61,7 @@ class RLJob:
         self.optimizer = Optimizer(policy.model, recipe.learn, self.steps)
         self.size = _microbatch_size(recipe, policy, distilled, warn)
         self.engine = engine
-        self.verifier = Verifier(recipe.verify.extract, recipe.verify.exact)
+        self.verifier = verifier_for(recipe)
         counts = shares(recipe.learn.problems_per_step, [source.weight for source in recipe.problems])
         sources = distinct(training_problems(recipe, warn))
         self.validation = suite(recipe.evaluate.validation).load() if recipe.evaluate.every else []
@@ -171,13 +171,12 @@ class RLJob:
         section = self.recipe.evaluate
         if not section.every or (step - 1) % section.every:
             return {}
-        sampling = self.recipe.sampling.model_copy(update={"temperature": section.temperature})
         samples = sample_problems(
             LocalModel(self.policy, self.engine),
             self.verifier,
             self.validation,
             section.validation_samples,
-            sampling,
+            evaluation_sampling(self.recipe),
             self.recipe.seed,
             check_stop,
         )
