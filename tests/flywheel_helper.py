@@ -1,11 +1,10 @@
 """A tiny wheel for the flywheel's tests: its recipe with its problems, and who is told how it turns."""
 
 import json
-from contextlib import contextmanager
 from pathlib import Path
 
 from outgrow.flywheel.lineage import Artifact
-from runs_helper import Silent
+from outgrow.train.watcher import SilentWatcher
 
 RUN = """
 run.threads = 1
@@ -85,23 +84,14 @@ def write_wheel(folder: Path) -> Path:
     return path
 
 
-class Onlooker:
-    """Keeps what it is told."""
+class Onlooker(SilentWatcher):
+    """Keeps the stages it is told of."""
 
     def __init__(self):
         self.said = []
 
     def stage(self, text):
         self.said.append(text)
-
-    @contextmanager
-    def watch(self):
-        yield Watcher()
-
-
-class Watcher(Silent):
-    def counting(self, what, whole):
-        return lambda done: None
 
 
 def artifact(name, generation, stage, kind="model"):

@@ -8,7 +8,8 @@ from rich.table import Table
 
 from ..core.errors import UsageError
 from .app import app
-from .shared import ModelArg, RecipeOption, console, counting, default_max_tokens, errors, example, open_model, recipe_for, warn
+from .progress import counting
+from .shared import ModelArg, RecipeOption, console, default_max_tokens, errors, example, open_model, recipe_for, warn
 
 if TYPE_CHECKING:
     from ..evaluate.pass_rates import PassRate

@@ -10,7 +10,8 @@ from rich.table import Table
 
 from ..core.errors import UsageError
 from .app import app
-from .shared import console, counting, errors, example, warn
+from .progress import counting
+from .shared import console, errors, example, warn
 
 if TYPE_CHECKING:
     from ..core.estimate import Estimate

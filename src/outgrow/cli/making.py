@@ -11,10 +11,10 @@ from rich.text import Text
 
 from ..core.errors import UsageError
 from .app import app
+from .progress import counting
 from .shared import (
     ModelArg,
     console,
-    counting,
     default_max_tokens,
     errors,
     example,

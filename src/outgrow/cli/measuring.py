@@ -9,11 +9,11 @@ from rich.table import Table
 
 from ..core.errors import UsageError, nearest
 from .app import app
+from .progress import counting
 from .shared import (
     ModelArg,
     RecipeOption,
     console,
-    counting,
     default_max_tokens,
     errors,
     example,

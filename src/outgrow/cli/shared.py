@@ -1,10 +1,7 @@
 """What the commands share: consoles, the shape of their options, and how figures are printed."""
 
 import os
-import time
 import unicodedata
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -16,8 +13,6 @@ from ..core.errors import UsageError
 if TYPE_CHECKING:
     from ..config import Recipe
     from ..engines import ChatModel
-
-_SECONDS_BETWEEN_PLAIN_LINES = 10.0
 
 console = Console()
 errors = Console(stderr=True)
@@ -52,27 +47,6 @@ def open_model(model: str, recipe: "Recipe | None" = None) -> "ChatModel":
     from ..runs.session import open_chat_model
 
     return open_chat_model(model, recipe, warn)
-
-
-@contextmanager
-def counting(what: str, whole: int) -> Iterator[Callable[[int], None]]:
-    """A progress bar with an ETA; plain lines now and then where the output is no terminal. Yields what is told how far it is."""
-    from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn, TimeRemainingColumn
-
-    columns = (TextColumn("{task.description}"), BarColumn(bar_width=24), MofNCompleteColumn(), TimeElapsedColumn())
-    bar = Progress(*columns, TextColumn("left"), TimeRemainingColumn(), console=console, disable=not console.is_terminal)
-    task = bar.add_task(what, total=whole)
-    said = time.monotonic()
-
-    def tell(done: int) -> None:
-        nonlocal said
-        bar.update(task, completed=done)
-        if not console.is_terminal and (time.monotonic() - said > _SECONDS_BETWEEN_PLAIN_LINES or done == whole):
-            said = time.monotonic()
-            console.print(f"{what}: {done} of {whole}", highlight=False)
-
-    with bar:
-        yield tell
 
 
 def strip_control_chars(text: str) -> str:

@@ -12,13 +12,12 @@ from ..core.files import append_line, read_lines, write_json
 from ..core.rng import python_rng
 from ..evaluate.sample import sample_problems
 from ..ledger import Ledger
-from ..runs.cost import Spent
 from ..runs.folder import RunFolder, read_recipe
 from ..runs.models import run_policy
 from ..runs.practice_problems import practice_problems
 from ..runs.session import open_session
-from ..train.job import StepResult
 from ..train.loop import resume, train
+from ..train.watcher import SilentWatcher
 from .mastery import mastery
 from .measure import Measure
 from .rl_measures import Retention
@@ -26,18 +25,6 @@ from .rl_result import RetainedSkill, RLResult, code_digest, read_result
 from .trial import Trial
 
 _MADE_BY = "code.json"
-
-
-class Silent:
-    """Nobody watches a single run of a lab."""
-
-    def phase(self, text: str) -> None: ...
-
-    def training(self, done: int, steps: int) -> None: ...
-
-    def step(self, result: StepResult, spent: Spent) -> None: ...
-
-    def warn(self, text: str) -> None: ...
 
 
 def prepare(path: Path, recipe: Recipe) -> None:
@@ -83,9 +70,9 @@ def seconds_in(path: Path) -> float:
 
 def _train(path: Path, recipe: Recipe) -> None:
     if RunFolder(path).is_run():
-        resume(path, [], Silent())
+        resume(path, [], SilentWatcher())
     else:
-        train(recipe, path, Silent())
+        train(recipe, path, SilentWatcher())
 
 
 def _measured(recipe: Recipe, prepared: dict[str, Path]) -> dict[str, float]:

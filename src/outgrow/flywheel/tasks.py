@@ -21,12 +21,13 @@ from ..runs.signals import Interrupt
 from ..synthetic import SyntheticRow, make_data, read_summary, written_rows
 from ..train.before_after import Outcome, suites_of
 from ..train.loop import configure_determinism, resume, train
+from ..train.watcher import Watcher
 from ..types import Problem
 from ..verify.extract import THINK_OPEN
 from .cache_key import asked_by, digest_of
 from .lineage import Role
 from .promotion import Promotion, promotion
-from .stage_cache import StageCache, StageOutput, StageResult, StageSpec, StageWatcher
+from .stage_cache import StageCache, StageOutput, StageResult, StageSpec
 
 _ASKING = ("prompt", "sampling", "engine", "verify", "run")  # how a model is asked, of all that its recipe says
 
@@ -36,7 +37,7 @@ def run(
 ) -> StageResult:
     """An ordinary run: what `outgrow train` and `outgrow sft` make, and `outgrow resume` continues."""
 
-    def work(path: Path, watcher: StageWatcher, budget: Budget) -> StageOutput:
+    def work(path: Path, watcher: Watcher, budget: Budget) -> StageOutput:
         files = RunFolder(path)
         if not files.is_run():
             train(recipe, path, watcher, budget)
@@ -56,7 +57,7 @@ def measure(shop: StageCache, stage: str, model: str, recipe: Recipe) -> StageRe
     values = asked_by(recipe, shop.known)
     asked = {key: values[key] for key in ("policy", "evaluate", *_ASKING)}
 
-    def work(path: Path, watcher: StageWatcher, budget: Budget) -> StageOutput:
+    def work(path: Path, watcher: Watcher, budget: Budget) -> StageOutput:
         configure_determinism(recipe)
         with _session(path, recipe, budget) as (meter, interrupt):
             policy, engine = base_policy(recipe), build_engine(recipe, watcher.warn)
@@ -71,7 +72,7 @@ def compare(shop: StageCache, generation: int, student: StageResult, teacher: St
     sides = [one for one in (student, teacher, best) if one is not None]
     found = promotion(student.evaluation(), teacher.evaluation(), best.evaluation() if best else None)
 
-    def work(path: Path, watcher: StageWatcher, budget: Budget) -> StageOutput:
+    def work(path: Path, watcher: Watcher, budget: Budget) -> StageOutput:
         path.mkdir(exist_ok=True)
         return StageOutput(digest_of(found.figures()), result=found.figures())
 
@@ -96,7 +97,7 @@ def make(shop: StageCache, generation: int, maker: StageResult, student: StageRe
         "generation": generation,
     }
 
-    def work(path: Path, watcher: StageWatcher, budget: Budget) -> StageOutput:
+    def work(path: Path, watcher: Watcher, budget: Budget) -> StageOutput:
         configure_determinism(recipe)
         out = path / "made"
         with _session(path, recipe, budget) as (meter, interrupt):

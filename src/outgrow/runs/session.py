@@ -7,7 +7,7 @@ from pathlib import Path
 
 from ..config import Recipe
 from ..core.callbacks import Warn, quiet
-from ..engines import ChatModel, Engine, LocalModel, NativeEngine, OpenAIServer
+from ..engines import ChatModel, Engine, LocalModel, NativeEngine, OpenAIServer, is_served
 from ..policy import Policy, Sampling, load_policy
 from ..verify import Verifier
 from .folder import RunFolder
@@ -62,7 +62,7 @@ def open_chat_model(name: str, recipe: Recipe | None, warn: Warn) -> ChatModel:
 
     Raises UsageError or OutgrowError where it cannot be had.
     """
-    if resolve_model(name).served:
+    if is_served(name):
         return OpenAIServer(name, recipe.prompt if recipe else None)
     return local_model(open_policy(name, recipe), build_engine(recipe, warn) if recipe else NativeEngine(warn=warn))
 

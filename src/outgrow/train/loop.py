@@ -7,7 +7,6 @@ import os
 import time
 from collections.abc import Callable
 from pathlib import Path
-from typing import Protocol
 
 import torch
 
@@ -24,7 +23,7 @@ from ..runs.checkpoint import (
     save_checkpoint,
     tensors_to_optimizer,
 )
-from ..runs.cost import Budget, BudgetReached, Meter, Spent
+from ..runs.cost import Budget, BudgetReached, Meter
 from ..runs.folder import RunFolder, create_run, held, read_recipe, versions, write_recipe
 from ..runs.models import (
     base_policy,
@@ -40,26 +39,10 @@ from ..runs.resolve_model import resolve_model
 from ..runs.signals import Interrupt, StopRequested
 from ..runs.trackers import Track, require_packages, tracking
 from .before_after import Outcome, suites_of
-from .job import Job, StepResult
+from .job import Job
 from .rl import RLJob
 from .sft import SFTJob
-
-
-class Watcher(Protocol):
-    """Who is told how a run goes (the terminal)."""
-
-    def phase(self, text: str) -> None:
-        """A part of the run begins."""
-
-    def training(self, done: int, steps: int) -> None:
-        """Steps begin, `done` of them already behind."""
-
-    def step(self, result: StepResult, spent: Spent) -> None:
-        """A step is done; `spent` is what the run took so far."""
-
-    def warn(self, text: str) -> None:
-        """Something a person should read."""
-
+from .watcher import Watcher
 
 _NO_LIMIT = Budget()
 
