@@ -183,7 +183,7 @@ def test_gains_by_base_show_none_where_there_is_none():
     parts = _by_base(drawn(), drawn())
     assert [part.label for part in parts] == ["0% right", "25% right", "50% right", "75% right", "100% right"]
     assert sum(part.compared.change.n for part in parts) == 600
-    assert sum(part.compared.change.excludes_zero for part in parts) <= 1  # of five at 95%
+    assert sum(part.compared.change.excludes() for part in parts) <= 1  # of five at 95%
 
 
 def test_lengths_are_cut_into_equal_parts_of_both_sides_together():

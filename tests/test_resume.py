@@ -228,5 +228,5 @@ def test_distilling_goes_on_to_the_last_bit(tmp_path):
     assert (path / "metrics.jsonl").read_bytes().count(b"\n") < 9
     start(path).join()
     assert fingerprint(path) == fingerprint(tmp_path / "whole")
-    taught = ["distill_kl" in json.loads(line) for line in (path / "metrics.jsonl").read_text().splitlines()]
+    taught = ["distill/kl_to_teacher" in json.loads(line) for line in (path / "metrics.jsonl").read_text().splitlines()]
     assert taught == [True] * 5 + [False] * 4

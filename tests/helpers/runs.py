@@ -15,6 +15,7 @@ from outgrow.config import load_recipe
 from outgrow.core.errors import OutgrowError
 from outgrow.runs.signals import StopRequested
 from outgrow.train.loop import resume, train
+from outgrow.train.watcher import SilentWatcher
 
 SERVER = multiprocessing.get_context("forkserver")
 SERVER.set_forkserver_preload(["helpers.runs", "peft", "transformers.models.llama.modeling_llama"])
@@ -38,20 +39,11 @@ SMALL = [
 ]
 
 
-class Silent:
-    """A watcher that keeps what it is told."""
+class Silent(SilentWatcher):
+    """A watcher that keeps what it is warned of."""
 
     def __init__(self):
         self.notes = []
-
-    def phase(self, text):
-        pass
-
-    def training(self, done, steps):
-        pass
-
-    def step(self, result, spent):
-        pass
 
     def warn(self, text):
         self.notes.append(text)

@@ -27,9 +27,10 @@ from ..plan.fit_to_memory import fit_to_memory
 from ..plan.models import judge_shapes, shape_from_config
 from ..policy import Policy
 from ..problems.suites import suite
+from ..runs.folder import RunFolder
 from ..runs.practice_problems import distinct, shares, training_problems
+from ..runs.session import evaluation_sampling, verifier_for
 from ..types import GradedGroup
-from ..verify import Verifier
 from .collect import Collector
 from .distill import distill_target
 from .job import StepResult
@@ -60,11 +61,11 @@ class RLJob:
         self.optimizer = Optimizer(policy.model, recipe.learn, self.steps)
         self.size = _microbatch_size(recipe, policy, distilled, warn)
         self.engine = engine
-        self.verifier = Verifier(recipe.verify.extract, recipe.verify.exact)
+        self.verifier = verifier_for(recipe)
         counts = shares(recipe.learn.problems_per_step, [source.weight for source in recipe.problems])
         sources = distinct(training_problems(recipe, warn))
         self.validation = suite(recipe.evaluate.validation).load() if recipe.evaluate.every else []
-        self.ledger = Ledger(run / "ledger.sqlite", PassRatePosterior(recipe.ledger.half_life, recipe.ledger.prior_weight))
+        self.ledger = Ledger(RunFolder(run).ledger, PassRatePosterior(recipe.ledger.half_life, recipe.ledger.prior_weight))
         self.ledger.enter([problem for problems in sources for problem in problems])
         if recipe.ledger.profile is not None:
             ids = {problem.id for problems in sources for problem in problems}
@@ -77,7 +78,7 @@ class RLJob:
     def rewind(self, step: int) -> None:
         self.ledger.rewind(step)
         drop_parts_after(self.run, step)
-        rows = read_lines(self.run / "metrics.jsonl")
+        rows = read_lines(RunFolder(self.run).metrics)
         rows = [row for row in rows if row["step"] <= step]
         self.idle = step - max((row["step"] for row in rows if row["groups/trained_frac"] > 0), default=0)
         if self.judging:
@@ -170,13 +171,12 @@ class RLJob:
         section = self.recipe.evaluate
         if not section.every or (step - 1) % section.every:
             return {}
-        sampling = self.recipe.sampling.model_copy(update={"temperature": section.temperature})
         samples = sample_problems(
             LocalModel(self.policy, self.engine),
             self.verifier,
             self.validation,
             section.validation_samples,
-            sampling,
+            evaluation_sampling(self.recipe),
             self.recipe.seed,
             check_stop,
         )
