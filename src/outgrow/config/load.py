@@ -39,7 +39,7 @@ def parse_recipe(values: dict[str, Any], overrides: Sequence[str] = (), name: st
     try:
         return cls.model_validate(values)
     except ValidationError as error:
-        raise UsageError(f"{name}: {renamed_in(values) or explain(error, cls)}") from error
+        raise UsageError(f"{name}: {renamed_in(values, error) or explain(error, cls)}") from error
 
 
 def dump_recipe(recipe: Recipe, extra: dict[str, Any]) -> str:

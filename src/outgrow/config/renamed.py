@@ -1,10 +1,12 @@
 """Old recipe names and keys, each with its new one. They are refused, and the message says what to write.
 
-The tables are read only where a recipe is not valid, so a key here never shadows a key of the schema.
+The tables are read only for what validation refused, so that no row hides a key of the schema.
 """
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
+
+from pydantic import ValidationError
 
 RECIPES = {"micro-taught": "micro-judged", "r1-1.5b-gsm8k-taught": "r1-1.5b-gsm8k-judged"}
 
@@ -38,21 +40,25 @@ TYPES = {
     "problems": ("problem source", {"made": "synthetic"}),
 }
 
+_Row = tuple[str, str, str]  # what it is, old, new
+
 
 def renamed_recipe(name: str) -> str | None:
     """Return the present name of a shipped recipe that had another name; None for every other name."""
     return RECIPES.get(name)
 
 
-def renamed_in(values: Mapping[str, Any]) -> str | None:
-    """Return one line that names the old keys and types in a recipe's TOML values with their new ones; None where there are none.
+def renamed_in(values: Mapping[str, Any], error: ValidationError) -> str | None:
+    """Return one line that names the old keys and types among what is wrong in a recipe, with their new ones; None where all
+    that is wrong is something else.
 
-    values: of a whole recipe, as read; their types are not checked yet.
+    values: the whole recipe's TOML values. error: what its validation raised.
     """
+    places = [tuple(map(str, row["loc"])) for row in error.errors() if row["loc"]]
     if values.get("kind") == "flywheel":
-        rows = [("key", old, new) for old, new in _old_keys(values, FLYWHEEL_KEYS)]
+        rows = list(_old_keys(values, FLYWHEEL_KEYS, places))
     else:
-        rows = [*(("key", old, new) for old, new in _old_keys(values, KEYS)), *_old_types(values)]
+        rows = [*_old_keys(values, KEYS, places), *_old_types(values)]
     if not rows:
         return None
     (what, old, new), *others = rows
@@ -60,18 +66,20 @@ def renamed_in(values: Mapping[str, Any]) -> str | None:
     return f"unknown {what} {old!r}; it is now {new!r}" + (f" (also: {also})" if also else "")
 
 
-def _old_keys(values: Mapping[str, Any], keys: Mapping[str, str]) -> Iterator[tuple[str, str]]:
+def _old_keys(values: Mapping[str, Any], keys: Mapping[str, str], places: Sequence[tuple[str, ...]]) -> Iterator[_Row]:
+    """Yield the rows that the values hold, where the key itself or a table around it is what is wrong."""
     for old, new in keys.items():
-        *tables, key = old.split(".")
+        path = tuple(old.split("."))
         table: Any = values
-        for name in tables:
+        for name in path[:-1]:
             table = table.get(name) if isinstance(table, Mapping) else None
         # The keys of a component from outside the package are its own.
-        if isinstance(table, Mapping) and key in table and ":" not in str(table.get("type", "")):
-            yield old, new
+        given = isinstance(table, Mapping) and path[-1] in table and ":" not in str(table.get("type", ""))
+        if given and any(path[: len(place)] == place for place in places):
+            yield "key", old, new
 
 
-def _old_types(values: Mapping[str, Any]) -> Iterator[tuple[str, str, str]]:
+def _old_types(values: Mapping[str, Any]) -> Iterator[_Row]:
     for name, (what, types) in TYPES.items():
         entries = values.get(name)
         given = [entry.get("type") for entry in entries if isinstance(entry, Mapping)] if isinstance(entries, list) else []

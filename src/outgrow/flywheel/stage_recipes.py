@@ -33,7 +33,7 @@ def load_flywheel(name: str, overrides: Sequence[str] = ()) -> FlywheelRecipe:
     try:
         wheel = FlywheelRecipe.model_validate(values)
     except ValidationError as error:
-        raise UsageError(f"{name}: {renamed_in(values) or explain(error, FlywheelRecipe)}") from error
+        raise UsageError(f"{name}: {renamed_in(values, error) or explain(error, FlywheelRecipe)}") from error
     try:
         stage_recipes(wheel)
     except UsageError as error:
