@@ -10,6 +10,7 @@ import torch
 from hypothesis import given
 from hypothesis import strategies as st
 
+from helpers.counts import meets, met
 from outgrow.algorithms.advantages import ADVANTAGES, Advantage
 from outgrow.algorithms.advantages.difficulty import Difficulty
 from outgrow.algorithms.advantages.dr_grpo import DrGRPO
@@ -107,11 +108,13 @@ def test_against_a_second_implementation(row):
     assert weigh(RLOO(), row)[0] == pytest.approx([n / (n - 1) * (r - mean) for r in row])
 
 
+@meets(mixed=40)
 @given(row=rows, scale=st.floats(0.1, 100), shift=st.floats(-100, 100))
 def test_a_bonus_that_depends_on_the_problem_alone_is_cancelled(row, scale, shift):
     """GRPO: r → c·r + b changes nothing. A mean baseline: b cancels and c survives."""
     moved = [scale * r + shift for r in row]
     if len(set(row)) > 1:
+        met("mixed")
         assert weigh(GRPO(epsilon=0), moved)[0] == pytest.approx(weigh(GRPO(epsilon=0), row)[0], abs=1e-6)
         assert weigh(GRPO(), moved)[0] == pytest.approx(weigh(GRPO(), row)[0], abs=0.05)
     for advantage in (DrGRPO(), RLOO()):
@@ -140,6 +143,7 @@ def test_a_group_below_its_value_throughout_is_capped_and_others_are_not():
     assert rows[1] == pytest.approx([0, -1 / scale])
 
 
+@meets(pays=200, costs=150)
 @given(
     rights=st.lists(st.lists(st.integers(0, 1), min_size=4, max_size=4), min_size=1, max_size=6),
     level=st.lists(st.floats(0, 1), min_size=6, max_size=6),
@@ -148,6 +152,8 @@ def test_right_never_costs_and_wrong_never_pays(rights, level):
     rows = weigh(RewardPredictionError(), *rights, expected=values(*((value, value) for value in level[: len(rights)])))
     for right, row in zip(rights, rows, strict=True):
         assert all(weight >= 0 if good else weight <= 0 for good, weight in zip(right, row, strict=True))
+        met("pays", sum(weight > 0 for weight in row))
+        met("costs", sum(weight < 0 for weight in row))
 
 
 def test_the_same_level_solved_again_earns_less_and_a_harder_one_more():

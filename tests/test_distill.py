@@ -8,6 +8,7 @@ import pytest
 import torch
 from pydantic import PrivateAttr
 
+from helpers.runs import Silent
 from outgrow.algorithms.losses import LossBatch
 from outgrow.algorithms.losses.clipped_surrogate import ClippedSurrogate
 from outgrow.algorithms.losses.distillation import distillation_advantage, reverse_kl
@@ -27,7 +28,6 @@ from outgrow.train.optimizer import Optimizer
 from outgrow.train.rl import RLJob
 from outgrow.train.update import AdvantagedRollout, Learner
 from outgrow.types import Rollout
-from runs_helper import Silent
 
 LOSS = ClippedSurrogate(clip_low=0.2, clip_high=0.28)
 FREE = DistillSection(model="it", advantage_clip=math.inf)
@@ -53,7 +53,8 @@ def passes_of(tokens=4096):
 def trl_reverse_kl(student, teacher, temperature, monkeypatch):
     """TRL's own loss of the same two distributions at beta 1, which is the reverse KL divergence; a sum over the rows."""
     monkeypatch.setenv("TRL_EXPERIMENTAL_SILENCE", "1")
-    gkd = pytest.importorskip("trl.experimental.gkd")
+    from trl.experimental import gkd  # here, since it warns unless the variable is set
+
     return gkd.GKDTrainer.generalized_jsd_loss(student, teacher, beta=1, temperature=temperature, reduction="sum")
 
 

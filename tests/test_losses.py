@@ -8,6 +8,7 @@ import torch
 from hypothesis import given
 from hypothesis import strategies as st
 
+from helpers.counts import meets, met
 from outgrow.algorithms.losses import LOSSES, Loss, LossBatch, PolicyLoss
 from outgrow.algorithms.losses.aggregation import token_weights
 from outgrow.algorithms.losses.clipped_surrogate import ClippedSurrogate
@@ -59,8 +60,9 @@ def our_loss(policy, batch, loss):
 @pytest.fixture(scope="module")
 def make_trainer(tmp_path_factory):
     """TRL's own trainer around a copy of a policy."""
-    datasets = pytest.importorskip("datasets")
-    trl = pytest.importorskip("trl")
+    import datasets
+    import trl
+
     folder = tmp_path_factory.mktemp("trl")
 
     def make(policy, loss_type, loss, **settings):
@@ -312,6 +314,7 @@ def test_schedules_without_warm_up_start_at_the_peak(schedule):
     assert learning_rate_factor(1, 1, schedule, 0.5, 0.1) == 1.0
 
 
+@meets(falls=30)
 @given(
     steps=st.integers(1, 300),
     warmup=st.floats(0, 0.9),
@@ -327,6 +330,7 @@ def test_schedules_rise_to_the_peak_once_and_never_come_back(steps, warmup, floo
     assert factors[peak:] == sorted(factors[peak:], reverse=True)
     if schedule != "constant" and peak < steps - 1:
         assert factors[-1] == pytest.approx(floor)
+        met("falls")
 
 
 @pytest.mark.parametrize(("cap", "unbiased"), [(1e9, True), (1.0, False)])

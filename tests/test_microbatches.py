@@ -6,6 +6,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from pydantic import PrivateAttr
 
+from helpers.counts import meets, met
 from outgrow.algorithms.losses.clipped_surrogate import ClippedSurrogate
 from outgrow.config.schema import LearnSection
 from outgrow.core.oom_backoff import AutoBatchSize
@@ -36,6 +37,7 @@ def groups_of(lengths):
 shapes = st.lists(st.tuples(st.integers(1, 90), st.lists(st.integers(1, 200), min_size=1, max_size=9)), min_size=1, max_size=12)
 
 
+@meets(several=200, alone=200)
 @given(lengths=shapes, tokens=st.integers(1, 3000))
 def test_every_rollout_is_in_one_pass_and_a_pass_in_its_bounds(lengths, tokens):
     groups = groups_of(lengths)
@@ -45,6 +47,7 @@ def test_every_rollout_is_in_one_pass_and_a_pass_in_its_bounds(lengths, tokens):
         prompts = {tuple(row.rollout.prompt_ids) for row in rows}
         computed = sum(map(len, prompts)) + sum(len(row.rollout.completion_ids) for row in rows)
         assert computed <= tokens or len(rows) == 1
+        met("several" if len(rows) > 1 else "alone")
 
 
 def test_a_group_that_fits_is_not_taken_apart():

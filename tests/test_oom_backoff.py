@@ -13,6 +13,7 @@ from outgrow.core import memory
 from outgrow.core.errors import OutgrowError, SpoiledError
 from outgrow.core.oom_backoff import AutoBatchSize
 from outgrow.engines import NativeEngine
+from outgrow.engines.native.decoder import LlamaDecoder
 from outgrow.engines.native.kv_cache import Cache
 from outgrow.policy import Sampling, load_policy
 from outgrow.runs.models import frozen_copy
@@ -192,3 +193,9 @@ def test_a_generation_short_of_memory_writes_the_same_with_fewer_rows(shipped, m
         assert [[r.completion_ids for r in group] for group in ours] == [[r.completion_ids for r in group] for group in theirs]
     with pytest.raises(OutgrowError, match=r"engine.max_sequences below 4"):
         written(3)
+
+
+def test_a_slots_bytes_are_what_a_cache_takes(untrained):
+    decoder = LlamaDecoder(untrained.model.config, untrained.weights())
+    cache = decoder.new_cache(3, 7)
+    assert sum(part.nbytes for part in cache.layers) == 3 * 7 * decoder.bytes_a_slot

@@ -10,11 +10,11 @@ import sys
 
 import pytest
 
+from helpers.runs import SMALL, Silent, fingerprint, go_short_of_memory, signal_when, start
 from outgrow.algorithms.samplers import SAMPLERS
 from outgrow.config import load_recipe
 from outgrow.core.errors import OutgrowError, UsageError
 from outgrow.train.loop import resume, train
-from runs_helper import SMALL, Silent, fingerprint, go_short_of_memory, signal_when, start
 
 STEPS = 30
 

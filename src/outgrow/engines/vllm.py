@@ -8,7 +8,7 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
 
-from ..core.errors import OutgrowError, UsageError
+from ..core.errors import OutgrowError, UsageError, first_line
 from ..core.rng import seed_from
 from ..policy import Policy, Sampling
 from ..types import Rollout
@@ -138,8 +138,7 @@ def _start(policy: Policy, memory: float, max_sequences: int) -> Any:
                 **place,
             )
         except Exception as error:  # whatever its many parts raise
-            first = str(error).strip().splitlines()[0] if str(error).strip() else type(error).__name__
-            raise OutgrowError(f"vLLM did not start: {first}") from error
+            raise OutgrowError(f"vLLM did not start: {first_line(error)}") from error
 
 
 def _settings(policy: Policy, sampling: Sampling, seed: int) -> Any:

@@ -6,6 +6,7 @@ from ..config.schema import RunSection
 from ..engines import Engine
 from ..runs.checkpoint import Checkpoint, optimizer_to_tensors, save_checkpoint, tensors_to_optimizer
 from ..runs.cost import Meter
+from ..runs.folder import RunFolder
 from .job import Job
 
 
@@ -29,7 +30,7 @@ class Checkpointer:
 
     def save(self, step: int) -> None:
         """Write the checkpoint of `step`, unless it is there. Raises OutgrowError where it cannot be written."""
-        if step <= self._saved and (self._run / "checkpoints").exists():
+        if step <= self._saved and RunFolder(self._run).checkpoints.exists():
             return
         tensors = optimizer_to_tensors(self._job.optimizer.adamw, self._job.optimizer.names)
         state = {"job": self._job.state_dict(), "engine": self._engine.state_dict()}

@@ -7,7 +7,6 @@ import os
 import time
 from collections.abc import Callable
 from pathlib import Path
-from typing import Protocol
 
 import torch
 
@@ -16,12 +15,10 @@ from ..core.errors import OutgrowError, SpoiledError, UsageError
 from ..core.files import append_line, keep_lines_through
 from ..core.memory import keep_large_buffers
 from ..core.oom_backoff import ran_out_of_memory
-from ..engines import is_served
 from ..policy import Policy
-from ..policy.load import model_folder
-from ..runs.checkpoint import model_of, newest_whole_checkpoint, point_latest
-from ..runs.cost import Budget, BudgetReached, Meter, Spent
-from ..runs.folder import create_run, held, read_recipe, versions, write_recipe
+from ..runs.checkpoint import newest_whole_checkpoint, point_latest
+from ..runs.cost import Budget, BudgetReached, Meter
+from ..runs.folder import RunFolder, create_run, held, read_recipe, versions, write_recipe
 from ..runs.models import (
     base_policy,
     build_engine,
@@ -32,30 +29,15 @@ from ..runs.models import (
     require_base,
     require_distilled,
 )
+from ..runs.resolve_model import resolve_model
 from ..runs.signals import Interrupt, StopRequested
 from ..runs.trackers import Track, require_packages, tracking
 from .before_after import Outcome, suites_of
 from .checkpointer import Checkpointer
-from .job import Job, StepResult
+from .job import Job
 from .rl import RLJob
 from .sft import SFTJob
-
-
-class Watcher(Protocol):
-    """Who is told how a run goes (the terminal)."""
-
-    def phase(self, text: str) -> None:
-        """A part of the run begins."""
-
-    def training(self, done: int, steps: int) -> None:
-        """Steps begin, `done` of them already behind."""
-
-    def step(self, result: StepResult, spent: Spent) -> None:
-        """A step is done; `spent` is what the run took so far."""
-
-    def warn(self, text: str) -> None:
-        """Something a person should read."""
-
+from .watcher import Watcher
 
 _NO_LIMIT = Budget()
 
@@ -111,8 +93,7 @@ def check_prerequisites(recipe: Recipe, budget: Budget) -> None:
     build_engine(recipe)
     if isinstance(recipe, RLRecipe) and recipe.judge is not None:
         for judge in filter(None, (recipe.judge.model, recipe.judge.watch.second_model)):
-            if not is_served(judge):
-                model_folder(model_of(judge))
+            resolve_model(judge)
     budget.require_price(recipe.run.dollars_per_hour)
 
 
@@ -120,6 +101,7 @@ def _run(
     recipe: Recipe, path: Path, base: Policy, distilled: Policy | None, watcher: Watcher, budget: Budget, began: float,
     changed: bool = False,
 ) -> None:  # fmt: skip
+    files = RunFolder(path)
     with held(path), Interrupt() as interrupt:
         if changed:
             write_recipe(path, recipe, digests(base, distilled))
@@ -129,7 +111,7 @@ def _run(
         if checkpoint:
             point_latest(checkpoint)  # a kill may have come before the link was set
         done = checkpoint.step if checkpoint else 0
-        meter = Meter(path / "timings.jsonl", recipe.run.dollars_per_hour, began, budget)
+        meter = Meter(files.timings, recipe.run.dollars_per_hour, began, budget)
         engine = build_engine(recipe, watcher.warn)
         reference = frozen_copy(base, share=recipe.policy.lora is not None)
         policy = learning_policy(recipe, base, checkpoint)
@@ -143,7 +125,7 @@ def _run(
             checkpointer = Checkpointer(path, recipe.run, job, engine, meter)
             if checkpoint:
                 checkpointer.restore(checkpoint)
-            keep_lines_through(path / "metrics.jsonl", done)
+            keep_lines_through(files.metrics, done)
             job.rewind(done)
             meter.rewind(done)
             meter.write(done, "loading")
@@ -154,7 +136,7 @@ def _run(
                 with tracking(recipe.run.trackers, path, recipe.model_dump(mode="json"), done, watcher.warn) as track:
                     _advance(path, job, done, checkpointer, interrupt.check_stop, watcher, meter, track)
             outcome.measure("after", policy, job.steps)
-            if not (path / "summary.json").exists():
+            if not files.summary.exists():
                 outcome.summarise(reference, policy, job.steps, job.rollouts())
         except (RuntimeError, MemoryError) as error:
             if not ran_out_of_memory(error):
@@ -191,7 +173,7 @@ def _advance(
             checkpointer.save(done)  # the step in hand has moved nothing yet
             raise
         result.commit()
-        append_line(path / "metrics.jsonl", result.metrics)
+        append_line(RunFolder(path).metrics, result.metrics)
         done += 1
         meter.write(done, "other", result.seconds)
         track(result.metrics)

@@ -18,9 +18,10 @@ from ..engines import Engine, LocalModel
 from ..ledger import Ledger, PassRatePosterior
 from ..policy import Policy
 from ..problems.suites import suite
+from ..runs.folder import RunFolder
 from ..runs.practice_problems import distinct, shares, training_problems
+from ..runs.session import verifier_for
 from ..types import GradedGroup, Rollout
-from ..verify import Verifier
 from .collect import Collector
 from .distill import DistillTarget, distill_target
 from .job import StepResult
@@ -56,11 +57,11 @@ class RLJob:
             policy, reference, self.optimizer, recipe.learn, recipe.loss, recipe.sampling, recipe.seed, batch_size
         )
         self.engine = engine
-        self.verifier = Verifier(recipe.verify.extract, recipe.verify.exact)
+        self.verifier = verifier_for(recipe)
         counts = shares(recipe.learn.problems_per_step, [source.weight for source in recipe.problems])
         sources = distinct(training_problems(recipe, warn))
         self.validation = suite(recipe.evaluate.validation).load() if recipe.evaluate.every else []
-        self.ledger = Ledger(run / "ledger.sqlite", PassRatePosterior(recipe.ledger.half_life, recipe.ledger.prior_weight))
+        self.ledger = Ledger(RunFolder(run).ledger, PassRatePosterior(recipe.ledger.half_life, recipe.ledger.prior_weight))
         self.ledger.enter([problem for problems in sources for problem in problems])
         if recipe.ledger.profile is not None:
             ids = {problem.id for problems in sources for problem in problems}
@@ -82,7 +83,7 @@ class RLJob:
         """See `Job.rewind`."""
         self.ledger.rewind(step)
         drop_parts_after(self.run, step)
-        rows = read_lines(self.run / "metrics.jsonl")
+        rows = read_lines(RunFolder(self.run).metrics)
         rows = [row for row in rows if row["step"] <= step]
         self.idle = step - max((row["step"] for row in rows if row["groups/trained_frac"] > 0), default=0)
         if self.judging:

@@ -6,6 +6,7 @@ from ..config import RLRecipe
 from ..core.callbacks import CheckStop
 from ..engines import LocalModel
 from ..evaluate.sample import sample_problems
+from ..runs.session import evaluation_sampling
 from ..types import Problem
 from ..verify import Verifier
 
@@ -14,9 +15,9 @@ def validation_metrics(
     recipe: RLRecipe, model: LocalModel, verifier: Verifier, problems: Sequence[Problem], check_stop: CheckStop
 ) -> dict[str, float]:
     """Return the pass rate of these problems, and that of each level where they have several."""
-    section = recipe.evaluate
-    sampling = recipe.sampling.model_copy(update={"temperature": section.temperature})
-    samples = sample_problems(model, verifier, problems, section.validation_samples, sampling, recipe.seed, check_stop)
+    samples = sample_problems(
+        model, verifier, problems, recipe.evaluate.validation_samples, evaluation_sampling(recipe), recipe.seed, check_stop
+    )
     levels: dict[int, list[bool]] = {}
     for sample in samples:
         levels.setdefault(sample.level, []).append(sample.right)

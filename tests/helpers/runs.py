@@ -19,9 +19,10 @@ from outgrow.engines.native.kv_cache import Cache
 from outgrow.runs.signals import StopRequested
 from outgrow.train.loop import resume, train
 from outgrow.train.update import Learner
+from outgrow.train.watcher import SilentWatcher
 
 SERVER = multiprocessing.get_context("forkserver")
-SERVER.set_forkserver_preload(["runs_helper", "peft", "transformers.models.llama.modeling_llama"])
+SERVER.set_forkserver_preload(["helpers.runs", "peft", "transformers.models.llama.modeling_llama"])
 
 SMALL = [
     "learn.steps=30",
@@ -42,20 +43,11 @@ SMALL = [
 ]
 
 
-class Silent:
-    """A watcher that keeps what it is told."""
+class Silent(SilentWatcher):
+    """A watcher that keeps what it is warned of."""
 
     def __init__(self):
         self.notes = []
-
-    def phase(self, text):
-        pass
-
-    def training(self, done, steps):
-        pass
-
-    def step(self, result, spent):
-        pass
 
     def warn(self, text):
         self.notes.append(text)
