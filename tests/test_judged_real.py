@@ -88,9 +88,7 @@ def test_a_judge_that_talks_nonsense_ends_the_run_and_another_one_takes_over(wor
     assert code == 1
     lines = [line for line in complaint.splitlines() if line]
     assert len(lines) == 1, complaint
-    assert re.match(
-        rf"outgrow: the teacher {MERGED} gave no score to \d+ of 28 answers, 3 times over; the last it said: '", lines[0]
-    )
+    assert re.match(rf"outgrow: the judge {MERGED} gave no score to \d+ of 28 answers, 3 times over; the last it said: '", lines[0])
     checkpoint, _ = newest_whole_checkpoint(STUDENT)
     assert checkpoint.step == 0, "what there is is saved"
     assert read_lines(STUDENT / "metrics.jsonl") == []
@@ -108,7 +106,7 @@ def test_a_judge_that_talks_nonsense_ends_the_run_and_another_one_takes_over(wor
     rows = figures(STUDENT)
     assert {(body["model"], body["temperature"], body["max_tokens"]) for body in stub.bodies} == {("r1-7b-gsm8k", 0.6, 2048)}
     assert all(row["judge/unscored"] == 0 and row["groups/trained_frac"] > 0 for row in rows)
-    assert rows[0]["canary_empty"] > 0, "canaries are made of GSM8K, and asked for"
+    assert rows[0]["judge/canary_empty"] > 0, "canaries are made of GSM8K, and asked for"
     answers = pq.read_table(STUDENT / "rollouts").to_pylist()
     assert len(answers) == 2 * 4 * 7
     scores = {round(score(body), 4) for body in stub.bodies}
