@@ -151,7 +151,7 @@ def test_held_out_questions_leave_training(data, source, measured, dropped):
     notes = []
     (kept,) = training_problems(recipe, notes.append)
     assert len(kept) == len(recipe.problems[0].load()) - dropped
-    assert any(f"left out {dropped} problems whose questions are held out" in warn for warn in notes) == bool(dropped)
+    assert any(str(dropped) in warn and "held out" in warn for warn in notes) == bool(dropped)
     held_out = {fold(problem.question) for problem in suite(measured).load()}
     assert not held_out & {fold(problem.question) for problem in kept}
 

@@ -1,4 +1,4 @@
-"""How much is done at once: as much as was asked for, until memory runs out."""
+"""A batch size that halves itself where memory runs out."""
 
 from collections.abc import Callable
 from typing import TypeVar
@@ -19,7 +19,7 @@ class AutoBatchSize:
         self._warn = warn
 
     def run(self, work: Callable[[int], T], smallest: int, most: int, undo: Callable[[], None] = lambda: None) -> T:
-        """work(size), again from its beginning with half the size for as long as it runs out of memory.
+        """Return work(size); while it runs out of memory, do it again from its beginning with half the size.
 
         smallest, most: sizes below which nothing gets smaller, and above which nothing gets larger. undo: clears what a broken-off
         attempt left behind. Raises OutgrowError where the smallest does not fit either.
@@ -43,5 +43,5 @@ class AutoBatchSize:
 
 
 def ran_out_of_memory(error: BaseException) -> bool:
-    """Whether the error is an allocation that failed; on a CPU torch raises a plain RuntimeError for it."""
+    """Return whether the error is a failed allocation; on a CPU torch raises a plain RuntimeError for it."""
     return isinstance(error, (torch.OutOfMemoryError, MemoryError)) or "can't allocate memory" in str(error)
