@@ -18,7 +18,7 @@ import sys
 from dataclasses import replace
 
 _MEMORY = 2**30
-# An alarm ends a comparison whose pool was itself killed; nobody else waits that long.
+# An alarm ends a comparison whose pool was itself killed; nothing else waits that long.
 _ALARM_S = 30
 # Its rules for units also take the t of 12+10t for one, so they serve only where a word is written.
 _WORD = re.compile(r"\\(?:text|mbox|mathrm)|(?<![A-Za-z\\])[A-Za-z]{3,}")
@@ -38,7 +38,7 @@ def main() -> None:
     rules = {units: replace(LatexExtractionConfig().normalization_config, units=units) for units in (False, True)}
 
     def read(text: str) -> list[object]:
-        """What math-verify makes of an answer: the expression, where it can read one, and the normalised text."""
+        """Return what math-verify makes of an answer: the expression, where it can read one, and the normalised text."""
         plain = " ".join(_DELIMITERS.sub(" ", text).split()).rstrip(".")
         normalised = normalize_latex(plain, rules[_WORD.search(plain) is not None])
         try:
