@@ -23,7 +23,7 @@ class Failure(StrEnum):
     LOOP = "loop"
     TRUNCATED = "truncated"
     VERIFIER_FAILED = "verifier failed"
-    OTHERWISE = "read otherwise"
+    EXTRACTION = "read otherwise"
     NO_ANSWER = "no answer"
     CHANGED = "right, then changed"
     LANGUAGE = "language switch"
@@ -37,7 +37,7 @@ MEANING = {
     Failure.LOOP: "cut at the token limit while repeating itself",
     Failure.TRUNCATED: "cut at the token limit",
     Failure.VERIFIER_FAILED: "could not be judged",
-    Failure.OTHERWISE: "another extractor finds the known answer: perhaps the verifier's mistake",
+    Failure.EXTRACTION: "another extractor finds the known answer: perhaps the verifier's mistake",
     Failure.NO_ANSWER: "ended without a final answer",
     Failure.CHANGED: "the known answer was reached or stated, and another given",
     Failure.LANGUAGE: "continues in a script that the question is not written in",
@@ -53,7 +53,7 @@ _STATED = re.compile(
 _NUMBERS = re.compile(r"\d[\d,]{0,30}(?:\.\d{1,30})?")
 _LONGEST = 200_000  # characters, the last ones, that are looked at
 _TELLING = 10  # a smaller number turns up by chance
-_FOREIGN = 10  # letters of another script from which on it is no symbol
+_FOREIGN = 10  # fewer letters of another script may be symbols
 
 
 def failure_of(sample: Sample) -> Failure | None:
@@ -67,8 +67,8 @@ def failure_of(sample: Sample) -> Failure | None:
         return Failure.VERIFIER_FAILED
     if verdict is Verdict.WRONG and _reached(sample, text):
         return Failure.CHANGED
-    if _read_otherwise(sample, text):
-        return Failure.OTHERWISE
+    if _other_extractor_finds_it(sample, text):
+        return Failure.EXTRACTION
     if verdict is Verdict.NO_ANSWER:
         return Failure.NO_ANSWER
     if _foreign(text, sample.question) >= _FOREIGN:
@@ -101,7 +101,7 @@ def _reached(sample: Sample, text: str) -> bool:
     return any(equation.result == known.value for equation in equations(text))
 
 
-def _read_otherwise(sample: Sample, text: str) -> bool:
+def _other_extractor_finds_it(sample: Sample, text: str) -> bool:
     read = (extract(text) for name, extract in EXTRACTORS.items() if name != "first_boxed")
     return any(answer is not None and same(sample.answer, answer) for answer in read)
 

@@ -68,7 +68,7 @@ def run_tasks(
         limit=limit,
         apply_chat_template=chat,
         log_samples=False,
-        bootstrap_iters=1000,  # where a figure is no mean
+        bootstrap_iters=1000,  # for figures that are not means
         random_seed=seed,
         numpy_random_seed=seed,
         torch_random_seed=seed,

@@ -136,5 +136,5 @@ class Meter:
 
     def close(self) -> None:
         """Write down the time since the last line: of a step that was given up, of putting things away."""
-        with suppress(OSError):  # a full disk has been told of already
+        with suppress(OSError):  # a full disk has been reported already
             self.write(self._step, "other")

@@ -85,7 +85,7 @@ def digests(base: Policy, distilled: Policy | None) -> dict[str, str]:
 def build_engine(recipe: Recipe, warn: Warn = lambda _: None) -> Engine:
     """What writes the completions. One serves a whole run: vLLM has room for no second one in a process.
 
-    warn: told what a person should know.
+    warn: takes what a person should know.
     """
     section = recipe.engine
     if section.type == "vllm":

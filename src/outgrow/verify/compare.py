@@ -1,4 +1,4 @@
-"""Is an extracted answer the known one? What can be told without LaTeX, and what cannot.
+"""Is an extracted answer the known one? What can be decided without LaTeX, and what cannot.
 
 The known answer decides how: a number wants a number, a choice its letter, words the same words. Where it is neither of them,
 and the two texts differ, their LaTeX must be compared (see `pool`). So an expression that is not worked out (3+4, 2^{10}) is

@@ -1,4 +1,4 @@
-r"""Where in a completion the answer stands: named extractors, of which a recipe lists those it wants, in order of preference.
+r"""Where in a completion the answer is: named extractors. A recipe lists those it wants, in order of preference.
 
 Each reads the part after </think> and returns what is written at the last place that it knows, or None. Each is linear in the
 text, whatever the model wrote: no pattern has an unbounded part that could match in two ways.

@@ -92,7 +92,7 @@ def _magnitude(found: re.Match[str]) -> Fraction | None:
     part = Fraction(over, under)
     if found["mixed"] is None:
         return part
-    return int(found["mixed"]) + part if 0 < part < 1 else None  # 2 4/3 is no mixed number
+    return int(found["mixed"]) + part if 0 < part < 1 else None  # 2 4/3 is not a mixed number
 
 
 def same_number(one: Number, other: Number) -> bool:

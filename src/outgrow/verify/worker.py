@@ -1,6 +1,6 @@
 """One comparison process of `pool`: reads pairs of LaTeX answers, says whether math-verify finds them equal.
 
-It is run as a file and imports nothing of this package, so that it starts fast and holds no model. A line in: [known, answer] as
+It is run as a file and imports nothing of this package, so that it starts fast and loads no model. A line in: [known, answer] as
 JSON. Bytes out: "r" as it begins with a pair, then "1" or "0". What ends it is the pool, or its own limits.
 
 math-verify's `parse` first looks for an answer in a text, by rules of its own: of "x+2, but the final answer is $x+1$" it takes the

@@ -35,7 +35,7 @@ class Micro(Source):
     """Problem source `micro`: up to `per_level` distinct problems of each field and level from one split.
 
     skip: how many of each field and level are passed over first: a source that skips n has no problem of one that takes n.
-    The list depends on these settings alone, never on a run's seed, so every run meets the same problems.
+    The list depends only on these settings, never on a run's seed, so every run meets the same problems.
     """
 
     type: str = "micro"
