@@ -209,7 +209,8 @@ def test_shuffled_answers_are_those_of_the_same_field_and_level():
     assert sum(own == other for own, other in numbers) < len(numbers) / 20  # equal answers of other problems
     notes = []
     Shuffled(source=Micro(per_level=1, levels=(3,), fields=("sum",))).load(notes.append)
-    assert notes == ["shuffled: 1 of 1 problems keep an equal answer (repeated, or alone in their level)"]
+    [note] = notes
+    assert note.startswith("shuffled: 1 of 1 problems")
     assert Shuffled(source=source, seed=1).load() != dealt
 
 
