@@ -4,6 +4,8 @@ import pyarrow.parquet as pq
 import pytest
 import torch
 
+from helpers.runs import SMALL
+from helpers.slow_engine import SlowEngine, SlowEngineConfig
 from outgrow.config import load_recipe, parse_recipe
 from outgrow.core.errors import UsageError
 from outgrow.core.files import read_lines
@@ -22,8 +24,7 @@ from outgrow.policy.lora import LoRA, add_adapter
 from outgrow.policy.micro import MicroInit, make_model, make_tokenizer
 from outgrow.runs.folder import read_recipe
 from outgrow.train.loop import train
-from runs_helper import SMALL, Silent
-from slow_engine import SlowEngine, SlowEngineConfig
+from outgrow.train.watcher import SilentWatcher
 
 TWO_STEPS = [*SMALL, "learn.steps=2", "evaluate.every=0"]
 REQUEST = GenerationRequest([[5, 6, 7], [8, 9]], 3, Sampling(max_tokens=12), [1, 2])
@@ -33,9 +34,9 @@ def test_an_engine_from_outside_trains_and_writes_what_the_native_one_writes(tmp
     """Another way to compute the same: spec, named weights and seeds are all that an engine needs."""
     SlowEngine.versions.clear()
     slow, native = tmp_path / "slow", tmp_path / "native"
-    for path, name in ((slow, "slow_engine:SlowEngineConfig"), (native, "native")):
-        train(load_recipe("micro", [*TWO_STEPS, f"engine.type={name}"]), path, Silent())
-    assert SlowEngine.versions == [0, 0, 1, 2], "measured, two steps, measured: the training steps behind the weights"
+    for path, name in ((slow, "helpers.slow_engine:SlowEngineConfig"), (native, "native")):
+        train(load_recipe("micro", [*TWO_STEPS, f"engine.type={name}"]), path, SilentWatcher())
+    assert SlowEngine.versions == [0, 0, 1, 0], "measured, two steps, measured: only training counts its steps"
     assert isinstance(read_recipe(slow)[0].engine, SlowEngineConfig)
     metrics = read_lines(slow / "metrics.jsonl")
     assert [row["step"] for row in metrics] == [1, 2]
@@ -91,9 +92,10 @@ def test_saving_a_model_does_not_make_it_another_one(untrained, tmp_path):
 
 def test_an_engines_state_is_the_size_that_memory_had_room_for():
     engine = NativeEngine(max_sequences=64)
-    assert engine.state_dict() == {"max_sequences": 64}
-    engine.load_state_dict({"max_sequences": 16})
-    assert engine.state_dict() == {"max_sequences": 16}
+    lowered = {"max_sequences": {"start": 64, "size": 16}}
+    assert engine.state_dict() != lowered
+    engine.load_state_dict(lowered)
+    assert engine.state_dict() == lowered
     assert SlowEngine().state_dict() == {}
 
 
@@ -109,8 +111,8 @@ def test_a_table_without_a_type_is_the_native_engines():
     [
         ({"gpu_memory_utilization": 0.5}, "gpu_memory_utilization"),
         ({"type": "vlm"}, "'vllm'"),
-        ({"type": "slow_engine:Nobody"}, "slow_engine:Nobody"),
-        ({"type": "slow_engine:SlowEngineConfig", "max_sequences": 0}, "max_sequences"),
+        ({"type": "helpers.slow_engine:Nobody"}, "helpers.slow_engine:Nobody"),
+        ({"type": "helpers.slow_engine:SlowEngineConfig", "max_sequences": 0}, "max_sequences"),
         ({"type": 3}, "native, vllm"),
     ],
 )

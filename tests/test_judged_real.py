@@ -7,6 +7,10 @@ from pathlib import Path
 import pyarrow.parquet as pq
 import pytest
 
+from helpers.data import FIXTURES
+from helpers.r1 import QUICK, WITH_FORMAT, make_r1
+from helpers.runs import Silent
+from helpers.server import completion
 from outgrow.config import load_recipe
 from outgrow.config.schema import PolicySection
 from outgrow.core.files import read_lines
@@ -14,9 +18,6 @@ from outgrow.plan.models import shape_of
 from outgrow.policy import load_policy
 from outgrow.runs.checkpoint import newest_whole_checkpoint
 from outgrow.train.loop import resume, train
-from r1_helper import DATA, QUICK, WITH_FORMAT, make_r1
-from runs_helper import Silent
-from server_helper import completion
 
 TEACHER, MERGED, STUDENT = Path("runs/r1-7b-gsm8k"), Path("models/r1-7b-gsm8k"), Path("runs/r1-1.5b-gsm8k-judged")
 CODE = re.compile(r"End with the code ([0-9a-f]{6}) ")
@@ -29,13 +30,11 @@ def sets(overrides):
 @pytest.fixture(scope="module")
 def taught_from(tmp_path_factory):
     """A folder in which the teacher has been trained: larger than the student, with more outputs than there are tokens."""
-    if not list(DATA.glob("gsm8k*")):
-        pytest.skip("GSM8K is not here; set OUTGROW_DATA to the folder that holds it")
     folder = tmp_path_factory.mktemp("judged")
     base = make_r1(folder / "seven", hidden=240, layers=4, beyond=8, seed=1)
     with pytest.MonkeyPatch.context() as patch:
         patch.chdir(folder)
-        patch.setenv("OUTGROW_DATA", str(DATA))
+        patch.setenv("OUTGROW_DATA", str(FIXTURES))
         train(load_recipe("r1-7b-gsm8k", [f"policy.model={base}", *QUICK, WITH_FORMAT]), TEACHER, Silent())
     return folder
 
@@ -83,15 +82,13 @@ def test_a_judge_that_talks_nonsense_ends_the_run_and_another_one_takes_over(wor
     assert (code, complaint) == (0, "")
     assert "lora" not in " ".join(load_policy(str(MERGED)).model.state_dict())
     # A judge with random weights, in this process, and answers that some of them end before the limit.
-    here = [f"judge.model={MERGED}", "judge.max_tokens=16", "judge.max_unscored=0"]
+    here = [f"judge.model={MERGED}", "judge.max_tokens=16", "judge.max_unscored=0", "sampling.max_tokens=64"]
     change = [f"policy.model={small_r1}", *QUICK, *here]
     code, _, complaint = outgrow("train", "r1-1.5b-gsm8k-judged", *sets(change))
     assert code == 1
     lines = [line for line in complaint.splitlines() if line]
     assert len(lines) == 1, complaint
-    assert re.match(
-        rf"outgrow: the teacher {MERGED} gave no score to \d+ of 28 answers, 3 times over; the last it said: '", lines[0]
-    )
+    assert re.match(rf"outgrow: the judge {MERGED} gave no score to \d+ of 28 answers, 3 times over; the last it said: '", lines[0])
     checkpoint, _ = newest_whole_checkpoint(STUDENT)
     assert checkpoint.step == 0, "what there is is saved"
     assert read_lines(STUDENT / "metrics.jsonl") == []
@@ -109,7 +106,7 @@ def test_a_judge_that_talks_nonsense_ends_the_run_and_another_one_takes_over(wor
     rows = figures(STUDENT)
     assert {(body["model"], body["temperature"], body["max_tokens"]) for body in stub.bodies} == {("r1-7b-gsm8k", 0.6, 2048)}
     assert all(row["judge/unscored"] == 0 and row["groups/trained_frac"] > 0 for row in rows)
-    assert rows[0]["canary_empty"] > 0, "canaries are made of GSM8K, and asked for"
+    assert rows[0]["judge/canary_empty"] > 0, "canaries are made of GSM8K, and asked for"
     answers = pq.read_table(STUDENT / "rollouts").to_pylist()
     assert len(answers) == 2 * 4 * 7
     scores = {round(score(body), 4) for body in stub.bodies}

@@ -28,19 +28,21 @@ def build(value: Any, known: Mapping[str, type[C]], kind: str, default: str | No
     """Make the component that a recipe entry describes.
 
     value: the entry (a table with `type`), or a component already made. known: type name -> class. default: the type of a table
-    that names none.
+    without one; by default such a table is an error.
     Raises ValueError naming the nearest known type or setting, or what is wrong with an outside one.
     """
     if isinstance(value, Component):
         return value  # type: ignore[return-value]
-    name = value.get("type", default) if isinstance(value, Mapping) else None
-    if not isinstance(name, str):
+    if default is not None and isinstance(value, Mapping) and "type" not in value:
+        value = {"type": default, **value}
+    if not isinstance(value, Mapping) or not isinstance(value.get("type"), str):
         raise ValueError(f"this {kind} needs a type, one of: {', '.join(sorted(known))}")
+    name = value["type"]
     found = known.get(name) if ":" not in name else _outside(name, kind)
     if found is None:
         raise ValueError(f"unknown {kind} {name!r}{nearest(name, list(known))}")
     try:
-        return found.model_validate({**value, "type": name})  # type: ignore[return-value]
+        return found.model_validate(dict(value))  # type: ignore[return-value]
     except ValidationError as error:
         raise ValueError(f"{kind} {name!r}: {explain(error, found)}") from error
 
@@ -54,13 +56,13 @@ def _outside(name: str, kind: str) -> type[Component]:
     except (ImportError, AttributeError) as error:
         raise ValueError(f"cannot import {kind} {name!r}: {error}") from error
     if not (isinstance(found, type) and issubclass(found, Component)):
-        raise ValueError(f"{name!r} is no outgrow.component.Component")
+        raise ValueError(f"{name!r} is not a subclass of outgrow.core.registry.Component")
     return found
 
 
 def explain(error: ValidationError, model: type[BaseModel]) -> str:
-    """The first thing wrong, in one line: where it is, what is wrong, and the nearest known key where a key is unknown."""
-    # A misspelt key is told before the missing one that it was meant for.
+    """Return the first thing wrong in one line: its key, what is wrong, and the nearest known key where the key is unknown."""
+    # A misspelt key comes before the missing key that it was meant for.
     first = min(error.errors(), key=lambda found: found["type"] != "extra_forbidden")
     path = ".".join(str(part) for part in first["loc"])
     if first["type"] == "extra_forbidden":
@@ -73,7 +75,7 @@ def explain(error: ValidationError, model: type[BaseModel]) -> str:
 
 def _fields_at(model: type[BaseModel], path: tuple[int | str, ...]) -> list[str]:
     for part in path:
-        if isinstance(part, int):  # a place in a list, whose kind the field before it has told
+        if isinstance(part, int):  # an index into a list; the field before it gives the type
             continue
         field = model.model_fields.get(str(part))
         if field is None:

@@ -3,7 +3,7 @@
 from abc import ABC, abstractmethod
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import ClassVar
+from typing import Any, ClassVar
 
 from pydantic import Field
 from torch import Tensor
@@ -61,7 +61,7 @@ class Engine(ABC):
 
     @abstractmethod
     def sleep(self) -> None:
-        """Free the memory that the learner needs, the weights' included, until the next `load_weights`."""
+        """Free the memory that the learner needs, the weights' included, until the next `load_weights`. May be called twice."""
 
     @abstractmethod
     def generate(self, request: GenerationRequest, check_stop: CheckStop = never_stop) -> list[list[Rollout]]:
@@ -72,12 +72,12 @@ class Engine(ABC):
         Raises UsageError where a prompt leaves no room for the longest completion.
         """
 
-    def state_dict(self) -> dict[str, int]:
-        """Return what a checkpoint must hold so that a resumed run writes the same rollouts. Default: nothing."""
+    def state_dict(self) -> dict[str, Any]:
+        """Return what a checkpoint keeps of the engine, as JSON values: sizes that memory lowered. Default: nothing."""
         return {}
 
-    def load_state_dict(self, state: Mapping[str, int]) -> None:
-        """Take back what `state_dict` returned, before the first `generate`. Default: ignore it."""
+    def load_state_dict(self, state: dict[str, Any]) -> None:
+        """Put back what `state_dict` returned when the checkpoint was written. Default: nothing."""
         return
 
 

@@ -12,7 +12,7 @@ from pydantic import Field
 from torch import Tensor
 
 from ..core.callbacks import CheckStop, Warn, never_stop, quiet
-from ..core.errors import OutgrowError, UsageError
+from ..core.errors import OutgrowError, UsageError, first_line
 from ..core.rng import seed_from
 from ..policy import ModelSpec, Sampling
 from ..types import Rollout
@@ -105,12 +105,6 @@ class VLLMEngine(Engine):
             self._llm.sleep(level=1)
             self._asleep = {"weights", "kv_cache"}
 
-    def state_dict(self) -> dict[str, int]:
-        return {"max_sequences": self.max_sequences}
-
-    def load_state_dict(self, state: Mapping[str, int]) -> None:
-        self.max_sequences = state["max_sequences"]
-
     def _wake(self, *parts: str) -> None:
         for part in self._asleep.intersection(parts):
             self._llm.wake_up([part])
@@ -151,8 +145,7 @@ def _start(spec: ModelSpec, gpu_memory_utilization: float, max_sequences: int) -
                 **place,
             )
         except Exception as error:  # vLLM's parts raise errors of many types
-            first = str(error).strip().splitlines()[0] if str(error).strip() else type(error).__name__
-            raise OutgrowError(f"vLLM did not start: {first}") from error
+            raise OutgrowError(f"vLLM did not start: {first_line(error)}") from error
 
 
 def _settings(spec: ModelSpec, sampling: Sampling, seed: int) -> Any:

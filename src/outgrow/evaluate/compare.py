@@ -7,6 +7,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..core.errors import UsageError
+from ..core.estimate import Estimate
 from .evaluation import Evaluation
 from .power import Needed, needed
 from .statistics import crossed_ci95, mcnemar
@@ -16,13 +17,11 @@ _FEWEST = 20  # problems; the interval of fewer is too narrow
 
 @dataclass(frozen=True)
 class Side:
-    """One way to train, or one policy. evaluations: one a training seed, all of the same problems and as many samples.
-
-    Raises UsageError where they are not.
-    """
+    """One way to train, or one policy. Raises UsageError where its evaluations differ in problems or in samples a problem."""
 
     name: str
     evaluations: Sequence[Evaluation]
+    """One for each training seed."""
 
     def __post_init__(self) -> None:
         first = self.evaluations[0]
@@ -33,38 +32,34 @@ class Side:
                 )
 
     def values(self, measure: str) -> NDArray[np.float64]:
-        """(S, N), a measure of each seed's policy on each problem."""
-        found = [one.measures()[measure] for one in self.evaluations]
-        return np.array([[values[problem] for problem in found[0]] for values in found], dtype=np.float64)
-
-
-@dataclass(frozen=True)
-class Mean:
-    """A mean over problems and seeds, with its 95% interval."""
-
-    value: float
-    low: float
-    high: float
+        """Return (S, N), a measure of each seed's policy on each problem."""
+        by_seed = [evaluation.measures()[measure] for evaluation in self.evaluations]
+        return np.array([[values[problem] for problem in by_seed[0]] for values in by_seed], dtype=np.float64)
 
 
 @dataclass(frozen=True)
 class Against:
-    """A side less the first one. change: of pass@1. won, lost: problems whose greedy answer became right, or wrong; p: McNemar's,
-    exact. These three of single seeds alone, None where there are several. needed: what would show a change of `margin`."""
+    """A side compared with the first one."""
 
     name: str
-    n: int
-    change: Mean
+    """The side's name."""
+    change: Estimate
+    """pass@1 of the side minus that of the first one, over problems and seeds."""
     won: int | None
+    """Problems whose greedy answer became right; None where a side has several seeds."""
     lost: int | None
+    """Problems whose greedy answer became wrong; None where a side has several seeds."""
     p: float | None
+    """McNemar's exact p of `won` against `lost`; None where a side has several seeds."""
     needed: Needed
+    """How many problems or seeds would show a change of `margin`."""
     margin: float
+    """The change of pass@1 that would matter."""
 
     @property
     def verdict(self) -> str:
-        """In words. Not worse: the whole interval lies above −margin (non-inferiority at 2.5%, one-sided)."""
-        if self.n < _FEWEST:
+        """The result in words. Not worse: the whole interval lies above −margin (non-inferiority at 2.5%, one-sided)."""
+        if self.change.n < _FEWEST:
             return "too few problems to say"
         low, high = self.change.low, self.change.high
         points = f"{100 * self.margin:g} points"
@@ -77,14 +72,16 @@ class Against:
         return "no difference shown"
 
 
-def mean_of(side: Side, measure: str) -> Mean:
-    """A side's mean of a measure."""
+def mean_of(side: Side, measure: str) -> Estimate:
+    """Return a side's mean of a measure."""
     return _mean(side.values(measure))
 
 
 def against(side: Side, baseline: Side, margin: float) -> Against:
-    """side less baseline, seed by seed in their order; a baseline of one seed stands against each. margin: the change that would
-    matter. Raises UsageError where the two are of different problems, or cannot be paired."""
+    """Return side minus baseline, seed by seed in their order; a baseline of one seed is compared with each seed of the side.
+
+    margin: the change that would matter. Raises UsageError where the two are of different problems, or cannot be paired.
+    """
     _require_pairs(side, baseline)
     differences_SN = _paired(side, baseline, "pass@1")
     won = lost = p = None
@@ -92,7 +89,7 @@ def against(side: Side, baseline: Side, margin: float) -> Against:
         greedy = _paired(side, baseline, "greedy")
         won, lost = int((greedy > 0).sum()), int((greedy < 0).sum())
         p = mcnemar(won, lost)
-    return Against(side.name, differences_SN.shape[1], _mean(differences_SN), won, lost, p, needed(differences_SN, margin), margin)
+    return Against(side.name, _mean(differences_SN), won, lost, p, needed(differences_SN, margin), margin)
 
 
 def _paired(side: Side, baseline: Side, measure: str) -> NDArray[np.float64]:
@@ -102,13 +99,13 @@ def _paired(side: Side, baseline: Side, measure: str) -> NDArray[np.float64]:
 
 
 def _require_pairs(side: Side, baseline: Side) -> None:
-    problems = [_problems(one) for part in (baseline, side) for one in part.evaluations]
-    if any(one != problems[0] for one in problems):
+    problems = [_problems(evaluation) for part in (baseline, side) for evaluation in part.evaluations]
+    if any(others != problems[0] for others in problems):
         raise UsageError(f"{side.name} and {baseline.name} were measured on different problems, so they cannot be compared")
     if len(baseline.evaluations) not in (1, len(side.evaluations)):
         raise UsageError(
-            f"{side.name} has {len(side.evaluations)} seeds, {baseline.name} {len(baseline.evaluations)}: give as many of each, or "
-            f"one of {baseline.name}"
+            f"{side.name} has {len(side.evaluations)} seeds and {baseline.name} {len(baseline.evaluations)}: "
+            f"give both the same number, or one seed of {baseline.name}"
         )
 
 
@@ -116,5 +113,5 @@ def _problems(evaluation: Evaluation) -> set[tuple[str, str, str]]:
     return {(sample.problem_id, sample.question, sample.answer) for sample in evaluation.samples}
 
 
-def _mean(values_SN: NDArray[np.float64]) -> Mean:
-    return Mean(float(values_SN.mean()), *crossed_ci95(values_SN.tolist()))
+def _mean(values_SN: NDArray[np.float64]) -> Estimate:
+    return Estimate(float(values_SN.mean()), *crossed_ci95(values_SN.tolist()), n=values_SN.shape[1])

@@ -7,10 +7,8 @@ from pathlib import Path
 from typing import Any
 
 from ..config import Recipe
-from ..engines import is_served
-from ..policy.load import model_folder
 from ..problems.suites import SUITES
-from ..runs.checkpoint import model_of
+from ..runs.resolve_model import resolve_model
 
 # Lines that change nothing in what a stage makes: words, prices, and where else its figures are shown.
 _WORDS = ("name", "description", "expected")
@@ -39,9 +37,9 @@ def digest_of(asked: Mapping[str, Any] | Sequence[Any]) -> str:
 def content(key: str, name: str) -> str:
     """The digest of what a recipe names under `key`: of a file, of a folder's files, of the files that hold a model; the name
     itself where that is all there is (a hub id, an address, a shipped suite). Raises UsageError where a model is missing."""
-    if name in SUITES or is_served(name):
+    if name in SUITES:
         return name
-    place = Path(model_folder(model_of(name)) if key in _MODELS else name)
+    place = Path(resolve_model(name).location if key in _MODELS else name)
     if place.is_file():
         return _sha256(place)
     if not place.is_dir():

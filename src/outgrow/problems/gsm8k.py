@@ -22,7 +22,7 @@ class GSM8K(Source):
     split: Literal["train", "test"] = "train"
 
     def load(self, warn: Warn = quiet) -> list[Problem]:
-        """All problems, in the set's order. Raises UsageError where the set is not to be had, or a row is not GSM8K's."""
+        """Return all problems, in the set's order. Raises UsageError where the set is missing, or a row is not GSM8K's."""
         return collect("gsm8k", _read(set_rows("gsm8k", self.split, "openai/gsm8k", "main")), warn)
 
 

@@ -30,7 +30,7 @@ class Math(Source):
     levels: tuple[int, ...] = (0, 1, 2, 3, 4, 5)
 
     def load(self, warn: Warn = quiet) -> list[Problem]:
-        """All problems of the levels, in the set's order. Raises UsageError where the set is not to be had."""
+        """Return all problems of the levels, in the set's order. Raises UsageError where the set is missing."""
         repository, split, subject = _HUB[self.split]
         rows = set_rows("math", self.split, repository, None, split)
         return collect("math", ((where, p) for where, p in _read(rows, subject) if p.level in self.levels), warn)

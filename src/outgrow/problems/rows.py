@@ -10,13 +10,13 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 from huggingface_hub import snapshot_download
 
-from ..core.errors import UsageError
+from ..core.errors import UsageError, first_line
 
 Row = tuple[str, dict[str, Any]]  # where it stands, for errors ("train.jsonl, line 3"), and its columns
 
 
 def file_rows(path: Path) -> Iterator[Row]:
-    """Rows of a .jsonl or .parquet file. Raises UsageError naming the file, and the line where one cannot be read."""
+    """Yield the rows of a .jsonl or .parquet file. Raises UsageError naming the file, and the line where one cannot be read."""
     if path.suffix not in (".jsonl", ".parquet"):
         raise UsageError(f"{path}: rows are read from .jsonl or .parquet files")
     try:
@@ -28,9 +28,9 @@ def file_rows(path: Path) -> Iterator[Row]:
 def set_rows(
     name: str, split: str, repository: str | None, config: str | None = None, hub_split: str | None = None
 ) -> Iterator[Row]:
-    """Rows of a known set: $OUTGROW_DATA/NAME/SPLIT.jsonl where that folder has it, else from the hub where it is there.
+    """Return the rows of a known set: of $OUTGROW_DATA/NAME/SPLIT.jsonl, or of the hub where that file is missing.
 
-    Raises UsageError that names both where the set is in neither.
+    Raises UsageError that names both places where the set is in neither.
     """
     folder = os.environ.get("OUTGROW_DATA")
     file = Path(folder, name, f"{split}.jsonl") if folder else None
@@ -46,16 +46,15 @@ def set_rows(
 
 
 def hub_rows(repository: str, split: str, config: str | None = None) -> Iterator[Row]:
-    """Rows of a split of a set on the hub, from the Parquet files that the hub makes of every public set.
+    """Return the rows of a split of a set on the hub, from the Parquet files that the hub makes of every public set.
 
-    Raises UsageError where it cannot be had.
+    Raises UsageError where it cannot be downloaded.
     """
     pattern = f"{config or 'default'}/{split}/*.parquet"
     try:
         folder = snapshot_download(repository, repo_type="dataset", revision="refs/convert/parquet", allow_patterns=pattern)
     except Exception as error:  # offline, missing, gated, a broken connection: a dozen types out of three libraries
-        first = str(error).strip().splitlines()[0] if str(error).strip() else type(error).__name__
-        raise UsageError(f"{repository}: cannot get this set from the hub: {first}") from error
+        raise UsageError(f"{repository}: cannot get this set from the hub: {first_line(error)}") from error
     files = sorted(Path(folder).glob(pattern))
     if not files:
         raise UsageError(f"{repository}: no split {split!r} of config {config or 'default'!r} on the hub")

@@ -12,5 +12,5 @@ class Several(Source):
     sources: tuple[Source, ...]
 
     def load(self, warn: Warn = quiet) -> list[Problem]:
-        """All problems, in the order of the sources."""
+        """Return all problems, in the order of the sources."""
         return [problem for source in self.sources for problem in source.load(warn)]

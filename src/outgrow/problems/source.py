@@ -16,4 +16,4 @@ class Source(Component):
 
     @abstractmethod
     def load(self, warn: Warn = quiet) -> list[Problem]:
-        """All its problems, in a fixed order. warn: takes what was skipped."""
+        """Return all its problems, in a fixed order. warn: takes what was skipped."""

@@ -18,7 +18,7 @@ class Table(Source):
     """Problem source `table`: one problem a row, from `path` (.jsonl, .parquet) or from `hub` (an id, with `split`).
 
     question, answer, solution, level, field: the columns that hold them. A level may be a number or a text with one ("Level 3").
-    Rows without an answer are left out, and said.
+    Rows without an answer are skipped, with a warning.
     """
 
     type: str = "table"
@@ -39,7 +39,7 @@ class Table(Source):
         return self
 
     def load(self, warn: Warn = quiet) -> list[Problem]:
-        """All problems, in the order of the rows. Raises UsageError naming the row that cannot be read."""
+        """Return all problems, in the order of the rows. Raises UsageError naming the row that cannot be read."""
         if self.path is not None:
             name, rows = self.path.stem, file_rows(self.path)
         else:
@@ -64,7 +64,7 @@ class Table(Source):
 
 
 def column(row: dict[str, Any], name: str, where: str) -> str:
-    """A column's text; numbers are written out, null is empty. Raises UsageError naming the row where it is missing."""
+    """Return a column's text; numbers are written out, null is empty. Raises UsageError naming the row where it is missing."""
     if name not in row:
         raise UsageError(f"{where}: no column {name!r}; it has {', '.join(map(repr, row))}")
     value = row[name]
@@ -74,7 +74,7 @@ def column(row: dict[str, Any], name: str, where: str) -> str:
 
 
 def level_of(text: str) -> int:
-    """The level that a column writes, 0 where it writes none.
+    """Return the level that a column writes; 0 where it writes no number.
 
     >>> level_of("Level 3"), level_of("4"), level_of("Level ?")
     (3, 4, 0)
@@ -84,7 +84,7 @@ def level_of(text: str) -> int:
 
 
 def collect(name: str, read: Iterable[tuple[str, Problem]], warn: Warn) -> list[Problem]:
-    """Problems with an answer, each question once; what is left out is said. Raises UsageError where nothing remains."""
+    """Return the problems with an answer, each question once; warn of what is skipped. Raises UsageError where nothing remains."""
     problems: dict[str, Problem] = {}
     unanswered: list[str] = []
     repeated = 0
@@ -97,9 +97,9 @@ def collect(name: str, read: Iterable[tuple[str, Problem]], warn: Warn) -> list[
             problems[problem.id] = problem
     if unanswered:
         rest = f" and {len(unanswered) - 3} more" if len(unanswered) > 3 else ""
-        warn(f"{name}: left out {len(unanswered)} rows without a question or an answer ({', '.join(unanswered[:3])}{rest})")
+        warn(f"{name}: skipped {len(unanswered)} rows without a question or an answer ({', '.join(unanswered[:3])}{rest})")
     if repeated:
-        warn(f"{name}: left out {repeated} rows whose question was already there")
+        warn(f"{name}: skipped {repeated} rows that repeat a question")
     if not problems:
         raise UsageError(f"{name}: no problem with a question and an answer in it")
     return list(problems.values())

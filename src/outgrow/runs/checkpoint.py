@@ -11,7 +11,6 @@ import hashlib
 import json
 import os
 import re
-import shutil
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
@@ -23,8 +22,9 @@ import torch
 from torch import Tensor
 
 from ..core.errors import OutgrowError
-from ..core.files import flush_folder, flush_tree, remove_tree, write_json
+from ..core.files import flush_folder, new_folder, remove_tree, write_json
 from ..policy import Policy
+from .folder import RunFolder
 
 _NAME = re.compile(r"step-(\d{6,})")
 
@@ -37,8 +37,13 @@ class Checkpoint:
     step: int
     state: dict[str, Any]
 
+    @property
+    def policy(self) -> Path:
+        """The model's folder."""
+        return self.folder / "policy"
+
     def optimizer_tensors(self) -> dict[str, Tensor]:
-        """The optimizer's tensors by name."""
+        """Return the optimizer's tensors by name."""
         return dict(safetensors.torch.load_file(self.folder / "optimizer.safetensors"))
 
 
@@ -51,66 +56,44 @@ def save_checkpoint(run: Path, step: int, policy: Policy, optimizer: dict[str, T
 
     Raises OutgrowError where it cannot be written (a full disk); earlier checkpoints are untouched then.
     """
-    folder = run / "checkpoints"
-    final = folder / f"step-{step:06d}"
-    beside = folder / f".{final.name}.tmp"
+    folder, final = RunFolder(run).checkpoints, RunFolder(run).checkpoint(step)
     try:
-        folder.mkdir(exist_ok=True)
-        shutil.rmtree(beside, ignore_errors=True)
-        beside.mkdir()
-        policy.save(beside / "policy")
-        (beside / "optimizer.safetensors").write_bytes(safetensors.torch.save(optimizer))
-        sums = {str(path.relative_to(beside)): _sha256(path) for path in sorted(beside.rglob("*")) if path.is_file()}
-        write_json(beside / "state.json", {"step": step, "sha256": sums, **state})
-        flush_tree(beside)
-        remove_tree(final)
-        beside.rename(final)
-        flush_folder(folder)
+        with new_folder(final, replace=True) as unfinished:
+            policy.save(unfinished / "policy")
+            (unfinished / "optimizer.safetensors").write_bytes(safetensors.torch.save(optimizer))
+            sums = {str(path.relative_to(unfinished)): _sha256(path) for path in sorted(unfinished.rglob("*")) if path.is_file()}
+            write_json(unfinished / "state.json", {"step": step, "sha256": sums, **state})
         _link_latest(folder, final.name)
     except (OSError, safetensors.SafetensorError) as error:
-        shutil.rmtree(beside, ignore_errors=True)
         reason = error.strerror if isinstance(error, OSError) and error.strerror else str(error)
         raise OutgrowError(
             f"checkpoint of step {step} could not be written to {folder} ({reason}); earlier checkpoints are whole: "
             f"free some space, then run: outgrow resume {run}"
         ) from error
     for old in _steps(folder)[:-keep]:
-        remove_tree(folder / f"step-{old:06d}")
+        remove_tree(RunFolder(run).checkpoint(old))
 
 
 def newest_whole_checkpoint(run: Path) -> tuple[Checkpoint | None, list[str]]:
-    """The newest checkpoint that is whole (None where there is none), and a line about each newer, torn one."""
+    """Return the newest whole checkpoint, or None, and a line about each newer one that is torn."""
     warnings: list[str] = []
-    for step in reversed(_steps(run / "checkpoints")):
-        folder = run / "checkpoints" / f"step-{step:06d}"
+    files = RunFolder(run)
+    for step in reversed(_steps(files.checkpoints)):
+        folder = files.checkpoint(step)
         try:
             return read_checkpoint(folder), warnings
         except TornCheckpoint as torn:
-            warnings.append(f"{folder} is torn ({torn}); passing it over for the one before")
+            warnings.append(f"{folder} is torn ({torn}); the checkpoint before it is used")
     return None, warnings
 
 
 def whole_checkpoints(run: Path) -> list[Checkpoint]:
-    """All checkpoints that are still there and whole, the oldest first."""
-    found = []
-    for step in _steps(run / "checkpoints"):
+    """Return all checkpoints that are whole, the oldest first."""
+    files, checkpoints = RunFolder(run), []
+    for step in _steps(files.checkpoints):
         with suppress(TornCheckpoint):
-            found.append(read_checkpoint(run / "checkpoints" / f"step-{step:06d}"))
-    return found
-
-
-def model_of(name: str) -> str:
-    """The newest whole checkpoint's model where `name` is a run's folder, else `name` itself: what `load_policy` takes.
-
-    Raises OutgrowError where a run has no whole checkpoint.
-    """
-    run = Path(name)
-    if not (run / "checkpoints").is_dir():
-        return name
-    checkpoint, warnings = newest_whole_checkpoint(run)
-    if checkpoint is None:
-        raise OutgrowError(f"{run}: no whole checkpoint here{': ' + '; '.join(warnings) if warnings else ' yet'}")
-    return str(checkpoint.folder / "policy")
+            checkpoints.append(read_checkpoint(files.checkpoint(step)))
+    return checkpoints
 
 
 def read_checkpoint(folder: Path) -> Checkpoint:
@@ -129,7 +112,7 @@ def read_checkpoint(folder: Path) -> Checkpoint:
 
 
 def optimizer_to_tensors(optimizer: torch.optim.Optimizer, names: list[str]) -> dict[str, Tensor]:
-    """An optimizer's state as named tensors. names: of its parameters, in order."""
+    """Return an optimizer's state as named tensors. names: the names of its parameters, in order."""
     return {
         f"{names[index]}/{key}": torch.as_tensor(value).contiguous()
         for index, values in optimizer.state_dict()["state"].items()
@@ -160,10 +143,10 @@ def point_latest(checkpoint: Checkpoint) -> None:
 
 
 def _link_latest(folder: Path, name: str) -> None:
-    beside = folder / ".latest.tmp"
-    beside.unlink(missing_ok=True)
-    os.symlink(name, beside)
-    beside.replace(folder / "latest")
+    link = folder / ".latest.tmp"
+    link.unlink(missing_ok=True)
+    os.symlink(name, link)
+    link.replace(folder / "latest")
     flush_folder(folder)
 
 

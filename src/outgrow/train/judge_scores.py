@@ -10,16 +10,7 @@ from ..config import RLRecipe
 from ..core.callbacks import CheckStop, Warn
 from ..core.errors import OutgrowError
 from ..core.rng import python_rng, seed_from
-from ..engines import (
-    ChatModel,
-    EngineConfig,
-    LocalModel,
-    NativeEngineConfig,
-    OpenAIServer,
-    is_served,
-    second_engine,
-    sync,
-)
+from ..engines import ChatModel, EngineConfig, NativeEngineConfig, OpenAIServer, second_engine
 from ..evaluate.answer_cache import AnswerCache
 from ..evaluate.sample import sample_problems
 from ..judge import hacking_alarm as alarm
@@ -29,7 +20,9 @@ from ..judge.config import SECOND_ROLLOUTS, JudgeSection
 from ..judge.judge import Judge, JudgeItem
 from ..policy import Prompt, load_policy
 from ..problems.suites import suite
-from ..runs.checkpoint import model_of
+from ..runs.folder import RunFolder
+from ..runs.resolve_model import resolve_model
+from ..runs.session import local_model
 from ..types import GradedGroup, Problem, Verdict
 from ..verify import Verifier
 from .step_records import RewardParts
@@ -42,13 +35,12 @@ def judge_model(section: JudgeSection, warn: Warn, engine: EngineConfig | None =
 
     engine: settings of the engine of a judge in this process. Default: the native engine's.
     """
-    if is_served(section.model):
+    judge = resolve_model(section.model)
+    if judge.served:
         return OpenAIServer(section.model, tries=section.tries, timeout_s=section.timeout_s)
     # The judge has its own engine, which never sleeps, since its weights never change.
-    policy = load_policy(model_of(section.model), Prompt(), section.dtype, section.revision)
-    judging = (engine or NativeEngineConfig()).build(warn)
-    sync(judging, policy)
-    return LocalModel(policy, judging)
+    policy = load_policy(judge.name, Prompt(), section.dtype, section.revision)
+    return local_model(policy, (engine or NativeEngineConfig()).build(warn))
 
 
 class JudgeInLoop:
@@ -58,7 +50,7 @@ class JudgeInLoop:
         """Raises UsageError where a model cannot be had."""
         self._recipe, self._watch, self._warn = recipe, section.watch, warn
         # Scores are kept, so that a step that is done again after a stop, or an answer that comes again, is not paid for twice.
-        self._cache = AnswerCache(run / "judge.sqlite", warn=warn)
+        self._cache = AnswerCache(RunFolder(run).judge_cache, warn=warn)
         self._judge = self._judge_of(section, warn)
         second = (
             section.model_copy(update={"model": section.watch.second_model, "revision": None})

@@ -1,6 +1,7 @@
 """Batched decoding in PyTorch, in the learner's process, with a copy of its weights: Llama, Qwen2 and Qwen3 models, CPU or GPU."""
 
 from collections.abc import Mapping
+from typing import Any
 
 import torch
 from torch import Tensor
@@ -60,11 +61,11 @@ class NativeEngine(Engine):
 
         return self._max_sequences.run(decode, request.n, request.rollouts)
 
-    def state_dict(self) -> dict[str, int]:
-        return {"max_sequences": self._max_sequences.size}
+    def state_dict(self) -> dict[str, Any]:
+        return {"max_sequences": self._max_sequences.state_dict()}
 
-    def load_state_dict(self, state: Mapping[str, int]) -> None:
-        self._max_sequences.size = state["max_sequences"]
+    def load_state_dict(self, state: dict[str, Any]) -> None:
+        self._max_sequences.load_state_dict(state["max_sequences"])
 
 
 def _rows_in_memory(decoder: LlamaDecoder, slots: int) -> int:

@@ -13,9 +13,9 @@ from outgrow.types import Rollout
 
 
 class SlowEngineConfig(EngineConfig):
-    """Its settings in a recipe: `type = "slow_engine:SlowEngineConfig"`."""
+    """Its settings in a recipe: `type = "helpers.slow_engine:SlowEngineConfig"`."""
 
-    type: str = "slow_engine:SlowEngineConfig"
+    type: str = "helpers.slow_engine:SlowEngineConfig"
 
     def build(self, warn=quiet):
         return SlowEngine()
@@ -38,7 +38,7 @@ class SlowEngine(Engine):
         self.versions.append(version)
 
     def sleep(self):
-        del self.model
+        self.model = None
 
     @torch.no_grad()
     def generate(self, request, check_stop=never_stop):
