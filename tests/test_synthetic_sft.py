@@ -12,7 +12,7 @@ import pytest
 from typer.testing import CliRunner
 
 from outgrow.cli.app import app
-from outgrow.cli.making import _section
+from outgrow.cli.data import _section
 from outgrow.config import parse_recipe
 from outgrow.config.schema import DataSection
 from outgrow.core.errors import UsageError

@@ -5,7 +5,7 @@ from typing import Annotated
 import typer
 
 from .. import __version__
-from .shared import console
+from .console import console
 
 app = typer.Typer(
     name="outgrow",

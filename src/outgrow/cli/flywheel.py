@@ -1,4 +1,4 @@
-"""The command that turns generations: flywheel."""
+"""The command `outgrow flywheel`."""
 
 import math
 import os
@@ -13,8 +13,8 @@ from rich.table import Table
 
 from ..core.errors import UsageError
 from .app import app
-from .shared import Overrides, console, errors, example
-from .training import BudgetHours, BudgetUSD
+from .console import console, errors
+from .options import BudgetHours, BudgetUSD, Overrides, example
 
 if TYPE_CHECKING:
     from ..flywheel import FlywheelResult

@@ -9,7 +9,9 @@ from rich.table import Table
 
 from ..core.errors import OutgrowError, UsageError
 from .app import app
-from .shared import Model, RecipeOption, console, example, open_model, recipe_for
+from .console import console
+from .open_model import open_model, recipe_for
+from .options import Model, RecipeOption, example
 
 if TYPE_CHECKING:
     from ..evaluate.lm_eval import Score

@@ -1,14 +1,19 @@
 """What a person sees at the terminal: a live line while a run trains, plain lines where the output is no terminal."""
 
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from types import TracebackType
+from typing import TYPE_CHECKING
 
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TaskID, TextColumn, TimeElapsedColumn, TimeRemainingColumn
 
-from ..runs.cost import Spent
-from ..train.job import StepResult
+from .console import console
+
+if TYPE_CHECKING:
+    from ..runs.cost import Spent
+    from ..train.job import StepResult
 
 _SECONDS_BETWEEN_PLAIN_LINES = 10.0
 _REPEATED_WARNINGS = 3
@@ -69,7 +74,7 @@ class Terminal:
 
         return tell
 
-    def step(self, result: StepResult, spent: Spent) -> None:
+    def step(self, result: "StepResult", spent: "Spent") -> None:
         """A step is done."""
         if result.warning:
             self._warned += 1
@@ -85,8 +90,27 @@ class Terminal:
             self.console.print(f"step {done}/{self._steps}  {figures}  {left:.0f} s left", markup=False, highlight=False)
 
 
-def _figures(metrics: dict[str, float], spent: Spent) -> str:
+def _figures(metrics: dict[str, float], spent: "Spent") -> str:
     cost = f"  ${spent.dollars:,.2f}" if spent.dollars else ""
     if "rollouts/pass_rate" in metrics:
         return f"pass rate {metrics['rollouts/pass_rate']:.2f}  length {metrics['rollouts/mean_tokens']:.0f}{cost}"
     return f"loss {metrics['train/loss']:.3f}{cost}"
+
+
+@contextmanager
+def counting(what: str, whole: int) -> Iterator[Callable[[int], None]]:
+    """A progress bar with an ETA; plain lines now and then where the output is no terminal. Yields what is told how far it is."""
+    columns = (TextColumn("{task.description}"), BarColumn(bar_width=24), MofNCompleteColumn(), TimeElapsedColumn())
+    bar = Progress(*columns, TextColumn("left"), TimeRemainingColumn(), console=console, disable=not console.is_terminal)
+    task = bar.add_task(what, total=whole)
+    said = time.monotonic()
+
+    def tell(done: int) -> None:
+        nonlocal said
+        bar.update(task, completed=done)
+        if not console.is_terminal and (time.monotonic() - said > _SECONDS_BETWEEN_PLAIN_LINES or done == whole):
+            said = time.monotonic()
+            console.print(f"{what}: {done} of {whole}", highlight=False)
+
+    with bar:
+        yield tell

@@ -1,4 +1,4 @@
-"""Commands that look at recipes and runs: recipes, runs, report."""
+"""The command `outgrow runs`."""
 
 from pathlib import Path
 from typing import Annotated
@@ -8,21 +8,9 @@ from rich.table import Table
 
 from ..core.errors import UsageError
 from .app import app
-from .shared import console, example, interval
-
-
-@app.command(epilog=example("outgrow recipes"))
-def recipes() -> None:
-    """List the shipped recipes, with what each should show."""
-    from ..config import load_recipe, raw_recipe, shipped_recipes
-    from ..flywheel import load_flywheel
-
-    for name in shipped_recipes():
-        wheel = raw_recipe(name).get("kind") == "flywheel"
-        recipe = load_flywheel(name) if wheel else load_recipe(name)
-        command = {"sft": "sft", "rl": "train", "flywheel": "flywheel"}[recipe.kind]
-        console.print(f"[bold]outgrow {command} {name}[/]", highlight=False)
-        console.print(f"  {recipe.description}\n  Expect: {recipe.expected or 'not measured yet'}", highlight=False, markup=False)
+from .console import console
+from .options import example
+from .tables import interval
 
 
 @app.command(epilog=example("outgrow runs", "outgrow runs /data/runs"))
@@ -52,11 +40,3 @@ def runs(folder: Annotated[Path, typer.Argument(help="The folder that holds runs
             ]
         table.add_row(path.name, recipe.name, str(recipe.seed), f"{done}/{recipe.learn.steps}", *figures)
     console.print(table)
-
-
-@app.command(epilog=example("outgrow report runs/first"))
-def report(run: Annotated[Path, typer.Argument(help="A run's folder.")]) -> None:
-    """Write the run's page, report.html: before and after, learning curves, heat maps, problems won and lost."""
-    from ..report import write_report
-
-    console.print(f"report: {write_report(run)}", highlight=False, soft_wrap=True)

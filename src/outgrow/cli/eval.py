@@ -1,4 +1,4 @@
-"""Commands that measure: eval, verify."""
+"""The command `outgrow eval`."""
 
 from pathlib import Path
 from typing import Annotated, Any
@@ -7,22 +7,13 @@ import typer
 from rich.box import SIMPLE
 from rich.table import Table
 
-from ..core.errors import UsageError, nearest
+from ..core.errors import UsageError
 from .app import app
-from .shared import (
-    ModelArg,
-    RecipeOption,
-    console,
-    counting,
-    default_max_tokens,
-    errors,
-    example,
-    interval,
-    open_model,
-    recipe_for,
-    use_data,
-    warn,
-)
+from .console import console, errors, warn
+from .open_model import default_max_tokens, open_model, recipe_for
+from .options import ModelArg, RecipeOption, example, use_data
+from .progress import counting
+from .tables import interval
 
 
 @app.command(
@@ -121,40 +112,6 @@ def evaluate(
         _show_one(f"{model} on {names[0]}, temperature {sampling.temperature:g}", summaries[names[0]])
     if cache.found:
         warn(f"of {whole:,} questions {cache.found:,} were answered in an earlier call; --fresh asks them again")
-
-
-@app.command(
-    epilog=example("outgrow verify outputs.jsonl --output completion --answer answer --extract boxed --extract last_number")
-)
-def verify(
-    file: Annotated[Path, typer.Argument(help="A JSONL or Parquet file, a row for each output.")],
-    output: Annotated[str, typer.Option("--output", metavar="COLUMN", help="The column that holds what a model wrote.")],
-    answer: Annotated[str, typer.Option("--answer", metavar="COLUMN", help="The column that holds the known answer.")],
-    extract: Annotated[
-        list[str] | None,
-        typer.Option(
-            "--extract",
-            metavar="NAME",
-            help="boxed (the default), first_boxed, hash, phrase or last_number; more than one in order.",
-        ),
-    ] = None,
-    out: Annotated[Path | None, typer.Option("--out", help="Write the rows here, with verdict and extracted added.")] = None,
-) -> None:
-    """Grade outputs made elsewhere, as training and evaluation would."""
-    from ..evaluate.grade_file import grade_file
-    from ..types import Verdict
-    from ..verify import EXTRACTORS
-
-    for name in extract or []:
-        if name not in EXTRACTORS:
-            raise UsageError(f"--extract: no extractor called {name!r}{nearest(name, list(EXTRACTORS))}")
-    if out is not None and not out.parent.is_dir():
-        raise UsageError(f"--out {out}: the folder {out.parent} does not exist")
-    with console.status(f"grading {file}"):
-        counts = grade_file(file, output, answer, extract or ["boxed"], out)
-    n = counts.total()
-    told = "   ".join(f"{verdict} {counts[verdict]} ({counts[verdict] / n:.1%})" for verdict in Verdict)
-    console.print(f"n = {n}   {told}", highlight=False, soft_wrap=True)
 
 
 def _require_place(out: Path, suites: int) -> None:

@@ -1,4 +1,4 @@
-"""Commands about what to practise: passrate, calibration."""
+"""The command `outgrow passrate`."""
 
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
@@ -6,9 +6,11 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 from rich.table import Table
 
-from ..core.errors import UsageError
 from .app import app
-from .shared import ModelArg, RecipeOption, console, counting, default_max_tokens, errors, example, open_model, recipe_for, warn
+from .console import console, errors, warn
+from .open_model import default_max_tokens, open_model, recipe_for
+from .options import ModelArg, RecipeOption, example
+from .progress import counting
 
 if TYPE_CHECKING:
     from ..evaluate.pass_rates import PassRate
@@ -91,60 +93,3 @@ def _show(table: "list[PassRate]") -> None:
         f"truncated {sum(row.truncated for row in table) / n:.1%}",
         highlight=False,
     )
-
-
-@app.command(epilog=example("outgrow calibration runs/first", "outgrow calibration runs/first --problems 128"))
-def calibration(
-    run: Annotated[Path, typer.Argument(help="A run's folder.")],
-    problems: Annotated[int, typer.Option("--problems", min=1, help="Problems of each staleness, at most.")] = 64,
-    samples: Annotated[int, typer.Option("--samples", min=2, help="Fresh samples a problem.")] = 64,
-    seed: Annotated[int, typer.Option("--seed")] = 0,
-) -> None:
-    """Compare the ledger's estimates of pass rates with fresh samples of the policy, by how long ago a problem was visited."""
-    from dataclasses import asdict
-
-    from ..core.files import write_json
-    from ..evaluate.ledger_calibration import calibrate
-
-    with console.status(f"{samples} fresh samples a problem"):
-        rows = calibrate(run, problems, samples, seed, warn)
-    write_json(run / "evals" / "calibration.json", [asdict(row) for row in rows])
-    table = Table(title=f"estimates against {samples} fresh samples a problem")
-    for heading in ("last visited", "problems", "Brier score", "of the last visit", "of the level", "rank correlation"):
-        table.add_column(heading, justify="left" if heading == "last visited" else "right")
-    for row in rows:
-        cells = (row.brier, row.brier_last, row.brier_level, row.rank_correlation)
-        table.add_row(row.staleness, str(row.n), *("" if cell is None else f"{cell:.4f}" for cell in cells))
-    console.print(table)
-
-
-@app.command(epilog=example("outgrow lab curriculum", "outgrow lab curriculum --page"))
-def lab(
-    experiment: Annotated[str, typer.Argument(help="An experiment of labs/, or a .toml file.")],
-    processes: Annotated[int | None, typer.Option("--processes", min=1, help="Runs at a time; left out, one a core.")] = None,
-    docs: Annotated[Path, typer.Option("--docs", help="Where results and page are.")] = Path("docs/lab"),
-    page: Annotated[bool, typer.Option("--page", help="Run nothing; write the page from what there is.")] = False,
-) -> None:
-    """Run an experiment's arms at its seeds, as far as they are not known yet, and write its page."""
-    import os
-
-    from ..experiments import load_experiment, run_experiment, write_page
-    from ..experiments.plot import require_matplotlib
-    from ..experiments.runner import known_results
-    from ..runs.signals import Interrupt, StopRequested
-
-    asked = load_experiment(experiment)
-    require_matplotlib()
-    if page:
-        results = known_results(asked, docs)
-        if not results:
-            raise UsageError(f"{docs} holds no results of {asked.name} yet; leave --page out, and it is run")
-    else:
-        cores = processes or len(os.sched_getaffinity(0))
-        with counting(f"{asked.name}, {cores} at a time", len(asked.runs)) as progress, Interrupt() as interrupt:
-            try:
-                results = run_experiment(asked, docs, Path("runs/lab"), cores, progress, warn, interrupt.check_stop)
-            except StopRequested as stop:
-                errors.print(f"stopped by {stop}, what is done is kept; the same command goes on with it", markup=False)
-                raise typer.Exit(stop.exit_code) from stop
-    console.print(f"page: {write_page(asked, results, docs)}", highlight=False, soft_wrap=True)

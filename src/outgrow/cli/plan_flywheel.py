@@ -1,12 +1,12 @@
-"""What `outgrow plan` says of a flywheel: its stages, on each GPU."""
+"""What `outgrow plan` prints of a flywheel: its stages, on each GPU."""
 
 from typing import TYPE_CHECKING
 
 from rich.box import SIMPLE_HEAD
 from rich.table import Table
 
-from .planning import figure, unfit
-from .shared import console
+from .console import console
+from .plan_figures import figure, unfit
 
 if TYPE_CHECKING:
     from ..flywheel import FlywheelRecipe

@@ -1,4 +1,4 @@
-"""The command that shows runs in a browser: serve."""
+"""The command `outgrow serve`."""
 
 from contextlib import suppress
 from pathlib import Path
@@ -8,7 +8,8 @@ import typer
 
 from ..core.errors import OutgrowError, UsageError
 from .app import app
-from .shared import console, example
+from .console import console
+from .options import example
 
 
 @app.command(

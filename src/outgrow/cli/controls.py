@@ -1,4 +1,4 @@
-"""Commands that train a recipe beside others: controls."""
+"""The command `outgrow controls`."""
 
 from pathlib import Path
 from typing import Annotated
@@ -8,8 +8,10 @@ from rich.markup import escape
 
 from ..core.errors import UsageError
 from .app import app
-from .comparing import Margin, of_run, only, show
-from .shared import Overrides, console, errors, example
+from .compare_sides import of_run, only
+from .compare_tables import show
+from .console import console, errors
+from .options import Margin, Overrides, example
 
 
 @app.command(epilog=example("outgrow controls micro", "outgrow controls micro --seeds 3 --set learn.steps=50"))

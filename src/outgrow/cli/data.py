@@ -1,34 +1,23 @@
-"""Commands that make data: data."""
+"""The command `outgrow data`."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
-from rich.box import SIMPLE
-from rich.table import Table
-from rich.text import Text
 
 from ..core.errors import UsageError
 from .app import app
-from .shared import (
-    ModelArg,
-    console,
-    counting,
-    default_max_tokens,
-    errors,
-    example,
-    open_model,
-    recipe_for,
-    strip_control_chars,
-    use_data,
-    warn,
-)
+from .console import errors, warn
+from .data_tables import show
+from .open_model import default_max_tokens, open_model, recipe_for
+from .options import ModelArg, example, use_data
+from .progress import counting
 
 if TYPE_CHECKING:
     from ..config import Recipe
     from ..config.schema import DataSection
-    from ..synthetic import SyntheticRow, SyntheticSummary
+    from ..synthetic import SyntheticRow
     from ..types import Problem
 
 
@@ -143,7 +132,7 @@ def data(
         except StopRequested as stop:
             errors.print(f"stopped by {stop}, what is done is kept; the same command goes on with it", markup=False)
             raise typer.Exit(stop.exit_code) from stop
-    _show(made)
+    show(made)
 
 
 def _section(**given: Any) -> "DataSection":
@@ -162,44 +151,3 @@ def _section(**given: Any) -> "DataSection":
 def _own(recipe: "Recipe") -> list[str]:
     """The suites that a recipe measures on."""
     return [recipe.evaluate.suite, recipe.evaluate.validation, *recipe.evaluate.extra_suites]
-
-
-def _show(made: "SyntheticSummary") -> None:
-    """What was drawn, kept and dropped, how good it is, and where."""
-    from ..synthetic.dataset_card import told
-
-    before = f" ({made.written:,} of them written in training)" if made.written else ""
-    told_of = f"{made.problems:,} problems, {made.drawn:,} answers{before}, {made.right:,} right, {made.kept:,} kept"
-    console.print(told_of, highlight=False)
-    _print(
-        ("field", "level", "problems", "drawn", "right", "kept"),
-        ((cell.field, cell.level, cell.problems, cell.drawn, cell.right, cell.kept) for cell in made.by_cell),
-    )
-    _print(
-        ("problems that are", "problems", "drawn", "right", "kept"),
-        ((band.band, band.problems, band.drawn, band.right, band.kept) for band in made.by_band),
-    )
-    _print(("dropped because", "answers"), made.dropped.items())
-    _print(
-        ("contaminated by", "questions", "answers to one of them", "answers with 13 words of one"),
-        ((one.suite, one.questions, one.same, one.overlapping) for one in made.checked if one.same or one.overlapping),
-    )
-    lines = [
-        f"right answers among those kept: {told(made.precision)}",
-        f"answers whose every written calculation holds: {told(made.sound)}",
-        f"contaminated answers dropped: {made.contaminated:,}, by {len(made.checked)} suites",
-        *([f"not checked, since not to be had: {', '.join(made.not_checked)}"] if made.not_checked else []),
-        str(made.path),
-    ]
-    for line in lines:
-        console.print(line, markup=False, highlight=False, soft_wrap=True)
-
-
-def _print(heads: tuple[str, ...], rows: Iterable[tuple[Any, ...]]) -> None:
-    table = Table(box=SIMPLE, pad_edge=False)
-    for place, head in enumerate(heads):
-        table.add_column(head, justify="right" if place else "left")
-    for row in rows:
-        table.add_row(*(Text(strip_control_chars(cell)) if isinstance(cell, str) else f"{cell:,}" for cell in row))
-    if table.row_count:
-        console.print(table)

@@ -1,60 +1,23 @@
-"""Commands that train: train, sft, resume."""
+"""What train, sft and resume share: start a run, say how it ended, print its result."""
 
 import math
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Any
 
 import typer
 from rich.table import Table
 
 from ..core.errors import UsageError
-from .app import app
-from .shared import Overrides, console, errors, example, interval
+from .console import console, errors
+from .tables import interval
 
 if TYPE_CHECKING:
     from ..runs.cost import Budget
 
 
-BudgetUSD = Annotated[
-    float | None,
-    typer.Option(
-        "--budget-usd", min=0.0, help="Stop, saved, once the run has cost this many dollars (needs run.dollars_per_hour)."
-    ),
-]
-BudgetHours = Annotated[
-    float | None, typer.Option("--budget-hours", min=0.0, help="Stop, saved, once the run has taken this many hours.")
-]
-
-
-@app.command(
-    epilog=example(
-        "outgrow train micro --out runs/first", "outgrow train micro --set learn.steps=50 --set seed=3 --budget-hours 0.5"
-    )
-)
-def train(
-    recipe: Annotated[str, typer.Argument(help="A shipped recipe's name, or a .toml file.")],
-    out: Annotated[Path | None, typer.Option("--out", help="The run's folder; runs/RECIPE if left out.")] = None,
-    overrides: Overrides = None,
-    budget_usd: BudgetUSD = None,
-    budget_hours: BudgetHours = None,
-) -> None:
-    """Train by reinforcement learning on checked answers, measure before and after, write the report."""
-    _start(recipe, "rl", out, overrides, budget_usd, budget_hours)
-
-
-@app.command(epilog=example("outgrow sft micro-base --out runs/base"))
-def sft(
-    recipe: Annotated[str, typer.Argument(help="A shipped recipe's name, or a .toml file.")],
-    out: Annotated[Path | None, typer.Option("--out", help="The run's folder; runs/RECIPE if left out.")] = None,
-    overrides: Overrides = None,
-) -> None:
-    """Fine-tune on written-out solutions (how a micro base model is made)."""
-    _start(recipe, "sft", out, overrides)
-
-
-def _start(
+def start(
     name: str,
     kind: str,
     out: Path | None,
@@ -72,35 +35,19 @@ def _start(
             f"{name} is a recipe of kind {recipe.kind!r}; run it with: outgrow {'sft' if recipe.kind == 'sft' else 'train'} {name}"
         )
     path = out or Path("runs") / recipe.name
-    with Terminal(console) as terminal, _told(path):
-        train_run(recipe, path, terminal, _budget(budget_usd, budget_hours))
-    _finish(path)
+    with Terminal(console) as terminal, saying_how_it_ended(path):
+        train_run(recipe, path, terminal, budget(budget_usd, budget_hours))
+    finish(path)
 
 
-@app.command(epilog=example("outgrow resume runs/first", "outgrow resume runs/first --budget-hours 20"))
-def resume(
-    run: Annotated[Path, typer.Argument(help="A run's folder.")],
-    overrides: Overrides = None,
-    budget_usd: BudgetUSD = None,
-    budget_hours: BudgetHours = None,
-) -> None:
-    """Continue a run exactly where its newest checkpoint stands: after a kill, Ctrl-C, a full disk, or a spent budget."""
-    from ..train.loop import resume as resume_run
-    from .progress import Terminal
-
-    with Terminal(console) as terminal, _told(run):
-        resume_run(run, overrides or [], terminal, _budget(budget_usd, budget_hours))
-    _finish(run)
-
-
-def _budget(dollars: float | None, hours: float | None) -> "Budget":
+def budget(dollars: float | None, hours: float | None) -> "Budget":
     from ..runs.cost import Budget
 
     return Budget(hours=math.inf if hours is None else hours, dollars=math.inf if dollars is None else dollars)
 
 
 @contextmanager
-def _told(path: Path) -> Iterator[None]:
+def saying_how_it_ended(path: Path) -> Iterator[None]:
     """Say how to go on after a signal or a spent budget, and exit as a shell expects.
 
     A budget is a wish that was fulfilled, so its exit code is 0; there is no summary.json then, since nothing was measured after.
@@ -126,7 +73,7 @@ def _told(path: Path) -> Iterator[None]:
         raise typer.Exit(stop.exit_code) from stop
 
 
-def _finish(path: Path) -> None:
+def finish(path: Path) -> None:
     import json
 
     from ..report import write_report

@@ -1,66 +1,21 @@
-"""The command that looks ahead: plan."""
+"""What `outgrow plan` prints of a recipe."""
 
-from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING
 
-import typer
 from rich.box import SIMPLE_HEAD
 from rich.table import Table
 
-from .app import app
-from .shared import Overrides, console, example
+from .plan_figures import figure
 
 if TYPE_CHECKING:
     from ..config import RLRecipe
-    from ..plan import CostEstimate, GpuCatalog, Plan
+    from ..plan import GpuCatalog, Plan
+
 
 _DTYPES = {2: "bfloat16", 4: "float32"}
 
 
-@app.command(
-    epilog=example(
-        "outgrow plan micro", "outgrow plan mine.toml --set learn.tokens_per_microbatch=8192", "outgrow plan r1-flywheel"
-    )
-)
-def plan(
-    recipe: Annotated[str, typer.Argument(help="A shipped recipe's name, or a .toml file.")],
-    gpus: Annotated[
-        Path | None, typer.Option("--gpus", metavar="FILE.toml", help="Your own prices, GPUs and assumptions; copy plan/gpus.toml.")
-    ] = None,
-    overrides: Overrides = None,
-) -> None:
-    """Estimate what a recipe will need, before anyone pays: parameters, tokens, memory, hours, dollars. Loads no weights."""
-    from ..config import RLRecipe, load_recipe, raw_recipe
-    from ..plan import load_gpu_catalog, plan_recipe
-
-    market = load_gpu_catalog(gpus)
-    if raw_recipe(recipe).get("kind") == "flywheel":
-        _plan_wheel(recipe, overrides or [], market)
-        return
-    read = load_recipe(recipe, overrides or [])
-    found = plan_recipe(read, market)
-    assert isinstance(read, RLRecipe)
-    for line in _head(read, found):
-        console.print(line, markup=False, highlight=False, soft_wrap=True)
-    console.print(_memory(found))
-    console.print(_bills(found, market))
-    for bill in found.bills:
-        for line in unfit(bill):
-            console.print(line, markup=False, highlight=False, soft_wrap=True)
-    for line in _assumptions(read, found, market):
-        console.print(f"assumes {line}", markup=False, highlight=False, soft_wrap=True)
-
-
-def _plan_wheel(name: str, overrides: list[str], market: "GpuCatalog") -> None:
-    from ..flywheel import load_flywheel
-    from ..flywheel.plan import plan_flywheel
-    from .planning_wheel import show_wheel
-
-    wheel = load_flywheel(name, overrides)
-    show_wheel(wheel, plan_flywheel(wheel, market), market)
-
-
-def _head(recipe: "RLRecipe", plan: "Plan") -> list[str]:
+def head(recipe: "RLRecipe", plan: "Plan") -> list[str]:
     from ..plan.shape import parameters
     from ..plan.work import learning_parameters
 
@@ -124,7 +79,7 @@ def _drawn(recipe: "RLRecipe") -> str:
     return fewer + (f"; up to {1 + curriculum.refill} times as many by refill" if curriculum.refill else "")
 
 
-def _memory(plan: "Plan") -> Table:
+def memory_table(plan: "Plan") -> Table:
     table = Table(title="memory at most, GB", box=SIMPLE_HEAD, pad_edge=False)
     table.add_column("part")
     phases = ["generating", *(["judging"] if any(judge.here for judge in plan.work.judges) else []), "learning"]
@@ -137,7 +92,7 @@ def _memory(plan: "Plan") -> Table:
     return table
 
 
-def _bills(plan: "Plan", market: "GpuCatalog") -> Table:
+def cost_table(plan: "Plan", market: "GpuCatalog") -> Table:
     table = Table(
         title=f"a step's seconds, and the whole run; typical rental prices of {market.date:%B %Y}", box=SIMPLE_HEAD, pad_edge=False
     )
@@ -156,20 +111,7 @@ def _bills(plan: "Plan", market: "GpuCatalog") -> Table:
     return table
 
 
-def unfit(bill: "CostEstimate", stage: str = "") -> list[str]:
-    """Where a recipe does not fit, and which settings change that. stage: what its keys begin with in a flywheel's recipe."""
-    name = f"{stage.rstrip('.')} on {bill.gpu.name}" if stage else bill.gpu.name
-    lines = [] if bill.judge_fits else [f"{name}: has no room for the judge's weights; rent a larger GPU for the judge"]
-    if bill.fits:
-        return lines
-    if bill.change is None:
-        return [*lines, f"{name}: does not fit, and no setting tried makes it fit; take a smaller model or a larger GPU"]
-    changes = " ".join(f"--set {stage}{key}={value}" for key, value in bill.change.items())
-    alone = " (a run does that by itself)" if list(bill.change) == ["learn.tokens_per_microbatch"] else ""
-    return [*lines, f"{name}: does not fit; *with {changes} it does, and its figures are those{alone}"]
-
-
-def _assumptions(recipe: "RLRecipe", plan: "Plan", market: "GpuCatalog") -> list[str]:
+def assumptions(recipe: "RLRecipe", plan: "Plan", market: "GpuCatalog") -> list[str]:
     work, assumed = plan.work, market.assumptions
     reference = "a second copy of the weights" if work.adapter is None else "the model with its adapters off"
     bandwidth = _range([gpu.bandwidth_efficiency for gpu in market.gpu])
@@ -219,10 +161,3 @@ def _range(shares: list[float]) -> str:
 
 def _gb(size: float) -> str:
     return figure(size / 1e9) if size else ""
-
-
-def figure(value: float) -> str:
-    """Two digits or more, and never a zero for what is only small."""
-    if 0 < value < 0.01:
-        return "<0.01"
-    return f"{value:,.0f}" if value >= 10 else f"{value:.1f}" if value >= 1 else f"{value:.2f}"

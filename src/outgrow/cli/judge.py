@@ -1,20 +1,19 @@
-"""The command that looks at a judge before it is trusted: judge."""
+"""The command `outgrow judge`."""
 
-from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
-from rich.box import SIMPLE
-from rich.table import Table
 
 from ..core.errors import UsageError
 from .app import app
-from .shared import console, counting, errors, example, warn
+from .console import console, errors, warn
+from .judge_tables import show, show_canaries, show_levels
+from .options import example
+from .progress import counting
 
 if TYPE_CHECKING:
     from ..judge.config import JudgeSection
-    from ..judge.quality import Estimate, Scored
 
 
 @app.command(
@@ -73,9 +72,9 @@ def judge(
             raise typer.Exit(stop.exit_code) from stop
     how = f"as the recipe {recipe} asks it" if recipe else "with the rubric that is the default"
     console.print(f"{model}, {how}, on answers of {', '.join(map(str, runs))}", markup=False, highlight=False, soft_wrap=True)
-    _show(found.answers)
-    _show_levels(found.answers)
-    _show_canaries(found.canaries)
+    show(found.answers)
+    show_levels(found.answers)
+    show_canaries(found.canaries)
     without = sum(one.score is None for one in found.answers)
     if without > section.max_unscored * len(rows):
         warn(f"too few have a score; a run would end with: {asked.failure(without, len(rows))}")
@@ -93,55 +92,3 @@ def _section(model: str, recipe: str | None) -> "JudgeSection":
     if section is None:
         raise UsageError(f"{recipe}: this recipe has no table [judge]; name one that has, or leave --recipe out")
     return section.model_copy(update={"model": model, "revision": None})
-
-
-def _show(answers: "Sequence[Scored]") -> None:
-    from ..judge.quality import quality
-
-    found = quality(answers)
-    table = Table(box=SIMPLE, pad_edge=False, show_header=False)
-    table.add_row("answers", f"{found.n:,} to {found.problems:,} problems")
-    table.add_row("no score", f"{found.unscored:,} ({found.unscored / found.n:.1%}), left out of what follows")
-    table.add_row("right", _told(found.right))
-    table.add_row("mean score of right answers", _told(found.mean_right))
-    table.add_row("mean score of wrong answers", _told(found.mean_wrong))
-    table.add_row("AUC (right above wrong, ties half)", _told(found.auc))
-    table.add_row(f"right of the {found.top_n:,} that score best", _told(found.top))
-    console.print(table)
-    if found.auc is None:
-        console.print(
-            "no answer of one kind, right or wrong, has a score: take runs, or more answers, that hold both", soft_wrap=True
-        )
-
-
-def _show_levels(answers: "Sequence[Scored]") -> None:
-    from ..judge.quality import quality
-
-    levels = sorted({one.level for one in answers})
-    if len(levels) < 2:
-        return
-    table = Table(title="by level", title_justify="left", box=SIMPLE, pad_edge=False)
-    for heading in ("level", "answers", "no score", "right", "AUC"):
-        table.add_column(heading, justify="right")
-    for level in levels:
-        found = quality([one for one in answers if one.level == level])
-        table.add_row(str(level), f"{found.n:,}", f"{found.unscored:,}", _told(found.right), _told(found.auc))
-    console.print(table)
-
-
-def _show_canaries(canaries: dict[str, list[float | None]]) -> None:
-    from ..evaluate.statistics import bootstrap_ci95
-    from ..judge.quality import Estimate
-
-    table = Table(title="answers that say nothing", title_justify="left", box=SIMPLE, pad_edge=False)
-    for heading in ("kind", "answers", "no score", "mean score"):
-        table.add_column(heading, justify="left" if heading == "kind" else "right")
-    for kind, scores in canaries.items():
-        known = [score for score in scores if score is not None]
-        mean = Estimate(sum(known) / len(known), *bootstrap_ci95(known)) if known else None
-        table.add_row(kind, f"{len(scores):,}", f"{len(scores) - len(known):,}", _told(mean))
-    console.print(table)
-
-
-def _told(figure: "Estimate | None") -> str:
-    return f"{figure.value:.3f} ({figure.low:.3f} to {figure.high:.3f})" if figure else ""

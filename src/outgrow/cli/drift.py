@@ -1,4 +1,4 @@
-"""Commands that look at what training did beside what it was for: drift."""
+"""The command `outgrow drift`."""
 
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
@@ -8,7 +8,8 @@ from rich.box import SIMPLE
 from rich.table import Table
 
 from .app import app
-from .shared import console, errors, example, use_data, warn
+from .console import console, errors, warn
+from .options import example, use_data
 
 if TYPE_CHECKING:
     from ..evaluate.drift import Drift

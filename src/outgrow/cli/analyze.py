@@ -1,4 +1,4 @@
-"""Commands that say where a run succeeds and where it fails: analyze."""
+"""The command `outgrow analyze`."""
 
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
@@ -9,11 +9,13 @@ from rich.table import Table
 from rich.text import Text
 
 from .app import app
-from .shared import console, example, strip_control_chars
+from .console import console, strip_control_chars
+from .options import example
 
 if TYPE_CHECKING:
     from ..evaluate.sample import Sample
     from ..report.tables import Table as Rows
+
 
 _SHOWN = 600  # characters of an example's end, where the answer is
 

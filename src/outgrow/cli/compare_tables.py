@@ -1,0 +1,77 @@
+"""Tables of a comparison, and what it shows."""
+
+from typing import TYPE_CHECKING
+
+from rich.box import SIMPLE
+from rich.markup import escape
+from rich.table import Table
+
+from .compare_sides import Suites
+from .console import console
+
+if TYPE_CHECKING:
+    from ..evaluate.compare import Against, Mean, Side
+
+
+def show(suites: Suites, margin: float) -> None:
+    """Figures of every side, the change of each against the first, and what that says."""
+    from ..evaluate.compare import against
+
+    figures = _table("", "n × k × seeds", "pass@1 (95% interval)", "greedy", "maj@k", "cut off", "tokens")
+    changes = _table("change of pass@1, in points", "change (95% interval)", "greedy, won : lost")
+    said = []
+    for suite, (baseline, *others) in suites.items():
+        if suite:
+            figures.add_row(f"[bold]{escape(suite)}[/]")
+            changes.add_row(f"[bold]{escape(suite)}[/]")
+        for side in (baseline, *others):
+            figures.add_row(escape(side.name), *_figures(side))
+        for side in others:
+            found = against(side, baseline, margin)
+            changes.add_row(escape(side.name), _points(found.change), _split(found))
+            said.append(f"{f'{suite}: ' if suite else ''}{side.name} against {baseline.name}: {found.verdict}. {_hint(found)}")
+    console.print(figures)
+    console.print(changes)
+    if any(len(side.evaluations) == 1 for sides in suites.values() for side in sides):
+        said.append("A side of one seed is that one policy: the intervals do not say how other seeds of it would differ.")
+    for line in said:
+        console.print(line, highlight=False, markup=False, soft_wrap=True)
+
+
+def _table(title: str, *headings: str) -> Table:
+    table = Table(title=title or None, box=SIMPLE, pad_edge=False, collapse_padding=True)
+    table.add_column("", overflow="fold", min_width=8)
+    for heading in headings:
+        table.add_column(heading, justify="right", no_wrap=True)
+    return table
+
+
+def _figures(side: "Side") -> list[str]:
+    from ..evaluate.compare import mean_of
+
+    first, seeds = side.evaluations[0], len(side.evaluations)
+    rate = mean_of(side, "pass@1")
+    shares = (mean_of(side, name).value for name in ("greedy", f"maj@{first.k}" if first.k > 1 else "pass@1", "truncated"))
+    n = f"{len(first.pass_rates())} × {first.k} × {seeds}"
+    interval = f"{rate.value:.3f} ({rate.low:.3f} to {rate.high:.3f})"
+    return [n, interval, *(f"{share:.3f}" for share in shares), f"{mean_of(side, 'length').value:.1f}"]
+
+
+def _points(change: "Mean") -> str:
+    return "{:+.1f} ({:+.1f} to {:+.1f})".format(*(100 * value for value in (change.value, change.low, change.high)))
+
+
+def _split(found: "Against") -> str:
+    return "" if found.p is None else f"{found.won} : {found.lost} (p {_p(found.p)})"
+
+
+def _p(p: float) -> str:
+    return "< 0.001" if p < 0.001 else f"= {p:.3f}"
+
+
+def _hint(found: "Against") -> str:
+    """What a comparison would need to show the change that matters."""
+    counts = ((found.needed.problems, "problems"), (found.needed.seeds, "seeds"))
+    ways = [f"{count:,} {what}" for count, what in counts if count]
+    least = f"about {' or '.join(ways)}" if ways else "more problems and more seeds"
+    return f"(Seeing {100 * found.margin:g} points in 8 of 10 cases takes {least}.)"
