@@ -1,28 +1,27 @@
 """The command `outgrow chat`."""
 
-from typing import Annotated
-
-import typer
-
-from .app import app
-from .console import console, errors, strip_control_chars
+from .app import LOOK, command
+from .console import console, say, strip_control_chars, warn
 from .open_model import default_max_tokens, open_model, recipe_for
-from .options import MaxTokens, ModelArg, RecipeOption, example
+from .options import MaxTokens, ModelArg, RecipeOption, Temperature
 
 
-@app.command(epilog=example("outgrow chat micro-base"))
+@command(LOOK, "outgrow chat micro-base")
 def chat(
     model: ModelArg,
-    temperature: Annotated[float, typer.Option("--temperature", min=0.0, help="0 is greedy.")] = 0.0,
+    temperature: Temperature = 0.0,
     max_tokens: MaxTokens = None,
     recipe: RecipeOption = None,
 ) -> None:
-    """Talk with a model; an empty line or Ctrl-D ends it. A conversation starts over where it outgrows a local model's context."""
+    """Talk with a model; an empty line or Ctrl-D ends the conversation.
+
+    The conversation starts over when it no longer fits a local model's context.
+    """
     from ..policy import Sampling
 
-    said = recipe_for(model, recipe)
-    respondent = open_model(model, said)
-    sampling = Sampling(temperature=temperature, max_tokens=max_tokens or default_max_tokens(said, respondent))
+    source = recipe_for(model, recipe)
+    respondent = open_model(model, source)
+    sampling = Sampling(temperature=temperature, max_tokens=max_tokens or default_max_tokens(source, respondent))
     opener = "<think>" if respondent.opens_think else ""
     messages: list[dict[str, str]] = []
     while True:
@@ -34,8 +33,8 @@ def chat(
             return
         messages.append({"role": "user", "content": question})
         if not respondent.fits(messages, sampling.max_tokens):
-            errors.print("(starting over: the conversation no longer fits the model's context)", markup=False)
+            warn("(starting over: the conversation no longer fits the model's context)")
             messages = messages[-1:]
         [[answer]] = respondent.answer([messages], 1, sampling, [len(messages)])
-        console.print(f"{opener}{strip_control_chars(answer.text)}", markup=False, highlight=False, soft_wrap=True)
+        say(f"{opener}{strip_control_chars(answer.text)}")
         messages.append({"role": "assistant", "content": answer.text.split("</think>")[-1]})

@@ -7,19 +7,22 @@ from rich.markup import escape
 from rich.table import Table
 
 from .compare_sides import Suites
-from .console import console
+from .console import console, say
 
 if TYPE_CHECKING:
     from ..evaluate.compare import Against, Mean, Side
 
 
 def show(suites: Suites, margin: float) -> None:
-    """Figures of every side, the change of each against the first, and what that says."""
+    """Print the figures of every side, the change of each against the baseline, and what that shows.
+
+    margin: the change of pass@1 that matters, as a share.
+    """
     from ..evaluate.compare import against
 
     figures = _table("", "n × k × seeds", "pass@1 (95% interval)", "greedy", "maj@k", "cut off", "tokens")
     changes = _table("change of pass@1, in points", "change (95% interval)", "greedy, won : lost")
-    said = []
+    sentences = []
     for suite, (baseline, *others) in suites.items():
         if suite:
             figures.add_row(f"[bold]{escape(suite)}[/]")
@@ -27,15 +30,16 @@ def show(suites: Suites, margin: float) -> None:
         for side in (baseline, *others):
             figures.add_row(escape(side.name), *_figures(side))
         for side in others:
-            found = against(side, baseline, margin)
-            changes.add_row(escape(side.name), _points(found.change), _split(found))
-            said.append(f"{f'{suite}: ' if suite else ''}{side.name} against {baseline.name}: {found.verdict}. {_hint(found)}")
+            result = against(side, baseline, margin)
+            changes.add_row(escape(side.name), _points(result.change), _split(result))
+            where = f"{suite}: " if suite else ""
+            sentences.append(f"{where}{side.name} against {baseline.name}: {result.verdict}. {_hint(result)}")
     console.print(figures)
     console.print(changes)
     if any(len(side.evaluations) == 1 for sides in suites.values() for side in sides):
-        said.append("A side of one seed is that one policy: the intervals do not say how other seeds of it would differ.")
-    for line in said:
-        console.print(line, highlight=False, markup=False, soft_wrap=True)
+        sentences.append("Some sides have a single seed: their intervals do not cover how another seed would differ.")
+    for sentence in sentences:
+        say(sentence)
 
 
 def _table(title: str, *headings: str) -> Table:
@@ -61,17 +65,17 @@ def _points(change: "Mean") -> str:
     return "{:+.1f} ({:+.1f} to {:+.1f})".format(*(100 * value for value in (change.value, change.low, change.high)))
 
 
-def _split(found: "Against") -> str:
-    return "" if found.p is None else f"{found.won} : {found.lost} (p {_p(found.p)})"
+def _split(result: "Against") -> str:
+    return "" if result.p is None else f"{result.won} : {result.lost} (p {_p(result.p)})"
 
 
 def _p(p: float) -> str:
     return "< 0.001" if p < 0.001 else f"= {p:.3f}"
 
 
-def _hint(found: "Against") -> str:
-    """What a comparison would need to show the change that matters."""
-    counts = ((found.needed.problems, "problems"), (found.needed.seeds, "seeds"))
+def _hint(result: "Against") -> str:
+    """Return what a comparison needs to show the change that matters."""
+    counts = ((result.needed.problems, "problems"), (result.needed.seeds, "seeds"))
     ways = [f"{count:,} {what}" for count, what in counts if count]
     least = f"about {' or '.join(ways)}" if ways else "more problems and more seeds"
-    return f"(Seeing {100 * found.margin:g} points in 8 of 10 cases takes {least}.)"
+    return f"(To detect a change of {100 * result.margin:g} points with 80% power takes {least}.)"

@@ -1,153 +1,144 @@
 """The command `outgrow data`."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
 from ..core.errors import UsageError
-from .app import app
-from .console import errors, warn
+from .app import DATA, command
+from .console import warn
 from .data_tables import show
-from .open_model import default_max_tokens, open_model, recipe_for
-from .options import ModelArg, example, use_data
+from .interrupt import interruptible
+from .open_model import open_model, recipe_for, sampling_for, verifier_for
+from .options import SUITES_HELP, ModelArg, ProblemsArg, Seed, SetsFolder, use_data
 from .progress import counting
 
 if TYPE_CHECKING:
     from ..config import Recipe
     from ..config.schema import DataSection
+    from ..engines import ChatModel
     from ..synthetic import SyntheticRow
     from ..types import Problem
 
+DataKeys = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--set",
+        metavar="KEY=VALUE",
+        help="Change a key of \\[data], for example data.k=16, data.levels=[4,5,6] or data.keep=all. "
+        "docs/reference/recipes.md lists the keys and their defaults.",
+    ),
+]
+CheckedSuites = Annotated[
+    str | None,
+    typer.Option(
+        "--on",
+        metavar="SUITES",
+        help="Drop answers to questions of these suites, comma-separated: "
+        f"{SUITES_HELP}. Default: every known suite, and those of the recipe.",
+    ),
+]
 
-@app.command(
-    epilog=example(
-        "outgrow data runs/first micro --out data/first",
-        "outgrow data runs/first micro --out data/free --samples 0 --rollouts",
-        "outgrow data runs/first micro --out data/hard --levels 4,5,6 --samples 16",
-        "outgrow data runs/first micro --out data/control --keep all",
-    )
+
+@command(
+    DATA,
+    "outgrow data runs/first micro --out data/first",
+    "outgrow data runs/first micro --out data/free --set data.k=0 --set data.rollouts=true",
+    "outgrow data runs/first micro --out data/hard --set data.k=16 --set 'data.levels=[4,5,6]'",
+    "outgrow data runs/first micro --out data/control --set data.keep=all",
 )
 def data(
     model: ModelArg,
-    recipe: Annotated[
-        str,
-        typer.Argument(help="A recipe (its training problems), or a .jsonl or .parquet file with columns question and answer."),
-    ],
-    out: Annotated[Path, typer.Option("--out", help="The folder to make; it must not exist yet.")],
-    samples: Annotated[int | None, typer.Option("--samples", help="Answers drawn for each problem; left out, 8.")] = None,
-    rollouts: Annotated[
-        bool, typer.Option("--rollouts", help="Also what the run wrote while it learned, which costs nothing more.")
-    ] = False,
-    temperature: Annotated[float | None, typer.Option("--temperature", help="Left out, 1.")] = None,
-    keep: Annotated[
-        str | None, typer.Option("--keep", help="verified: right answers alone; all: a control, every whole answer.")
-    ] = None,
-    per_problem: Annotated[
-        int | None, typer.Option("--per-problem", help="Different answers kept of one problem, at most; left out, 4.")
-    ] = None,
-    per_easy_problem: Annotated[
-        int | None, typer.Option("--per-easy-problem", help="The same of one that is right in 80% of its answers; left out, 1.")
-    ] = None,
-    min_pass_rate: Annotated[float | None, typer.Option("--min-pass-rate", help="Of problems that give answers.")] = None,
-    max_pass_rate: Annotated[float | None, typer.Option("--max-pass-rate", help="The same.")] = None,
-    max_tokens: Annotated[int | None, typer.Option("--max-tokens", help="Longest answer kept; left out, any whole one.")] = None,
-    fields: Annotated[str | None, typer.Option("--fields", help="Of these fields alone, with commas between them.")] = None,
-    levels: Annotated[str | None, typer.Option("--levels", help="Of these levels alone, as 4,5,6.")] = None,
-    on: Annotated[
-        str | None,
-        typer.Option("--on", help="Suites whose questions may not be in it; left out, every one there is, and the recipe's own."),
-    ] = None,
-    generation: Annotated[int, typer.Option("--generation", min=0, help="Turn of the flywheel, told in each row.")] = 1,
-    seed: Annotated[int, typer.Option("--seed")] = 0,
-    sets: Annotated[
-        Path | None, typer.Option("--data", help="A folder of sets, as gsm8k/test.jsonl; left out, $OUTGROW_DATA, else the hub.")
-    ] = None,
+    problems: ProblemsArg,
+    out: Annotated[Path, typer.Option("--out", metavar="FOLDER", help="The folder to write; it must not exist yet.")],
+    overrides: DataKeys = None,
+    on: CheckedSuites = None,
+    generation: Annotated[int, typer.Option("--generation", min=0, help="Generation of the flywheel, written into each row.")] = 1,
+    seed: Seed = 0,
+    sets: SetsFolder = None,
 ) -> None:
-    """Make data of a model's own answers: draw, verify, thin, check against the suites, write Parquet with a card.
+    """Make synthetic data from a model's own answers: sample, verify, select, check against the suites, write Parquet with a card.
 
-    A base learns from it by a recipe of kind sft with a problem source of type made and this folder as its path. A call that was
-    stopped goes on where it was.
+    To train on it, give a recipe of kind sft a problem source of type synthetic whose path is this folder. Run the same command
+    again to continue after a stop.
     """
-    from ..policy import Sampling
     from ..problems.suites import SUITES, suites
     from ..runs.practice_problems import problems_of
-    from ..runs.signals import Interrupt, StopRequested
-    from ..synthetic import make_data, written_rows
+    from ..synthetic import make_data
     from ..synthetic.export import require_new
     from ..synthetic.pipeline import wanted
-    from ..synthetic.sample import model_name
-    from ..verify import Verifier
-    from ..verify.extract import THINK_OPEN
 
     require_new(out)
-    if rollouts and not (Path(model) / "rollouts").is_dir():
-        raise UsageError(f"{model} has no rollouts; --rollouts needs the folder of a run of reinforcement learning")
+    section = _section(overrides or [])
+    if section.rollouts and not (Path(model) / "rollouts").is_dir():
+        raise UsageError(f"{model} has no rollouts; data.rollouts=true needs the folder of a run of kind 'rl'")
     use_data(sets)
-    section = _section(
-        k=samples,
-        rollouts=rollouts,
-        temperature=temperature,
-        keep=keep,
-        per_problem=per_problem,
-        per_easy_problem=per_easy_problem,
-        min_pass_rate=min_pass_rate,
-        max_pass_rate=max_pass_rate,
-        max_tokens=max_tokens,
-        fields=tuple(fields.split(",")) if fields else None,
-        levels=tuple(levels.split(",")) if levels else None,
-    )
-    problems, as_recipe = problems_of(recipe, warn)
-    problems = wanted(problems, section)
-    said = recipe_for(model, None) or as_recipe
+    every, as_recipe = problems_of(problems, warn)
+    chosen = wanted(every, section)
+    source = recipe_for(model, None) or as_recipe
     held_out = suites(on) if on else [*SUITES, *(_own(as_recipe) if as_recipe else ())]
-    respondent = open_model(model, said)
-    sampling = (said.sampling if said else Sampling()).model_copy(update={"max_tokens": default_max_tokens(said, respondent)})
-    verifier = Verifier(said.verify.extract, said.verify.exact) if said else Verifier()
-    opener, name = THINK_OPEN if respondent.opens_think else "", model_name(respondent.identity)
-
-    def written(wanted: "Sequence[Problem]") -> "list[SyntheticRow]":
-        ids = {problem.id for problem in wanted}
-        return written_rows(Path(model), ids, respondent.conversation, opener, name, generation) if rollouts else []
-
-    with counting(f"{section.k} answers a problem", len(problems)) as progress, verifier, Interrupt() as interrupt:
-        try:
-            made = make_data(
-                respondent if section.k else None,
-                verifier,
-                problems,
-                section,
-                written=written,
-                seed=seed,
-                generation=generation,
-                out=out,
-                sampling=sampling,
-                suites=held_out,
-                gold=problems,
-                warn=warn,
-                check_stop=interrupt.check_stop,
-                on_progress=progress,
-            )
-        except StopRequested as stop:
-            errors.print(f"stopped by {stop}, what is done is kept; the same command goes on with it", markup=False)
-            raise typer.Exit(stop.exit_code) from stop
-    show(made)
+    respondent = open_model(model, source)
+    with (
+        interruptible() as check_stop,
+        counting(f"{section.k} answers a problem", len(chosen)) as progress,
+        verifier_for(source) as verifier,
+    ):
+        summary = make_data(
+            respondent if section.k else None,
+            verifier,
+            chosen,
+            section,
+            written=_written(model, respondent, generation) if section.rollouts else lambda problems: [],
+            seed=seed,
+            generation=generation,
+            out=out,
+            sampling=sampling_for(source, respondent),
+            suites=held_out,
+            gold=chosen,
+            warn=warn,
+            check_stop=check_stop,
+            on_progress=progress,
+        )
+    show(summary)
 
 
-def _section(**given: Any) -> "DataSection":
-    """The settings that were given; the others are the section's own. Raises UsageError where one cannot be."""
+def _section(overrides: Sequence[str]) -> "DataSection":
+    """Return the table [data] with these overrides. Raises UsageError if a key or a value is wrong."""
     from pydantic import ValidationError
 
+    from ..config import apply_override
     from ..config.schema import DataSection
     from ..core.registry import explain
 
+    values: dict[str, Any] = {}
+    for override in overrides:
+        apply_override(values, override)
+    other = next((key for key in values if key != "data"), None)
+    if other is not None:
+        raise UsageError(f"--set {other}: only keys of [data] can be set here, for example --set data.k=16")
     try:
-        return DataSection.model_validate({name: value for name, value in given.items() if value is not None})
+        return DataSection.model_validate(values.get("data", {}))
     except ValidationError as error:
-        raise UsageError(f"made data: {explain(error, DataSection)}") from error
+        raise UsageError(f"[data]: {explain(error, DataSection)}") from error
+
+
+def _written(model: str, respondent: "ChatModel", generation: int) -> "Callable[[Sequence[Problem]], list[SyntheticRow]]":
+    """Return the function that reads a run's own rollouts on given problems, as rows."""
+    from ..synthetic import written_rows
+    from ..synthetic.sample import model_name
+    from ..verify.extract import THINK_OPEN
+
+    opener, name = THINK_OPEN if respondent.opens_think else "", model_name(respondent.identity)
+
+    def rows(problems: "Sequence[Problem]") -> "list[SyntheticRow]":
+        ids = {problem.id for problem in problems}
+        return written_rows(Path(model), ids, respondent.conversation, opener, name, generation)
+
+    return rows
 
 
 def _own(recipe: "Recipe") -> list[str]:
-    """The suites that a recipe measures on."""
+    """Return the suites that a recipe measures on."""
     return [recipe.evaluate.suite, recipe.evaluate.validation, *recipe.evaluate.extra_suites]

@@ -3,51 +3,48 @@
 from collections.abc import Iterable
 from typing import TYPE_CHECKING, Any
 
-from rich.box import SIMPLE
-from rich.table import Table
 from rich.text import Text
 
-from .console import console, strip_control_chars
+from .console import console, say, strip_control_chars
+from .tables import figures_table
 
 if TYPE_CHECKING:
     from ..synthetic import SyntheticSummary
 
 
-def show(made: "SyntheticSummary") -> None:
-    """What was drawn, kept and dropped, how good it is, and where."""
+def show(data: "SyntheticSummary") -> None:
+    """Print how many answers were sampled, kept and dropped, how good the data is, and where it is."""
     from ..synthetic.dataset_card import told
 
-    before = f" ({made.written:,} of them written in training)" if made.written else ""
-    told_of = f"{made.problems:,} problems, {made.drawn:,} answers{before}, {made.right:,} right, {made.kept:,} kept"
-    console.print(told_of, highlight=False)
+    before = f" ({data.written:,} of them written in training)" if data.written else ""
+    say(f"{data.problems:,} problems, {data.drawn:,} answers{before}, {data.right:,} right, {data.kept:,} kept")
     _print(
-        ("field", "level", "problems", "drawn", "right", "kept"),
-        ((cell.field, cell.level, cell.problems, cell.drawn, cell.right, cell.kept) for cell in made.by_cell),
+        ("field", "level", "problems", "sampled", "right", "kept"),
+        ((cell.field, cell.level, cell.problems, cell.drawn, cell.right, cell.kept) for cell in data.by_cell),
     )
     _print(
-        ("problems that are", "problems", "drawn", "right", "kept"),
-        ((band.band, band.problems, band.drawn, band.right, band.kept) for band in made.by_band),
+        ("pass rate", "problems", "sampled", "right", "kept"),
+        ((band.band, band.problems, band.drawn, band.right, band.kept) for band in data.by_band),
     )
-    _print(("dropped because", "answers"), made.dropped.items())
+    _print(("reason to drop", "answers"), data.dropped.items())
     _print(
-        ("contaminated by", "questions", "answers to one of them", "answers with 13 words of one"),
-        ((one.suite, one.questions, one.same, one.overlapping) for one in made.checked if one.same or one.overlapping),
+        ("contaminated by", "questions", "answers to one of them", "answers that share 13 words"),
+        (
+            (suite.suite, suite.questions, suite.same, suite.overlapping)
+            for suite in data.checked
+            if suite.same or suite.overlapping
+        ),
     )
-    lines = [
-        f"right answers among those kept: {told(made.precision)}",
-        f"answers whose every written calculation holds: {told(made.sound)}",
-        f"contaminated answers dropped: {made.contaminated:,}, by {len(made.checked)} suites",
-        *([f"not checked, since not to be had: {', '.join(made.not_checked)}"] if made.not_checked else []),
-        str(made.path),
-    ]
-    for line in lines:
-        console.print(line, markup=False, highlight=False, soft_wrap=True)
+    say(f"right answers among the kept: {told(data.precision)}")
+    say(f"answers in which every written calculation is correct: {told(data.sound)}")
+    say(f"contaminated answers dropped: {data.contaminated:,}, by {len(data.checked)} suites")
+    if data.not_checked:
+        say(f"not checked against, because not available: {', '.join(data.not_checked)}")
+    say(str(data.path))
 
 
-def _print(heads: tuple[str, ...], rows: Iterable[tuple[Any, ...]]) -> None:
-    table = Table(box=SIMPLE, pad_edge=False)
-    for place, head in enumerate(heads):
-        table.add_column(head, justify="right" if place else "left")
+def _print(headings: tuple[str, ...], rows: Iterable[tuple[Any, ...]]) -> None:
+    table = figures_table(*headings, text=headings[:1])
     for row in rows:
         table.add_row(*(Text(strip_control_chars(cell)) if isinstance(cell, str) else f"{cell:,}" for cell in row))
     if table.row_count:

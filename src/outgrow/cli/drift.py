@@ -1,62 +1,61 @@
 """The command `outgrow drift`."""
 
-from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
-from rich.box import SIMPLE
-from rich.table import Table
 
-from .app import app
-from .console import console, errors, warn
-from .options import example, use_data
+from .app import MEASURE, command
+from .console import console, warn
+from .interrupt import interruptible
+from .options import SUITES_HELP, RunFolder, Seed, SetsFolder, use_data
+from .tables import figures_table
 
 if TYPE_CHECKING:
     from ..evaluate.drift import Drift
 
 
-@app.command(epilog=example("outgrow drift runs/first --on puzzles", "outgrow drift runs/first --on related,unrelated --data sets"))
+@command(MEASURE, "outgrow drift runs/first --on puzzles", "outgrow drift runs/first --on related,unrelated --data sets")
 def drift(
-    run: Annotated[Path, typer.Argument(help="A run's folder.")],
-    on: Annotated[str, typer.Option("--on", help="Suites, as `outgrow eval --on` takes them.")],
-    samples: Annotated[int | None, typer.Option("--samples", min=1, help="Samples a problem; left out, 4 to 32 by size.")] = None,
-    seed: Annotated[int, typer.Option("--seed")] = 0,
-    data: Annotated[
-        Path | None, typer.Option("--data", help="A folder of sets, as gsm8k/test.jsonl; left out, $OUTGROW_DATA, else the hub.")
+    run: RunFolder,
+    on: Annotated[
+        str,
+        typer.Option("--on", metavar="SUITES", help=f"Suites to measure, comma-separated: {SUITES_HELP}."),
+    ],
+    samples: Annotated[
+        int | None,
+        typer.Option("--samples", min=1, help="Answers sampled for each problem. Default: 4 to 32, fewer for a larger suite."),
     ] = None,
+    seed: Seed = 0,
+    data: SetsFolder = None,
 ) -> None:
-    """Measure other suites over a run's checkpoints: pass@1 at the base and since, turnover, and the divergence from the base.
+    """Measure more suites at each checkpoint of a run: pass@1, change since the base, turnover, and KL divergence from the base.
 
-    As many checkpoints as the run kept (run.keep_checkpoints, run.checkpoint_every). The report shows the curves. Answers are
-    kept, so a call that was stopped goes on where it was.
+    A run keeps run.keep_checkpoints checkpoints, one every run.checkpoint_every steps. The report shows the curves. Answers are
+    stored: the same command continues after a stop.
     """
     from ..evaluate.answer_cache import AnswerCache
     from ..evaluate.checkpoints import drift_of
     from ..evaluate.drift import write_drift
     from ..policy.pull import cache_folder
     from ..problems.suites import suites
-    from ..runs.signals import Interrupt, StopRequested
 
     use_data(data)
     names, rows = suites(on), []
-    with Interrupt() as interrupt, AnswerCache(cache_folder() / "answers.sqlite", warn=warn) as cache:
-        try:
-            for row in drift_of(run, names, samples, seed, warn, interrupt.check_stop, cache.wrap):
-                rows.append(row)
-                console.print(f"step {row.step}, {row.suite}: pass@1 {row.pass_at_1:.3f}", highlight=False)
-        except StopRequested as stop:
-            errors.print(f"stopped by {stop}, what is done is kept; the same command goes on with it", markup=False)
-            raise typer.Exit(stop.exit_code) from stop
+    with interruptible() as check_stop, AnswerCache(cache_folder() / "answers.sqlite", warn=warn) as cache:
+        for row in drift_of(run, names, samples, seed, warn, check_stop, cache.wrap):
+            rows.append(row)
+            console.print(f"step {row.step}, {row.suite}: pass@1 {row.pass_at_1:.3f}", highlight=False)
     write_drift(run, rows)
     _show(rows)
 
 
 def _show(rows: "list[Drift]") -> None:
-    table = Table(
-        title="other suites over the run; changes since the base in points", box=SIMPLE, pad_edge=False, collapse_padding=True
+    table = figures_table(
+        *("suite", "step", "n × k", "pass@1", "change (95% interval)", "turned", "KL"),
+        title="more suites over the run; changes since the base in points",
+        text=["suite"],
+        whole=["change (95% interval)"],
     )
-    for heading in ("suite", "step", "n × k", "pass@1", "change (95% interval)", "turned", "KL"):
-        table.add_column(heading, justify="left" if heading == "suite" else "right", no_wrap=heading == "change (95% interval)")
     for row in sorted(rows, key=lambda row: row.suite):  # steps stay in order
         change = f"{100 * row.change:+.1f} ({100 * row.change_low:+.1f} to {100 * row.change_high:+.1f})" if row.step else ""
         table.add_row(

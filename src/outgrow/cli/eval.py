@@ -1,144 +1,146 @@
 """The command `outgrow eval`."""
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Annotated, Any
 
 import typer
-from rich.box import SIMPLE
-from rich.table import Table
 
 from ..core.errors import UsageError
-from .app import app
-from .console import console, errors, warn
-from .open_model import default_max_tokens, open_model, recipe_for
-from .options import ModelArg, RecipeOption, example, use_data
+from .app import MEASURE, command
+from .console import console, warn
+from .interrupt import interruptible
+from .open_model import open_model, recipe_for, sampling_for, verifier_for
+from .options import SUITES_HELP, Fresh, MaxTokens, ModelArg, RecipeOption, Seed, SetsFolder, use_data
 from .progress import counting
-from .tables import interval
+from .tables import figures_table, interval
 
-
-@app.command(
-    "eval",
-    epilog=example(
-        "outgrow eval micro-base",
-        "outgrow eval runs/first --samples 32",
-        "outgrow eval smollm2-135m --recipe smollm2-135m-gsm8k --on related,unrelated --data sets",
-        "outgrow eval http://localhost:8000/v1 --on gsm8k",
+Suites = Annotated[
+    str | None,
+    typer.Option(
+        "--on",
+        metavar="SUITES",
+        help=f"Suites of held-out problems, comma-separated: {SUITES_HELP}. Default: the recipe's suite; without a recipe, micro.",
     ),
+]
+Samples = Annotated[
+    int | None,
+    typer.Option(
+        "--samples",
+        min=1,
+        help="Answers sampled for each problem. Default: the recipe's number on its own suite, else 4 to 32, fewer for a larger "
+        "suite.",
+    ),
+]
+Temperature = Annotated[
+    float | None,
+    typer.Option("--temperature", min=0.01, help="Sampling temperature. Default: the recipe's evaluate.temperature, or 1."),
+]
+Out = Annotated[
+    Path | None,
+    typer.Option("--out", help="Also write every graded sample: to a Parquet file for one suite, to a folder for several."),
+]
+
+
+@command(
+    MEASURE,
+    "outgrow eval micro-base",
+    "outgrow eval runs/first --samples 32",
+    "outgrow eval smollm2-135m --recipe smollm2-135m-gsm8k --on related,unrelated --data sets",
+    "outgrow eval http://localhost:8000/v1 --on gsm8k",
+    name="eval",
 )
 def evaluate(
     model: ModelArg,
-    on: Annotated[
-        str | None,
-        typer.Option(
-            "--on",
-            help="Suites of held-out problems, with commas between them: names, the groups related and unrelated, a .jsonl or "
-            ".parquet file, or a set on the hub (OWNER/NAME:SPLIT). Left out, the recipe's, or micro.",
-        ),
-    ] = None,
+    on: Suites = None,
     recipe: RecipeOption = None,
-    samples: Annotated[
-        int | None,
-        typer.Option("--samples", min=1, help="Samples a problem; left out, the recipe's for its own suite, else 4 to 32 by size."),
-    ] = None,
-    temperature: Annotated[
-        float | None, typer.Option("--temperature", min=0.01, help="Left out, the one that the recipe measures at, or 1.")
-    ] = None,
-    max_tokens: Annotated[
-        int | None,
-        typer.Option(
-            "--max-tokens", min=1, help="Longest completion; left out, the recipe's, else 512 or half the model's context."
-        ),
-    ] = None,
-    seed: Annotated[int, typer.Option("--seed")] = 0,
-    data: Annotated[
-        Path | None, typer.Option("--data", help="A folder of sets, as gsm8k/test.jsonl; left out, $OUTGROW_DATA, else the hub.")
-    ] = None,
-    out: Annotated[
-        Path | None, typer.Option("--out", help="Also keep every graded sample: a Parquet file, of several suites a folder.")
-    ] = None,
-    fresh: Annotated[bool, typer.Option("--fresh", help="Draw again what an earlier call has drawn.")] = False,
+    samples: Samples = None,
+    temperature: Temperature = None,
+    max_tokens: MaxTokens = None,
+    seed: Seed = 0,
+    data: SetsFolder = None,
+    out: Out = None,
+    fresh: Fresh = False,
 ) -> None:
     """Measure a model: pass@1 with its interval, greedy, pass@k, truncation, and a table by field and level.
 
-    A run is asked, graded and measured as its recipe says, any other model as --recipe says. Answers are kept: a call that was
-    stopped goes on where it was, and one that was made before costs nothing.
+    A run is prompted and graded by its own recipe, any other model by --recipe. Answers are stored: the same command continues
+    after a stop, and a repeated measurement asks the model nothing.
     """
     from ..config.schema import EvaluateSection
     from ..evaluate import evaluate as measure
     from ..evaluate import require_room
     from ..evaluate.answer_cache import AnswerCache
-    from ..policy import Sampling
     from ..policy.pull import cache_folder
     from ..problems.suites import samples_for, suite, suites
-    from ..runs.signals import Interrupt, StopRequested
-    from ..verify import Verifier
 
     use_data(data)
-    said = recipe_for(model, recipe)
-    section = said.evaluate if said else EvaluateSection()
+    source = recipe_for(model, recipe)
+    section = source.evaluate if source else EvaluateSection()
     names = suites(on or section.suite)
     if out is not None:
         _require_place(out, len(names))
     problems = {name: suite(name).load(warn) for name in names}
-    respondent = open_model(model, said)
-    sampling = (said.sampling if said else Sampling()).model_copy(update={"temperature": temperature or section.temperature})
-    sampling = sampling.model_copy(update={"max_tokens": max_tokens or default_max_tokens(said, respondent)})
+    respondent = open_model(model, source)
+    sampling = sampling_for(source, respondent, temperature or section.temperature, max_tokens)
     for name in names:
         require_room(name, respondent, problems[name], sampling.max_tokens, "--max-tokens")
-    verifier = Verifier(said.verify.extract, said.verify.exact) if said else Verifier()
-    whole = 2 * sum(map(len, problems.values()))  # drawn, and greedy
-    summaries: dict[str, dict[str, Any]] = {}
+    questions = 2 * sum(map(len, problems.values()))  # sampled, and greedy
     with (
-        counting("measuring", whole) as progress,
-        verifier,
-        Interrupt() as interrupt,
+        interruptible(f"run the same command{' without --fresh' if fresh else ''} to continue") as check_stop,
+        _printed(model, names, sampling.temperature) as summaries,
+        counting("measuring", questions) as progress,
+        verifier_for(source) as verifier,
         AnswerCache(cache_folder() / "answers.sqlite", fresh, warn, progress) as cache,
     ):
-        try:
-            for name in names:
-                k = samples or (section.samples if name == section.suite else samples_for(len(problems[name])))
-                found = measure(cache.wrap(respondent), verifier, problems[name], k, sampling, seed, interrupt.check_stop)
-                summaries[name] = found.summary()
-                if out is not None:
-                    found.save(out if len(names) == 1 else out / f"{name.replace('/', '+')}.parquet")
-        except StopRequested as stop:
-            again = "the same command" + (" without --fresh" if fresh else "")
-            errors.print(f"stopped by {stop}, what is done is kept; {again} goes on with it", markup=False)
-            raise typer.Exit(stop.exit_code) from stop
-        finally:  # of several suites, those that are done
-            if len(names) > 1 and summaries:
-                _show_all(f"{model}, temperature {sampling.temperature:g}", summaries)
-    if len(names) == 1:
-        _show_one(f"{model} on {names[0]}, temperature {sampling.temperature:g}", summaries[names[0]])
+        for name in names:
+            k = samples or (section.samples if name == section.suite else samples_for(len(problems[name])))
+            evaluation = measure(cache.wrap(respondent), verifier, problems[name], k, sampling, seed, check_stop)
+            summaries[name] = evaluation.summary()
+            if out is not None:
+                evaluation.save(out if len(names) == 1 else out / f"{name.replace('/', '+')}.parquet")
     if cache.found:
-        warn(f"of {whole:,} questions {cache.found:,} were answered in an earlier call; --fresh asks them again")
+        warn(f"{cache.found:,} of {questions:,} questions were answered from the store; --fresh asks them again")
 
 
 def _require_place(out: Path, suites: int) -> None:
-    """That there is a place for --out: a file of one suite, a folder of several. Raises UsageError where there is none."""
+    """Raise UsageError if --out cannot be written: a file for one suite, a folder for several."""
     if not out.parent.is_dir():
         raise UsageError(f"--out {out}: the folder {out.parent} does not exist")
     if suites == 1 and out.is_dir():
-        raise UsageError(f"--out {out} is a folder; the samples of one suite go into a file, as {out}/samples.parquet")
+        raise UsageError(f"--out {out} is a folder; the samples of one suite are a file, for example {out}/samples.parquet")
     if suites > 1 and out.exists() and not out.is_dir():
-        raise UsageError(f"--out {out} is a file; the samples of several suites go into a folder")
+        raise UsageError(f"--out {out} is a file; the samples of several suites need a folder")
     if suites > 1:
         out.mkdir(exist_ok=True)
 
 
+@contextmanager
+def _printed(model: str, suites: list[str], temperature: float) -> Iterator[dict[str, dict[str, Any]]]:
+    """Yield a dict that takes a summary for each suite; print those that it has at the end, even after a stop."""
+    summaries: dict[str, dict[str, Any]] = {}
+    try:
+        yield summaries
+    finally:
+        if summaries and len(suites) == 1:
+            _show_one(f"{model} on {suites[0]}, temperature {temperature:g}", summaries[suites[0]])
+        elif summaries:
+            _show_all(f"{model}, temperature {temperature:g}", summaries)
+
+
 def _show_all(title: str, summaries: dict[str, dict[str, Any]]) -> None:
-    """A line a suite."""
-    table = Table(title=title, box=SIMPLE, pad_edge=False)
-    for heading in ("suite", "pass@1 (95% interval)", "n × k", "greedy", "cut off", "no answer", "tokens"):
-        table.add_column(heading, justify="left" if heading == "suite" else "right", no_wrap=heading in ("suite", "n × k"))
-    for name, one in summaries.items():
-        shares = (f"{one[part]:.3f}" for part in ("greedy", "truncated", "no_answer"))
-        table.add_row(name, interval(one), f"{one['n']} × {one['k']}", *shares, f"{one['length']:.0f}")
+    """Print a line for each suite."""
+    headings = ("suite", "pass@1 (95% interval)", "n × k", "greedy", "cut off", "no answer", "tokens")
+    table = figures_table(*headings, title=title, text=["suite"], whole=["suite", "n × k"])
+    for name, summary in summaries.items():
+        shares = (f"{summary[part]:.3f}" for part in ("greedy", "truncated", "no_answer"))
+        table.add_row(name, interval(summary), f"{summary['n']} × {summary['k']}", *shares, f"{summary['length']:.0f}")
     console.print(table)
 
 
 def _show_one(title: str, summary: dict[str, Any]) -> None:
-    """One suite's figures, and pass@1 by field and level."""
+    """Print the figures of one suite, and pass@1 by field and level."""
     console.print(
         f"{title}, n = {summary['n']} problems × {summary['k']} samples\n"
         f"pass@1 {interval(summary)}   greedy {summary['greedy']:.3f}   "
@@ -148,9 +150,7 @@ def _show_one(title: str, summary: dict[str, Any]) -> None:
         highlight=False,
     )
     levels = sorted({cell["level"] for cell in summary["cells"]})
-    table = Table(title="pass@1 by field and level")
-    for heading in ("field", *map(str, levels)):
-        table.add_column(heading, justify="left" if heading == "field" else "right")
+    table = figures_table("field", *map(str, levels), title="pass@1 by field and level", text=["field"])
     cells = {(cell["field"], cell["level"]): cell["pass@1"] for cell in summary["cells"]}
     for field in dict.fromkeys(cell["field"] for cell in summary["cells"]):
         table.add_row(field, *(f"{cells[field, level]:.2f}" if (field, level) in cells else "" for level in levels))

@@ -4,29 +4,29 @@ from typing import Annotated
 
 import typer
 
-from .app import app
-from .console import console, strip_control_chars
+from .app import LOOK, command
+from .console import say, strip_control_chars
 from .open_model import default_max_tokens, open_model, recipe_for
-from .options import MaxTokens, ModelArg, RecipeOption, example
+from .options import MaxTokens, ModelArg, RecipeOption, Seed, Temperature
 
 
-@app.command(epilog=example('outgrow generate micro-base "27+58=?"', 'outgrow generate runs/first "roman XIV=?" --samples 4'))
+@command(LOOK, 'outgrow generate micro-base "27+58=?"', 'outgrow generate runs/first "roman XIV=?" --samples 4')
 def generate(
     model: ModelArg,
-    question: Annotated[str, typer.Argument(help="What to ask.")],
-    samples: Annotated[int, typer.Option("--samples", "-n", min=1)] = 1,
-    temperature: Annotated[float, typer.Option("--temperature", min=0.0, help="0 is greedy.")] = 0.0,
+    question: Annotated[str, typer.Argument(metavar="QUESTION", help="The question to ask.")],
+    samples: Annotated[int, typer.Option("--samples", "-n", min=1, help="Number of answers.")] = 1,
+    temperature: Temperature = 0.0,
     max_tokens: MaxTokens = None,
     recipe: RecipeOption = None,
-    seed: Annotated[int, typer.Option("--seed")] = 0,
+    seed: Seed = 0,
 ) -> None:
-    """Ask a model one question and print what it writes."""
+    """Ask a model one question and print its answers."""
     from ..policy import Sampling
 
-    said = recipe_for(model, recipe)
-    respondent = open_model(model, said)
-    sampling = Sampling(temperature=temperature, max_tokens=max_tokens or default_max_tokens(said, respondent))
+    source = recipe_for(model, recipe)
+    respondent = open_model(model, source)
+    sampling = Sampling(temperature=temperature, max_tokens=max_tokens or default_max_tokens(source, respondent))
     opener = "<think>" if respondent.opens_think else ""
     for answer in respondent.answer([respondent.conversation(question)], samples, sampling, [seed])[0]:
         cut = "" if answer.finished else "  … cut at --max-tokens"
-        console.print(f"{opener}{strip_control_chars(answer.text)}{cut}", markup=False, highlight=False, soft_wrap=True)
+        say(f"{opener}{strip_control_chars(answer.text)}{cut}")

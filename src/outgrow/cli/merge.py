@@ -5,26 +5,26 @@ from typing import Annotated
 
 import typer
 
-from .app import app
-from .console import console
+from .app import MODELS, command
+from .console import say
 from .open_model import load
-from .options import Model, example
+from .options import Model
 
 
-@app.command(epilog=example("outgrow merge runs/first --out models/first"))
+@command(MODELS, "outgrow merge runs/first --out models/first")
 def merge(
     model: Model,
-    out: Annotated[Path, typer.Option("--out", help="The folder to write; it must not exist yet.")],
+    out: Annotated[Path, typer.Option("--out", metavar="FOLDER", help="The folder to write; it must not exist yet.")],
 ) -> None:
-    """Write a model as one ordinary Hugging Face folder: adapters multiplied into the weights, the card beside them."""
+    """Write a model as an ordinary Hugging Face folder with its card, adapters merged into the weights."""
     from ..policy.export import export
 
     export(load(model), out, _card(model))
-    console.print(f"{model}: {out}", highlight=False, soft_wrap=True)
+    say(f"{model}: {out}")
 
 
 def _card(model: str) -> str | None:
-    """The card that a finished run left beside its policy."""
+    """Return the model card of a finished run, if there is one."""
     from ..policy.load import model_folder
     from ..runs.checkpoint import model_of
 

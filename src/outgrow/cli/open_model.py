@@ -1,4 +1,4 @@
-"""Open a model by any of its names, and the recipe that it is asked by."""
+"""Open a model by any of its names, and read the recipe that says how it is prompted and graded."""
 
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -9,11 +9,12 @@ from .console import warn
 if TYPE_CHECKING:
     from ..config import Recipe
     from ..engines import ChatModel
-    from ..policy import Policy
+    from ..policy import Policy, Sampling
+    from ..verify import Verifier
 
 
 def open_model(model: str, recipe: "Recipe | None" = None) -> "ChatModel":
-    """A model by any of its names, or the one at an address, ready to be asked as a recipe says."""
+    """Return a model by any of its names, or the model of a server, prompted as the recipe says."""
     from ..engines import LocalModel, NativeEngine, OpenAIServer, is_served
     from ..runs.models import build_engine
 
@@ -25,7 +26,7 @@ def open_model(model: str, recipe: "Recipe | None" = None) -> "ChatModel":
 
 
 def load(model: str, recipe: "Recipe | None" = None) -> "Policy":
-    """A model by any of its names; a run's is asked as it was in training, another as `recipe` says."""
+    """Load a model by any of its names; a run's model is prompted as in training, any other as `recipe` says."""
     from ..policy import load_policy
     from ..runs.models import run_policy
 
@@ -35,22 +36,47 @@ def load(model: str, recipe: "Recipe | None" = None) -> "Policy":
 
 
 def default_max_tokens(recipe: "Recipe | None", respondent: "ChatModel") -> int:
-    """The longest answer, in tokens, where none was said."""
+    """Return the default length limit of an answer, in tokens."""
     return recipe.sampling.max_tokens if recipe else min(512, respondent.context // 2)
 
 
+def sampling_for(
+    recipe: "Recipe | None", respondent: "ChatModel", temperature: float | None = None, max_tokens: int | None = None
+) -> "Sampling":
+    """Return the recipe's sampling, or the default one, with what the options change. temperature: None leaves it as it is."""
+    from ..policy import Sampling
+
+    sampling = recipe.sampling if recipe else Sampling()
+    return sampling.model_copy(
+        update={
+            "temperature": sampling.temperature if temperature is None else temperature,
+            "max_tokens": max_tokens or default_max_tokens(recipe, respondent),
+        }
+    )
+
+
+def verifier_for(recipe: "Recipe | None") -> "Verifier":
+    """Return the verifier that grades as the recipe says, or as is the default."""
+    from ..verify import Verifier
+
+    return Verifier(recipe.verify.extract, recipe.verify.exact) if recipe else Verifier()
+
+
 def recipe_for(model: str, recipe: str | None) -> "Recipe | None":
-    """The recipe that says how a model is asked and graded: a run's own, or the one named. Raises UsageError on both at once."""
+    """Return the recipe that says how a model is prompted and graded: a run's own, or the one called `recipe`.
+
+    Raises UsageError if a run is given a second recipe.
+    """
     from ..config import load_recipe
     from ..runs.folder import read_recipe
 
     if not is_run(model):
         return load_recipe(recipe) if recipe else None
     if recipe:
-        raise UsageError(f"{model} is a run and is asked as its own recipe says; leave --recipe out")
+        raise UsageError(f"{model} is a run and uses its own recipe; drop --recipe")
     return read_recipe(Path(model))[0]
 
 
 def is_run(model: str) -> bool:
-    """Whether a model's name is the folder of a run."""
+    """Return whether a model's name is the folder of a run."""
     return (Path(model) / "recipe.toml").is_file()

@@ -6,75 +6,68 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 from rich.table import Table
 
-from .app import app
-from .console import console, errors, warn
-from .open_model import default_max_tokens, open_model, recipe_for
-from .options import ModelArg, RecipeOption, example
+from .app import MEASURE, command
+from .console import console, say, warn
+from .interrupt import interruptible
+from .open_model import open_model, recipe_for, sampling_for, verifier_for
+from .options import MaxTokens, ModelArg, ProblemsArg, RecipeOption, Seed
 from .progress import counting
 
 if TYPE_CHECKING:
     from ..evaluate.pass_rates import PassRate
 
 
-@app.command(
-    epilog=example(
-        "outgrow passrate micro-base micro",
-        "outgrow passrate micro-base micro --update",
-        "outgrow passrate smollm2-135m problems.jsonl --recipe smollm2-135m-gsm8k",
-    )
+@command(
+    MEASURE,
+    "outgrow passrate micro-base micro",
+    "outgrow passrate micro-base micro --update",
+    "outgrow passrate smollm2-135m problems.jsonl --recipe smollm2-135m-gsm8k",
 )
 def passrate(
     model: ModelArg,
-    data: Annotated[
-        str, typer.Argument(help="A recipe (its training problems), or a .jsonl or .parquet file with columns question and answer.")
-    ],
+    data: ProblemsArg,
     recipe: RecipeOption = None,
-    samples: Annotated[int, typer.Option("--samples", min=1, help="Samples a problem.")] = 10,
-    temperature: Annotated[float, typer.Option("--temperature", min=0.01)] = 0.6,
-    max_tokens: Annotated[
-        int | None, typer.Option("--max-tokens", min=1, help="Longest completion; left out, as outgrow eval has it.")
+    samples: Annotated[int, typer.Option("--samples", min=1, help="Answers sampled for each problem.")] = 10,
+    temperature: Annotated[float, typer.Option("--temperature", min=0.01, help="Sampling temperature.")] = 0.6,
+    max_tokens: MaxTokens = None,
+    seed: Seed = 0,
+    out: Annotated[
+        Path | None, typer.Option("--out", metavar="FOLDER", help="Folder of the profile. Default: profiles/PROBLEMS.")
     ] = None,
-    seed: Annotated[int, typer.Option("--seed")] = 0,
-    out: Annotated[Path | None, typer.Option("--out", help="The profile's folder; profiles/DATA if left out.")] = None,
-    update: Annotated[bool, typer.Option("--update", help="Add a pass of samples to a whole profile.")] = False,
+    update: Annotated[
+        bool, typer.Option("--update", help="Add --samples more answers for each problem of a finished profile.")
+    ] = False,
 ) -> None:
-    """Measure every problem's pass rate before training: a histogram, a table (Parquet), a ledger. Run again to go on after a stop.
+    """Measure the pass rate of every problem before training: a histogram, a Parquet table, and a ledger.
 
-    A recipe starts from it with --set ledger.profile=profiles/….
+    Run the same command again to continue after a stop. A recipe starts from the profile with --set ledger.profile=profiles/….
     """
     from ..engines import LocalModel
     from ..evaluate.pass_rates import ProfileSpec, fill, open_profile
-    from ..policy import Sampling
     from ..runs.practice_problems import problems_of
-    from ..runs.signals import Interrupt, StopRequested
-    from ..verify import Verifier
 
-    name = Path(data).stem
-    said = recipe_for(model, recipe)
+    source = recipe_for(model, recipe)
     problems, as_recipe = problems_of(data, warn)
-    said = said or as_recipe
-    respondent = open_model(model, said)
-    sampling = (said.sampling if said else Sampling()).model_copy(
-        update={"temperature": temperature, "max_tokens": max_tokens or default_max_tokens(said, respondent)}
-    )
+    source = source or as_recipe
+    respondent = open_model(model, source)
+    sampling = sampling_for(source, respondent, temperature, max_tokens)
     digest = respondent.policy.digest() if isinstance(respondent, LocalModel) else model
-    folder = out or Path("profiles") / name
-    how = "as it is" if said is None else f"{said.prompt.model_dump_json()} {said.verify.model_dump_json()}"
-    settings = ProfileSpec(model, digest, data, len(problems), samples, temperature, sampling.max_tokens, seed, how)
-    settings = open_profile(folder, settings, update)
-    verifier = Verifier(said.verify.extract, said.verify.exact) if said else Verifier()
-    with counting(f"{settings.samples} samples a problem", len(problems)) as progress, verifier, Interrupt() as interrupt:
-        try:
-            table = fill(folder, settings, respondent, verifier, sampling, problems, interrupt.check_stop, progress)
-        except StopRequested as stop:
-            errors.print(f"stopped by {stop}, what is done is saved; the same command goes on with it", markup=False)
-            raise typer.Exit(stop.exit_code) from stop
+    folder = out or Path("profiles") / Path(data).stem
+    how = "as it is" if source is None else f"{source.prompt.model_dump_json()} {source.verify.model_dump_json()}"
+    spec = ProfileSpec(model, digest, data, len(problems), samples, temperature, sampling.max_tokens, seed, how)
+    spec = open_profile(folder, spec, update)
+    with (
+        interruptible() as check_stop,
+        counting(f"{spec.samples} samples a problem", len(problems)) as progress,
+        verifier_for(source) as verifier,
+    ):
+        table = fill(folder, spec, respondent, verifier, sampling, problems, check_stop, progress)
     _show(table)
-    console.print(f"{folder / 'pass_rates.parquet'}", highlight=False, soft_wrap=True)
+    say(f"{folder / 'pass_rates.parquet'}")
 
 
 def _show(table: "list[PassRate]") -> None:
-    """A histogram of pass rates, and how many problems are easy, medium and hard."""
+    """Print a histogram of pass rates, and the shares of easy, medium and hard problems."""
     bars = Table(box=None, pad_edge=False)
     for heading in ("pass rate", "problems", "share", ""):
         bars.add_column(heading, justify="left" if not heading else "right")

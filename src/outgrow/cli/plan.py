@@ -1,58 +1,40 @@
 """The command `outgrow plan`."""
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import Annotated
 
 import typer
 
-from .app import app
-from .console import console
-from .options import Overrides, example
-from .plan_figures import unfit
-from .plan_recipe import assumptions, cost_table, head, memory_table
-
-if TYPE_CHECKING:
-    from ..plan import GpuCatalog
+from .app import TRAIN, command
+from .options import Overrides, RecipeName
 
 
-@app.command(
-    epilog=example(
-        "outgrow plan micro", "outgrow plan mine.toml --set learn.tokens_per_microbatch=8192", "outgrow plan r1-flywheel"
-    )
-)
+@command(TRAIN, "outgrow plan micro", "outgrow plan mine.toml --set learn.tokens_per_microbatch=8192", "outgrow plan r1-flywheel")
 def plan(
-    recipe: Annotated[str, typer.Argument(help="A shipped recipe's name, or a .toml file.")],
+    recipe: RecipeName,
     gpus: Annotated[
-        Path | None, typer.Option("--gpus", metavar="FILE.toml", help="Your own prices, GPUs and assumptions; copy plan/gpus.toml.")
+        Path | None,
+        typer.Option(
+            "--gpus", metavar="FILE.toml", help="Your own prices, GPUs and assumptions: an edited copy of plan/gpus.toml."
+        ),
     ] = None,
     overrides: Overrides = None,
 ) -> None:
-    """Estimate what a recipe will need, before anyone pays: parameters, tokens, memory, hours, dollars. Loads no weights."""
-    from ..config import RLRecipe, load_recipe, raw_recipe
+    """Estimate what a recipe needs before you pay for it: parameters, tokens, memory, hours and dollars.
+
+    It reads the recipe and loads no weights.
+    """
+    from ..config import load_recipe, raw_recipe
+    from ..flywheel import load_flywheel
+    from ..flywheel.plan import plan_flywheel
     from ..plan import load_gpu_catalog, plan_recipe
+    from . import plan_flywheel as flywheel_page
+    from . import plan_recipe as recipe_page
 
     market = load_gpu_catalog(gpus)
     if raw_recipe(recipe).get("kind") == "flywheel":
-        _plan_wheel(recipe, overrides or [], market)
-        return
-    read = load_recipe(recipe, overrides or [])
-    found = plan_recipe(read, market)
-    assert isinstance(read, RLRecipe)
-    for line in head(read, found):
-        console.print(line, markup=False, highlight=False, soft_wrap=True)
-    console.print(memory_table(found))
-    console.print(cost_table(found, market))
-    for bill in found.bills:
-        for line in unfit(bill):
-            console.print(line, markup=False, highlight=False, soft_wrap=True)
-    for line in assumptions(read, found, market):
-        console.print(f"assumes {line}", markup=False, highlight=False, soft_wrap=True)
-
-
-def _plan_wheel(name: str, overrides: list[str], market: "GpuCatalog") -> None:
-    from ..flywheel import load_flywheel
-    from ..flywheel.plan import plan_flywheel
-    from .plan_flywheel import show_wheel
-
-    wheel = load_flywheel(name, overrides)
-    show_wheel(wheel, plan_flywheel(wheel, market), market)
+        wheel = load_flywheel(recipe, overrides or [])
+        flywheel_page.show(wheel, plan_flywheel(wheel, market), market)
+    else:
+        read = load_recipe(recipe, overrides or [])
+        recipe_page.show(read, plan_recipe(read, market), market)

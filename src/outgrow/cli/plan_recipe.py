@@ -5,17 +5,33 @@ from typing import TYPE_CHECKING
 from rich.box import SIMPLE_HEAD
 from rich.table import Table
 
-from .plan_figures import figure
+from .console import console, say
+from .plan_figures import figure, unfit
 
 if TYPE_CHECKING:
-    from ..config import RLRecipe
+    from ..config import Recipe, RLRecipe
     from ..plan import GpuCatalog, Plan
-
 
 _DTYPES = {2: "bfloat16", 4: "float32"}
 
 
-def head(recipe: "RLRecipe", plan: "Plan") -> list[str]:
+def show(recipe: "Recipe", plan: "Plan", market: "GpuCatalog") -> None:
+    """Print the plan: what a step does, memory, costs on each GPU, and what all that assumes."""
+    from ..config import RLRecipe
+
+    assert isinstance(recipe, RLRecipe)
+    for line in _head(recipe, plan):
+        say(line)
+    console.print(_memory(plan))
+    console.print(_costs(plan, market))
+    for bill in plan.bills:
+        for line in unfit(bill):
+            say(line)
+    for line in _assumptions(recipe, plan, market):
+        say(f"assumes {line}")
+
+
+def _head(recipe: "RLRecipe", plan: "Plan") -> list[str]:
     from ..plan.shape import parameters
     from ..plan.work import learning_parameters
 
@@ -26,20 +42,20 @@ def head(recipe: "RLRecipe", plan: "Plan") -> list[str]:
     prompts, most = work.problems * work.prompt, work.rollouts * work.limit
     return [
         f"{recipe.name}: {_named(recipe.policy.model or 'a new micro policy')}, {total:,} parameters in {recipe.policy.dtype}",
-        f"learns {moving:,} parameters, {moving / whole:.1%} of {whole:,}: {how}",
-        f"{work.steps} steps of {work.problems} problems × {work.group} = {work.rollouts} rollouts: at most {prompts:,} prompt "
-        f"tokens and {most:,} completion tokens a step, {work.rollouts * work.completion:,.0f} expected{_drawn(recipe)}",
+        f"trains {moving:,} parameters, {moving / whole:.1%} of {whole:,}: {how}",
+        f"{work.steps} steps of {work.problems} problems × {work.group} = {work.rollouts} rollouts; tokens a step: at most "
+        f"{prompts:,} in prompts and {most:,} in completions, {work.rollouts * work.completion:,.0f} expected{_drawn(recipe)}",
         *_distilled(recipe, plan),
         *_judged(recipe, plan),
     ]
 
 
 def _named(model: str) -> str:
-    """A model's name, and which recipe's shape it is counted with where it is not here yet."""
+    """Return a model's name, and whose shape stands in for a model that does not exist yet."""
     from ..plan.models import yet_to_be_made
 
     maker = yet_to_be_made(model)
-    return f"{model} (not here yet: counted as the recipe {maker} has it)" if maker else model
+    return f"{model} (does not exist yet; its size is that of the recipe {maker})" if maker else model
 
 
 def _distilled(recipe: "RLRecipe", plan: "Plan") -> list[str]:
@@ -48,7 +64,7 @@ def _distilled(recipe: "RLRecipe", plan: "Plan") -> list[str]:
     distill, teacher = recipe.distill, plan.work.distilled
     if distill is None or teacher is None:
         return []
-    when = "in every step" if teacher.share == 1 else f"in the first {distill.steps:,} steps (its time is spread over all of them)"
+    when = "in every step" if teacher.share == 1 else f"in the first {distill.steps:,} steps (its time is spread over all steps)"
     return [f"distils {_named(distill.model)}, {parameters(teacher.shape):,} parameters in {distill.dtype}, {when}"]
 
 
@@ -64,23 +80,21 @@ def _judged(recipe: "RLRecipe", plan: "Plan") -> list[str]:
     ]
     uncounted = [name for name in judge_names(recipe) if name not in counted]
     return lines + [
-        f"the judge at {name} is not counted, neither its time nor its GPU, since its size is not known: name it there, as "
-        "http://localhost:8001/v1#NAME, by a hub id, or as a run or a folder is named"
+        f"the judge at {name} is not included, because its size is not known; add its name, as in http://localhost:8001/v1#NAME, "
+        "where NAME is a hub id, a run or a folder"
         for name in uncounted
     ]
 
 
 def _drawn(recipe: "RLRecipe") -> str:
-    """How a step may come to fewer rollouts, or more, than its groups have; the plan counts whole groups, each once."""
+    """Return how a step may have fewer or more rollouts than planned; the plan counts whole groups, each once."""
     curriculum = recipe.curriculum
-    fewer = (
-        f"; fewer where the first {curriculum.screen} of a group agree" if 0 < curriculum.screen < recipe.learn.group_size else ""
-    )
-    return fewer + (f"; up to {1 + curriculum.refill} times as many by refill" if curriculum.refill else "")
+    fewer = f"; fewer if the first {curriculum.screen} of a group agree" if 0 < curriculum.screen < recipe.learn.group_size else ""
+    return fewer + (f"; up to {1 + curriculum.refill} times this with refill" if curriculum.refill else "")
 
 
-def memory_table(plan: "Plan") -> Table:
-    table = Table(title="memory at most, GB", box=SIMPLE_HEAD, pad_edge=False)
+def _memory(plan: "Plan") -> Table:
+    table = Table(title="peak memory, GB", box=SIMPLE_HEAD, pad_edge=False)
     table.add_column("part")
     phases = ["generating", *(["judging"] if any(judge.here for judge in plan.work.judges) else []), "learning"]
     for phase in phases:
@@ -88,68 +102,67 @@ def memory_table(plan: "Plan") -> Table:
     for part in plan.memory:
         table.add_row(part.name, *(_gb(getattr(part, phase)) for phase in phases))
     table.add_section()
-    table.add_row("together", *(_gb(sum(getattr(part, phase) for part in plan.memory)) for phase in phases))
+    table.add_row("total", *(_gb(sum(getattr(part, phase) for part in plan.memory)) for phase in phases))
     return table
 
 
-def cost_table(plan: "Plan", market: "GpuCatalog") -> Table:
+def _costs(plan: "Plan", market: "GpuCatalog") -> Table:
     table = Table(
-        title=f"a step's seconds, and the whole run; typical rental prices of {market.date:%B %Y}", box=SIMPLE_HEAD, pad_edge=False
+        title=f"seconds of a step, and the whole run; typical rental prices of {market.date:%B %Y}", box=SIMPLE_HEAD, pad_edge=False
     )
     table.add_column("GPU")
     judged = plan.work.judges != ()
-    for heading in ("GB", "$/h", "fits", "write", *(["judge"] if judged else []), "learn", "hours", "$", "at most"):
+    for heading in ("GB", "$/h", "fits", "generate", *(["judge"] if judged else []), "learn", "hours", "$", "at most"):
         table.add_column(heading, justify="right")
     for bill in plan.bills:
         gpu, expected = bill.gpu, bill.expected
         times = [expected.generation, *([expected.judging] if judged else []), expected.learning]
         figures = [*times, bill.hours(expected), bill.dollars(expected)]
         most = f"{figure(bill.hours(bill.most))} h, ${figure(bill.dollars(bill.most))}"
-        told = [*map(figure, figures), most] if bill.fits or bill.change else []
+        cells = [*map(figure, figures), most] if bill.fits or bill.change else []
         fits = "yes" if bill.fits else "no*" if bill.change else "no"
-        table.add_row(gpu.name, f"{gpu.memory_gb:g}", f"{gpu.dollars_per_hour:.2f}", fits, *told)
+        table.add_row(gpu.name, f"{gpu.memory_gb:g}", f"{gpu.dollars_per_hour:.2f}", fits, *cells)
     return table
 
 
-def assumptions(recipe: "RLRecipe", plan: "Plan", market: "GpuCatalog") -> list[str]:
+def _assumptions(recipe: "RLRecipe", plan: "Plan", market: "GpuCatalog") -> list[str]:
     work, assumed = plan.work, market.assumptions
     reference = "a second copy of the weights" if work.adapter is None else "the model with its adapters off"
     bandwidth = _range([gpu.bandwidth_efficiency for gpu in market.gpu])
     rate = _range([gpu.rate_efficiency for gpu in market.gpu])
     refill = recipe.curriculum.refill
     return [
-        *([f"the first draw of every step alone; curriculum.refill may draw {refill} times more"] if refill else []),
+        *([f"only the first sampling of every step; curriculum.refill may sample {refill} times more"] if refill else []),
         f"prompts of {work.prompt} tokens; completions of {assumed.completion_share:.0%} of sampling.max_tokens on average, "
-        "of which some always runs to the limit",
-        *_of_teacher(plan, market),
+        "with some that reach the limit in every step",
+        *_of_judge(plan, market),
         f"the native engine, {work.decoded} rollouts at a time, from its own copy of the weights, at {bandwidth} of the bandwidth",
-        f"learning at {rate} of the {recipe.policy.dtype} rate, on every group, though one whose rewards are all equal is left out",
-        f"{reference} for a reference policy, nothing recomputed in the backward pass, and the KL divergence measured "
+        f"learning at {rate} of the {recipe.policy.dtype} rate, on every group, although groups with equal rewards are skipped",
+        f"{reference} for a reference policy, no recomputation in the backward pass, and the KL divergence measured "
         "learn.tokens_per_microbatch tokens at a time",
-        f"{assumed.usable_memory:.0%} of a GPU's memory to be had",
-        "nothing for evaluation, verification, checkpoints, loading and installing: they come on top",
-        "efficiencies and prices that are rules of thumb (outgrow has not been measured on a GPU yet): put your own in a copy of "
-        "plan/gpus.toml, and pass it by --gpus",
+        f"{assumed.usable_memory:.0%} of a GPU's memory usable",
+        "no time for evaluation, verification, checkpoints, loading and installing: add them",
+        "estimated efficiencies and prices (not measured on a GPU): put yours in a copy of plan/gpus.toml, and pass it with --gpus",
     ]
 
 
-def _of_teacher(plan: "Plan", market: "GpuCatalog") -> list[str]:
-    work, beside, share = plan.work, plan.bills[0].beside, market.assumptions.reply_share
+def _of_judge(plan: "Plan", market: "GpuCatalog") -> list[str]:
+    work, servers, share = plan.work, plan.bills[0].beside, market.assumptions.reply_share
     lines = []
     if work.held_out:
         lines.append(
-            f"{work.held_out} answers to held-out problems in every step, behind its rollouts (judge.watch.heldout_problems)"
+            f"{work.held_out} answers to held-out problems in every step, after its rollouts (judge.watch.heldout_problems)"
         )
     if work.judges:
         lines.append(
-            "a judge that reads rubric, question and answer, once for every rollout, and once more where it looks at canaries; "
-            f"replies of {share:.0%} of teacher.max_tokens on average, {work.judges[0].decoded} at a time, none asked for again"
+            "a judge that reads rubric, question and answer once for every rollout, and again when it scores canaries; replies of "
+            f"{share:.0%} of judge.max_tokens on average, {work.judges[0].decoded} at a time, none repeated"
         )
-    if beside:
+    if servers:
         lines.append(
-            "the judge's GPU, the same kind, rented beside: as much again, and counted in $"
-            if beside == 1
-            else f"the judges' {beside} GPUs, the same kind, rented beside: as much again for each, and counted in $"
+            "one more GPU of the same kind for the judge: it doubles the price, and $ includes it"
+            if servers == 1
+            else f"{servers} more GPUs of the same kind for the judges: each adds its price, and $ includes them"
         )
     return lines
 

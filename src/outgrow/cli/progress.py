@@ -1,4 +1,4 @@
-"""What a person sees at the terminal: a live line while a run trains, plain lines where the output is no terminal."""
+"""What a person sees at the terminal: a live line while a run trains; plain lines when the output is not a terminal."""
 
 import time
 from collections.abc import Callable, Iterator
@@ -7,7 +7,16 @@ from types import TracebackType
 from typing import TYPE_CHECKING
 
 from rich.console import Console
-from rich.progress import BarColumn, MofNCompleteColumn, Progress, TaskID, TextColumn, TimeElapsedColumn, TimeRemainingColumn
+from rich.progress import (
+    BarColumn,
+    MofNCompleteColumn,
+    Progress,
+    ProgressColumn,
+    TaskID,
+    TextColumn,
+    TimeElapsedColumn,
+    TimeRemainingColumn,
+)
 
 from .console import console
 
@@ -20,26 +29,17 @@ _REPEATED_WARNINGS = 3
 
 
 class Terminal:
-    """Watches a run (see `learn.loop.Watcher`). Use as a context manager around it."""
+    """Watches a run (see `train.loop.Watcher`). Use as a context manager around it."""
 
     def __init__(self, console: Console) -> None:
         self.console = console
-        self._progress = Progress(
-            TextColumn("{task.description}"),
-            BarColumn(bar_width=24),
-            MofNCompleteColumn(),
-            TextColumn("{task.fields[figures]}"),
-            TimeElapsedColumn(),
-            TextColumn("left"),
-            TimeRemainingColumn(),
-            console=console,
-            disable=not console.is_terminal,
-        )
+        self._progress = _bar(console, TextColumn("{task.fields[figures]}"))
         self._task: TaskID | None = None
         self._steps = 0
-        self._began = self._said = time.monotonic()
+        self._began = time.monotonic()
         self._begun_at = 0
         self._warned = 0
+        self._lines = _Throttle()
 
     def __enter__(self) -> "Terminal":
         self._progress.start()
@@ -49,45 +49,82 @@ class Terminal:
         self._progress.stop()
 
     def phase(self, text: str) -> None:
-        """A part of the run begins."""
+        """Print the heading of a part of the run."""
         self.console.print(f"[bold]{text}[/]", highlight=False)
 
     def warn(self, text: str) -> None:
-        """Something a person should read."""
+        """Print a warning among the run's lines."""
         self.console.print(text, style="yellow", markup=False, highlight=False)
 
     def training(self, done: int, steps: int) -> None:
-        """Steps begin."""
+        """Start the line of training steps; `done` of them were done in an earlier session."""
         self._steps, self._begun_at, self._began = steps, done, time.monotonic()
         self._task = self._progress.add_task("training", total=steps, completed=done, figures="")
 
     def counting(self, what: str, whole: int) -> Callable[[int], None]:
-        """So many begin; the function returned is told how many are done."""
-        task = self._progress.add_task(what, total=whole, figures="")
-
-        def tell(done: int) -> None:
-            self._progress.update(task, completed=done)
-            now = time.monotonic()
-            if not self.console.is_terminal and (now - self._said > _SECONDS_BETWEEN_PLAIN_LINES or done == whole):
-                self._said = now
-                self.console.print(f"{what}: {done} of {whole}", markup=False, highlight=False)
-
-        return tell
+        """Start a line that counts to `whole`; return the function that takes how many are done."""
+        return _counter(self._progress, self.console, what, whole)
 
     def step(self, result: "StepResult", spent: "Spent") -> None:
-        """A step is done."""
+        """Show a finished step."""
         if result.warning:
             self._warned += 1
             if self._warned <= _REPEATED_WARNINGS:
-                self.warn(result.warning + ("  (said no more)" if self._warned == _REPEATED_WARNINGS else ""))
+                last = self._warned == _REPEATED_WARNINGS
+                self.warn(result.warning + ("  (further warnings of this kind hidden)" if last else ""))
         done, figures = int(result.metrics["step"]), _figures(result.metrics, spent)
         assert self._task is not None
         self._progress.update(self._task, completed=done, figures=figures)
-        now = time.monotonic()
-        if not self.console.is_terminal and (now - self._said > _SECONDS_BETWEEN_PLAIN_LINES or done == self._steps):
-            self._said = now
-            left = (now - self._began) / (done - self._begun_at) * (self._steps - done)
+        if not self.console.is_terminal and self._lines.due(done == self._steps):
+            left = (time.monotonic() - self._began) / (done - self._begun_at) * (self._steps - done)
             self.console.print(f"step {done}/{self._steps}  {figures}  {left:.0f} s left", markup=False, highlight=False)
+
+
+@contextmanager
+def counting(what: str, whole: int) -> Iterator[Callable[[int], None]]:
+    """Show a progress bar that counts to `whole`; yield the function that takes how many are done."""
+    with _bar(console) as progress:
+        yield _counter(progress, console, what, whole)
+
+
+class _Throttle:
+    """Lets a plain line through every ten seconds, and always the last one."""
+
+    def __init__(self) -> None:
+        self._last = time.monotonic()
+
+    def due(self, last: bool) -> bool:
+        """Return whether to print now."""
+        now = time.monotonic()
+        if not last and now - self._last <= _SECONDS_BETWEEN_PLAIN_LINES:
+            return False
+        self._last = now
+        return True
+
+
+def _bar(console: Console, *columns: ProgressColumn) -> Progress:
+    return Progress(
+        TextColumn("{task.description}"),
+        BarColumn(bar_width=24),
+        MofNCompleteColumn(),
+        *columns,
+        TimeElapsedColumn(),
+        TextColumn("left"),
+        TimeRemainingColumn(),
+        console=console,
+        disable=not console.is_terminal,
+    )
+
+
+def _counter(progress: Progress, console: Console, what: str, whole: int) -> Callable[[int], None]:
+    task, lines = progress.add_task(what, total=whole, figures=""), _Throttle()
+
+    def show(done: int) -> None:
+        progress.update(task, completed=done)
+        if not console.is_terminal and lines.due(done == whole):
+            console.print(f"{what}: {done} of {whole}", markup=False, highlight=False)
+
+    return show
 
 
 def _figures(metrics: dict[str, float], spent: "Spent") -> str:
@@ -95,22 +132,3 @@ def _figures(metrics: dict[str, float], spent: "Spent") -> str:
     if "rollouts/pass_rate" in metrics:
         return f"pass rate {metrics['rollouts/pass_rate']:.2f}  length {metrics['rollouts/mean_tokens']:.0f}{cost}"
     return f"loss {metrics['train/loss']:.3f}{cost}"
-
-
-@contextmanager
-def counting(what: str, whole: int) -> Iterator[Callable[[int], None]]:
-    """A progress bar with an ETA; plain lines now and then where the output is no terminal. Yields what is told how far it is."""
-    columns = (TextColumn("{task.description}"), BarColumn(bar_width=24), MofNCompleteColumn(), TimeElapsedColumn())
-    bar = Progress(*columns, TextColumn("left"), TimeRemainingColumn(), console=console, disable=not console.is_terminal)
-    task = bar.add_task(what, total=whole)
-    said = time.monotonic()
-
-    def tell(done: int) -> None:
-        nonlocal said
-        bar.update(task, completed=done)
-        if not console.is_terminal and (time.monotonic() - said > _SECONDS_BETWEEN_PLAIN_LINES or done == whole):
-            said = time.monotonic()
-            console.print(f"{what}: {done} of {whole}", highlight=False)
-
-    with bar:
-        yield tell

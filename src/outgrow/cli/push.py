@@ -5,22 +5,22 @@ from typing import Annotated
 
 import typer
 
-from .app import app
-from .console import console
-from .options import Model, example
+from .app import MODELS, command
+from .console import say
+from .options import Model
 
 
-@app.command(epilog=example("outgrow push runs/first --to me/first"))
+@command(MODELS, "outgrow push runs/first --to me/first")
 def push(
     model: Model,
     to: Annotated[
-        str, typer.Option("--to", metavar="USER/NAME", help="The repository on the hub; made (private) where there is none.")
+        str, typer.Option("--to", metavar="USER/NAME", help="Repository on the hub; created as a private one if it does not exist.")
     ],
 ) -> None:
-    """Upload a run's model to the hub as it is (an adapter as an adapter), with its card."""
+    """Upload a run's model to the hub with its card; an adapter stays an adapter."""
     from ..policy.load import model_folder
     from ..policy.push import push as upload
     from ..runs.checkpoint import model_of
 
     url = upload(Path(model_folder(model_of(model))), to)
-    console.print(f"{model}: {url}", highlight=False, soft_wrap=True)
+    say(f"{model}: {url}")

@@ -1,18 +1,13 @@
 """The command `outgrow report`."""
 
-from pathlib import Path
-from typing import Annotated
-
-import typer
-
-from .app import app
-from .console import console
-from .options import example
+from .app import LOOK, command
+from .console import say
+from .options import RunFolder
 
 
-@app.command(epilog=example("outgrow report runs/first"))
-def report(run: Annotated[Path, typer.Argument(help="A run's folder.")]) -> None:
-    """Write the run's page, report.html: before and after, learning curves, heat maps, problems won and lost."""
+@command(LOOK, "outgrow report runs/first")
+def report(run: RunFolder) -> None:
+    """Write a run's page, report.html: before and after, learning curves, heat maps, problems won and lost."""
     from ..report import write_report
 
-    console.print(f"report: {write_report(run)}", highlight=False, soft_wrap=True)
+    say(f"report: {write_report(run)}")

@@ -1,30 +1,22 @@
 """The command `outgrow resume`."""
 
-from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
-
-import typer
-
-from .app import app
+from .app import TRAIN, command
 from .console import console
-from .options import BudgetHours, BudgetUSD, Overrides, example
-from .run_training import budget, finish, saying_how_it_ended
-
-if TYPE_CHECKING:
-    pass
+from .options import BudgetHours, BudgetUSD, Overrides, RunFolder
+from .run_training import budget_of, explain_end, finish
 
 
-@app.command(epilog=example("outgrow resume runs/first", "outgrow resume runs/first --budget-hours 20"))
+@command(TRAIN, "outgrow resume runs/first", "outgrow resume runs/first --budget-hours 20")
 def resume(
-    run: Annotated[Path, typer.Argument(help="A run's folder.")],
+    run: RunFolder,
     overrides: Overrides = None,
     budget_usd: BudgetUSD = None,
     budget_hours: BudgetHours = None,
 ) -> None:
-    """Continue a run exactly where its newest checkpoint stands: after a kill, Ctrl-C, a full disk, or a spent budget."""
+    """Continue a run from its newest checkpoint after Ctrl-C, a crash, a full disk or a spent budget."""
     from ..train.loop import resume as resume_run
     from .progress import Terminal
 
-    with Terminal(console) as terminal, saying_how_it_ended(run):
-        resume_run(run, overrides or [], terminal, budget(budget_usd, budget_hours))
+    with explain_end(run), Terminal(console) as terminal:
+        resume_run(run, overrides or [], terminal, budget_of(budget_usd, budget_hours))
     finish(run)

@@ -10,70 +10,58 @@ import typer
 from rich.table import Table
 
 from ..core.errors import UsageError
-from .console import console, errors
+from .console import console, say
+from .interrupt import explain_stop, say_budget_reached
 from .tables import interval
 
 if TYPE_CHECKING:
     from ..runs.cost import Budget
 
 
-def start(
-    name: str,
-    kind: str,
-    out: Path | None,
-    overrides: list[str] | None,
-    budget_usd: float | None = None,
-    budget_hours: float | None = None,
-) -> None:
+def start(name: str, kind: str, out: Path | None, overrides: list[str] | None, budget: "Budget") -> None:
+    """Train by a recipe in a new folder. Raises UsageError if the recipe is of another kind than the command."""
     from ..config import load_recipe
     from ..train.loop import train as train_run
     from .progress import Terminal
 
     recipe = load_recipe(name, overrides or [])
     if recipe.kind != kind:
-        raise UsageError(
-            f"{name} is a recipe of kind {recipe.kind!r}; run it with: outgrow {'sft' if recipe.kind == 'sft' else 'train'} {name}"
-        )
+        command = "sft" if recipe.kind == "sft" else "train"
+        raise UsageError(f"{name} is a recipe of kind {recipe.kind!r}; run it with: outgrow {command} {name}")
     path = out or Path("runs") / recipe.name
-    with Terminal(console) as terminal, saying_how_it_ended(path):
-        train_run(recipe, path, terminal, budget(budget_usd, budget_hours))
+    with explain_end(path), Terminal(console) as terminal:
+        train_run(recipe, path, terminal, budget)
     finish(path)
 
 
-def budget(dollars: float | None, hours: float | None) -> "Budget":
+def budget_of(dollars: float | None, hours: float | None) -> "Budget":
+    """Return the budget of two options; None is no limit."""
     from ..runs.cost import Budget
 
     return Budget(hours=math.inf if hours is None else hours, dollars=math.inf if dollars is None else dollars)
 
 
 @contextmanager
-def saying_how_it_ended(path: Path) -> Iterator[None]:
-    """Say how to go on after a signal or a spent budget, and exit as a shell expects.
+def explain_end(path: Path) -> Iterator[None]:
+    """Say how to continue after a signal or a spent budget, and exit as a shell expects.
 
-    A budget is a wish that was fulfilled, so its exit code is 0; there is no summary.json then, since nothing was measured after.
+    A spent budget is what the user asked for, so its exit code is 0. Such a run has no summary.json: nothing was measured after it.
     """
     from ..runs.cost import BudgetReached
-    from ..runs.signals import StopRequested
 
     try:
-        yield
+        with explain_stop(f"continue with: outgrow resume {path}"):
+            yield
     except BudgetReached as reached:
         from ..report import write_report
 
-        console.print(
-            f"stopped by its budget after {reached}, everything is saved; continue with: outgrow resume {path} {reached.options}",
-            markup=False,
-            highlight=False,
-            soft_wrap=True,
-        )
-        console.print(f"report: {write_report(path)}", highlight=False, soft_wrap=True)
+        say_budget_reached(reached, f"outgrow resume {path}")
+        say(f"report: {write_report(path)}")
         raise typer.Exit from reached
-    except StopRequested as stop:
-        errors.print(f"stopped by {stop}, everything is saved; continue with: outgrow resume {path}", markup=False, soft_wrap=True)
-        raise typer.Exit(stop.exit_code) from stop
 
 
 def finish(path: Path) -> None:
+    """Print what a finished run gained, and write its report."""
     import json
 
     from ..report import write_report
@@ -81,7 +69,7 @@ def finish(path: Path) -> None:
     summary = json.loads((path / "summary.json").read_text())
     page = write_report(path)
     console.print(_comparison(summary))
-    console.print(f"report: {page}", highlight=False, soft_wrap=True)
+    say(f"report: {page}")
 
 
 def _comparison(summary: dict[str, Any]) -> Table:

@@ -1,28 +1,26 @@
 """The command `outgrow runs`."""
 
 from pathlib import Path
-from typing import Annotated
 
-import typer
 from rich.table import Table
 
 from ..core.errors import UsageError
-from .app import app
+from .app import LOOK, command
 from .console import console
-from .options import example
+from .options import Runs
 from .tables import interval
 
 
-@app.command(epilog=example("outgrow runs", "outgrow runs /data/runs"))
-def runs(folder: Annotated[Path, typer.Argument(help="The folder that holds runs.")] = Path("runs")) -> None:
-    """List runs: how far each is, and what it gained."""
+@command(LOOK, "outgrow runs", "outgrow runs /data/runs")
+def runs(folder: Runs = Path("runs")) -> None:
+    """List runs: the recipe, the steps done, and the gain of each."""
     import json
 
     from ..core.files import read_lines
     from ..runs.folder import read_recipe
 
     if not folder.is_dir():
-        raise UsageError(f"{folder}: no such folder; runs are made by: outgrow train RECIPE")
+        raise UsageError(f"{folder}: this folder does not exist; train a run with: outgrow train RECIPE")
     table = Table()
     for heading in ("run", "recipe", "seed", "steps", "pass@1 before", "after", "change"):
         table.add_column(heading)

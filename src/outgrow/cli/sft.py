@@ -1,23 +1,20 @@
 """The command `outgrow sft`."""
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import Annotated
 
 import typer
 
-from .app import app
-from .options import Overrides, example
-from .run_training import start
-
-if TYPE_CHECKING:
-    pass
+from .app import TRAIN, command
+from .options import Overrides, RecipeName
+from .run_training import budget_of, start
 
 
-@app.command(epilog=example("outgrow sft micro-base --out runs/base"))
+@command(TRAIN, "outgrow sft micro-base --out runs/base")
 def sft(
-    recipe: Annotated[str, typer.Argument(help="A shipped recipe's name, or a .toml file.")],
-    out: Annotated[Path | None, typer.Option("--out", help="The run's folder; runs/RECIPE if left out.")] = None,
+    recipe: RecipeName,
+    out: Annotated[Path | None, typer.Option("--out", help="Folder of the run. Default: runs/RECIPE.")] = None,
     overrides: Overrides = None,
 ) -> None:
-    """Fine-tune on written-out solutions (how a micro base model is made)."""
-    start(recipe, "sft", out, overrides)
+    """Fine-tune on written-out solutions."""
+    start(recipe, "sft", out, overrides, budget_of(None, None))

@@ -6,29 +6,29 @@ from typing import Annotated
 import typer
 
 from ..core.errors import UsageError, nearest
-from .app import app
-from .console import console
-from .options import example
+from .app import MEASURE, command
+from .console import console, say
 
 
-@app.command(
-    epilog=example("outgrow verify outputs.jsonl --output completion --answer answer --extract boxed --extract last_number")
-)
+@command(MEASURE, "outgrow verify outputs.jsonl --output completion --answer answer --extract boxed --extract last_number")
 def verify(
-    file: Annotated[Path, typer.Argument(help="A JSONL or Parquet file, a row for each output.")],
-    output: Annotated[str, typer.Option("--output", metavar="COLUMN", help="The column that holds what a model wrote.")],
-    answer: Annotated[str, typer.Option("--answer", metavar="COLUMN", help="The column that holds the known answer.")],
+    file: Annotated[Path, typer.Argument(metavar="FILE", help="A JSONL or Parquet file with one output in each row.")],
+    output: Annotated[str, typer.Option("--output", metavar="COLUMN", help="Column that holds the model's output.")],
+    answer: Annotated[str, typer.Option("--answer", metavar="COLUMN", help="Column that holds the correct answer.")],
     extract: Annotated[
         list[str] | None,
         typer.Option(
             "--extract",
             metavar="NAME",
-            help="boxed (the default), first_boxed, hash, phrase or last_number; more than one in order.",
+            help="How to find the answer in an output: boxed, first_boxed, hash, phrase or last_number. Repeat the option to try "
+            "several in order. Default: boxed.",
         ),
     ] = None,
-    out: Annotated[Path | None, typer.Option("--out", help="Write the rows here, with verdict and extracted added.")] = None,
+    out: Annotated[
+        Path | None, typer.Option("--out", metavar="FILE", help="Also write the rows here, with columns verdict and extracted.")
+    ] = None,
 ) -> None:
-    """Grade outputs made elsewhere, as training and evaluation would."""
+    """Grade outputs that were made elsewhere, exactly as training and evaluation grade them."""
     from ..evaluate.grade_file import grade_file
     from ..types import Verdict
     from ..verify import EXTRACTORS
@@ -41,5 +41,5 @@ def verify(
     with console.status(f"grading {file}"):
         counts = grade_file(file, output, answer, extract or ["boxed"], out)
     n = counts.total()
-    told = "   ".join(f"{verdict} {counts[verdict]} ({counts[verdict] / n:.1%})" for verdict in Verdict)
-    console.print(f"n = {n}   {told}", highlight=False, soft_wrap=True)
+    shares = "   ".join(f"{verdict} {counts[verdict]} ({counts[verdict] / n:.1%})" for verdict in Verdict)
+    say(f"n = {n}   {shares}")
