@@ -61,9 +61,7 @@ def test_a_single_rollout_that_does_not_fit_is_an_error_of_one_line():
     def work(_):
         raise MemoryError
 
-    with pytest.raises(
-        OutgrowError, match=r"learn.tokens_per_microbatch below 100 would save nothing; let answers be shorter"
-    ) as told:
+    with pytest.raises(OutgrowError, match=r"out of memory.*learn.tokens_per_microbatch=100.*sampling.max_tokens") as told:
         of_passes(200).run(work, 110, 300)
     assert "\n" not in str(told.value)
 
@@ -93,7 +91,7 @@ def test_a_run_begins_with_passes_that_memory_has_room_for(shipped, monkeypatch)
     assert passes_in(10**12) == recipe.learn.tokens_per_microbatch and not notes
     less = passes_in(60_000_000)
     assert 1 < less < recipe.learn.tokens_per_microbatch
-    assert len(notes) == 1 and f"going on with {less} " in notes[0]
+    assert len(notes) == 1 and f" {less} " in notes[0]
 
 
 def test_a_container_has_its_share_of_memory(tmp_path, monkeypatch):
@@ -148,7 +146,7 @@ def test_memory_that_ends_between_two_updates_of_a_step_spoils_it(monkeypatch):
     """The first share (one pass of 8) has moved the weights by then, so nobody may save them as the step before."""
     policy = load_policy("micro-base")
     before = policy.digest()
-    with pytest.raises(SpoiledError, match="would save nothing"):
+    with pytest.raises(SpoiledError, match="out of memory"):
         learned(policy, monkeypatch, fits=lambda passes: 8 if passes == 1 else 0)
     assert policy.digest() != before
 

@@ -114,10 +114,9 @@ def _section(overrides: Sequence[str]) -> "DataSection":
 
     values: dict[str, Any] = {}
     for override in overrides:
+        if not override.startswith("data."):
+            raise UsageError(f"--set {override}: only keys of [data] can be set here, for example --set data.k=16")
         apply_override(values, override)
-    other = next((key for key in values if key != "data"), None)
-    if other is not None:
-        raise UsageError(f"--set {other}: only keys of [data] can be set here, for example --set data.k=16")
     try:
         return DataSection.model_validate(values.get("data", {}))
     except ValidationError as error:

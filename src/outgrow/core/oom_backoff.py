@@ -35,11 +35,11 @@ class AutoBatchSize:
             torch.cuda.empty_cache()  # does nothing without a GPU
             if self.size <= smallest or most <= smallest:
                 raise OutgrowError(
-                    f"out of memory, and {self.name} below {self.size} would save nothing; let answers be shorter "
-                    "(sampling.max_tokens), or let policy.lora or policy.dtype='bfloat16' save some (outgrow plan shows how much)"
+                    f"out of memory at the smallest batch ({self.name}={self.size}); lower sampling.max_tokens, or use policy.lora "
+                    "or policy.dtype='bfloat16' (`outgrow plan` estimates the savings)"
                 )
             self.size = min(self.size, most) // 2
-            self._warn(f"out of memory; going on with {self.name}={self.size} (the results are the same but for rounding)")
+            self._warn(f"out of memory; continuing with {self.name}={self.size} (results differ only by rounding)")
 
 
 def ran_out_of_memory(error: BaseException) -> bool:

@@ -53,7 +53,7 @@ def _outside(name: str, kind: str) -> type[Component]:
     except (ImportError, AttributeError) as error:
         raise ValueError(f"cannot import {kind} {name!r}: {error}") from error
     if not (isinstance(found, type) and issubclass(found, Component)):
-        raise ValueError(f"{name!r} is no outgrow.component.Component")
+        raise ValueError(f"{name!r} is not a subclass of outgrow.core.registry.Component")
     return found
 
 

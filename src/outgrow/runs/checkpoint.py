@@ -86,7 +86,7 @@ def newest_whole_checkpoint(run: Path) -> tuple[Checkpoint | None, list[str]]:
         try:
             return read_checkpoint(folder), warnings
         except TornCheckpoint as torn:
-            warnings.append(f"{folder} is torn ({torn}); passing it over for the one before")
+            warnings.append(f"{folder} is torn ({torn}); using the checkpoint before it")
     return None, warnings
 
 

@@ -58,18 +58,18 @@ def distilled_policy(recipe: Recipe, student: Policy, warn: Warn = lambda _: Non
     teacher.model.requires_grad_(False).eval()
     told = f"distill.model={section.model}"
     if teacher.tokenizer.get_vocab() != student.tokenizer.get_vocab():
-        raise UsageError(f"{told}: its tokens are not those of the policy, token for token; take a teacher with the same tokenizer")
+        raise UsageError(f"{told}: its tokens differ from the policy's; use a teacher with the same tokenizer")
     # A family's larger models may have more rows than tokens. Those too many stand for nothing; those too few cannot be read.
     rows, needed = (len(policy.model.get_output_embeddings().weight) for policy in (teacher, student))
     if rows < needed:
-        raise UsageError(f"{told}: it has {rows} outputs and the policy {needed}; take a teacher with as many")
+        raise UsageError(f"{told}: it has {rows} outputs, fewer than the policy's {needed}; use a teacher with enough")
     if recipe.sampling.max_tokens >= teacher.context:
         raise UsageError(
             f"sampling.max_tokens={recipe.sampling.max_tokens} leaves no room for a prompt in the context of {section.model}, "
             f"{teacher.context}; lower it"
         )
     if (teacher.prompt_text("?"), teacher.end_id) != (student.prompt_text("?"), student.end_id):
-        warn(f"{told} would put questions, or end answers, otherwise than the policy; it reads them as the policy has them")
+        warn(f"{told} uses a different chat template or end token; the policy's are used")
     return teacher
 
 

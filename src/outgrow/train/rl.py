@@ -231,7 +231,7 @@ def _take_over(profile: Path, ledger: Ledger, problems: set[str], base: Policy, 
     asked, visits = read_profile(profile)
     visits = [visit for visit in visits if visit.problem_id in problems]
     if not visits:
-        raise UsageError(f"ledger.profile: {profile} is of other problems; make one with: outgrow passrate MODEL RECIPE")
+        raise UsageError(f"ledger.profile: {profile} was made with other problems; make one with: outgrow passrate MODEL RECIPE")
     if asked.digest != base.digest():
         warn(f"ledger.profile: {profile} was made with another model ({asked.model}); its pass rates may be off")
     if asked.temperature != temperature:

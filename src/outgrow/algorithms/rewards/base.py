@@ -15,9 +15,11 @@ class Reward(Component):
 
     needs_judge: ClassVar[bool] = False  # whether it pays by the scores of a judge
 
-    weight: float = 1.0
-    warmup_steps: int = 0
-    min_solve_rate: float = Field(default=0.0, ge=0, le=1)
+    weight: float = Field(default=1.0, description="Factor on the reward.")
+    warmup_steps: int = Field(default=0, description="Number of first steps in which the reward is 0.")
+    min_solve_rate: float = Field(
+        default=0.0, ge=0, le=1, description="The reward is 0 in groups with a smaller share of right answers."
+    )
 
     def weight_for(self, group: GradedGroup) -> float:
         """The weight; 0 in the warm-up, and below the gate."""

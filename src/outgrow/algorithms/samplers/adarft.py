@@ -17,9 +17,11 @@ class AdaRFT(Sampler):
     pass rate. The paper's difficulties go to 100, so that its η = 50 is 0.5 here; T starts at 0, the easiest."""
 
     type: str = "adarft"
-    rate: float = Field(default=0.5, gt=0, description="η")
-    sharpness: float = Field(default=2.0, gt=0, description="α")
-    target: float = Field(default=0.5, gt=0, lt=1, description="β, the pass rate that is aimed at")
+    rate: float = Field(default=0.5, gt=0, description="η, the largest change of the target difficulty in a step.")
+    sharpness: float = Field(
+        default=2.0, gt=0, description="α, how fast the change grows with the distance from the target pass rate."
+    )
+    target: float = Field(default=0.5, gt=0, lt=1, description="β, the pass rate to aim at.")
 
     def pick(self, ask: PickRequest, known: ProblemStats) -> Sequence[int]:
         difficulty = 0.0

@@ -31,8 +31,16 @@ class Sampler(Component):
     that they find all right or all wrong gets no more (SPEED, arXiv 2506.09016); 0 for none. Both cost rollouts, which count.
     """
 
-    refill: int = Field(default=0, ge=0)
-    screen: int = Field(default=0, ge=0)
+    refill: int = Field(
+        default=0,
+        ge=0,
+        description="How many times a step may replace problems whose groups came out all right or all wrong; 0 for none.",
+    )
+    screen: int = Field(
+        default=0,
+        ge=0,
+        description="Rollouts sampled of a problem first; if they are all right or all wrong, its group ends there. 0 for none.",
+    )
 
     @abstractmethod
     def pick(self, ask: PickRequest, known: ProblemStats) -> Sequence[int]:
