@@ -26,8 +26,8 @@ ROOT = Path(__file__).parents[1]
 SOURCE = Path(outgrow.__file__).parent
 COMMANDS = typer.main.get_command(app).commands
 
-# Phrase -> what to write. A space stands for any white space; each phrase begins and ends at a word's edge. Of their uses only two are
-# plain English: "there is no X" and "is no longer".
+# Phrase -> what to write. A space stands for any white space; each phrase begins and ends at a word's edge. Two of their uses are
+# plain English and pass: "there is no X" and "is no longer".
 BANNED = {
     r"left out,": 'say "Default: ..."',
     r"if left out": 'say "Default: ..."',

@@ -249,28 +249,28 @@ class _Recipe(_Section):
     description: str = Field(default="", description="What the recipe does, in a sentence.")
     expected: str = Field(default="", description="What the recipe should show, with time and machine.")
     seed: int = Field(default=0, description="Seed of all random choices.")
-    policy: PolicySection
+    policy: PolicySection = Field(description="The model to train.")
     problems: tuple[AnySource, ...] = Field(
         default=(Micro(),), min_length=1, description="Problem sources, mixed by their weights."
     )
-    prompt: Prompt = Prompt()
-    sampling: Sampling = Sampling()
-    engine: EngineSection = EngineSection()
-    verify: VerifySection = VerifySection()
-    evaluate: EvaluateSection = EvaluateSection()
-    run: RunSection = RunSection()
+    prompt: Prompt = Field(default=Prompt(), description="How a question becomes the model's prompt.")
+    sampling: Sampling = Field(default=Sampling(), description="How answers are sampled.")
+    engine: EngineSection = Field(default=EngineSection(), description="What generates the answers.")
+    verify: VerifySection = Field(default=VerifySection(), description="How answers are graded.")
+    evaluate: EvaluateSection = Field(default=EvaluateSection(), description="How the policy is measured.")
+    run: RunSection = Field(default=RunSection(), description="Checkpoints, threads, price and trackers.")
 
 
 class RLRecipe(_Recipe):
     """`outgrow train`: reinforcement learning on checked answers."""
 
-    kind: Literal["rl"] = "rl"
+    kind: Literal["rl"] = Field(default="rl", description="The kind of the recipe.")
     judge: JudgeSection | None = Field(default=None, description="A model that scores answers. Default: no judge.")
     rewards: tuple[AnyReward, ...] = Field(default=(Accuracy(),), min_length=1, description="Rewards, added up by their weights.")
     advantage: AnyAdvantage = Field(default=GRPO(), description="How rewards become advantages.")
     curriculum: AnySampler = Field(default=Uniform(), description="How the problems of a step are chosen.")
-    ledger: LedgerSection = LedgerSection()
-    learn: LearnSection = LearnSection()
+    ledger: LedgerSection = Field(default=LedgerSection(), description="How pass rates are estimated.")
+    learn: LearnSection = Field(default=LearnSection(), description="Steps, batches and the optimizer.")
     distill: DistillSection | None = Field(default=None, description="On-policy distillation. Default: rewards only.")
 
     @model_validator(mode="before")
@@ -299,8 +299,8 @@ class RLRecipe(_Recipe):
 class SFTRecipe(_Recipe):
     """`outgrow sft`: supervised fine-tuning on written-out solutions, mixed by each source's weight."""
 
-    kind: Literal["sft"]
-    learn: SFTSection = SFTSection()
+    kind: Literal["sft"] = Field(description="The kind of the recipe.")
+    learn: SFTSection = Field(default=SFTSection(), description="Steps, batches and the optimizer.")
 
 
 Recipe = RLRecipe | SFTRecipe

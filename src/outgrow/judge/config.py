@@ -51,7 +51,7 @@ class JudgeSection(BaseModel):
     max_unscored: float = Field(
         default=0.1, ge=0, lt=1, description="The run ends if a larger share of a step's answers has no score."
     )
-    watch: WatchSection = WatchSection()
+    watch: WatchSection = Field(default=WatchSection(), description="Checks for a policy that exploits the judge.")
     timeout_s: float = Field(default=600, gt=0, description="Seconds to wait for a server before a try fails.")
 
     @model_validator(mode="after")
