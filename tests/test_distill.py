@@ -334,11 +334,11 @@ def recipe_of(teacher, max_tokens=40, **settings):
 def test_a_teacher_that_cannot_read_the_student_is_refused(untrained, tmp_path):
     size = len(untrained.tokenizer)
     other = saved(tmp_path / "other", tokens=["<extra>"])
-    with pytest.raises(UsageError, match=rf"distill\.model={other}: its tokens are not those of the policy"):
+    with pytest.raises(UsageError, match=rf"distill\.model={other}: .*tokens"):
         distilled_policy(recipe_of(other), untrained)
     narrow = saved(tmp_path / "narrow")
     untrained.model.resize_token_embeddings(size + 8)
-    with pytest.raises(UsageError, match=f"it has {size} outputs and the policy {size + 8}"):
+    with pytest.raises(UsageError, match=f"{size} outputs.*{size + 8}"):
         distilled_policy(recipe_of(narrow), untrained)
     with pytest.raises(UsageError, match=r"sampling\.max_tokens=96 .*\(96 tokens\)"):
         distilled_policy(recipe_of(saved(tmp_path / "wide", size + 8), max_tokens=96), untrained)
@@ -370,7 +370,7 @@ def test_a_teacher_with_another_template_is_told(untrained, tmp_path):
     untrained.tokenizer.chat_template = "{{ messages[0]['content'] }}"
     notes = []
     distilled_policy(recipe_of(same), untrained, notes.append)
-    assert [warn.startswith(f"distill.model={same} would put questions") for warn in notes] == [True]
+    assert [warn.startswith(f"distill.model={same} ") for warn in notes] == [True]
 
 
 def test_a_teacher_may_be_an_adapter(shipped, tmp_path):

@@ -259,7 +259,7 @@ def test_a_budget_is_of_the_whole_wheel(file, tmp_path):
     folder = tmp_path / "wheel"
     result = CliRunner().invoke(app, ["flywheel", str(file), "--out", str(folder), "--budget-hours", "0.000001"])
     assert result.exit_code == 0, result.output
-    assert "stopped by its budget" in result.output and f"outgrow flywheel {folder} --budget-hours" in result.output
+    assert "Stopped by its budget" in result.output and f"outgrow flywheel {folder} --budget-hours" in result.output
     assert "No generation is done yet." in Page(folder / "flywheel.html").text
     with pytest.raises(UsageError, match="dollars_per_hour"):
         spin(file, folder, budget=Budget(dollars=1.0))
@@ -309,7 +309,7 @@ def test_a_process_with_a_vllm_makes_room_for_the_next_stage(tmp_path, monkeypat
 
 def test_a_folder_is_continued_where_it_is(copied):
     result = CliRunner().invoke(app, ["flywheel", str(copied), "--out", str(copied.parent / "elsewhere")])
-    assert isinstance(result.exception, UsageError) and "goes on where it is" in str(result.exception)
+    assert isinstance(result.exception, UsageError) and "--out" in str(result.exception)
     result = CliRunner().invoke(app, ["flywheel", str(copied)])
     assert result.exit_code == 0, result.output
     assert "2 student" in result.output and str(copied / "flywheel.html") in result.output

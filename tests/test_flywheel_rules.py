@@ -263,5 +263,5 @@ def test_a_stage_is_written_again_whole_or_not_at_all(tmp_path):
 def test_data_of_nothing_are_told_before_anything_is_trained(tmp_path):
     told = CliRunner().invoke(app, ["flywheel", "micro-flywheel", "--out", str(tmp_path / "wheel"), "--set", "data.levels=[9]"])
     assert told.exit_code != 0 and isinstance(told.exception, UsageError)
-    assert "no problem is of the fields and levels that made data is drawn from" in str(told.exception)
+    assert "fields and levels" in str(told.exception)
     assert not (tmp_path / "wheel").exists()

@@ -227,7 +227,7 @@ def recipe_with(on_alarm):
 
 def test_a_teacher_that_likes_everything_ends_the_run_at_once_where_that_is_asked_for(tmp_path, monkeypatch):
     monkeypatch.setattr(teaching, "judge_model", lambda section, warn, engine: Says(fooled))
-    with pytest.raises(OutgrowError, match=r"step 1: the judge seems to be fooled: answers that say nothing .*on_alarm=lower"):
+    with pytest.raises(OutgrowError, match=r"step 1: .*on_alarm=lower"):
         train(recipe_with("stop"), tmp_path / "run", Silent())
     resume(tmp_path / "run", ["judge.watch.on_alarm=lower"], Silent())
     assert newest_whole_checkpoint(tmp_path / "run")[0].step == 4

@@ -146,9 +146,9 @@ def test_a_section_that_cannot_work_is_refused():
     for wrong, told in (({"rubric": "{question}"}, "needs {completion}"), ({"samples": 2}, "all the same")):
         with pytest.raises(ValueError, match=told):
             JudgeSection(model="m", **wrong)
-    with pytest.raises(UsageError, match=r"'hero' pays by a judge's scores; add a table \[judge\]"):
+    with pytest.raises(UsageError, match=r"'hero' .*add a table \[judge\]"):
         load_recipe("micro", ["rewards=[{type='hero'}]"])
-    with pytest.raises(UsageError, match="no reward pays by its scores"):
+    with pytest.raises(UsageError, match=r"no reward .*'hero'"):
         load_recipe("micro", ["judge={model='micro-base'}"])
 
 
@@ -386,6 +386,6 @@ def test_another_teacher_begins_anew(tmp_path, monkeypatch):
     monkeypatch.setattr(teaching, "judge_model", lambda section, warn, engine: Other(length_score))
     watcher = Silent()
     resume(tmp_path / "run", ["learn.steps=6"], watcher)
-    assert [warn for warn in watcher.notes if "judge.model is another one than in step 4" in warn]
+    assert [warn for warn in watcher.notes if "judge.model" in warn and "step 4" in warn]
     ids = [row["judge/id"] for row in read_lines(tmp_path / "run" / "metrics.jsonl")]
     assert len(set(ids[:4])) == len(set(ids[4:])) == 1 and ids[0] != ids[-1]

@@ -163,7 +163,7 @@ def test_what_cannot_be_asked_is_said_in_a_line(tasks, tmp_path):
     (tmp_path / "gone.yaml").write_text(WRITTEN.replace("DATA", str(tmp_path / "nowhere.jsonl")).replace("micro_written", "gone"))
     for args, said in (
         (["micro-base", "gone", "--folder", tmp_path], "cannot run these tasks"),
-        (["micro-base", "gone", "--folder", tmp_path / "nowhere"], "there is no such folder"),
+        (["micro-base", "gone", "--folder", tmp_path / "nowhere"], "--folder"),
         (["http://localhost:1/v1", "gone"], "is a server's address"),
         (["micro-base", ","], "name a task"),
         (["micro-base", "gone", "--out", tmp_path], "this is a folder"),

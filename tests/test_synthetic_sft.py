@@ -12,7 +12,7 @@ import pytest
 from typer.testing import CliRunner
 
 from outgrow.cli.app import app
-from outgrow.cli.making import _section
+from outgrow.cli.data import _section
 from outgrow.config import parse_recipe
 from outgrow.config.schema import DataSection
 from outgrow.core.errors import UsageError
@@ -178,7 +178,8 @@ def test_the_command(tmp_path):
     out = tmp_path / "deep" / "made"
     recipe = tmp_path / "few.toml"
     recipe.write_text('extends = "micro"\nname = "few"\n[[problems]]\ntype = "micro"\nper_level = 6\n')
-    few = ["data", "micro-base", recipe, "--out", out, "--fields", "letters", "--levels", "1", "--samples", "2", "--on", "micro"]
+    few = ["data", "micro-base", recipe, "--out", out, "--on", "micro"]
+    few += ["--set", "data.fields=['letters']", "--set", "data.levels=[1]", "--set", "data.k=2"]
     done = outgrow(*few)
     assert done.returncode == 0, done.stderr
     rows = read_rows(out)
@@ -189,8 +190,13 @@ def test_the_command(tmp_path):
     again = outgrow(*few)
     assert (again.returncode, again.stderr.count("\n")) == (2, 1)
     assert "already exists" in again.stderr
-    with pytest.raises(UsageError, match=r"made data: keep: .*'some'"):
-        _section(keep="some", k=None)
+    with pytest.raises(UsageError, match=r"\[data\]: keep: .*'some'"):
+        _section(["data.keep=some"])
+    for other in ("learn.lr=1", "data=3"):
+        with pytest.raises(UsageError, match=rf"{other}.*data\.k=16"):
+            _section([other])
+    with pytest.raises(UsageError, match=r"'levles'.*'levels'"):
+        _section(["data.levles=[1]"])
 
 
 def test_the_command_takes_what_a_run_wrote(tmp_path, outgrow, monkeypatch):
@@ -202,16 +208,18 @@ def test_the_command_takes_what_a_run_wrote(tmp_path, outgrow, monkeypatch):
     wrote = list(read_parts(Path("run"), ["completion", "level", "verdict"]))
     right = {row["completion"] for row in wrote if row["verdict"] == "right" and row["level"] < 3}
     assert 0 < len(right) < len(wrote) == 64
-    asked = ["--out", "free", "--samples", "0", "--rollouts", "--levels", "1,2", "--per-easy-problem", "4", "--on", "micro"]
+    none, own = ["--set", "data.k=0"], ["--set", "data.rollouts=true"]
+    some = ["--set", "data.levels=[1,2]", "--set", "data.per_easy_problem=4"]
+    asked = ["--out", "free", *none, *own, *some, "--on", "micro"]
     code, printed, _ = outgrow("data", "run", "micro", *asked)
     assert code == 0 and re.search(r"[\d,]+ problems, (\d+) answers \(\1 of them written in training\)", printed)
     rows = read_rows(Path("free"))
     assert {" ".join(one.sampled.split()) for one in rows} == {" ".join(text.split()) for text in right}
     assert {one.level for one in rows} <= {1, 2}
-    code, _, told = outgrow("data", "micro-base", "micro", "--out", "none", "--rollouts", "--samples", "0")
+    code, _, told = outgrow("data", "micro-base", "micro", "--out", "none", *own, *none)
     assert (code, told.count("\n")) == (2, 1) and "micro-base has no rollouts" in told
-    code, _, told = outgrow("data", "http://localhost:1/v1", "micro", "--out", "none", "--rollouts")
+    code, _, told = outgrow("data", "http://localhost:1/v1", "micro", "--out", "none", *own)
     assert (code, told.count("\n")) == (2, 1) and "http://localhost:1/v1 has no rollouts" in told
-    code, _, told = outgrow("data", "run", "micro", "--out", "none", "--samples", "0")
-    assert code == 2 and "k = 0 draws no answers" in told
+    code, _, told = outgrow("data", "run", "micro", "--out", "none", *none)
+    assert code == 2 and "k = 0" in told
     assert not Path("none").exists()

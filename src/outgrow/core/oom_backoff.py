@@ -48,11 +48,11 @@ class AutoBatchSize:
             torch.cuda.empty_cache()  # does nothing without a GPU
             if self.size <= smallest or most <= smallest:
                 raise OutgrowError(
-                    f"out of memory, and a {self.name} below {self.size} would not help; lower sampling.max_tokens, or use "
-                    "policy.lora or policy.dtype='bfloat16' (outgrow plan estimates the savings)"
+                    f"out of memory at the smallest batch ({self.name}={self.size}); lower sampling.max_tokens, or use policy.lora "
+                    "or policy.dtype='bfloat16' (`outgrow plan` estimates the savings)"
                 )
             self.size = min(self.size, most) // 2
-            self._warn(f"out of memory; continuing with {self.name}={self.size} (results differ by rounding only)")
+            self._warn(f"out of memory; continuing with {self.name}={self.size} (results differ only by rounding)")
 
 
 def ran_out_of_memory(error: BaseException) -> bool:

@@ -87,7 +87,7 @@ class EngineConfig(Component):
     one_per_process: ClassVar[bool] = False
     """Whether a process has room for a single such engine, which stays until the process ends."""
 
-    max_sequences: int = Field(default=512, ge=1, description="most rollouts decoded at the same time; bounds memory")
+    max_sequences: int = Field(default=512, ge=1, description="Limit of rollouts decoded at the same time; it bounds memory.")
 
     @abstractmethod
     def build(self, warn: Warn = quiet) -> Engine:

@@ -28,7 +28,7 @@ class VLLMEngineConfig(EngineConfig):
 
     type: str = "vllm"
     gpu_memory_utilization: float = Field(
-        default=0.4, gt=0, lt=1, description="share of the GPU's memory for vLLM's copy of the weights and its cache"
+        default=0.4, gt=0, lt=1, description="Share of the GPU's memory for vLLM's copy of the weights and its cache."
     )
 
     def build(self, warn: Warn = quiet) -> Engine:

@@ -14,7 +14,7 @@ class Stage(BaseModel):
 
     model_config = ConfigDict(extra="allow", frozen=True)
 
-    recipe: str
+    recipe: str = Field(description="Name of a shipped recipe, or a .toml file.")
 
     def values(self) -> dict[str, Any]:
         """The recipe as it stands, not yet checked. Raises UsageError where there is none of that name."""
@@ -26,8 +26,8 @@ class Teacher(BaseModel):
 
     model_config = ConfigDict(extra="allow", frozen=True)
 
-    recipe: str | None = None
-    model: str | None = None
+    recipe: str | None = Field(default=None, description="Recipe to train the teacher by, in place of `model`.")
+    model: str | None = Field(default=None, description="An existing model, in place of `recipe`.")
 
     @model_validator(mode="after")
     def _one_of(self) -> Self:
@@ -49,17 +49,17 @@ class FlywheelRecipe(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True)
 
     kind: Literal["flywheel"]
-    name: str
-    description: str = ""
+    name: str = Field(description="The flywheel's name, and the name of its folder.")
+    description: str = Field(default="", description="What the flywheel does, in a sentence.")
     expected: str = Field(default="", description="what a person should see, with time and machine")
     seed: int = Field(
         default=0, description="of every stage, the same in all generations: what differs is the data and the teacher"
     )
-    generations: int = Field(default=2, ge=1)
+    generations: int = Field(default=2, ge=1, description="Limit of generations.")
     patience: int = Field(default=1, ge=1, description="generations in a row not shown to be better before the wheel stops")
     suite: str = Field(default="micro", description="the held-out problems that decide who teaches, and when to stop")
     samples: int = Field(default=8, ge=1, description="samples a problem, there and on the other suites")
-    temperature: float = Field(default=1.0, gt=0)
+    temperature: float = Field(default=1.0, gt=0, description="Sampling temperature of the measurements.")
     extra_suites: tuple[str, ...] = Field(default=(), description="other suites, measured as well, that decide nothing")
     accumulate: bool = Field(default=True, description="a base learns from the data of all generations; else of the last one alone")
     anchors: float = Field(

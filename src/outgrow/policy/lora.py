@@ -26,14 +26,14 @@ class LoRA(BaseModel):
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 
-    rank: int = Field(default=16, ge=1)
-    alpha: float = Field(default=32.0, gt=0, description="the product of the two matrices is multiplied by alpha / rank")
+    rank: int = Field(default=16, ge=1, description="Rank of the two matrices.")
+    alpha: float = Field(default=32.0, gt=0, description="The product of the two matrices is scaled by alpha / rank.")
     targets: tuple[str, ...] = Field(
-        default=("q_proj", "k_proj", "v_proj", "o_proj", "gate_proj", "up_proj", "down_proj"), min_length=1
+        default=("q_proj", "k_proj", "v_proj", "o_proj", "gate_proj", "up_proj", "down_proj"),
+        min_length=1,
+        description="Ends of the names of the layers that get an adapter.",
     )
-    dropout: float = Field(
-        default=0.0, ge=0, lt=1, description="in supervised fine-tuning only: RL must score the distribution that it sampled from"
-    )
+    dropout: float = Field(default=0.0, ge=0, lt=1, description="Dropout in supervised fine-tuning; RL uses none.")
 
 
 def add_adapter(model: PreTrainedModel, lora: LoRA, seed: int, base: str, revision: str | None = None) -> PeftModel:

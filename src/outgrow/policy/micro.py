@@ -41,12 +41,12 @@ class MicroInit(BaseModel):
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 
-    layers: int = Field(default=3, ge=1)
-    hidden: int = Field(default=128, ge=8)
-    heads: int = Field(default=4, ge=1)
-    kv_heads: int = Field(default=2, ge=1)
-    feed_forward: int = Field(default=384, ge=8)
-    context: int = Field(default=256, ge=16)
+    layers: int = Field(default=3, ge=1, description="Number of layers.")
+    hidden: int = Field(default=128, ge=8, description="Width of the hidden states.")
+    heads: int = Field(default=4, ge=1, description="Attention heads.")
+    kv_heads: int = Field(default=2, ge=1, description="Key-value heads.")
+    feed_forward: int = Field(default=384, ge=8, description="Width of the feed-forward layers.")
+    context: int = Field(default=256, ge=16, description="Context length in tokens.")
 
 
 def make_tokenizer() -> PreTrainedTokenizerFast:

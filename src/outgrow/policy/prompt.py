@@ -36,12 +36,12 @@ class Prompt(BaseModel):
 
     user_template: str | None = Field(
         default=None,
-        description="the user's turn, with {question} where the problem's question goes. Default: R1's instruction for R1 models, "
-        "only the question for others",
+        description="Text of the user's turn; {question} stands for the problem's question. Default: R1's instruction for R1 "
+        "models, else only the question.",
     )
-    system: str = Field(default="", description="the system turn before it; empty: no system turn")
+    system: str = Field(default="", description="System turn before the user's; empty for none.")
     template: str | None = Field(
-        default=None, description="a Jinja chat template, or 'r1' or 'plain'. Default: the tokenizer's own"
+        default=None, description="A Jinja chat template, or 'r1' or 'plain'. Default: the tokenizer's own."
     )
 
     @field_validator("user_template")

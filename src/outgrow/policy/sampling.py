@@ -14,10 +14,15 @@ class Sampling(BaseModel):
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 
-    temperature: float = Field(default=1.0, ge=0.0)
-    top_p: float = Field(default=1.0, gt=0.0, le=1.0)
-    top_k: int = Field(default=0, ge=0, description="most likely tokens to draw from; 0: all tokens")
-    max_tokens: int = Field(default=96, ge=1, description="longest completion, in tokens")
+    temperature: float = Field(default=1.0, ge=0.0, description="Sampling temperature; 0 is greedy.")
+    top_p: float = Field(
+        default=1.0,
+        gt=0.0,
+        le=1.0,
+        description="Sample from the likeliest tokens that reach this probability together; 1 keeps all.",
+    )
+    top_k: int = Field(default=0, ge=0, description="Sample from this many likeliest tokens; 0 keeps all.")
+    max_tokens: int = Field(default=96, ge=1, description="Length limit of a completion, in tokens.")
 
     @property
     def truncates(self) -> bool:

@@ -4,7 +4,7 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from typing import Any
 
-from pydantic import field_validator
+from pydantic import Field, field_validator
 
 from ..core.callbacks import Warn, quiet
 from ..core.errors import UsageError, nearest
@@ -52,7 +52,7 @@ class Benchmark(Source):
     """Problem source `benchmark`. Choices are put under the question with their letters, and the answer is a letter."""
 
     type: str = "benchmark"
-    name: str
+    name: str = Field(description="Name of the benchmark.")
 
     @field_validator("name")
     @classmethod

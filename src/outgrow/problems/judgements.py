@@ -34,10 +34,10 @@ class Judgements(Source):
     """
 
     type: str = "judgements"
-    runs: tuple[Path, ...] = Field(min_length=1)
-    rubric: str = RUBRIC
-    per_cell: int = Field(default=400, ge=1)
-    seed: int = 0
+    runs: tuple[Path, ...] = Field(min_length=1, description="Folders of the runs whose rollouts are graded.")
+    rubric: str = Field(default=RUBRIC, description="The judge's rubric, as in the recipe that will use the judge.")
+    per_cell: int = Field(default=400, ge=1, description="Limit of answers for each field, level and verdict.")
+    seed: int = Field(default=0, description="Seed of the choice of answers.")
 
     def load(self, warn: Warn = quiet) -> list[Problem]:
         """Return problems with a field for each field and verdict, so that fine-tuning meets right and wrong answers equally often.

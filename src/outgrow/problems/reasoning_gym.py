@@ -39,11 +39,11 @@ class ReasoningGym(Source):
     """
 
     type: str = "reasoning_gym"
-    task: str
-    config: dict[str, JsonValue] = Field(default_factory=dict)
-    field: str = ""
-    split: Split = "train"
-    count: int = Field(default=400, ge=1)
+    task: str = Field(description="Name of the reasoning-gym task.")
+    config: dict[str, JsonValue] = Field(default_factory=dict, description="Settings of the task. Default: reasoning-gym's.")
+    field: str = Field(default="", description="Field of the problems in tables and in the ledger. Default: the task's name.")
+    split: Split = Field(default="train", description="Split of the problems, by a hash of task and question.")
+    count: int = Field(default=400, ge=1, description="Number of distinct problems.")
 
     def load(self, warn: Warn = quiet) -> list[Problem]:
         """Return all problems, as they are drawn. Raises UsageError where the package, the task or a setting does not exist."""

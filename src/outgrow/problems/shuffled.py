@@ -3,7 +3,7 @@
 from dataclasses import replace
 from typing import Any
 
-from pydantic import SerializeAsAny, field_validator
+from pydantic import Field, SerializeAsAny, field_validator
 
 from ..core.callbacks import Warn, quiet
 from ..core.registry import build
@@ -19,8 +19,8 @@ class Shuffled(Source):
     """
 
     type: str = "shuffled"
-    source: SerializeAsAny[Source]
-    seed: int = 0
+    source: SerializeAsAny[Source] = Field(description="The source whose answers are exchanged.")
+    seed: int = Field(default=0, description="Seed of the exchange.")
 
     @field_validator("source", mode="before")
     @classmethod

@@ -12,7 +12,7 @@ from ..types import Problem
 class Source(Component):
     """Loads problems. weight: its share of the examples where several sources are mixed."""
 
-    weight: float = Field(default=1.0, gt=0)
+    weight: float = Field(default=1.0, gt=0, description="Share of this source's problems among all sources, as a weight.")
 
     @abstractmethod
     def load(self, warn: Warn = quiet) -> list[Problem]:

@@ -23,8 +23,10 @@ class Synthetic(Source):
     """
 
     type: str = "synthetic"
-    path: Path
-    generations: tuple[int, ...] | None = Field(default=None, min_length=1)
+    path: Path = Field(description="A folder that `outgrow data` wrote, or one of its Parquet files.")
+    generations: tuple[int, ...] | None = Field(
+        default=None, min_length=1, description="Only rows of these generations of the flywheel. Default: all."
+    )
 
     def load(self, warn: Warn = quiet) -> list[Problem]:
         """Return all answers, in the order of the rows. Raises UsageError where this is not synthetic data, or no row is left."""

@@ -4,7 +4,7 @@ from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import Any
 
-from pydantic import model_validator
+from pydantic import Field, model_validator
 
 from ..core.callbacks import Warn, quiet
 from ..core.errors import UsageError
@@ -22,15 +22,15 @@ class Table(Source):
     """
 
     type: str = "table"
-    path: Path | None = None
-    hub: str | None = None
-    config: str | None = None
-    split: str = "train"
-    question: str = "question"
-    answer: str = "answer"
-    solution: str | None = None
-    level: str | None = None
-    field: str | None = None
+    path: Path | None = Field(default=None, description="A .jsonl or .parquet file, in place of `hub`.")
+    hub: str | None = Field(default=None, description="Id of a data set on the hub, in place of `path`.")
+    config: str | None = Field(default=None, description="Configuration of the data set on the hub.")
+    split: str = Field(default="train", description="Split of the data set on the hub.")
+    question: str = Field(default="question", description="Column that holds the question.")
+    answer: str = Field(default="answer", description="Column that holds the answer.")
+    solution: str | None = Field(default=None, description="Column that holds a written-out solution, for SFT.")
+    level: str | None = Field(default=None, description="Column that holds the level: a number, or a text that contains one.")
+    field: str | None = Field(default=None, description="Column that holds the field.")
 
     @model_validator(mode="after")
     def _one_of(self) -> "Table":

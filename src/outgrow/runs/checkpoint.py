@@ -83,7 +83,7 @@ def newest_whole_checkpoint(run: Path) -> tuple[Checkpoint | None, list[str]]:
         try:
             return read_checkpoint(folder), warnings
         except TornCheckpoint as torn:
-            warnings.append(f"{folder} is torn ({torn}); the checkpoint before it is used")
+            warnings.append(f"{folder} is torn ({torn}); using the checkpoint before it")
     return None, warnings
 
 

@@ -62,9 +62,7 @@ def make_data(
             fresh = draw(cache.wrap(respondent), verifier, problems, section.k, sampling, seed, generation, check_stop)
     drawn = rated([*fresh, *before])
     if not drawn:
-        raise UsageError(
-            "no answers are drawn, and the run wrote none to these problems; draw some (k), or name the problems it met"
-        )
+        raise UsageError("no answers to select from: set k > 0, or choose problems that this run practised")
     passed, dropped = eligible(drawn, section)
     clean, contaminated, checked = without_held_out(passed, known)
     rows, spare = choose(clean, section, seed)
@@ -115,5 +113,5 @@ def wanted(problems: Sequence[Problem], section: DataSection) -> list[Problem]:
     ]
     if not chosen:
         there = ", ".join(sorted({f"{problem.field} {problem.level}" for problem in problems})[:20])
-        raise UsageError(f"no problem is of the fields and levels that made data is drawn from (there are: {there or 'none'})")
+        raise UsageError(f"no problem matches the chosen fields and levels (available: {there or 'none'})")
     return chosen

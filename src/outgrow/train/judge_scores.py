@@ -77,9 +77,7 @@ class JudgeInLoop:
         mine = itertools.takewhile(lambda row: row.get("judge/id") == self._id, reversed(rows))
         self._rows = [dict(row) for row in mine][::-1]
         if rows and not self._rows:
-            self._warn(
-                f"judge.model is another one than in step {rows[-1]['step']:.0f}; what was measured of that one is left aside"
-            )
+            self._warn(f"judge.model changed since step {rows[-1]['step']:.0f}; alarm statistics start over")
 
     def heldout_pass_rate(self, respondent: ChatModel, verifier: Verifier, step: int, check_stop: CheckStop) -> Metrics:
         """The true pass rate on the held-out slice, an answer a problem, the same problems at every step."""
@@ -140,9 +138,9 @@ class JudgeInLoop:
         """
         found = alarm.evidence([*self._rows, metrics])
         metrics["judge/alarm"] = float(bool(found))
-        said = f"step {metrics['step']:.0f}: the judge seems to be fooled: {'; '.join(found)}"
+        said = f"step {metrics['step']:.0f}: the policy may be exploiting the judge: {'; '.join(found)}"
         if found and self._watch.on_alarm == "stop":
-            raise OutgrowError(f"{said}. Better judged, go on with another judge.model, or with judge.watch.on_alarm=lower")
+            raise OutgrowError(f"{said}. Use another judge.model, or set judge.watch.on_alarm=lower, then resume")
         before = self.weight
         self._rows.append(dict(metrics))
         lowered = f". Its share of the reward is {self.weight:.2g} from now on" if self.weight < before else ""

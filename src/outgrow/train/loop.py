@@ -145,7 +145,7 @@ def _run(
                 f"outgrow resume {path} --set learn.problems_per_step=…"
             ) from error
         except OSError as error:
-            raise OutgrowError(f"{path}: {error.strerror or error}; mend that, then run: outgrow resume {path}") from error
+            raise OutgrowError(f"{path}: {error.strerror or error}; fix this, then run: outgrow resume {path}") from error
         finally:
             job.close()
             meter.close()

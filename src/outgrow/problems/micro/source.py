@@ -39,11 +39,15 @@ class Micro(Source):
     """
 
     type: str = "micro"
-    split: Split = "train"
-    fields: tuple[str, ...] = tuple(FIELDS)
-    levels: tuple[int, ...] = LEVELS
-    per_level: int = Field(default=400, ge=1)
-    skip: int = Field(default=0, ge=0)
+    split: Split = Field(default="train", description="Split of the problems.")
+    fields: tuple[str, ...] = Field(default=tuple(FIELDS), description="Fields of the problems.")
+    levels: tuple[int, ...] = Field(default=LEVELS, description="Levels of the problems.")
+    per_level: int = Field(default=400, ge=1, description="Number of distinct problems for each field and level.")
+    skip: int = Field(
+        default=0,
+        ge=0,
+        description="Number of problems to skip in each field and level, for example those that another source has.",
+    )
 
     @field_validator("fields")
     @classmethod

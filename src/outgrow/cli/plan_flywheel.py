@@ -1,12 +1,12 @@
-"""What `outgrow plan` says of a flywheel: its stages, on each GPU."""
+"""What `outgrow plan` prints of a flywheel: its stages, on each GPU."""
 
 from typing import TYPE_CHECKING
 
 from rich.box import SIMPLE_HEAD
 from rich.table import Table
 
-from .planning import figure, unfit
-from .shared import console
+from .console import console, say
+from .plan_figures import figure, unfit
 
 if TYPE_CHECKING:
     from ..flywheel import FlywheelRecipe
@@ -14,13 +14,13 @@ if TYPE_CHECKING:
     from ..plan import GpuCatalog
 
 
-def show_wheel(wheel: "FlywheelRecipe", plan: "FlywheelPlan", market: "GpuCatalog") -> None:
-    """Print it."""
+def show(wheel: "FlywheelRecipe", plan: "FlywheelPlan", market: "GpuCatalog") -> None:
+    """Print the plan: the hours of each stage on each GPU, and what they assume."""
     for line in _head(wheel, plan):
-        console.print(line, markup=False, highlight=False, soft_wrap=True)
+        say(line)
     console.print(_hours(plan, market))
     for line in (*_unfits(plan), *(f"assumes {line}" for line in _assumptions(wheel, plan))):
-        console.print(line, markup=False, highlight=False, soft_wrap=True)
+        say(line)
 
 
 def _head(wheel: "FlywheelRecipe", plan: "FlywheelPlan") -> list[str]:
@@ -30,8 +30,8 @@ def _head(wheel: "FlywheelRecipe", plan: "FlywheelPlan") -> list[str]:
         if plan.drawn_from is not None
         else []
     )
-    drawn += ["data: what students write while they learn, at no cost"] if data.rollouts and wheel.generations > 1 else []
-    return [f"{wheel.name}: {wheel.generations} generations, fewer where held-out problems show no better student", *drawn]
+    drawn += ["data: what students write while they learn, at no extra cost"] if data.rollouts and wheel.generations > 1 else []
+    return [f"{wheel.name}: {wheel.generations} generations, fewer if held-out problems show no better student", *drawn]
 
 
 def _hours(plan: "FlywheelPlan", market: "GpuCatalog") -> Table:
@@ -41,22 +41,23 @@ def _hours(plan: "FlywheelPlan", market: "GpuCatalog") -> Table:
         pad_edge=False,
         show_footer=True,
     )
-    table.add_column("stage", "all, $", no_wrap=True)
+    table.add_column("stage", "total, $", no_wrap=True)
     table.add_column("times", justify="right")
     for place, gpu in enumerate(market.gpu):
-        table.add_column(gpu.name, _told(plan.dollars(place, gpu)), justify="right")
+        table.add_column(gpu.name, _figure(plan.dollars(place, gpu)), justify="right")
     for stage in plan.stages:
         table.add_row(stage.name.replace("_", " "), str(stage.times), *(_cell(stage, place) for place in range(len(market.gpu))))
     table.add_section()
-    table.add_row("all, hours", "", *(_told(plan.hours(place)) for place in range(len(market.gpu))))
+    table.add_row("total, hours", "", *(_figure(plan.hours(place)) for place in range(len(market.gpu))))
     return table
 
 
 def _cell(stage: "StagePlan", place: int) -> str:
-    return _told(stage.hours[place]) + ("*" if stage.bills and stage.bills[place].change else "")
+    return _figure(stage.hours[place]) + ("*" if stage.bills and stage.bills[place].change else "")
 
 
-def _told(value: float | None) -> str:
+def _figure(value: float | None) -> str:
+    """Return a figure, or "no" on a GPU that a stage does not fit on."""
     return "no" if value is None else figure(value)
 
 
@@ -67,14 +68,14 @@ def _unfits(plan: "FlywheelPlan") -> list[str]:
 def _assumptions(wheel: "FlywheelRecipe", plan: "FlywheelPlan") -> list[str]:
     tuned = any(not stage.bills and stage.name != "data" for stage in plan.stages)
     return [
-        "what `outgrow plan` assumes of the recipe of each stage; data and solutions as long as rollouts",
-        *(["room for fine-tuning, which is not counted: a pass that does not fit is halved"] if tuned else []),
+        "what `outgrow plan` assumes for the recipe of each stage; data and solutions as long as rollouts",
+        *(["enough memory for fine-tuning, which is not estimated: a micro-batch that does not fit is halved"] if tuned else []),
         *(_of_data(plan) if wheel.generations > 1 and wheel.data.k else []),
-        "nothing for evaluation, verification, checkpoints, loading and installing: they come on top",
+        "no time for evaluation, verification, checkpoints, loading and installing: add them",
     ]
 
 
 def _of_data(plan: "FlywheelPlan") -> list[str]:
     if plan.drawn_from is None:
-        return ["nothing for the making of data: the problems it would be made of are not here (OUTGROW_DATA names their folder)"]
-    return ["data made by the slower one of student and teacher"]
+        return ["no time for sampling data: its problems are not on this machine (OUTGROW_DATA names their folder)"]
+    return ["data sampled from the slower of student and teacher"]
