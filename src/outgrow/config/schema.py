@@ -13,6 +13,7 @@ from ..algorithms.rewards.accuracy import Accuracy
 from ..algorithms.samplers import SAMPLERS, Sampler
 from ..algorithms.samplers.uniform import Uniform
 from ..core.errors import nearest
+from ..core.inputs import ReadsFrom
 from ..core.registry import build
 from ..judge.config import JudgeSection
 from ..policy import Prompt, Sampling
@@ -41,7 +42,7 @@ AnySampler = Annotated[SerializeAsAny[Sampler], BeforeValidator(lambda value: bu
 class PolicySection(_Section):
     """Which model learns: one that exists (`model`), or a micro policy made from nothing (`init`)."""
 
-    model: str | None = None
+    model: Annotated[str | None, ReadsFrom("model")] = None
     revision: str | None = Field(default=None, description="branch, tag or commit of a hub id; left out, the newest")
     init: MicroInit | None = None
     dtype: Dtype = Field(default="float32", description="of the model's weights; adapters are float32")
@@ -102,7 +103,9 @@ class DistillSection(_Section):
     top with its own weight, or alone once `steps` are over: the teacher is the ceiling of distillation, and not of what follows.
     """
 
-    model: str = Field(description="the teacher, named as policy.model is; it must have the policy's own tokens")
+    model: Annotated[str, ReadsFrom("model")] = Field(
+        description="the teacher, named as policy.model is; it must have the policy's own tokens"
+    )
     revision: str | None = Field(default=None, description="branch, tag or commit of a hub id; left out, the newest")
     dtype: Dtype = Field(default="float32", description="of the teacher's weights")
     weight: float = Field(default=1.0, gt=0, description="of the teacher's advantage, in nats a token")
@@ -119,7 +122,9 @@ class DistillSection(_Section):
 class LedgerSection(_Section):
     """How the ledger estimates pass rates; see ledger/posterior.py."""
 
-    profile: Path | None = Field(default=None, description="a folder that `outgrow passrate` made, to begin with")
+    profile: Annotated[Path | None, ReadsFrom("files")] = Field(
+        default=None, description="a folder that `outgrow passrate` made, to begin with"
+    )
     half_life: float = Field(default=40.0, gt=0, description="steps after which a rollout counts half")
     prior_weight: float = Field(default=4.0, gt=0, description="rollouts that its level's rate is worth to a problem")
 
@@ -157,12 +162,14 @@ class VerifySection(_Section):
 class EvaluateSection(_Section):
     """How before, after and the curve between are measured."""
 
-    suite: str = "micro"
-    extra_suites: tuple[str, ...] = Field(default=(), description="other suites, measured before and after: what else training did")
+    suite: Annotated[str, ReadsFrom("suite")] = "micro"
+    extra_suites: Annotated[tuple[str, ...], ReadsFrom("suite")] = Field(
+        default=(), description="other suites, measured before and after: what else training did"
+    )
     samples: int = Field(default=8, ge=1, description="samples a problem for pass@1, on every suite")
     temperature: float = Field(default=1.0, gt=0)
     every: int = Field(default=25, ge=0, description="steps between looks at held-out validation problems; 0 for none")
-    validation: str = "micro-validation"
+    validation: Annotated[str, ReadsFrom("suite")] = "micro-validation"
     validation_samples: int = Field(default=4, ge=1)
 
 

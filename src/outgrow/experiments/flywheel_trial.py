@@ -1,4 +1,4 @@
-"""One flywheel of an experiment, in a process of its own with one thread."""
+"""Runs a flywheel trial, in a process with one thread."""
 
 from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
@@ -14,53 +14,52 @@ from ..problems.suites import suite
 from ..runs.cost import Budget
 from ..runs.models import base_policy, build_engine, run_policy
 from ..runs.signals import Interrupt
-from ..train.loop import configure_determinism
+from ..train.loop import deterministic
 from ..verify import Verifier
 from .flywheel_measures import PassAtK
 from .flywheel_result import FlywheelTrialResult, read_flywheel_result
 from .measure import Measure
-from .rl_trial import Silent, seconds_in, session
+from .rl_trial import SilentWatcher, session_seconds, timed_session
 from .trial import Trial
 
 
-class _Onlooker(Silent):
-    """Nobody watches; between two stages it is asked whether a signal has come."""
+class _SilentProgress(SilentWatcher):
+    """Shows nothing of a flywheel. Between two stages it checks whether a signal has arrived."""
 
     def __init__(self, check_stop: Callable[[], None]) -> None:
-        self._poll = check_stop
+        self._check_stop = check_stop
 
     def stage(self, text: str) -> None:
-        self._poll()
+        self._check_stop()
 
     @contextmanager
-    def watch(self) -> "Iterator[_Onlooker]":
+    def watch(self) -> "Iterator[_SilentProgress]":
         yield self
 
     def counting(self, what: str, whole: int) -> Callable[[int], None]:
         return lambda done: None
 
 
-def run_flywheel_trial(path: Path, run: Trial, measures: Sequence[Measure], prepared: dict[str, Path]) -> FlywheelTrialResult:
-    """Turn it in this folder, or go on with it there, and read off what is kept. Raises as `run_flywheel` does."""
-    sizes = {measure.k for measure in measures if isinstance(measure, PassAtK)}
-    with session(path), Interrupt() as interrupt:
-        turned = run_flywheel(run.recipe, path, _Onlooker(interrupt.check_stop), Budget())
-        ends = (turned.generations[0].base, turned.generations[-1].student)
-        found = {done.name: _pass_at(done, sizes, interrupt.check_stop) for done in ends}
-    return read_flywheel_result(turned, run, found, seconds_in(path))
+def run_flywheel_trial(path: Path, trial: Trial, measures: Sequence[Measure]) -> FlywheelTrialResult:
+    """Run a trial in this folder, or continue it there, and return its result. Raises as `run_flywheel` does."""
+    ks = {measure.k for measure in measures if isinstance(measure, PassAtK)}
+    with timed_session(path), Interrupt() as interrupt:
+        flywheel = run_flywheel(trial.recipe, path, _SilentProgress(interrupt.check_stop), Budget())
+        ends = (flywheel.generations[0].base, flywheel.generations[-1].student)
+        pass_at = {stage.name: _pass_at(stage, ks, interrupt.check_stop) for stage in ends}
+    return read_flywheel_result(flywheel, trial, pass_at, session_seconds(path))
 
 
-def _pass_at(done: StageResult, sizes: set[int], check_stop: Callable[[], None]) -> dict[str, float]:
-    """k -> pass@k on the suite that decides, with as many samples a problem as the largest k; nothing where none is asked for."""
-    if not sizes:
+def _pass_at(stage: StageResult, ks: set[int], check_stop: Callable[[], None]) -> dict[str, float]:
+    """Return k -> pass@k of a stage's model on the suite that decides, with max(ks) samples a problem; empty without ks."""
+    if not ks:
         return {}
-    recipe, n = done.recipe, max(sizes)
-    configure_determinism(recipe)
-    policy, engine = run_policy(done.path) if done.is_run else base_policy(recipe), build_engine(recipe)
-    engine.update(policy)
+    recipe, n = stage.recipe, max(ks)
     sampling = recipe.sampling.model_copy(update={"temperature": recipe.evaluate.temperature})
     problems = suite(recipe.evaluate.suite).load()
-    with Verifier(recipe.verify.extract, recipe.verify.exact) as verifier:
+    with deterministic(recipe), Verifier(recipe.verify.extract, recipe.verify.exact) as verifier:
+        policy, engine = run_policy(stage.path) if stage.is_run else base_policy(recipe), build_engine(recipe)
+        engine.update(policy)
         samples = sample_problems(LocalModel(policy, engine), verifier, problems, n, sampling, recipe.seed, check_stop)
     right = Counter(sample.problem_id for sample in samples if sample.right)
-    return {str(k): sum(pass_at_k(n, right[problem.id], k) for problem in problems) / len(problems) for k in sorted(sizes)}
+    return {str(k): sum(pass_at_k(n, right[problem.id], k) for problem in problems) / len(problems) for k in sorted(ks)}

@@ -20,11 +20,11 @@ from ..runs.practice_problems import distinct, training_problems
 from ..runs.signals import Interrupt
 from ..synthetic import SyntheticRow, make_data, read_summary, written_rows
 from ..train.before_after import Outcome, suites_of
-from ..train.loop import configure_determinism, resume, train
+from ..train.loop import deterministic, resume, train
 from ..types import Problem
 from ..verify import Verifier
 from ..verify.extract import THINK_OPEN
-from .cache_key import asked_by, digest_of
+from .cache_key import digest_of, recipe_key
 from .lineage import Role
 from .promotion import Promotion, promotion
 from .stage_cache import StageCache, StageOutput, StageResult, StageSpec, StageWatcher
@@ -48,17 +48,16 @@ def run(
         summary = json.loads((path / "summary.json").read_text())
         return StageOutput(summary["policy_sha256"], summary["rollouts"], summary)
 
-    return shop.once(StageSpec(generation, stage, "model", recipe, asked_by(recipe, shop.known), work, parents))
+    return shop.once(StageSpec(generation, stage, "model", recipe, recipe_key(recipe, shop.known), work, parents))
 
 
 def measure(shop: StageCache, stage: str, model: str, recipe: Recipe) -> StageResult:
     """A model that is there already, asked and graded as this recipe says, on the suites that it names; in the first generation."""
-    values = asked_by(recipe, shop.known)
+    values = recipe_key(recipe, shop.known)
     asked = {key: values[key] for key in ("policy", "evaluate", *_ASKING)}
 
     def work(path: Path, watcher: StageWatcher, budget: Budget) -> StageOutput:
-        configure_determinism(recipe)
-        with _session(path, recipe, budget) as (meter, interrupt):
+        with deterministic(recipe), _session(path, recipe, budget) as (meter, interrupt):
             policy, engine = base_policy(recipe), build_engine(recipe, watcher.warn)
             Outcome(recipe, path, engine, meter, watcher.phase, interrupt.check_stop).measure("after", policy, 0)
             return StageOutput(policy.digest())
@@ -86,7 +85,7 @@ def make(shop: StageCache, generation: int, maker: StageResult, student: StageRe
     recipe, practised = maker.recipe, student.recipe
     makers = [maker] if section.k else []
     makers += [student] if section.rollouts and student not in makers else []
-    how, what = asked_by(recipe, shop.known), asked_by(practised, shop.known)
+    how, what = recipe_key(recipe, shop.known), recipe_key(practised, shop.known)
     asked = {
         **{key: how[key] for key in _ASKING},
         **{key: what[key] for key in ("problems", "evaluate", "seed")},
@@ -97,9 +96,8 @@ def make(shop: StageCache, generation: int, maker: StageResult, student: StageRe
     }
 
     def work(path: Path, watcher: StageWatcher, budget: Budget) -> StageOutput:
-        configure_determinism(recipe)
         out = path / "made"
-        with _session(path, recipe, budget) as (meter, interrupt):
+        with deterministic(recipe), _session(path, recipe, budget) as (meter, interrupt):
             if not out.exists():
                 problems = [problem for source in distinct(training_problems(practised, watcher.warn)) for problem in source]
 
@@ -155,7 +153,8 @@ def merged_path(done: StageResult) -> str:
         return done.model
     merged = done.path / "merged"
     if not merged.exists():
-        export(run_policy(done.path), merged)
+        with deterministic(done.recipe):
+            export(run_policy(done.path), merged)
     return str(merged)
 
 

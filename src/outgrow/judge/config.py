@@ -1,9 +1,10 @@
 """Recipe table `judge`."""
 
-from typing import Literal
+from typing import Annotated, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
+from ..core.inputs import ReadsFrom
 from ..policy.load import Dtype
 from .rubric import RUBRIC
 
@@ -18,7 +19,9 @@ class WatchSection(BaseModel):
     )
     every: int = Field(default=10, ge=1, description="steps between looks at canaries and at the second judge")
     canaries: int = Field(default=8, ge=0, description="problems that are answered with nothing for the judge to score")
-    second_model: str | None = Field(default=None, description="another judge, as judge.model, that scores beside and pays nothing")
+    second_model: Annotated[str | None, ReadsFrom("model")] = Field(
+        default=None, description="another judge, as judge.model, that scores beside and pays nothing"
+    )
     on_alarm: Literal["warn", "stop", "lower"] = Field(
         default="warn", description="stop: the run ends, saved; lower: the checker takes half of the judge's share, each time"
     )
@@ -30,7 +33,7 @@ class JudgeSection(BaseModel):
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 
-    model: str = Field(
+    model: Annotated[str, ReadsFrom("model")] = Field(
         description="a shipped or pulled model, a run, a model's folder, a hub id, or the address of a server "
         "(http://localhost:8000/v1, with #NAME where it serves several)"
     )

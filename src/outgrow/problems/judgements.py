@@ -5,12 +5,13 @@ from collections import defaultdict
 from collections.abc import Sequence
 from itertools import zip_longest
 from pathlib import Path
-from typing import Any
+from typing import Annotated, Any
 
 from pydantic import Field
 
 from ..core.callbacks import Warn, quiet
 from ..core.errors import UsageError
+from ..core.inputs import ReadsFrom
 from ..core.rng import python_rng
 from ..core.rollout_log import read_parts
 from ..judge.rubric import RUBRIC, answer_id, fill
@@ -34,7 +35,7 @@ class Judgements(Source):
     """
 
     type: str = "judgements"
-    runs: tuple[Path, ...] = Field(min_length=1)
+    runs: Annotated[tuple[Path, ...], ReadsFrom("runs")] = Field(min_length=1)
     rubric: str = RUBRIC
     per_cell: int = Field(default=400, ge=1)
     seed: int = 0

@@ -3,12 +3,13 @@
 import hashlib
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
+from typing import Annotated, Any
 
 from pydantic import Field
 
 from ..core.callbacks import Warn, quiet
 from ..core.errors import UsageError
+from ..core.inputs import ReadsFrom
 from ..types import Problem
 from .rows import Row, file_rows
 from .source import Source
@@ -23,7 +24,7 @@ class Synthetic(Source):
     """
 
     type: str = "synthetic"
-    path: Path
+    path: Annotated[Path, ReadsFrom("files")]
     generations: tuple[int, ...] | None = Field(default=None, min_length=1)
 
     def load(self, warn: Warn = quiet) -> list[Problem]:

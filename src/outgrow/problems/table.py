@@ -2,12 +2,13 @@
 
 from collections.abc import Iterable, Iterator
 from pathlib import Path
-from typing import Any
+from typing import Annotated, Any
 
 from pydantic import model_validator
 
 from ..core.callbacks import Warn, quiet
 from ..core.errors import UsageError
+from ..core.inputs import ReadsFrom
 from ..types import Problem
 from .overlap import question_id
 from .rows import Row, file_rows, hub_rows
@@ -22,7 +23,7 @@ class Table(Source):
     """
 
     type: str = "table"
-    path: Path | None = None
+    path: Annotated[Path | None, ReadsFrom("files")] = None
     hub: str | None = None
     config: str | None = None
     split: str = "train"
