@@ -9,8 +9,8 @@ from pathlib import Path
 import pyarrow.parquet as pq
 import pytest
 
+from helpers.runs import SMALL
 from outgrow.cli import main
-from runs_helper import SMALL
 
 TINY = [arg for override in [*SMALL, "learn.steps=3"] for arg in ("--set", override)]
 

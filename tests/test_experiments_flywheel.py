@@ -11,7 +11,7 @@ import pyarrow.parquet as pq
 import pytest
 from typer.testing import CliRunner
 
-from flywheel_helper import PROBLEMS, RL, RUN, SFT, Onlooker, write_wheel
+from helpers.flywheel import PROBLEMS, RL, RUN, SFT, Onlooker, write_wheel
 from outgrow.cli.app import app
 from outgrow.core.callbacks import quiet
 from outgrow.core.errors import UsageError

@@ -17,7 +17,9 @@ import pyarrow.parquet as pq
 import pytest
 from typer.testing import CliRunner
 
-from flywheel_helper import Onlooker, artifact, write_wheel
+from helpers.flywheel import Onlooker, artifact, write_wheel
+from helpers.report import Page
+from helpers.runs import SERVER
 from outgrow.cli.app import app
 from outgrow.config import load_recipe
 from outgrow.core.errors import OutgrowError, UsageError
@@ -28,8 +30,6 @@ from outgrow.flywheel.stage_cache import StageCache, StageOutput, StageSpec
 from outgrow.policy import load_policy
 from outgrow.runs.cost import Budget, BudgetReached
 from outgrow.runs.models import run_policy
-from report_helper import Page
-from runs_helper import SERVER
 
 PAYLOAD = "<script>alert(1)</script><img src=x onerror=alert(2)>\"'&amp;"
 

@@ -6,10 +6,10 @@ import sys
 import pytest
 import torch
 
+from helpers.runs import SMALL, Silent
 from outgrow.config import load_recipe
 from outgrow.core.errors import UsageError
 from outgrow.train.loop import deterministic, train
-from runs_helper import SMALL, Silent
 
 
 def state():

@@ -7,7 +7,7 @@ import pytest
 from pydantic import BaseModel
 from starlette.testclient import TestClient
 
-from flywheel_helper import write_wheel
+from helpers.flywheel import write_wheel
 from outgrow.algorithms.rewards import REWARDS
 from outgrow.config import load_recipe, parse_recipe, raw_recipe, shipped_recipes
 from outgrow.config.renamed import FLYWHEEL_KEYS, KEYS, RECIPES, TYPES

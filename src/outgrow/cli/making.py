@@ -11,10 +11,10 @@ from rich.text import Text
 
 from ..core.errors import UsageError
 from .app import app
+from .progress import counting
 from .shared import (
     ModelArg,
     console,
-    counting,
     default_max_tokens,
     errors,
     example,
@@ -83,17 +83,18 @@ def data(
     """
     from ..policy import Sampling
     from ..problems.suites import SUITES, suites
+    from ..runs.folder import RunFolder
     from ..runs.practice_problems import problems_of
+    from ..runs.session import verifier_for
     from ..runs.signals import Interrupt, StopRequested
     from ..synthetic import make_data, written_rows
     from ..synthetic.export import require_new
     from ..synthetic.pipeline import wanted
     from ..synthetic.sample import model_name
-    from ..verify import Verifier
     from ..verify.extract import THINK_OPEN
 
     require_new(out)
-    if rollouts and not (Path(model) / "rollouts").is_dir():
+    if rollouts and not RunFolder(Path(model)).rollouts.is_dir():
         raise UsageError(f"{model} has no rollouts; --rollouts needs the folder of a run of reinforcement learning")
     use_data(sets)
     section = _section(
@@ -115,7 +116,7 @@ def data(
     held_out = suites(on) if on else [*SUITES, *(_own(as_recipe) if as_recipe else ())]
     respondent = open_model(model, said)
     sampling = (said.sampling if said else Sampling()).model_copy(update={"max_tokens": default_max_tokens(said, respondent)})
-    verifier = Verifier(said.verify.extract, said.verify.exact) if said else Verifier()
+    verifier = verifier_for(said)
     opener, name = THINK_OPEN if respondent.opens_think else "", model_name(respondent.identity)
 
     def written(wanted: "Sequence[Problem]") -> "list[SyntheticRow]":
@@ -166,7 +167,7 @@ def _own(recipe: "Recipe") -> list[str]:
 
 def _show(made: "SyntheticSummary") -> None:
     """What was drawn, kept and dropped, how good it is, and where."""
-    from ..synthetic.dataset_card import told
+    from ..synthetic.dataset_card import share_text
 
     before = f" ({made.written:,} of them written in training)" if made.written else ""
     told_of = f"{made.problems:,} problems, {made.drawn:,} answers{before}, {made.right:,} right, {made.kept:,} kept"
@@ -185,8 +186,8 @@ def _show(made: "SyntheticSummary") -> None:
         ((one.suite, one.questions, one.same, one.overlapping) for one in made.checked if one.same or one.overlapping),
     )
     lines = [
-        f"right answers among those kept: {told(made.precision)}",
-        f"answers whose every written calculation holds: {told(made.sound)}",
+        f"right answers among those kept: {share_text(made.precision)}",
+        f"answers whose every written calculation holds: {share_text(made.sound)}",
         f"contaminated answers dropped: {made.contaminated:,}, by {len(made.checked)} suites",
         *([f"not checked, since not to be had: {', '.join(made.not_checked)}"] if made.not_checked else []),
         str(made.path),

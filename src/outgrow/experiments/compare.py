@@ -3,25 +3,13 @@
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
+from ..core.estimate import Estimate
 from ..evaluate.statistics import paired_ci95, seeds_ci95
 from .experiment import Condition, Experiment
 from .measure import AnyResult, Measure
 
 MIN_SEEDS = 6
 """With fewer seeds a bootstrap interval is too narrow, so none is given."""
-
-
-@dataclass(frozen=True)
-class Interval:
-    """A value with its 95% interval."""
-
-    value: float
-    low: float
-    high: float
-
-    def excludes(self, null: float) -> bool:
-        """Return whether the whole interval lies on one side of `null`."""
-        return self.low > null or self.high < null
 
 
 @dataclass(frozen=True)
@@ -33,9 +21,9 @@ class ArmStatistics:
     """Number of seeds."""
     n_reached: int
     """Number of seeds whose value is exact, not a lower bound."""
-    mean: Interval | None
+    mean: Estimate | None
     """Over its seeds; None with too few of them."""
-    vs_baseline: Interval | None
+    vs_baseline: Estimate | None
     """Ratio to, or difference from, the baseline, paired by seed; None of the baseline itself, and with too few common seeds."""
     verdict: str
     """better, worse, or why neither is claimed; empty without a comparison."""
@@ -60,7 +48,7 @@ def arm_statistics(
 
 def _statistics(arm: str, own: _Values, baseline: _Values, measure: Measure, is_baseline: bool) -> ArmStatistics:
     values = list(own.values.values())
-    mean = Interval(sum(values) / len(values), *seeds_ci95(values)) if len(values) >= MIN_SEEDS else None
+    mean = Estimate(sum(values) / len(values), *seeds_ci95(values), n=len(values)) if len(values) >= MIN_SEEDS else None
     vs_baseline = None if is_baseline else _paired(own.values, baseline.values, measure)
     verdict = "" if vs_baseline is None else _verdict(vs_baseline, own, baseline, measure)
     return ArmStatistics(arm, len(values), len(values) - len(own.bounds), mean, vs_baseline, verdict)
@@ -76,7 +64,7 @@ def winner(experiment: Experiment, condition: Condition, measure: Measure, resul
     return None
 
 
-def _verdict(paired: Interval, ours: _Values, theirs: _Values, measure: Measure) -> str:
+def _verdict(paired: Estimate, ours: _Values, theirs: _Values, measure: Measure) -> str:
     """Return which side is better. A lower bound can only flatter its own side, so a side with bounds is not called better."""
     null = 1.0 if measure.comparison == "ratio" else 0.0
     if not paired.excludes(null):
@@ -103,11 +91,11 @@ def _values(experiment: Experiment, condition: Condition, measure: Measure, resu
     return _Values(values, bounds)
 
 
-def _paired(values: Mapping[int, float], baseline: Mapping[int, float], measure: Measure) -> Interval | None:
+def _paired(values: Mapping[int, float], baseline: Mapping[int, float], measure: Measure) -> Estimate | None:
     seeds: Sequence[int] = sorted(values.keys() & baseline.keys())
     if len(seeds) < MIN_SEEDS:
         return None
     ours, theirs = [values[seed] for seed in seeds], [baseline[seed] for seed in seeds]
     if measure.comparison == "ratio" and min(theirs) <= 0:
         return None
-    return Interval(*paired_ci95(ours, theirs, measure.comparison == "ratio"))
+    return Estimate(*paired_ci95(ours, theirs, measure.comparison == "ratio"), n=len(seeds))

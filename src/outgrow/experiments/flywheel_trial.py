@@ -1,65 +1,56 @@
 """Runs a flywheel trial, in a process with one thread."""
 
 from collections import Counter
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Sequence
 from pathlib import Path
 
-from ..engines import LocalModel
+from ..core.callbacks import CheckStop
 from ..evaluate.sample import sample_problems
 from ..evaluate.statistics import pass_at_k
 from ..flywheel import run_flywheel
 from ..flywheel.stage_cache import StageResult
+from ..flywheel.tasks import stage_policy
 from ..problems.suites import suite
 from ..runs.cost import Budget
-from ..runs.models import base_policy, build_engine, run_policy
+from ..runs.session import open_session
 from ..runs.signals import Interrupt
 from ..train.loop import deterministic
-from ..verify import Verifier
+from ..train.watcher import SilentWatcher
 from .flywheel_measures import PassAtK
 from .flywheel_result import FlywheelTrialResult, read_flywheel_result
 from .measure import Measure
-from .rl_trial import SilentWatcher, session_seconds, timed_session
+from .rl_trial import session_seconds, timed_session
 from .trial import Trial
 
 
-class _SilentProgress(SilentWatcher):
-    """Shows nothing of a flywheel. Between two stages it checks whether a signal has arrived."""
+class _StopsBetweenStages(SilentWatcher):
+    """Shows nothing. Checks between two stages whether a signal has arrived."""
 
-    def __init__(self, check_stop: Callable[[], None]) -> None:
+    def __init__(self, check_stop: CheckStop) -> None:
         self._check_stop = check_stop
 
     def stage(self, text: str) -> None:
         self._check_stop()
-
-    @contextmanager
-    def watch(self) -> "Iterator[_SilentProgress]":
-        yield self
-
-    def counting(self, what: str, whole: int) -> Callable[[int], None]:
-        return lambda done: None
 
 
 def run_flywheel_trial(path: Path, trial: Trial, measures: Sequence[Measure]) -> FlywheelTrialResult:
     """Run a trial in this folder, or continue it there, and return its result. Raises as `run_flywheel` does."""
     ks = {measure.k for measure in measures if isinstance(measure, PassAtK)}
     with timed_session(path), Interrupt() as interrupt:
-        flywheel = run_flywheel(trial.recipe, path, _SilentProgress(interrupt.check_stop), Budget())
+        flywheel = run_flywheel(trial.recipe, path, _StopsBetweenStages(interrupt.check_stop), Budget())
         ends = (flywheel.generations[0].base, flywheel.generations[-1].student)
         pass_at = {stage.name: _pass_at(stage, ks, interrupt.check_stop) for stage in ends}
     return read_flywheel_result(flywheel, trial, pass_at, session_seconds(path))
 
 
-def _pass_at(stage: StageResult, ks: set[int], check_stop: Callable[[], None]) -> dict[str, float]:
+def _pass_at(stage: StageResult, ks: set[int], check_stop: CheckStop) -> dict[str, float]:
     """Return k -> pass@k of a stage's model on the suite that decides, with max(ks) samples a problem; empty without ks."""
     if not ks:
         return {}
     recipe, n = stage.recipe, max(ks)
-    sampling = recipe.sampling.model_copy(update={"temperature": recipe.evaluate.temperature})
     problems = suite(recipe.evaluate.suite).load()
-    with deterministic(recipe), Verifier(recipe.verify.extract, recipe.verify.exact) as verifier:
-        policy, engine = run_policy(stage.path) if stage.is_run else base_policy(recipe), build_engine(recipe)
-        engine.update(policy)
-        samples = sample_problems(LocalModel(policy, engine), verifier, problems, n, sampling, recipe.seed, check_stop)
+    with deterministic(recipe), open_session(recipe, stage_policy(stage)) as session:
+        sampling = session.evaluation_sampling
+        samples = sample_problems(session.model, session.verifier, problems, n, sampling, recipe.seed, check_stop)
     right = Counter(sample.problem_id for sample in samples if sample.right)
     return {str(k): sum(pass_at_k(n, right[problem.id], k) for problem in problems) / len(problems) for k in sorted(ks)}

@@ -3,8 +3,9 @@
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
+from ..core.estimate import Estimate
 from ..core.files import write_atomic
-from .compare import MIN_SEEDS, Interval, arm_statistics, winner
+from .compare import MIN_SEEDS, arm_statistics, winner
 from .experiment import Condition, Experiment
 from .measure import AnyResult, Measure
 from .plot import draw
@@ -85,16 +86,9 @@ def _rollouts(rollouts: Sequence[int]) -> str:
     return f" Each run wrote {most:,}." if least == most else f" Runs wrote {least:,} to {most:,}."
 
 
-def _mean(interval: Interval | None) -> str:
-    if interval is None:
-        return ""
-    return _formatted(interval, "{:,.0f}" if interval.value >= 100 else "{:.3g}" if interval.value >= 2 else "{:.3f}")
+def _mean(mean: Estimate | None) -> str:
+    return "" if mean is None else mean.text(",.0f" if mean.value >= 100 else ".3g" if mean.value >= 2 else ".3f")
 
 
-def _comparison(interval: Interval | None, measure: Measure) -> str:
-    return "" if interval is None else _formatted(interval, "{:.2f}" if measure.comparison == "ratio" else "{:+.3f}")
-
-
-def _formatted(interval: Interval, form: str) -> str:
-    value, low, high = (form.format(number) for number in (interval.value, interval.low, interval.high))
-    return f"{value} ({low} to {high})"
+def _comparison(vs_baseline: Estimate | None, measure: Measure) -> str:
+    return "" if vs_baseline is None else vs_baseline.text(".2f" if measure.comparison == "ratio" else "+.3f")

@@ -2,12 +2,12 @@
 
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import Any, get_args
 
 from ..core.files import read_lines
 from ..evaluate import Evaluation
 from ..ledger import Ledger
-from ..runs.folder import read_recipe
+from ..runs.folder import RunFolder, When, read_recipe
 from .code_digest import code_digest
 from .mastery import mastery
 from .trial import Trial
@@ -81,14 +81,15 @@ class RetainedSkill:
 
 def read_rl_result(path: Path, trial: Trial, retained: RetainedSkill, wall_s: float, prepared: dict[str, float]) -> RLResult:
     """Return the result of a finished run's folder."""
+    files = RunFolder(path)
     recipe, _ = read_recipe(path)
-    before, after = (Evaluation.load(path / "evals" / f"{name}.parquet").summary() for name in ("before", "after"))
-    with Ledger(path / "ledger.sqlite") as ledger:
+    before, after = (Evaluation.load(files.evaluation(when)).summary() for when in get_args(When))
+    with Ledger(files.ledger) as ledger:
         visits = ledger.visits()
     problems = mastery(visits)
     rollouts = sum(visit.n for visit in visits if visit.step == 0)
     curve, alarm = [], None
-    for row in read_lines(path / "metrics.jsonl"):
+    for row in read_lines(files.metrics):
         if "validation/pass_rate" in row:
             levels = {name.removeprefix("validation/level_"): row[name] for name in row if name.startswith("validation/level_")}
             curve.append(Point(int(rollouts), row["validation/pass_rate"], levels))

@@ -10,16 +10,14 @@ from ..config import Recipe
 from ..core.callbacks import quiet
 from ..core.files import append_line, read_lines, write_json
 from ..core.rng import python_rng
-from ..engines import LocalModel
 from ..evaluate.sample import sample_problems
 from ..ledger import Ledger
-from ..runs.cost import Spent
-from ..runs.folder import read_recipe
-from ..runs.models import build_engine, run_policy
-from ..runs.practice_problems import distinct, training_problems
-from ..train.job import StepResult
+from ..runs.folder import RunFolder, read_recipe
+from ..runs.models import run_policy
+from ..runs.practice_problems import practice_problems
+from ..runs.session import open_session
 from ..train.loop import deterministic, resume, train
-from ..verify import Verifier
+from ..train.watcher import SilentWatcher
 from .code_digest import code_digest
 from .mastery import mastery
 from .measure import Measure
@@ -30,21 +28,9 @@ from .trial import Trial
 _CODE_FILE = "code.json"  # in a prepared model's folder: digest of the code that trained it
 
 
-class SilentWatcher:
-    """Shows nothing of a run."""
-
-    def phase(self, text: str) -> None: ...
-
-    def training(self, done: int, steps: int) -> None: ...
-
-    def step(self, result: StepResult, spent: Spent) -> None: ...
-
-    def warn(self, text: str) -> None: ...
-
-
 def prepare(path: Path, recipe: Recipe) -> None:
     """Train a model that arms need in this folder, or continue it there. Does nothing where it is done. Raises as `train` does."""
-    if not (path / "summary.json").exists():
+    if not RunFolder(path).summary.exists():
         _train(path, recipe)
         write_json(path / _CODE_FILE, code_digest())
 
@@ -84,7 +70,7 @@ def session_seconds(path: Path) -> float:
 
 
 def _train(path: Path, recipe: Recipe) -> None:
-    if (path / "recipe.toml").exists():
+    if RunFolder(path).is_run():
         resume(path, [], SilentWatcher())
     else:
         train(recipe, path, SilentWatcher())
@@ -93,20 +79,18 @@ def _train(path: Path, recipe: Recipe) -> None:
 def _prepared_scores(recipe: Recipe, prepared: dict[str, Path]) -> dict[str, float]:
     """Return name -> pass@1 of the prepared models that were measured on this recipe's suite."""
     same = (name for name, path in prepared.items() if read_recipe(path)[0].evaluate.suite == recipe.evaluate.suite)
-    return {name: json.loads((prepared[name] / "summary.json").read_text())["after"]["pass@1"] for name in same}
+    return {name: RunFolder(prepared[name]).read_summary()["after"]["pass@1"] for name in same}
 
 
 def _retained_skill(path: Path, recipe: Recipe, measure: Retention) -> RetainedSkill:
     """Sample the trained policy on training problems, which are the same for all arms of a seed."""
-    with Ledger(path / "ledger.sqlite") as ledger:
+    with Ledger(RunFolder(path).ledger) as ledger:
         mastered = mastery(ledger.visits()).mastered
-    problems = [problem for source in distinct(training_problems(recipe, quiet)) for problem in source]
+    problems = practice_problems(recipe, quiet)
     chosen = python_rng(recipe.seed, "retention").sample(problems, min(measure.problems, len(problems)))
-    sampling = recipe.sampling.model_copy(update={"temperature": recipe.evaluate.temperature})
-    with deterministic(recipe), Verifier(recipe.verify.extract, recipe.verify.exact) as verifier:
-        policy, engine = run_policy(path), build_engine(recipe)
-        engine.update(policy)
-        samples = sample_problems(LocalModel(policy, engine), verifier, chosen, measure.samples, sampling, recipe.seed)
+    with deterministic(recipe), open_session(recipe, run_policy(path)) as session:
+        sampling = session.evaluation_sampling
+        samples = sample_problems(session.model, session.verifier, chosen, measure.samples, sampling, recipe.seed)
     right: dict[str, list[bool]] = {}
     for sample in samples:
         right.setdefault(sample.problem_id, []).append(sample.right)

@@ -12,6 +12,7 @@ from types import FrameType
 from ..core.callbacks import CheckStop, OnProgress, Warn
 from ..core.errors import OutgrowError
 from ..core.files import append_line, read_lines
+from ..runs.folder import RunFolder
 from ..runs.signals import StopRequested
 from .experiment import PREPARED, Experiment
 from .kinds import TrialKind
@@ -115,7 +116,7 @@ def _stop(number: int, frame: FrameType | None) -> None:
 
 def _prepare_model(pool: ProcessPoolExecutor, name: str, path: Path, model: Trial, warn: Warn, check_stop: CheckStop) -> None:
     """Train a prepared model and wait for it, since the next one may start from it."""
-    if (path / "summary.json").exists():
+    if RunFolder(path).summary.exists():
         if is_outdated(path):
             warn(f"{name} in {path} was trained by another version of the code; remove that folder to train it again")
         return

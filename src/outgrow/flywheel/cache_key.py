@@ -14,10 +14,8 @@ from pydantic import BaseModel
 from ..config import Recipe
 from ..core.errors import UsageError
 from ..core.inputs import InputKind, input_kind
-from ..engines import is_served
-from ..policy.load import model_folder
 from ..problems.suites import SUITES
-from ..runs.checkpoint import model_of
+from ..runs.resolve_model import resolve_model
 
 # Keys that change nothing in what a stage makes: words; and in [run] all but these, such as prices and trackers.
 _WORDS = ("name", "description", "expected")
@@ -47,9 +45,9 @@ def content(kind: InputKind, name: str) -> str:
 
     A name that is no path (a hub id, an address, a shipped suite) is returned as it is. Raises UsageError where a model is missing.
     """
-    if (kind == "suite" and name in SUITES) or is_served(name):
+    if kind == "suite" and name in SUITES:
         return name
-    place = Path(model_folder(model_of(name)) if kind == "model" else name)
+    place = Path(resolve_model(name).location if kind == "model" else name)
     if place.is_file():
         return _sha256(place)
     if not place.is_dir():

@@ -14,7 +14,7 @@ from ..plan.seconds import Written, tuning_seconds, writing_seconds
 from ..plan.shape import Shape, adapter_parameters, key_value_bytes, parameters
 from ..plan.work import bytes_of
 from ..policy.load import Dtype
-from ..runs.practice_problems import distinct, training_problems
+from ..runs.practice_problems import practice_problems
 from ..synthetic.pipeline import wanted
 from .recipe import FlywheelRecipe
 from .stage_recipes import stage_recipes
@@ -136,7 +136,7 @@ def _lengths(shape: Shape, limit: int, market: GpuCatalog) -> tuple[int, float]:
 def _drawn_from(wheel: FlywheelRecipe) -> int | None:
     """How many problems data is made of; None where they are not here, and no network is."""
     try:
-        practised = distinct(training_problems(stage_recipes(wheel)["student"], quiet))
+        practised = practice_problems(stage_recipes(wheel)["student"], quiet)
     except UsageError:
         return None
-    return len(wanted([problem for source in practised for problem in source], wheel.data))
+    return len(wanted(practised, wheel.data))

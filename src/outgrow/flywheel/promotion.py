@@ -35,9 +35,9 @@ class Promotion:
         return self.best is None or self.best.verdict == "better"
 
     def figures(self) -> dict[str, Any]:
-        """As JSON."""
-        told = {"teacher": self.teacher, "best": self.best}
-        return {name: {**asdict(one), "verdict": one.verdict} for name, one in told.items() if one is not None}
+        """Return both comparisons as the wheel's files keep them."""
+        sides = {"teacher": self.teacher, "best": self.best}
+        return {name: _figures(side) for name, side in sides.items() if side is not None}
 
 
 def promotion(student: Evaluation, teacher: Evaluation, best: Evaluation | None) -> Promotion:
@@ -47,3 +47,8 @@ def promotion(student: Evaluation, teacher: Evaluation, best: Evaluation | None)
         against(one, Side("teacher", [teacher]), _MARGIN),
         against(one, Side("best student before", [best]), _MARGIN) if best else None,
     )
+
+
+def _figures(side: Against) -> dict[str, Any]:
+    values = asdict(side)
+    return {**values, "n": values["change"].pop("n"), "verdict": side.verdict}

@@ -14,19 +14,20 @@ from ..core.errors import OutgrowError
 from ..core.files import write_atomic, write_json
 from ..runs.cost import Budget, BudgetReached
 from ..runs.folder import held
-from ..runs.practice_problems import training_problems
+from ..runs.practice_problems import practice_problems
 from ..runs.signals import StopRequested
 from ..synthetic.pipeline import wanted
+from ..train.watcher import Watcher
 from .lineage import Lineage
 from .page import write_page
 from .recipe import FlywheelRecipe, dump_flywheel
 from .result import FlywheelResult, as_json
-from .stage_cache import Progress, StageCache
+from .stage_cache import StageCache
 from .stage_recipes import stage_recipes
 from .stages import run_generations
 
 
-def run_flywheel(wheel: FlywheelRecipe, folder: Path, onlooker: Progress, budget: Budget) -> FlywheelResult:
+def run_flywheel(wheel: FlywheelRecipe, folder: Path, watcher: Watcher, budget: Budget) -> FlywheelResult:
     """Turn the wheel in this folder.
 
     Raises OutgrowError, StopRequested after a signal, BudgetReached, or ProcessFull; what is done is saved then, and the same call
@@ -37,7 +38,7 @@ def run_flywheel(wheel: FlywheelRecipe, folder: Path, onlooker: Progress, budget
         folder.mkdir(parents=True, exist_ok=True)
         with held(folder), Lineage(folder / "lineage.sqlite") as lineage:
             write_atomic(folder / "flywheel.toml", dump_flywheel(wheel).encode())
-            shop = StageCache(folder, lineage, onlooker, budget)
+            shop = StageCache(folder, lineage, watcher, budget)
 
             turned = FlywheelResult(wheel, [], shop.done)
             try:
@@ -55,8 +56,7 @@ def run_flywheel(wheel: FlywheelRecipe, folder: Path, onlooker: Progress, budget
 def _require_data(wheel: FlywheelRecipe) -> None:
     """Raise UsageError where the student practises nothing that data are to be made of: before hours are spent, not after."""
     if wheel.generations > 1:
-        practised = training_problems(stage_recipes(wheel)["student"], quiet)
-        wanted([problem for source in practised for problem in source], wheel.data)
+        wanted(practice_problems(stage_recipes(wheel)["student"], quiet), wheel.data)
 
 
 def _write(turned: FlywheelResult, lineage: Lineage, folder: Path) -> None:

@@ -7,10 +7,9 @@ FOLDER/gen-1/student-1a2b3c4d/    an ordinary run, or data, or what a model that
 import json
 import time
 from collections.abc import Callable, Mapping, Sequence
-from contextlib import AbstractContextManager
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Any
 
 from ..config import Recipe, dump_recipe
 from ..core.errors import OutgrowError
@@ -18,28 +17,12 @@ from ..core.files import read_lines, write_json
 from ..core.inputs import InputKind
 from ..evaluate import Evaluation
 from ..runs.cost import Budget, BudgetReached, Spent, seconds_by_phase
-from ..train.loop import Watcher
+from ..runs.folder import RunFolder
+from ..train.watcher import Watcher
 from .cache_key import digest_of
 from .lineage import Artifact, Edge, Kind, Lineage, Record, Role
 
 _NAMED_BY = 8  # hexadecimal digits of the digest
-
-
-class StageWatcher(Watcher, Protocol):
-    """Who is told how a stage goes."""
-
-    def counting(self, what: str, whole: int) -> Callable[[int], None]:
-        """So many begin; who is told how many are done."""
-
-
-class Progress(Protocol):
-    """Who is told how the wheel turns (the terminal)."""
-
-    def stage(self, text: str) -> None:
-        """A stage begins, goes on, or was done in an earlier call."""
-
-    def watch(self) -> AbstractContextManager[StageWatcher]:
-        """Who watches it."""
 
 
 @dataclass(frozen=True)
@@ -64,7 +47,7 @@ class StageSpec:
     kind: Kind
     recipe: Recipe
     asked: Mapping[str, Any]
-    work: Callable[[Path, StageWatcher, Budget], StageOutput]
+    work: Callable[[Path, Watcher, Budget], StageOutput]
     parents: Sequence[tuple["StageResult", Role]] = ()
     model: str = ""
 
@@ -98,12 +81,11 @@ class StageResult:
     @property
     def is_run(self) -> bool:
         """Whether it is the folder of a run."""
-        return (self.path / "recipe.toml").is_file()
+        return RunFolder(self.path).is_run()
 
     def evaluation(self, on: str | None = None) -> Evaluation:
         """What it was measured at when it was done: on the suite that decides, or on another."""
-        evals = self.path / "evals"
-        return Evaluation.load((evals / on.replace("/", "+") if on else evals) / "after.parquet")
+        return Evaluation.load(RunFolder(self.path).evaluation("after", on))
 
 
 class ProcessFull(Exception):
@@ -113,9 +95,9 @@ class ProcessFull(Exception):
 class StageCache:
     """Does stages in one folder, and remembers those of this call in `done`."""
 
-    def __init__(self, folder: Path, lineage: Lineage, onlooker: Progress, budget: Budget) -> None:
+    def __init__(self, folder: Path, lineage: Lineage, watcher: Watcher, budget: Budget) -> None:
         self.folder = folder.resolve()  # recipes name what is in it: that must hold from wherever they are continued
-        self.lineage, self.onlooker, self.budget = lineage, onlooker, budget
+        self.lineage, self.watcher, self.budget = lineage, watcher, budget
         self.done: list[StageResult] = []
         self._holds_vllm = False
 
@@ -126,7 +108,7 @@ class StageCache:
         name = f"gen-{task.generation}/{task.stage}-{inputs[:_NAMED_BY]}"
         path = self.folder / name
         if (path / "stage.json").is_file():
-            self.onlooker.stage(f"{task.title}: done before ({name})")
+            self.watcher.stage(f"{task.title}: done before ({name})")
         else:
             self._do(task, path, inputs)
         done = self._read(task, name, inputs)
@@ -154,10 +136,10 @@ class StageCache:
             raise ProcessFull
         self._holds_vllm = task.recipe.engine.type == "vllm"
         path.parent.mkdir(exist_ok=True)
-        self.onlooker.stage(f"{task.title}: {'going on in' if path.exists() else 'into'} {path.relative_to(self.folder)}")
+        self.watcher.stage(f"{task.title}: {'going on in' if path.exists() else 'into'} {path.relative_to(self.folder)}")
         try:
-            with self.onlooker.watch() as watcher:
-                left = task.work(path, watcher, Budget(self.budget.hours - before.hours, self.budget.dollars - before.dollars))
+            budget = Budget(self.budget.hours - before.hours, self.budget.dollars - before.dollars)
+            left = task.work(path, self.watcher, budget)
         except BudgetReached:
             hours = _seconds(path) / 3600
             self.budget.check(Spent(before.hours + hours, before.dollars + hours * price))
@@ -192,4 +174,4 @@ class StageCache:
 
 def _seconds(path: Path) -> float:
     """What a stage took, over all its sessions."""
-    return sum(seconds_by_phase(read_lines(path / "timings.jsonl")).values())
+    return sum(seconds_by_phase(read_lines(RunFolder(path).timings)).values())

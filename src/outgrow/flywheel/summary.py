@@ -2,8 +2,9 @@
 
 from typing import Any
 
-from ..evaluate.change import Estimate, estimate
+from ..core.estimate import Estimate
 from ..evaluate.compare import Against
+from ..evaluate.statistics import mean_estimate
 from ..report import words
 from ..report.tables import Table
 from .result import FlywheelResult
@@ -16,7 +17,7 @@ def headline(turned: FlywheelResult) -> str:
         return "No generation is done yet."
     last = turned.generations[-1]
     found, k = last.duel.teacher, turned.recipe.samples
-    return f"Generation {last.number}'s student {_against(found, 'its teacher')}, n = {found.n:,} problems × {k} samples."
+    return f"Generation {last.number}'s student {_against(found, 'its teacher')}, n = {found.change.n:,} problems × {k} samples."
 
 
 def sentences(turned: FlywheelResult) -> list[str]:
@@ -109,7 +110,7 @@ def other_table(turned: FlywheelResult) -> Table:
     suites = list(turned.generations[0].student.recipe.evaluate.extra_suites) if turned.generations else []
     rows = []
     for model in turned.models:
-        found = [estimate(list(model.done.evaluation(on).pass_rates().values())) for on in suites]
+        found = [mean_estimate(list(model.done.evaluation(on).pass_rates().values())) for on in suites]
         rows.append([model.title, *(f"{words.share_estimate(one)}, n = {one.n:,}" if one else "" for one in found)])
     return Table(["model", *suites], rows if suites else [])
 
@@ -134,20 +135,16 @@ def _against(found: Against, other: str) -> str:
     """What a comparison says of the student, as the end of a sentence."""
     change = found.change
     if found.verdict == "too few problems to say":
-        return f"cannot be told from {other} by {found.n} problems"
+        return f"cannot be told from {other} by {found.change.n} problems"
     if change.low <= 0 <= change.high:
-        return f"shows no difference from {other}: {words.share_change(_estimate(found))}"
+        return f"shows no difference from {other}: {words.share_change(found.change)}"
     verb, ends = ("beats", (change.low, change.high)) if change.low > 0 else ("falls short of", (-change.high, -change.low))
     low, high = (f"{100 * end:.1f}" for end in ends)
-    return f"{verb} {other} by {abs(100 * change.value):.1f} points ({words.span(low, high)})"
+    return f"{verb} {other} by {abs(100 * change.value):.1f} points ({low}–{high})"
 
 
 def _change(found: Against) -> str:
-    return words.point_change(_estimate(found))
-
-
-def _estimate(found: Against) -> Estimate:
-    return Estimate(found.change.value, found.change.low, found.change.high, found.n)
+    return words.point_change(found.change)
 
 
 def _made(data: StageResult) -> str:

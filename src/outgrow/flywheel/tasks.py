@@ -1,6 +1,5 @@
 """What a stage can be: a run, the measurement of a model that is there already, a duel, or the making of data."""
 
-import json
 import time
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
@@ -11,23 +10,24 @@ from pathlib import Path
 from ..config import Recipe, dump_recipe
 from ..config.schema import DataSection
 from ..core.files import write_atomic
-from ..engines import LocalModel
+from ..policy import Policy
 from ..policy.export import export
 from ..runs.cost import Budget, Meter
-from ..runs.folder import read_recipe
+from ..runs.folder import RunFolder, read_recipe
 from ..runs.models import base_policy, build_engine, run_policy
-from ..runs.practice_problems import distinct, training_problems
+from ..runs.practice_problems import practice_problems
+from ..runs.session import local_model, verifier_for
 from ..runs.signals import Interrupt
 from ..synthetic import SyntheticRow, make_data, read_summary, written_rows
 from ..train.before_after import Outcome, suites_of
 from ..train.loop import deterministic, resume, train
+from ..train.watcher import Watcher
 from ..types import Problem
-from ..verify import Verifier
 from ..verify.extract import THINK_OPEN
 from .cache_key import digest_of, recipe_key
 from .lineage import Role
 from .promotion import Promotion, promotion
-from .stage_cache import StageCache, StageOutput, StageResult, StageSpec, StageWatcher
+from .stage_cache import StageCache, StageOutput, StageResult, StageSpec
 
 _ASKING = ("prompt", "sampling", "engine", "verify", "run")  # how a model is asked, of all that its recipe says
 
@@ -37,15 +37,16 @@ def run(
 ) -> StageResult:
     """An ordinary run: what `outgrow train` and `outgrow sft` make, and `outgrow resume` continues."""
 
-    def work(path: Path, watcher: StageWatcher, budget: Budget) -> StageOutput:
-        if not (path / "recipe.toml").is_file():
+    def work(path: Path, watcher: Watcher, budget: Budget) -> StageOutput:
+        files = RunFolder(path)
+        if not files.is_run():
             train(recipe, path, watcher, budget)
         else:
             stored, made_with = read_recipe(path)
             if stored != recipe:  # the same but for words, prices, and where things lie
-                write_atomic(path / "recipe.toml", dump_recipe(recipe, {"made_with": made_with}).encode())
+                write_atomic(files.recipe, dump_recipe(recipe, {"made_with": made_with}).encode())
             resume(path, [], watcher, budget)
-        summary = json.loads((path / "summary.json").read_text())
+        summary = files.read_summary()
         return StageOutput(summary["policy_sha256"], summary["rollouts"], summary)
 
     return shop.once(StageSpec(generation, stage, "model", recipe, recipe_key(recipe, shop.known), work, parents))
@@ -56,7 +57,7 @@ def measure(shop: StageCache, stage: str, model: str, recipe: Recipe) -> StageRe
     values = recipe_key(recipe, shop.known)
     asked = {key: values[key] for key in ("policy", "evaluate", *_ASKING)}
 
-    def work(path: Path, watcher: StageWatcher, budget: Budget) -> StageOutput:
+    def work(path: Path, watcher: Watcher, budget: Budget) -> StageOutput:
         with deterministic(recipe), _session(path, recipe, budget) as (meter, interrupt):
             policy, engine = base_policy(recipe), build_engine(recipe, watcher.warn)
             Outcome(recipe, path, engine, meter, watcher.phase, interrupt.check_stop).measure("after", policy, 0)
@@ -70,7 +71,7 @@ def compare(shop: StageCache, generation: int, student: StageResult, teacher: St
     sides = [one for one in (student, teacher, best) if one is not None]
     found = promotion(student.evaluation(), teacher.evaluation(), best.evaluation() if best else None)
 
-    def work(path: Path, watcher: StageWatcher, budget: Budget) -> StageOutput:
+    def work(path: Path, watcher: Watcher, budget: Budget) -> StageOutput:
         path.mkdir(exist_ok=True)
         return StageOutput(digest_of(found.figures()), result=found.figures())
 
@@ -95,19 +96,19 @@ def make(shop: StageCache, generation: int, maker: StageResult, student: StageRe
         "generation": generation,
     }
 
-    def work(path: Path, watcher: StageWatcher, budget: Budget) -> StageOutput:
+    def work(path: Path, watcher: Watcher, budget: Budget) -> StageOutput:
         out = path / "made"
         with deterministic(recipe), _session(path, recipe, budget) as (meter, interrupt):
             if not out.exists():
-                problems = [problem for source in distinct(training_problems(practised, watcher.warn)) for problem in source]
+                problems = practice_problems(practised, watcher.warn)
 
                 def check_stop() -> None:
                     interrupt.check_stop()
                     meter.check_now()
 
-                with Verifier(recipe.verify.extract, recipe.verify.exact) as verifier:
+                with verifier_for(recipe) as verifier:
                     make_data(
-                        _answering(maker, watcher) if section.k else None,
+                        local_model(stage_policy(maker), build_engine(recipe, watcher.warn)) if section.k else None,
                         verifier,
                         problems,
                         section,
@@ -131,12 +132,9 @@ def make(shop: StageCache, generation: int, maker: StageResult, student: StageRe
     return shop.once(StageSpec(generation, "data", "data", recipe, asked, work, [(one, "made by") for one in makers]))
 
 
-def _answering(maker: StageResult, watcher: StageWatcher) -> LocalModel:
-    """A model of the wheel, ready to answer."""
-    policy = run_policy(maker.path) if maker.is_run else base_policy(maker.recipe)
-    engine = build_engine(maker.recipe, watcher.warn)
-    engine.update(policy)
-    return LocalModel(policy, engine)
+def stage_policy(done: StageResult) -> Policy:
+    """Return the policy that a stage made, or measured."""
+    return run_policy(done.path) if done.is_run else base_policy(done.recipe)
 
 
 def _written(student: StageResult, problems: Sequence[Problem], generation: int) -> list[SyntheticRow]:
@@ -162,7 +160,7 @@ def merged_path(done: StageResult) -> str:
 def _session(path: Path, recipe: Recipe, budget: Budget) -> Iterator[tuple[Meter, Interrupt]]:
     """What a run's session has: its seconds are counted from here, and a signal is answered where it is polled."""
     path.mkdir(exist_ok=True)
-    meter = Meter(path / "timings.jsonl", recipe.run.dollars_per_hour, time.perf_counter(), budget)
+    meter = Meter(RunFolder(path).timings, recipe.run.dollars_per_hour, time.perf_counter(), budget)
     with Interrupt() as interrupt:
         try:
             meter.rewind(0)

@@ -5,6 +5,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from ..core.estimate import Estimate
 from ..core.rng import seed_from
 from .metrics import score_metrics
 
@@ -19,15 +20,6 @@ class Scored:
     level: int
     right: bool
     score: float | None
-
-
-@dataclass(frozen=True)
-class Estimate:
-    """A figure with its 95% interval."""
-
-    value: float
-    low: float
-    high: float
 
 
 @dataclass(frozen=True)
@@ -71,7 +63,10 @@ def quality(answers: Sequence[Scored]) -> Quality:
             drawn.setdefault(name, []).append(value)
 
     def estimate(name: str) -> Estimate | None:
-        return Estimate(found[name], *map(float, np.percentile(drawn[name], [2.5, 97.5]))) if name in found else None
+        if name not in found:
+            return None
+        low, high = np.percentile(drawn[name], [2.5, 97.5])
+        return Estimate(found[name], float(low), float(high), n=len(clusters))
 
     return Quality(
         n=len(answers),

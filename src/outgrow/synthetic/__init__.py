@@ -8,14 +8,13 @@ from ..config.schema import DataSection
 from .from_rollouts import written_rows
 from .pipeline import make_data
 from .row import SyntheticRow, read_rows
-from .summary import Band, Cell, Checked, Share, SyntheticSummary, read_summary
+from .summary import Band, Cell, Checked, SyntheticSummary, read_summary
 
 __all__ = [
     "Band",
     "Cell",
     "Checked",
     "DataSection",
-    "Share",
     "SyntheticRow",
     "SyntheticSummary",
     "make_data",

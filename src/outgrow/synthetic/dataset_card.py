@@ -10,9 +10,10 @@ from typing import Any
 import tomli_w
 
 from ..config.schema import DataSection
+from ..core.estimate import Estimate
 from ..policy import Sampling
 from .row import SyntheticRow
-from .summary import Share, SyntheticSummary
+from .summary import SyntheticSummary
 
 _SIZES = {1_000: "n<1K", 10_000: "1K<n<10K", 100_000: "10K<n<100K", 1_000_000: "100K<n<1M", 10_000_000: "1M<n<10M"}
 _LINES = 200  # of a table; a set may have a field for every row
@@ -104,12 +105,13 @@ def card(rows: Sequence[SyntheticRow], how: HowMade, summary: SyntheticSummary) 
     return "\n".join(lines)
 
 
-def told(share: Share | None) -> str:
-    """
-    >>> told(Share(0.97, 0.951, 0.982, 500)), told(None)
+def share_text(share: Estimate | None) -> str:
+    """Return a share of rows with its interval and its n, as the card has it.
+
+    >>> share_text(Estimate(0.97, 0.951, 0.982, 500)), share_text(None)
     ('0.970 (0.951 to 0.982), n = 500', 'no such answer')
     """
-    return f"{share.value:.3f} ({share.low:.3f} to {share.high:.3f}), n = {share.n:,}" if share else "no such answer"
+    return f"{share}, n = {share.n:,}" if share else "no such answer"
 
 
 def suite_name(name: str) -> str:
@@ -147,9 +149,9 @@ def _quality(section: DataSection, summary: SyntheticSummary) -> list[str]:
         else "a checker that had no say in what was kept"
     )
     return [
-        f"- Right answers, by {checker}: {told(summary.precision)}",
+        f"- Right answers, by {checker}: {share_text(summary.precision)}",
         "- Answers with written calculations in which every calculation holds, which no checker looked at before: "
-        f"{told(summary.sound)}",
+        f"{share_text(summary.sound)}",
         "",
         "Intervals are Wilson's, 95%, as if answers to one problem were independent.",
     ]

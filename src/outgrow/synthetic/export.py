@@ -1,7 +1,6 @@
 """Writing made data as a folder of the hub's data set shape: Parquet in data/, the card, the summary."""
 
 import hashlib
-import shutil
 from collections.abc import Callable, Sequence
 from dataclasses import asdict
 from pathlib import Path
@@ -10,7 +9,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from ..core.errors import OutgrowError, UsageError
-from ..core.files import flush_tree
+from ..core.files import new_folder
 from .row import SyntheticRow
 from .summary import SyntheticSummary, write_summary
 
@@ -54,22 +53,17 @@ def export(
     Raises UsageError where the folder is taken, OutgrowError where it cannot be written; nothing is half written.
     """
     require_new(folder)
-    beside = folder.with_name(f".{folder.name}.tmp")
     try:
-        shutil.rmtree(beside, ignore_errors=True)  # what a kill may have left
-        (beside / PARQUET).parent.mkdir(parents=True)
-        with pq.ParquetWriter(beside / PARQUET, _SCHEMA, compression="zstd") as writer:
-            for start in range(0, len(rows), _AT_ONCE):
-                part = [{**asdict(row), "verdict": str(row.verdict)} for row in rows[start : start + _AT_ONCE]]
-                writer.write_table(pa.Table.from_pylist(part, _SCHEMA))
-        with (beside / PARQUET).open("rb") as file:
-            summary = summarise(hashlib.file_digest(file, "sha256").hexdigest())
-        (beside / "README.md").write_text(card(summary), encoding="utf-8")
-        write_summary(beside, summary)
-        flush_tree(beside)
-        beside.rename(folder)
+        with new_folder(folder) as unfinished:
+            (unfinished / PARQUET).parent.mkdir()
+            with pq.ParquetWriter(unfinished / PARQUET, _SCHEMA, compression="zstd") as writer:
+                for start in range(0, len(rows), _AT_ONCE):
+                    part = [{**asdict(row), "verdict": str(row.verdict)} for row in rows[start : start + _AT_ONCE]]
+                    writer.write_table(pa.Table.from_pylist(part, _SCHEMA))
+            with (unfinished / PARQUET).open("rb") as file:
+                summary = summarise(hashlib.file_digest(file, "sha256").hexdigest())
+            (unfinished / "README.md").write_text(card(summary), encoding="utf-8")
+            write_summary(unfinished, summary)
     except (OSError, pa.ArrowException) as error:
         raise OutgrowError(f"{folder}: cannot be written ({getattr(error, 'strerror', None) or error})") from error
-    finally:
-        shutil.rmtree(beside, ignore_errors=True)
     return summary

@@ -7,37 +7,31 @@ else made says more. Soundness asks no checker of answers: a right answer by wro
 learn from.
 """
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable
 
+from ..core.estimate import Estimate
 from ..evaluate.arithmetic_steps import equations
-from ..evaluate.statistics import wilson_ci95
+from ..evaluate.statistics import share_estimate
 from ..types import Problem
 from ..verify import Attempt, Verifier
 from .row import SyntheticRow
-from .summary import Share
 
 
 def precision(
     rows: Iterable[SyntheticRow], gold: Iterable[Problem], verifier: Verifier, check_stop: Callable[[], None] = lambda: None
-) -> Share | None:
+) -> Estimate | None:
     """Of the rows on gold problems (by their ids), the share whose answer is right; None where there is no such row."""
     known = {problem.id: problem for problem in gold}
     found = [(row, known[row.problem_id]) for row in rows if row.problem_id in known]
     # The whole text, in which the prompt's <think> stands too, so nobody need remember whether there was one.
     attempts = [Attempt(row.messages[-1]["content"], problem.answer, scorer=problem.scorer) for row, problem in found]
-    return share([graded.right for graded in verifier.grade(attempts, check_stop=check_stop)])
+    return share_estimate([graded.right for graded in verifier.grade(attempts, check_stop=check_stop)])
 
 
-def sound(rows: Iterable[SyntheticRow]) -> Share | None:
+def sound(rows: Iterable[SyntheticRow]) -> Estimate | None:
     """The share of the rows with calculations that can be judged (evaluate/arithmetic_steps.py) in which all of them hold.
 
     None where no row has any.
     """
     checked = ([one.holds for one in equations(row.sampled)] for row in rows)
-    return share([all(held) for held in checked if held])
-
-
-def share(held: Sequence[bool]) -> Share | None:
-    """Of those that hold, with Wilson's interval. None of none."""
-    n = len(held)
-    return Share(sum(held) / n, *wilson_ci95(sum(held), n), n) if n else None
+    return share_estimate([all(held) for held in checked if held])

@@ -10,7 +10,8 @@ from typing import TypeVar, get_args
 from pydantic import ValidationError
 from pydantic.dataclasses import dataclass
 
-from ..core.errors import UsageError
+from ..core.errors import UsageError, first_line
+from ..core.estimate import Estimate
 from ..core.files import write_json
 from ..ledger.bands import Band as BandName
 from ..ledger.bands import band
@@ -18,16 +19,6 @@ from .row import SyntheticRow
 
 FILE = "summary.json"
 P = TypeVar("P", bound=Hashable)
-
-
-@dataclass(frozen=True)
-class Share:
-    """A share of n rows, with Wilson's 95% interval. Rows of one problem count as if they were independent."""
-
-    value: float
-    low: float
-    high: float
-    n: int
 
 
 @dataclass(frozen=True)
@@ -80,8 +71,8 @@ class SyntheticSummary:
     by_cell: tuple[Cell, ...]
     by_band: tuple[Band, ...]
     dropped: dict[str, int]
-    precision: Share | None
-    sound: Share | None
+    precision: Estimate | None
+    sound: Estimate | None
     contaminated: int
     checked: tuple[Checked, ...]
     not_checked: tuple[str, ...]
@@ -131,5 +122,5 @@ def read_summary(folder: Path) -> SyntheticSummary:
     try:
         return SyntheticSummary(**json.loads((folder / FILE).read_text()), path=folder)
     except (OSError, ValueError, TypeError, ValidationError) as error:
-        reason = error.strerror if isinstance(error, OSError) else f"not a summary of made data: {str(error).splitlines()[0]}"
+        reason = error.strerror if isinstance(error, OSError) else f"not a summary of made data: {first_line(error)}"
         raise UsageError(f"{folder / FILE}: {reason}; make the data with: outgrow data MODEL RECIPE --out FOLDER") from error

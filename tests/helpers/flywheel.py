@@ -1,11 +1,10 @@
 """A tiny wheel for the flywheel's tests: its recipe with its problems, and who is told how it turns."""
 
 import json
-from contextlib import contextmanager
 from pathlib import Path
 
 from outgrow.flywheel.lineage import Artifact
-from runs_helper import Silent
+from outgrow.train.watcher import SilentWatcher
 
 RUN = """
 run.threads = 1
@@ -55,7 +54,7 @@ policy.init = {{ layers = 1, hidden = 32, heads = 2, kv_heads = 1, feed_forward 
     + """
 [student]
 recipe = "micro"
-teacher = {{ rubric = "{{question}}{{completion}}", max_tokens = 24, max_unscored = 0.99 }}
+judge = {{ rubric = "{{question}}{{completion}}", max_tokens = 24, max_unscored = 0.99 }}
 rewards = [{{ type = "hero" }}]
 """
     + RUN
@@ -85,23 +84,14 @@ def write_wheel(folder: Path) -> Path:
     return path
 
 
-class Onlooker:
-    """Keeps what it is told."""
+class Onlooker(SilentWatcher):
+    """Keeps the stages it is told of."""
 
     def __init__(self):
         self.said = []
 
     def stage(self, text):
         self.said.append(text)
-
-    @contextmanager
-    def watch(self):
-        yield Watcher()
-
-
-class Watcher(Silent):
-    def counting(self, what, whole):
-        return lambda done: None
 
 
 def artifact(name, generation, stage, kind="model"):
