@@ -16,7 +16,7 @@ from outgrow.evaluate.compare import Against
 from outgrow.evaluate.power import Needed
 from outgrow.evaluate.sample import Sample
 from outgrow.flywheel import load_flywheel, stages, tasks
-from outgrow.flywheel.cache_key import asked_by, content, digest_of
+from outgrow.flywheel.cache_key import content, digest_of, recipe_key
 from outgrow.flywheel.lineage import Edge, Graph, Lineage, Record
 from outgrow.flywheel.lineage_graph import layers, picture
 from outgrow.flywheel.promotion import Promotion, promotion
@@ -192,7 +192,7 @@ def test_a_digest_is_of_contents(tmp_path, monkeypatch):
     lines = [f'problems=[{{type="table",path="{data}"}}]']
 
     def digest(*overrides, name="micro"):
-        return digest_of(asked_by(load_recipe(name, [*lines, *overrides]), lambda key, path: None))
+        return digest_of(recipe_key(load_recipe(name, [*lines, *overrides]), lambda key, path: None))
 
     first = digest()
     assert digest("name=other", "expected=much", "run.dollars_per_hour=3", "run.keep_checkpoints=9") == first
@@ -203,7 +203,7 @@ def test_a_digest_is_of_contents(tmp_path, monkeypatch):
     assert digest() == first
     moved.write_text('{"question":"1","answer":"2"}\n')
     assert digest() != first
-    assert asked_by(load_recipe("micro"), lambda key, path: None)["evaluate"]["suite"] == "micro"
+    assert recipe_key(load_recipe("micro"), lambda key, path: None)["evaluate"]["suite"] == "micro"
     assert (
         content("model", "owner/name") == "owner/name"
         and content("model", "http://localhost:8000/v1") == "http://localhost:8000/v1"

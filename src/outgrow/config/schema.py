@@ -14,6 +14,7 @@ from ..algorithms.rewards.accuracy import Accuracy
 from ..algorithms.samplers import SAMPLERS, Sampler
 from ..algorithms.samplers.uniform import Uniform
 from ..core.errors import nearest
+from ..core.inputs import ReadsFrom
 from ..core.registry import build
 from ..engines import ENGINES, EngineConfig, NativeEngineConfig
 from ..judge.config import JudgeSection
@@ -50,7 +51,9 @@ AnyEngine = Annotated[
 class PolicySection(_Section):
     """Which model learns: an existing one (`model`), or a new micro policy with random weights (`init`)."""
 
-    model: str | None = Field(default=None, description="Name, run folder, model folder or hub id of the model to train.")
+    model: Annotated[str | None, ReadsFrom("model")] = Field(
+        default=None, description="Name, run folder, model folder or hub id of the model to train."
+    )
     revision: str | None = Field(default=None, description="Branch, tag or commit of a hub id. Default: the newest commit.")
     init: MicroInit | None = Field(default=None, description="Shape of a new micro policy, in place of `model`.")
     dtype: Dtype = Field(default="float32", description="Data type of the model's weights; adapters are always float32.")
@@ -111,7 +114,9 @@ class DistillSection(_Section):
     only distils cannot become better than its teacher.
     """
 
-    model: str = Field(description="The teacher, named as policy.model is; it must have the policy's tokens.")
+    model: Annotated[str, ReadsFrom("model")] = Field(
+        description="The teacher, named as policy.model is; it must have the policy's tokens."
+    )
     revision: str | None = Field(default=None, description="Branch, tag or commit of a hub id. Default: the newest commit.")
     dtype: Dtype = Field(default="float32", description="Data type of the teacher's weights.")
     weight: float = Field(default=1.0, gt=0, description="Weight of the teacher's advantage, in nats a token.")
@@ -130,7 +135,7 @@ class DistillSection(_Section):
 class LedgerSection(_Section):
     """How the ledger estimates pass rates; see ledger/posterior.py."""
 
-    profile: Path | None = Field(
+    profile: Annotated[Path | None, ReadsFrom("files")] = Field(
         default=None, description="Folder of a profile that `outgrow passrate` made; the first estimates come from it."
     )
     half_life: float = Field(default=40.0, gt=0, description="Steps after which a rollout counts half.")
@@ -173,14 +178,18 @@ class VerifySection(_Section):
 class EvaluateSection(_Section):
     """How the policy is measured before, during and after training."""
 
-    suite: str = Field(default="micro", description="Suite of held-out problems, measured before and after.")
-    extra_suites: tuple[str, ...] = Field(
+    suite: Annotated[str, ReadsFrom("suite")] = Field(
+        default="micro", description="Suite of held-out problems, measured before and after."
+    )
+    extra_suites: Annotated[tuple[str, ...], ReadsFrom("suite")] = Field(
         default=(), description="More suites, measured before and after, to see what else training changed."
     )
     samples: int = Field(default=8, ge=1, description="Answers sampled for each problem, on every suite.")
     temperature: float = Field(default=1.0, gt=0, description="Sampling temperature of all measurements.")
     every: int = Field(default=25, ge=0, description="Steps between measurements on the validation problems; 0 for none.")
-    validation: str = Field(default="micro-validation", description="Suite of validation problems, measured during training.")
+    validation: Annotated[str, ReadsFrom("suite")] = Field(
+        default="micro-validation", description="Suite of validation problems, measured during training."
+    )
     validation_samples: int = Field(default=4, ge=1, description="Answers sampled for each validation problem.")
 
 

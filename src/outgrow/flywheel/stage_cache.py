@@ -14,6 +14,7 @@ from typing import Any
 from ..config import Recipe, dump_recipe
 from ..core.errors import OutgrowError
 from ..core.files import read_lines, write_json
+from ..core.inputs import InputKind
 from ..evaluate import Evaluation
 from ..runs.cost import Budget, BudgetReached, Spent, seconds_by_phase
 from ..runs.folder import RunFolder
@@ -117,11 +118,11 @@ class StageCache:
         self.lineage.write(artifact, record, [Edge(name, parent.name, role) for parent, role in task.parents])
         return done
 
-    def known(self, key: str, path: str) -> str | None:
+    def known(self, kind: InputKind, path: str) -> str | None:
         """The digest of what a stage of this call made; of a run's rollouts, that of all it was made from as well."""
         for done in self.done:
             if path == done.model or Path(path).is_relative_to(done.path):
-                return digest_of([done.inputs, done.digest]) if key == "runs" else done.digest
+                return digest_of([done.inputs, done.digest]) if kind == "runs" else done.digest
         return None
 
     def spent(self) -> Spent:

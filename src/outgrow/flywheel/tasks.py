@@ -20,11 +20,11 @@ from ..runs.session import local_model, verifier_for
 from ..runs.signals import Interrupt
 from ..synthetic import SyntheticRow, make_data, read_summary, written_rows
 from ..train.before_after import Outcome, suites_of
-from ..train.loop import configure_determinism, resume, train
+from ..train.loop import deterministic, resume, train
 from ..train.watcher import Watcher
 from ..types import Problem
 from ..verify.extract import THINK_OPEN
-from .cache_key import asked_by, digest_of
+from .cache_key import digest_of, recipe_key
 from .lineage import Role
 from .promotion import Promotion, promotion
 from .stage_cache import StageCache, StageOutput, StageResult, StageSpec
@@ -49,17 +49,16 @@ def run(
         summary = files.read_summary()
         return StageOutput(summary["policy_sha256"], summary["rollouts"], summary)
 
-    return shop.once(StageSpec(generation, stage, "model", recipe, asked_by(recipe, shop.known), work, parents))
+    return shop.once(StageSpec(generation, stage, "model", recipe, recipe_key(recipe, shop.known), work, parents))
 
 
 def measure(shop: StageCache, stage: str, model: str, recipe: Recipe) -> StageResult:
     """A model that is there already, asked and graded as this recipe says, on the suites that it names; in the first generation."""
-    values = asked_by(recipe, shop.known)
+    values = recipe_key(recipe, shop.known)
     asked = {key: values[key] for key in ("policy", "evaluate", *_ASKING)}
 
     def work(path: Path, watcher: Watcher, budget: Budget) -> StageOutput:
-        configure_determinism(recipe)
-        with _session(path, recipe, budget) as (meter, interrupt):
+        with deterministic(recipe), _session(path, recipe, budget) as (meter, interrupt):
             policy, engine = base_policy(recipe), recipe.engine.build(watcher.warn)
             Outcome(recipe, path, engine, meter, watcher.phase, interrupt.check_stop).measure("after", policy, 0)
             return StageOutput(policy.digest())
@@ -87,7 +86,7 @@ def make(shop: StageCache, generation: int, maker: StageResult, student: StageRe
     recipe, practised = maker.recipe, student.recipe
     makers = [maker] if section.k else []
     makers += [student] if section.rollouts and student not in makers else []
-    how, what = asked_by(recipe, shop.known), asked_by(practised, shop.known)
+    how, what = recipe_key(recipe, shop.known), recipe_key(practised, shop.known)
     asked = {
         **{key: how[key] for key in _ASKING},
         **{key: what[key] for key in ("problems", "evaluate", "seed")},
@@ -98,9 +97,8 @@ def make(shop: StageCache, generation: int, maker: StageResult, student: StageRe
     }
 
     def work(path: Path, watcher: Watcher, budget: Budget) -> StageOutput:
-        configure_determinism(recipe)
         out = path / "made"
-        with _session(path, recipe, budget) as (meter, interrupt):
+        with deterministic(recipe), _session(path, recipe, budget) as (meter, interrupt):
             if not out.exists():
                 problems = practice_problems(practised, watcher.warn)
 
@@ -153,7 +151,8 @@ def merged_path(done: StageResult) -> str:
         return done.model
     merged = done.path / "merged"
     if not merged.exists():
-        export(run_policy(done.path), merged)
+        with deterministic(done.recipe):
+            export(run_policy(done.path), merged)
     return str(merged)
 
 

@@ -1,9 +1,10 @@
 """Recipe table `judge`."""
 
-from typing import Literal
+from typing import Annotated, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
+from ..core.inputs import ReadsFrom
 from ..policy.load import Dtype
 from .rubric import RUBRIC
 
@@ -21,7 +22,7 @@ class WatchSection(BaseModel):
     )
     every: int = Field(default=10, ge=1, description="Steps between checks with canaries and with the second judge.")
     canaries: int = Field(default=8, ge=0, description="Problems for which the judge also scores answers without content.")
-    second_model: str | None = Field(
+    second_model: Annotated[str | None, ReadsFrom("model")] = Field(
         default=None, description="Another judge, named as judge.model is, whose scores are only compared and not rewarded."
     )
     on_alarm: Literal["warn", "stop", "lower"] = Field(
@@ -36,7 +37,7 @@ class JudgeSection(BaseModel):
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 
-    model: str = Field(
+    model: Annotated[str, ReadsFrom("model")] = Field(
         description="A shipped or pulled model, a run, a model's folder, a hub id, or the address of a server "
         "(http://localhost:8000/v1, followed by #NAME if it serves several models)."
     )

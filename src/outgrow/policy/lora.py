@@ -95,6 +95,13 @@ def load_adapter(model: PreTrainedModel, folder: Path) -> PeftModel:
     return adapter
 
 
+def has_adapter(model: PreTrainedModel) -> bool:
+    """Return whether an adapter was put into the model."""
+    from peft.tuners.lora import LoraLayer
+
+    return any(isinstance(module, LoraLayer) for module in model.modules())
+
+
 @contextmanager
 def _without_deprecations() -> Iterator[None]:
     """Hide the warnings about deprecated attributes of transformers that peft still reads; the user cannot act on them."""

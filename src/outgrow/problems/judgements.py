@@ -5,12 +5,13 @@ from collections import defaultdict
 from collections.abc import Sequence
 from itertools import zip_longest
 from pathlib import Path
-from typing import Any
+from typing import Annotated, Any
 
 from pydantic import Field
 
 from ..core.callbacks import Warn, quiet
 from ..core.errors import UsageError
+from ..core.inputs import ReadsFrom
 from ..core.rng import python_rng
 from ..core.rollout_log import read_parts
 from ..judge.rubric import RUBRIC, answer_id, fill
@@ -34,7 +35,9 @@ class Judgements(Source):
     """
 
     type: str = "judgements"
-    runs: tuple[Path, ...] = Field(min_length=1, description="Folders of the runs whose rollouts are graded.")
+    runs: Annotated[tuple[Path, ...], ReadsFrom("runs")] = Field(
+        min_length=1, description="Folders of the runs whose rollouts are graded."
+    )
     rubric: str = Field(default=RUBRIC, description="The judge's rubric, as in the recipe that will use the judge.")
     per_cell: int = Field(default=400, ge=1, description="Limit of answers for each field, level and verdict.")
     seed: int = Field(default=0, description="Seed of the choice of answers.")

@@ -3,12 +3,13 @@
 import hashlib
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
+from typing import Annotated, Any
 
 from pydantic import Field
 
 from ..core.callbacks import Warn, quiet
 from ..core.errors import UsageError
+from ..core.inputs import ReadsFrom
 from ..types import Problem
 from .rows import Row, file_rows
 from .source import Source
@@ -23,7 +24,9 @@ class Synthetic(Source):
     """
 
     type: str = "synthetic"
-    path: Path = Field(description="A folder that `outgrow data` wrote, or one of its Parquet files.")
+    path: Annotated[Path, ReadsFrom("files")] = Field(
+        description="A folder that `outgrow data` wrote, or one of its Parquet files."
+    )
     generations: tuple[int, ...] | None = Field(
         default=None, min_length=1, description="Only rows of these generations of the flywheel. Default: all."
     )

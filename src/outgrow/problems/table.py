@@ -2,12 +2,13 @@
 
 from collections.abc import Iterable, Iterator
 from pathlib import Path
-from typing import Any
+from typing import Annotated, Any
 
 from pydantic import Field, model_validator
 
 from ..core.callbacks import Warn, quiet
 from ..core.errors import UsageError
+from ..core.inputs import ReadsFrom
 from ..types import Problem
 from .overlap import question_id
 from .rows import Row, file_rows, hub_rows
@@ -22,7 +23,9 @@ class Table(Source):
     """
 
     type: str = "table"
-    path: Path | None = Field(default=None, description="A .jsonl or .parquet file, in place of `hub`.")
+    path: Annotated[Path | None, ReadsFrom("files")] = Field(
+        default=None, description="A .jsonl or .parquet file, in place of `hub`."
+    )
     hub: str | None = Field(default=None, description="Id of a data set on the hub, in place of `path`.")
     config: str | None = Field(default=None, description="Configuration of the data set on the hub.")
     split: str = Field(default="train", description="Split of the data set on the hub.")

@@ -11,7 +11,7 @@ from ..core.errors import UsageError
 from ..engines import check_room
 from ..policy import Policy, load_policy
 from ..policy.load import placed, with_adapter
-from ..policy.lora import add_adapter
+from ..policy.lora import add_adapter, has_adapter
 from ..policy.micro import make_model, make_tokenizer
 from ..policy.pull import public_name
 from .checkpoint import Checkpoint
@@ -74,8 +74,25 @@ def digests(base: Policy, distilled: Policy | None) -> dict[str, str]:
     return {"base_sha256": base.digest(), **({"distilled_sha256": distilled.digest()} if distilled else {})}
 
 
+def check_engine(recipe: Recipe) -> None:
+    """Raise UsageError where the recipe's engine cannot be used here."""
+    recipe.engine.build()
+
+
+def learner_and_reference(recipe: Recipe, base: Policy, checkpoint: Checkpoint | None) -> tuple[Policy, Policy]:
+    """Return the policy that learns, as the checkpoint left it, and the base as it is now, which never moves.
+
+    Both in one call, since an adapter is put into `base` in place, for good: a reference taken later would learn too.
+    """
+    reference = frozen_copy(base, share=recipe.policy.lora is not None)
+    return learning_policy(recipe, base, checkpoint), reference
+
+
 def learning_policy(recipe: Recipe, base: Policy, checkpoint: Checkpoint | None) -> Policy:
-    """Return the policy that learns, as the checkpoint left it; without one the base, or the base with a new adapter in it."""
+    """Return what learns, as the checkpoint left it; at the start the base itself, or the base with a new adapter in it.
+
+    An adapter is put into `base` in place.
+    """
     section = recipe.policy
     if section.lora is None:
         return load_policy(str(checkpoint.policy), recipe.prompt, section.dtype) if checkpoint else base
@@ -123,8 +140,11 @@ def require_distilled(run: Path, recipe: Recipe, stored: Recipe, distilled: Poli
 def frozen_copy(policy: Policy, share: bool = False) -> Policy:
     """Return a copy of the policy as it is now, for a reference that never moves.
 
-    share: the weights themselves never move (only adapters, yet to be put in, will learn), so they are not copied.
+    share: do not copy the weights, since only adapters learn, which are yet to be put in. Raises ValueError where an adapter is in
+    the model already: the copy would share its weights, and learn with it.
     """
+    if share and has_adapter(policy.model):
+        raise ValueError("this model has an adapter, which a copy that shares its weights would learn with; take the copy first")
     memo = {id(tensor): tensor for tensor in (*policy.model.parameters(), *policy.model.buffers())} if share else {}
     model = copy.deepcopy(policy.model, memo).requires_grad_(False)
     return Policy(model.eval(), policy.tokenizer, policy.prompt)
