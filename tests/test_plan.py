@@ -552,7 +552,7 @@ def test_a_teacher_is_told_and_priced(outgrow):
     always = told(f"distill={{model='{R1_7B}',dtype='bfloat16'}}")
     assert f"distils {R1_7B}, 7,615,616,512 parameters in bfloat16, in every step" in always
     assert re.search(r"teacher that is distilled +15 +15 *\n", always)
-    assert "in the first 30 steps (its time is spread over all of them)" in told("distill={model='micro-base',steps=30}")
+    assert "in the first 30 steps (its time is spread over all steps)" in told("distill={model='micro-base',steps=30}")
 
 
 PRICED = {
