@@ -571,7 +571,7 @@ def test_recipes_with_a_teacher_have_prices(outgrow, monkeypatch, tmp_path, name
     assert PRICED[name] in printed
     judged = name.endswith("judged")
     assert ("one more GPU of the same kind for the judge" in printed) == judged
-    assert bool(re.search(r"generate +judge +learn", printed)) == judged
+    assert bool(re.search(r"write +judge +learn", printed)) == judged
     card = re.search(r"^ H100 +80 +2\.70 +yes +(.*?) +([\d.]+) h, \$([\d.]+)", printed, re.M)
     *seconds, hours, dollars = map(float, card[1].split())
     assert hours == pytest.approx(418 * sum(seconds) / 3600, rel=0.05)
