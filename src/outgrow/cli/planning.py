@@ -43,8 +43,8 @@ def plan(
     for line in _head(read, found):
         console.print(line, markup=False, highlight=False, soft_wrap=True)
     console.print(_memory(found))
-    console.print(_bills(found, market))
-    for bill in found.bills:
+    console.print(_estimates(found, market))
+    for bill in found.estimates:
         for line in unfit(bill):
             console.print(line, markup=False, highlight=False, soft_wrap=True)
     for line in _assumptions(read, found, market):
@@ -81,9 +81,9 @@ def _head(recipe: "RLRecipe", plan: "Plan") -> list[str]:
 
 def _named(model: str) -> str:
     """A model's name, and which recipe's shape it is counted with where it is not here yet."""
-    from ..plan.models import yet_to_be_made
+    from ..plan.models import recipe_of_future_run
 
-    maker = yet_to_be_made(model)
+    maker = recipe_of_future_run(model)
     return f"{model} (not here yet: counted as the recipe {maker} has it)" if maker else model
 
 
@@ -127,7 +127,7 @@ def _drawn(recipe: "RLRecipe") -> str:
 def _memory(plan: "Plan") -> Table:
     table = Table(title="memory at most, GB", box=SIMPLE_HEAD, pad_edge=False)
     table.add_column("part")
-    phases = ["generating", *(["judging"] if any(judge.here for judge in plan.work.judges) else []), "learning"]
+    phases = ["generating", *(["judging"] if any(judge.local for judge in plan.work.judges) else []), "learning"]
     for phase in phases:
         table.add_column(phase, justify="right")
     for part in plan.memory:
@@ -137,7 +137,7 @@ def _memory(plan: "Plan") -> Table:
     return table
 
 
-def _bills(plan: "Plan", market: "GpuCatalog") -> Table:
+def _estimates(plan: "Plan", market: "GpuCatalog") -> Table:
     table = Table(
         title=f"a step's seconds, and the whole run; typical rental prices of {market.date:%B %Y}", box=SIMPLE_HEAD, pad_edge=False
     )
@@ -145,7 +145,7 @@ def _bills(plan: "Plan", market: "GpuCatalog") -> Table:
     judged = plan.work.judges != ()
     for heading in ("GB", "$/h", "fits", "write", *(["judge"] if judged else []), "learn", "hours", "$", "at most"):
         table.add_column(heading, justify="right")
-    for bill in plan.bills:
+    for bill in plan.estimates:
         gpu, expected = bill.gpu, bill.expected
         times = [expected.generation, *([expected.judging] if judged else []), expected.learning]
         figures = [*times, bill.hours(expected), bill.dollars(expected)]
@@ -192,7 +192,7 @@ def _assumptions(recipe: "RLRecipe", plan: "Plan", market: "GpuCatalog") -> list
 
 
 def _of_teacher(plan: "Plan", market: "GpuCatalog") -> list[str]:
-    work, beside, share = plan.work, plan.bills[0].beside, market.assumptions.reply_share
+    work, beside, share = plan.work, plan.estimates[0].extra_gpus, market.assumptions.reply_share
     lines = []
     if work.held_out:
         lines.append(

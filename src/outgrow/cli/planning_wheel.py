@@ -26,8 +26,8 @@ def show_wheel(wheel: "FlywheelRecipe", plan: "FlywheelPlan", market: "GpuCatalo
 def _head(wheel: "FlywheelRecipe", plan: "FlywheelPlan") -> list[str]:
     data = wheel.data
     drawn = (
-        [f"data: {data.k} answers to each of {plan.drawn_from:,} problems, {data.k * plan.drawn_from:,} a generation"]
-        if plan.drawn_from is not None
+        [f"data: {data.k} answers to each of {plan.data_problems:,} problems, {data.k * plan.data_problems:,} a generation"]
+        if plan.data_problems is not None
         else []
     )
     drawn += ["data: what students write while they learn, at no cost"] if data.rollouts and wheel.generations > 1 else []
@@ -53,7 +53,7 @@ def _hours(plan: "FlywheelPlan", market: "GpuCatalog") -> Table:
 
 
 def _cell(stage: "StagePlan", place: int) -> str:
-    return _told(stage.hours[place]) + ("*" if stage.bills and stage.bills[place].change else "")
+    return _told(stage.hours[place]) + ("*" if stage.estimates and stage.estimates[place].change else "")
 
 
 def _told(value: float | None) -> str:
@@ -61,11 +61,11 @@ def _told(value: float | None) -> str:
 
 
 def _unfits(plan: "FlywheelPlan") -> list[str]:
-    return [line for stage in plan.stages for bill in stage.bills for line in unfit(bill, f"{stage.name}.")]
+    return [line for stage in plan.stages for bill in stage.estimates for line in unfit(bill, f"{stage.name}.")]
 
 
 def _assumptions(wheel: "FlywheelRecipe", plan: "FlywheelPlan") -> list[str]:
-    tuned = any(not stage.bills and stage.name != "data" for stage in plan.stages)
+    tuned = any(not stage.estimates and stage.name != "data" for stage in plan.stages)
     return [
         "what `outgrow plan` assumes of the recipe of each stage; data and solutions as long as rollouts",
         *(["room for fine-tuning, which is not counted: a pass that does not fit is halved"] if tuned else []),
@@ -75,6 +75,6 @@ def _assumptions(wheel: "FlywheelRecipe", plan: "FlywheelPlan") -> list[str]:
 
 
 def _of_data(plan: "FlywheelPlan") -> list[str]:
-    if plan.drawn_from is None:
+    if plan.data_problems is None:
         return ["nothing for the making of data: the problems it would be made of are not here (OUTGROW_DATA names their folder)"]
     return ["data made by the slower one of student and teacher"]
