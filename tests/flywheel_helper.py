@@ -1,4 +1,4 @@
-"""A tiny wheel for the flywheel's tests: its recipe with its problems, and who is told how it turns."""
+"""A tiny flywheel for tests: its recipe with its problems, and a progress that keeps what it is told."""
 
 import json
 from contextlib import contextmanager
@@ -16,7 +16,7 @@ evaluate.validation = "{held}"
 PROBLEMS = 'problems = [{{ type = "table", path = "{train}", solution = "solution", level = "level" }}]\n'
 SFT = "learn = {{ steps = 40, batch_size = 16, lr = 1e-2 }}\n"
 RL = "learn = {{ steps = 3, problems_per_step = 4, group_size = 3 }}\n"
-WHEEL = (
+FLYWHEEL = (
     """
 kind = "flywheel"
 name = "tiny"
@@ -55,7 +55,7 @@ policy.init = {{ layers = 1, hidden = 32, heads = 2, kv_heads = 1, feed_forward 
     + """
 [student]
 recipe = "micro"
-teacher = {{ rubric = "{{question}}{{completion}}", max_tokens = 24, max_unscored = 0.99 }}
+judge = {{ rubric = "{{question}}{{completion}}", max_tokens = 24, max_unscored = 0.99 }}
 rewards = [{{ type = "hero" }}]
 """
     + RUN
@@ -74,25 +74,25 @@ problems = [{{ type = "judgements", rubric = "{{question}}{{completion}}" }}]
 )
 
 
-def write_wheel(folder: Path) -> Path:
-    """A wheel's recipe, beside problems that ask whether a number is even: who knows the form is right half of the time."""
+def write_flywheel(folder: Path) -> Path:
+    """Write a flywheel's recipe, and problems that ask whether a number is even, so that a guess is right half of the time."""
     rows = [{"question": f"{n}?", "answer": str(1 + n % 2), "solution": "ab"[n % 2], "level": 1 + n // 100} for n in range(10, 200)]
     parts = {"held": rows[::5], "train": [row for place, row in enumerate(rows) if place % 5]}
     for name, part in parts.items():
         (folder / f"{name}.jsonl").write_text("".join(json.dumps(row) + "\n" for row in part))
     path = folder / "tiny.toml"
-    path.write_text(WHEEL.format(**{name: folder / f"{name}.jsonl" for name in parts}))
+    path.write_text(FLYWHEEL.format(**{name: folder / f"{name}.jsonl" for name in parts}))
     return path
 
 
-class Onlooker:
-    """Keeps what it is told."""
+class RecordedProgress:
+    """Keeps the lines about stages."""
 
     def __init__(self):
-        self.said = []
+        self.lines = []
 
     def stage(self, text):
-        self.said.append(text)
+        self.lines.append(text)
 
     @contextmanager
     def watch(self):
@@ -100,7 +100,7 @@ class Onlooker:
 
 
 class Watcher(Silent):
-    def counting(self, what, whole):
+    def counting(self, what, total):
         return lambda done: None
 
 

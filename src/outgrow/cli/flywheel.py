@@ -58,7 +58,7 @@ def flywheel(
     )
     again = f"continue with: outgrow flywheel {folder}"
     try:
-        turned = run_flywheel(wheel, folder, _Onlooker(), budget)
+        result = run_flywheel(wheel, folder, _Progress(), budget)
     except BudgetReached as reached:
         told = f"stopped by its budget after {reached}, everything is saved; {again} {reached.options}"
         console.print(told, markup=False, highlight=False, soft_wrap=True)
@@ -72,11 +72,11 @@ def flywheel(
         raise
     except OutgrowError as error:
         raise type(error)(f"{error}; what is done is saved, {again}") from error
-    _show(turned)
+    _show(result)
     console.print(f"page: {folder / 'flywheel.html'}", highlight=False, soft_wrap=True)
 
 
-class _Onlooker:
+class _Progress:
     """The terminal: a heading a stage, and under it what the run's own command would show."""
 
     def stage(self, text: str) -> None:
@@ -88,20 +88,20 @@ class _Onlooker:
         return Terminal(console)
 
 
-def _show(turned: "FlywheelResult") -> None:
+def _show(result: "FlywheelResult") -> None:
     from ..flywheel.summary import headline, sentences, short_table, spent
 
-    found = short_table(turned)
+    found = short_table(result)
     table = Table(
         box=SIMPLE,
         pad_edge=False,
         collapse_padding=True,
-        title=f"{escape(turned.recipe.suite)}; 95% intervals, differences in points",
+        title=f"{escape(result.recipe.suite)}; 95% intervals, differences in points",
     )
     for heading in found.columns:
         table.add_column(heading, justify="right" if heading else "left", no_wrap=True)
     for row in found.rows:
         table.add_row(*row)
     console.print(table)
-    for line in (headline(turned), *sentences(turned), f"{spent(turned)} in all"):
+    for line in (headline(result), *sentences(result), f"total: {spent(result)}"):
         console.print(line, markup=False, highlight=False, soft_wrap=True)

@@ -83,7 +83,7 @@ def read_flywheel_result(
 ) -> FlywheelTrialResult:
     """Of a finished flywheel. pass_at: name of a stage -> k -> pass@k of its model, of those that were asked for more."""
     written, at = 0, {}
-    for done in turned.done:
+    for done in turned.stages:
         written += done.rollouts
         at[done.name] = written
     turns = [

@@ -23,7 +23,7 @@ from .rl_trial import Silent, seconds_in, session
 from .trial import Trial
 
 
-class _Onlooker(Silent):
+class _Progress(Silent):
     """Nobody watches; between two stages it is asked whether a signal has come."""
 
     def __init__(self, check_stop: Callable[[], None]) -> None:
@@ -33,7 +33,7 @@ class _Onlooker(Silent):
         self._poll()
 
     @contextmanager
-    def watch(self) -> "Iterator[_Onlooker]":
+    def watch(self) -> "Iterator[_Progress]":
         yield self
 
     def counting(self, what: str, whole: int) -> Callable[[int], None]:
@@ -44,7 +44,7 @@ def run_flywheel_trial(path: Path, run: Trial, measures: Sequence[Measure], prep
     """Turn it in this folder, or go on with it there, and read off what is kept. Raises as `run_flywheel` does."""
     sizes = {measure.k for measure in measures if isinstance(measure, PassAtK)}
     with session(path), Interrupt() as interrupt:
-        turned = run_flywheel(run.recipe, path, _Onlooker(interrupt.check_stop), Budget())
+        turned = run_flywheel(run.recipe, path, _Progress(interrupt.check_stop), Budget())
         ends = (turned.generations[0].base, turned.generations[-1].student)
         found = {done.name: _pass_at(done, sizes, interrupt.check_stop) for done in ends}
     return read_flywheel_result(turned, run, found, seconds_in(path))

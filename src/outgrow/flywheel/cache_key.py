@@ -1,4 +1,4 @@
-"""What a stage is made from, as one digest: its recipe as resolved, the content of models, runs and files in place of paths."""
+"""The cache key of a stage: its resolved recipe, with digests of models, runs and files in place of paths."""
 
 import hashlib
 import json
@@ -12,56 +12,59 @@ from ..policy.load import model_folder
 from ..problems.suites import SUITES
 from ..runs.checkpoint import model_of
 
-# Lines that change nothing in what a stage makes: words, prices, and where else its figures are shown.
+# Keys that change nothing in what a stage makes: words; and in [run] all but these, such as prices and trackers.
 _WORDS = ("name", "description", "expected")
-_DECIDES_IN_RUN = ("threads",)
-# Keys whose values may be paths, wherever they stand in a recipe.
-_MODELS = ("model", "second")
-_PLACES = (*_MODELS, "path", "runs", "profile", "suite", "validation", "also")
+_RUN_KEYS = ("threads",)
+# Keys whose values may be paths, in any table of a recipe.
+_MODEL_KEYS = ("model", "second_model")
+_PATH_KEYS = (*_MODEL_KEYS, "path", "runs", "profile", "suite", "validation", "extra_suites")
 
 
-Known = Callable[[str, str], str | None]  # (key, path) -> digest, of what the wheel itself made
+PathDigest = Callable[[str, str], str | None]
+"""Takes a recipe's key and the path under it; gives the digest of what the flywheel itself made there, None elsewhere."""
 
 
-def asked_by(recipe: Recipe, known: Known) -> dict[str, Any]:
-    """The recipe as far as it decides what is made, with digests in place of paths."""
+def recipe_key(recipe: Recipe, path_digest: PathDigest) -> dict[str, Any]:
+    """Return the values of a recipe that decide what it makes, with digests in place of paths."""
     values = recipe.model_dump(mode="json", exclude_none=True, exclude=set(_WORDS))
-    values["run"] = {key: values["run"][key] for key in _DECIDES_IN_RUN}
-    replaced: dict[str, Any] = _replaced("", values, known)
+    values["run"] = {key: values["run"][key] for key in _RUN_KEYS}
+    replaced: dict[str, Any] = _replaced("", values, path_digest)
     return replaced
 
 
-def digest_of(asked: Mapping[str, Any] | Sequence[Any]) -> str:
-    """Of plain values, whatever the order of their keys."""
-    return hashlib.sha256(json.dumps(asked, sort_keys=True, allow_nan=False).encode()).hexdigest()
+def digest_of(values: Mapping[str, Any] | Sequence[Any]) -> str:
+    """Return the sha256 of plain values. The order of keys does not matter."""
+    return hashlib.sha256(json.dumps(values, sort_keys=True, allow_nan=False).encode()).hexdigest()
 
 
 def content(key: str, name: str) -> str:
-    """The digest of what a recipe names under `key`: of a file, of a folder's files, of the files that hold a model; the name
-    itself where that is all there is (a hub id, an address, a shipped suite). Raises UsageError where a model is missing."""
+    """Return the digest of what a recipe names under `key`: a file, a folder's files, or the files of a model.
+
+    A name that is no path (a hub id, an address, a shipped suite) is returned as it is. Raises UsageError where a model is missing.
+    """
     if name in SUITES or is_served(name):
         return name
-    place = Path(model_folder(model_of(name)) if key in _MODELS else name)
-    if place.is_file():
-        return _sha256(place)
-    if not place.is_dir():
+    path = Path(model_folder(model_of(name)) if key in _MODEL_KEYS else name)
+    if path.is_file():
+        return _sha256(path)
+    if not path.is_dir():
         return name
-    files = sorted(path for path in place.rglob("*") if path.is_file() and not _aside(path.relative_to(place)))
-    return digest_of({str(path.relative_to(place)): _sha256(path) for path in files})
+    files = sorted(file for file in path.rglob("*") if file.is_file() and not _is_ignored(file.relative_to(path)))
+    return digest_of({str(file.relative_to(path)): _sha256(file) for file in files})
 
 
-def _replaced(key: str, value: Any, known: Known) -> Any:
+def _replaced(key: str, value: Any, path_digest: PathDigest) -> Any:
     if isinstance(value, dict):
-        return {name: _replaced(name, one, known) for name, one in value.items()}
+        return {name: _replaced(name, inner, path_digest) for name, inner in value.items()}
     if isinstance(value, list):
-        return [_replaced(key, one, known) for one in value]
-    if isinstance(value, str) and key in _PLACES:
-        return known(key, value) or content(key, value)
+        return [_replaced(key, item, path_digest) for item in value]
+    if isinstance(value, str) and key in _PATH_KEYS:
+        return path_digest(key, value) or content(key, value)
     return value
 
 
-def _aside(path: Path) -> bool:
-    """Files that say nothing of what is in a folder: notes, and what is half written."""
+def _is_ignored(path: Path) -> bool:
+    """Whether a file says nothing about a folder's content: a README, or a hidden file such as one half written."""
     return path.name == "README.md" or any(part.startswith(".") for part in path.parts)
 
 
