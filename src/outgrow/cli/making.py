@@ -1,6 +1,6 @@
 """Commands that make data: data."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -28,8 +28,7 @@ from .shared import (
 if TYPE_CHECKING:
     from ..config import Recipe
     from ..config.schema import DataSection
-    from ..synthetic import SyntheticRow, SyntheticSummary
-    from ..types import Problem
+    from ..synthetic import SyntheticSummary
 
 
 @app.command(
@@ -85,9 +84,9 @@ def data(
     from ..problems.suites import SUITES, suites
     from ..runs.practice_problems import problems_of
     from ..runs.signals import Interrupt, StopRequested
-    from ..synthetic import make_data, written_rows
+    from ..synthetic import DataRequest, make_data, rows_from_run
     from ..synthetic.export import require_new
-    from ..synthetic.pipeline import wanted
+    from ..synthetic.pipeline import matching_problems
     from ..synthetic.sample import model_name
     from ..verify import Verifier
     from ..verify.extract import THINK_OPEN
@@ -110,7 +109,7 @@ def data(
         levels=tuple(levels.split(",")) if levels else None,
     )
     problems, as_recipe = problems_of(recipe, warn)
-    problems = wanted(problems, section)
+    problems = matching_problems(problems, section)
     said = recipe_for(model, None) or as_recipe
     held_out = suites(on) if on else [*SUITES, *(_own(as_recipe) if as_recipe else ())]
     respondent = open_model(model, said)
@@ -118,24 +117,16 @@ def data(
     verifier = Verifier(said.verify.extract, said.verify.exact) if said else Verifier()
     opener, name = THINK_OPEN if respondent.opens_think else "", model_name(respondent.identity)
 
-    def written(wanted: "Sequence[Problem]") -> "list[SyntheticRow]":
-        ids = {problem.id for problem in wanted}
-        return written_rows(Path(model), ids, respondent.conversation, opener, name, generation) if rollouts else []
-
+    ids = {problem.id for problem in problems}
+    existing = rows_from_run(Path(model), ids, respondent.conversation, opener, name, generation) if rollouts else []
+    request = DataRequest(problems, section, sampling, seed, generation, held_out, existing)
     with counting(f"{section.k} answers a problem", len(problems)) as progress, verifier, Interrupt() as interrupt:
         try:
             made = make_data(
                 respondent if section.k else None,
                 verifier,
-                problems,
-                section,
-                written=written,
-                seed=seed,
-                generation=generation,
-                out=out,
-                sampling=sampling,
-                suites=held_out,
-                gold=problems,
+                request,
+                out,
                 warn=warn,
                 check_stop=interrupt.check_stop,
                 on_progress=progress,
@@ -166,7 +157,7 @@ def _own(recipe: "Recipe") -> list[str]:
 
 def _show(made: "SyntheticSummary") -> None:
     """What was drawn, kept and dropped, how good it is, and where."""
-    from ..synthetic.dataset_card import told
+    from ..synthetic.dataset_card import share_text
 
     before = f" ({made.written:,} of them written in training)" if made.written else ""
     told_of = f"{made.problems:,} problems, {made.drawn:,} answers{before}, {made.right:,} right, {made.kept:,} kept"
@@ -185,8 +176,8 @@ def _show(made: "SyntheticSummary") -> None:
         ((one.suite, one.questions, one.same, one.overlapping) for one in made.checked if one.same or one.overlapping),
     )
     lines = [
-        f"right answers among those kept: {told(made.precision)}",
-        f"answers whose every written calculation holds: {told(made.sound)}",
+        f"right answers among those kept: {share_text(made.precision)}",
+        f"answers whose every written calculation holds: {share_text(made.sound)}",
         f"contaminated answers dropped: {made.contaminated:,}, by {len(made.checked)} suites",
         *([f"not checked, since not to be had: {', '.join(made.not_checked)}"] if made.not_checked else []),
         str(made.path),

@@ -15,7 +15,7 @@ from ..plan.shape import Shape, adapter_parameters, key_value_bytes, parameters
 from ..plan.work import bytes_of
 from ..policy.load import Dtype
 from ..runs.practice_problems import distinct, training_problems
-from ..synthetic.pipeline import wanted
+from ..synthetic.pipeline import matching_problems
 from .recipe import FlywheelRecipe
 from .stage_recipes import stage_recipes
 
@@ -146,4 +146,4 @@ def _data_problems(flywheel: FlywheelRecipe) -> int | None:
         sources = distinct(training_problems(stage_recipes(flywheel)["student"], quiet))
     except UsageError:
         return None
-    return len(wanted([problem for source in sources for problem in source], flywheel.data))
+    return len(matching_problems([problem for source in sources for problem in source], flywheel.data))

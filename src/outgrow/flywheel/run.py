@@ -16,7 +16,7 @@ from ..runs.cost import Budget, BudgetReached
 from ..runs.folder import held
 from ..runs.practice_problems import training_problems
 from ..runs.signals import StopRequested
-from ..synthetic.pipeline import wanted
+from ..synthetic.pipeline import matching_problems
 from .lineage import Lineage
 from .page import write_page
 from .recipe import FlywheelRecipe, dump_flywheel
@@ -55,7 +55,7 @@ def _require_data(recipe: FlywheelRecipe) -> None:
     """Raise UsageError where no problem is left to make data of: before hours are spent, not after."""
     if recipe.generations > 1:
         sources = training_problems(stage_recipes(recipe)["student"], quiet)
-        wanted([problem for source in sources for problem in source], recipe.data)
+        matching_problems([problem for source in sources for problem in source], recipe.data)
 
 
 def _write(result: FlywheelResult, lineage: Lineage, folder: Path) -> None:

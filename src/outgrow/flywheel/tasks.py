@@ -19,7 +19,7 @@ from ..runs.folder import read_recipe
 from ..runs.models import base_policy, build_engine, run_policy
 from ..runs.practice_problems import distinct, training_problems
 from ..runs.signals import Interrupt
-from ..synthetic import SyntheticRow, make_data, read_summary, written_rows
+from ..synthetic import DataRequest, SyntheticRow, make_data, read_summary, rows_from_run
 from ..train.before_after import Outcome, suites_of
 from ..train.loop import configure_determinism, resume, train
 from ..types import Problem
@@ -132,19 +132,21 @@ class DataStage(StageSpec):
             interrupt.check_stop()
             meter.check_now()
 
+        request = DataRequest(
+            problems,
+            self.section,
+            recipe.sampling,
+            recipe.seed,
+            self.generation,
+            suites=[*suites_of(trained_by), trained_by.evaluate.validation],
+            existing_rows=_training_rows(self.student, problems, self.generation) if self.section.rollouts else (),
+        )
         with Verifier(recipe.verify.extract, recipe.verify.exact) as verifier:
             make_data(
                 _chat_model(self.maker, watcher) if self.section.k else None,
                 verifier,
-                problems,
-                self.section,
-                written=lambda wanted: _training_rows(self.student, wanted, self.generation) if self.section.rollouts else (),
-                seed=recipe.seed,
-                generation=self.generation,
-                out=out,
-                sampling=recipe.sampling,
-                suites=[*suites_of(trained_by), trained_by.evaluate.validation],
-                gold=problems,
+                request,
+                out,
                 warn=watcher.warn,
                 check_stop=check_stop,
                 on_progress=watcher.counting("making data", len(problems)),
@@ -164,7 +166,7 @@ def _training_rows(student: StageResult, problems: Sequence[Problem], generation
     policy = run_policy(student.path)
     ids, opener = {problem.id for problem in problems}, THINK_OPEN if policy.opens_think else ""
     conversation = partial(policy.prompt.messages, tokenizer=policy.tokenizer)
-    return written_rows(student.path, ids, conversation, opener, student.digest, generation)
+    return rows_from_run(student.path, ids, conversation, opener, student.digest, generation)
 
 
 def merged_path(result: StageResult) -> str:

@@ -1,14 +1,13 @@
-"""How good the labels are, as far as it can be told without a person.
+"""The quality of the labels, as far as it can be measured without a person.
 
-Precision asks the verifier again, with the answers of a gold list in the place of those in the rows. Of unverified data it is the
-share of right labels. Of verified data it is 1 as long as the gold list says what the practised problems say, since the same
-checker chose the rows: it shows that nothing was mixed up on the way, not that the checker is right. Only a gold list that somebody
-else made says more. Soundness asks no checker of answers: a right answer by wrong steps passes every one of them, and is bad to
-learn from.
+Precision grades the rows again against the problems' known answers. Of unverified data it is the share of right answers. Of
+verified data it should be 1, since the same checker chose the rows: it shows that no row was mixed up, not that the checker is
+right. Soundness checks the written calculations: a right answer by wrong steps passes the checker, and is bad to learn from.
 """
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Iterable, Sequence
 
+from ..core.callbacks import CheckStop, never_stop
 from ..evaluate.arithmetic_steps import equations
 from ..evaluate.statistics import wilson_ci95
 from ..types import Problem
@@ -18,26 +17,26 @@ from .summary import Share
 
 
 def precision(
-    rows: Iterable[SyntheticRow], gold: Iterable[Problem], verifier: Verifier, check_stop: Callable[[], None] = lambda: None
+    rows: Iterable[SyntheticRow], problems: Iterable[Problem], verifier: Verifier, check_stop: CheckStop = never_stop
 ) -> Share | None:
-    """Of the rows on gold problems (by their ids), the share whose answer is right; None where there is no such row."""
-    known = {problem.id: problem for problem in gold}
-    found = [(row, known[row.problem_id]) for row in rows if row.problem_id in known]
-    # The whole text, in which the prompt's <think> stands too, so nobody need remember whether there was one.
-    attempts = [Attempt(row.messages[-1]["content"], problem.answer, scorer=problem.scorer) for row, problem in found]
+    """Return the share of right answers among the rows to these problems (by id); None where there are no such rows."""
+    by_id = {problem.id: problem for problem in problems}
+    pairs = [(row, by_id[row.problem_id]) for row in rows if row.problem_id in by_id]
+    # The whole message holds the prompt's <think> too, so it does not matter whether the prompt opened one.
+    attempts = [Attempt(row.messages[-1]["content"], problem.answer, scorer=problem.scorer) for row, problem in pairs]
     return share([graded.right for graded in verifier.grade(attempts, check_stop=check_stop)])
 
 
 def sound(rows: Iterable[SyntheticRow]) -> Share | None:
-    """The share of the rows with calculations that can be judged (evaluate/arithmetic_steps.py) in which all of them hold.
+    """Return the share of rows in which every calculation holds, among rows with any (evaluate/arithmetic_steps.py).
 
-    None where no row has any.
+    None where no row has a calculation.
     """
-    checked = ([one.holds for one in equations(row.sampled)] for row in rows)
-    return share([all(held) for held in checked if held])
+    checked = ([equation.holds for equation in equations(row.sampled)] for row in rows)
+    return share([all(holds) for holds in checked if holds])
 
 
-def share(held: Sequence[bool]) -> Share | None:
-    """Of those that hold, with Wilson's interval. None of none."""
-    n = len(held)
-    return Share(sum(held) / n, *wilson_ci95(sum(held), n), n) if n else None
+def share(holds: Sequence[bool]) -> Share | None:
+    """Return the share of true values with Wilson's interval; None of an empty list."""
+    n = len(holds)
+    return Share(sum(holds) / n, *wilson_ci95(sum(holds), n), n) if n else None
