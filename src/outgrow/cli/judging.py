@@ -14,7 +14,7 @@ from .shared import console, counting, errors, example, warn
 
 if TYPE_CHECKING:
     from ..judge.config import JudgeSection
-    from ..judge.quality import Estimate, Scored
+    from ..judge.quality import Estimate, ScoredAnswer
 
 
 @app.command(
@@ -46,7 +46,7 @@ def judge(
     it was, and one that was made before costs nothing.
     """
     from ..evaluate.answer_cache import AnswerCache
-    from ..judge import benchmark as trial
+    from ..judge.benchmark import canary_items, run_benchmark, sample_rollouts
     from ..judge.judge import Judge
     from ..policy.pull import cache_folder
     from ..runs.folder import read_recipe
@@ -56,10 +56,10 @@ def judge(
     section = _section(model, recipe)
     for run in runs:
         read_recipe(run)  # a name that is no run's is told before anything is read
-    rows = trial.drawn(runs, answers, seed)
-    nothing = trial.canaries_of(rows, seed)
+    rows = sample_rollouts(runs, answers, seed)
+    canaries = canary_items(rows, seed)
     respondent = judge_model(section, warn)
-    whole = len(rows) + sum(map(len, nothing.values()))
+    whole = len(rows) + sum(map(len, canaries.values()))
     with (
         counting("scoring", whole) as progress,
         Interrupt() as interrupt,
@@ -67,7 +67,7 @@ def judge(
     ):
         try:
             asked = Judge(cache.wrap(respondent), section, seed)
-            found = trial.held(asked, rows, nothing, interrupt.check_stop)
+            found = run_benchmark(asked, rows, canaries, interrupt.check_stop)
         except StopRequested as stop:
             errors.print(f"stopped by {stop}, what is done is kept; the same command goes on with it", markup=False)
             raise typer.Exit(stop.exit_code) from stop
@@ -95,7 +95,7 @@ def _section(model: str, recipe: str | None) -> "JudgeSection":
     return section.model_copy(update={"model": model, "revision": None})
 
 
-def _show(answers: "Sequence[Scored]") -> None:
+def _show(answers: "Sequence[ScoredAnswer]") -> None:
     from ..judge.quality import quality
 
     found = quality(answers)
@@ -114,7 +114,7 @@ def _show(answers: "Sequence[Scored]") -> None:
         )
 
 
-def _show_levels(answers: "Sequence[Scored]") -> None:
+def _show_levels(answers: "Sequence[ScoredAnswer]") -> None:
     from ..judge.quality import quality
 
     levels = sorted({one.level for one in answers})
