@@ -60,6 +60,7 @@ def ours(work: Work) -> dict[str, float]:
     import torch
 
     from outgrow.algorithms.advantages.dr_grpo import DrGRPO
+    from outgrow.algorithms.losses.clipped_surrogate import ClippedSurrogate
     from outgrow.config.schema import LearnSection
     from outgrow.core.memory import keep_large_buffers
     from outgrow.core.oom_backoff import AutoBatchSize
@@ -69,8 +70,7 @@ def ours(work: Work) -> dict[str, float]:
     from outgrow.policy.lora import LoRA, add_adapter
     from outgrow.runs.models import frozen_copy
     from outgrow.train.optimizer import Optimizer
-    from outgrow.train.update import AdvantagedRollout, kl_to_reference, update
-    from outgrow.types import ValueBaseline
+    from outgrow.train.update import AdvantagedRollout, Learner
 
     keep_large_buffers()
     torch.set_num_threads(os.cpu_count() or 1)
@@ -83,6 +83,7 @@ def ours(work: Work) -> dict[str, float]:
     section, sampling = LearnSection(lr=1e-5, tokens_per_microbatch=work.pass_tokens), Sampling(max_tokens=work.tokens)
     optimizer, engine = Optimizer(policy.model, section, 100), NativeEngine()
     size = AutoBatchSize("learn.tokens_per_microbatch", section.tokens_per_microbatch, print)
+    learner = Learner(policy, reference, optimizer, section, ClippedSurrogate(), sampling, 0, size)
     prompts = [policy.prompt_ids(question) for question in work.questions]
     times: list[tuple[float, float, int]] = []
     for step in range(1, work.steps + 2):
@@ -92,12 +93,12 @@ def ours(work: Work) -> dict[str, float]:
         engine.sleep()
         generated = time.perf_counter()
         rewards = torch.tensor([[reward(rollout.text) for rollout in group] for group in groups])
-        advantages = DrGRPO().compute(rewards, [ValueBaseline()] * len(prompts)).tolist()
+        advantages = DrGRPO().compute(rewards, ()).tolist()  # which looks only at rewards
         rows = zip(groups, advantages, strict=True)
         weighed = [[AdvantagedRollout(r, a) for r, a in zip(group, row, strict=True)] for group, row in rows]
         flat = [rollout for group in groups for rollout in group]
-        kl_to_reference(reference, flat[:: max(1, len(flat) // KL_ROLLOUTS)], sampling, section.tokens_per_microbatch)
-        update(policy, reference, optimizer, weighed, section, sampling, step, 0, size, lambda: None)
+        learner.kl_to_reference(flat[:: max(1, len(flat) // KL_ROLLOUTS)])
+        learner.update(weighed, step)
         completed = sum(len(rollout.completion_ids) for rollout in flat)
         times.append((generated - began, time.perf_counter() - generated, completed))
     generation, learning, completed = _medians(times[1:])

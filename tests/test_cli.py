@@ -9,8 +9,8 @@ from pathlib import Path
 import pyarrow.parquet as pq
 import pytest
 
+from helpers.runs import SMALL
 from outgrow.cli import main
-from runs_helper import SMALL
 
 TINY = [arg for override in [*SMALL, "learn.steps=3"] for arg in ("--set", override)]
 
@@ -139,10 +139,12 @@ def test_recipes_lists_every_shipped_one():
 
 MISTAKES = [
     (["train", "mcro"], "did you mean 'micro'"),
+    (["train", "micro-taught"], "it is now 'micro-judged'"),
     (["train", "nothing.toml"], "cannot read"),
     (["train", "micro-base"], "outgrow sft micro-base"),
     (["train", "micro", "--set", "learn.stps=3"], "unknown key 'learn.stps' (did you mean 'steps'?)"),
     (["train", "micro", "--set", "lern.steps=3"], "did you mean 'learn'"),
+    (["train", "micro", "--set", "run.track=[]"], "'run.track'; it is now 'run.trackers'"),
     (["train", "micro", "--set", "learn.steps=many"], "learn.steps: input should be a valid integer"),
     (["train", "micro", "--set", "learn.steps"], "key.path=value"),
     (["train", "micro", "--set", "learn.steps=0"], "greater than or equal to 1"),

@@ -9,16 +9,17 @@ import pytest
 from scipy import stats
 from statsmodels.stats.power import NormalIndPower
 
+from helpers.runs import SMALL
 from outgrow.core.errors import UsageError
+from outgrow.core.estimate import Estimate
 from outgrow.evaluate import Evaluation
-from outgrow.evaluate.compare import Against, Mean, Side, against, mean_of
+from outgrow.evaluate.compare import Against, Side, against, mean_of
 from outgrow.evaluate.power import Needed, needed
 from outgrow.evaluate.sample import Sample
 from outgrow.problems.micro import Micro
 from outgrow.problems.shuffled import Shuffled
 from outgrow.runs.folder import read_recipe
 from outgrow.types import Verdict
-from runs_helper import SMALL
 
 
 def evaluation(right_of, greedy_of=(), k=4, answer="1"):
@@ -48,7 +49,7 @@ def outgrow(*args):
     ],
 )
 def test_the_verdict_by_the_interval(low, high, said):
-    assert Against("b", 100, Mean(0, low, high), None, None, None, Needed(None, None), 0.02).verdict == said
+    assert Against("b", Estimate(0, low, high, 100), None, None, None, Needed(None, None), 0.02).verdict == said
 
 
 def test_what_is_not_worse_by_the_margin_is_told_wrongly_as_often_as_said():

@@ -7,6 +7,8 @@ from functools import partial
 
 import pytest
 
+from helpers.report import Page
+from helpers.runs import SMALL, Silent, fingerprint
 from outgrow.config import load_recipe
 from outgrow.core.errors import UsageError
 from outgrow.core.files import read_lines, write_lines
@@ -14,8 +16,6 @@ from outgrow.report import write_report
 from outgrow.runs import cost as spending
 from outgrow.runs.cost import Budget, BudgetReached, Meter, Spent, folded, seconds_by_phase, spent
 from outgrow.train.loop import resume, train
-from report_helper import Page
-from runs_helper import SMALL, Silent, fingerprint
 
 TIMINGS = [
     {"step": 0, "loading": 60.0},

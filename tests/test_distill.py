@@ -6,8 +6,12 @@ import tomllib
 
 import pytest
 import torch
+from pydantic import PrivateAttr
 
-from outgrow.algorithms.losses.clipped_surrogate import policy_loss
+from helpers.runs import Silent
+from outgrow.algorithms.losses import LossBatch
+from outgrow.algorithms.losses.clipped_surrogate import ClippedSurrogate
+from outgrow.algorithms.losses.distillation import distillation_advantage, reverse_kl
 from outgrow.config import dump_recipe, load_recipe, parse_recipe
 from outgrow.config.schema import DistillSection, LearnSection
 from outgrow.core.errors import OutgrowError, UsageError
@@ -17,17 +21,15 @@ from outgrow.policy import Policy, Sampling, completion_logprobs, load_policy
 from outgrow.policy.lora import LoRA, add_adapter
 from outgrow.policy.micro import MicroInit, make_model, make_tokenizer
 from outgrow.runs.models import distilled_policy, frozen_copy
-from outgrow.train import update as updating
-from outgrow.train.distill import DistillTarget, distill_target, distillation_advantage, reverse_kl
+from outgrow.train.distill import DistillTarget, distill_target
 from outgrow.train.loop import resume, train
 from outgrow.train.microbatches import TrainRow
 from outgrow.train.optimizer import Optimizer
 from outgrow.train.rl import RLJob
-from outgrow.train.update import AdvantagedRollout, update
+from outgrow.train.update import AdvantagedRollout, Learner
 from outgrow.types import Rollout
-from runs_helper import Silent
 
-CLIP = {"clip_low": 0.2, "clip_high": 0.28}
+LOSS = ClippedSurrogate(clip_low=0.2, clip_high=0.28)
 FREE = DistillSection(model="it", advantage_clip=math.inf)
 
 
@@ -51,7 +53,8 @@ def passes_of(tokens=4096):
 def trl_reverse_kl(student, teacher, temperature, monkeypatch):
     """TRL's own loss of the same two distributions at beta 1, which is the reverse KL divergence; a sum over the rows."""
     monkeypatch.setenv("TRL_EXPERIMENTAL_SILENCE", "1")
-    gkd = pytest.importorskip("trl.experimental.gkd")
+    from trl.experimental import gkd  # here, since it warns unless the variable is set
+
     return gkd.GKDTrainer.generalized_jsd_loss(student, teacher, beta=1, temperature=temperature, reduction="sum")
 
 
@@ -69,7 +72,7 @@ def test_the_expected_gradient_is_that_of_the_reverse_kl_divergence(monkeypatch)
         logprobs_BT, teacher_BT = logits.log_softmax(-1), teacher.log_softmax(-1)
         old_BT = logprobs_BT.detach()
         advantages_BT = distillation_advantage(teacher_BT, old_BT, math.inf)
-        return policy_loss(logprobs_BT, old_BT, advantages_BT, old_BT.exp(), **CLIP).loss
+        return LOSS.compute(LossBatch(logprobs_BT, old_BT, advantages_BT, old_BT.exp())).loss
 
     def divergence(logits):
         logprobs = logits.log_softmax(-1)
@@ -108,7 +111,9 @@ def test_a_pass_moves_every_weight_as_the_divergence_would(untrained, monkeypatc
         for prompt, row in zip(prompts, old_PV.tolist(), strict=True)
         for token, old in zip(range(vocabulary), row, strict=True)
     ]
-    figures, _ = updating._backward(untrained, teacher, rows, LearnSection(), sampling, DistillTarget(teacher, FREE))
+    section = LearnSection()
+    learner = Learner(untrained, teacher, Optimizer(untrained.model, section, 1), section, LOSS, sampling, 0, passes_of())
+    figures, _ = learner._backward(rows, DistillTarget(teacher, FREE))
     for name, weight in untrained.model.named_parameters():
         torch.testing.assert_close(weight.grad, expected[name], rtol=1e-4, atol=1e-6, msg=name)
     assert max(grad.abs().max() for grad in expected.values()) > 1e-2
@@ -142,23 +147,25 @@ def test_an_advantage_a_token_in_the_loss_by_hand():
     logprobs = torch.tensor([1.5, 0.5, 1.0, 1.5]).log().unsqueeze(0).requires_grad_()
     advantages = torch.tensor([[2.0, -1.0, 3.0, -1.0]])
     weights = torch.full((1, 4), 0.25)
-    found = policy_loss(logprobs, torch.zeros(1, 4), advantages, weights, **CLIP)
+    found = LOSS.compute(LossBatch(logprobs, torch.zeros(1, 4), advantages, weights))
     found.loss.backward()
     assert found.loss.item() == pytest.approx(-0.25 * (1.28 * 2 - 0.8 + 3 - 1.5))
     assert logprobs.grad[0].tolist() == pytest.approx([0.0, 0.0, -0.75, 0.375])
     assert (found.clipped_low.item(), found.clipped_high.item()) == (0.25, 0.25)
 
 
-def test_one_advantage_a_completion_is_the_same_for_all_of_its_tokens():
-    g = torch.Generator().manual_seed(0)
-    logprobs, old, weights = torch.randn(3, 4, generator=g), torch.randn(3, 4, generator=g), torch.rand(3, 4, generator=g)
-    advantages_B = torch.randn(3, generator=g)
-    found = [policy_loss(logprobs, old, a, weights, **CLIP) for a in (advantages_B, advantages_B[:, None].expand(3, 4))]
-    assert found[0] == found[1]
+class Watched(ClippedSurrogate):
+    """Keeps what it is given."""
+
+    _seen: list = PrivateAttr(default_factory=list)
+
+    def compute(self, batch):
+        self._seen.append(batch)
+        return super().compute(batch)
 
 
 @pytest.mark.parametrize("old", ["engine", "learner"])
-def test_both_advantages_add_up_with_their_weights(untrained, shipped, monkeypatch, old):
+def test_both_advantages_add_up_with_their_weights(untrained, shipped, old):
     """What the loss is given, in every share of a step, against the teacher read rollout by rollout; at nucleus sampling, too."""
     sampling = Sampling(temperature=0.8, top_p=0.9, max_tokens=10)
     engine = NativeEngine()
@@ -174,22 +181,16 @@ def test_both_advantages_add_up_with_their_weights(untrained, shipped, monkeypat
         with torch.no_grad():
             theirs, _, _ = completion_logprobs(shipped, [row.rollout.prompt_ids], [row.rollout.completion_ids], sampling)
         assert theirs.isfinite().all(), "what its own truncation would drop is unlikely, not impossible"
-        expected += (row.advantage + 0.5 * (theirs[0] - own).clamp(-4, 4)).tolist()
+        expected += (row.advantage_T + 0.5 * (theirs[0] - own).clamp(-4, 4)).tolist()
     assert min(expected) < -2.7, "nothing is held at the bound, so this compares too little"
-    given, plain = [], updating.policy_loss
-
-    def seen(logprobs, old, advantages, weights, *rest):
-        given.extend(advantages[weights > 0].tolist())
-        return plain(logprobs, old, advantages, weights, *rest)
-
-    monkeypatch.setattr(updating, "policy_loss", seen)
-    section = LearnSection(updates_per_step=3, old_logprobs=old, lr=3e-2, kl_weight=0.1)
-    guide = DistillTarget(shipped, DistillSection(model="it", weight=0.5, advantage_clip=4.0))
+    loss, given = Watched(kl_weight=0.1), []
+    section = LearnSection(updates_per_step=3, old_logprobs=old, lr=3e-2)
+    target = DistillTarget(shipped, DistillSection(model="it", weight=0.5, advantage_clip=4.0))
     optimizer = Optimizer(untrained.model, section, 10)
-    reference = frozen_copy(untrained)
-    figures = update(
-        untrained, reference, optimizer, groups, section, sampling, 1, 0, passes_of(60), lambda: None, guide
-    )  # fmt: skip
+    learner = Learner(untrained, frozen_copy(untrained), optimizer, section, loss, sampling, 0, passes_of(60))
+    figures = learner.update(groups, 1, target=target)
+    for batch in loss._seen:
+        given += batch.advantages_BT[batch.weights_BT > 0].tolist()
     assert sorted(given) == pytest.approx(sorted(expected), abs=2e-3)
     assert math.isfinite(figures["distill/kl_to_teacher"])
 
@@ -198,8 +199,8 @@ def test_both_advantages_add_up_with_their_weights(untrained, shipped, monkeypat
 
 
 RECIPE = [
-    "learn.steps=30", "learn.problems_per_step=8", "learn.group_size=4", "learn.lr=1e-3", "learn.averaging=token",
-    "learn.kl_weight=0.0", "curriculum={type='uniform'}", "advantage={type='grpo'}", "evaluate.every=0", "sampling.max_tokens=48",
+    "learn.steps=30", "learn.problems_per_step=8", "learn.group_size=4", "learn.lr=1e-3", "loss.aggregation=token",
+    "loss.kl_weight=0.0", "curriculum={type='uniform'}", "advantage={type='grpo'}", "evaluate.every=0", "sampling.max_tokens=48",
     'problems=[{type="micro",fields=["sum","letters"],levels=[2,4],per_level=40}]', "run.threads=1",
 ]  # fmt: skip
 
@@ -295,11 +296,11 @@ def test_the_rewards_advantage_counts_with_its_weight(shipped, tmp_path, weight)
         for name, reward in (("whole", 1.0), ("part", weight))
     ]
     whole, part = (advanced(job, 1).metrics for job in jobs)
-    earned = [name for name in whole if name.startswith("earned_level")]
+    earned = [name for name in whole if name.startswith("advantage_correct/level_")]
     assert sum(whole[name] for name in earned) > 0.1
     assert [part[name] for name in earned] == pytest.approx([weight * whole[name] for name in earned])
     # The teacher is the student itself here, and has nothing to say beside the reward.
-    assert whole["distill_kl"] == pytest.approx(0, abs=1e-4)
+    assert whole["distill/kl_to_teacher"] == pytest.approx(0, abs=1e-4)
     assert part["train/grad_norm"] == pytest.approx(weight * whole["train/grad_norm"], rel=0.02, abs=1e-3)
     for job in jobs:
         job.close()

@@ -6,6 +6,7 @@ from dataclasses import asdict, replace
 import pytest
 import torch
 
+from helpers.runs import SMALL, Silent, go
 from outgrow.config import load_recipe
 from outgrow.core.errors import UsageError
 from outgrow.evaluate import Evaluation
@@ -14,7 +15,6 @@ from outgrow.evaluate.drift import write_drift
 from outgrow.policy.likelihood import forward_kl
 from outgrow.report.data import read_run
 from outgrow.train.loop import resume, train
-from runs_helper import SMALL, Silent, go
 
 
 @pytest.mark.parametrize("lengths", [(5, 9), (1, 30)])

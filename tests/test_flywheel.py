@@ -17,7 +17,9 @@ import pyarrow.parquet as pq
 import pytest
 from typer.testing import CliRunner
 
-from flywheel_helper import RecordedProgress, artifact, write_flywheel
+from helpers.flywheel import RecordedStages, artifact, write_flywheel
+from helpers.report import Page
+from helpers.runs import SERVER
 from outgrow.cli.app import app
 from outgrow.config import load_recipe
 from outgrow.core.errors import OutgrowError, UsageError
@@ -28,8 +30,6 @@ from outgrow.flywheel.stage_cache import StageCache, StageOutput, StageSpec
 from outgrow.policy import load_policy
 from outgrow.runs.cost import Budget, BudgetReached
 from outgrow.runs.models import run_policy
-from report_helper import Page
-from runs_helper import SERVER
 
 PAYLOAD = "<script>alert(1)</script><img src=x onerror=alert(2)>\"'&amp;"
 
@@ -39,8 +39,8 @@ def file(tmp_path_factory):
     return write_flywheel(tmp_path_factory.mktemp("recipes"))
 
 
-def spin(file: Path, folder: Path, overrides=(), progress=None, budget=None):
-    return run_flywheel(load_flywheel(str(file), overrides), folder, progress or RecordedProgress(), budget or Budget())
+def spin(file: Path, folder: Path, overrides=(), watcher=None, budget=None):
+    return run_flywheel(load_flywheel(str(file), overrides), folder, watcher or RecordedStages(), budget or Budget())
 
 
 def command(file: Path, folder: Path):
@@ -157,11 +157,11 @@ def test_a_second_call_does_nothing(whole, file, monkeypatch):
 
     for name in ("train", "resume", "make_data", "export"):
         monkeypatch.setattr(tasks, name, never)
-    before, progress = digests(whole), RecordedProgress()
+    before, watcher = digests(whole), RecordedStages()
     # Words, the machine's price, and where checkpoints fall decide nothing of what is made.
-    spin(file, whole, ["name=other", "student.run.dollars_per_hour=2.5", "base.run.checkpoint_every=7"], progress)
+    spin(file, whole, ["name=other", "student.run.dollars_per_hour=2.5", "base.run.checkpoint_every=7"], watcher)
     assert digests(whole) == before
-    assert len(progress.lines) == len(before) and all("done before" in line for line in progress.lines)
+    assert len(watcher.lines) == len(before) and all("done before" in line for line in watcher.lines)
 
 
 def test_a_changed_line_costs_what_depends_on_it(copied, file):
@@ -234,17 +234,17 @@ def test_a_stage_that_fails_is_named_and_nothing_is_half_done(copied, file):
     assert digests(copied) == before
     # The folder remembers the recipe that failed; mended, it goes on from there.
     again = load_flywheel(str(copied / "flywheel.toml"), ['student.verify.extract=["boxed"]', "student.learn.give_up_after=20"])
-    assert run_flywheel(again, copied, RecordedProgress(), Budget()).finished
+    assert run_flywheel(again, copied, RecordedStages(), Budget()).finished
     assert digests(copied) == before
 
 
 def test_a_run_whose_mark_is_lost_is_looked_at_again(copied, file):
-    before, progress = digests(copied), RecordedProgress()
+    before, watcher = digests(copied), RecordedStages()
     [mark] = copied.glob("gen-2/student-*/stage.json")
     mark.unlink()
     (copied / "lineage.sqlite").unlink()
-    spin(file, copied, progress=progress)
-    assert [line for line in progress.lines if "done before" not in line] == [
+    spin(file, copied, watcher=watcher)
+    assert [line for line in watcher.lines if "done before" not in line] == [
         f"generation 2, student: continuing in {mark.parent.relative_to(copied)}"
     ]
     assert digests(copied) == before
@@ -291,11 +291,11 @@ def test_a_process_with_a_vllm_makes_room_for_the_next_stage(tmp_path, monkeypat
 
     base, student = EmptyStage(1, "base", recipe), EmptyStage(1, "student", recipe)
     with Lineage(tmp_path / "lineage.sqlite") as lineage:
-        cache = StageCache(tmp_path, lineage, RecordedProgress(), Budget())
+        cache = StageCache(tmp_path, lineage, RecordedStages(), Budget())
         cache.run(base)
         with pytest.raises(ProcessFull):
             cache.run(student)
-        again = StageCache(tmp_path, lineage, RecordedProgress(), Budget())
+        again = StageCache(tmp_path, lineage, RecordedStages(), Budget())
         assert [again.run(stage).stage for stage in (base, student)] == ["base", "student"]
 
     def full(*_):

@@ -6,12 +6,13 @@ from pathlib import Path
 import pytest
 from typer.testing import CliRunner
 
-from flywheel_helper import artifact, write_flywheel
+from helpers.flywheel import artifact, write_flywheel
 from outgrow.cli.app import app
 from outgrow.config import load_recipe
 from outgrow.core.errors import OutgrowError, UsageError
+from outgrow.core.estimate import Estimate
 from outgrow.evaluate import Evaluation
-from outgrow.evaluate.compare import Against, Mean
+from outgrow.evaluate.compare import Against
 from outgrow.evaluate.power import Needed
 from outgrow.evaluate.sample import Sample
 from outgrow.flywheel import load_flywheel, stages, tasks
@@ -47,7 +48,7 @@ def of_rates(rates: list[float], k: int = 4) -> Evaluation:
 def test_a_student_is_promoted_only_where_the_paired_interval_says_so():
     low, high, mixed = of_rates([0.25] * 30), of_rates([0.5] * 30), of_rates([0.5, 0.25, 0.0] * 10)
     better = promotion(high, low, None)
-    assert better.promotes and better.improves and better.teacher.change == Mean(0.25, 0.25, 0.25)
+    assert better.promotes and better.improves and better.teacher.change == Estimate(0.25, 0.25, 0.25, 30)
     even = promotion(mixed, low, high)
     assert even.teacher.change.value == 0 and not even.promotes and not even.improves
     assert not promotion(low, high, None).promotes
@@ -79,8 +80,8 @@ class FakeCache:
 
 
 def shown(better: bool) -> Against:
-    change = Mean(0.1, 0.05, 0.15) if better else Mean(0.01, -0.05, 0.06)
-    return Against("student", 50, change, 9, 3, 0.1, Needed(None, None), 0.02)
+    change = Estimate(0.1, 0.05, 0.15, 50) if better else Estimate(0.01, -0.05, 0.06, 50)
+    return Against("student", change, 9, 3, 0.1, Needed(None, None), 0.02)
 
 
 def fake_generations(monkeypatch, tmp_path, file, outcomes, *overrides):

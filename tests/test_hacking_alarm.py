@@ -10,6 +10,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 from scipy.stats import mannwhitneyu
 
+from helpers.counts import meets, met
+from helpers.judges import JUDGED, Says
+from helpers.runs import Silent
 from outgrow.config import load_recipe
 from outgrow.core.errors import OutgrowError
 from outgrow.core.files import read_lines
@@ -25,16 +28,17 @@ from outgrow.train import judge_scores
 from outgrow.train.loop import resume, train
 from outgrow.types import Problem
 from outgrow.verify import Attempt, Verifier
-from runs_helper import Silent
-from test_judge import JUDGED, Says
 
 scores = st.lists(st.tuples(st.sampled_from([0.0, 0.2, 0.5, 0.9, 1.0]), st.booleans()), min_size=1, max_size=40)
 
 
+@meets(both=30, ties=20)
 @given(scores)
 def test_the_chance_to_score_higher_is_mann_and_whitneys(rows):
     good, bad = ([score for score, right in rows if right is side] for side in (True, False))
     if good and bad:
+        met("both")
+        met("ties", bool(set(good) & set(bad)))
         assert judge_metrics.auc(good, bad) == pytest.approx(mannwhitneyu(good, bad).statistic / (len(good) * len(bad)))
 
 

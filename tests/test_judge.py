@@ -8,13 +8,18 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from helpers.counts import meets, met
+from helpers.groups import group
+from helpers.judges import JUDGED, Says
+from helpers.runs import Silent
+from helpers.server import completion
 from outgrow.algorithms.rewards.hero import Hero
 from outgrow.algorithms.rewards.judge_score import JudgeScore
 from outgrow.config import load_recipe
 from outgrow.core.errors import OutgrowError, UsageError
 from outgrow.core.files import read_lines
 from outgrow.core.rollout_log import read_part
-from outgrow.engines import Answer, OpenAIServer
+from outgrow.engines import OpenAIServer
 from outgrow.evaluate.answer_cache import AnswerCache
 from outgrow.judge.config import JudgeSection
 from outgrow.judge.judge import Judge, JudgeItem
@@ -24,36 +29,12 @@ from outgrow.problems.micro import Micro
 from outgrow.runs.checkpoint import newest_whole_checkpoint
 from outgrow.train import judge_scores
 from outgrow.train.loop import resume, train
-from runs_helper import SMALL, Silent
-from server_helper import completion
-from test_rewards import group
 
 ID = re.compile(r"End with the code ([0-9a-f]{6}) ")
 
 
 def asked(completion, question="2+2=?", answer="4", finished=True):
     return JudgeItem(question, answer, completion, finished)
-
-
-class Says:
-    """A respondent that says what a function makes of the rubric's text and of how often it was asked."""
-
-    context = 2**20
-    opens_think = False
-    identity = "says"
-
-    def __init__(self, reply):
-        self.reply, self.calls = reply, []
-
-    def fits(self, conversation, max_tokens):
-        return len(conversation[-1]["content"]) + max_tokens <= self.context
-
-    def answer(self, conversations, n, sampling, seeds, check_stop=lambda: None):
-        self.calls.append((len(conversations), sampling.temperature))
-        return [
-            [Answer(self.reply(conversation[-1]["content"], len(self.calls), index), True, 1) for index in range(n)]
-            for conversation in conversations
-        ]
 
 
 def judge(reply, **settings):
@@ -194,6 +175,7 @@ def test_hero_by_hand(right, scores, paid):
     assert Hero().compute(scored(right, scores)) == pytest.approx(paid)
 
 
+@meets(both=30, ordered=500)
 @given(
     st.lists(st.tuples(st.booleans(), st.floats(0, 1)), min_size=1, max_size=12),
     st.floats(0, 0.49),
@@ -205,9 +187,11 @@ def test_the_judge_never_outvotes_the_checker(rows, alpha, beta):
     good = [price for price, one in zip(paid, right, strict=True) if one]
     bad = [price for price, one in zip(paid, right, strict=True) if not one]
     assert not good or not bad or min(good) > max(bad)
+    met("both", bool(good and bad))
     for first, one, price in zip(right, scores, paid, strict=True):
         for second, other, rival in zip(right, scores, paid, strict=True):
             assert first != second or not one > other or price >= rival, "inside a verdict the judge's order holds"
+            met("ordered", first == second and one > other)
 
 
 def test_the_judges_score_is_the_reward_right_or_wrong():
@@ -286,9 +270,6 @@ def test_scores_are_kept(serve, tmp_path):
 def length_score(text, call, index):
     """A judge that likes long answers: easily pleased, and always of one mind."""
     return rf"\boxed{{{min(len(text), 80) / 100:.2f}}}"
-
-
-JUDGED = [*SMALL, "learn.steps=4", "evaluate.every=0", "run.checkpoint_every=1"]
 
 
 def judged(rewards, url="org/says"):

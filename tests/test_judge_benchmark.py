@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 from scipy import stats
 
+from helpers.judges import Says
 from outgrow.config import load_recipe
 from outgrow.core.errors import OutgrowError, UsageError
 from outgrow.core.rng import python_rng
@@ -18,7 +19,6 @@ from outgrow.judge.judge import Judge
 from outgrow.judge.quality import ScoredAnswer, quality
 from outgrow.runs.folder import write_recipe
 from outgrow.train import judge_scores
-from test_judge import Says
 
 
 def scored(*rows):

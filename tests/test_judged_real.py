@@ -7,6 +7,10 @@ from pathlib import Path
 import pyarrow.parquet as pq
 import pytest
 
+from helpers.data import FIXTURES
+from helpers.r1 import QUICK, WITH_FORMAT, make_r1
+from helpers.runs import Silent
+from helpers.server import completion
 from outgrow.config import load_recipe
 from outgrow.config.schema import PolicySection
 from outgrow.core.files import read_lines
@@ -14,9 +18,6 @@ from outgrow.plan.models import shape_of
 from outgrow.policy import load_policy
 from outgrow.runs.checkpoint import newest_whole_checkpoint
 from outgrow.train.loop import resume, train
-from r1_helper import DATA, QUICK, WITH_FORMAT, make_r1
-from runs_helper import Silent
-from server_helper import completion
 
 TEACHER, MERGED, STUDENT = Path("runs/r1-7b-gsm8k"), Path("models/r1-7b-gsm8k"), Path("runs/r1-1.5b-gsm8k-judged")
 CODE = re.compile(r"End with the code ([0-9a-f]{6}) ")
@@ -29,13 +30,11 @@ def sets(overrides):
 @pytest.fixture(scope="module")
 def folder_with_teacher(tmp_path_factory):
     """A folder in which the teacher has been trained: larger than the student, with more outputs than there are tokens."""
-    if not list(DATA.glob("gsm8k*")):
-        pytest.skip("GSM8K is not here; set OUTGROW_DATA to the folder that holds it")
     folder = tmp_path_factory.mktemp("judged")
     base = make_r1(folder / "seven", hidden=240, layers=4, beyond=8, seed=1)
     with pytest.MonkeyPatch.context() as patch:
         patch.chdir(folder)
-        patch.setenv("OUTGROW_DATA", str(DATA))
+        patch.setenv("OUTGROW_DATA", str(FIXTURES))
         train(load_recipe("r1-7b-gsm8k", [f"policy.model={base}", *QUICK, WITH_FORMAT]), TEACHER, Silent())
     return folder
 
@@ -83,7 +82,7 @@ def test_a_judge_that_talks_nonsense_ends_the_run_and_another_one_takes_over(wor
     assert (code, complaint) == (0, "")
     assert "lora" not in " ".join(load_policy(str(MERGED)).model.state_dict())
     # A judge with random weights, in this process, and answers that some of them end before the limit.
-    here = [f"judge.model={MERGED}", "judge.max_tokens=16", "judge.max_unscored=0"]
+    here = [f"judge.model={MERGED}", "judge.max_tokens=16", "judge.max_unscored=0", "sampling.max_tokens=64"]
     change = [f"policy.model={small_r1}", *QUICK, *here]
     code, _, complaint = outgrow("train", "r1-1.5b-gsm8k-judged", *sets(change))
     assert code == 1

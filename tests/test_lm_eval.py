@@ -7,8 +7,6 @@ from pathlib import Path
 
 import pytest
 import torch
-
-pytest.importorskip("lm_eval")
 from lm_eval import simple_evaluate
 from lm_eval.api.instance import Instance
 from lm_eval.models.huggingface import HFLM

@@ -12,6 +12,7 @@ import torch
 from peft import LoraConfig, PeftModel, get_peft_model
 from transformers import AutoModelForCausalLM
 
+from helpers.runs import fingerprint, signal_when, start
 from outgrow.config import load_recipe, parse_recipe
 from outgrow.core.errors import UsageError
 from outgrow.engines import NativeEngine
@@ -20,7 +21,6 @@ from outgrow.policy.export import export
 from outgrow.policy.lora import LoRA, _Adapted, add_adapter, merged_lora
 from outgrow.runs.models import base_policy, learning_policy, run_policy
 from outgrow.train.sft import SFTJob
-from runs_helper import fingerprint, signal_when, start
 
 RUN = ["policy.lora={rank=4,alpha=8.0}", "learn.steps=12", "learn.lr=5e-3"]
 

@@ -1,4 +1,4 @@
-"""The policy loss against TRL's own, against finite differences, and against numbers worked by hand; and the schedules."""
+"""The losses against TRL's own, against finite differences, and against numbers worked by hand; their table; the schedules."""
 
 import copy
 import math
@@ -8,13 +8,27 @@ import torch
 from hypothesis import given
 from hypothesis import strategies as st
 
-from outgrow.algorithms.losses.clipped_surrogate import policy_loss, token_weights, truncated_importance
+from helpers.counts import meets, met
+from outgrow.algorithms.losses import LOSSES, Loss, LossBatch, PolicyLoss
+from outgrow.algorithms.losses.aggregation import token_weights
+from outgrow.algorithms.losses.clipped_surrogate import ClippedSurrogate
+from outgrow.algorithms.losses.gspo import GSPO
+from outgrow.algorithms.losses.importance import truncated_importance
+from outgrow.config import load_recipe, merge_recipes, parse_recipe
+from outgrow.core.errors import UsageError
 from outgrow.policy import Sampling, completion_logprobs
 from outgrow.train.lr_schedule import learning_rate_factor
 
-CLIP = {"clip_low": 0.2, "clip_high": 0.28}
+PLAIN = ClippedSurrogate(clip_low=0.2, clip_high=0.28)
 MAX_TOKENS = 11
 SAMPLING = Sampling(temperature=0.7, max_tokens=MAX_TOKENS)
+
+
+def loss_of(loss, logprobs, old, advantages, weights, reference=None, importance=None):
+    """The loss of these tensors; advantages (B,), one for all tokens of a row, or (B, T)."""
+    if advantages.dim() == 1:
+        advantages = advantages[:, None].expand_as(logprobs)
+    return loss.compute(LossBatch(logprobs, old, advantages, weights, reference, importance))
 
 
 class Batch:
@@ -36,23 +50,22 @@ class Batch:
         self.lengths = self.mask.sum(1)
 
 
-def our_loss(policy, batch, averaging, kl_weight):
+def our_loss(policy, batch, loss):
     logprobs, entropy, mask = completion_logprobs(policy, batch.prompts, batch.completions, SAMPLING)
-    weights = token_weights(batch.lengths, averaging, MAX_TOKENS).unsqueeze(-1) * mask
-    reference = batch.reference if kl_weight else None
-    return policy_loss(
-        logprobs, batch.old, batch.advantages, weights, **CLIP, reference_logprobs_BT=reference, kl_weight=kl_weight
-    ), (weights * entropy).sum()
+    weights = token_weights(batch.lengths, loss.aggregation, MAX_TOKENS).unsqueeze(-1) * mask
+    reference = batch.reference if loss.kl_weight else None
+    return loss_of(loss, logprobs, batch.old, batch.advantages, weights, reference), (weights * entropy).sum()
 
 
 @pytest.fixture(scope="module")
 def make_trainer(tmp_path_factory):
     """TRL's own trainer around a copy of a policy."""
-    datasets = pytest.importorskip("datasets")
-    trl = pytest.importorskip("trl")
+    import datasets
+    import trl
+
     folder = tmp_path_factory.mktemp("trl")
 
-    def make(policy, loss_type, kl_weight):
+    def make(policy, loss_type, loss, **settings):
         arguments = trl.GRPOConfig(
             output_dir=str(folder),
             per_device_train_batch_size=6,
@@ -60,11 +73,12 @@ def make_trainer(tmp_path_factory):
             max_completion_length=MAX_TOKENS,
             temperature=SAMPLING.temperature,
             loss_type=loss_type,
-            epsilon=CLIP["clip_low"],
-            epsilon_high=CLIP["clip_high"],
+            epsilon=loss.clip_low,
+            epsilon_high=loss.clip_high,
             use_cpu=True,
             bf16=False,
             report_to="none",
+            **settings,
         )
         trainer = trl.GRPOTrainer(
             model=copy.deepcopy(policy.model),
@@ -73,7 +87,7 @@ def make_trainer(tmp_path_factory):
             train_dataset=datasets.Dataset.from_list([{"prompt": "1+1=?"}, {"prompt": "1+2=?"}]),
             processing_class=policy.tokenizer,
         )
-        trainer.beta = kl_weight  # set after the constructor, which would load a reference model from a hub id
+        trainer.beta = loss.kl_weight  # set after the constructor, which would load a reference model from a hub id
         trainer.model.eval()  # no gradient accumulation to divide by
         return trainer
 
@@ -99,28 +113,34 @@ def trl_inputs(batch):
     }
 
 
-@pytest.mark.filterwarnings("ignore:`gradient_checkpointing` is deprecated:FutureWarning")
-@pytest.mark.parametrize("kl_weight", [0.0, 0.13])
-@pytest.mark.parametrize(
-    ("loss_type", "averaging"), [("grpo", "sequence"), ("bnpo", "token"), ("dapo", "token"), ("dr_grpo", "constant")]
-)
-def test_loss_and_gradient_are_trls(untrained, make_trainer, loss_type, averaging, kl_weight):
-    batch = Batch(untrained, seed=len(loss_type))
-    trainer = make_trainer(untrained, loss_type, kl_weight)
+def assert_same_as_trl(policy, trainer, batch, loss):
+    """Value and gradient of ours and TRL's. Returns our loss and the entropy."""
     theirs = trainer.compute_loss(trainer.model, trl_inputs(batch))
     theirs.backward()
-    ours, entropy = our_loss(untrained, batch, averaging, kl_weight)
+    ours, entropy = our_loss(policy, batch, loss)
     ours.loss.backward()
-
     assert ours.loss.item() == pytest.approx(theirs.item(), abs=1e-6)
     gradients = dict(trainer.model.named_parameters())
-    for name, weight in untrained.model.named_parameters():
+    for name, weight in policy.model.named_parameters():
         torch.testing.assert_close(
             weight.grad, gradients[name].grad, rtol=1e-4, atol=1e-6, msg=lambda text, name=name: f"{name}: {text}"
         )
-    assert max(weight.grad.abs().max() for weight in untrained.model.parameters()) > 1e-3
+    assert max(weight.grad.abs().max() for weight in policy.model.parameters()) > 1e-3
+    return ours, entropy
 
-    if averaging == "token":  # TRL's figures are means over tokens whatever its loss averages over
+
+@pytest.mark.filterwarnings("ignore:`gradient_checkpointing` is deprecated:FutureWarning")
+@pytest.mark.parametrize("kl_weight", [0.0, 0.13])
+@pytest.mark.parametrize(
+    ("loss_type", "aggregation"), [("grpo", "sequence"), ("bnpo", "token"), ("dapo", "token"), ("dr_grpo", "constant")]
+)
+def test_loss_and_gradient_are_trls(untrained, make_trainer, loss_type, aggregation, kl_weight):
+    batch = Batch(untrained, seed=len(loss_type))
+    loss = PLAIN.model_copy(update={"aggregation": aggregation, "kl_weight": kl_weight})
+    trainer = make_trainer(untrained, loss_type, loss)
+    ours, entropy = assert_same_as_trl(untrained, trainer, batch, loss)
+
+    if aggregation == "token":  # TRL's figures are means over tokens whatever its loss averages over
         figures = trainer._metrics["eval"]
         assert ours.clipped_low.item() == pytest.approx(figures["clip_ratio/low_mean"][0], abs=1e-6)
         assert ours.clipped_high.item() == pytest.approx(figures["clip_ratio/high_mean"][0], abs=1e-6)
@@ -130,19 +150,50 @@ def test_loss_and_gradient_are_trls(untrained, make_trainer, loss_type, averagin
             assert ours.kl.item() == pytest.approx(figures["kl"][0], abs=1e-6)
 
 
-@pytest.mark.parametrize("averaging", ["token", "sequence", "constant"])
-def test_passes_over_parts_add_up_to_the_whole(untrained, averaging):
-    batch = Batch(untrained, seed=3)
-    weights = token_weights(batch.lengths, averaging, MAX_TOKENS).unsqueeze(-1) * batch.mask
-    whole, _ = our_loss(untrained, batch, averaging, kl_weight=0.1)
+@pytest.mark.filterwarnings("ignore:`gradient_checkpointing` is deprecated:FutureWarning")
+def test_gspo_is_trls(untrained, make_trainer):
+    """Clips at the middle of the ratios of whole completions, so that some are clipped on either side."""
+    batch, loss = Batch(untrained, seed=8), GSPO(clip_low=0.02, clip_high=0.03)
+    trainer = make_trainer(untrained, "grpo", loss, importance_sampling_level="sequence")
+    ours, _ = assert_same_as_trl(untrained, trainer, batch, loss)
+    figures = trainer._metrics["eval"]
+    assert ours.clipped_low.item() == pytest.approx(figures["clip_ratio/low_mean"][0], abs=1e-6)
+    assert ours.clipped_high.item() == pytest.approx(figures["clip_ratio/high_mean"][0], abs=1e-6)
+    assert min(ours.clipped_low, ours.clipped_high) > 0, "nothing was clipped, so this compares too little"
+
+
+def test_gspo_by_hand():
+    """Ratios 4 and 1/2 of two tokens: s = √2 for both, inside a clip at 1.5 and above one at 1.2; a third place is padding."""
+    old = torch.zeros(1, 3, dtype=torch.float64)
+    weights = torch.tensor([[0.5, 0.5, 0.0]], dtype=torch.float64)
+    advantages = torch.tensor([[3.0, -1.0, 7.0]], dtype=torch.float64)  # one for each token
+    root = math.sqrt(2)
+    for clip_high, loss, gradient, high in (
+        (0.5, -0.5 * root * (3 - 1), [-1.5 * root, 0.5 * root, 0.0], 0.0),
+        # Clipped, the good token earns 1.2 and stops moving; the bad one is still pushed down.
+        (0.2, -0.5 * (1.2 * 3 - root), [0.0, 0.5 * root, 0.0], 0.5),
+    ):
+        logprobs = torch.tensor([[4.0, 0.5, 9.0]], dtype=torch.float64).log().requires_grad_()
+        result = loss_of(GSPO(clip_low=0.2, clip_high=clip_high), logprobs, old, advantages, weights)
+        result.loss.backward()
+        assert result.loss.item() == pytest.approx(loss)
+        assert logprobs.grad[0].tolist() == pytest.approx(gradient)
+        assert (result.clipped_low.item(), result.clipped_high.item()) == (0, high)
+
+
+@pytest.mark.parametrize("kind", LOSSES.values())
+@pytest.mark.parametrize("aggregation", ["token", "sequence", "constant"])
+def test_microbatches_add_up_to_the_whole(untrained, kind, aggregation):
+    batch, loss = Batch(untrained, seed=3), kind(aggregation=aggregation, kl_weight=0.1)
+    weights = token_weights(batch.lengths, aggregation, MAX_TOKENS).unsqueeze(-1) * batch.mask
+    whole, _ = our_loss(untrained, batch, loss)
     total = 0.0
     for rows in (slice(0, 1), slice(1, 4), slice(4, 6)):
         logprobs, _, mask = completion_logprobs(untrained, batch.prompts[rows], batch.completions[rows], SAMPLING)
         width = mask.shape[1]
-        part = policy_loss(
-            logprobs, batch.old[rows, :width], batch.advantages[rows], weights[rows, :width], **CLIP,
-            reference_logprobs_BT=batch.reference[rows, :width], kl_weight=0.1,
-        )  # fmt: skip
+        part = loss_of(
+            loss, logprobs, batch.old[rows, :width], batch.advantages[rows], weights[rows, :width], batch.reference[rows, :width]
+        )
         total += part.loss.item()
     assert total == pytest.approx(whole.loss.item(), abs=1e-6)
 
@@ -158,10 +209,8 @@ def test_gradient_by_finite_differences(kl_weight):
     weights = torch.rand(4, 6, generator=g, dtype=torch.float64)
     weights[1, 3:] = 0
 
-    def loss(x):
-        return policy_loss(x, old, advantages, weights, **CLIP, reference_logprobs_BT=reference, kl_weight=kl_weight).loss
-
-    assert torch.autograd.gradcheck(loss, (logprobs,))
+    loss = PLAIN.model_copy(update={"kl_weight": kl_weight})
+    assert torch.autograd.gradcheck(lambda x: loss_of(loss, x, old, advantages, weights, reference).loss, (logprobs,))
 
 
 @pytest.mark.parametrize(
@@ -185,7 +234,7 @@ def test_clipping_by_hand(ratio, advantage, loss, slope, low, high):
     logprobs = torch.tensor([[-1.0]], dtype=torch.float64, requires_grad=True)
     old = logprobs.detach() - math.log(ratio)
     one = torch.ones(1, 1, dtype=torch.float64)
-    result = policy_loss(logprobs, old, torch.tensor([advantage], dtype=torch.float64), one, **CLIP)
+    result = loss_of(PLAIN, logprobs, old, torch.tensor([advantage], dtype=torch.float64), one)
     result.loss.backward()
     assert result.loss.item() == pytest.approx(loss)
     assert logprobs.grad.item() == pytest.approx(slope)
@@ -198,9 +247,8 @@ def test_kl_by_hand():
     logprobs = torch.tensor([[-1.0, -1.0]], dtype=torch.float64, requires_grad=True)
     reference = torch.tensor([[-1.0 - math.log(2), -1.0]], dtype=torch.float64)
     weights = torch.tensor([[0.5, 0.5]], dtype=torch.float64)
-    result = policy_loss(
-        logprobs, logprobs.detach(), torch.zeros(1).double(), weights, **CLIP, reference_logprobs_BT=reference, kl_weight=3.0
-    )
+    loss = PLAIN.model_copy(update={"kl_weight": 3.0})
+    result = loss_of(loss, logprobs, logprobs.detach(), torch.zeros(1).double(), weights, reference)
     result.loss.backward()
     assert result.kl.item() == pytest.approx(0.5 * (math.log(2) - 0.5))
     assert result.loss.item() == pytest.approx(3 * 0.5 * (math.log(2) - 0.5))
@@ -212,7 +260,7 @@ def test_clip_shares_are_weighted_as_the_loss_is():
     ratios = torch.tensor([[2.0, 1.0, 2.0, 9.0], [0.1, 0.1, 1.0, 1.0]], dtype=torch.float64)
     advantages = torch.tensor([1.0, -1.0], dtype=torch.float64)
     weights = torch.tensor([[0.1, 0.2, 0.3, 0.0], [0.05, 0.15, 0.1, 0.1]], dtype=torch.float64)
-    result = policy_loss(ratios.log(), torch.zeros(2, 4).double(), advantages, weights, **CLIP)
+    result = loss_of(PLAIN, ratios.log(), torch.zeros(2, 4).double(), advantages, weights)
     assert result.clipped_high.item() == pytest.approx(0.1 + 0.3)
     assert result.clipped_low.item() == pytest.approx(0.05 + 0.15)
 
@@ -266,6 +314,7 @@ def test_schedules_without_warm_up_start_at_the_peak(schedule):
     assert learning_rate_factor(1, 1, schedule, 0.5, 0.1) == 1.0
 
 
+@meets(falls=30)
 @given(
     steps=st.integers(1, 300),
     warmup=st.floats(0, 0.9),
@@ -281,6 +330,7 @@ def test_schedules_rise_to_the_peak_once_and_never_come_back(steps, warmup, floo
     assert factors[peak:] == sorted(factors[peak:], reverse=True)
     if schedule != "constant" and peak < steps - 1:
         assert factors[-1] == pytest.approx(floor)
+        met("falls")
 
 
 @pytest.mark.parametrize(("cap", "unbiased"), [(1e9, True), (1.0, False)])
@@ -290,9 +340,9 @@ def test_a_skewed_engine_biases_the_gradient_until_its_tokens_are_weighed(cap, u
     logits, rewards = torch.randn(30, generator=g), torch.randn(30, generator=g)
     engine = (logits + 0.8 * torch.randn(30, generator=g)).log_softmax(0)
 
-    def gradient(loss_of):
+    def gradient(value_of):
         learner = logits.clone().requires_grad_()
-        loss_of(learner.log_softmax(0)).backward()
+        value_of(learner.log_softmax(0)).backward()
         return learner.grad
 
     def as_trained(importance):
@@ -300,7 +350,7 @@ def test_a_skewed_engine_biases_the_gradient_until_its_tokens_are_weighed(cap, u
             old = logprobs.detach()[:, None]
             weights = engine.exp()[:, None]
             weighed = truncated_importance(old, engine[:, None], cap) if importance else None
-            return policy_loss(logprobs[:, None], old, rewards, weights, **CLIP, importance_BT=weighed).loss
+            return loss_of(PLAIN, logprobs[:, None], old, rewards, weights, importance=weighed).loss
 
         return gradient(loss)
 
@@ -313,3 +363,58 @@ def test_a_skewed_engine_biases_the_gradient_until_its_tokens_are_weighed(cap, u
 def test_importance_by_hand():
     weights = truncated_importance(torch.tensor([0.5, 0.2, 0.9]).log(), torch.tensor([0.25, 0.4, 0.1]).log(), 2.5)
     assert weights.tolist() == pytest.approx([2.0, 0.5, 2.5])
+
+
+# The recipe's table
+
+
+class Reinforce(Loss):
+    """Plain policy gradient, from outside the package."""
+
+    type: str = "test_losses:Reinforce"
+    scale: float = 1.0
+
+    def compute(self, batch):
+        return PolicyLoss(-self.scale * (batch.weights_BT * batch.advantages_BT * batch.logprobs_BT).sum())
+
+
+def test_a_loss_table_needs_no_type():
+    assert load_recipe("micro").loss == ClippedSurrogate(kl_weight=0.07)
+    assert load_recipe("micro", ["loss.clip_high=0.3"]).loss == ClippedSurrogate(kl_weight=0.07, clip_high=0.3)
+    assert load_recipe("micro", ["loss={kl_weight=0.5}"]).loss == ClippedSurrogate(kl_weight=0.5)
+    assert parse_recipe({"name": "x", "policy": {"init": {}}}).loss == ClippedSurrogate()
+    assert load_recipe("micro", ["loss={type='gspo'}"]).loss == GSPO()
+
+
+def test_a_loss_table_without_a_type_changes_its_bases_keys():
+    base = {"loss": {"type": "gspo", "kl_weight": 0.1}}
+    assert merge_recipes(base, {"loss": {"clip_low": 0.01}})["loss"] == {"type": "gspo", "kl_weight": 0.1, "clip_low": 0.01}
+    assert merge_recipes(base, {"loss": {"type": "clipped_surrogate"}})["loss"] == {"type": "clipped_surrogate"}
+    improved = load_recipe("r1-1.5b-gsm8k-improved").loss  # its base's lower clip, and three keys of its own
+    assert improved == ClippedSurrogate(clip_low=0.2, clip_high=0.28, aggregation="token", kl_weight=0.0)
+
+
+def test_a_loss_from_outside_the_package():
+    recipe = load_recipe("micro", ["loss={type='test_losses:Reinforce',scale=2.0}"])
+    assert (recipe.loss.scale, recipe.loss.aggregation, recipe.loss.kl_weight) == (2.0, "token", 0.0)
+    assert parse_recipe(recipe.model_dump(mode="json")) == recipe
+
+
+@pytest.mark.parametrize(
+    ("table", "key"),
+    [
+        ("{clip_lo=0.1}", "clip_low"),  # the nearest key
+        ("{type='gspo',kl_weight=-1}", "kl_weight"),
+        ("{aggregation='tokens'}", "aggregation"),
+        ("{type='gsop'}", "gspo"),
+        ("{type=3}", "clipped_surrogate"),
+    ],
+)
+def test_a_mistake_in_the_table_names_the_key(table, key):
+    with pytest.raises(UsageError, match=key):
+        load_recipe("micro", [f"loss={table}"])
+
+
+def test_a_component_of_another_kind_is_refused():
+    with pytest.raises(UsageError, match="loss"):
+        load_recipe("micro", ["loss={type='outgrow.algorithms.advantages.dr_grpo:DrGRPO'}"])

@@ -6,22 +6,23 @@ import psutil
 import pytest
 import torch
 
+from outgrow.algorithms.losses.clipped_surrogate import ClippedSurrogate
 from outgrow.config import load_recipe
 from outgrow.config.schema import LearnSection
 from outgrow.core import memory
 from outgrow.core.errors import OutgrowError, SpoiledError
 from outgrow.core.oom_backoff import AutoBatchSize
 from outgrow.engines import NativeEngine
+from outgrow.engines.native.decoder import LlamaDecoder
 from outgrow.engines.native.kv_cache import Cache
 from outgrow.policy import Sampling, load_policy
 from outgrow.runs.models import frozen_copy
-from outgrow.train import rl
-from outgrow.train import update as updating
+from outgrow.train import microbatch_size
 from outgrow.train.optimizer import Optimizer
-from outgrow.train.update import AdvantagedRollout, update
+from outgrow.train.update import AdvantagedRollout, Learner
 
 SAMPLING = Sampling(max_tokens=12)
-SECTION = LearnSection(updates_per_step=2, tokens_per_microbatch=400, kl_weight=0.1)
+SECTION = LearnSection(updates_per_step=2, tokens_per_microbatch=400)
 
 
 def of_passes(tokens, warn=lambda _: None):
@@ -42,6 +43,19 @@ def test_it_halves_until_it_fits_undoes_each_attempt_and_says_so():
     assert (tried, undone) == ([1000, 500, 250], [1, 2])
     assert [re.search(r"tokens_per_microbatch=(\d+)", warn)[1] for warn in notes] == ["500", "250"]
     assert size.run(work, 90, 1000) == 250, "the next step must not try in vain again"
+
+
+def test_a_checkpoint_keeps_the_size_until_a_person_changes_it():
+    def work(tokens):
+        if tokens > 300:
+            raise MemoryError
+
+    lowered, same, other = of_passes(1000), of_passes(1000), of_passes(2000)
+    lowered.run(work, 90, 1000)
+    for size in (same, other):
+        size.load_state_dict(lowered.state_dict())
+    assert (lowered.size, same.size, other.size) == (250, 250, 2000)
+    assert same.state_dict() == lowered.state_dict()
 
 
 def test_sizes_larger_than_all_there_is_to_do_are_not_tried():
@@ -87,13 +101,13 @@ def test_a_run_begins_with_passes_that_memory_has_room_for(shipped, monkeypatch)
     recipe, notes = load_recipe("micro"), []
 
     def passes_in(memory):
-        monkeypatch.setattr(rl, "total_memory", lambda device: memory)
-        return rl._microbatch_size(recipe, shipped, None, notes.append).size
+        monkeypatch.setattr(microbatch_size, "total_memory", lambda device: memory)
+        return microbatch_size.fitted_batch_size(recipe, shipped, None, notes.append).size
 
     assert passes_in(10**12) == recipe.learn.tokens_per_microbatch and not notes
     less = passes_in(60_000_000)
     assert 1 < less < recipe.learn.tokens_per_microbatch
-    assert len(notes) == 1 and f"going on with {less} " in notes[0]
+    assert len(notes) == 1 and f"using {less} " in notes[0] and "tokens_per_microbatch" in notes[0]
 
 
 def test_a_container_has_its_share_of_memory(tmp_path, monkeypatch):
@@ -113,19 +127,20 @@ def learned(policy, monkeypatch, fits):
     prompts = [policy.prompt_ids(question) for question in ("1+2=?", "clock 12: 3+11=?", "roman XIV=?", "9-4=?")]
     groups = engine.generate(prompts, 4, SAMPLING, [0, 1, 2, 3])
     weighed = [[AdvantagedRollout(rollout, float(index % 2) - 0.4) for index, rollout in enumerate(group)] for group in groups]
-    backward, passes = updating._backward, []
+    backward, passes = Learner._backward, []
 
-    def short_of_memory(policy, reference, rows, *rest):
-        found = backward(policy, reference, rows, *rest)  # the gradient is there when the error comes
+    def short_of_memory(self, rows, target):
+        found = backward(self, rows, target)  # the gradient is there when the error comes
         passes.append(len(rows))
         if len(rows) > fits(len(passes)):
             raise torch.OutOfMemoryError("CUDA out of memory")
         return found
 
-    monkeypatch.setattr(updating, "_backward", short_of_memory)
+    monkeypatch.setattr(Learner, "_backward", short_of_memory)
     optimizer, notes = Optimizer(policy.model, SECTION, 10), []
     size = of_passes(SECTION.tokens_per_microbatch, notes.append)
-    figures = update(policy, frozen_copy(policy), optimizer, weighed, SECTION, SAMPLING, 1, 0, size, lambda: None)
+    loss = ClippedSurrogate(kl_weight=0.1)
+    figures = Learner(policy, frozen_copy(policy), optimizer, SECTION, loss, SAMPLING, 0, size).update(weighed, 1)
     monkeypatch.undo()
     return {name: weight.detach().clone() for name, weight in policy.model.named_parameters()}, figures, notes
 
@@ -178,3 +193,9 @@ def test_a_generation_short_of_memory_writes_the_same_with_fewer_rows(shipped, m
         assert [[r.completion_ids for r in group] for group in ours] == [[r.completion_ids for r in group] for group in theirs]
     with pytest.raises(OutgrowError, match=r"engine.max_sequences below 4"):
         written(3)
+
+
+def test_a_slots_bytes_are_what_a_cache_takes(untrained):
+    decoder = LlamaDecoder(untrained.model.config, untrained.weights())
+    cache = decoder.new_cache(3, 7)
+    assert sum(part.nbytes for part in cache.layers) == 3 * 7 * decoder.bytes_a_slot

@@ -9,6 +9,7 @@ import time
 import pytest
 from typer.testing import CliRunner
 
+from helpers.server import completion, echo
 from outgrow.cli.app import app
 from outgrow.core.errors import OutgrowError, UsageError
 from outgrow.engines import OpenAIServer
@@ -19,7 +20,6 @@ from outgrow.policy import Prompt, Sampling
 from outgrow.problems.suites import suite
 from outgrow.types import Problem
 from outgrow.verify import Verifier
-from server_helper import completion, echo
 
 NONSENSE = "not what an OpenAI-compatible server says"
 SAMPLING = Sampling(temperature=0.7, top_p=0.9, max_tokens=20)

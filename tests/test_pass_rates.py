@@ -8,6 +8,7 @@ import pytest
 from scipy import stats
 from typer.testing import CliRunner
 
+from helpers.runs import SMALL, Silent
 from outgrow.cli import main
 from outgrow.cli.app import app
 from outgrow.config import load_recipe
@@ -18,7 +19,6 @@ from outgrow.evaluate.statistics import wilson_ci95
 from outgrow.report import write_report
 from outgrow.train.loop import train
 from outgrow.types import Visit
-from runs_helper import SMALL, Silent
 
 QUESTIONS = [("1+1=?", 2), ("2+3=?", 5), ("17+5=?", 22), ("4321+8765=?", 13086), ("count a in banana", 3)]
 

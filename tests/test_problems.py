@@ -297,8 +297,7 @@ def test_a_problem_of_two_levels_stands_in_the_easier(drawn):
             for problem in problems:
                 levels[problem.id].add(level)
     both = {name: min(found) for name, found in levels.items() if len(found) > 1}
-    if not both:
-        pytest.skip("no field's levels overlap")
+    assert len(both) > 10, "no field's levels overlap, so this says nothing"
     fields = tuple({name.partition(":")[0] for name in both})
     loaded = {problem.id: problem.level for problem in Micro(split="test", fields=fields, per_level=200).load()}
     assert {name: loaded[name] for name in both} == both

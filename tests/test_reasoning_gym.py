@@ -8,11 +8,11 @@ import sys
 import time
 from collections import Counter
 from dataclasses import asdict
-from importlib.util import find_spec
 
 import numpy as np
 import pytest
 
+from helpers.runs import Silent
 from outgrow.config import load_recipe, parse_recipe
 from outgrow.core.errors import UsageError
 from outgrow.core.files import read_lines
@@ -23,9 +23,6 @@ from outgrow.train.loop import train
 from outgrow.types import Verdict
 from outgrow.verify import Attempt, Verifier
 from outgrow.verify.pool import LIMIT_S
-from runs_helper import Silent
-
-needed = pytest.mark.skipif(find_spec("reasoning_gym") is None, reason='needs pip install "outgrow[reasoning-gym]"')
 
 # reasoning-gym gives no answer of its own to these; where one is easily made, `solved` makes it.
 WITHOUT_ANSWER = {"graph_color", "rubiks_cube", "boxnet", "rush_hour", "propositional_logic"}
@@ -65,7 +62,6 @@ def entry(problem):
     return ast.literal_eval(json.loads(problem.scorer)["entry"])
 
 
-@needed
 def test_every_task_takes_its_right_answer_and_no_other(problems, verifier):
     """Also answers of many lines: a box holds them, and so does each extractor that does not stop at a line's end."""
     for task, own in problems.items():
@@ -83,7 +79,6 @@ def test_every_task_takes_its_right_answer_and_no_other(problems, verifier):
         assert set(told) <= RAISES and Verdict.RIGHT not in told.values()
 
 
-@needed
 def test_a_problem_without_a_known_answer_is_scored(problems, verifier):
     """Graph colouring and the cube: solutions made here."""
     for problem in problems["graph_color"]:
@@ -114,7 +109,6 @@ def coloured(vertices, edges, colours):
     return {str(vertex): colour for vertex, colour in extend({}).items()}
 
 
-@needed
 def test_other_writings_of_a_right_answer(verifier):
     """reasoning-gym's own scorers know that more than one answer is right; partial credit is none."""
     sums, ladder = ReasoningGym(task="chain_sum", count=1).load()[0], ReasoningGym(task="countdown", count=1).load()[0]
@@ -131,7 +125,6 @@ def test_other_writings_of_a_right_answer(verifier):
     assert verdicts(verifier, *pairs) == [right, wrong, wrong, right, right, wrong]
 
 
-@needed
 def test_scorers_that_give_too_much_are_corrected(problems, verifier):
     """Each of these gets the full score from reasoning-gym 0.1.25."""
     count = len(json.loads(problems["number_sorting"][0].answer.replace("'", '"')))
@@ -148,7 +141,6 @@ def test_scorers_that_give_too_much_are_corrected(problems, verifier):
     assert verdicts(verifier, *pairs) == [Verdict.WRONG] * 5
 
 
-@needed
 def test_verdicts_that_need_no_scorer(problems, verifier):
     known, unknown = problems["gcd"][0], problems["rush_hour"][0]
     texts = [("\\boxed{7", True), ("nothing", True), ("\\boxed{7}", False), ("\\boxed{" + "7" * 30_000 + "}", True)]
@@ -187,7 +179,6 @@ SLOW = {
 }
 
 
-@needed
 def test_no_answer_executes_anything(problems, verifier, tmp_path):
     """Every attack on every task, in one process after the other: nothing is executed, nothing hangs, nothing is right."""
     file = tmp_path / "touched"
@@ -232,14 +223,12 @@ print(told(lambda names: ring(names, ZZ), "a,b,c,d,e,f,g,h"), told(eval, "1+1"))
 """
 
 
-@needed
 def test_a_scorer_that_was_overlooked_fails():
     """It hands the answer to what executes it, and swallows what comes of that. SymPy's own generated code runs."""
     ran = subprocess.run([sys.executable, "-c", GUARD], capture_output=True, text=True, check=True)
     assert ran.stdout.split() == ["denied"] * 5 + ["True", "denied"]
 
 
-@needed
 def test_splits_share_nothing_and_are_the_same_everywhere():
     """Also of tasks that depend on Python's hash seed (polynomial_multiplication) or on a global generator (list_functions)."""
     code = """
@@ -262,7 +251,6 @@ print(json.dumps({f"{task} {split}": [asdict(p) for p in load(task, split)] for 
         assert len(set.union(*questions)) == 24
 
 
-@needed
 def test_a_longer_list_starts_with_the_shorter_and_global_state_stays():
     random.seed(1), np.random.seed(1)
     expected = random.getstate(), np.random.get_state()[1].tolist()
@@ -271,7 +259,6 @@ def test_a_longer_list_starts_with_the_shorter_and_global_state_stays():
     assert (random.getstate(), np.random.get_state()[1].tolist()) == expected
 
 
-@needed
 def test_a_task_that_runs_out_says_so():
     notes = []
     pairs = ReasoningGym(task="gcd", config={"max_value": 5}, count=400).load(notes.append)
@@ -279,7 +266,6 @@ def test_a_task_that_runs_out_says_so():
     assert notes == [f"gcd: its train split has {len(pairs)} distinct problems, not 400"]
 
 
-@needed
 @pytest.mark.parametrize(
     ("settings", "told"),
     [
@@ -305,7 +291,6 @@ def test_a_missing_package_is_one_clear_line(monkeypatch):
     assert "\n" not in str(error.value)
 
 
-@needed
 def test_the_arithmetic_suites_hold_out_different_problems():
     test, validation = suite("arithmetic").load(), suite("arithmetic-validation").load()
     for problems, count in ((test, 130), (validation, 32)):
@@ -314,7 +299,6 @@ def test_the_arithmetic_suites_hold_out_different_problems():
     assert not {fold(p.question) for p in test} & {fold(p.question) for p in validation}
 
 
-@needed
 def test_a_recipe_of_two_tasks_trains(tmp_path):
     """Two steps with the shipped micro model, from the recipe's text to metrics; a resolved recipe keeps the tasks' settings."""
     sources = [

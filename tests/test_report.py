@@ -19,6 +19,7 @@ import pyarrow.parquet as pq
 import pytest
 from plotly.offline import get_plotlyjs
 
+from helpers.report import STEPS, K, Page, evaluation, save, write_recipe, write_steps
 from outgrow.core.errors import OutgrowError, UsageError
 from outgrow.core.files import append_line
 from outgrow.evaluate import Evaluation, paired_delta
@@ -30,7 +31,6 @@ from outgrow.report import words as report_words
 from outgrow.report.data import read_run
 from outgrow.report.tables import others_table
 from outgrow.types import Verdict, Visit
-from report_helper import STEPS, K, Page, evaluation, save, write_recipe, write_steps
 
 LIMIT = 3_000_000
 PAYLOAD = "<script>alert(1)</script></script><img src=x onerror=\"document.title='owned'\">\u2028</pre>&amp;"

@@ -10,11 +10,11 @@ import sys
 
 import pytest
 
+from helpers.runs import SMALL, Silent, fingerprint, go_short_of_memory, signal_when, start
 from outgrow.algorithms.samplers import SAMPLERS
 from outgrow.config import load_recipe
 from outgrow.core.errors import OutgrowError, UsageError
 from outgrow.train.loop import resume, train
-from runs_helper import SMALL, Silent, fingerprint, signal_when, start
 
 STEPS = 30
 
@@ -228,5 +228,23 @@ def test_distilling_goes_on_to_the_last_bit(tmp_path):
     assert (path / "metrics.jsonl").read_bytes().count(b"\n") < 9
     start(path).join()
     assert fingerprint(path) == fingerprint(tmp_path / "whole")
-    taught = ["distill_kl" in json.loads(line) for line in (path / "metrics.jsonl").read_text().splitlines()]
+    taught = ["distill/kl_to_teacher" in json.loads(line) for line in (path / "metrics.jsonl").read_text().splitlines()]
     assert taught == [True] * 5 + [False] * 4
+
+
+def test_sizes_that_memory_lowered_outlive_a_kill(tmp_path):
+    """Killed after the checkpoint that follows an out-of-memory error; the resumed process never meets the error itself."""
+    short = ["learn.steps=7", "evaluate.every=0", "evaluate.suite=micro-lab"]
+    start(tmp_path / "whole", short, go_short_of_memory).join()
+    path = tmp_path / "broken"
+    assert signal_when(start(path, short, go_short_of_memory), path, 4, 0.02, signal.SIGKILL) == -signal.SIGKILL
+    start(path, short).join()
+    expected = fingerprint(tmp_path / "whole")
+    assert fingerprint(path) == expected
+    learner = expected["state"]["job"]["tokens_per_microbatch"]
+    assert learner["size"] < learner["start"], "memory did not run out while learning"
+    rows = expected["state"]["engine"]["max_sequences"]
+    assert rows["size"] < rows["start"], "memory did not run out while generating"
+    start(tmp_path / "roomy", short).join()
+    roomy = fingerprint(tmp_path / "roomy")
+    assert roomy["weights"] != expected["weights"], "the smaller size changes no bit, so this shows nothing"

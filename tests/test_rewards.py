@@ -6,6 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from helpers.groups import group
 from outgrow.algorithms.rewards import REWARDS, compose
 from outgrow.algorithms.rewards.accuracy import Accuracy
 from outgrow.algorithms.rewards.format import Format
@@ -17,17 +18,7 @@ from outgrow.algorithms.rewards.length_kimi import LengthKimi
 from outgrow.algorithms.rewards.length_l1_max import LengthL1Max
 from outgrow.algorithms.rewards.length_overlong import LengthOverlong
 from outgrow.algorithms.rewards.random import Random
-from outgrow.types import Graded, GradedGroup, Problem, Rollout, ValueBaseline, Verdict
-
-NOTHING_KNOWN = ValueBaseline()
-
-
-def group(texts, verdicts, tokens=None, step=1, seed=0, inside_think=False, problem="sum:3+4", expected=NOTHING_KNOWN, limit=100):
-    """A group of completions; tokens: how many each has (as many as characters where not told)."""
-    counts = tokens or [len(text) for text in texts]
-    rollouts = [Rollout([1], [5] * count, [0.0] * count, True, text) for text, count in zip(texts, counts, strict=True)]
-    graded = [Graded(Verdict(verdict), None) for verdict in verdicts]
-    return GradedGroup(Problem(problem, "sum", 1, "3+4=?", "7"), rollouts, graded, step, seed, inside_think, expected, limit)
+from outgrow.types import ValueBaseline
 
 
 def of_lengths(lengths, right, **kwargs):

@@ -14,12 +14,12 @@ import pytest
 import uvicorn
 from typer.testing import CliRunner
 
+from helpers.report import evaluation, save, write_recipe, write_steps
 from outgrow.cli.app import app
 from outgrow.core.errors import OutgrowError
 from outgrow.core.rollout_log import drop_parts_after, write_part
 from outgrow.report.live import application
 from outgrow.report.live.rollouts import ROW, RolloutIndex, visits_of
-from report_helper import evaluation, save, write_recipe, write_steps
 
 PAYLOAD = "<script>document.title='owned'</script><img src=x onerror=\"document.title='owned'\"></pre>"
 CHROMIUM = next((path for name in ("chromium", "chromium-browser", "google-chrome") if (path := shutil.which(name))), None)

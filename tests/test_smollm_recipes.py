@@ -1,18 +1,14 @@
 """The recipes for SmolLM2-135M, each line of them but the model, on one of the package's own size."""
 
 import json
-import os
 from pathlib import Path
 
 import pyarrow.parquet as pq
-import pytest
 
+from helpers.runs import Silent
 from outgrow.config import load_recipe
 from outgrow.problems.suites import ARITHMETIC, arithmetic
 from outgrow.train.loop import train
-from runs_helper import Silent
-
-DATA = Path(os.environ.get("OUTGROW_DATA", Path(__file__).parents[2] / "shared" / "data"))
 
 
 def metrics(run):
@@ -20,7 +16,6 @@ def metrics(run):
 
 
 def test_arithmetic_takes_a_share_of_every_step_from_each_field(tmp_path):
-    pytest.importorskip("reasoning_gym", reason="the problems are reasoning-gym's")
     run = tmp_path / "run"
     change = ["policy.model=micro-base", "learn.steps=2", "evaluate.suite=arithmetic-validation", "evaluate.samples=1"]
     recipe = load_recipe("smollm2-135m-arithmetic", change)
@@ -34,10 +29,7 @@ def test_arithmetic_takes_a_share_of_every_step_from_each_field(tmp_path):
     assert json.loads((run / "summary.json").read_text())["after"]["n"] == 3 * 32
 
 
-def test_gsm8k_goes_on_from_its_warm_up(tmp_path, monkeypatch, capfd):
-    if not list(DATA.glob("gsm8k*")):
-        pytest.skip("GSM8K is not here; set OUTGROW_DATA to the folder that holds it")
-    monkeypatch.setenv("OUTGROW_DATA", str(DATA))
+def test_gsm8k_goes_on_from_its_warm_up(data, tmp_path, monkeypatch, capfd):
     monkeypatch.chdir(tmp_path)  # the second recipe names the first one's run
     quick = ["evaluate.suite=micro-validation", "evaluate.samples=1", "sampling.max_tokens=12", "learn.steps=2"]
     tiny = "policy={init={layers=1,hidden=32,heads=2,kv_heads=2,feed_forward=32,context=2048}}"

@@ -5,11 +5,11 @@ import json
 import pyarrow.parquet as pq
 import pytest
 
+from helpers.r1 import QUICK, WITH_FORMAT
+from helpers.runs import Silent
 from outgrow.config import load_recipe
 from outgrow.policy import load_policy
 from outgrow.train.loop import train
-from r1_helper import QUICK, WITH_FORMAT
-from runs_helper import Silent
 
 RECIPES = {"r1-1.5b-gsm8k": "gsm8k", "r1-1.5b-gsm8k-improved": "gsm8k", "r1-1.5b-math": "math500"}
 

@@ -13,12 +13,14 @@ import yaml
 from hypothesis import given
 from hypothesis import strategies as st
 
+from helpers.counts import meets, met
 from outgrow.config.schema import DataSection
 from outgrow.core.errors import OutgrowError, UsageError
 from outgrow.core.rollout_log import write_part
 from outgrow.engines import Answer
 from outgrow.evaluate.sample import sample_problems
 from outgrow.policy import Sampling
+from outgrow.problems.math import Math
 from outgrow.problems.suites import suite
 from outgrow.synthetic import DataRequest, SyntheticRow, contamination, make_data, read_rows, read_summary, rows_from_run
 from outgrow.synthetic import dataset_card as card_of
@@ -31,7 +33,6 @@ from outgrow.synthetic.select import choose, eligible
 from outgrow.types import Problem, Verdict
 from outgrow.verify import Verifier
 
-DATA = Path(os.environ.get("OUTGROW_DATA", Path(__file__).parents[2] / "shared" / "data"))
 WARM = Sampling(max_tokens=40)
 PROBLEMS = [Problem(f"p{number}", "sum", 1 + number % 2, f"{number}+1=?", str(number + 1)) for number in range(40)]
 RIGHT, WRONG, CUT, SILENT = Verdict.RIGHT, Verdict.WRONG, Verdict.TRUNCATED, Verdict.NO_ANSWER
@@ -108,25 +109,27 @@ def draws(draw):
     rows = []
     for problem in range(draw(st.integers(1, 4))):
         texts = draw(st.lists(st.sampled_from(["a", " a", "a ", "a b", "a  b", "a\nb", "b"]), min_size=1, max_size=8))
-        verdicts = [draw(st.sampled_from([RIGHT, RIGHT, WRONG, CUT, SILENT])) for _ in texts]
+        kinds = draw(st.sampled_from([[RIGHT], [RIGHT, RIGHT, WRONG, CUT, SILENT]]))
+        verdicts = [draw(st.sampled_from(kinds)) for _ in texts]
         rate = verdicts.count(RIGHT) / len(texts)
         rows += [row(t, v, f"p{problem}", rate, length=len(t)) for t, v in zip(texts, verdicts, strict=True)]
     return rows
 
 
 def sections():
-    rates = st.sampled_from([0.0, 0.3, 0.8, 1.0])
+    lows, highs = st.sampled_from([0.0, 0.0, 0.0, 0.3, 0.8]), st.sampled_from([0.3, 0.8, 1.0, 1.0, 1.0])
     return st.builds(
         lambda low, high, **rest: DataSection(min_pass_rate=min(low, high), max_pass_rate=max(low, high), **rest),
-        rates,
-        rates,
+        lows,
+        highs,
         keep=st.sampled_from(["verified", "all"]),
         per_problem=st.integers(1, 4),
         per_easy_problem=st.integers(1, 4),
-        max_tokens=st.none() | st.integers(1, 4),
+        max_tokens=st.none() | st.none() | st.integers(1, 4),
     )
 
 
+@meets(chosen=80, dropped=200, spare=80, easy=40, wrong=8)
 @given(draws(), sections(), st.integers(0, 99), st.randoms())
 def test_what_is_chosen_keeps_to_the_section(rows, section, seed, shuffling):
     passed, dropped = eligible(rows, section)
@@ -144,6 +147,10 @@ def test_what_is_chosen_keeps_to_the_section(rows, section, seed, shuffling):
         assert len({tuple(one.sampled.split()) for one in kept}) == len(kept) <= section.per_problem
         assert kept[0].pass_rate < 0.8 or len(kept) <= section.per_easy_problem
     assert by_problem.keys() == {one.problem_id for one in passed}, "no problem is lost that has an answer"
+    for kind, times in (("chosen", len(chosen)), ("dropped", dropped.total()), ("spare", spare.total())):
+        met(kind, times)
+    met("easy", sum(kept[0].pass_rate >= 0.8 for kept in by_problem.values()))
+    met("wrong", sum(not one.right for one in chosen))
     shuffled = shuffling.sample(rows, len(rows))
     assert choose(eligible(shuffled, section)[0], section, seed)[0] == chosen
 
@@ -235,14 +242,14 @@ def test_a_suite_that_is_missing_is_named(tmp_path, monkeypatch):
         held_out(["gsm8"], said.append)
 
 
-@pytest.mark.skipif(not (DATA / "math").is_dir(), reason="the real sets are not here (OUTGROW_DATA)")
-def test_math_500_stands_in_the_test_set_it_was_taken_from(monkeypatch):
-    monkeypatch.setenv("OUTGROW_DATA", str(DATA))
+def test_a_suite_stands_in_the_set_it_was_taken_from(data):
+    """Ten of the twelve questions of math/test are those of math/math500, and one of math/train is, written otherwise."""
     known = held_out(["math500"], pytest.fail)
-    rows = [row(problem=p.id, question=p.question) for p in suite("math").load()]
-    [found] = without_held_out(rows, known)[2]
-    assert found.same >= 490
-    assert found.same <= found.questions == 500
+    for questions, same in (([p.question for p in suite("math").load()], 10), ([p.question for p in Math().load()], 1)):
+        rows = [row(problem=question, question=question) for question in questions]
+        clean, contaminated, [found] = without_held_out(rows, known)
+        assert (found.suite, found.questions, found.same, contaminated) == ("math500", 10, same, same)
+        assert len(clean) == len(rows) - same
 
 
 # Quality

@@ -16,20 +16,15 @@ from typing import ClassVar
 import numpy as np
 import pytest
 
+from helpers.runs import SMALL, Silent, signal_when, start
 from outgrow.config import load_recipe
 from outgrow.core.errors import UsageError
 from outgrow.core.files import append_line, read_lines
 from outgrow.runs.trackers import TRACKERS, tracking
 from outgrow.train.loop import resume, train
-from runs_helper import SMALL, Silent, signal_when, start
 
 SHORT = [*SMALL, "learn.steps=18"]
 STEPS = 18
-
-
-def needs(*packages):
-    missing = [package for package in packages if find_spec(package) is None]
-    return pytest.mark.skipif(bool(missing), reason=f"not installed: {', '.join(missing)}")
 
 
 def logged(run: Path) -> dict[int, dict[str, float]]:
@@ -100,26 +95,23 @@ def killed(tmp_path_factory):
     return path
 
 
-@needs("tensorboard", "trackio")
 def test_tracking_leaves_the_metrics_as_they_are(plain, killed):
     assert (killed / "metrics.jsonl").read_bytes() == (plain / "metrics.jsonl").read_bytes()
 
 
-@needs("tensorboard", "trackio")
 def test_tensorboard_shows_every_figure_once(killed):
     expected = {step: {name: float(np.float32(value)) for name, value in row.items()} for step, row in logged(killed).items()}
     assert list(expected) == list(range(1, STEPS + 1))
     assert in_tensorboard(killed) == expected
 
 
-@needs("tensorboard", "trackio")
 def test_trackio_shows_every_figure_once(killed):
     rows = in_trackio(killed)
     assert [step for step, _ in rows] == list(range(1, STEPS + 1))
     assert dict(rows) == logged(killed)
 
 
-@needs("wandb")
+@pytest.mark.skipif(find_spec("wandb") is None, reason="wandb is not installed; requirements-test.txt does not have it")
 def test_wandb_without_a_key_keeps_every_figure_on_disk(plain, tmp_path):
     """In a process without any key, which is then offline; stopped by a signal and resumed."""
     hidden = {key: value for key, value in os.environ.items() if not key.startswith("WANDB_") and key != "NETRC"}
@@ -205,7 +197,6 @@ def test_trackers_are_closed_when_a_run_is_stopped(tmp_path, monkeypatch):
     assert Kept.told == [("x", 3), 4, "closed"]
 
 
-@needs("tensorboard")
 @pytest.mark.parametrize("resumed_at", [0, 3])
 def test_tensorboard_shows_the_later_of_two_writings(tmp_path, resumed_at):
     """Also where a run was killed before its first checkpoint and begins anew."""
@@ -216,7 +207,6 @@ def test_tensorboard_shows_the_later_of_two_writings(tmp_path, resumed_at):
     assert in_tensorboard(tmp_path) == {step: {"train/loss": 2.0 if step <= resumed_at else 1.0} for step in range(1, 6)}
 
 
-@needs("tensorboard")
 def test_a_folder_that_cannot_be_written_is_told(tmp_path):
     (tmp_path / "tensorboard").write_text("in the way")
     notes: list[str] = []
@@ -226,7 +216,6 @@ def test_a_folder_that_cannot_be_written_is_told(tmp_path):
     assert re.match(r"tensorboard failed to start \(\w*Error: ", notes[0])
 
 
-@needs("trackio")
 def test_trackio_is_brought_level_where_it_begins_late(tmp_path):
     """As after kill −9, or where a resumed run is the first to name it. In a process of its own: trackio reads its folder once."""
     for step in (1, 2, 3):

@@ -4,9 +4,10 @@ import random
 import re
 
 import pytest
-from hypothesis import example, given
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
+from helpers.counts import meets, met
 from outgrow.config import load_recipe
 from outgrow.types import Graded, Verdict
 from outgrow.verify import EXTRACTORS, Attempt, Verifier
@@ -245,23 +246,33 @@ def texts_of(*parts):
     return st.lists(st.one_of(st.sampled_from(parts), st.text(max_size=5)), max_size=25).map("".join)
 
 
+def closed(parts):
+    """Boxes and braces that close, around the parts and around each other."""
+    texts = st.lists(parts, max_size=3).map("".join)
+    return texts.map("\\boxed{{{}}}".format) | texts.map("{{{}}}".format)
+
+
 BRACES = ("\\boxed{", "{", "}", "7", "-", ",", "\\")
+ANSWERS = ("</think>\\boxed{7}", "\\boxed{7}", "\\boxed{B}", "#### 7\n", "the answer is 7.")
 
 
+@meets(right=15, wrong=20, none=100)
 @given(
-    text=texts_of(*BRACES, "<think>", "</think>", "#### ", "the answer is ", "\\text{", "$", "\\frac", "%", "."),
-    answer=st.one_of(st.integers().map(str), st.sampled_from(["", "B", "yes", "1/2", "50\\%"])),
+    text=texts_of(*BRACES, "<think>", "</think>", "#### ", "the answer is ", "\\text{", "$", "\\frac", "%", ".", *ANSWERS),
+    answer=st.one_of(st.integers().map(str), st.just("7"), st.sampled_from(["", "B", "yes", "1/2", "50\\%"])),
     finished=st.booleans(),
     inside_think=st.booleans(),
     extract=st.permutations(list(EXTRACTORS)),
 )
 @example(text="\\boxed{", answer="7", finished=True, inside_think=False, extract=["boxed"])
 @example(text="\ud800</think>\\boxed{\ud800}", answer="7", finished=True, inside_think=True, extract=["boxed"])
+@settings(max_examples=1000)
 def test_any_text_gets_a_verdict(text, answer, finished, inside_think, extract):
     graded = grade(text, answer, finished, inside_think, extract)
     assert isinstance(graded.verdict, Verdict)
     assert graded.extracted is None or graded.extracted in text
     assert graded.extracted is None or graded.verdict in (RIGHT, WRONG)
+    met("none" if graded.extracted is None else str(graded.verdict.value))
 
 
 def boxes_by_recursion(text):
@@ -278,11 +289,14 @@ def boxes_by_recursion(text):
     return [(start, text[start : close(start)]) for start in starts if close(start) < len(text)]
 
 
-@given(text=texts_of(*BRACES))
+@meets(boxed=30, none=10)
+@given(text=st.lists(st.recursive(texts_of(*BRACES), closed), max_size=4).map("".join))
 def test_the_last_box_that_opens_is_the_answer(text):
     part = "x</think>" + text
     closed = dict(boxes_by_recursion(part))
-    assert grade(part).extracted == closed.get(part.rfind("\\boxed{") + len("\\boxed{"))
+    answer = grade(part).extracted
+    assert answer == closed.get(part.rfind("\\boxed{") + len("\\boxed{"))
+    met("none" if answer is None else "boxed")
 
 
 @given(number=st.integers(-(10**30), 10**30), before=st.text(max_size=40), after=st.text(max_size=40), data=st.data())

@@ -15,7 +15,8 @@ from .shared import console, example, is_run
 
 if TYPE_CHECKING:
     from ..evaluate import Evaluation
-    from ..evaluate.compare import Against, Mean, Side
+    from ..evaluate.compare import Against, Side
+    from ..runs.folder import When
 
 Suites = dict[str, "list[Side]"]
 Margin = Annotated[float, typer.Option("--margin", min=0.01, help="The change that would matter, in points of pass@1.")]
@@ -62,7 +63,7 @@ def show(suites: Suites, margin: float) -> None:
             figures.add_row(escape(side.name), *_figures(side))
         for side in others:
             found = against(side, baseline, margin)
-            changes.add_row(escape(side.name), _points(found.change), _split(found))
+            changes.add_row(escape(side.name), found.change.text("+.1f", 100), _split(found))
             said.append(f"{f'{suite}: ' if suite else ''}{side.name} against {baseline.name}: {found.verdict}. {_hint(found)}")
     console.print(figures)
     console.print(changes)
@@ -126,12 +127,12 @@ def _of(path: Path) -> "dict[str, Evaluation]":
     return {path.stem: Evaluation.load(path)}
 
 
-def of_run(run: Path, when: str) -> "dict[str, Evaluation]":
+def of_run(run: Path, when: "When") -> "dict[str, Evaluation]":
     """Its suite -> what was measured of a run, before or after training. Raises UsageError where it was not."""
     from ..evaluate import Evaluation
-    from ..runs.folder import read_recipe
+    from ..runs.folder import RunFolder, read_recipe
 
-    file = run / "evals" / f"{when}.parquet"
+    file = RunFolder(run).evaluation(when)
     if not file.is_file():
         raise UsageError(f"{run}: not measured {when} training; end the run with: outgrow resume {run}")
     return {read_recipe(run)[0].evaluate.suite: Evaluation.load(file)}
@@ -158,12 +159,7 @@ def _figures(side: "Side") -> list[str]:
     rate = mean_of(side, "pass@1")
     shares = (mean_of(side, name).value for name in ("greedy", f"maj@{first.k}" if first.k > 1 else "pass@1", "truncated"))
     n = f"{len(first.pass_rates())} × {first.k} × {seeds}"
-    interval = f"{rate.value:.3f} ({rate.low:.3f} to {rate.high:.3f})"
-    return [n, interval, *(f"{share:.3f}" for share in shares), f"{mean_of(side, 'length').value:.1f}"]
-
-
-def _points(change: "Mean") -> str:
-    return "{:+.1f} ({:+.1f} to {:+.1f})".format(*(100 * value for value in (change.value, change.low, change.high)))
+    return [n, rate.text(), *(f"{share:.3f}" for share in shares), f"{mean_of(side, 'length').value:.1f}"]
 
 
 def _split(found: "Against") -> str:

@@ -27,7 +27,7 @@ def controls(
     from ..config import RLRecipe, load_recipe
     from ..core.errors import OutgrowError
     from ..evaluate.compare import Side
-    from ..runs.folder import read_recipe
+    from ..runs.folder import RunFolder, read_recipe
     from ..runs.signals import StopRequested
     from ..train.controls import controls as controls_of
     from ..train.loop import resume, train
@@ -45,7 +45,7 @@ def controls(
         for name, one in {plain.name: seeded, **controls_of(seeded)}.items():
             path = folder / f"{name.replace(' ', '-')}-{seed}"
             runs.setdefault(name, []).append(path)
-            if (path / "recipe.toml").is_file() and read_recipe(path)[0] != one:
+            if RunFolder(path).is_run() and read_recipe(path)[0] != one:
                 raise UsageError(f"{path} is a run by another recipe; choose another --out")
             console.print(f"[bold]{escape(str(path))}[/]")
             try:

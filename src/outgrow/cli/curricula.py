@@ -8,7 +8,8 @@ from rich.table import Table
 
 from ..core.errors import UsageError
 from .app import app
-from .shared import ModelArg, RecipeOption, console, counting, default_max_tokens, errors, example, open_model, recipe_for, warn
+from .progress import counting
+from .shared import ModelArg, RecipeOption, console, default_max_tokens, errors, example, open_model, recipe_for, warn
 
 if TYPE_CHECKING:
     from ..evaluate.pass_rates import PassRate
@@ -44,8 +45,8 @@ def passrate(
     from ..evaluate.pass_rates import ProfileSpec, fill, open_profile
     from ..policy import Sampling
     from ..runs.practice_problems import problems_of
+    from ..runs.session import verifier_for
     from ..runs.signals import Interrupt, StopRequested
-    from ..verify import Verifier
 
     name = Path(data).stem
     said = recipe_for(model, recipe)
@@ -60,7 +61,7 @@ def passrate(
     how = "as it is" if said is None else f"{said.prompt.model_dump_json()} {said.verify.model_dump_json()}"
     settings = ProfileSpec(model, digest, data, len(problems), samples, temperature, sampling.max_tokens, seed, how)
     settings = open_profile(folder, settings, update)
-    verifier = Verifier(said.verify.extract, said.verify.exact) if said else Verifier()
+    verifier = verifier_for(said)
     with counting(f"{settings.samples} samples a problem", len(problems)) as progress, verifier, Interrupt() as interrupt:
         try:
             table = fill(folder, settings, respondent, verifier, sampling, problems, interrupt.check_stop, progress)
@@ -105,10 +106,11 @@ def calibration(
 
     from ..core.files import write_json
     from ..evaluate.ledger_calibration import calibrate
+    from ..runs.folder import RunFolder
 
     with console.status(f"{samples} fresh samples a problem"):
         rows = calibrate(run, problems, samples, seed, warn)
-    write_json(run / "evals" / "calibration.json", [asdict(row) for row in rows])
+    write_json(RunFolder(run).calibration, [asdict(row) for row in rows])
     table = Table(title=f"estimates against {samples} fresh samples a problem")
     for heading in ("last visited", "problems", "Brier score", "of the last visit", "of the level", "rank correlation"):
         table.add_column(heading, justify="left" if heading == "last visited" else "right")

@@ -57,7 +57,7 @@ def _show(rows: "list[Drift]") -> None:
     for heading in ("suite", "step", "n × k", "pass@1", "change (95% interval)", "turned", "KL"):
         table.add_column(heading, justify="left" if heading == "suite" else "right", no_wrap=heading == "change (95% interval)")
     for row in sorted(rows, key=lambda row: row.suite):  # steps stay in order
-        change = f"{100 * row.change:+.1f} ({100 * row.change_low:+.1f} to {100 * row.change_high:+.1f})" if row.step else ""
+        change = row.change_estimate.text("+.1f", 100) if row.step else ""
         table.add_row(
             row.suite, str(row.step), f"{row.n} × {row.k}", f"{row.pass_at_1:.3f}", change, f"{row.turnover:.1%}", f"{row.kl:.4f}"
         )

@@ -13,12 +13,12 @@ from rich.table import Table
 
 from ..core.errors import UsageError
 from .app import app
+from .progress import Terminal
 from .shared import Overrides, console, errors, example
 from .training import BudgetHours, BudgetUSD
 
 if TYPE_CHECKING:
     from ..flywheel import FlywheelResult
-    from .progress import Terminal
 
 
 @app.command(
@@ -58,7 +58,8 @@ def flywheel(
     )
     again = f"continue with: outgrow flywheel {folder}"
     try:
-        result = run_flywheel(wheel, folder, _Progress(), budget)
+        with Terminal(console) as terminal:
+            result = run_flywheel(wheel, folder, terminal, budget)
     except BudgetReached as reached:
         told = f"stopped by its budget after {reached}, everything is saved; {again} {reached.options}"
         console.print(told, markup=False, highlight=False, soft_wrap=True)
@@ -74,18 +75,6 @@ def flywheel(
         raise type(error)(f"{error}; what is done is saved, {again}") from error
     _show(result)
     console.print(f"page: {folder / 'flywheel.html'}", highlight=False, soft_wrap=True)
-
-
-class _Progress:
-    """The terminal: a heading a stage, and under it what the run's own command would show."""
-
-    def stage(self, text: str) -> None:
-        console.print(text, style="bold", markup=False, highlight=False, soft_wrap=True)
-
-    def watch(self) -> "Terminal":
-        from .progress import Terminal
-
-        return Terminal(console)
 
 
 def _show(result: "FlywheelResult") -> None:

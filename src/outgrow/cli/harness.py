@@ -7,7 +7,7 @@ import typer
 from rich.box import SIMPLE
 from rich.table import Table
 
-from ..core.errors import OutgrowError, UsageError
+from ..core.errors import OutgrowError, UsageError, first_line
 from .app import app
 from .shared import Model, RecipeOption, console, example, open_model, recipe_for
 
@@ -58,8 +58,7 @@ def harness(
     try:
         scores = run_tasks(local, names, folder, shots, limit, chat, seed)
     except (OSError, ValueError, KeyError, ImportError) as error:  # a set or a package that cannot be had, a task that is broken
-        said = str(error).strip().partition("\n")[0] or type(error).__name__
-        raise OutgrowError(f"lm-evaluation-harness cannot run these tasks: {said}") from error
+        raise OutgrowError(f"lm-evaluation-harness cannot run these tasks: {first_line(error)}") from error
     if out is not None:
         write_json(out, [asdict(score) for score in scores])
     _show(f"{model}, lm-evaluation-harness", scores)
@@ -70,7 +69,7 @@ def _show(title: str, scores: "list[Score]") -> None:
     for heading in ("task", "figure", "value (95% interval)", "n"):
         table.add_column(heading, justify="right" if heading not in ("task", "figure") else "left")
     for score in scores:
-        half = None if score.error is None else 1.959964 * score.error
-        interval = "" if half is None else f" ({score.value - half:.3f} to {score.value + half:.3f})"
-        table.add_row(score.task, score.metric, f"{score.value:.3f}{interval}", f"{score.n:,}" if score.n else "")
+        estimate = score.estimate
+        text = estimate.text() if estimate else f"{score.value:.3f}"
+        table.add_row(score.task, score.metric, text, f"{score.n:,}" if score.n else "")
     console.print(table)

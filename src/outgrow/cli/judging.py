@@ -10,11 +10,13 @@ from rich.table import Table
 
 from ..core.errors import UsageError
 from .app import app
-from .shared import console, counting, errors, example, warn
+from .progress import counting
+from .shared import console, errors, example, warn
 
 if TYPE_CHECKING:
+    from ..core.estimate import Estimate
     from ..judge.config import JudgeSection
-    from ..judge.quality import Estimate, ScoredAnswer
+    from ..judge.quality import ScoredAnswer
 
 
 @app.command(
@@ -102,11 +104,11 @@ def _show(answers: "Sequence[ScoredAnswer]") -> None:
     table = Table(box=SIMPLE, pad_edge=False, show_header=False)
     table.add_row("answers", f"{found.n:,} to {found.problems:,} problems")
     table.add_row("no score", f"{found.unscored:,} ({found.unscored / found.n:.1%}), left out of what follows")
-    table.add_row("right", _told(found.right))
-    table.add_row("mean score of right answers", _told(found.mean_right))
-    table.add_row("mean score of wrong answers", _told(found.mean_wrong))
-    table.add_row("AUC (right above wrong, ties half)", _told(found.auc))
-    table.add_row(f"right of the {found.top_n:,} that score best", _told(found.top))
+    table.add_row("right", _text(found.right))
+    table.add_row("mean score of right answers", _text(found.mean_right))
+    table.add_row("mean score of wrong answers", _text(found.mean_wrong))
+    table.add_row("AUC (right above wrong, ties half)", _text(found.auc))
+    table.add_row(f"right of the {found.top_n:,} that score best", _text(found.top))
     console.print(table)
     if found.auc is None:
         console.print(
@@ -125,23 +127,21 @@ def _show_levels(answers: "Sequence[ScoredAnswer]") -> None:
         table.add_column(heading, justify="right")
     for level in levels:
         found = quality([one for one in answers if one.level == level])
-        table.add_row(str(level), f"{found.n:,}", f"{found.unscored:,}", _told(found.right), _told(found.auc))
+        table.add_row(str(level), f"{found.n:,}", f"{found.unscored:,}", _text(found.right), _text(found.auc))
     console.print(table)
 
 
 def _show_canaries(canaries: dict[str, list[float | None]]) -> None:
-    from ..evaluate.statistics import bootstrap_ci95
-    from ..judge.quality import Estimate
+    from ..evaluate.statistics import mean_estimate
 
     table = Table(title="answers that say nothing", title_justify="left", box=SIMPLE, pad_edge=False)
     for heading in ("kind", "answers", "no score", "mean score"):
         table.add_column(heading, justify="left" if heading == "kind" else "right")
     for kind, scores in canaries.items():
         known = [score for score in scores if score is not None]
-        mean = Estimate(sum(known) / len(known), *bootstrap_ci95(known)) if known else None
-        table.add_row(kind, f"{len(scores):,}", f"{len(scores) - len(known):,}", _told(mean))
+        table.add_row(kind, f"{len(scores):,}", f"{len(scores) - len(known):,}", _text(mean_estimate(known)))
     console.print(table)
 
 
-def _told(figure: "Estimate | None") -> str:
-    return f"{figure.value:.3f} ({figure.low:.3f} to {figure.high:.3f})" if figure else ""
+def _text(figure: "Estimate | None") -> str:
+    return figure.text() if figure else ""

@@ -11,10 +11,10 @@ from rich.text import Text
 
 from ..core.errors import UsageError
 from .app import app
+from .progress import counting
 from .shared import (
     ModelArg,
     console,
-    counting,
     default_max_tokens,
     errors,
     example,
@@ -82,17 +82,18 @@ def data(
     """
     from ..policy import Sampling
     from ..problems.suites import SUITES, suites
+    from ..runs.folder import RunFolder
     from ..runs.practice_problems import problems_of
+    from ..runs.session import verifier_for
     from ..runs.signals import Interrupt, StopRequested
     from ..synthetic import DataRequest, make_data, rows_from_run
     from ..synthetic.export import require_new
     from ..synthetic.pipeline import matching_problems
     from ..synthetic.sample import model_name
-    from ..verify import Verifier
     from ..verify.extract import THINK_OPEN
 
     require_new(out)
-    if rollouts and not (Path(model) / "rollouts").is_dir():
+    if rollouts and not RunFolder(Path(model)).rollouts.is_dir():
         raise UsageError(f"{model} has no rollouts; --rollouts needs the folder of a run of reinforcement learning")
     use_data(sets)
     section = _section(
@@ -114,7 +115,7 @@ def data(
     held_out = suites(on) if on else [*SUITES, *(_own(as_recipe) if as_recipe else ())]
     respondent = open_model(model, said)
     sampling = (said.sampling if said else Sampling()).model_copy(update={"max_tokens": default_max_tokens(said, respondent)})
-    verifier = Verifier(said.verify.extract, said.verify.exact) if said else Verifier()
+    verifier = verifier_for(said)
     opener, name = THINK_OPEN if respondent.opens_think else "", model_name(respondent.identity)
 
     ids = {problem.id for problem in problems}

@@ -9,15 +9,14 @@ from rich.table import Table
 
 from ..core.errors import UsageError, nearest
 from .app import app
+from .progress import counting
 from .shared import (
     ModelArg,
     RecipeOption,
     console,
-    counting,
     default_max_tokens,
     errors,
     example,
-    interval,
     open_model,
     recipe_for,
     use_data,
@@ -79,8 +78,8 @@ def evaluate(
     from ..policy import Sampling
     from ..policy.pull import cache_folder
     from ..problems.suites import samples_for, suite, suites
+    from ..runs.session import verifier_for
     from ..runs.signals import Interrupt, StopRequested
-    from ..verify import Verifier
 
     use_data(data)
     said = recipe_for(model, recipe)
@@ -94,7 +93,7 @@ def evaluate(
     sampling = sampling.model_copy(update={"max_tokens": max_tokens or default_max_tokens(said, respondent)})
     for name in names:
         require_room(name, respondent, problems[name], sampling.max_tokens, "--max-tokens")
-    verifier = Verifier(said.verify.extract, said.verify.exact) if said else Verifier()
+    verifier = verifier_for(said)
     whole = 2 * sum(map(len, problems.values()))  # drawn, and greedy
     summaries: dict[str, dict[str, Any]] = {}
     with (
@@ -170,21 +169,25 @@ def _require_place(out: Path, suites: int) -> None:
 
 
 def _show_all(title: str, summaries: dict[str, dict[str, Any]]) -> None:
-    """A line a suite."""
+    """Print a line for each suite."""
+    from ..runs.folder import pass_at_1
+
     table = Table(title=title, box=SIMPLE, pad_edge=False)
     for heading in ("suite", "pass@1 (95% interval)", "n × k", "greedy", "cut off", "no answer", "tokens"):
         table.add_column(heading, justify="left" if heading == "suite" else "right", no_wrap=heading in ("suite", "n × k"))
     for name, one in summaries.items():
         shares = (f"{one[part]:.3f}" for part in ("greedy", "truncated", "no_answer"))
-        table.add_row(name, interval(one), f"{one['n']} × {one['k']}", *shares, f"{one['length']:.0f}")
+        table.add_row(name, pass_at_1(one).text(), f"{one['n']} × {one['k']}", *shares, f"{one['length']:.0f}")
     console.print(table)
 
 
 def _show_one(title: str, summary: dict[str, Any]) -> None:
-    """One suite's figures, and pass@1 by field and level."""
+    """Print one suite's figures, and pass@1 by field and level."""
+    from ..runs.folder import pass_at_1
+
     console.print(
         f"{title}, n = {summary['n']} problems × {summary['k']} samples\n"
-        f"pass@1 {interval(summary)}   greedy {summary['greedy']:.3f}   "
+        f"pass@1 {pass_at_1(summary)}   greedy {summary['greedy']:.3f}   "
         + "   ".join(f"pass@{k} {value:.3f}" for k, value in summary["pass@k"].items() if k != "1")
         + f"\ntruncated {summary['truncated']:.3f}   "
         f"no answer {summary['no_answer']:.3f}   mean length {summary['length']:.1f} tokens",

@@ -6,7 +6,7 @@ from typing import Annotated
 import typer
 
 from .app import app
-from .shared import Model, console, example, load
+from .shared import Model, console, example
 
 
 @app.command(epilog=example("outgrow pull smollm2-135m"))
@@ -26,8 +26,9 @@ def merge(
 ) -> None:
     """Write a model as one ordinary Hugging Face folder: adapters multiplied into the weights, the card beside them."""
     from ..policy.export import export
+    from ..runs.session import open_policy
 
-    export(load(model), out, _card(model))
+    export(open_policy(model), out, _card(model))
     console.print(f"{model}: {out}", highlight=False, soft_wrap=True)
 
 
@@ -39,18 +40,16 @@ def push(
     ],
 ) -> None:
     """Upload a run's model to the hub as it is (an adapter as an adapter), with its card."""
-    from ..policy.load import model_folder
     from ..policy.push import push as upload
-    from ..runs.checkpoint import model_of
+    from ..runs.resolve_model import resolve_model
 
-    url = upload(Path(model_folder(model_of(model))), to)
+    url = upload(Path(resolve_model(model).location), to)
     console.print(f"{model}: {url}", highlight=False, soft_wrap=True)
 
 
 def _card(model: str) -> str | None:
     """The card that a finished run left beside its policy."""
-    from ..policy.load import model_folder
-    from ..runs.checkpoint import model_of
+    from ..runs.resolve_model import resolve_model
 
-    card = Path(model_folder(model_of(model))) / "README.md"
+    card = Path(resolve_model(model).location) / "README.md"
     return card.read_text(encoding="utf-8") if card.is_file() else None

@@ -1,91 +1,134 @@
-"""What a person sees at the terminal: a live line while a run trains, plain lines where the output is no terminal."""
+"""What a person sees at the terminal: a live line while work goes on, plain lines where the output is no terminal."""
 
 import time
-from collections.abc import Callable
+from collections.abc import Iterator
+from contextlib import contextmanager
 from types import TracebackType
+from typing import TYPE_CHECKING
 
-from rich.console import Console
-from rich.progress import BarColumn, MofNCompleteColumn, Progress, TaskID, TextColumn, TimeElapsedColumn, TimeRemainingColumn
+from .shared import console
 
-from ..runs.cost import Spent
-from ..train.job import StepResult
+if TYPE_CHECKING:
+    from rich.console import Console
+    from rich.progress import Progress, TaskID
+
+    from ..core.callbacks import OnProgress
+    from ..runs.cost import Spent
+    from ..train.job import StepResult
 
 _SECONDS_BETWEEN_PLAIN_LINES = 10.0
 _REPEATED_WARNINGS = 3
 
 
-class Terminal:
-    """Watches a run (see `learn.loop.Watcher`). Use as a context manager around it."""
+@contextmanager
+def counting(what: str, total: int) -> "Iterator[OnProgress]":
+    """Show a progress bar with an ETA. Give what takes how many things of `total` are done."""
+    with _bar(console) as bar:
+        yield _counter(bar, _PlainLines(console), what, total)
 
-    def __init__(self, console: Console) -> None:
+
+class Terminal:
+    """Shows a run or a flywheel (see `train.watcher.Watcher`). Use as a context manager around it."""
+
+    _task: "TaskID | None"  # the bar of the steps, once there are steps
+
+    def __init__(self, console: "Console") -> None:
         self.console = console
-        self._progress = Progress(
-            TextColumn("{task.description}"),
-            BarColumn(bar_width=24),
-            MofNCompleteColumn(),
-            TextColumn("{task.fields[figures]}"),
-            TimeElapsedColumn(),
-            TextColumn("left"),
-            TimeRemainingColumn(),
-            console=console,
-            disable=not console.is_terminal,
-        )
-        self._task: TaskID | None = None
-        self._steps = 0
-        self._began = self._said = time.monotonic()
-        self._begun_at = 0
-        self._warned = 0
+        self._lines = _PlainLines(console)
+        self._begin()
 
     def __enter__(self) -> "Terminal":
-        self._progress.start()
+        self._bar.start()
         return self
 
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
-        self._progress.stop()
+        self._bar.stop()
+
+    def stage(self, text: str) -> None:
+        """Leave the bars of the stage before as they are, and begin new ones under a heading."""
+        self._bar.stop()
+        self.console.print(text, style="bold", markup=False, highlight=False, soft_wrap=True)
+        self._begin()
+        self._bar.start()
 
     def phase(self, text: str) -> None:
-        """A part of the run begins."""
+        """Print the name of a part of the run."""
         self.console.print(f"[bold]{text}[/]", highlight=False)
 
     def warn(self, text: str) -> None:
-        """Something a person should read."""
+        """Print something a person should read."""
         self.console.print(text, style="yellow", markup=False, highlight=False)
 
     def training(self, done: int, steps: int) -> None:
-        """Steps begin."""
-        self._steps, self._begun_at, self._began = steps, done, time.monotonic()
-        self._task = self._progress.add_task("training", total=steps, completed=done, figures="")
+        """Begin the bar of the steps."""
+        self._steps, self._done_before, self._began = steps, done, time.monotonic()
+        self._task = self._bar.add_task("training", total=steps, completed=done, figures="")
 
-    def counting(self, what: str, whole: int) -> Callable[[int], None]:
-        """So many begin; the function returned is told how many are done."""
-        task = self._progress.add_task(what, total=whole, figures="")
+    def counting(self, what: str, total: int) -> "OnProgress":
+        """Begin the bar of some other work."""
+        return _counter(self._bar, self._lines, what, total)
 
-        def tell(done: int) -> None:
-            self._progress.update(task, completed=done)
-            now = time.monotonic()
-            if not self.console.is_terminal and (now - self._said > _SECONDS_BETWEEN_PLAIN_LINES or done == whole):
-                self._said = now
-                self.console.print(f"{what}: {done} of {whole}", markup=False, highlight=False)
-
-        return tell
-
-    def step(self, result: StepResult, spent: Spent) -> None:
-        """A step is done."""
+    def step(self, result: "StepResult", spent: "Spent") -> None:
+        """Move the bar of the steps, and print a warning of the step; of many warnings the first three."""
         if result.warning:
             self._warned += 1
             if self._warned <= _REPEATED_WARNINGS:
-                self.warn(result.warning + ("  (said no more)" if self._warned == _REPEATED_WARNINGS else ""))
+                hidden = "  (further warnings of this kind hidden)" if self._warned == _REPEATED_WARNINGS else ""
+                self.warn(result.warning + hidden)
         done, figures = int(result.metrics["step"]), _figures(result.metrics, spent)
         assert self._task is not None
-        self._progress.update(self._task, completed=done, figures=figures)
+        self._bar.update(self._task, completed=done, figures=figures)
+        left = (time.monotonic() - self._began) / (done - self._done_before) * (self._steps - done)
+        self._lines.print(f"step {done}/{self._steps}  {figures}  {left:.0f} s left", last=done == self._steps)
+
+    def _begin(self) -> None:
+        self._bar = _bar(self.console)
+        self._task = None
+        self._steps = self._done_before = self._warned = 0
+        self._began = time.monotonic()
+
+
+class _PlainLines:
+    """Prints a line every ten seconds, and the last one, where the output is no terminal."""
+
+    def __init__(self, console: "Console") -> None:
+        self._console = console
+        self._printed = time.monotonic()
+
+    def print(self, line: str, last: bool) -> None:
         now = time.monotonic()
-        if not self.console.is_terminal and (now - self._said > _SECONDS_BETWEEN_PLAIN_LINES or done == self._steps):
-            self._said = now
-            left = (now - self._began) / (done - self._begun_at) * (self._steps - done)
-            self.console.print(f"step {done}/{self._steps}  {figures}  {left:.0f} s left", markup=False, highlight=False)
+        if not self._console.is_terminal and (last or now - self._printed > _SECONDS_BETWEEN_PLAIN_LINES):
+            self._printed = now
+            self._console.print(line, markup=False, highlight=False)
 
 
-def _figures(metrics: dict[str, float], spent: Spent) -> str:
+def _bar(console: "Console") -> "Progress":
+    from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn, TimeRemainingColumn
+
+    return Progress(
+        TextColumn("{task.description}"),
+        BarColumn(bar_width=24),
+        MofNCompleteColumn(),
+        TextColumn("{task.fields[figures]}"),
+        TimeElapsedColumn(),
+        TextColumn("left"),
+        TimeRemainingColumn(),
+        console=console,
+        disable=not console.is_terminal,
+    )
+
+
+def _counter(bar: "Progress", lines: _PlainLines, what: str, total: int) -> "OnProgress":
+    task = bar.add_task(what, total=total, figures="")
+
+    def show(done: int) -> None:
+        bar.update(task, completed=done)
+        lines.print(f"{what}: {done} of {total}", last=done == total)
+
+    return show
+
+
+def _figures(metrics: dict[str, float], spent: "Spent") -> str:
     cost = f"  ${spent.dollars:,.2f}" if spent.dollars else ""
     if "rollouts/pass_rate" in metrics:
         return f"pass rate {metrics['rollouts/pass_rate']:.2f}  length {metrics['rollouts/mean_tokens']:.0f}{cost}"

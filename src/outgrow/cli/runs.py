@@ -8,7 +8,7 @@ from rich.table import Table
 
 from ..core.errors import UsageError
 from .app import app
-from .shared import console, example, interval
+from .shared import console, example
 
 
 @app.command(epilog=example("outgrow recipes"))
@@ -28,27 +28,26 @@ def recipes() -> None:
 @app.command(epilog=example("outgrow runs", "outgrow runs /data/runs"))
 def runs(folder: Annotated[Path, typer.Argument(help="The folder that holds runs.")] = Path("runs")) -> None:
     """List runs: how far each is, and what it gained."""
-    import json
-
     from ..core.files import read_lines
-    from ..runs.folder import read_recipe
+    from ..runs.folder import RunFolder, pass_at_1, read_recipe
 
     if not folder.is_dir():
         raise UsageError(f"{folder}: no such folder; runs are made by: outgrow train RECIPE")
     table = Table()
     for heading in ("run", "recipe", "seed", "steps", "pass@1 before", "after", "change"):
         table.add_column(heading)
-    for path in sorted(entry for entry in folder.iterdir() if (entry / "recipe.toml").is_file()):
+    for path in sorted(entry for entry in folder.iterdir() if RunFolder(entry).is_run()):
         recipe, _ = read_recipe(path)
-        metrics = read_lines(path / "metrics.jsonl")
+        files = RunFolder(path)
+        metrics = read_lines(files.metrics)
         done = int(metrics[-1]["step"]) if metrics else 0
         figures = ["", "", ""]
-        if (path / "summary.json").is_file():
-            summary = json.loads((path / "summary.json").read_text())
+        if files.summary.is_file():
+            summary = files.read_summary()
             figures = [
                 f"{summary['before']['pass@1']:.3f}",
                 f"{summary['after']['pass@1']:.3f}",
-                interval(summary["paired_delta"], "+"),
+                pass_at_1(summary["paired_delta"]).text("+.3f"),
             ]
         table.add_row(path.name, recipe.name, str(recipe.seed), f"{done}/{recipe.learn.steps}", *figures)
     console.print(table)

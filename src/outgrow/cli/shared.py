@@ -1,12 +1,9 @@
 """What the commands share: consoles, the shape of their options, and how figures are printed."""
 
 import os
-import time
 import unicodedata
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 from rich.console import Console
@@ -16,9 +13,6 @@ from ..core.errors import UsageError
 if TYPE_CHECKING:
     from ..config import Recipe
     from ..engines import ChatModel
-    from ..policy import Policy
-
-_SECONDS_BETWEEN_PLAIN_LINES = 10.0
 
 console = Console()
 errors = Console(stderr=True)
@@ -48,43 +42,11 @@ def example(*lines: str) -> str:
     return "Example: [bold]" + "[/]   [bold]".join(lines) + "[/]"
 
 
-def interval(row: dict[str, Any], sign: str = "") -> str:
-    """pass@1 with its 95% interval."""
-    low, high = row["ci95"]
-    return f"{row['pass@1']:{sign}.3f} ({low:{sign}.3f} to {high:{sign}.3f})"
-
-
 def open_model(model: str, recipe: "Recipe | None" = None) -> "ChatModel":
     """A model by any of its names, or the one at an address, ready to be asked as a recipe says."""
-    from ..engines import LocalModel, NativeEngine, OpenAIServer, is_served
-    from ..runs.models import build_engine
+    from ..runs.session import open_chat_model
 
-    if is_served(model):
-        return OpenAIServer(model, recipe.prompt if recipe else None)
-    policy, engine = load(model, recipe), build_engine(recipe, warn) if recipe else NativeEngine(warn=warn)
-    engine.update(policy)
-    return LocalModel(policy, engine)
-
-
-@contextmanager
-def counting(what: str, whole: int) -> Iterator[Callable[[int], None]]:
-    """A progress bar with an ETA; plain lines now and then where the output is no terminal. Yields what is told how far it is."""
-    from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn, TimeRemainingColumn
-
-    columns = (TextColumn("{task.description}"), BarColumn(bar_width=24), MofNCompleteColumn(), TimeElapsedColumn())
-    bar = Progress(*columns, TextColumn("left"), TimeRemainingColumn(), console=console, disable=not console.is_terminal)
-    task = bar.add_task(what, total=whole)
-    said = time.monotonic()
-
-    def tell(done: int) -> None:
-        nonlocal said
-        bar.update(task, completed=done)
-        if not console.is_terminal and (time.monotonic() - said > _SECONDS_BETWEEN_PLAIN_LINES or done == whole):
-            said = time.monotonic()
-            console.print(f"{what}: {done} of {whole}", highlight=False)
-
-    with bar:
-        yield tell
+    return open_chat_model(model, recipe, warn)
 
 
 def strip_control_chars(text: str) -> str:
@@ -106,16 +68,6 @@ def use_data(folder: Path | None) -> None:
     os.environ["OUTGROW_DATA"] = str(folder)
 
 
-def load(model: str, recipe: "Recipe | None" = None) -> "Policy":
-    """A model by any of its names; a run's is asked as it was in training, another as `recipe` says."""
-    from ..policy import load_policy
-    from ..runs.models import run_policy
-
-    if is_run(model):
-        return run_policy(Path(model))
-    return load_policy(model, recipe.prompt) if recipe else load_policy(model)
-
-
 def default_max_tokens(recipe: "Recipe | None", respondent: "ChatModel") -> int:
     """The longest answer, in tokens, where none was said."""
     return recipe.sampling.max_tokens if recipe else min(512, respondent.context // 2)
@@ -135,4 +87,6 @@ def recipe_for(model: str, recipe: str | None) -> "Recipe | None":
 
 def is_run(model: str) -> bool:
     """Whether a model's name is the folder of a run."""
-    return (Path(model) / "recipe.toml").is_file()
+    from ..runs.folder import RunFolder
+
+    return RunFolder(Path(model)).is_run()

@@ -11,7 +11,7 @@ from rich.table import Table
 
 from ..core.errors import UsageError
 from .app import app
-from .shared import Overrides, console, errors, example, interval
+from .shared import Overrides, console, errors, example
 
 if TYPE_CHECKING:
     from ..runs.cost import Budget
@@ -127,17 +127,18 @@ def _told(path: Path) -> Iterator[None]:
 
 
 def _finish(path: Path) -> None:
-    import json
-
     from ..report import write_report
+    from ..runs.folder import RunFolder
 
-    summary = json.loads((path / "summary.json").read_text())
+    summary = RunFolder(path).read_summary()
     page = write_report(path)
     console.print(_comparison(summary))
     console.print(f"report: {page}", highlight=False, soft_wrap=True)
 
 
 def _comparison(summary: dict[str, Any]) -> Table:
+    from ..runs.folder import pass_at_1
+
     before, after, delta = summary["before"], summary["after"], summary["paired_delta"]
     table = Table(title=f"{before['n']} held-out problems × {before['k']} samples; intervals are 95%")
     for heading in ("", "pass@1", "greedy", f"pass@{before['k']}", "truncated", "tokens"):
@@ -145,7 +146,7 @@ def _comparison(summary: dict[str, Any]) -> Table:
     for name, row in (("before", before), ("after", after)):
         pass_k = row["pass@k"][str(row["k"])]
         table.add_row(
-            name, interval(row), f"{row['greedy']:.3f}", f"{pass_k:.3f}", f"{row['truncated']:.3f}", f"{row['length']:.1f}"
+            name, pass_at_1(row).text(), f"{row['greedy']:.3f}", f"{pass_k:.3f}", f"{row['truncated']:.3f}", f"{row['length']:.1f}"
         )
-    table.add_row("change, paired", interval(delta, sign="+"), "", "", "", "")
+    table.add_row("change, paired", pass_at_1(delta).text("+.3f"), "", "", "", "")
     return table

@@ -11,6 +11,7 @@ from pydantic import ValidationError
 
 from ..core.errors import UsageError, nearest
 from ..core.registry import explain
+from .renamed import renamed_in, renamed_recipe
 from .schema import Recipe, recipe_class
 
 
@@ -38,7 +39,7 @@ def parse_recipe(values: dict[str, Any], overrides: Sequence[str] = (), name: st
     try:
         return cls.model_validate(values)
     except ValidationError as error:
-        raise UsageError(f"{name}: {explain(error, cls)}") from error
+        raise UsageError(f"{name}: {renamed_in(values, error) or explain(error, cls)}") from error
 
 
 def dump_recipe(recipe: Recipe, extra: dict[str, Any]) -> str:
@@ -49,6 +50,8 @@ def dump_recipe(recipe: Recipe, extra: dict[str, Any]) -> str:
 def raw_recipe(name: str) -> dict[str, Any]:
     """What a recipe's file says, on top of what it extends, not yet checked. Raises UsageError where it cannot be read."""
     path = Path(name) if name.endswith(".toml") else shipped_recipes().get(name)
+    if path is None and (renamed := renamed_recipe(name)):
+        raise UsageError(f"no recipe called {name!r}; it is now {renamed!r}")
     if path is None:
         raise UsageError(f"no recipe called {name!r}{nearest(name, list(shipped_recipes()))}; or give a .toml file")
     try:

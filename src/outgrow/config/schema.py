@@ -7,7 +7,8 @@ from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, SerializeAsA
 
 from ..algorithms.advantages import ADVANTAGES, Advantage
 from ..algorithms.advantages.grpo import GRPO
-from ..algorithms.losses.clipped_surrogate import Averaging
+from ..algorithms.losses import LOSSES, Loss
+from ..algorithms.losses.clipped_surrogate import ClippedSurrogate
 from ..algorithms.rewards import REWARDS, Reward
 from ..algorithms.rewards.accuracy import Accuracy
 from ..algorithms.samplers import SAMPLERS, Sampler
@@ -35,6 +36,7 @@ class _Section(BaseModel):
 AnySource = Annotated[SerializeAsAny[Source], BeforeValidator(lambda value: build(value, SOURCES, "problem source"))]
 AnyReward = Annotated[SerializeAsAny[Reward], BeforeValidator(lambda value: build(value, REWARDS, "reward"))]
 AnyAdvantage = Annotated[SerializeAsAny[Advantage], BeforeValidator(lambda value: build(value, ADVANTAGES, "advantage"))]
+AnyLoss = Annotated[SerializeAsAny[Loss], BeforeValidator(lambda value: build(value, LOSSES, "loss", default="clipped_surrogate"))]
 AnySampler = Annotated[SerializeAsAny[Sampler], BeforeValidator(lambda value: build(value, SAMPLERS, "sampler"))]
 
 
@@ -82,10 +84,6 @@ class LearnSection(OptimizerSection):
         ge=1,
         description="tokens in one forward and backward pass, one rollout at least; lowered where memory is too small for them",
     )
-    clip_low: float = Field(default=0.2, gt=0, lt=1)
-    clip_high: float = Field(default=0.28, gt=0)
-    kl_weight: float = Field(default=0.0, ge=0, description="weight of the KL divergence to the starting policy")
-    averaging: Averaging = "token"
     old_logprobs: Literal["engine", "learner"] = Field(
         default="engine",
         description="whose log-probabilities the ratio starts from: the engine's, as drawn, or the learner's own, each token then "
@@ -242,6 +240,7 @@ class RLRecipe(_Recipe):
     judge: JudgeSection | None = None
     rewards: tuple[AnyReward, ...] = Field(default=(Accuracy(),), min_length=1)
     advantage: AnyAdvantage = GRPO()
+    loss: AnyLoss = ClippedSurrogate()
     curriculum: AnySampler = Uniform()
     ledger: LedgerSection = LedgerSection()
     learn: LearnSection = LearnSection()

@@ -23,6 +23,15 @@ class NotFiniteError(SpoiledError):
     """Training has left the finite numbers."""
 
 
+def first_line(error: BaseException) -> str:
+    """Return the first line of an error's message, or the name of its type where the message is empty.
+
+    >>> first_line(ValueError("\\nno such file\\n  at line 3")), first_line(KeyError())
+    ('no such file', 'KeyError')
+    """
+    return str(error).strip().partition("\n")[0] or type(error).__name__
+
+
 def nearest(word: str, known: Sequence[str]) -> str:
     """A hint naming the known word closest to `word`: " (did you mean 'lr'?)", or the known words where none is close.
 

@@ -3,7 +3,8 @@
 import json
 import os
 import shutil
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -21,6 +22,28 @@ def write_atomic(path: Path, content: bytes) -> None:
         beside.unlink(missing_ok=True)
         raise
     flush_folder(path.parent)
+
+
+@contextmanager
+def new_folder(path: Path, replace: bool = False, suffix: str = "") -> Iterator[Path]:
+    """Give an empty folder to fill; it is flushed to the disk and renamed to `path` at the end of the block.
+
+    An exception inside the block removes it, so that nobody ever finds half a folder under its name. `path` must not exist or be
+    empty (OSError otherwise), unless `replace` says that what is there goes. suffix: keeps two processes apart that may make the
+    same folder at the same time.
+    """
+    temporary = path.with_name(f".{path.name}{suffix}.tmp")
+    try:
+        shutil.rmtree(temporary, ignore_errors=True)  # what a kill may have left
+        temporary.mkdir(parents=True)
+        yield temporary
+        flush_tree(temporary)
+        if replace:
+            remove_tree(path)
+        temporary.rename(path)
+        flush_folder(path.parent)
+    finally:
+        shutil.rmtree(temporary, ignore_errors=True)
 
 
 def flush_folder(folder: Path) -> None:

@@ -16,7 +16,20 @@ class AutoBatchSize:
     def __init__(self, name: str, size: int, warn: Callable[[str], None]) -> None:
         """name: the recipe's word for it."""
         self.name, self.size = name, size
+        self._start = size
         self._warn = warn
+
+    def state_dict(self) -> dict[str, int]:
+        """Return the size, and the one that it started from, for a checkpoint."""
+        return {"start": self._start, "size": self.size}
+
+    def load_state_dict(self, state: dict[str, int]) -> None:
+        """Take over the size from a checkpoint, so that a resumed run computes with the same one.
+
+        Where the start is another now, since a person or a machine changed it, the new one counts.
+        """
+        if state["start"] == self._start:
+            self.size = state["size"]
 
     def run(self, work: Callable[[int], T], smallest: int, most: int, undo: Callable[[], None] = lambda: None) -> T:
         """work(size), again from its beginning with half the size for as long as it runs out of memory.

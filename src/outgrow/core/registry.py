@@ -24,14 +24,17 @@ class Component(BaseModel):
 C = TypeVar("C", bound=Component)
 
 
-def build(value: Any, known: Mapping[str, type[C]], kind: str) -> C:
+def build(value: Any, known: Mapping[str, type[C]], kind: str, default: str | None = None) -> C:
     """Make the component that a recipe entry describes.
 
-    value: the entry (a table with `type`), or a component already made. known: type name -> class.
+    value: the entry (a table with `type`), or a component already made. known: type name -> class. default: the type of a table
+    without one; by default such a table is an error.
     Raises ValueError naming the nearest known type or setting, or what is wrong with an outside one.
     """
     if isinstance(value, Component):
         return value  # type: ignore[return-value]
+    if default is not None and isinstance(value, Mapping) and "type" not in value:
+        value = {"type": default, **value}
     if not isinstance(value, Mapping) or not isinstance(value.get("type"), str):
         raise ValueError(f"this {kind} needs a type, one of: {', '.join(sorted(known))}")
     name = value["type"]

@@ -12,9 +12,14 @@ from .errors import UsageError
 from .files import write_atomic
 
 
+def rollouts_folder(run: Path) -> Path:
+    """Return the folder of a run's parts."""
+    return run / "rollouts"
+
+
 def write_part(run: Path, step: int, rows: list[dict[str, Any]]) -> None:
     """Write the part of one step."""
-    folder = run / "rollouts"
+    folder = rollouts_folder(run)
     folder.mkdir(exist_ok=True)
     buffer = io.BytesIO()
     pq.write_table(pa.Table.from_pylist(rows), buffer, compression="zstd")
@@ -23,19 +28,19 @@ def write_part(run: Path, step: int, rows: list[dict[str, Any]]) -> None:
 
 def drop_parts_after(run: Path, step: int) -> None:
     """Remove the parts of later steps."""
-    for path in (run / "rollouts").glob("step-*.parquet"):
+    for path in rollouts_folder(run).glob("step-*.parquet"):
         if int(path.stem.removeprefix("step-")) > step:
             path.unlink()
 
 
 def read_part(run: Path, step: int) -> list[dict[str, Any]]:
     """The rows of one step."""
-    return list(pq.read_table(_part(run / "rollouts", step)).to_pylist())
+    return list(pq.read_table(_part(rollouts_folder(run), step)).to_pylist())
 
 
 def read_parts(run: Path, columns: Sequence[str]) -> Iterator[dict[str, Any]]:
     """These columns of the rows of all steps, in order. Raises UsageError where the run has left no rollouts that can be read."""
-    parts = sorted((run / "rollouts").glob("step-*.parquet"))
+    parts = sorted(rollouts_folder(run).glob("step-*.parquet"))
     if not parts:
         raise UsageError(f"{run} has no rollouts; it needs a run of reinforcement learning")
     for part in parts:

@@ -1,7 +1,7 @@
 """The one contract between the loop and whatever writes completions."""
 
 from collections.abc import Callable, Sequence
-from typing import Protocol
+from typing import Any, Protocol
 
 from ..core.errors import UsageError
 from ..policy import Policy, Sampling
@@ -16,6 +16,13 @@ class Engine(Protocol):
 
     def sleep(self) -> None:
         """Give up its memory to the learner, weights and all; the next `update` wakes it."""
+
+    def state_dict(self) -> dict[str, Any]:
+        """Return what a checkpoint keeps of the engine, as JSON values: sizes that memory lowered."""
+        ...
+
+    def load_state_dict(self, state: dict[str, Any]) -> None:
+        """Put back what `state_dict` returned when the checkpoint was written."""
 
     def generate(
         self,

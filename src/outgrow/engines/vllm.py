@@ -8,7 +8,7 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
 
-from ..core.errors import OutgrowError, UsageError
+from ..core.errors import OutgrowError, UsageError, first_line
 from ..core.rng import seed_from
 from ..policy import Policy, Sampling
 from ..types import Rollout
@@ -91,6 +91,13 @@ class VLLMEngine:
             self._llm.sleep(level=1)
             self._asleep = {"weights", "kv_cache"}
 
+    def state_dict(self) -> dict[str, Any]:
+        """See `Engine.state_dict`: vLLM lowers nothing."""
+        return {}
+
+    def load_state_dict(self, state: dict[str, Any]) -> None:
+        """See `Engine.load_state_dict`."""
+
     def _wake(self, *parts: str) -> None:
         for part in self._asleep.intersection(parts):
             self._llm.wake_up([part])
@@ -131,8 +138,7 @@ def _start(policy: Policy, memory: float, max_sequences: int) -> Any:
                 **place,
             )
         except Exception as error:  # whatever its many parts raise
-            first = str(error).strip().splitlines()[0] if str(error).strip() else type(error).__name__
-            raise OutgrowError(f"vLLM did not start: {first}") from error
+            raise OutgrowError(f"vLLM did not start: {first_line(error)}") from error
 
 
 def _settings(policy: Policy, sampling: Sampling, seed: int) -> Any:

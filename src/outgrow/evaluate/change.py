@@ -5,32 +5,13 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
 from ..core.errors import OutgrowError
+from ..core.estimate import Estimate
 from .evaluation import Evaluation
 from .sample import Sample
-from .statistics import bootstrap_ci95
+from .statistics import mean_estimate
 
 # A bootstrap over fewer problems than this is too narrow to say "changed" of a single cell.
 _FEWEST_PROBLEMS = 5
-
-
-@dataclass(frozen=True)
-class Estimate:
-    """A mean over n problems, with its 95% interval."""
-
-    value: float
-    low: float
-    high: float
-    n: int
-
-    @property
-    def excludes_zero(self) -> bool:
-        """Whether the interval lies on one side of 0."""
-        return self.low > 0 or self.high < 0
-
-    @property
-    def shows_change(self) -> bool:
-        """For a change: whether it is told apart from none, over problems enough to say so."""
-        return self.excludes_zero and self.n >= _FEWEST_PROBLEMS
 
 
 @dataclass(frozen=True)
@@ -131,12 +112,12 @@ def compared(before: Mapping[str, float] | None, after: Mapping[str, float] | No
     """Means over problems, and of the differences problem by problem; both must hold the same ones."""
     paired = [after[problem] - before[problem] for problem in before] if before and after else None
     first, second = (list(values.values()) if values else None for values in (before, after))
-    return Comparison(estimate(first), estimate(second), estimate(paired))
+    return Comparison(mean_estimate(first), mean_estimate(second), mean_estimate(paired))
 
 
-def estimate(values: Sequence[float] | None) -> Estimate | None:
-    """Mean and interval; None where nothing was measured."""
-    return Estimate(_mean(values), *bootstrap_ci95(values), n=len(values)) if values else None
+def shows_change(change: Estimate) -> bool:
+    """Return whether a change of one cell excludes 0, over enough problems to say so."""
+    return change.excludes() and change.n >= _FEWEST_PROBLEMS
 
 
 def only(rates: Mapping[str, float] | None, problems: Sequence[str]) -> dict[str, float] | None:

@@ -5,12 +5,12 @@ from pathlib import Path
 
 from ..core.callbacks import Warn
 from ..core.errors import UsageError
-from ..engines import ChatModel, LocalModel
+from ..engines import ChatModel
 from ..problems.suites import samples_for, suite
 from ..runs.checkpoint import whole_checkpoints
 from ..runs.folder import read_recipe
 from ..runs.models import base_policy, build_engine, require_base, saved_policy
-from ..verify import Verifier
+from ..runs.session import open_session
 from . import evaluate
 from .drift import Drift, drift
 from .evaluation import Evaluation
@@ -32,18 +32,17 @@ def drift_of(
     base = base_policy(recipe)
     require_base(run, recipe, base, made_with)
     problems = {name: suite(name).load(warn) for name in suites}
-    sampling = recipe.sampling.model_copy(update={"temperature": recipe.evaluate.temperature})
     engine = build_engine(recipe, warn)
     before: dict[str, Evaluation] = {}
-    with Verifier(recipe.verify.extract, recipe.verify.exact) as verifier:
-        for checkpoint in (None, *checkpoints):
-            policy = base
-            if checkpoint:
-                under = base_policy(recipe) if recipe.policy.lora is not None else None
-                policy = saved_policy(recipe, checkpoint.folder / "policy", under)
-            engine.update(policy)
+    for checkpoint in (None, *checkpoints):
+        policy = base
+        if checkpoint:
+            under = base_policy(recipe) if recipe.policy.lora is not None else None
+            policy = saved_policy(recipe, checkpoint.policy, under)
+        with open_session(recipe, policy, engine=engine) as session:
+            model = remembered(session.model)
             for name, asked in problems.items():
                 k = samples or samples_for(len(asked))
-                found = evaluate(remembered(LocalModel(policy, engine)), verifier, asked, k, sampling, seed, check_stop)
-                before.setdefault(name, found)
-                yield drift(name, checkpoint.step if checkpoint else 0, base, policy, before[name], found)
+                now = evaluate(model, session.verifier, asked, k, session.evaluation_sampling, seed, check_stop)
+                before.setdefault(name, now)
+                yield drift(name, checkpoint.step if checkpoint else 0, base, policy, before[name], now)

@@ -7,6 +7,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..core.errors import UsageError
+from ..core.estimate import Estimate
 from .evaluation import Evaluation
 from .power import Needed, needed
 from .statistics import crossed_ci95, mcnemar
@@ -39,32 +40,28 @@ class Side:
 
 
 @dataclass(frozen=True)
-class Mean:
-    """A mean over problems and seeds, with its 95% interval."""
-
-    value: float
-    low: float
-    high: float
-
-
-@dataclass(frozen=True)
 class Against:
-    """A side less the first one. change: of pass@1. won, lost: problems whose greedy answer became right, or wrong; p: McNemar's,
-    exact. These three of single seeds alone, None where there are several. needed: what would show a change of `margin`."""
+    """A side compared with the first one."""
 
     name: str
-    n: int
-    change: Mean
+    """The side's name."""
+    change: Estimate
+    """pass@1 of the side minus that of the first one, over problems and seeds."""
     won: int | None
+    """Problems whose greedy answer became right; None where a side has several seeds."""
     lost: int | None
+    """Problems whose greedy answer became wrong; None where a side has several seeds."""
     p: float | None
+    """McNemar's exact p of `won` against `lost`; None where a side has several seeds."""
     needed: Needed
+    """How many problems or seeds would show a change of `margin`."""
     margin: float
+    """The change of pass@1 that would matter."""
 
     @property
     def verdict(self) -> str:
         """In words. Not worse: the whole interval lies above −margin (non-inferiority at 2.5%, one-sided)."""
-        if self.n < _FEWEST:
+        if self.change.n < _FEWEST:
             return "too few problems to say"
         low, high = self.change.low, self.change.high
         points = f"{100 * self.margin:g} points"
@@ -77,7 +74,7 @@ class Against:
         return "no difference shown"
 
 
-def mean_of(side: Side, measure: str) -> Mean:
+def mean_of(side: Side, measure: str) -> Estimate:
     """A side's mean of a measure."""
     return _mean(side.values(measure))
 
@@ -92,7 +89,7 @@ def against(side: Side, baseline: Side, margin: float) -> Against:
         greedy = _paired(side, baseline, "greedy")
         won, lost = int((greedy > 0).sum()), int((greedy < 0).sum())
         p = mcnemar(won, lost)
-    return Against(side.name, differences_SN.shape[1], _mean(differences_SN), won, lost, p, needed(differences_SN, margin), margin)
+    return Against(side.name, _mean(differences_SN), won, lost, p, needed(differences_SN, margin), margin)
 
 
 def _paired(side: Side, baseline: Side, measure: str) -> NDArray[np.float64]:
@@ -116,5 +113,5 @@ def _problems(evaluation: Evaluation) -> set[tuple[str, str, str]]:
     return {(sample.problem_id, sample.question, sample.answer) for sample in evaluation.samples}
 
 
-def _mean(values_SN: NDArray[np.float64]) -> Mean:
-    return Mean(float(values_SN.mean()), *crossed_ci95(values_SN.tolist()))
+def _mean(values_SN: NDArray[np.float64]) -> Estimate:
+    return Estimate(float(values_SN.mean()), *crossed_ci95(values_SN.tolist()), n=values_SN.shape[1])

@@ -6,9 +6,11 @@ from contextlib import suppress
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
+from ..core.estimate import Estimate
 from ..core.files import write_json
 from ..policy import Policy
 from ..policy.likelihood import forward_kl
+from ..runs.folder import RunFolder, pass_at_1
 from .evaluation import Evaluation, paired_delta
 
 _ANSWERS = 64  # of the base, on which the divergence is taken
@@ -33,22 +35,32 @@ class Drift:
     turnover: float
     kl: float
 
+    @property
+    def estimate(self) -> Estimate:
+        """pass@1."""
+        return Estimate(self.pass_at_1, self.low, self.high, self.n)
+
+    @property
+    def change_estimate(self) -> Estimate:
+        """pass@1 minus that of the base, problem by problem."""
+        return Estimate(self.change, self.change_low, self.change_high, self.n)
+
 
 def drift(suite: str, step: int, base: Policy, policy: Policy, before: Evaluation, now: Evaluation) -> Drift:
     """From a suite measured at the base and at this step. Raises OutgrowError where the two hold different problems."""
-    figures, change = now.summary(), paired_delta(before, now)
+    rate, change = pass_at_1(now.summary()), pass_at_1(paired_delta(before, now))
     first, second = before.measures()["greedy"], now.measures()["greedy"]
     return Drift(
         suite=suite,
         step=step,
-        n=figures["n"],
-        k=figures["k"],
-        pass_at_1=figures["pass@1"],
-        low=figures["ci95"][0],
-        high=figures["ci95"][1],
-        change=change["pass@1"],
-        change_low=change["ci95"][0],
-        change_high=change["ci95"][1],
+        n=rate.n,
+        k=now.k,
+        pass_at_1=rate.value,
+        low=rate.low,
+        high=rate.high,
+        change=change.value,
+        change_low=change.low,
+        change_high=change.high,
         turnover=sum(first[problem] != second[problem] for problem in first) / len(first),
         kl=_mean_kl(base, policy, before) if step else 0.0,
     )
@@ -56,7 +68,7 @@ def drift(suite: str, step: int, base: Policy, policy: Policy, before: Evaluatio
 
 def write_drift(run: Path, rows: Sequence[Drift]) -> None:
     """Keep these in evals/drift.json, and what stands there of the suites that are not among them; a damaged file gives way."""
-    file, known = run / "evals" / "drift.json", []
+    file, known = RunFolder(run).drift, []
     with suppress(OSError, ValueError, TypeError):
         known = [Drift(**row) for row in json.loads(file.read_text())]
     others = [row for row in known if row.suite not in {row.suite for row in rows}]

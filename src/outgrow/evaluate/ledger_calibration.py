@@ -11,13 +11,12 @@ from ..core.choose import round_robin
 from ..core.errors import UsageError
 from ..core.files import read_lines
 from ..core.rng import numpy_rng
-from ..engines import LocalModel
 from ..ledger import Ledger, PassRatePosterior
 from ..runs.checkpoint import newest_whole_checkpoint
-from ..runs.folder import read_recipe
-from ..runs.models import build_engine, run_policy
-from ..runs.practice_problems import distinct, training_problems
-from ..verify import Verifier
+from ..runs.folder import RunFolder, read_recipe
+from ..runs.models import run_policy
+from ..runs.practice_problems import practice_problems
+from ..runs.session import open_session
 from .calibration import Calibration, brier, spearman, staleness_of
 from .sample import sample_problems
 
@@ -29,16 +28,16 @@ def calibrate(
 
     Raises UsageError where the run keeps no ledger, OutgrowError where it has no whole checkpoint.
     """
+    files = RunFolder(run)
     recipe, _ = read_recipe(run)
     checkpoint, _ = newest_whole_checkpoint(run)
     if not isinstance(recipe, RLRecipe) or checkpoint is None:
         raise UsageError(f"{run}: no reinforcement learning has been done here yet, so there is nothing to calibrate")
-    if any(row["step"] > checkpoint.step for row in read_lines(run / "metrics.jsonl")):
+    if any(row["step"] > checkpoint.step for row in read_lines(files.metrics)):
         raise UsageError(f"{run}: its ledger is ahead of its newest checkpoint; finish it first: outgrow resume {run}")
-    policy, engine = run_policy(run), build_engine(recipe, warn)
-    engine.update(policy)
-    known_problems = [problem for source in distinct(training_problems(recipe, warn)) for problem in source]
-    with Ledger(run / "ledger.sqlite", PassRatePosterior(recipe.ledger.half_life, recipe.ledger.prior_weight)) as ledger:
+    policy = run_policy(run)
+    known_problems = practice_problems(recipe, warn)
+    with Ledger(files.ledger, PassRatePosterior(recipe.ledger.half_life, recipe.ledger.prior_weight)) as ledger:
         known = ledger.known(known_problems)
         step = checkpoint.step + 1
         stale = [staleness_of(step - int(last) if n else None) for n, last in zip(known.n_N, known.step_N, strict=True)]
@@ -49,9 +48,9 @@ def calibrate(
             chosen += places[round_robin(known.cell_N[places].tolist(), rng)[:problems]].tolist()
         estimates, level = known.mean(step)[chosen], known.prior(step)[known.cell_N[chosen]]
         met, last = known.n_N[chosen] > 0, known.right_N[chosen] / np.maximum(known.n_N[chosen], 1)
-    with Verifier(recipe.verify.extract, recipe.verify.exact) as verifier:
+    with open_session(recipe, policy, warn) as session:
         asked = [known_problems[place] for place in chosen]
-        drawn = sample_problems(LocalModel(policy, engine), verifier, asked, samples, recipe.sampling, seed, check_stop)
+        drawn = sample_problems(session.model, session.verifier, asked, samples, session.sampling, seed, check_stop)
     right = np.array([sample.right for sample in drawn], dtype=np.float64).reshape(len(chosen), samples)
     rates = right.mean(axis=1)
 

@@ -14,6 +14,7 @@ from lm_eval.tasks import TaskManager
 from lm_eval.utils import get_rolling_token_windows, make_disjoint_window
 
 from ..core.errors import UsageError, nearest
+from ..core.estimate import Estimate
 from ..core.rng import seed_from
 from ..engines import LocalModel
 from ..policy import Sampling
@@ -25,13 +26,23 @@ _PROMPTS_AT_ONCE = 256
 
 @dataclass(frozen=True)
 class Score:
-    """One figure of one task. error: its standard error; None where the harness gives none."""
+    """One figure of one task."""
 
     task: str
     metric: str
     value: float
     error: float | None
+    """Standard error; None where the harness gives none."""
     n: int
+    """Documents; 0 where the harness does not say."""
+
+    @property
+    def estimate(self) -> Estimate | None:
+        """The figure with its 95% interval, by the normal approximation; None without a standard error."""
+        if self.error is None:
+            return None
+        half = 1.959964 * self.error
+        return Estimate(self.value, self.value - half, self.value + half, self.n)
 
 
 def run_tasks(

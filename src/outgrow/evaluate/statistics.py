@@ -9,6 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.special import bdtr, ndtr, ndtri, stdtrit
 
+from ..core.estimate import Estimate
 from ..core.rng import seed_from
 
 _RESAMPLES = 2000
@@ -46,6 +47,17 @@ def bootstrap_ci95(values: Sequence[float]) -> tuple[float, float]:
     means = array[rng.integers(0, len(array), size=(_RESAMPLES, len(array)))].mean(axis=1)
     low, high = np.percentile(means, [2.5, 97.5])
     return float(low), float(high)
+
+
+def mean_estimate(values: Sequence[float] | None) -> Estimate | None:
+    """Return the mean of `values`, one a problem, with its bootstrap interval; None where nothing was measured."""
+    return Estimate(sum(values) / len(values), *bootstrap_ci95(values), n=len(values)) if values else None
+
+
+def share_estimate(held: Sequence[bool]) -> Estimate | None:
+    """Return the share of rows that are true, with Wilson's interval; None where there are no rows."""
+    n, count = len(held), sum(held)
+    return Estimate(count / n, *wilson_ci95(count, n), n=n) if n else None
 
 
 def paired_ci95(values: Sequence[float], baseline: Sequence[float], ratio: bool) -> tuple[float, float, float]:

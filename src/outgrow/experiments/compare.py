@@ -3,23 +3,10 @@
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
+from ..core.estimate import Estimate
 from ..evaluate.statistics import paired_ci95, seeds_ci95
 from .experiment import Experiment, Set
 from .measure import AnyResult, Measure
-
-
-@dataclass(frozen=True)
-class Interval:
-    """A value with its 95% interval."""
-
-    value: float
-    low: float
-    high: float
-
-    def excludes(self, null: float) -> bool:
-        """Whether the interval lies on one side of it."""
-        return self.low > null or self.high < null
-
 
 # A bootstrap over fewer seeds than this is too narrow to be compared by.
 FEWEST_SEEDS = 6
@@ -33,8 +20,8 @@ class ArmNumbers:
     arm: str
     n: int
     reached: int
-    mean: Interval | None
-    against: Interval | None
+    mean: Estimate | None
+    against: Estimate | None
     said: str
 
 
@@ -55,7 +42,7 @@ def numbers(experiment: Experiment, one: Set, measure: Measure, results: Mapping
 
 def _line(arm: str, found: _Values, baseline: _Values, measure: Measure, itself: bool) -> ArmNumbers:
     values = list(found.values.values())
-    mean = Interval(sum(values) / len(values), *seeds_ci95(values)) if len(values) >= FEWEST_SEEDS else None
+    mean = Estimate(sum(values) / len(values), *seeds_ci95(values), n=len(values)) if len(values) >= FEWEST_SEEDS else None
     against = None if itself else _paired(found.values, baseline.values, measure)
     said = "" if against is None else _said(against, found, baseline, measure)
     return ArmNumbers(arm, len(values), len(values) - len(found.bounds), mean, against, said)
@@ -71,7 +58,7 @@ def winner(experiment: Experiment, one: Set, measure: Measure, results: Mapping[
     return None
 
 
-def _said(against: Interval, ours: _Values, theirs: _Values, measure: Measure) -> str:
+def _said(against: Estimate, ours: _Values, theirs: _Values, measure: Measure) -> str:
     """A lower bound can make its own side look better than it is, never worse; so such a side is not called the better one."""
     null = 1.0 if measure.compared == "ratio" else 0.0
     if not against.excludes(null):
@@ -94,11 +81,11 @@ def _values(experiment: Experiment, one: Set, measure: Measure, results: Mapping
     return _Values(values, bounds)
 
 
-def _paired(values: Mapping[int, float], baseline: Mapping[int, float], measure: Measure) -> Interval | None:
+def _paired(values: Mapping[int, float], baseline: Mapping[int, float], measure: Measure) -> Estimate | None:
     seeds: Sequence[int] = sorted(values.keys() & baseline.keys())
     if len(seeds) < FEWEST_SEEDS:
         return None
     ours, theirs = [values[seed] for seed in seeds], [baseline[seed] for seed in seeds]
     if measure.compared == "ratio" and min(theirs) <= 0:
         return None
-    return Interval(*paired_ci95(ours, theirs, measure.compared == "ratio"))
+    return Estimate(*paired_ci95(ours, theirs, measure.compared == "ratio"), n=len(seeds))

@@ -3,8 +3,9 @@
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
+from ..core.estimate import Estimate
 from ..core.files import write_atomic
-from .compare import Interval, numbers, winner
+from .compare import numbers, winner
 from .experiment import Experiment, Set
 from .measure import AnyResult, Measure
 from .plot import draw
@@ -77,12 +78,9 @@ def _reached(n: int, reached: int) -> str:
     return str(n) if reached == n else f"{n}, {reached} reached it"
 
 
-def _written(interval: Interval | None, measure: Measure, against: bool = False) -> str:
-    if interval is None:
+def _written(estimate: Estimate | None, measure: Measure, against: bool = False) -> str:
+    if estimate is None:
         return ""
     if against:
-        form = "{:.2f}" if measure.compared == "ratio" else "{:+.3f}"
-    else:
-        form = "{:,.0f}" if interval.value >= 100 else "{:.3g}" if interval.value >= 2 else "{:.3f}"
-    value, low, high = (form.format(number) for number in (interval.value, interval.low, interval.high))
-    return f"{value} ({low} to {high})"
+        return estimate.text(".2f" if measure.compared == "ratio" else "+.3f")
+    return estimate.text(",.0f" if estimate.value >= 100 else ".3g" if estimate.value >= 2 else ".3f")

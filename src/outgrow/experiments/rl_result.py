@@ -4,12 +4,12 @@ import hashlib
 from dataclasses import asdict, dataclass, field
 from functools import cache
 from pathlib import Path
-from typing import Any
+from typing import Any, get_args
 
 from ..core.files import read_lines
 from ..evaluate import Evaluation
 from ..ledger import Ledger
-from ..runs.folder import read_recipe
+from ..runs.folder import RunFolder, When, read_recipe
 from .mastery import mastery
 from .trial import Trial
 
@@ -88,14 +88,15 @@ def code_digest(*beside: str) -> str:
 
 def read_result(path: Path, run: Trial, kept: RetainedSkill, wall_s: float, prepared: dict[str, float]) -> RLResult:
     """Of a finished run's folder."""
+    files = RunFolder(path)
     recipe, _ = read_recipe(path)
-    before, after = (Evaluation.load(path / "evals" / f"{name}.parquet").summary() for name in ("before", "after"))
-    with Ledger(path / "ledger.sqlite") as ledger:
+    before, after = (Evaluation.load(files.evaluation(when)).summary() for when in get_args(When))
+    with Ledger(files.ledger) as ledger:
         visits = ledger.visits()
     seen = mastery(visits)
     written = sum(visit.n for visit in visits if visit.step == 0)
     curve, alarm = [], None
-    for row in read_lines(path / "metrics.jsonl"):
+    for row in read_lines(files.metrics):
         if "validation/pass_rate" in row:
             levels = {name.removeprefix("validation/level_"): row[name] for name in row if name.startswith("validation/level_")}
             curve.append(Point(int(written), row["validation/pass_rate"], levels))

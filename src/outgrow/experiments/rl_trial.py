@@ -10,16 +10,14 @@ from ..config import Recipe
 from ..core.callbacks import quiet
 from ..core.files import append_line, read_lines, write_json
 from ..core.rng import python_rng
-from ..engines import LocalModel
 from ..evaluate.sample import sample_problems
 from ..ledger import Ledger
-from ..runs.cost import Spent
-from ..runs.folder import read_recipe
-from ..runs.models import build_engine, run_policy
-from ..runs.practice_problems import distinct, training_problems
-from ..train.job import StepResult
+from ..runs.folder import RunFolder, read_recipe
+from ..runs.models import run_policy
+from ..runs.practice_problems import practice_problems
+from ..runs.session import open_session
 from ..train.loop import resume, train
-from ..verify import Verifier
+from ..train.watcher import SilentWatcher
 from .mastery import mastery
 from .measure import Measure
 from .rl_measures import Retention
@@ -29,21 +27,9 @@ from .trial import Trial
 _MADE_BY = "code.json"
 
 
-class Silent:
-    """Nobody watches a single run of a lab."""
-
-    def phase(self, text: str) -> None: ...
-
-    def training(self, done: int, steps: int) -> None: ...
-
-    def step(self, result: StepResult, spent: Spent) -> None: ...
-
-    def warn(self, text: str) -> None: ...
-
-
 def prepare(path: Path, recipe: Recipe) -> None:
     """Train what arms need in this folder, or go on with it there; nothing to do where that is done. Raises as `train` does."""
-    if not (path / "summary.json").exists():
+    if not RunFolder(path).summary.exists():
         _train(path, recipe)
         write_json(path / _MADE_BY, code_digest())
 
@@ -83,29 +69,27 @@ def seconds_in(path: Path) -> float:
 
 
 def _train(path: Path, recipe: Recipe) -> None:
-    if (path / "recipe.toml").exists():
-        resume(path, [], Silent())
+    if RunFolder(path).is_run():
+        resume(path, [], SilentWatcher())
     else:
-        train(recipe, path, Silent())
+        train(recipe, path, SilentWatcher())
 
 
 def _measured(recipe: Recipe, prepared: dict[str, Path]) -> dict[str, float]:
     """pass@1 of what was prepared and measured on the suite that this recipe is measured on."""
     same = (name for name, path in prepared.items() if read_recipe(path)[0].evaluate.suite == recipe.evaluate.suite)
-    return {name: json.loads((prepared[name] / "summary.json").read_text())["after"]["pass@1"] for name in same}
+    return {name: RunFolder(prepared[name]).read_summary()["after"]["pass@1"] for name in same}
 
 
 def _kept(path: Path, recipe: Recipe, asked: Retention) -> RetainedSkill:
     """What the run's policy still can, on the same training problems for every arm of a seed."""
-    with Ledger(path / "ledger.sqlite") as ledger:
+    with Ledger(RunFolder(path).ledger) as ledger:
         mastered = mastery(ledger.visits()).mastered
-    problems = [problem for source in distinct(training_problems(recipe, quiet)) for problem in source]
+    problems = practice_problems(recipe, quiet)
     chosen = python_rng(recipe.seed, "retention").sample(problems, min(asked.problems, len(problems)))
-    policy, engine = run_policy(path), build_engine(recipe)
-    engine.update(policy)
-    sampling = recipe.sampling.model_copy(update={"temperature": recipe.evaluate.temperature})
-    with Verifier(recipe.verify.extract, recipe.verify.exact) as verifier:
-        samples = sample_problems(LocalModel(policy, engine), verifier, chosen, asked.samples, sampling, recipe.seed)
+    with open_session(recipe, run_policy(path)) as session:
+        sampling = session.evaluation_sampling
+        samples = sample_problems(session.model, session.verifier, chosen, asked.samples, sampling, recipe.seed)
     right: dict[str, list[bool]] = {}
     for sample in samples:
         right.setdefault(sample.problem_id, []).append(sample.right)

@@ -11,6 +11,7 @@ from types import FrameType
 
 from ..core.errors import OutgrowError
 from ..core.files import append_line, read_lines
+from ..runs.folder import RunFolder
 from ..runs.signals import StopRequested
 from .experiment import PREPARED, Experiment
 from .kinds import TrialKind
@@ -113,7 +114,7 @@ def _prepare(
     pool: ProcessPoolExecutor, name: str, path: Path, run: Trial, warn: Callable[[str], None], check_stop: Callable[[], None]
 ) -> None:
     """Train what arms need, one after another, since one may need the one before."""
-    if (path / "summary.json").exists():
+    if RunFolder(path).summary.exists():
         if made_otherwise(path):
             warn(f"{name} in {path} is of another version of the code; remove that folder to prepare it anew")
         return

@@ -7,10 +7,8 @@ from pathlib import Path
 from typing import Any
 
 from ..config import Recipe
-from ..engines import is_served
-from ..policy.load import model_folder
 from ..problems.suites import SUITES
-from ..runs.checkpoint import model_of
+from ..runs.resolve_model import resolve_model
 
 # Keys that change nothing in what a stage makes: words; and in [run] all but these, such as prices and trackers.
 _WORDS = ("name", "description", "expected")
@@ -42,9 +40,9 @@ def content(key: str, name: str) -> str:
 
     A name that is no path (a hub id, an address, a shipped suite) is returned as it is. Raises UsageError where a model is missing.
     """
-    if name in SUITES or is_served(name):
+    if name in SUITES:
         return name
-    path = Path(model_folder(model_of(name)) if key in _MODEL_KEYS else name)
+    path = Path(resolve_model(name).location if key in _MODEL_KEYS else name)
     if path.is_file():
         return _sha256(path)
     if not path.is_dir():

@@ -10,6 +10,7 @@ from ..report.charts import Chart
 from ..report.figures import estimates
 from ..report.page import page_scripts, page_template
 from ..report.tables import HeatCell, HeatMap, Table
+from ..runs.folder import RunFolder
 from .lineage import Graph
 from .lineage_graph import edge_rows, picture
 from .recipe import dump_flywheel
@@ -37,7 +38,7 @@ def render(result: FlywheelResult, graph: Graph) -> str:
         headline=headline(result),
         sentences=sentences(result),
         tone=("gain" if last.teacher.change.low > 0 else "loss" if last.teacher.change.high < 0 else "none") if last else "none",
-        n=last.teacher.n if last else 0,
+        n=last.teacher.change.n if last else 0,
         finished=result.finished,
         spent=spent(result),
         generation_table=generation_table(result),
@@ -58,7 +59,7 @@ def alarm_table(stages: Sequence[StageResult]) -> Table:
     """Return a row for each run that raised reward-hacking alarms, with their steps."""
     rows = []
     for stage in stages:
-        steps = [int(row["step"]) for row in read_lines(stage.path / "metrics.jsonl") if row.get("judge/alarm")]
+        steps = [int(row["step"]) for row in read_lines(RunFolder(stage.path).metrics) if row.get("judge/alarm")]
         if steps:
             rows.append([stage.name, f"{len(steps):,}", str(steps[0]), str(steps[-1])])
     return Table(["run", "steps with an alarm", "first", "last"], rows)

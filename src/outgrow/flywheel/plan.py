@@ -14,7 +14,7 @@ from ..plan.seconds import Written, tuning_seconds, writing_seconds
 from ..plan.shape import Shape, adapter_parameters, key_value_bytes, parameters
 from ..plan.work import bytes_of
 from ..policy.load import Dtype
-from ..runs.practice_problems import distinct, training_problems
+from ..runs.practice_problems import practice_problems
 from ..synthetic.pipeline import matching_problems
 from .recipe import FlywheelRecipe
 from .stage_recipes import stage_recipes
@@ -143,7 +143,7 @@ def _lengths(shape: Shape, limit: int, catalog: GpuCatalog) -> tuple[int, float]
 def _data_problems(flywheel: FlywheelRecipe) -> int | None:
     """Count the problems that data is made of; None where they are neither on this machine nor reachable."""
     try:
-        sources = distinct(training_problems(stage_recipes(flywheel)["student"], quiet))
+        problems = practice_problems(stage_recipes(flywheel)["student"], quiet)
     except UsageError:
         return None
-    return len(matching_problems([problem for source in sources for problem in source], flywheel.data))
+    return len(matching_problems(problems, flywheel.data))

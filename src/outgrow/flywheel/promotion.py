@@ -35,7 +35,7 @@ class Promotion:
     def as_json(self) -> dict[str, Any]:
         """Return the comparisons as plain values."""
         comparisons = {"teacher": self.teacher, "best": self.best}
-        return {name: {**asdict(change), "verdict": change.verdict} for name, change in comparisons.items() if change is not None}
+        return {name: _as_json(comparison) for name, comparison in comparisons.items() if comparison is not None}
 
 
 def promotion(student: Evaluation, teacher: Evaluation, best: Evaluation | None) -> Promotion:
@@ -45,3 +45,8 @@ def promotion(student: Evaluation, teacher: Evaluation, best: Evaluation | None)
         against(side, Side("teacher", [teacher]), _MARGIN),
         against(side, Side("best student before", [best]), _MARGIN) if best else None,
     )
+
+
+def _as_json(comparison: Against) -> dict[str, Any]:
+    values = asdict(comparison)
+    return {**values, "n": values["change"].pop("n"), "verdict": comparison.verdict}

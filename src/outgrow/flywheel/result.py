@@ -5,8 +5,10 @@ from dataclasses import asdict, dataclass
 from functools import cached_property
 from typing import Any
 
+from ..core.estimate import Estimate
 from ..evaluate import Evaluation
-from ..evaluate.change import Estimate, estimate, grid
+from ..evaluate.change import grid
+from ..evaluate.statistics import mean_estimate
 from .recipe import FlywheelRecipe
 from .stage_cache import StageResult
 from .stages import Generation
@@ -37,7 +39,7 @@ class Model:
 
     def rate(self, measure: str = "pass@1") -> Estimate:
         """Return a measure with its interval."""
-        rate = estimate(list(self.evaluation.measures()[measure].values()))
+        rate = mean_estimate(list(self.evaluation.measures()[measure].values()))
         assert rate is not None
         return rate
 

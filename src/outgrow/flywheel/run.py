@@ -14,19 +14,20 @@ from ..core.errors import OutgrowError
 from ..core.files import write_atomic, write_json
 from ..runs.cost import Budget, BudgetReached
 from ..runs.folder import held
-from ..runs.practice_problems import training_problems
+from ..runs.practice_problems import practice_problems
 from ..runs.signals import StopRequested
 from ..synthetic.pipeline import matching_problems
+from ..train.watcher import Watcher
 from .lineage import Lineage
 from .page import write_page
 from .recipe import FlywheelRecipe, dump_flywheel
 from .result import FlywheelResult, as_json
-from .stage_cache import Progress, StageCache
+from .stage_cache import StageCache
 from .stage_recipes import stage_recipes
 from .stages import run_generations
 
 
-def run_flywheel(recipe: FlywheelRecipe, folder: Path, progress: Progress, budget: Budget) -> FlywheelResult:
+def run_flywheel(recipe: FlywheelRecipe, folder: Path, watcher: Watcher, budget: Budget) -> FlywheelResult:
     """Run the flywheel in this folder, or continue it.
 
     Raises OutgrowError, StopRequested after a signal, BudgetReached, or ProcessFull. Finished stages are saved; the same call
@@ -37,7 +38,7 @@ def run_flywheel(recipe: FlywheelRecipe, folder: Path, progress: Progress, budge
         folder.mkdir(parents=True, exist_ok=True)
         with held(folder), Lineage(folder / "lineage.sqlite") as lineage:
             write_atomic(folder / "flywheel.toml", dump_flywheel(recipe).encode())
-            cache = StageCache(folder, lineage, progress, budget)
+            cache = StageCache(folder, lineage, watcher, budget)
             result = FlywheelResult(recipe, [], cache.results)
             try:
                 for generation in run_generations(recipe, cache):
@@ -54,8 +55,7 @@ def run_flywheel(recipe: FlywheelRecipe, folder: Path, progress: Progress, budge
 def _require_data(recipe: FlywheelRecipe) -> None:
     """Raise UsageError where no problem is left to make data of: before hours are spent, not after."""
     if recipe.generations > 1:
-        sources = training_problems(stage_recipes(recipe)["student"], quiet)
-        matching_problems([problem for source in sources for problem in source], recipe.data)
+        matching_problems(practice_problems(stage_recipes(recipe)["student"], quiet), recipe.data)
 
 
 def _write(result: FlywheelResult, lineage: Lineage, folder: Path) -> None:

@@ -7,39 +7,22 @@ FOLDER/gen-1/student-1a2b3c4d/    the folder of a run, of synthetic data, or of 
 import json
 import time
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Mapping, Sequence
-from contextlib import AbstractContextManager
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Any
 
 from ..config import Recipe, dump_recipe
 from ..core.errors import OutgrowError
 from ..core.files import read_lines, write_json
 from ..evaluate import Evaluation
 from ..runs.cost import Budget, BudgetReached, Spent, seconds_by_phase
-from ..train.loop import Watcher
+from ..runs.folder import RunFolder
+from ..train.watcher import Watcher
 from .cache_key import PathDigest, digest_of
 from .lineage import Artifact, Edge, Kind, Lineage, Record, Role
 
 _NAME_DIGITS = 8  # hexadecimal digits of the digest in a folder's name
-
-
-class StageWatcher(Watcher, Protocol):
-    """Receives the progress of one stage."""
-
-    def counting(self, what: str, total: int) -> Callable[[int], None]:
-        """Start a counter of `total` items; the function returned takes how many are done."""
-
-
-class Progress(Protocol):
-    """Receives the progress of a flywheel (the terminal)."""
-
-    def stage(self, text: str) -> None:
-        """Show that a stage starts, continues, or was finished in an earlier call."""
-
-    def watch(self) -> AbstractContextManager[StageWatcher]:
-        """Open the watcher of one stage."""
 
 
 @dataclass(frozen=True)
@@ -83,12 +66,11 @@ class StageResult:
     @property
     def is_run(self) -> bool:
         """Whether its folder is that of a run."""
-        return (self.path / "recipe.toml").is_file()
+        return RunFolder(self.path).is_run()
 
     def evaluation(self, suite: str | None = None) -> Evaluation:
         """Load what its model was measured at: on this suite. Default: the suite that decides promotions."""
-        evals = self.path / "evals"
-        return Evaluation.load((evals / suite.replace("/", "+") if suite else evals) / "after.parquet")
+        return Evaluation.load(RunFolder(self.path).evaluation("after", suite))
 
 
 class StageSpec(ABC):
@@ -112,7 +94,7 @@ class StageSpec(ABC):
         """Return all that decides the result, in plain values, with digests in place of paths."""
 
     @abstractmethod
-    def run(self, path: Path, watcher: StageWatcher, budget: Budget) -> StageOutput:
+    def run(self, path: Path, watcher: Watcher, budget: Budget) -> StageOutput:
         """Run the stage in this folder, or continue what an earlier call left there."""
 
 
@@ -123,9 +105,9 @@ class ProcessFull(Exception):
 class StageCache:
     """Runs stages in one folder and keeps the results of this call in `results`."""
 
-    def __init__(self, folder: Path, lineage: Lineage, progress: Progress, budget: Budget) -> None:
+    def __init__(self, folder: Path, lineage: Lineage, watcher: Watcher, budget: Budget) -> None:
         self.folder = folder.resolve()  # recipes name what is in it, and must hold wherever the flywheel is continued from
-        self.lineage, self.progress, self.budget = lineage, progress, budget
+        self.lineage, self.watcher, self.budget = lineage, watcher, budget
         self.results: list[StageResult] = []
         self._holds_vllm = False
 
@@ -139,7 +121,7 @@ class StageCache:
         inputs = digest_of(key)
         name = f"gen-{spec.generation}/{spec.stage}-{inputs[:_NAME_DIGITS]}"
         if (self.folder / name / "stage.json").is_file():
-            self.progress.stage(f"{spec.title}: done before ({name})")
+            self.watcher.stage(f"{spec.title}: done before ({name})")
         else:
             self._run(spec, self.folder / name, key)
         result = self._read(spec, name, inputs)
@@ -170,10 +152,10 @@ class StageCache:
             raise ProcessFull
         self._holds_vllm = spec.recipe.engine.type == "vllm"
         path.parent.mkdir(exist_ok=True)
-        self.progress.stage(f"{spec.title}: {'continuing in' if path.exists() else 'into'} {path.relative_to(self.folder)}")
+        self.watcher.stage(f"{spec.title}: {'continuing in' if path.exists() else 'into'} {path.relative_to(self.folder)}")
         try:
-            with self.progress.watch() as watcher:
-                output = spec.run(path, watcher, Budget(self.budget.hours - before.hours, self.budget.dollars - before.dollars))
+            budget = Budget(self.budget.hours - before.hours, self.budget.dollars - before.dollars)
+            output = spec.run(path, self.watcher, budget)
         except BudgetReached:
             hours = _seconds(path) / 3600
             self.budget.check(Spent(before.hours + hours, before.dollars + hours * price))
@@ -208,4 +190,4 @@ class StageCache:
 
 def _seconds(path: Path) -> float:
     """Return the time of a stage over all its sessions."""
-    return sum(seconds_by_phase(read_lines(path / "timings.jsonl")).values())
+    return sum(seconds_by_phase(read_lines(RunFolder(path).timings)).values())

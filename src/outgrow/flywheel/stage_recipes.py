@@ -6,6 +6,7 @@ from typing import Any, TypeVar
 from pydantic import ValidationError
 
 from ..config import Recipe, RLRecipe, SFTRecipe, apply_override, parse_recipe, raw_recipe
+from ..config.renamed import renamed_in
 from ..core.errors import UsageError
 from ..core.registry import explain
 from ..problems.suites import suite, suites
@@ -31,7 +32,7 @@ def load_flywheel(name: str, overrides: Sequence[str] = ()) -> FlywheelRecipe:
     try:
         flywheel = FlywheelRecipe.model_validate(values)
     except ValidationError as error:
-        raise UsageError(f"{name}: {explain(error, FlywheelRecipe)}") from error
+        raise UsageError(f"{name}: {renamed_in(values, error) or explain(error, FlywheelRecipe)}") from error
     try:
         stage_recipes(flywheel)
     except UsageError as error:

@@ -2,8 +2,9 @@
 
 from typing import Any
 
-from ..evaluate.change import Estimate, estimate
+from ..core.estimate import Estimate
 from ..evaluate.compare import Against
+from ..evaluate.statistics import mean_estimate
 from ..report import words
 from ..report.tables import Table
 from .result import FlywheelResult
@@ -16,7 +17,8 @@ def headline(result: FlywheelResult) -> str:
         return "No generation is done yet."
     last = result.generations[-1]
     comparison, k = last.promotion.teacher, result.recipe.samples
-    return f"Generation {last.number}'s student {_against(comparison, 'its teacher')}, n = {comparison.n:,} problems × {k} samples."
+    n = comparison.change.n
+    return f"Generation {last.number}'s student {_against(comparison, 'its teacher')}, n = {n:,} problems × {k} samples."
 
 
 def sentences(result: FlywheelResult) -> list[str]:
@@ -114,7 +116,7 @@ def other_table(result: FlywheelResult) -> Table:
     suites = list(result.generations[0].student.recipe.evaluate.extra_suites) if result.generations else []
     rows = []
     for model in result.models:
-        rates = [estimate(list(model.stage.evaluation(on).pass_rates().values())) for on in suites]
+        rates = [mean_estimate(list(model.stage.evaluation(on).pass_rates().values())) for on in suites]
         rows.append([model.title, *(f"{words.share_estimate(rate)}, n = {rate.n:,}" if rate else "" for rate in rates)])
     return Table(["model", *suites], rows if suites else [])
 
@@ -139,20 +141,16 @@ def _against(comparison: Against, other: str) -> str:
     """Return what a comparison says of the student, as the end of a sentence."""
     change = comparison.change
     if comparison.verdict == "too few problems to say":
-        return f"cannot be told apart from {other} on {comparison.n} problems"
+        return f"cannot be told apart from {other} on {comparison.change.n} problems"
     if change.low <= 0 <= change.high:
-        return f"shows no difference from {other}: {words.share_change(_estimate(comparison))}"
+        return f"shows no difference from {other}: {words.share_change(change)}"
     verb, ends = ("beats", (change.low, change.high)) if change.low > 0 else ("falls short of", (-change.high, -change.low))
     low, high = (f"{100 * end:.1f}" for end in ends)
-    return f"{verb} {other} by {abs(100 * change.value):.1f} points ({words.span(low, high)})"
+    return f"{verb} {other} by {abs(100 * change.value):.1f} points ({low}–{high})"
 
 
 def _change(comparison: Against) -> str:
-    return words.point_change(_estimate(comparison))
-
-
-def _estimate(comparison: Against) -> Estimate:
-    return Estimate(comparison.change.value, comparison.change.low, comparison.change.high, comparison.n)
+    return words.point_change(comparison.change)
 
 
 def _data(data: StageResult) -> str:

@@ -1,6 +1,5 @@
 """The kinds of stages: a training run, the measurement of an existing model, a comparison, and synthetic data."""
 
-import json
 import time
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
@@ -12,22 +11,23 @@ from typing import Any
 from ..config import Recipe, dump_recipe
 from ..config.schema import DataSection
 from ..core.files import write_atomic
-from ..engines import LocalModel
+from ..policy import Policy
 from ..policy.export import export
 from ..runs.cost import Budget, Meter
-from ..runs.folder import read_recipe
+from ..runs.folder import RunFolder, read_recipe
 from ..runs.models import base_policy, build_engine, run_policy
-from ..runs.practice_problems import distinct, training_problems
+from ..runs.practice_problems import practice_problems
+from ..runs.session import local_model, verifier_for
 from ..runs.signals import Interrupt
 from ..synthetic import DataRequest, SyntheticRow, make_data, read_summary, rows_from_run
 from ..train.before_after import Outcome, suites_of
 from ..train.loop import configure_determinism, resume, train
+from ..train.watcher import Watcher
 from ..types import Problem
-from ..verify import Verifier
 from ..verify.extract import THINK_OPEN
 from .cache_key import PathDigest, digest_of, recipe_key
 from .promotion import Promotion
-from .stage_cache import StageOutput, StageResult, StageSpec, StageWatcher
+from .stage_cache import StageOutput, StageResult, StageSpec
 
 _SAMPLING_KEYS = ("prompt", "sampling", "engine", "verify", "run")  # the parts of a recipe that decide how a model is sampled
 
@@ -38,15 +38,16 @@ class TrainStage(StageSpec):
     def cache_key(self, path_digest: PathDigest) -> dict[str, Any]:
         return recipe_key(self.recipe, path_digest)
 
-    def run(self, path: Path, watcher: StageWatcher, budget: Budget) -> StageOutput:
-        if not (path / "recipe.toml").is_file():
+    def run(self, path: Path, watcher: Watcher, budget: Budget) -> StageOutput:
+        files = RunFolder(path)
+        if not files.is_run():
             train(self.recipe, path, watcher, budget)
         else:
             stored, made_with = read_recipe(path)
             if stored != self.recipe:  # they differ only in words, prices and the places of files
-                write_atomic(path / "recipe.toml", dump_recipe(self.recipe, {"made_with": made_with}).encode())
+                write_atomic(files.recipe, dump_recipe(self.recipe, {"made_with": made_with}).encode())
             resume(path, [], watcher, budget)
-        summary = json.loads((path / "summary.json").read_text())
+        summary = files.read_summary()
         return StageOutput(summary["policy_sha256"], summary["rollouts"], summary)
 
 
@@ -60,7 +61,7 @@ class MeasureStage(StageSpec):
         values = recipe_key(self.recipe, path_digest)
         return {key: values[key] for key in ("policy", "evaluate", *_SAMPLING_KEYS)}
 
-    def run(self, path: Path, watcher: StageWatcher, budget: Budget) -> StageOutput:
+    def run(self, path: Path, watcher: Watcher, budget: Budget) -> StageOutput:
         configure_determinism(self.recipe)
         with _session(path, self.recipe, budget) as (meter, interrupt):
             policy, engine = base_policy(self.recipe), build_engine(self.recipe, watcher.warn)
@@ -81,7 +82,7 @@ class PromotionStage(StageSpec):
     def cache_key(self, path_digest: PathDigest) -> dict[str, Any]:
         return {"compared": [[model.inputs, model.digest] for model, _ in self.parents]}
 
-    def run(self, path: Path, watcher: StageWatcher, budget: Budget) -> StageOutput:
+    def run(self, path: Path, watcher: Watcher, budget: Budget) -> StageOutput:
         path.mkdir(exist_ok=True)
         figures = self.promotion.as_json()
         return StageOutput(digest_of(figures), result=figures)
@@ -112,7 +113,7 @@ class DataStage(StageSpec):
             "generation": self.generation,
         }
 
-    def run(self, path: Path, watcher: StageWatcher, budget: Budget) -> StageOutput:
+    def run(self, path: Path, watcher: Watcher, budget: Budget) -> StageOutput:
         configure_determinism(self.recipe)
         out = path / "made"
         with _session(path, self.recipe, budget) as (meter, interrupt):
@@ -124,9 +125,9 @@ class DataStage(StageSpec):
         del figures["path"]  # the place of the folder says nothing about the data
         return StageOutput(summary.sha256, summary.cost, figures)
 
-    def _make(self, out: Path, watcher: StageWatcher, meter: Meter, interrupt: Interrupt) -> None:
+    def _make(self, out: Path, watcher: Watcher, meter: Meter, interrupt: Interrupt) -> None:
         recipe, trained_by = self.recipe, self.student.recipe
-        problems = [problem for source in distinct(training_problems(trained_by, watcher.warn)) for problem in source]
+        problems = practice_problems(trained_by, watcher.warn)
 
         def check_stop() -> None:
             interrupt.check_stop()
@@ -141,9 +142,9 @@ class DataStage(StageSpec):
             suites=[*suites_of(trained_by), trained_by.evaluate.validation],
             existing_rows=_training_rows(self.student, problems, self.generation) if self.section.rollouts else (),
         )
-        with Verifier(recipe.verify.extract, recipe.verify.exact) as verifier:
+        with verifier_for(recipe) as verifier:
             make_data(
-                _chat_model(self.maker, watcher) if self.section.k else None,
+                local_model(stage_policy(self.maker), build_engine(recipe, watcher.warn)) if self.section.k else None,
                 verifier,
                 request,
                 out,
@@ -153,12 +154,9 @@ class DataStage(StageSpec):
             )
 
 
-def _chat_model(result: StageResult, watcher: StageWatcher) -> LocalModel:
-    """Return a stage's model with an engine, ready to answer."""
-    policy = run_policy(result.path) if result.is_run else base_policy(result.recipe)
-    engine = build_engine(result.recipe, watcher.warn)
-    engine.update(policy)
-    return LocalModel(policy, engine)
+def stage_policy(result: StageResult) -> Policy:
+    """Return the policy that a stage made, or measured."""
+    return run_policy(result.path) if result.is_run else base_policy(result.recipe)
 
 
 def _training_rows(student: StageResult, problems: Sequence[Problem], generation: int) -> list[SyntheticRow]:
@@ -183,7 +181,7 @@ def merged_path(result: StageResult) -> str:
 def _session(path: Path, recipe: Recipe, budget: Budget) -> Iterator[tuple[Meter, Interrupt]]:
     """Open what a run's session has: a meter that counts its seconds, and a signal handler that is polled."""
     path.mkdir(exist_ok=True)
-    meter = Meter(path / "timings.jsonl", recipe.run.dollars_per_hour, time.perf_counter(), budget)
+    meter = Meter(RunFolder(path).timings, recipe.run.dollars_per_hour, time.perf_counter(), budget)
     with Interrupt() as interrupt:
         try:
             meter.rewind(0)

@@ -5,6 +5,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from ..core.estimate import Estimate
 from ..core.rng import seed_from
 from .metrics import score_metrics
 
@@ -20,15 +21,6 @@ class ScoredAnswer:
     right: bool
     score: float | None
     """From 0 to 1; None where the judge gave none."""
-
-
-@dataclass(frozen=True)
-class Estimate:
-    """A value with its 95% interval."""
-
-    value: float
-    low: float
-    high: float
 
 
 @dataclass(frozen=True)
@@ -80,7 +72,10 @@ def quality(answers: Sequence[ScoredAnswer]) -> Quality:
             resampled.setdefault(name, []).append(value)
 
     def estimate(name: str) -> Estimate | None:
-        return Estimate(metrics[name], *map(float, np.percentile(resampled[name], [2.5, 97.5]))) if name in metrics else None
+        if name not in metrics:
+            return None
+        low, high = np.percentile(resampled[name], [2.5, 97.5])
+        return Estimate(metrics[name], float(low), float(high), n=len(clusters))
 
     return Quality(
         n=len(answers),

@@ -8,11 +8,10 @@ from typing import Any
 
 from ..config import RLRecipe, load_recipe, shipped_recipes
 from ..config.schema import PolicySection
-from ..core.errors import UsageError
+from ..core.errors import UsageError, first_line
 from ..engines import is_served
-from ..policy.load import base_of, model_folder
 from ..policy.micro import MicroInit, make_tokenizer
-from ..runs.checkpoint import model_of
+from ..runs.resolve_model import resolve_model
 from .shape import ATTENTION, FEED_FORWARD, Shape
 
 # Values of the models' own config.json, so that the models of shipped recipes can be planned without a network.
@@ -76,15 +75,14 @@ def shape_of(policy: PolicySection, future: FutureModels | None = None) -> Shape
         return known[policy.model]
     if source := recipe_of_future_run(policy.model):
         return shape_of(load_recipe(source).policy)
-    folder = model_folder(model_of(policy.model))
-    if (Path(folder) / "adapter_config.json").is_file():
-        base, revision = base_of(Path(folder))
-        return shape_of(PolicySection(model=base, revision=revision))
+    model = resolve_model(policy.model)
+    if base := model.adapter_base():
+        return shape_of(PolicySection(model=base[0], revision=base[1]))
     try:
-        config = AutoConfig.from_pretrained(folder, revision=policy.revision or "main")
+        config = AutoConfig.from_pretrained(model.location, revision=policy.revision or "main")
     except (OSError, ValueError) as error:
         raise UsageError(
-            f"{policy.model}: cannot read this model's config.json: {str(error).splitlines()[0]} "
+            f"{policy.model}: cannot read this model's config.json: {first_line(error)} "
             f"Name its folder, or go online once. Known without a network: {', '.join(KNOWN)}"
         ) from error
     return shape_from_config(config, policy.model)

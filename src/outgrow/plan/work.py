@@ -151,7 +151,7 @@ def work_of(
         microbatches=updates * math.ceil(share / microbatch_rollouts),
         width=bytes_of(recipe.policy.dtype),
         truncates=recipe.sampling.truncates,
-        against_reference=learn.kl_weight > 0,
+        against_reference=recipe.loss.kl_weight > 0,
         adapter=adapter_parameters(shape, lora.rank, lora.targets) if lora else None,
         adapted=shape.layers * sum(i * o for i, o in adapted(shape, lora.targets)) if lora else 0,
         distilled=_distilled(recipe.distill, learn.steps, distilled) if recipe.distill and distilled else None,

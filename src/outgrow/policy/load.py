@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, Literal
 
 import torch
 
-from ..core.errors import UsageError
+from ..core.errors import UsageError, first_line
 from .lora import load_adapter
 from .policy import Policy, hide_progress_bars
 from .prompt import Prompt
@@ -128,5 +128,4 @@ def _tokenizer(name: str, folder: Path) -> PreTrainedTokenizerBase:
 
 
 def _unreadable(name: str, error: Exception) -> UsageError:
-    first = str(error).strip().splitlines()[0] if str(error).strip() else type(error).__name__
-    return UsageError(f"{name}: cannot load this model: {first}")
+    return UsageError(f"{name}: cannot load this model: {first_line(error)}")

@@ -13,7 +13,7 @@ import torch
 from pydantic import BaseModel, ConfigDict, Field
 from torch import Tensor
 
-from ..core.errors import UsageError
+from ..core.errors import UsageError, first_line
 from ..core.rng import seed_from
 
 if TYPE_CHECKING:
@@ -83,8 +83,7 @@ def load_adapter(model: PreTrainedModel, folder: Path) -> PeftModel:
         with _without_deprecations():
             adapter = PeftModel.from_pretrained(model, str(folder), is_trainable=True)
     except Exception as error:  # a bad folder surfaces as any of a dozen types
-        first = str(error).strip().splitlines()[0] if str(error).strip() else type(error).__name__
-        raise UsageError(f"{folder}: cannot load this adapter: {first}") from error
+        raise UsageError(f"{folder}: cannot load this adapter: {first_line(error)}") from error
     config = adapter.peft_config["default"]
     plain = isinstance(config, LoraConfig) and not (config.use_dora or config.modules_to_save) and config.bias == "none"
     if not plain or any(isinstance(module, LoraLayer) and not isinstance(module, Linear) for module in model.modules()):

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 from pydantic import BaseModel, ConfigDict, Field, field_validator
 
-from ..core.errors import UsageError
+from ..core.errors import UsageError, first_line
 
 if TYPE_CHECKING:
     from transformers import PreTrainedTokenizerBase
@@ -80,7 +80,7 @@ class Prompt(BaseModel):
             )
         except Exception as error:  # a template is a program, and fails as it likes
             what = "chat template cannot be rendered" + (" with prompt.system" if self.system else "")
-            raise UsageError(f"{model}: the {what}: {str(error).splitlines()[0]}") from error
+            raise UsageError(f"{model}: the {what}: {first_line(error)}") from error
         if _PROBE not in rendered:
             raise UsageError(
                 f"{model}: prompt.template leaves the question out; it is given {{{{ messages }}}}, as in transformers"

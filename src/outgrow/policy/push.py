@@ -5,7 +5,7 @@ from pathlib import Path
 from huggingface_hub import HfApi, constants
 from huggingface_hub.errors import HfHubHTTPError, HFValidationError, LocalTokenNotFoundError
 
-from ..core.errors import OutgrowError, UsageError
+from ..core.errors import OutgrowError, UsageError, first_line
 
 
 def push(folder: Path, repository: str) -> str:
@@ -29,7 +29,7 @@ def push(folder: Path, repository: str) -> str:
     except HfHubHTTPError as error:
         status = error.response.status_code
         advice = "log in with hf auth login, or set HF_TOKEN" if status == 401 else "this token may not write there"
-        reason = advice if status in (401, 403) else str(error).splitlines()[0]
+        reason = advice if status in (401, 403) else first_line(error)
         raise OutgrowError(f"the hub refused {repository} ({status}): {reason}; nothing was pushed") from error
     except Exception as error:  # refused, unresolved, timed out: the types belong to whichever HTTP library the hub client uses
         raise OutgrowError(f"the hub cannot be reached ({type(error).__name__}: {error}); nothing was pushed") from error

@@ -10,7 +10,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 from huggingface_hub import snapshot_download
 
-from ..core.errors import UsageError
+from ..core.errors import UsageError, first_line
 
 Row = tuple[str, dict[str, Any]]  # where it stands, for errors ("train.jsonl, line 3"), and its columns
 
@@ -54,8 +54,7 @@ def hub_rows(repository: str, split: str, config: str | None = None) -> Iterator
     try:
         folder = snapshot_download(repository, repo_type="dataset", revision="refs/convert/parquet", allow_patterns=pattern)
     except Exception as error:  # offline, missing, gated, a broken connection: a dozen types out of three libraries
-        first = str(error).strip().splitlines()[0] if str(error).strip() else type(error).__name__
-        raise UsageError(f"{repository}: cannot get this set from the hub: {first}") from error
+        raise UsageError(f"{repository}: cannot get this set from the hub: {first_line(error)}") from error
     files = sorted(Path(folder).glob(pattern))
     if not files:
         raise UsageError(f"{repository}: no split {split!r} of config {config or 'default'!r} on the hub")

@@ -6,9 +6,10 @@ from dataclasses import dataclass
 
 from ..core.errors import OutgrowError
 from ..evaluate import Evaluation
-from ..evaluate.change import Comparison, compared, estimate, only
+from ..evaluate.change import Comparison, compared, only
 from ..evaluate.failure_kinds import Failure, failure_of
 from ..evaluate.sample import Sample
+from ..evaluate.statistics import mean_estimate
 from .data import RunData
 from .journeys import FATES, Fate, Journey, journeys
 
@@ -147,7 +148,7 @@ def _by_length(before: Evaluation | None, after: Evaluation | None) -> list[Part
     ends = sorted({lengths[len(lengths) * part // _LENGTHS - 1] for part in range(1, _LENGTHS + 1)})
     parts, start = [], lengths[0]
     for end in ends:
-        first, second = (estimate(_rates([s for s in side if start <= s.length <= end])) for side in sides)
+        first, second = (mean_estimate(_rates([s for s in side if start <= s.length <= end])) for side in sides)
         parts.append(Part(f"{start}–{end}" if start < end else str(end), Comparison(first, second, None)))
         start = end + 1
     return parts

@@ -15,7 +15,7 @@ from ..evaluate.calibration import Calibration
 from ..evaluate.drift import Drift
 from ..ledger.ledger import READ_VISITS
 from ..runs.cost import seconds_by_phase
-from ..runs.folder import read_recipe
+from ..runs.folder import RunFolder, read_recipe
 from ..types import Visit
 
 _Row = TypeVar("_Row", Calibration, Drift)
@@ -59,22 +59,23 @@ def read_run(run: Path, visits_too: bool = True) -> RunData:
 
     Raises UsageError where there is no run, OutgrowError where one of its files is damaged.
     """
+    files = RunFolder(run)
     recipe, made_with = read_recipe(run)
-    known_problems, visits = _read_ledger(run / "ledger.sqlite") if visits_too else (0, [])
+    known_problems, visits = _read_ledger(files.ledger) if visits_too else (0, [])
     return RunData(
         name=run.resolve().name,
         recipe=recipe,
-        recipe_text=(run / "recipe.toml").read_text(encoding="utf-8"),
+        recipe_text=files.recipe.read_text(encoding="utf-8"),
         made_with=made_with,
-        metrics=_read_rows(run / "metrics.jsonl"),
-        timings=_read_rows(run / "timings.jsonl"),
+        metrics=_read_rows(files.metrics),
+        timings=_read_rows(files.timings),
         visits=visits,
         known_problems=known_problems,
-        before=_read_evaluation(run / "evals" / "before.parquet"),
-        after=_read_evaluation(run / "evals" / "after.parquet"),
-        others=_read_others(run / "evals"),
-        calibration=_read_figures(run / "evals" / "calibration.json", Calibration, "outgrow calibration RUN"),
-        drift=_read_figures(run / "evals" / "drift.json", Drift, "outgrow drift RUN --on SUITES"),
+        before=_read_evaluation(files.evaluation("before")),
+        after=_read_evaluation(files.evaluation("after")),
+        others=_read_others(files.evals),
+        calibration=_read_figures(files.calibration, Calibration, "outgrow calibration RUN"),
+        drift=_read_figures(files.drift, Drift, "outgrow drift RUN --on SUITES"),
     )
 
 

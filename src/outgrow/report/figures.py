@@ -5,7 +5,7 @@ import math
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from ..evaluate.change import Estimate
+from ..core.estimate import Estimate
 from .curves import Series, smooth, thin
 
 Figure = dict[str, Any]

@@ -2,7 +2,8 @@
 
 from collections.abc import Iterator
 
-from ..evaluate.change import Comparison, Estimate, Grid, grid
+from ..core.estimate import Estimate
+from ..evaluate.change import Comparison, Grid, grid
 from ..judge.hacking_alarm import evidence
 from . import words
 from .analysis import Analysis, Part
@@ -63,7 +64,7 @@ def _elsewhere(data: RunData) -> str:
             "What it did to other suites was not measured (evaluate.extra_suites in the recipe, or outgrow drift RUN --on SUITES)."
         )
     parts = [
-        f"{row.suite} {words.share_change(Estimate(row.change, row.change_low, row.change_high, row.n))} from "
+        f"{row.suite} {words.share_change(row.change_estimate)} from "
         f"{words.percent(row.pass_at_1 - row.change)}, n = {row.n:,} × {row.k}, KL to the base {row.kl:.2g} a token"
         for row in data.drift
         if row.step == last

@@ -16,6 +16,7 @@ from ..core.errors import OutgrowError
 from ..core.files import write_atomic
 from ..evaluate.change import compare, grid, largest_changes
 from ..evaluate.failure_kinds import MEANING
+from ..runs.folder import RunFolder
 from . import findings, tables, words
 from .analysis import analyze
 from .charts import drift_charts, histogram_chart, learning_charts, seconds_chart
@@ -31,7 +32,7 @@ def write_report(run: Path) -> Path:
     Raises UsageError where there is no run, OutgrowError where one of its files is damaged or the page cannot be written.
     """
     page = render(read_run(run))
-    path = run / "report.html"
+    path = RunFolder(run).report
     try:
         write_atomic(path, page.encode("utf-8", errors="replace"))
     except OSError as error:

@@ -3,7 +3,8 @@
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
-from ..evaluate.change import Comparison, Estimate, Grid, grid
+from ..core.estimate import Estimate
+from ..evaluate.change import Comparison, Grid, grid, shows_change
 from . import words
 from .charts import is_share
 from .curves import BUCKETS, bucket_counts, figure_keys, visit_windows, window_means, windows
@@ -110,7 +111,7 @@ def _note(name: str) -> str:
 
 def tone(change: Estimate | None) -> str:
     """gain, loss, or none where the interval holds 0 or nothing was measured."""
-    if change is None or not change.excludes_zero:
+    if change is None or not change.excludes():
         return "none"
     return "gain" if change.value > 0 else "loss"
 
@@ -158,7 +159,7 @@ def _heat_cell(estimate: Estimate | None, place: str, k: int, strongest: float |
         hint=f"{place}: {words.share_change(estimate)}, {size}",
         tint="gain" if estimate.value >= 0 else "loss",
         strength=round(100 * abs(estimate.value) / strongest, 1),
-        marked=estimate.shows_change,
+        marked=shows_change(estimate),
     )
 
 
@@ -211,9 +212,8 @@ def drift_table(data: RunData) -> Table:
     """Other suites over the run, with intervals."""
     rows = []
     for row in sorted(data.drift, key=lambda row: row.suite):
-        level = Estimate(row.pass_at_1, row.low, row.high, row.n)
-        change = words.share_change(Estimate(row.change, row.change_low, row.change_high, row.n)) if row.step else ""
-        rows.append([row.suite, str(row.step), f"{row.n:,} × {row.k}", words.share_estimate(level), change])
+        change = words.share_change(row.change_estimate) if row.step else ""
+        rows.append([row.suite, str(row.step), f"{row.n:,} × {row.k}", words.share_estimate(row.estimate), change])
     return Table(["suite", "step", "n × k", "pass@1", "change since the base"], rows)
 
 

@@ -1,9 +1,13 @@
 """Numbers as a person reads them, and the sentence on top of the page."""
 
-from ..evaluate.change import Comparison, Estimate
+import re
+
+from ..core.estimate import Estimate
+from ..evaluate.change import Comparison
 
 # Characters of one completion on the page; a long one keeps its end, where the answer is.
 _HEAD, _TAIL = 1500, 2500
+_SIGNED_ZERO = re.compile(r"[+-](0(?:\.0+)?)(?![\d.])")
 
 
 def percent(share: float) -> str:
@@ -23,21 +27,12 @@ def points(change: float, digits: int = 1) -> str:
     return _signed(100 * change, digits)
 
 
-def span(low: str, high: str) -> str:
-    """An interval's ends, with a dash that cannot be read as a minus.
-
-    >>> span("28.0", "34.4"), span("−1.0", "1.9")
-    ('28.0–34.4', '−1.0 to 1.9')
-    """
-    return f"{low} to {high}" if "−" in low + high or "+" in low + high else f"{low}–{high}"
-
-
 def share_estimate(estimate: Estimate) -> str:
     """
     >>> share_estimate(Estimate(0.17, 0.1429, 0.1993, 377))
     '17.0% (14.3–19.9)'
     """
-    return f"{percent(estimate.value)} ({span(_number(100 * estimate.low, 1), _number(100 * estimate.high, 1))})"
+    return _typeset(estimate.text(",.1f", 100, "%"))
 
 
 def share_change(estimate: Estimate) -> str:
@@ -45,8 +40,7 @@ def share_change(estimate: Estimate) -> str:
     >>> share_change(Estimate(0.3, 0.25, 0.36, 377))
     '+30.0 points (+25.0 to +36.0)'
     """
-    size, _, interval = point_change(estimate).partition(" ")
-    return f"{size} points {interval}"
+    return _typeset(estimate.text("+,.1f", 100, " points"))
 
 
 def point_change(estimate: Estimate) -> str:
@@ -54,7 +48,7 @@ def point_change(estimate: Estimate) -> str:
     >>> point_change(Estimate(0.3, 0.25, 0.36, 377))
     '+30.0 (+25.0 to +36.0)'
     """
-    return f"{points(estimate.value)} ({span(points(estimate.low), points(estimate.high))})"
+    return _typeset(estimate.text("+,.1f", 100))
 
 
 def token_estimate(estimate: Estimate) -> str:
@@ -62,7 +56,7 @@ def token_estimate(estimate: Estimate) -> str:
     >>> token_estimate(Estimate(27.75, 27.1, 28.4, 377))
     '27.8 (27.1–28.4)'
     """
-    return f"{_number(estimate.value, 1)} ({span(_number(estimate.low, 1), _number(estimate.high, 1))})"
+    return _typeset(estimate.text(",.1f"))
 
 
 def token_change(estimate: Estimate) -> str:
@@ -70,7 +64,7 @@ def token_change(estimate: Estimate) -> str:
     >>> token_change(Estimate(-2.0, -3.0, 1.0, 377))
     '−2.0 (−3.0 to +1.0)'
     """
-    return f"{_signed(estimate.value, 1)} ({span(_signed(estimate.low, 1), _signed(estimate.high, 1))})"
+    return _typeset(estimate.text("+,.1f"))
 
 
 def figure(value: float | None, share: bool) -> str:
@@ -134,12 +128,22 @@ def headline(pass_at_1: Comparison | None, k: int) -> str:
         assert known is not None
         when, missing = ("before", "after") if pass_at_1.before else ("after", "before")
         return f"pass@1 was {share_estimate(known)} {when} training, {_count(known, k)}; not measured {missing} training yet."
-    if not change.excludes_zero:
+    if not change.excludes():
         return f"No difference shown: pass@1 changed by {share_change(change)}, {_count(change, k)}."
     moved = "rose" if change.value > 0 else "fell"
     size, *ends = (_number(abs(100 * value), 1) for value in (change.value, change.low, change.high))
     low, high = ends if change.value > 0 else reversed(ends)
-    return f"pass@1 {moved} by {size} points ({span(low, high)}), {_count(change, k)}."
+    return f"pass@1 {moved} by {size} points ({low}–{high}), {_count(change, k)}."
+
+
+def _typeset(text: str) -> str:
+    """Return the text of an estimate with real minus signs, no sign on what rounds to 0, and a dash between ends without signs.
+
+    >>> _typeset("-0.0 (-1.0 to +2.5)"), _typeset("17.0 (14.3 to 19.9)")
+    ('0.0 (−1.0 to +2.5)', '17.0 (14.3–19.9)')
+    """
+    figure, _, ends = _SIGNED_ZERO.sub(r"\1", text).replace("-", "−").partition(" (")
+    return f"{figure} ({ends if '−' in ends or '+' in ends else ends.replace(' to ', '–')}"
 
 
 def _count(estimate: Estimate, k: int) -> str:

@@ -11,7 +11,6 @@ import hashlib
 import json
 import os
 import re
-import shutil
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
@@ -23,8 +22,9 @@ import torch
 from torch import Tensor
 
 from ..core.errors import OutgrowError
-from ..core.files import flush_folder, flush_tree, remove_tree, write_json
+from ..core.files import flush_folder, new_folder, remove_tree, write_json
 from ..policy import Policy
+from .folder import RunFolder
 
 _NAME = re.compile(r"step-(\d{6,})")
 
@@ -36,6 +36,11 @@ class Checkpoint:
     folder: Path
     step: int
     state: dict[str, Any]
+
+    @property
+    def policy(self) -> Path:
+        """The model's folder."""
+        return self.folder / "policy"
 
     def optimizer_tensors(self) -> dict[str, Tensor]:
         """The optimizer's tensors by name."""
@@ -51,38 +56,30 @@ def save_checkpoint(run: Path, step: int, policy: Policy, optimizer: dict[str, T
 
     Raises OutgrowError where it cannot be written (a full disk); earlier checkpoints are untouched then.
     """
-    folder = run / "checkpoints"
-    final = folder / f"step-{step:06d}"
-    beside = folder / f".{final.name}.tmp"
+    folder, final = RunFolder(run).checkpoints, RunFolder(run).checkpoint(step)
     try:
-        folder.mkdir(exist_ok=True)
-        shutil.rmtree(beside, ignore_errors=True)
-        beside.mkdir()
-        policy.save(beside / "policy")
-        (beside / "optimizer.safetensors").write_bytes(safetensors.torch.save(optimizer))
-        sums = {str(path.relative_to(beside)): _sha256(path) for path in sorted(beside.rglob("*")) if path.is_file()}
-        write_json(beside / "state.json", {"step": step, "sha256": sums, **state})
-        flush_tree(beside)
-        remove_tree(final)
-        beside.rename(final)
-        flush_folder(folder)
+        with new_folder(final, replace=True) as unfinished:
+            policy.save(unfinished / "policy")
+            (unfinished / "optimizer.safetensors").write_bytes(safetensors.torch.save(optimizer))
+            sums = {str(path.relative_to(unfinished)): _sha256(path) for path in sorted(unfinished.rglob("*")) if path.is_file()}
+            write_json(unfinished / "state.json", {"step": step, "sha256": sums, **state})
         _link_latest(folder, final.name)
     except (OSError, safetensors.SafetensorError) as error:
-        shutil.rmtree(beside, ignore_errors=True)
         reason = error.strerror if isinstance(error, OSError) and error.strerror else str(error)
         raise OutgrowError(
             f"checkpoint of step {step} could not be written to {folder} ({reason}); earlier checkpoints are whole: "
             f"free some space, then run: outgrow resume {run}"
         ) from error
     for old in _steps(folder)[:-keep]:
-        remove_tree(folder / f"step-{old:06d}")
+        remove_tree(RunFolder(run).checkpoint(old))
 
 
 def newest_whole_checkpoint(run: Path) -> tuple[Checkpoint | None, list[str]]:
     """The newest checkpoint that is whole (None where there is none), and a line about each newer, torn one."""
     warnings: list[str] = []
-    for step in reversed(_steps(run / "checkpoints")):
-        folder = run / "checkpoints" / f"step-{step:06d}"
+    files = RunFolder(run)
+    for step in reversed(_steps(files.checkpoints)):
+        folder = files.checkpoint(step)
         try:
             return read_checkpoint(folder), warnings
         except TornCheckpoint as torn:
@@ -92,25 +89,11 @@ def newest_whole_checkpoint(run: Path) -> tuple[Checkpoint | None, list[str]]:
 
 def whole_checkpoints(run: Path) -> list[Checkpoint]:
     """All checkpoints that are still there and whole, the oldest first."""
-    found = []
-    for step in _steps(run / "checkpoints"):
+    files, checkpoints = RunFolder(run), []
+    for step in _steps(files.checkpoints):
         with suppress(TornCheckpoint):
-            found.append(read_checkpoint(run / "checkpoints" / f"step-{step:06d}"))
-    return found
-
-
-def model_of(name: str) -> str:
-    """The newest whole checkpoint's model where `name` is a run's folder, else `name` itself: what `load_policy` takes.
-
-    Raises OutgrowError where a run has no whole checkpoint.
-    """
-    run = Path(name)
-    if not (run / "checkpoints").is_dir():
-        return name
-    checkpoint, warnings = newest_whole_checkpoint(run)
-    if checkpoint is None:
-        raise OutgrowError(f"{run}: no whole checkpoint here{': ' + '; '.join(warnings) if warnings else ' yet'}")
-    return str(checkpoint.folder / "policy")
+            checkpoints.append(read_checkpoint(files.checkpoint(step)))
+    return checkpoints
 
 
 def read_checkpoint(folder: Path) -> Checkpoint:

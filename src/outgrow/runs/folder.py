@@ -1,19 +1,125 @@
 """A run's folder: made whole, opened with care, held by one process at a time."""
 
 import fcntl
+import json
 import os
 import platform
-import shutil
 import tomllib
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
+from dataclasses import dataclass
 from importlib.metadata import version
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 from ..config import Recipe, dump_recipe, parse_recipe
 from ..core.errors import OutgrowError, UsageError
-from ..core.files import write_atomic
+from ..core.estimate import Estimate
+from ..core.files import new_folder, write_atomic
+from ..core.rollout_log import rollouts_folder
+
+When = Literal["before", "after"]
+"""When a run was measured: before or after training."""
+
+
+@dataclass(frozen=True)
+class RunFolder:
+    """The files of a run's folder, by name. A run that is not finished lacks some of them."""
+
+    path: Path
+
+    @property
+    def recipe(self) -> Path:
+        """The resolved recipe, and what it was made with. A folder with it is a run."""
+        return self.path / "recipe.toml"
+
+    @property
+    def metrics(self) -> Path:
+        """A JSON line of figures for each step; equal for equal runs."""
+        return self.path / "metrics.jsonl"
+
+    @property
+    def timings(self) -> Path:
+        """JSON lines of seconds by phase, over all sessions."""
+        return self.path / "timings.jsonl"
+
+    @property
+    def ledger(self) -> Path:
+        """Problems and visits (SQLite); SFT keeps none."""
+        return self.path / "ledger.sqlite"
+
+    @property
+    def judge_cache(self) -> Path:
+        """What a judge was asked, and its answers (SQLite)."""
+        return self.path / "judge.sqlite"
+
+    @property
+    def rollouts(self) -> Path:
+        """A Parquet file of rollouts for each step; SFT writes none."""
+        return rollouts_folder(self.path)
+
+    @property
+    def checkpoints(self) -> Path:
+        """The folder of checkpoints."""
+        return self.path / "checkpoints"
+
+    @property
+    def latest(self) -> Path:
+        """A link to the newest checkpoint."""
+        return self.checkpoints / "latest"
+
+    def checkpoint(self, step: int) -> Path:
+        """Return the folder of the checkpoint of a step."""
+        return self.checkpoints / f"step-{step:06d}"
+
+    @property
+    def evals(self) -> Path:
+        """The folder of measurements."""
+        return self.path / "evals"
+
+    def evaluation(self, when: When, suite: str | None = None) -> Path:
+        """Return the file of samples from before or after training, on the run's own suite or on another one it names."""
+        return (self.evals / suite.replace("/", "+") if suite else self.evals) / f"{when}.parquet"
+
+    @property
+    def calibration(self) -> Path:
+        """How good the ledger's estimates are."""
+        return self.evals / "calibration.json"
+
+    @property
+    def drift(self) -> Path:
+        """Other suites over the checkpoints."""
+        return self.evals / "drift.json"
+
+    @property
+    def summary(self) -> Path:
+        """The figures before and after; written last."""
+        return self.path / "summary.json"
+
+    @property
+    def report(self) -> Path:
+        """The run's page."""
+        return self.path / "report.html"
+
+    @property
+    def lock(self) -> Path:
+        """Held by the process that trains."""
+        return self.path / ".lock"
+
+    def is_run(self) -> bool:
+        """Return whether this is the folder of a run."""
+        return self.recipe.is_file()
+
+    def read_summary(self) -> dict[str, Any]:
+        """Return what summary.json holds. Raises OSError or ValueError where it cannot be read."""
+        summary: dict[str, Any] = json.loads(self.summary.read_text())
+        return summary
+
+
+def pass_at_1(row: Mapping[str, Any]) -> Estimate:
+    """Return pass@1 of a row of summary.json: of `before`, of `after`, or the change of it in `paired_delta`."""
+    low, high = row["ci95"]
+    return Estimate(row["pass@1"], low, high, row["n"])
 
 
 def versions() -> dict[str, str]:
@@ -26,30 +132,23 @@ def create_run(path: Path, recipe: Recipe, digests: dict[str, str]) -> None:
     """Make the folder of a new run, with its resolved recipe in it. Raises UsageError where the folder is taken."""
     if path.exists() and (not path.is_dir() or any(path.iterdir())):
         raise UsageError(f"{path} already exists; continue it with: outgrow resume {path}   (or choose another --out)")
-    path.parent.mkdir(parents=True, exist_ok=True)
-    beside = path.with_name(f".{path.name}.{os.getpid()}.tmp")
     try:
-        shutil.rmtree(beside, ignore_errors=True)
-        beside.mkdir()
-        write_recipe(beside, recipe, digests)
         # A folder appears under its name with its recipe already inside, so a kill never leaves one that cannot be resumed.
-        if path.exists():
-            path.rmdir()
-        beside.rename(path)
+        with new_folder(path, suffix=f".{os.getpid()}") as unfinished:
+            write_recipe(unfinished, recipe, digests)
     except OSError as error:
-        shutil.rmtree(beside, ignore_errors=True)
         raise OutgrowError(f"{path}: cannot make this run's folder ({error.strerror})") from error
 
 
 def write_recipe(path: Path, recipe: Recipe, digests: dict[str, str]) -> None:
     """Write recipe.toml: the resolved recipe, and what it was made with: versions, and the digests of its models by name."""
     made_with = {"made_with": {**versions(), **digests}}
-    write_atomic(path / "recipe.toml", dump_recipe(recipe, made_with).encode())
+    write_atomic(RunFolder(path).recipe, dump_recipe(recipe, made_with).encode())
 
 
 def read_recipe(path: Path, overrides: list[str] | None = None) -> tuple[Recipe, dict[str, Any]]:
     """A run's recipe, and what it was made with. Raises UsageError where there is none."""
-    file = path / "recipe.toml"
+    file = RunFolder(path).recipe
     if not file.is_file():
         raise UsageError(f"{path}: no run here (no recipe.toml); start one with: outgrow train RECIPE --out {path}")
     try:
@@ -63,7 +162,7 @@ def read_recipe(path: Path, overrides: list[str] | None = None) -> tuple[Recipe,
 @contextmanager
 def held(path: Path) -> Iterator[None]:
     """Hold a run so that no second process trains into it. Raises OutgrowError where one already does."""
-    with (path / ".lock").open("w") as file:
+    with RunFolder(path).lock.open("w") as file:
         try:
             fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError as error:

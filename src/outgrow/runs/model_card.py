@@ -9,7 +9,7 @@ import tomli_w
 from ..config import Recipe
 from ..policy.pull import public_name
 from ..problems import Source
-from .folder import read_recipe
+from .folder import pass_at_1, read_recipe
 
 _SHOWN = {"prompt", "sampling", "verify", "rewards", "advantage", "curriculum", "learn", "judge", "distill"}
 
@@ -44,7 +44,7 @@ def card(recipe: Recipe, made_with: dict[str, Any], summary: dict[str, Any]) -> 
         f"| | pass@1 | greedy | pass@{k} | truncated | tokens |",
         "|---|---|---|---|---|---|",
         *(_row(name, row) for name, row in (("before", before), ("after", after))),
-        f"| change, paired | {_interval(change, '+')} | | | | |",
+        f"| change, paired | {pass_at_1(change).text('+.3f')} | | | | |",
         "",
         *_cells(before["cells"], after["cells"]),
         "## Data",
@@ -105,7 +105,7 @@ def _front_matter(recipe: Recipe, base: str | None) -> list[str]:
 
 def _row(name: str, row: dict[str, Any]) -> str:
     figures = (row["greedy"], row["pass@k"][str(row["k"])], row["truncated"])
-    return f"| {name} | {_interval(row)} | " + " | ".join(f"{figure:.3f}" for figure in figures) + f" | {row['length']:.1f} |"
+    return f"| {name} | {pass_at_1(row)} | " + " | ".join(f"{figure:.3f}" for figure in figures) + f" | {row['length']:.1f} |"
 
 
 def _cells(before: list[dict[str, Any]], after: list[dict[str, Any]]) -> list[str]:
@@ -126,11 +126,6 @@ def _cells(before: list[dict[str, Any]], after: list[dict[str, Any]]) -> list[st
         ),
         "",
     ]
-
-
-def _interval(row: dict[str, Any], sign: str = "") -> str:
-    low, high = row["ci95"]
-    return f"{row['pass@1']:{sign}.3f} ({low:{sign}.3f} to {high:{sign}.3f})"
 
 
 def _duration(seconds: float) -> str:

@@ -14,8 +14,9 @@ from ..policy.load import placed, with_adapter
 from ..policy.lora import add_adapter
 from ..policy.micro import make_model, make_tokenizer
 from ..policy.pull import public_name
-from .checkpoint import Checkpoint, model_of
+from .checkpoint import Checkpoint
 from .folder import read_recipe
+from .resolve_model import resolve_model
 
 
 def base_policy(recipe: Recipe) -> Policy:
@@ -23,7 +24,7 @@ def base_policy(recipe: Recipe) -> Policy:
     section = recipe.policy
     if section.init is None:
         assert section.model is not None
-        policy = load_policy(model_of(section.model), recipe.prompt, section.dtype, section.revision)
+        policy = load_policy(resolve_model(section.model).name, recipe.prompt, section.dtype, section.revision)
         if policy.adapter is not None:
             raise UsageError(
                 f"{section.model} is an adapter; write it as one model first: outgrow merge {section.model} --out MODEL, and "
@@ -54,7 +55,7 @@ def distilled_policy(recipe: Recipe, student: Policy, warn: Warn = lambda _: Non
     section = _section(recipe)
     if section is None:
         return None
-    teacher = load_policy(model_of(section.model), recipe.prompt, section.dtype, section.revision)
+    teacher = load_policy(resolve_model(section.model).name, recipe.prompt, section.dtype, section.revision)
     teacher.model.requires_grad_(False).eval()
     told = f"distill.model={section.model}"
     if teacher.tokenizer.get_vocab() != student.tokenizer.get_vocab():
@@ -93,10 +94,10 @@ def learning_policy(recipe: Recipe, base: Policy, checkpoint: Checkpoint | None)
     """What learns, as the checkpoint left it; at the start the base itself, or the base with a new adapter in it."""
     section = recipe.policy
     if section.lora is None:
-        return load_policy(str(checkpoint.folder / "policy"), recipe.prompt, section.dtype) if checkpoint else base
+        return load_policy(str(checkpoint.policy), recipe.prompt, section.dtype) if checkpoint else base
     if checkpoint:
-        return with_adapter(base, checkpoint.folder / "policy")
-    name = public_name(model_of(section.model)) if section.model else recipe.name
+        return with_adapter(base, checkpoint.policy)
+    name = public_name(resolve_model(section.model).name) if section.model else recipe.name
     return Policy(
         base.model, base.tokenizer, base.prompt, add_adapter(base.model, section.lora, recipe.seed, name, section.revision)
     )
@@ -111,7 +112,7 @@ def run_policy(run: Path) -> Policy:
     base = base_policy(recipe) if recipe.policy.lora is not None else None
     if base is not None:
         require_base(run, recipe, base, made_with)
-    return saved_policy(recipe, Path(model_of(str(run))), base)
+    return saved_policy(recipe, Path(resolve_model(str(run)).location), base)
 
 
 def saved_policy(recipe: Recipe, folder: Path, base: Policy | None) -> Policy:

@@ -41,6 +41,11 @@ def distinct(sources: Sequence[Sequence[Problem]]) -> list[list[Problem]]:
     return kept
 
 
+def practice_problems(recipe: Recipe, warn: Warn) -> list[Problem]:
+    """Return all problems that a recipe practises on, each once, source by source. Raises UsageError as `distinct` does."""
+    return [problem for source in distinct(training_problems(recipe, warn)) for problem in source]
+
+
 def problems_of(data: str, warn: Warn) -> tuple[list[Problem], Recipe | None]:
     """The problems that a name stands for: a file's, or those that a recipe practises on, with the recipe.
 
@@ -49,7 +54,7 @@ def problems_of(data: str, warn: Warn) -> tuple[list[Problem], Recipe | None]:
     if data.endswith((".jsonl", ".parquet")):
         return Table(path=Path(data)).load(warn), None
     recipe = load_recipe(data)
-    return [problem for source in distinct(training_problems(recipe, warn)) for problem in source], recipe
+    return practice_problems(recipe, warn), recipe
 
 
 def shares(count: int, weights: Sequence[float]) -> list[int]:

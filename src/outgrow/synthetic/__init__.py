@@ -9,7 +9,7 @@ from .from_rollouts import rows_from_run
 from .pipeline import make_data
 from .request import DataRequest
 from .row import SyntheticRow, read_rows
-from .summary import Band, Cell, Checked, Share, SyntheticSummary, read_summary
+from .summary import Band, Cell, Checked, SyntheticSummary, read_summary
 
 __all__ = [
     "Band",
@@ -17,7 +17,6 @@ __all__ = [
     "Checked",
     "DataRequest",
     "DataSection",
-    "Share",
     "SyntheticRow",
     "SyntheticSummary",
     "make_data",

@@ -9,9 +9,10 @@ from typing import Any
 import tomli_w
 
 from ..config.schema import DataSection
+from ..core.estimate import Estimate
 from .request import DataRequest
 from .row import SyntheticRow
-from .summary import Share, SyntheticSummary
+from .summary import SyntheticSummary
 
 _SIZES = {1_000: "n<1K", 10_000: "1K<n<10K", 100_000: "10K<n<100K", 1_000_000: "100K<n<1M", 10_000_000: "1M<n<10M"}
 _LINES = 200  # of a table; a data set may have a field for every row
@@ -33,13 +34,13 @@ def card(rows: Sequence[SyntheticRow], request: DataRequest, summary: SyntheticS
     return "\n".join(lines)
 
 
-def share_text(share: Share | None) -> str:
+def share_text(share: Estimate | None) -> str:
     """Return a share with its interval and n.
 
-    >>> share_text(Share(0.97, 0.951, 0.982, 500)), share_text(None)
+    >>> share_text(Estimate(0.97, 0.951, 0.982, 500)), share_text(None)
     ('0.970 (0.951 to 0.982), n = 500', 'no such answer')
     """
-    return f"{share.value:.3f} ({share.low:.3f} to {share.high:.3f}), n = {share.n:,}" if share else "no such answer"
+    return f"{share}, n = {share.n:,}" if share else "no such answer"
 
 
 def suite_name(name: str) -> str:

@@ -1,7 +1,6 @@
 """Writes synthetic data as a folder in the hub's data set format: Parquet in data/, the card, the summary."""
 
 import hashlib
-import shutil
 from collections.abc import Callable, Sequence
 from dataclasses import asdict
 from pathlib import Path
@@ -10,7 +9,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from ..core.errors import OutgrowError, UsageError
-from ..core.files import flush_tree
+from ..core.files import new_folder
 from .row import SyntheticRow
 from .summary import SyntheticSummary, write_summary
 
@@ -55,22 +54,17 @@ def export(
     UsageError where the folder exists, OutgrowError where it cannot be written.
     """
     require_new(folder)
-    partial = folder.with_name(f".{folder.name}.tmp")
     try:
-        shutil.rmtree(partial, ignore_errors=True)  # left by a killed process
-        (partial / PARQUET).parent.mkdir(parents=True)
-        with pq.ParquetWriter(partial / PARQUET, _SCHEMA, compression="zstd") as writer:
-            for start in range(0, len(rows), _GROUP_ROWS):
-                part = [{**asdict(row), "verdict": str(row.verdict)} for row in rows[start : start + _GROUP_ROWS]]
-                writer.write_table(pa.Table.from_pylist(part, _SCHEMA))
-        with (partial / PARQUET).open("rb") as file:
-            summary = summarise(hashlib.file_digest(file, "sha256").hexdigest())
-        (partial / "README.md").write_text(card(summary), encoding="utf-8")
-        write_summary(partial, summary)
-        flush_tree(partial)
-        partial.rename(folder)
+        with new_folder(folder) as unfinished:
+            (unfinished / PARQUET).parent.mkdir()
+            with pq.ParquetWriter(unfinished / PARQUET, _SCHEMA, compression="zstd") as writer:
+                for start in range(0, len(rows), _GROUP_ROWS):
+                    part = [{**asdict(row), "verdict": str(row.verdict)} for row in rows[start : start + _GROUP_ROWS]]
+                    writer.write_table(pa.Table.from_pylist(part, _SCHEMA))
+            with (unfinished / PARQUET).open("rb") as file:
+                summary = summarise(hashlib.file_digest(file, "sha256").hexdigest())
+            (unfinished / "README.md").write_text(card(summary), encoding="utf-8")
+            write_summary(unfinished, summary)
     except (OSError, pa.ArrowException) as error:
         raise OutgrowError(f"{folder}: cannot be written ({getattr(error, 'strerror', None) or error})") from error
-    finally:
-        shutil.rmtree(partial, ignore_errors=True)
     return summary

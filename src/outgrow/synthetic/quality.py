@@ -5,38 +5,32 @@ verified data it should be 1, since the same checker chose the rows: it shows th
 right. Soundness checks the written calculations: a right answer by wrong steps passes the checker, and is bad to learn from.
 """
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable
 
 from ..core.callbacks import CheckStop, never_stop
+from ..core.estimate import Estimate
 from ..evaluate.arithmetic_steps import equations
-from ..evaluate.statistics import wilson_ci95
+from ..evaluate.statistics import share_estimate
 from ..types import Problem
 from ..verify import Attempt, Verifier
 from .row import SyntheticRow
-from .summary import Share
 
 
 def precision(
     rows: Iterable[SyntheticRow], problems: Iterable[Problem], verifier: Verifier, check_stop: CheckStop = never_stop
-) -> Share | None:
+) -> Estimate | None:
     """Return the share of right answers among the rows to these problems (by id); None where there are no such rows."""
     by_id = {problem.id: problem for problem in problems}
     pairs = [(row, by_id[row.problem_id]) for row in rows if row.problem_id in by_id]
     # The whole message holds the prompt's <think> too, so it does not matter whether the prompt opened one.
     attempts = [Attempt(row.messages[-1]["content"], problem.answer, scorer=problem.scorer) for row, problem in pairs]
-    return share([graded.right for graded in verifier.grade(attempts, check_stop=check_stop)])
+    return share_estimate([graded.right for graded in verifier.grade(attempts, check_stop=check_stop)])
 
 
-def sound(rows: Iterable[SyntheticRow]) -> Share | None:
+def sound(rows: Iterable[SyntheticRow]) -> Estimate | None:
     """Return the share of rows in which every calculation holds, among rows with any (evaluate/arithmetic_steps.py).
 
     None where no row has a calculation.
     """
     checked = ([equation.holds for equation in equations(row.sampled)] for row in rows)
-    return share([all(holds) for holds in checked if holds])
-
-
-def share(holds: Sequence[bool]) -> Share | None:
-    """Return the share of true values with Wilson's interval; None of an empty list."""
-    n = len(holds)
-    return Share(sum(holds) / n, *wilson_ci95(sum(holds), n), n) if n else None
+    return share_estimate([all(holds) for holds in checked if holds])

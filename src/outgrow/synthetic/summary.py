@@ -10,7 +10,8 @@ from typing import TypeVar, get_args
 from pydantic import ValidationError
 from pydantic.dataclasses import dataclass
 
-from ..core.errors import UsageError
+from ..core.errors import UsageError, first_line
+from ..core.estimate import Estimate
 from ..core.files import write_json
 from ..ledger.bands import Band as BandName
 from ..ledger.bands import band
@@ -18,16 +19,6 @@ from .row import SyntheticRow
 
 FILE = "summary.json"
 K = TypeVar("K", bound=Hashable)
-
-
-@dataclass(frozen=True)
-class Share:
-    """A share of n rows, with Wilson's 95% interval. Rows of one problem count as if they were independent."""
-
-    value: float
-    low: float
-    high: float
-    n: int
 
 
 @dataclass(frozen=True)
@@ -80,9 +71,9 @@ class SyntheticSummary:
     by_band: tuple[Band, ...]
     dropped: dict[str, int]
     """Reason -> answers; with those kept they add up to `drawn`."""
-    precision: Share | None
+    precision: Estimate | None
     """Share of right answers among those kept, graded again; None where no row could be graded."""
-    sound: Share | None
+    sound: Estimate | None
     """Share of the kept answers with calculations in which every calculation holds; None where none has any."""
     contaminated: int
     """Answers dropped because they overlap with a suite."""
@@ -139,5 +130,5 @@ def read_summary(folder: Path) -> SyntheticSummary:
     try:
         return SyntheticSummary(**json.loads((folder / FILE).read_text()), path=folder)
     except (OSError, ValueError, TypeError, ValidationError) as error:
-        reason = error.strerror if isinstance(error, OSError) else f"not a summary of synthetic data: {str(error).splitlines()[0]}"
+        reason = error.strerror if isinstance(error, OSError) else f"not a summary of synthetic data: {first_line(error)}"
         raise UsageError(f"{folder / FILE}: {reason}; make the data with: outgrow data MODEL RECIPE --out FOLDER") from error

@@ -1,1 +1,1 @@
-"""Moving weights: the RL step, supervised fine-tuning, losses, schedules, and the loop that runs them."""
+"""Moving weights: the RL step, supervised fine-tuning, schedules, and the loop that runs them."""

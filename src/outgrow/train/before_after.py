@@ -6,15 +6,16 @@ from pathlib import Path
 
 from ..config import Recipe
 from ..core.files import write_json
-from ..engines import Engine, LocalModel
+from ..engines import Engine
 from ..evaluate import Evaluation, evaluate, paired_delta
 from ..evaluate.drift import drift, write_drift
 from ..policy import Policy
 from ..problems.suites import suite, suites
-from ..runs.checkpoint import model_of
 from ..runs.cost import Meter
+from ..runs.folder import RunFolder, When
 from ..runs.model_card import write_card
-from ..verify import Verifier
+from ..runs.resolve_model import resolve_model
+from ..runs.session import open_session
 
 
 def suites_of(recipe: Recipe) -> list[str]:
@@ -35,14 +36,14 @@ class Outcome:
     phase: Callable[[str], None]  # told what is being measured
     check_stop: Callable[[], None]  # may raise
 
-    def measure(self, name: str, policy: Policy, step: int) -> None:
+    def measure(self, name: When, policy: Policy, step: int) -> None:
         """Measure `policy` on every suite, as `before` or `after`; what is there already is not measured again."""
         for on in suites_of(self.recipe):
             self._take(name, on, policy, step)
 
     def forget(self) -> None:
         """Drop what was measured at an end that is no longer the end: the run was asked for more steps."""
-        for outcome in (*(self._file("after", on) for on in suites_of(self.recipe)), self.path / "summary.json"):
+        for outcome in (*(self._file("after", on) for on in suites_of(self.recipe)), RunFolder(self.path).summary):
             outcome.unlink(missing_ok=True)
 
     def summarise(self, reference: Policy, policy: Policy, steps: int, rollouts: int) -> None:
@@ -63,31 +64,25 @@ class Outcome:
             "policy_sha256": policy.digest(),
         }
         # Beside the sealed files, not of them: the checkpoint's hashes were taken before there was anything to say.
-        write_card(self.path, Path(model_of(str(self.path))), summary)
-        write_json(self.path / "summary.json", summary)
+        write_card(self.path, Path(resolve_model(str(self.path)).location), summary)
+        write_json(RunFolder(self.path).summary, summary)
 
     def _ends(self, on: str) -> tuple[Evaluation, Evaluation]:
         return Evaluation.load(self._file("before", on)), Evaluation.load(self._file("after", on))
 
-    def _take(self, name: str, on: str, policy: Policy, step: int) -> None:
+    def _take(self, name: When, on: str, policy: Policy, step: int) -> None:
         file = self._file(name, on)
         if file.exists():
             return
         section = self.recipe.evaluate
         self.phase(f"measuring {name} training on {on}")
-        sampling = self.recipe.sampling.model_copy(update={"temperature": section.temperature})
-        self.engine.update(policy)
         # The same dice for every run's seed and for before and after: what differs is the policy.
-        with Verifier(self.recipe.verify.extract, self.recipe.verify.exact) as verifier:
-            answers = evaluate(
-                LocalModel(policy, self.engine), verifier, suite(on).load(), section.samples, sampling, 0, self.check_stop
-            )
-        self.engine.sleep()
+        with open_session(self.recipe, policy, engine=self.engine) as session:
+            sampling, problems = session.evaluation_sampling, suite(on).load()
+            answers = evaluate(session.model, session.verifier, problems, section.samples, sampling, 0, self.check_stop)
         file.parent.mkdir(parents=True, exist_ok=True)
         answers.save(file)
         self.meter.write(step, f"evaluation_{name}")
 
-    def _file(self, name: str, on: str) -> Path:
-        """The run's own suite stands in evals/, each other one in a folder of its name there."""
-        evals = self.path / "evals"
-        return (evals if on == self.recipe.evaluate.suite else evals / on.replace("/", "+")) / f"{name}.parquet"
+    def _file(self, name: When, on: str) -> Path:
+        return RunFolder(self.path).evaluation(name, None if on == self.recipe.evaluate.suite else on)

@@ -23,12 +23,15 @@ class Collector:
         self, recipe: RLRecipe, policy: Policy, engine: Engine, verifier: Verifier, ledger: Ledger, sources: Sequence[ProblemStats],
         shares: Sequence[int],
     ) -> None:  # fmt: skip
-        """sources: what is known of each source's problems. shares: how many problems a step takes of each."""
+        """sources: the statistics of each source's problems. shares: how many problems a step takes from each source."""
         self.recipe, self.policy, self.engine, self.verifier, self.ledger = recipe, policy, engine, verifier, ledger
         self.sources, self.shares = sources, shares
 
     def collect(self, step: int, check_stop: CheckStop, lap: Lap) -> tuple[list[GradedGroup], list[GradedGroup]]:
-        """The step's whole groups, and those that screening ended early. lap: told when generation and verification end."""
+        """Return the step's whole groups, and those that screening ended early.
+
+        lap: called when generation or verification ends.
+        """
         taken: list[set[int]] = [set() for _ in self.sources]
         missing = list(self.shares)
         whole: list[GradedGroup] = []
@@ -45,7 +48,7 @@ class Collector:
         return whole, screened
 
     def _pick(self, step: int, missing: Sequence[int], taken: list[set[int]]) -> list[tuple[int, Problem]]:
-        """So many problems of each source that this step has not had yet."""
+        """Return (source, problem) for the `missing` number of problems of each source, none of them in `taken`; add them to it."""
         picked = []
         for source, known in enumerate(self.sources):
             if missing[source] == 0:

@@ -2,7 +2,7 @@
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Protocol
+from typing import Any, Protocol
 
 from ..policy import Policy
 from .optimizer import Optimizer
@@ -10,16 +10,20 @@ from .optimizer import Optimizer
 
 @dataclass(frozen=True)
 class StepResult:
-    """What one step leaves. metrics repeat to the last bit when a run is repeated; seconds do not."""
+    """What one step leaves."""
 
     metrics: dict[str, float]
+    """By name; the same to the last bit when a run is repeated."""
     seconds: dict[str, float]
-    commit: Callable[[], None]  # writes what the step leaves on disk (rollouts, ledger)
+    """By phase; never the same."""
+    commit: Callable[[], None]
+    """Writes what the step leaves on disk (rollouts, ledger)."""
     warning: str | None = None
+    """A line that a person should read."""
 
 
 class Job(Protocol):
-    """RL and SFT, as the run sees them. Everything a job knows follows from weights, optimizer, ledger and step."""
+    """RL and SFT, as the run sees them. Everything a job knows follows from weights, optimizer, ledger, step and `state_dict`."""
 
     policy: Policy
     optimizer: Optimizer
@@ -29,14 +33,22 @@ class Job(Protocol):
         """Do step `step` (1 .. steps). check_stop may raise up to the moment the weights move, never after."""
         ...
 
+    def state_dict(self) -> dict[str, Any]:
+        """Return what a checkpoint keeps of the job next to weights and optimizer, as JSON values: sizes that memory lowered."""
+        ...
+
+    def load_state_dict(self, state: dict[str, Any]) -> None:
+        """Put back what `state_dict` returned when the checkpoint was written."""
+        ...
+
     def rewind(self, step: int) -> None:
-        """Forget what was left on disk after `step`."""
+        """Forget what later steps than `step` left on disk."""
         ...
 
     def rollouts(self) -> int:
-        """Rollouts trained on so far, screening included."""
+        """Return the number of rollouts written so far, screening included."""
         ...
 
     def close(self) -> None:
-        """Let go of files."""
+        """Close files and processes."""
         ...

@@ -10,7 +10,7 @@ from ..config import RLRecipe
 from ..core.callbacks import CheckStop, Warn
 from ..core.errors import OutgrowError
 from ..core.rng import python_rng, seed_from
-from ..engines import ChatModel, LocalModel, NativeEngine, OpenAIServer, is_served
+from ..engines import ChatModel, NativeEngine, OpenAIServer
 from ..evaluate.answer_cache import AnswerCache
 from ..evaluate.sample import sample_problems
 from ..judge import hacking_alarm
@@ -20,7 +20,9 @@ from ..judge.judge import Judge, JudgeItem
 from ..judge.metrics import score_metrics
 from ..policy import Prompt, load_policy
 from ..problems.suites import suite
-from ..runs.checkpoint import model_of
+from ..runs.folder import RunFolder
+from ..runs.resolve_model import resolve_model
+from ..runs.session import local_model
 from ..types import GradedGroup, Problem, Verdict
 from ..verify import Verifier
 from .step_records import RewardParts
@@ -31,12 +33,12 @@ _SECOND = 64  # rollouts that the second judge scores
 
 def judge_model(section: JudgeSection, warn: Warn) -> ChatModel:
     """Load the judge's model, or connect to its server. Raises UsageError where it cannot be loaded."""
-    if is_served(section.model):
+    judge = resolve_model(section.model)
+    if judge.served:
         return OpenAIServer(section.model, tries=section.tries, timeout_s=section.timeout_s)
     # Its own native engine, which never sleeps: its weights never change. vLLM has no room for a second engine in a process.
-    policy, engine = load_policy(model_of(section.model), Prompt(), section.dtype, section.revision), NativeEngine(warn=warn)
-    engine.update(policy)
-    return LocalModel(policy, engine)
+    policy = load_policy(judge.name, Prompt(), section.dtype, section.revision)
+    return local_model(policy, NativeEngine(warn=warn))
 
 
 class JudgeInLoop:
@@ -49,7 +51,7 @@ class JudgeInLoop:
         """Load the judges. Raises UsageError where a model cannot be loaded."""
         self._recipe, self._watch, self._warn = recipe, section.watch, warn
         # The cache saves scores, so that a step repeated after a stop, or an equal answer, is not paid for twice.
-        self._cache = AnswerCache(run / "judge.sqlite", warn=warn)
+        self._cache = AnswerCache(RunFolder(run).judge_cache, warn=warn)
         self._judge = self._load(section)
         self._second_judge = (
             self._load(section.model_copy(update={"model": section.watch.second_model, "revision": None}))

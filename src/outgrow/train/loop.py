@@ -7,7 +7,6 @@ import os
 import time
 from collections.abc import Callable
 from pathlib import Path
-from typing import Protocol
 
 import torch
 
@@ -16,19 +15,10 @@ from ..core.errors import OutgrowError, SpoiledError, UsageError
 from ..core.files import append_line, keep_lines_through
 from ..core.memory import keep_large_buffers
 from ..core.oom_backoff import ran_out_of_memory
-from ..engines import is_served
 from ..policy import Policy
-from ..policy.load import model_folder
-from ..runs.checkpoint import (
-    model_of,
-    newest_whole_checkpoint,
-    optimizer_to_tensors,
-    point_latest,
-    save_checkpoint,
-    tensors_to_optimizer,
-)
-from ..runs.cost import Budget, BudgetReached, Meter, Spent
-from ..runs.folder import create_run, held, read_recipe, versions, write_recipe
+from ..runs.checkpoint import newest_whole_checkpoint, point_latest
+from ..runs.cost import Budget, BudgetReached, Meter
+from ..runs.folder import RunFolder, create_run, held, read_recipe, versions, write_recipe
 from ..runs.models import (
     base_policy,
     build_engine,
@@ -39,29 +29,15 @@ from ..runs.models import (
     require_base,
     require_distilled,
 )
+from ..runs.resolve_model import resolve_model
 from ..runs.signals import Interrupt, StopRequested
 from ..runs.trackers import Track, require_packages, tracking
 from .before_after import Outcome, suites_of
-from .job import Job, StepResult
+from .checkpointer import Checkpointer
+from .job import Job
 from .rl import RLJob
 from .sft import SFTJob
-
-
-class Watcher(Protocol):
-    """Who is told how a run goes (the terminal)."""
-
-    def phase(self, text: str) -> None:
-        """A part of the run begins."""
-
-    def training(self, done: int, steps: int) -> None:
-        """Steps begin, `done` of them already behind."""
-
-    def step(self, result: StepResult, spent: Spent) -> None:
-        """A step is done; `spent` is what the run took so far."""
-
-    def warn(self, text: str) -> None:
-        """Something a person should read."""
-
+from .watcher import Watcher
 
 _NO_LIMIT = Budget()
 
@@ -117,8 +93,7 @@ def check_prerequisites(recipe: Recipe, budget: Budget) -> None:
     build_engine(recipe)
     if isinstance(recipe, RLRecipe) and recipe.judge is not None:
         for judge in filter(None, (recipe.judge.model, recipe.judge.watch.second_model)):
-            if not is_served(judge):
-                model_folder(model_of(judge))
+            resolve_model(judge)
     budget.require_price(recipe.run.dollars_per_hour)
 
 
@@ -126,6 +101,7 @@ def _run(
     recipe: Recipe, path: Path, base: Policy, distilled: Policy | None, watcher: Watcher, budget: Budget, began: float,
     changed: bool = False,
 ) -> None:  # fmt: skip
+    files = RunFolder(path)
     with held(path), Interrupt() as interrupt:
         if changed:
             write_recipe(path, recipe, digests(base, distilled))
@@ -135,7 +111,7 @@ def _run(
         if checkpoint:
             point_latest(checkpoint)  # a kill may have come before the link was set
         done = checkpoint.step if checkpoint else 0
-        meter = Meter(path / "timings.jsonl", recipe.run.dollars_per_hour, began, budget)
+        meter = Meter(files.timings, recipe.run.dollars_per_hour, began, budget)
         engine = build_engine(recipe, watcher.warn)
         reference = frozen_copy(base, share=recipe.policy.lora is not None)
         policy = learning_policy(recipe, base, checkpoint)
@@ -146,9 +122,10 @@ def _run(
             else SFTJob(recipe, policy, path, watcher.warn)
         )
         try:
+            checkpointer = Checkpointer(path, recipe.run, job, engine, meter)
             if checkpoint:
-                tensors_to_optimizer(job.optimizer.adamw, job.optimizer.names, checkpoint.optimizer_tensors())
-            keep_lines_through(path / "metrics.jsonl", done)
+                checkpointer.restore(checkpoint)
+            keep_lines_through(files.metrics, done)
             job.rewind(done)
             meter.rewind(done)
             meter.write(done, "loading")
@@ -157,9 +134,9 @@ def _run(
             if done < job.steps:
                 outcome.forget()
                 with tracking(recipe.run.trackers, path, recipe.model_dump(mode="json"), done, watcher.warn) as track:
-                    _advance(recipe, path, job, done, interrupt.check_stop, watcher, meter, track)
+                    _advance(path, job, done, checkpointer, interrupt.check_stop, watcher, meter, track)
             outcome.measure("after", policy, job.steps)
-            if not (path / "summary.json").exists():
+            if not files.summary.exists():
                 outcome.summarise(reference, policy, job.steps, job.rollouts())
         except (RuntimeError, MemoryError) as error:
             if not ran_out_of_memory(error):
@@ -176,25 +153,15 @@ def _run(
 
 
 def _advance(
-    recipe: Recipe,
     path: Path,
     job: Job,
     done: int,
+    checkpointer: Checkpointer,
     check_stop: Callable[[], None],
     watcher: Watcher,
     meter: Meter,
     track: Track,
 ) -> None:
-    saved = done
-
-    def save() -> None:
-        nonlocal saved
-        if done > saved or not (path / "checkpoints").exists():
-            tensors = optimizer_to_tensors(job.optimizer.adamw, job.optimizer.names)
-            save_checkpoint(path, done, job.policy, tensors, {}, recipe.run.keep_checkpoints)
-            saved = done
-            meter.write(done, "saving")
-
     watcher.training(done, job.steps)
     while done < job.steps:
         try:
@@ -203,13 +170,13 @@ def _advance(
         except SpoiledError:
             raise
         except (StopRequested, BudgetReached, OutgrowError):
-            save()  # the step in hand has moved nothing yet
+            checkpointer.save(done)  # the step in hand has moved nothing yet
             raise
         result.commit()
-        append_line(path / "metrics.jsonl", result.metrics)
+        append_line(RunFolder(path).metrics, result.metrics)
         done += 1
         meter.write(done, "other", result.seconds)
         track(result.metrics)
         watcher.step(result, meter.spent())
-        if done % recipe.run.checkpoint_every == 0 or done == job.steps:
-            save()
+        if checkpointer.due(done):
+            checkpointer.save(done)

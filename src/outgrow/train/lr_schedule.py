@@ -6,9 +6,9 @@ from ..config.schema import Schedule
 
 
 def learning_rate_factor(step: int, steps: int, schedule: Schedule, warmup: float, floor: float) -> float:
-    """Factor in [0, 1] for `step` (1 .. steps).
+    """Return the factor in [0, 1] for `step` (1 .. steps).
 
-    warmup: share of the steps over which the rate rises linearly from 0. floor: the factor that a falling schedule ends at.
+    warmup: share of the steps over which the rate rises linearly from 0. floor: the factor at the end of a falling schedule.
     """
     rising = max(1, round(steps * warmup))
     if step <= rising and warmup > 0:

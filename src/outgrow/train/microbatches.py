@@ -1,14 +1,18 @@
-"""How what is learned from is cut into forward and backward passes."""
+"""Microbatches: what is learned from, cut into forward and backward passes that fit into memory."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
 from typing import Protocol, TypeVar
 
+from ..algorithms.advantages.base import RolloutAdvantage
+from ..core.callbacks import CheckStop, never_stop
+from ..core.oom_backoff import AutoBatchSize
 from ..types import Rollout
 
 
 class PromptCompletion(Protocol):
-    """A prompt and what goes on from it, in token ids."""
+    """A prompt and its completion, in token ids."""
 
     @property
     def prompt_ids(self) -> list[int]: ...
@@ -18,20 +22,20 @@ class PromptCompletion(Protocol):
 
 
 _Row = TypeVar("_Row", bound=PromptCompletion)
+_T = TypeVar("_T")
 
 
 @dataclass(frozen=True)
 class TrainRow:
-    """A rollout with its advantage.
-
-    weight: how much each of its tokens counts in the loss. old: log-probabilities that the ratio starts from, one a token; None
-    for those that the learner computes in this very pass.
-    """
+    """A rollout of T tokens with what the loss needs of it."""
 
     rollout: Rollout
-    advantage: float
+    advantage_T: RolloutAdvantage
+    """Advantage: one number for all of its tokens, or a tensor (T,)."""
     weight: float
+    """Weight of each of its tokens in the loss."""
     old: list[float] | None
+    """T log-probabilities that the ratio starts from; None for those that the learner computes in the same pass."""
 
     @property
     def prompt_ids(self) -> list[int]:
@@ -42,11 +46,36 @@ class TrainRow:
         return self.rollout.completion_ids
 
 
-def microbatches(groups: Sequence[Sequence[_Row]], tokens: int) -> Iterator[list[_Row]]:
-    """Every row of these groups once, with at most `tokens` tokens in a pass, one row at least.
+def run_microbatches(
+    batch_size: AutoBatchSize,
+    groups: Sequence[Sequence[_Row]],
+    work: Callable[[list[_Row]], _T],
+    check_stop: CheckStop = never_stop,
+    undo: Callable[[], None] = lambda: None,
+    context: Callable[[], AbstractContextManager[None]] = nullcontext,
+) -> list[_T]:
+    """Return what `work` returns for each microbatch of these groups, all of it again with smaller ones when memory runs out.
 
-    A group stays together where a pass can hold it, since its prompt is computed once a pass. Groups of long completions come
-    first (memory peaks at once), and rows of like length together (attention pads them).
+    batch_size: tokens of a microbatch. check_stop: called before each. undo: clears what an attempt that ran out of memory left
+    behind. context: entered around each attempt. Raises OutgrowError where memory does not suffice for one row.
+    """
+
+    def attempt(tokens: int) -> list[_T]:
+        results = []
+        with context():
+            for rows in microbatches(groups, tokens):
+                check_stop()
+                results.append(work(rows))
+        return results
+
+    return batch_size.run(attempt, *microbatch_bounds([row for group in groups for row in group]), undo)
+
+
+def microbatches(groups: Sequence[Sequence[_Row]], tokens: int) -> Iterator[list[_Row]]:
+    """Yield every row of these groups once, in lists of at most `tokens` tokens, or of one row.
+
+    A group stays together where a microbatch can hold it, since its prompt is computed once a microbatch. Groups of long
+    completions come first (memory peaks at once), and rows of similar length together (attention pads them).
     """
     taken: list[_Row] = []
     count = 0
@@ -56,7 +85,7 @@ def microbatches(groups: Sequence[Sequence[_Row]], tokens: int) -> Iterator[list
         if taken and count + whole > tokens >= whole:
             yield taken
             taken, count = [], 0
-        fresh = prompt  # what the prompt adds to this pass
+        fresh = prompt  # what the prompt adds to this microbatch
         for row in sorted(group, key=_completion, reverse=True):
             if taken and count + fresh + _completion(row) > tokens:
                 yield taken
@@ -69,7 +98,7 @@ def microbatches(groups: Sequence[Sequence[_Row]], tokens: int) -> Iterator[list
 
 
 def by_prompt(rows: Sequence[_Row]) -> list[list[_Row]]:
-    """Groups of those that go on from the same prompt, in the order of their first ones."""
+    """Return the rows in groups of one prompt, in the order of the first row of each."""
     groups: dict[tuple[int, ...], list[_Row]] = {}
     for row in rows:
         groups.setdefault(tuple(row.prompt_ids), []).append(row)
@@ -77,7 +106,7 @@ def by_prompt(rows: Sequence[_Row]) -> list[list[_Row]]:
 
 
 def microbatch_bounds(rows: Sequence[PromptCompletion]) -> tuple[int, int]:
-    """Tokens of the smallest pass that there can be, over the longest row alone, and of one over all of them."""
+    """Return the tokens of the smallest microbatch that there can be (the longest row), and of one with all rows."""
     tokens = [len(row.prompt_ids) + len(row.completion_ids) for row in rows]
     return max(tokens), sum(tokens)
 

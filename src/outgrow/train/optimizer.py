@@ -22,9 +22,9 @@ class Optimizer:
         self.adamw = torch.optim.AdamW(self.weights, lr=section.lr, betas=section.betas, weight_decay=section.weight_decay)
 
     def step(self, step: int) -> tuple[float, float]:
-        """Clip the gradient, move the weights, clear the gradient. Returns the gradient's norm before clipping and the rate.
+        """Clip the gradient, move the weights, clear the gradient. Return the norm before clipping, and the learning rate.
 
-        Raises NotFiniteError where the gradient, or what the step makes of the weights, is not finite.
+        Raises NotFiniteError where the gradient, or a weight after the step, is not finite.
         """
         section = self.section
         rate = section.lr * learning_rate_factor(step, self.steps, section.schedule, section.warmup, section.lr_floor)
@@ -40,9 +40,9 @@ class Optimizer:
         return norm, rate
 
     def clear(self) -> None:
-        """Forget the gradient."""
+        """Clear the gradient."""
         self.adamw.zero_grad()
 
     def advice(self) -> str:
-        """What to do when numbers run away."""
+        """Return what to do when numbers are no longer finite."""
         return f"resume from the last checkpoint with a lower learning rate: --set learn.lr={self.section.lr / 10:g}"

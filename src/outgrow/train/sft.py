@@ -4,17 +4,18 @@ import random
 import sys
 import time
 from collections import defaultdict
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
+from typing import Any
 
 import torch
 from torch import nn
 
 from ..config import SFTRecipe
-from ..core.callbacks import Warn
+from ..core.callbacks import CheckStop, Warn
 from ..core.errors import UsageError
 from ..core.oom_backoff import AutoBatchSize
 from ..core.rng import python_rng, seed_from
@@ -23,7 +24,7 @@ from ..runs.practice_problems import training_problems
 from ..types import Problem
 from ..verify.extract import THINK_CLOSE
 from .job import StepResult
-from .microbatches import by_prompt, microbatch_bounds, microbatches
+from .microbatches import by_prompt, run_microbatches
 from .optimizer import Optimizer
 
 _PLAIN = Sampling()  # the model's own distribution
@@ -38,53 +39,64 @@ class Example:
 
 
 class SFTJob:
-    """Next-token loss on solutions, the prompt left out of it."""
+    """Next-token loss on the tokens of solutions, not on those of prompts."""
 
     def __init__(self, recipe: SFTRecipe, policy: Policy, run: Path, warn: Warn) -> None:
-        """warn: told what is left out. Raises UsageError where a problem comes without a solution."""
+        """warn: receives a line about problems that are not used. Raises UsageError where a problem has no solution."""
         self.recipe, self.policy, self.run = recipe, policy, run
         self.steps = recipe.learn.steps
         self.optimizer = Optimizer(policy.model, recipe.learn, self.steps)
         self.weights = [source.weight for source in recipe.problems]
         self.cells = [_cells(problems) for problems in training_problems(recipe, warn)]
-        self.size = AutoBatchSize("learn.tokens_per_microbatch", recipe.learn.tokens_per_microbatch or sys.maxsize, warn)
+        self.batch_size = AutoBatchSize("learn.tokens_per_microbatch", recipe.learn.tokens_per_microbatch or sys.maxsize, warn)
         self._encoded: dict[str, Example] = {}
 
+    def state_dict(self) -> dict[str, Any]:
+        """See `Job.state_dict`."""
+        return {"tokens_per_microbatch": self.batch_size.state_dict()}
+
+    def load_state_dict(self, state: dict[str, Any]) -> None:
+        """See `Job.load_state_dict`."""
+        self.batch_size.load_state_dict(state["tokens_per_microbatch"])
+
     def rewind(self, step: int) -> None:
-        """Nothing but metrics is left on disk."""
+        """Do nothing: SFT leaves only metrics on disk."""
 
     def rollouts(self) -> int:
-        """None: SFT reads solutions."""
+        """Return 0: SFT writes no rollouts."""
         return 0
 
     def close(self) -> None:
-        """Nothing is held open."""
+        """Do nothing: no file is open."""
 
-    def advance(self, step: int, check_stop: Callable[[], None]) -> StepResult:
+    def advance(self, step: int, check_stop: CheckStop) -> StepResult:
         check_stop()
         started = time.perf_counter()
         rng = python_rng(self.recipe.seed, "sft", step)
         examples = [self._encode(self._draw(rng)) for _ in range(self.recipe.learn.batch_size)]
-        work = partial(self._accumulate, step, examples, check_stop)
-        loss = self.size.run(work, *microbatch_bounds(examples), self.optimizer.clear)
+        loss = self._accumulate(step, examples, check_stop)
         norm, rate = self.optimizer.step(step)
         metrics = {"step": step, "train/loss": loss, "train/grad_norm": norm, "train/lr": rate}
         return StepResult(metrics, {"learning": round(time.perf_counter() - started, 4)}, commit=lambda: None)
 
-    def _accumulate(self, step: int, examples: list[Example], check_stop: Callable[[], None], tokens: int) -> float:
-        """The gradient of the mean over the solutions' tokens, added to the weights' own pass by pass; returns that mean."""
-        whole, loss = sum(len(example.completion_ids) for example in examples), 0.0
-        with _dropout(self.policy.model, seed_from(self.recipe.seed, "dropout", step)):
-            for rows in microbatches(by_prompt(examples), tokens):
-                check_stop()
-                prompts, completions = [row.prompt_ids for row in rows], [row.completion_ids for row in rows]
-                part = -completion_logprobs(self.policy, prompts, completions, _PLAIN)[0].sum() / whole
-                part.backward()
-                loss += part.item()
+    def _accumulate(self, step: int, examples: list[Example], check_stop: CheckStop) -> float:
+        """Add the gradient of the mean loss over the solutions' tokens to that of the weights; return that mean in nats."""
+        tokens, loss = sum(len(example.completion_ids) for example in examples), 0.0
+
+        def backward(rows: list[Example]) -> float:
+            prompts, completions = [row.prompt_ids for row in rows], [row.completion_ids for row in rows]
+            part = -completion_logprobs(self.policy, prompts, completions, _PLAIN)[0].sum() / tokens
+            part.backward()
+            return part.item()
+
+        dropout = partial(_dropout, self.policy.model, seed_from(self.recipe.seed, "dropout", step))
+        groups = by_prompt(examples)
+        for part in run_microbatches(self.batch_size, groups, backward, check_stop, self.optimizer.clear, dropout):
+            loss += part
         return loss
 
     def _draw(self, rng: random.Random) -> Problem:
-        """A source by weight, then a field and level evenly (small levels would drown otherwise), then a problem."""
+        """Draw a source by weight, then a field and level evenly (so that small levels are seen), then a problem."""
         cells = rng.choices(self.cells, self.weights)[0]
         return rng.choice(rng.choice(cells))
 
@@ -93,7 +105,7 @@ class SFTJob:
             if not problem.solution:
                 raise UsageError(f"problem {problem.id!r} has no written-out solution, so there is nothing to fine-tune on")
             policy = self.policy
-            whole = problem.whole or THINK_CLOSE in problem.solution  # which has ended its thoughts, and answered, itself
+            whole = problem.whole or THINK_CLOSE in problem.solution  # the text ends its thoughts and gives the answer
             text = problem.solution if whole else f"{problem.solution}{THINK_CLOSE}\\boxed{{{problem.answer}}}"
             completion = [*policy.tokenizer(text, add_special_tokens=False)["input_ids"], policy.end_id]
             self._encoded[problem.id] = Example(policy.prompt_ids(problem.question), completion)
@@ -102,7 +114,7 @@ class SFTJob:
 
 @contextmanager
 def _dropout(model: nn.Module, seed: int) -> Iterator[None]:
-    """Dropout as the model and its adapter have it (most have none), drawn from `seed`; the global stream is put back."""
+    """Switch on the dropout of the model and its adapter (most have none), drawn from `seed`; restore the global stream after."""
     state = torch.random.get_rng_state()
     torch.manual_seed(seed)
     model.train()

@@ -1,21 +1,23 @@
-"""What a step's groups leave behind: figures for a person, rows for the Parquet part, visits for the ledger."""
+"""What a step's groups leave behind: metrics, rows for the Parquet part, visits for the ledger."""
 
 from collections import Counter
 from collections.abc import Sequence
 from typing import Any
 
+from ..algorithms.advantages.base import EQUAL_REWARDS
 from ..types import GradedGroup, Verdict, Visit
 
-RewardParts = dict[str, list[float]]  # what each type of reward paid each rollout of a group
+RewardParts = dict[str, list[float]]
+"""What each type of reward paid each rollout of a group."""
 
 
 def total_reward(parts: RewardParts) -> list[float]:
-    """The reward of each rollout."""
+    """Return the reward of each rollout: the sum of its parts."""
     return [sum(prices) for prices in zip(*parts.values(), strict=True)]
 
 
 def step_metrics(groups: Sequence[GradedGroup], parts: Sequence[RewardParts]) -> dict[str, float]:
-    """Of all groups of a step, those that screening ended early among them."""
+    """Return the metrics of all groups of a step, including those that screening ended early."""
     verdicts = Counter(grade.verdict for group in groups for grade in group.graded)
     rollouts = verdicts.total()
     rewards = [total_reward(part) for part in parts]
@@ -25,7 +27,7 @@ def step_metrics(groups: Sequence[GradedGroup], parts: Sequence[RewardParts]) ->
         "rollouts/truncated_frac": verdicts[Verdict.TRUNCATED] / rollouts,
         "rollouts/no_answer_frac": verdicts[Verdict.NO_ANSWER] / rollouts,
         "rollouts/verifier_failed_frac": verdicts[Verdict.VERIFIER_FAILED] / rollouts,
-        "groups/mixed_frac": sum(max(row) - min(row) > 1e-8 for row in rewards) / len(groups),
+        "groups/mixed_frac": sum(max(row) - min(row) > EQUAL_REWARDS for row in rewards) / len(groups),
         "rollouts/mean_tokens": sum(sum(group.lengths) for group in groups) / rollouts,
         "reward/total": sum(map(sum, rewards)) / rollouts,
         **{f"reward/{name}": sum(sum(part[name]) for part in parts) / rollouts for name in parts[0]},
@@ -33,7 +35,10 @@ def step_metrics(groups: Sequence[GradedGroup], parts: Sequence[RewardParts]) ->
 
 
 def advantage_of_correct_by_level(groups: Sequence[GradedGroup], advantages: Sequence[Sequence[float]]) -> dict[str, float]:
-    """What a right answer of each level earned on average, as an advantage: it falls as a level is mastered."""
+    """Return the mean advantage of the right answers of each level: it falls as a level is mastered.
+
+    advantages: one number for each rollout; the mean over its tokens where each has its own.
+    """
     by_level: dict[int, list[float]] = {}
     for group, row in zip(groups, advantages, strict=True):
         paid = [weight for weight, grade in zip(row, group.graded, strict=True) if grade.right]
@@ -42,7 +47,7 @@ def advantage_of_correct_by_level(groups: Sequence[GradedGroup], advantages: Seq
 
 
 def rollout_rows(group: GradedGroup, parts: RewardParts, advantages: Sequence[float]) -> list[dict[str, Any]]:
-    """One row a rollout, for the Parquet part of the step."""
+    """Return one row for each rollout, for the Parquet part of the step. advantages: as in `advantage_of_correct_by_level`."""
     return [
         {
             "step": group.step,
@@ -66,7 +71,7 @@ def rollout_rows(group: GradedGroup, parts: RewardParts, advantages: Sequence[fl
 
 
 def ledger_visit(group: GradedGroup) -> Visit:
-    """What the ledger remembers of a group."""
+    """Return what the ledger keeps of a group."""
     right = [length for length, grade in zip(group.lengths, group.graded, strict=True) if grade.right]
     return Visit(
         step=group.step,

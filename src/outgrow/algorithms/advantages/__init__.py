@@ -1,4 +1,4 @@
-"""From rewards to one weight per rollout."""
+"""Advantages: from the rewards of groups to the weight of every rollout, or of every token."""
 
 from .base import Advantage
 from .difficulty import Difficulty

@@ -5,17 +5,17 @@ from collections.abc import Sequence
 import torch
 from torch import Tensor
 
-from ...types import ValueBaseline
+from ...types import GradedGroup
 from .grpo import GRPO
 
 
 class Difficulty(GRPO):
-    """GRPO's advantage times w(ρ) where it is positive and w(1 − ρ) where it is not, over the batch's mean of these weights;
-    w(ρ) = low + (high − low) / (1 + exp(steepness · (ρ − middle))). So success on what is hard earns more, and failure on what is
-    easy costs more.
+    """GRPO's advantage times w(ρ) where it is positive and w(1 − ρ) where it is not, divided by the batch's mean of these weights;
+    w(ρ) = low + (high − low) / (1 + exp(steepness · (ρ − middle))).
 
-    ρ is the value of the problem before its group was written (the paper: the group's own share of right answers, whose noise
-    would be weighed with it). The mean is kept at 1, so that weights do not act as a learning rate.
+    Success on hard problems earns more, and failure on easy ones costs more. ρ is the value of the problem before its group was
+    written (the paper takes the group's own share of right answers, which adds its noise). The mean weight is 1, so that weights
+    do not act as a learning rate.
     """
 
     type: str = "difficulty"
@@ -24,9 +24,9 @@ class Difficulty(GRPO):
     steepness: float = 10.0
     middle: float = 0.75
 
-    def compute(self, rewards_PG: Tensor, expected_P: Sequence[ValueBaseline]) -> Tensor:
-        advantages_PG = super().compute(rewards_PG, expected_P)
-        rho_P1 = rewards_PG.new_tensor([expected.problem for expected in expected_P]).unsqueeze(1)
+    def compute(self, rewards_PG: Tensor, groups: Sequence[GradedGroup]) -> Tensor:
+        advantages_PG = super().compute(rewards_PG, groups)
+        rho_P1 = rewards_PG.new_tensor([group.expected.problem for group in groups]).unsqueeze(1)
         weights_PG = torch.where(advantages_PG > 0, self._weight(rho_P1), self._weight(1 - rho_P1))
         return advantages_PG * weights_PG / weights_PG.mean()
 

@@ -4,14 +4,14 @@ from collections.abc import Sequence
 
 from torch import Tensor
 
-from ...types import ValueBaseline
+from ...types import GradedGroup
 from .base import Advantage
 
 
 class DrGRPO(Advantage):
-    """A = r − mean. Use with `averaging = "constant"`."""
+    """A = r − mean. Use with `loss.aggregation = "constant"`."""
 
     type: str = "dr_grpo"
 
-    def compute(self, rewards_PG: Tensor, expected_P: Sequence[ValueBaseline]) -> Tensor:
+    def compute(self, rewards_PG: Tensor, groups: Sequence[GradedGroup]) -> Tensor:
         return rewards_PG - rewards_PG.mean(dim=1, keepdim=True)

@@ -4,7 +4,7 @@ from collections.abc import Sequence
 
 from torch import Tensor
 
-from ...types import ValueBaseline
+from ...types import GradedGroup
 from .base import Advantage
 
 
@@ -14,6 +14,6 @@ class GRPO(Advantage):
     type: str = "grpo"
     epsilon: float = 1e-4
 
-    def compute(self, rewards_PG: Tensor, expected_P: Sequence[ValueBaseline]) -> Tensor:
+    def compute(self, rewards_PG: Tensor, groups: Sequence[GradedGroup]) -> Tensor:
         centred = rewards_PG - rewards_PG.mean(dim=1, keepdim=True)
         return centred / (rewards_PG.std(dim=1, keepdim=True) + self.epsilon)

@@ -4,7 +4,7 @@ from collections.abc import Sequence
 
 from torch import Tensor
 
-from ...types import ValueBaseline
+from ...types import GradedGroup
 from .base import Advantage
 
 
@@ -13,7 +13,7 @@ class RLOO(Advantage):
 
     type: str = "rloo"
 
-    def compute(self, rewards_PG: Tensor, expected_P: Sequence[ValueBaseline]) -> Tensor:
+    def compute(self, rewards_PG: Tensor, groups: Sequence[GradedGroup]) -> Tensor:
         n = rewards_PG.shape[1]
         others = (rewards_PG.sum(dim=1, keepdim=True) - rewards_PG) / (n - 1)
         return rewards_PG - others

@@ -1,10 +1,10 @@
-"""Reward prediction error: an answer earns what it is better than was expected, across visits and levels."""
+"""Reward prediction error: an answer earns how much better it is than expected, across visits and levels."""
 
 from collections.abc import Sequence
 
 from torch import Tensor
 
-from ...types import ValueBaseline
+from ...types import GradedGroup
 from .base import Advantage
 
 
@@ -12,12 +12,12 @@ class RewardPredictionError(Advantage):
     """δ / √(mean δ²) over the batch, δ = r − V, V = κ · value of the problem + (1 − κ) · value of its level.
 
     Unlike a group's mean, V remembers: the same level solved again earns less, a harder one more, and a group that is all right
-    teaches as long as it surprises. Values never fall, so forgetting and relearning pays nothing. In a group that stays below V
-    throughout δ is held at −cap, since V lags behind a policy that got worse, or was set too high by luck. V is a pass rate: the
-    reward should pay 1 for what is right.
+    teaches as long as that was not expected. Values never fall, so forgetting and relearning earns nothing. In a group with no
+    rollout above V, δ is not below −cap, since V lags behind a policy that got worse, and may be too high by luck. V is a pass
+    rate: the reward should pay 1 for a right answer. What it does is measured in docs/lab/dopamine.md.
 
-    SPO (arXiv 2509.13232, section 3), which keeps a Beta tracker a problem, takes the batch's mean off as well. Here that would
-    turn signs: where most of a batch falls short of values that never fall, a group that is all wrong would be rewarded.
+    SPO (arXiv 2509.13232, section 3), which keeps a Beta tracker for each problem, also subtracts the batch's mean. Here that
+    would turn signs: where most of a batch is below values that never fall, a group that is all wrong would be rewarded.
     """
 
     type: str = "rpe"
@@ -25,7 +25,8 @@ class RewardPredictionError(Advantage):
     cap: float = 0.3
     epsilon: float = 1e-4
 
-    def compute(self, rewards_PG: Tensor, expected_P: Sequence[ValueBaseline]) -> Tensor:
+    def compute(self, rewards_PG: Tensor, groups: Sequence[GradedGroup]) -> Tensor:
+        expected_P = [group.expected for group in groups]
         values = [self.kappa * expected.problem + (1 - self.kappa) * expected.level for expected in expected_P]
         delta_PG = rewards_PG - rewards_PG.new_tensor(values).unsqueeze(1)
         below_P1 = delta_PG.amax(1, keepdim=True) < 0

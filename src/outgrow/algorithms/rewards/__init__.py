@@ -1,4 +1,4 @@
-"""What an answer earns: a recipe lists the parts, their weighted sum is the reward."""
+"""Rewards: a recipe lists the parts; their weighted sum is the reward of a rollout."""
 
 from .accuracy import Accuracy
 from .base import Reward

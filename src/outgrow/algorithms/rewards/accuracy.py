@@ -1,4 +1,4 @@
-"""1 for a right answer, 0 for anything else."""
+"""Accuracy: 1 for a right answer, 0 for any other."""
 
 from ...types import GradedGroup
 from .base import Reward

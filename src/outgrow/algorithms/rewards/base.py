@@ -1,4 +1,4 @@
-"""What a reward is: a price for every rollout of one group, computed from the whole group."""
+"""What a reward is: a number for every rollout of one group, computed from the whole group."""
 
 from abc import abstractmethod
 from typing import ClassVar
@@ -10,20 +10,26 @@ from ...types import GradedGroup
 
 
 class Reward(Component):
-    """One part of a composed reward. weight multiplies what it pays; warm-up holds it at 0 for the first steps, and the gate in
-    groups of which a smaller share than `min_solve_rate` is right (length rules that should not make hard problems harder)."""
+    """One part of a composed reward."""
 
-    needs_judge: ClassVar[bool] = False  # whether it pays by the scores of a judge
+    needs_judge: ClassVar[bool] = False
+    """Whether it reads the scores of a judge, so that a recipe with it needs `[judge]`."""
 
-    weight: float = 1.0
-    warmup_steps: int = 0
-    min_solve_rate: float = Field(default=0.0, ge=0, le=1)
+    weight: float = Field(default=1.0, description="factor of what it pays")
+    warmup_steps: int = Field(default=0, description="first steps in which it pays 0")
+    min_solve_rate: float = Field(
+        default=0.0,
+        ge=0,
+        le=1,
+        description="it pays 0 in groups with a smaller share of right answers; for length rules that must not make hard problems "
+        "harder",
+    )
 
     def weight_for(self, group: GradedGroup) -> float:
-        """The weight; 0 in the warm-up, and below the gate."""
+        """Return the weight; 0 in the warm-up, and in groups below `min_solve_rate`."""
         active = group.step > self.warmup_steps and group.right >= self.min_solve_rate * len(group.rollouts)
         return self.weight if active else 0.0
 
     @abstractmethod
     def compute(self, group: GradedGroup) -> list[float]:
-        """One number per rollout, before weight and warm-up."""
+        """Return one number for each rollout of the group, in order, before weight, warm-up and `min_solve_rate`."""

@@ -9,10 +9,10 @@ from .base import Reward
 
 
 def compose(rewards: Sequence[Reward], group: GradedGroup) -> dict[str, list[float]]:
-    """What each type of part pays each rollout, weighted; the reward is the sum over types.
+    """Return what each type of part pays each rollout, weighted; the reward is the sum over types.
 
-    A part still in its warm-up, or below its gate, pays 0. Raises OutgrowError where a part does not pay one finite number a
-    rollout.
+    A part in its warm-up, or below its `min_solve_rate`, pays 0. Raises OutgrowError where a part does not pay one finite number
+    for each rollout.
     """
     paid: dict[str, list[float]] = {}
     for part in rewards:

@@ -21,7 +21,7 @@ class Format(Reward):
         return [self.price(opener + rollout.text) for rollout in group.rollouts]
 
     def price(self, text: str) -> float:
-        """The reward of one full text (with its <think>)."""
+        """Return the reward of one full text (with its <think>)."""
         return (
             self.strict * bool(_STRICT.fullmatch(text))
             + self.one_box * (text.count("\\boxed{") == 1)

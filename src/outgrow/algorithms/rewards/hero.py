@@ -1,4 +1,4 @@
-"""HERO (arXiv 2510.07242, section 3): a judge's scores inside each verdict, so that it can never out-vote the checker."""
+"""HERO (arXiv 2510.07242, section 3): a judge's scores inside each verdict, so that a judge can never outvote the checker."""
 
 from typing import ClassVar
 
@@ -11,9 +11,9 @@ from .base import Reward
 class Hero(Reward):
     """Scores min–max scaled over the group's wrong answers into [−alpha, alpha], over its right ones into [1 − beta, 1 + beta].
 
-    Any right answer pays more than any wrong one, while groups that the checker finds all alike still say something. Where the
-    scores of a verdict are all the same, its answers pay the middle (the paper's formula would have the lower end). The paper also
-    weighs prompts by the spread of their scores; a group's normalisation would cancel that, so it is left out.
+    Any right answer pays more than any wrong one, and a group with only one verdict still has different rewards. Where the scores
+    of a verdict are all the same, its answers pay the middle (the paper's formula gives the lower end). The paper also weighs
+    prompts by the spread of their scores; a group's normalisation would cancel that, so it is not here.
     """
 
     needs_judge: ClassVar[bool] = True
@@ -33,5 +33,5 @@ class Hero(Reward):
 
 
 def _scaled(score: float, low: float, high: float, middle: float, spread: float) -> float:
-    """From [low, high] to [middle − spread, middle + spread]."""
+    """Return the score mapped from [low, high] to [middle − spread, middle + spread]."""
     return middle + spread * (2 * (score - low) / (high - low) - 1) if high > low else middle

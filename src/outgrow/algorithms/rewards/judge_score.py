@@ -1,4 +1,4 @@
-"""The judge's score as it is: what is learned then is to please the judge."""
+"""The judge's score as it is: a policy then learns to please the judge."""
 
 from typing import ClassVar
 
@@ -7,8 +7,10 @@ from .base import Reward
 
 
 class JudgeScore(Reward):
-    """The score, from 0 to 1, right or wrong. Alone it is the reward that gets hacked; beside accuracy it can still out-vote the
-    checker; see `hero` for what cannot."""
+    """The score, from 0 to 1, right or wrong.
+
+    As the only reward it gets hacked (docs/lab/teacher.md). Together with accuracy it can still outvote the checker; `hero` cannot.
+    """
 
     needs_judge: ClassVar[bool] = True
 

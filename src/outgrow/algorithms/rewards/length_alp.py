@@ -1,4 +1,4 @@
-"""Adaptive length penalty (ALP, arXiv 2506.05256, section 3): a token costs the more, the more of the group is right."""
+"""Adaptive length penalty (ALP, arXiv 2506.05256, section 3): a token costs more the more of the group is right."""
 
 from ...types import GradedGroup
 from .base import Reward

@@ -9,7 +9,9 @@ from .base import Reward
 
 class LengthEfficient(Reward):
     """−sigmoid((tokens − mean) / deviation) to a right answer, mean and deviation over the group's right answers; 0 to a wrong one.
-    With accuracy beside it, 1[right] · (1 − α · sigmoid(…)) with α the weight, which should stay below 1."""
+
+    Together with accuracy it is the paper's 1[right] · (1 − α · sigmoid(…)), with α the weight, which should stay below 1.
+    """
 
     type: str = "length_efficient"
 

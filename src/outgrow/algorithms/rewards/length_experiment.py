@@ -14,7 +14,7 @@ class LengthExperiment(Reward):
 
 
 def length_rewards(lengths: list[int], right: list[bool], offset: float) -> list[float]:
-    """λ = offset − (len − min)/(max − min) for each; right pays λ, wrong min(0, λ); all 0 where max = min."""
+    """Return λ = offset − (len − min)/(max − min) for each right answer, min(0, λ) for each wrong one; all 0 where max = min."""
     shortest, longest = min(lengths), max(lengths)
     if shortest == longest:
         return [0.0] * len(lengths)

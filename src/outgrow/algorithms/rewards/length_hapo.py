@@ -1,4 +1,4 @@
-"""History-aware length reward (HAPO, arXiv 2505.11225, section 3): measured by the problem's own shortest right answer so far."""
+"""History-aware length reward (HAPO, arXiv 2505.11225, section 3): compared with the problem's shortest right answer."""
 
 import math
 
@@ -7,10 +7,10 @@ from .base import Reward
 
 
 class LengthHAPO(Reward):
-    """cos(π/2 · tokens / h), −1 from 2h on, h the tokens of the shortest right answer of all earlier visits; 0 before there is one.
+    """cos(π/2 · tokens / h), −1 from 2h on, h the tokens of the shortest right answer of all earlier visits; 0 before the first.
 
-    A right answer pays at least −floor, so that it stays better than a wrong one; a wrong one pays 0 at most, so that being short
-    is no excuse.
+    A right answer pays at least −floor, so that it stays better than a wrong one. A wrong one never pays more than 0, so that a
+    short wrong answer earns nothing.
     """
 
     type: str = "length_hapo"

@@ -6,8 +6,10 @@ from .length_experiment import length_rewards
 
 
 class LengthKimi(Reward):
-    """λ = 0.5 − (len − min)/(max − min), len in tokens; right pays λ, wrong min(0, λ). Set `warmup_steps`: the paper switches
-    it on only after a warm-up without penalty."""
+    """λ = 0.5 − (len − min)/(max − min), len in tokens; right pays λ, wrong min(0, λ).
+
+    Set `warmup_steps`: the paper switches it on only after a warm-up without penalty.
+    """
 
     type: str = "length_kimi"
 

@@ -7,15 +7,14 @@ from .base import Reward
 
 
 class LengthL1Max(Reward):
-    """clip(α · (budget − tokens) + δ, 0, 1) − 1 to a right answer, 0 to a wrong one: with accuracy beside it the paper's reward,
-    1[right] · clip(…).
+    """clip(α · (budget − tokens) + δ, 0, 1) − 1 to a right answer, 0 to a wrong one.
 
-    budget: tokens. alpha: a token's worth; the paper's 0.0003 goes with budgets of thousands.
+    Together with accuracy it is the paper's reward, 1[right] · clip(…).
     """
 
     type: str = "length_l1_max"
-    budget: int = Field(default=1000, ge=1)
-    alpha: float = Field(default=3e-4, gt=0)
+    budget: int = Field(default=1000, ge=1, description="tokens")
+    alpha: float = Field(default=3e-4, gt=0, description="price of a token; the paper's 0.0003 is for budgets of thousands")
     delta: float = 0.5
 
     def compute(self, group: GradedGroup) -> list[float]:

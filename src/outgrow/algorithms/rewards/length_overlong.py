@@ -7,7 +7,7 @@ from .base import Reward
 
 
 class LengthOverlong(Reward):
-    """0 until the last `cache` (a share) of sampling.max_tokens, from there linearly to −1 at the limit, right or wrong.
+    """0 up to the last `cache` (a share) of sampling.max_tokens, then linearly down to −1 at the limit, right or wrong.
 
     The paper's cache is 4,096 of 20,480 tokens.
     """

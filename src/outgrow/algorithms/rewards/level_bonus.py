@@ -7,8 +7,8 @@ from .base import Reward
 class LevelBonus(Reward):
     """1 − value of the level to every right answer.
 
-    A group's normalisation cancels it, since it is the same for all of a group's right answers: under GRPO it changes nothing
-    but for an epsilon. Kept to show just that; what is not cancelled is the advantage `rpe`.
+    A group's normalisation cancels it, since it is the same for all right answers of a group: under GRPO it changes nothing but
+    an epsilon (docs/lab/dopamine.md). It is here as a control; the advantage `rpe` is not cancelled.
     """
 
     type: str = "level_bonus"

@@ -1,4 +1,4 @@
-"""A coin for every rollout: the control that shows whether a gain is the reward's."""
+"""A coin for every rollout: a control that shows whether a gain comes from the reward."""
 
 from ...core.rng import python_rng
 from ...types import GradedGroup

@@ -1,4 +1,4 @@
-"""What to practise next, by what the ledger knows: one sampler a file."""
+"""Samplers: which problems to practise next, by what the ledger knows; one sampler a file."""
 
 from .adarft import AdaRFT
 from .base import PickRequest, Sampler

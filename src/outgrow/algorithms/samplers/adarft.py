@@ -13,13 +13,16 @@ from .base import PickRequest, Sampler
 
 
 class AdaRFT(Sampler):
-    """The problems whose difficulty, 1 − expected pass rate, is nearest to T ← clip(T + η·tanh(α(R̄ − β)), 0, 1), R̄ a step's mean
-    pass rate. The paper's difficulties go to 100, so that its η = 50 is 0.5 here; T starts at 0, the easiest."""
+    """The problems whose difficulty, 1 − expected pass rate, is nearest to the target T.
+
+    After each step T ← clip(T + η·tanh(α(R̄ − β)), 0, 1), with R̄ the mean pass rate of the step; T starts at 0, the easiest. The
+    paper's difficulties go to 100, so its η = 50 is 0.5 here.
+    """
 
     type: str = "adarft"
     rate: float = Field(default=0.5, gt=0, description="η")
     sharpness: float = Field(default=2.0, gt=0, description="α")
-    target: float = Field(default=0.5, gt=0, lt=1, description="β, the pass rate that is aimed at")
+    target: float = Field(default=0.5, gt=0, lt=1, description="β, the pass rate to aim at")
 
     def pick(self, ask: PickRequest, known: ProblemStats) -> Sequence[int]:
         difficulty = 0.0

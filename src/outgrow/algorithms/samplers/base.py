@@ -12,28 +12,38 @@ from ...ledger import ProblemStats
 
 @dataclass(frozen=True)
 class PickRequest:
-    """What a step (1, 2, …) asks of a sampler: `count` problems, of each of which `group_size` rollouts will be written."""
+    """What a step asks of a sampler."""
 
     step: int
+    """Step, from 1."""
     count: int
+    """Number of problems."""
     group_size: int
+    """Rollouts that each of them will get."""
     seed: int
+    """Seed of the run; a sampler's generator is keyed by it, its own type and the step."""
 
 
 class Sampler(Component):
     """Picks the problems of a step from what is known of them.
 
-    A sampler keeps no state of its own: its choice depends on the step, the seed and what is known, so that a resumed run
-    picks what the uninterrupted one would have.
-
-    refill: how many more times, at most, a step draws new problems in place of those whose groups came out all right or all
-    wrong (dynamic sampling, DAPO, arXiv 2503.14476, section 3.2). screen: rollouts that are written of a problem first; one
-    that they find all right or all wrong gets no more (SPEED, arXiv 2506.09016); 0 for none. Both cost rollouts, which count.
+    A sampler keeps no state: its choice depends only on the step, the seed and the statistics, so that a resumed run picks what
+    the uninterrupted one would have. The rollouts that `refill` and `screen` cost are counted.
     """
 
-    refill: int = Field(default=0, ge=0)
-    screen: int = Field(default=0, ge=0)
+    refill: int = Field(
+        default=0,
+        ge=0,
+        description="limit on how often a step draws new problems for those whose groups came out all right or all wrong "
+        "(dynamic sampling, DAPO, arXiv 2503.14476, section 3.2)",
+    )
+    screen: int = Field(
+        default=0,
+        ge=0,
+        description="rollouts that a problem gets first; if they are all right or all wrong it gets no more (SPEED, arXiv "
+        "2506.09016); 0 for no screening",
+    )
 
     @abstractmethod
     def pick(self, ask: PickRequest, known: ProblemStats) -> Sequence[int]:
-        """The places of `ask.count` distinct problems, the most wanted first; of all where there are not so many."""
+        """Return the places of `ask.count` distinct problems, the most wanted first; fewer only if there are fewer."""

@@ -14,9 +14,8 @@ from .base import PickRequest, Sampler
 class Dropping(Sampler):
     """Chance ∝ the pass rate of the last visit + floor; never again after a visit that was all right.
 
-    A problem never met has the rate of its field and level. Eight right of eight happen to a problem of pass rate 0.9 on 43% of
-    its visits, so much is dropped that is not mastered: kept as what the other samplers are compared with. Dropped problems come
-    only where no others are left.
+    A problem never met has the rate of its field and level. Dropped problems come only where no others are left. A group that
+    is all right does not show mastery, so this drops too much (docs/lab/curriculum.md): it is here for comparison.
     """
 
     type: str = "dropping"

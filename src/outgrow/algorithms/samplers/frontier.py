@@ -1,4 +1,4 @@
-"""Ours: what is likely to teach comes first, a share explores, and what was mastered is reviewed at growing intervals."""
+"""Our own sampler: problems likely to teach, a share that explores, and reviews of mastered ones at growing intervals."""
 
 from collections.abc import Sequence
 
@@ -18,16 +18,14 @@ _SOME = 64
 class Frontier(Sampler):
     """Three shares of a step's problems.
 
-    - review: retired problems that are due. A problem retires when its last `retire_after` visits were all right, is due
-      `spacing` steps after that, and each time a review is all right again after twice as long; the first wrong answer brings it
-      back. Nothing is ever deleted: 8 right of 8 happen to a problem of pass rate 0.9 on 43% of its visits.
-    - explore: round all fields and levels, random problems of each.
-    - the rest by chance ∝ P(group is neither all right nor all wrong)^sharpness under each problem's posterior; a rank alone
-      would take a whole step from the one field and level that happens to lie highest.
+    - `review`: retired problems that are due. A problem retires when its last `retire_after` visits were all right. It is due
+      `spacing` steps later, and after each review that is all right again twice as long; the first wrong answer brings it back.
+    - `explore`: random problems of every field and level in turn.
+    - the rest: by chance ∝ P(group is neither all right nor all wrong)^sharpness under each problem's posterior. Taking the
+      highest ones would fill a whole step from one field and level.
 
-    A retired problem's weight counts `retired_weight` times: at 1 its posterior alone decides, so that it comes back the sooner,
-    the longer it was not seen; at 0 only reviews bring it back, and where problems are few too much is forgotten
-    (docs/lab/forgetting.md).
+    The weight of a retired problem counts `retired_weight` times. At 1 only its posterior decides, so that it comes back sooner
+    the longer it was not seen; at 0 only reviews bring it back (docs/lab/forgetting.md).
     """
 
     type: str = "frontier"
@@ -48,7 +46,7 @@ class Frontier(Sampler):
         weights_N = known.score(ask.step, lambda alpha, beta: mixed_chance(alpha, beta, ask.group_size) ** self.sharpness)
         weights_N[retired] *= self.retired_weight
         exploring = stochastic_round(self.explore * ask.count, rng)
-        # So many random ones that nearly every field and level is among them.
+        # Enough random ones for nearly every field and level to be among them.
         some = np.unique(rng.randint(len(known), size=_SOME * exploring))
         some = some[weights_N[some] > 0]
         explored = some[round_robin(known.cell_N[some].tolist(), rng)[:exploring]].tolist()
@@ -57,7 +55,7 @@ class Frontier(Sampler):
         return list(dict.fromkeys(wanted))[: ask.count]
 
     def _overdue(self, step: int, known: ProblemStats, retired: NDArray[np.int64]) -> NDArray[np.float64]:
-        """How long a review of each of these has been due, in its intervals; below 0 where it is not due yet."""
+        """Return how long a review of each of these has been due, in intervals; below 0 where it is not due yet."""
         passed = known.streak_N[retired] - self.retire_after
         interval = self.spacing * np.exp2(np.minimum(passed, 30))
         overdue: NDArray[np.float64] = (step - known.step_N[retired] - interval) / interval

@@ -1,4 +1,4 @@
-"""GRESO (arXiv 2506.02177): problems whose groups taught nothing lately are skipped, the more often the longer that has been so."""
+"""GRESO (arXiv 2506.02177): a problem whose last groups taught nothing is skipped, more often the more of them there were."""
 
 from collections.abc import Sequence
 
@@ -11,15 +11,15 @@ from ...ledger import ProblemStats
 from .base import PickRequest, Sampler
 
 _CHANGE = 0.01  # of the chance a step
-_LEAST = 0.01  # chance to be kept
+_LEAST = 0.01  # smallest chance
 
 
 class Greso(Sampler):
     """A problem whose last c visits were all right, or all wrong, is kept with chance max(p^c, 0.01), and skipped otherwise.
 
-    p starts at `keep`, falls by 0.01 after a step with more than `target` of its groups all right or all wrong, and rises by as
-    much after any other. Here the chances weigh one draw a step, instead of thinning a pass over all problems: the shares are the
-    same, and nothing is to be remembered of the place in that pass.
+    p starts at `keep`, falls by 0.01 after a step with more than `target` of its groups all right or all wrong, and rises by
+    0.01 after any other step. The paper thins a pass over all problems by these chances; here they weigh one draw a step: the
+    shares are the same, and there is no place in a pass to keep.
     """
 
     type: str = "greso"

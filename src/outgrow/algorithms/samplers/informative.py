@@ -22,8 +22,9 @@ class LikelyInformative(Sampler):
 
 
 def mixed_chance(alpha_N: Floats, beta_N: Floats, group_size: int) -> Floats:
-    """(N,), the chance that a group is neither all right nor all wrong, for pass rates that are Beta(α, β):
-    1 − B(α + n, β)/B(α, β) − B(α, β + n)/B(α, β), by the products that these ratios come to.
+    """Return the chance (N,) that a group is neither all right nor all wrong, for pass rates that are Beta(α, β).
+
+    It is 1 − B(α + n, β)/B(α, β) − B(α, β + n)/B(α, β) for groups of n, computed by the products that these ratios equal.
     """
     total_N = alpha_N + beta_N
     all_right_N, all_wrong_N = np.ones_like(total_N), np.ones_like(total_N)

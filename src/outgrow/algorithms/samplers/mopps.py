@@ -1,4 +1,4 @@
-"""MoPPS (arXiv 2507.04632): Thompson sampling toward problems that are solved half the time."""
+"""MoPPS (arXiv 2507.04632): Thompson sampling of problems that are solved half the time."""
 
 from collections.abc import Sequence
 
@@ -12,7 +12,7 @@ from .base import PickRequest, Sampler
 
 
 class Mopps(Sampler):
-    """Out of a random pool, `pool` times as large as the pick, those whose drawn pass rates are nearest to `target`.
+    """The problems of a random pool, `pool` times as large as the pick, whose drawn pass rates are nearest to `target`.
 
     A pass rate is drawn from each problem's posterior, which the ledger decays by elapsed steps (the paper: by visits).
     """

@@ -1,4 +1,4 @@
-"""First the easy problems, then the middling ones, then the hard ones."""
+"""First the easy problems, then the medium ones, then the hard ones."""
 
 from collections.abc import Sequence
 
@@ -12,9 +12,9 @@ from .base import PickRequest, Sampler
 
 
 class Stages(Sampler):
-    """One band of expected pass rates after another (bands.py), `steps_per_stage` steps each, the last one for good.
+    """One band of expected pass rates after another (ledger/bands.py), `steps_per_stage` steps each; the last one stays.
 
-    Where a band has too few problems, those nearest to it fill up.
+    Where a band has too few problems, those nearest to it are taken too.
     """
 
     type: str = "stages"

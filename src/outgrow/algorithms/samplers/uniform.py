@@ -9,7 +9,7 @@ from .base import PickRequest, Sampler
 
 
 class Uniform(Sampler):
-    """Those met least often, in random order: epochs without repetition."""
+    """The problems met least often, in random order: epochs without repetition."""
 
     type: str = "uniform"
 

@@ -1,4 +1,4 @@
-"""Mostly problems that are sometimes solved, seldom those that always or never are."""
+"""Mostly problems that are sometimes solved, seldom those that are always or never solved."""
 
 from collections.abc import Sequence
 
@@ -14,7 +14,7 @@ class Variance(Sampler):
     """Chance ∝ p(1 − p) + floor, p the expected pass rate.
 
     p(1 − p) is the variance of one rollout's verdict, which bounds the signal a group can carry (SPEED, arXiv 2506.09016).
-    floor keeps mastered and hopeless problems coming up now and then, so their pass rates do not go stale for ever.
+    With `floor`, problems that are always or never solved come up now and then too, so that their pass rates stay up to date.
     """
 
     type: str = "variance"
@@ -24,7 +24,7 @@ class Variance(Sampler):
         return weighted_sample(self.chances(ask, known), ask.count, numpy_rng(ask.seed, self.type, ask.step))
 
     def chances(self, ask: PickRequest, known: ProblemStats) -> Floats:
-        """(N,), each problem's weight in the draw."""
+        """Return the weight (N,) of each problem in the draw."""
         mean_N = known.mean(ask.step)
         chances_N: Floats = mean_N * (1 - mean_N) + self.floor
         return chances_N

@@ -1,6 +1,7 @@
 """Batched decoding in PyTorch: one prefill a problem, shared by its group; a finished row's place goes to the next problem."""
 
 from collections.abc import Callable, Sequence
+from typing import Any
 
 import torch
 from torch import Tensor
@@ -40,6 +41,14 @@ class NativeEngine:
     def sleep(self) -> None:
         """See `Engine.sleep`."""
         self._decoder = None
+
+    def state_dict(self) -> dict[str, Any]:
+        """See `Engine.state_dict`."""
+        return {"max_sequences": self._rows.state_dict()}
+
+    def load_state_dict(self, state: dict[str, Any]) -> None:
+        """See `Engine.load_state_dict`."""
+        self._rows.load_state_dict(state["max_sequences"])
 
     @torch.no_grad()
     def generate(

@@ -15,7 +15,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 from numpy.typing import NDArray
 
-from ...core.rollout_log import read_part
+from ...core.rollout_log import read_part, rollouts_folder
 from ...types import Verdict, Visit
 
 VERDICTS = tuple(Verdict)
@@ -64,7 +64,7 @@ class RolloutIndex:
         Returns all rows known, by step and place in its part. A part that was written again, as after a resume, is read again.
         """
         with self._lock:
-            stamps = {path: stamp for path in (self.run / "rollouts").glob("step-*.parquet") if (stamp := stamp_of(path))}
+            stamps = {path: stamp for path in rollouts_folder(self.run).glob("step-*.parquet") if (stamp := stamp_of(path))}
             gone = [path for path, (stamp, *_) in self._parts.items() if stamps.get(path) != stamp]
             for path in gone:
                 del self._parts[path]

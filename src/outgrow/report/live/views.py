@@ -10,6 +10,7 @@ from typing import Any
 from ...core.errors import OutgrowError
 from ...evaluate.change import Comparison, compare
 from ...evaluate.compare import Against, Side, against
+from ...runs.folder import RunFolder
 from ..charts import Chart, learning_charts
 from ..curves import figure_keys, smooth, smoothing_width, thin
 from ..data import RunData, read_run
@@ -18,7 +19,6 @@ from ..tables import tone
 from ..words import headline
 from .rollouts import stamp_of
 
-_FILES = ("recipe.toml", "metrics.jsonl", "timings.jsonl", "evals/before.parquet", "evals/after.parquet")
 _RECENT = 120.0  # seconds since its last figures, for a run to be called "training"
 _MARGIN = 0.02
 _COMPARED = {
@@ -60,7 +60,7 @@ class View:
         """finished, or when it last wrote."""
         if self.data and self.data.finished:
             return "finished"
-        stamps = [stamp for name in _FILES if (stamp := stamp_of(self.path / name))]
+        stamps = [stamp for file in _read_files(self.path) if (stamp := stamp_of(file))]
         seconds = time.time() - max((stamp[0] for stamp in stamps), default=0) / 1e9
         if seconds < _RECENT:
             return "training"
@@ -80,19 +80,25 @@ class View:
         return learning_charts(self.data, self.pass_at_1) if self.data and self.data.metrics else []
 
 
+def _read_files(run: Path) -> list[Path]:
+    """Return the files that a run's pages are made from."""
+    files = RunFolder(run)
+    return [files.recipe, files.metrics, files.timings, files.evaluation("before"), files.evaluation("after")]
+
+
 def run_names(folder: Path) -> list[str]:
     """Names of the runs in a folder, those that wrote last first."""
-    found = [path for path in folder.iterdir() if stamp_of(path / "recipe.toml")]
+    found = [path for path in folder.iterdir() if stamp_of(RunFolder(path).recipe)]
     return [path.name for path in sorted(found, key=_wrote, reverse=True)]
 
 
 def _wrote(run: Path) -> int:
-    return max(stamp[0] for name in _FILES if (stamp := stamp_of(run / name)))
+    return max(stamp[0] for file in _read_files(run) if (stamp := stamp_of(file)))
 
 
 def view(run: Path) -> View:
     """A run as it stands now."""
-    return _view(run, tuple(stamp_of(run / name) for name in _FILES))
+    return _view(run, tuple(stamp_of(file) for file in _read_files(run)))
 
 
 @lru_cache(maxsize=64)

@@ -5,6 +5,7 @@ from pathlib import Path
 from typing import Any, ClassVar
 
 from ...core.files import read_lines
+from ..folder import RunFolder
 
 
 class Trackio:
@@ -27,7 +28,7 @@ class Trackio:
         self._shown = SQLiteStorage.get_max_step_for_run(project, name) or 0
         self._run = trackio.init(project=project, name=name, config=recipe, resume="allow", embed=False)
         self._finish = trackio.finish
-        for row in read_lines(run / "metrics.jsonl"):
+        for row in read_lines(RunFolder(run).metrics):
             self.log(int(row["step"]), {name: value for name, value in row.items() if name != "step"})
 
     def log(self, step: int, metrics: dict[str, float]) -> None:

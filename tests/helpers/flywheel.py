@@ -1,11 +1,10 @@
 """A tiny flywheel for tests: its recipe with its problems, and a progress that keeps what it is told."""
 
 import json
-from contextlib import contextmanager
 from pathlib import Path
 
 from outgrow.flywheel.lineage import Artifact
-from runs_helper import Silent
+from outgrow.train.watcher import SilentWatcher
 
 RUN = """
 run.threads = 1
@@ -85,7 +84,7 @@ def write_flywheel(folder: Path) -> Path:
     return path
 
 
-class RecordedProgress:
+class RecordedStages(SilentWatcher):
     """Keeps the lines about stages."""
 
     def __init__(self):
@@ -93,15 +92,6 @@ class RecordedProgress:
 
     def stage(self, text):
         self.lines.append(text)
-
-    @contextmanager
-    def watch(self):
-        yield Watcher()
-
-
-class Watcher(Silent):
-    def counting(self, what, total):
-        return lambda done: None
 
 
 def artifact(name, generation, stage, kind="model"):

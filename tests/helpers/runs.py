@@ -1,6 +1,7 @@
 """Starting, killing and comparing small real runs. A fork server holds the imports, so that a start costs little."""
 
 import hashlib
+import json
 import multiprocessing
 import os
 import signal
@@ -10,14 +11,18 @@ import time
 from pathlib import Path
 
 import pyarrow.parquet as pq
+import torch
 
 from outgrow.config import load_recipe
 from outgrow.core.errors import OutgrowError
+from outgrow.engines.native.kv_cache import Cache
 from outgrow.runs.signals import StopRequested
 from outgrow.train.loop import resume, train
+from outgrow.train.update import Learner
+from outgrow.train.watcher import SilentWatcher
 
 SERVER = multiprocessing.get_context("forkserver")
-SERVER.set_forkserver_preload(["runs_helper", "peft", "transformers.models.llama.modeling_llama"])
+SERVER.set_forkserver_preload(["helpers.runs", "peft", "transformers.models.llama.modeling_llama"])
 
 SMALL = [
     "learn.steps=30",
@@ -26,7 +31,7 @@ SMALL = [
     "learn.updates_per_step=2",
     "learn.lr=3e-4",
     "learn.schedule=cosine",
-    "learn.kl_weight=0.01",
+    "loss.kl_weight=0.01",
     "sampling.max_tokens=32",
     'problems=[{type="micro",fields=["sum","letters"],levels=[3,4],per_level=40}]',
     "evaluate.suite=micro-validation",
@@ -38,20 +43,11 @@ SMALL = [
 ]
 
 
-class Silent:
-    """A watcher that keeps what it is told."""
+class Silent(SilentWatcher):
+    """A watcher that keeps what it is warned of."""
 
     def __init__(self):
         self.notes = []
-
-    def phase(self, text):
-        pass
-
-    def training(self, done, steps):
-        pass
-
-    def step(self, result, spent):
-        pass
 
     def warn(self, text):
         self.notes.append(text)
@@ -70,9 +66,39 @@ def go(path: Path, overrides=()):
         sys.exit(1)
 
 
-def start(path: Path, overrides=()):
-    """`go` in a new process, which is returned running."""
-    process = SERVER.Process(target=go, args=(path, overrides))
+def go_short_of_memory(path: Path, overrides=()):
+    """`go` where memory runs out twice, if the process gets there: in the generation of step 3, and in its update."""
+    update, backward, empty = Learner.update, Learner._backward, Cache.empty
+    last, failed = 0, set()
+
+    def fail_once(what):
+        if what not in failed:
+            failed.add(what)
+            raise torch.OutOfMemoryError("CUDA out of memory")
+
+    def seen(self, groups, step, *rest):
+        nonlocal last
+        last = step
+        return update(self, groups, step, *rest)
+
+    def learned(self, rows, target):
+        part = backward(self, rows, target)  # the gradient is there when the error comes
+        if last == 3:
+            fail_once("update")
+        return part
+
+    def cached(*args):
+        if last == 2:
+            fail_once("generation")
+        return empty(*args)
+
+    Learner.update, Learner._backward, Cache.empty = seen, learned, cached
+    go(path, overrides)
+
+
+def start(path: Path, overrides=(), target=go):
+    """`go`, or another target, in a new process, which is returned running."""
+    process = SERVER.Process(target=target, args=(path, overrides))
     process.start()
     return process
 
@@ -97,6 +123,7 @@ def fingerprint(run: Path) -> dict[str, object]:
     return {
         "weights": {path.name: _sha256(path) for path in (latest / "policy").glob("*.safetensors")},
         "optimizer": _sha256(latest / "optimizer.safetensors"),
+        "state": {key: value for key, value in json.loads((latest / "state.json").read_text()).items() if key != "sha256"},
         "ledger": ledger,
         "metrics": (run / "metrics.jsonl").read_bytes(),
         "rollouts": {path.name: pq.read_table(path).to_pylist() for path in sorted((run / "rollouts").iterdir())},

@@ -1,6 +1,5 @@
 """Models of R1's family, a thousandth of the size: Qwen2 with random weights and R1's markers in its vocabulary."""
 
-import os
 from pathlib import Path
 
 import torch
@@ -9,7 +8,6 @@ from transformers import Qwen2Config, Qwen2ForCausalLM
 from outgrow.policy import Policy
 from outgrow.policy.micro import make_tokenizer
 
-DATA = Path(os.environ.get("OUTGROW_DATA", Path(__file__).parents[2] / "shared" / "data"))
 # A CPU is slow in bfloat16, and the real suites take minutes in a tokenizer of single characters.
 QUICK = [
     "learn.steps=2",

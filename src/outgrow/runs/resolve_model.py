@@ -1,0 +1,63 @@
+"""From what a person calls a model to what is loaded."""
+
+from dataclasses import dataclass
+from pathlib import Path
+
+from ..core.errors import OutgrowError
+from ..engines import is_served
+from ..policy.load import base_of, model_folder
+from .checkpoint import newest_whole_checkpoint
+from .folder import RunFolder
+
+
+@dataclass(frozen=True)
+class ResolvedModel:
+    """A model that was found by a name of it."""
+
+    name: str
+    """What `load_policy` takes: the name as it was written, or the model's folder in a run's newest whole checkpoint."""
+    location: str
+    """Where it is: a folder, a .gguf file, a hub id, or the address of a server."""
+
+    @property
+    def served(self) -> bool:
+        """Whether a server holds it."""
+        return is_served(self.location)
+
+    def adapter_base(self) -> tuple[str, str | None] | None:
+        """Return the name and revision of the model that an adapter belongs to; None for whole weights.
+
+        Raises UsageError where the adapter does not name it.
+        """
+        folder = Path(self.location)
+        return base_of(folder) if (folder / "adapter_config.json").is_file() else None
+
+
+def resolve_model(name: str) -> ResolvedModel:
+    """Return what `name` stands for, by the first of these that fits:
+
+    - http://HOST/v1 or https://HOST/v1, with #MODEL or without: a server's model
+    - the folder of a run: the model of its newest whole checkpoint
+    - a shipped name, as micro-base: a folder inside this package
+    - a name that `outgrow pull` takes: its folder in the cache
+    - the hub id of a pulled model: the same
+    - a folder with config.json, or an adapter's with adapter_config.json: this folder
+    - a .gguf file: this file
+    - OWNER/NAME: a hub id, which transformers downloads, or finds in its own cache
+
+    Raises UsageError where nothing fits, or the model has yet to be pulled; OutgrowError where a run has no whole checkpoint.
+    """
+    if is_served(name):
+        return ResolvedModel(name, name)
+    found = _in_checkpoint(Path(name)) or name
+    return ResolvedModel(found, model_folder(found))
+
+
+def _in_checkpoint(run: Path) -> str | None:
+    """The model's folder in the newest whole checkpoint; None where this is no folder of checkpoints."""
+    if not RunFolder(run).checkpoints.is_dir():
+        return None
+    checkpoint, warnings = newest_whole_checkpoint(run)
+    if checkpoint is None:
+        raise OutgrowError(f"{run}: no whole checkpoint here{': ' + '; '.join(warnings) if warnings else ' yet'}")
+    return str(checkpoint.policy)

@@ -1,0 +1,74 @@
+"""Asking a model as a recipe says: its engine, its sampling, its verifier."""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+from ..config import Recipe
+from ..core.callbacks import Warn, quiet
+from ..engines import ChatModel, Engine, LocalModel, NativeEngine, OpenAIServer, is_served
+from ..policy import Policy, Sampling, load_policy
+from ..verify import Verifier
+from .folder import RunFolder
+from .models import build_engine, run_policy
+from .resolve_model import resolve_model
+
+
+@dataclass(frozen=True)
+class Session:
+    """A policy ready to answer, and what grades its answers."""
+
+    model: LocalModel
+    verifier: Verifier
+    sampling: Sampling
+    """As in training."""
+    evaluation_sampling: Sampling
+    """The same at the temperature that the recipe measures at."""
+
+
+@contextmanager
+def open_session(recipe: Recipe, policy: Policy, warn: Warn = quiet, engine: Engine | None = None) -> Iterator[Session]:
+    """Give a session for this policy; its engine sleeps and its verifier is closed at the end of the block.
+
+    engine: one that is there already. Default: a new one, as the recipe says. warn: takes what a person should know of it.
+    """
+    model = local_model(policy, engine or build_engine(recipe, warn))
+    with verifier_for(recipe) as verifier:
+        try:
+            yield Session(model, verifier, recipe.sampling, evaluation_sampling(recipe))
+        finally:
+            model.engine.sleep()
+
+
+def local_model(policy: Policy, engine: Engine) -> LocalModel:
+    """Return the policy with this engine, which takes over its present weights."""
+    engine.update(policy)
+    return LocalModel(policy, engine)
+
+
+def verifier_for(recipe: Recipe | None) -> Verifier:
+    """Return the verifier that a recipe asks for; without one, a verifier with its defaults."""
+    return Verifier(recipe.verify.extract, recipe.verify.exact) if recipe else Verifier()
+
+
+def evaluation_sampling(recipe: Recipe) -> Sampling:
+    """Return the recipe's sampling at the temperature that it measures at."""
+    return recipe.sampling.model_copy(update={"temperature": recipe.evaluate.temperature})
+
+
+def open_chat_model(name: str, recipe: Recipe | None, warn: Warn) -> ChatModel:
+    """Return the model that a person named (see `resolve_model`), ready to be asked as the recipe says.
+
+    Raises UsageError or OutgrowError where it cannot be had.
+    """
+    if is_served(name):
+        return OpenAIServer(name, recipe.prompt if recipe else None)
+    return local_model(open_policy(name, recipe), build_engine(recipe, warn) if recipe else NativeEngine(warn=warn))
+
+
+def open_policy(name: str, recipe: Recipe | None = None) -> Policy:
+    """Return the policy that a person named; a run's keeps its own prompt, any other takes the recipe's."""
+    if RunFolder(Path(name)).is_run():
+        return run_policy(Path(name))
+    return load_policy(resolve_model(name).name, recipe.prompt if recipe else None)

@@ -1,0 +1,39 @@
+"""A run's checkpoints: when they are written, and what of a job and its engine they put back."""
+
+from pathlib import Path
+
+from ..config.schema import RunSection
+from ..engines import Engine
+from ..runs.checkpoint import Checkpoint, optimizer_to_tensors, save_checkpoint, tensors_to_optimizer
+from ..runs.cost import Meter
+from ..runs.folder import RunFolder
+from .job import Job
+
+
+class Checkpointer:
+    """Writes and restores the checkpoints of one run."""
+
+    def __init__(self, run: Path, section: RunSection, job: Job, engine: Engine, meter: Meter) -> None:
+        self._run, self._section, self._job, self._engine, self._meter = run, section, job, engine, meter
+        self._saved = 0
+
+    def restore(self, checkpoint: Checkpoint) -> None:
+        """Put optimizer, job and engine back to where they were when the checkpoint was written."""
+        tensors_to_optimizer(self._job.optimizer.adamw, self._job.optimizer.names, checkpoint.optimizer_tensors())
+        self._job.load_state_dict(checkpoint.state["job"])
+        self._engine.load_state_dict(checkpoint.state["engine"])
+        self._saved = checkpoint.step
+
+    def due(self, step: int) -> bool:
+        """Return whether the recipe asks for a checkpoint after `step`."""
+        return step % self._section.checkpoint_every == 0 or step == self._job.steps
+
+    def save(self, step: int) -> None:
+        """Write the checkpoint of `step`, unless it is there. Raises OutgrowError where it cannot be written."""
+        if step <= self._saved and RunFolder(self._run).checkpoints.exists():
+            return
+        tensors = optimizer_to_tensors(self._job.optimizer.adamw, self._job.optimizer.names)
+        state = {"job": self._job.state_dict(), "engine": self._engine.state_dict()}
+        save_checkpoint(self._run, step, self._job.policy, tensors, state, self._section.keep_checkpoints)
+        self._saved = step
+        self._meter.write(step, "saving")

@@ -1,0 +1,25 @@
+"""The curve between before and after: pass rates on held-out validation problems while a run trains."""
+
+from collections.abc import Sequence
+
+from ..config import RLRecipe
+from ..core.callbacks import CheckStop
+from ..engines import LocalModel
+from ..evaluate.sample import sample_problems
+from ..runs.session import evaluation_sampling
+from ..types import Problem
+from ..verify import Verifier
+
+
+def validation_metrics(
+    recipe: RLRecipe, model: LocalModel, verifier: Verifier, problems: Sequence[Problem], check_stop: CheckStop
+) -> dict[str, float]:
+    """Return the pass rate of these problems, and that of each level where they have several."""
+    samples = sample_problems(
+        model, verifier, problems, recipe.evaluate.validation_samples, evaluation_sampling(recipe), recipe.seed, check_stop
+    )
+    levels: dict[int, list[bool]] = {}
+    for sample in samples:
+        levels.setdefault(sample.level, []).append(sample.right)
+    by_level = {f"validation/level_{level}": sum(right) / len(right) for level, right in sorted(levels.items())}
+    return {"validation/pass_rate": sum(s.right for s in samples) / len(samples), **(by_level if len(by_level) > 1 else {})}

@@ -1,0 +1,53 @@
+"""Who is told how a run or a flywheel goes: the terminal, a test, nobody."""
+
+from typing import Protocol
+
+from ..core.callbacks import OnProgress
+from ..runs.cost import Spent
+from .job import StepResult
+
+
+class Watcher(Protocol):
+    """Who is told how a run goes, or a flywheel made of runs."""
+
+    def stage(self, text: str) -> None:
+        """A stage of a flywheel begins, continues, or was done in an earlier call; a run by itself has no stages."""
+
+    def phase(self, text: str) -> None:
+        """A part of the run begins."""
+
+    def training(self, done: int, steps: int) -> None:
+        """Steps begin; `done` of them were done in an earlier session."""
+
+    def step(self, result: StepResult, spent: Spent) -> None:
+        """A step is done; `spent` is what the run took so far."""
+
+    def counting(self, what: str, total: int) -> OnProgress:
+        """Work on `total` things begins. Return what takes how many are done."""
+        ...
+
+    def warn(self, text: str) -> None:
+        """Something a person should read."""
+
+
+class SilentWatcher:
+    """A watcher that shows nothing. Subclass it to keep or check one thing."""
+
+    def stage(self, text: str) -> None:
+        """Show nothing."""
+
+    def phase(self, text: str) -> None:
+        """Show nothing."""
+
+    def training(self, done: int, steps: int) -> None:
+        """Show nothing."""
+
+    def step(self, result: StepResult, spent: Spent) -> None:
+        """Show nothing."""
+
+    def counting(self, what: str, total: int) -> OnProgress:
+        """Return a function that shows nothing."""
+        return lambda done: None
+
+    def warn(self, text: str) -> None:
+        """Show nothing."""

@@ -1,0 +1,27 @@
+"""A judge that says what a test wants it to, and the overrides of a short run that one scores."""
+
+from helpers.runs import SMALL
+from outgrow.engines import Answer
+
+JUDGED = [*SMALL, "learn.steps=4", "evaluate.every=0", "run.checkpoint_every=1"]
+
+
+class Says:
+    """A chat model that replies with what a function makes of the rubric's text and of how often it was asked."""
+
+    context = 2**20
+    opens_think = False
+    identity = "says"
+
+    def __init__(self, reply):
+        self.reply, self.calls = reply, []
+
+    def fits(self, conversation, max_tokens):
+        return len(conversation[-1]["content"]) + max_tokens <= self.context
+
+    def answer(self, conversations, n, sampling, seeds, check_stop=lambda: None):
+        self.calls.append((len(conversations), sampling.temperature))
+        return [
+            [Answer(self.reply(conversation[-1]["content"], len(self.calls), index), True, 1) for index in range(n)]
+            for conversation in conversations
+        ]
