@@ -19,8 +19,8 @@ docs: .venv/installed-test
 	$(BIN)/python -m zensical build --strict --clean
 
 test: .venv/installed-test
-	$(BIN)/ruff check src tests tests_data tests_vllm docs/generate.py docs/_generate
-	$(BIN)/ruff format --check src tests tests_data tests_vllm docs/generate.py docs/_generate
+	$(BIN)/ruff check src tests tests_data tests_vllm examples docs/generate.py docs/_generate
+	$(BIN)/ruff format --check src tests tests_data tests_vllm examples docs/generate.py docs/_generate
 	$(BIN)/mypy
 	$(BIN)/mypy docs/generate.py
 	$(BIN)/lint-imports

@@ -30,17 +30,18 @@ def rows(count: int) -> Found:
     import torch
 
     from outgrow.core.memory import keep_large_buffers
-    from outgrow.engines import NativeEngine
+    from outgrow.engines import GenerationRequest, NativeEngine, sync
     from outgrow.policy import Sampling, load_policy
 
     keep_large_buffers()
     torch.set_num_threads(os.cpu_count() or 1)
     work = WORKS["smollm2-135m"]
     policy, engine = load_policy(work.model), NativeEngine()
-    engine.update(policy)
+    sync(engine, policy)
     prompts = [policy.prompt_ids(question) for question in work.questions]
-    groups = engine.generate(prompts, count // 8, Sampling(max_tokens=32), list(range(8)))
-    seconds = median_seconds(lambda: engine.generate(prompts, count // 8, Sampling(max_tokens=32), list(range(8))), 3)
+    request = GenerationRequest(prompts, count // 8, Sampling(max_tokens=32), list(range(8)))
+    groups = engine.generate(request)
+    seconds = median_seconds(lambda: engine.generate(request), 3)
     return {"tokens_a_second": sum(len(rollout.completion_ids) for group in groups for rollout in group) / seconds}
 
 

@@ -61,11 +61,10 @@ def ours(work: Work) -> dict[str, float]:
 
     from outgrow.algorithms.advantages.dr_grpo import DrGRPO
     from outgrow.algorithms.losses.clipped_surrogate import ClippedSurrogate
-    from outgrow.config.schema import LearnSection
+    from outgrow.config.schema import KL_ROLLOUTS, LearnSection
     from outgrow.core.memory import keep_large_buffers
     from outgrow.core.oom_backoff import AutoBatchSize
-    from outgrow.engines import NativeEngine
-    from outgrow.plan.work import KL_ROLLOUTS
+    from outgrow.engines import GenerationRequest, NativeEngine, sync
     from outgrow.policy import Policy, Sampling, load_policy
     from outgrow.policy.lora import LoRA, add_adapter
     from outgrow.runs.models import frozen_copy
@@ -88,8 +87,9 @@ def ours(work: Work) -> dict[str, float]:
     times: list[tuple[float, float, int]] = []
     for step in range(1, work.steps + 2):
         began = time.perf_counter()
-        engine.update(policy)
-        groups = engine.generate(prompts, work.group, sampling, [step * 100 + index for index in range(len(prompts))])
+        sync(engine, policy)
+        seeds = [step * 100 + index for index in range(len(prompts))]
+        groups = engine.generate(GenerationRequest(prompts, work.group, sampling, seeds))
         engine.sleep()
         generated = time.perf_counter()
         rewards = torch.tensor([[reward(rollout.text) for rollout in group] for group in groups])

@@ -18,7 +18,7 @@ from typing import Any
 import torch
 
 from outgrow.core.memory import keep_large_buffers
-from outgrow.engines import NativeEngine
+from outgrow.engines import GenerationRequest, NativeEngine, sync
 from outgrow.policy import Policy, Sampling, load_policy
 from outgrow.problems.gsm8k import GSM8K
 
@@ -56,13 +56,13 @@ def main() -> None:
     keep_large_buffers()
     torch.set_num_threads(os.cpu_count() or 1)
     policy, engine = load_policy("smollm2-135m"), NativeEngine()
-    engine.update(policy)
+    sync(engine, policy)
     prompts = [policy.prompt_ids(problem.question) for problem in GSM8K(split="test").load()[:count]]
     equal, ties, wrong, seconds, tokens = 0, 0, 0, [0.0, 0.0], 0
     for first in range(0, count, AT_ONCE):
         some = prompts[first : first + AT_ONCE]
         began = time.perf_counter()
-        groups = engine.generate(some, 1, Sampling(temperature=0.0, max_tokens=TOKENS), [0] * len(some))
+        groups = engine.generate(GenerationRequest(some, 1, Sampling(temperature=0.0, max_tokens=TOKENS), [0] * len(some)))
         between = time.perf_counter()
         theirs = generate(policy, some)
         seconds[0] += between - began

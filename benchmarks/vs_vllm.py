@@ -37,19 +37,19 @@ def ours() -> Found:
     import torch
 
     from outgrow.core.memory import keep_large_buffers
-    from outgrow.engines import NativeEngine
+    from outgrow.engines import GenerationRequest, NativeEngine, sync
     from outgrow.policy import Sampling, load_policy
 
     keep_large_buffers()
     torch.set_num_threads(os.cpu_count() or 1)
     policy, engine = load_policy(WORK.model), NativeEngine()
-    engine.update(policy)
+    sync(engine, policy)
     prompts = [policy.prompt_ids(question) for question in WORK.questions]
     rates = []
     for call in range(TIMES + 1):
         seeds = [call * 100 + index for index in range(len(prompts))]
         began = time.perf_counter()
-        groups = engine.generate(prompts, WORK.group, Sampling(max_tokens=WORK.tokens), seeds)
+        groups = engine.generate(GenerationRequest(prompts, WORK.group, Sampling(max_tokens=WORK.tokens), seeds))
         rates.append(sum(len(r.completion_ids) for group in groups for r in group) / (time.perf_counter() - began))
     return {"tokens_a_second": statistics.median(rates[1:])}
 

@@ -75,7 +75,7 @@ def page_of(component: type[BaseModel]) -> str | None:
 def component_link(model: type[BaseModel]) -> str:
     """A component's name with a link to its page; `table` for any other model."""
     page = page_of(model) if issubclass(model, Component) else None
-    return f"[{model.__name__.lower()}]({page}.md)" if page else "table"
+    return f"[{model.__name__.removesuffix('Config').lower()}]({page}.md)" if page else "table"
 
 
 def recipes_page() -> str:

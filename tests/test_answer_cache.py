@@ -33,10 +33,10 @@ class Draws:
     def fits(self, conversation, max_tokens):
         return True
 
-    def answer(self, conversations, n, sampling, seeds, check_stop=lambda: None):
+    def answer(self, request, check_stop=lambda: None):
         check_stop()
-        self.asked += [turns[-1]["content"] for turns in conversations]
-        return [[Answer(f"\\boxed{{{(seed + index) % 9}}}", True, 3) for index in range(n)] for seed in seeds]
+        self.asked += [turns[-1]["content"] for turns in request.conversations]
+        return [[Answer(f"\\boxed{{{(seed + index) % 9}}}", True, 3) for index in range(request.n)] for seed in request.seeds]
 
 
 @pytest.fixture
@@ -57,7 +57,7 @@ def test_the_second_time_costs_nothing_and_says_the_same(tmp_path, verifier):
         assert len(respondent.asked) == 700
         assert sample_problems(cache.wrap(respondent), verifier, PROBLEMS[::-1], 2, WARM, 5)[0].problem_id == "p699"
         assert len(respondent.asked) == 700
-    with AnswerCache(tmp_path / "made" / "answers.sqlite", anew=True) as cache:
+    with AnswerCache(tmp_path / "made" / "answers.sqlite", fresh=True) as cache:
         assert sample_problems(cache.wrap(respondent), verifier, PROBLEMS, 2, WARM, 5) == first
     assert len(respondent.asked) == 1400
 
@@ -137,7 +137,7 @@ def test_a_file_that_cannot_be_used_is_named_and_the_measurement_goes_on(tmp_pat
         samples = sample_problems(cache.wrap(Draws()), verifier, PROBLEMS, 2, WARM, 5)
     assert samples == sample_problems(Draws(), verifier, PROBLEMS, 2, WARM, 5)
     [line] = said
-    assert line.startswith(f"{path}: answers are no longer kept (")
+    assert line.startswith(f"{path}: ")
 
 
 @pytest.mark.parametrize("row", ["nonsense", "[[1]]", '{"text": ""}', "[null]"])

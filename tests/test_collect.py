@@ -18,12 +18,13 @@ class Engine:
     def __init__(self):
         self.calls = []
 
-    def generate(self, prompts, n, sampling, seeds, check_stop):
+    def generate(self, request, check_stop):
         check_stop()
+        prompts, seeds = request.prompts, request.seeds
         assert prompts, "an engine is never asked for nothing"
-        self.calls.append((len(prompts), n))
+        self.calls.append((len(prompts), request.n))
         assert len(set(seeds)) == len(seeds)
-        return [[Rollout(prompt, [index, seed], [0.0, 0.0], True, f"{prompt[0]} {index}") for index in range(n)]
+        return [[Rollout(prompt, [index, seed], [0.0, 0.0], True, f"{prompt[0]} {index}") for index in range(request.n)]
                 for prompt, seed in zip(prompts, seeds, strict=True)]  # fmt: skip
 
 

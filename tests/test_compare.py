@@ -1,6 +1,7 @@
 """Comparing policies: verdicts, pairing and power against simulation, scipy and counts by hand; controls; the commands."""
 
 import math
+import re
 import subprocess
 import sys
 
@@ -153,7 +154,7 @@ def measured(tmp_path):
 def test_the_command_sets_suites_side_by_side(measured):
     result = outgrow("compare", measured / "old", f"ours={measured / 'new'}")
     assert result.returncode == 0, result.stderr
-    assert "sums: ours against old: better. (Seeing 2 points" in result.stdout
+    assert re.search(r"sums: ours against old: better\. \(.* 2 points", result.stdout)
     assert "words: ours against old: no difference shown, within 2 points." in result.stdout
     assert "+75.0 (+75.0 to +75.0)" in result.stdout
     assert "40 : 0 (p < 0.001)" in result.stdout
@@ -174,12 +175,12 @@ def test_bad_sides_are_refused_in_a_line(measured):
     evaluation({"a": 1}).save(measured / "other" / "else.parquet")
     evaluation({"a": 1}).save(measured / "other" / "more.parquet")
     for sides, said in (
-        ([measured / "nowhere", measured / "old"], "there is no such file or folder"),
-        ([measured / "empty", measured / "old"], "neither a run nor a folder of measurements"),
+        ([measured / "nowhere", measured / "old"], "nowhere"),
+        ([measured / "empty", measured / "old"], "empty: neither a run nor a folder"),
         ([measured / "torn.parquet", measured / "old"], "cannot read this evaluation"),
-        ([measured / "old"], "with what shall it be compared?"),
+        ([measured / "old"], "second path"),
         ([measured / "old", measured / "old"], "two sides have the same name"),
-        ([measured / "old", measured / "other"], "not measured on any suite in common"),
+        ([measured / "old", measured / "other"], "outgrow eval MODEL --on SUITES"),
         (["a=,", measured / "old"], "no path"),
         (
             [f"x={measured / 'old' / 'sums.parquet'},{measured / 'other' / 'else.parquet'}", measured / "old" / "sums.parquet"],
@@ -209,7 +210,8 @@ def test_shuffled_answers_are_those_of_the_same_field_and_level():
     assert sum(own == other for own, other in numbers) < len(numbers) / 20  # equal answers of other problems
     notes = []
     Shuffled(source=Micro(per_level=1, levels=(3,), fields=("sum",))).load(notes.append)
-    assert notes == ["shuffled: 1 of 1 problems keep an equal answer (repeated, or alone in their level)"]
+    [note] = notes
+    assert note.startswith("shuffled: 1 of 1 problems")
     assert Shuffled(source=source, seed=1).load() != dealt
 
 
@@ -230,5 +232,5 @@ def test_a_recipe_is_trained_beside_its_controls(tmp_path):
     again = outgrow("controls", "micro", "--out", tmp_path / "c", *small)  # all there: nothing is trained again
     assert again.stdout.splitlines()[-8:] == first.stdout.splitlines()[-8:]
     other = outgrow("controls", "micro", "--out", tmp_path / "c", *small, "--set", "learn.lr=1e-5")
-    assert (other.returncode, "is a run by another recipe; choose another --out" in other.stderr) == (2, True)
-    assert "controls are of reinforcement learning" in outgrow("controls", "micro-base").stderr
+    assert (other.returncode, "choose another --out" in other.stderr) == (2, True)
+    assert "kind 'sft'" in outgrow("controls", "micro-base").stderr

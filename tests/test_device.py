@@ -12,7 +12,7 @@ from outgrow.algorithms.losses.clipped_surrogate import ClippedSurrogate
 from outgrow.config import parse_recipe
 from outgrow.config.schema import DistillSection, LearnSection
 from outgrow.core.oom_backoff import AutoBatchSize
-from outgrow.engines import NativeEngine
+from outgrow.engines import GenerationRequest, NativeEngine, sync
 from outgrow.policy import Policy, Sampling
 from outgrow.train.distill import DistillTarget
 from outgrow.train.optimizer import Optimizer
@@ -27,8 +27,8 @@ def one_step(policy):
     """Rollouts, an update on them with a teacher that is distilled, and the KL divergence from the reference."""
     reference = Policy(copy.deepcopy(policy.model), policy.tokenizer)
     engine = NativeEngine(max_sequences=8)
-    engine.update(policy)
-    groups = engine.generate([policy.prompt_ids(question) for question in QUESTIONS], 4, SAMPLING, [1, 2, 3])
+    sync(engine, policy)
+    groups = engine.generate(GenerationRequest([policy.prompt_ids(question) for question in QUESTIONS], 4, SAMPLING, [1, 2, 3]))
     weighed = [[AdvantagedRollout(rollout, 1.0 - index) for index, rollout in enumerate(group)] for group in groups]
     section = LearnSection(tokens_per_microbatch=70, updates_per_step=2)
     optimizer = Optimizer(policy.model, section, 10)

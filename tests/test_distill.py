@@ -16,7 +16,7 @@ from outgrow.config import dump_recipe, load_recipe, parse_recipe
 from outgrow.config.schema import DistillSection, LearnSection
 from outgrow.core.errors import OutgrowError, UsageError
 from outgrow.core.oom_backoff import AutoBatchSize
-from outgrow.engines import NativeEngine
+from outgrow.engines import GenerationRequest, NativeEngine, sync
 from outgrow.policy import Policy, Sampling, completion_logprobs, load_policy
 from outgrow.policy.lora import LoRA, add_adapter
 from outgrow.policy.micro import MicroInit, make_model, make_tokenizer
@@ -169,11 +169,11 @@ def test_both_advantages_add_up_with_their_weights(untrained, shipped, old):
     """What the loss is given, in every share of a step, against the teacher read rollout by rollout; at nucleus sampling, too."""
     sampling = Sampling(temperature=0.8, top_p=0.9, max_tokens=10)
     engine = NativeEngine()
-    engine.update(untrained)
+    sync(engine, untrained)
     prompts = [untrained.prompt_ids(question) for question in ("1+2=?", "3*4=?", "roman XIV=?")]
     groups = [
         [AdvantagedRollout(rollout, index - 1.3) for index, rollout in enumerate(group)]
-        for group in engine.generate(prompts, 4, sampling, [0, 1, 2])
+        for group in engine.generate(GenerationRequest(prompts, 4, sampling, [0, 1, 2]))
     ]
     expected = []
     for row in (row for group in groups for row in group):
@@ -334,13 +334,13 @@ def recipe_of(teacher, max_tokens=40, **settings):
 def test_a_teacher_that_cannot_read_the_student_is_refused(untrained, tmp_path):
     size = len(untrained.tokenizer)
     other = saved(tmp_path / "other", tokens=["<extra>"])
-    with pytest.raises(UsageError, match=rf"distill\.model={other}: its tokens are not those of the policy"):
+    with pytest.raises(UsageError, match=rf"distill\.model={other}: .*tokens"):
         distilled_policy(recipe_of(other), untrained)
     narrow = saved(tmp_path / "narrow")
     untrained.model.resize_token_embeddings(size + 8)
-    with pytest.raises(UsageError, match=f"it has {size} outputs and the policy {size + 8}"):
+    with pytest.raises(UsageError, match=f"{size} outputs.*{size + 8}"):
         distilled_policy(recipe_of(narrow), untrained)
-    with pytest.raises(UsageError, match=r"max_tokens=96 leaves no room for a prompt in the context of .*, 96; lower it"):
+    with pytest.raises(UsageError, match=r"sampling\.max_tokens=96 .*\(96 tokens\)"):
         distilled_policy(recipe_of(saved(tmp_path / "wide", size + 8), max_tokens=96), untrained)
     with pytest.raises(UsageError, match="no such model"):
         distilled_policy(recipe_of("./nowhere"), untrained)
@@ -358,7 +358,7 @@ def test_a_teacher_with_more_outputs_than_tokens_is_taken(untrained, tmp_path):
 def test_a_prompt_too_long_for_the_teacher_is_told_before_anything_moves(untrained):
     recipe = recipe_of("it", steps=3)
     assert distill_target(1, recipe, untrained, [[1] * 56]).teacher is untrained
-    with pytest.raises(UsageError, match=r"prompt of 57 tokens \+ sampling\.max_tokens=40 exceeds the context of it of 96"):
+    with pytest.raises(UsageError, match=r"sampling\.max_tokens=40 .* 57 tokens in the context of it \(96 tokens\)"):
         distill_target(1, recipe, untrained, [[1] * 56, [1] * 57])
     assert distill_target(3, recipe, untrained, [[1]]) is not None
     assert distill_target(4, recipe, untrained, [[1]]) is None
@@ -370,7 +370,7 @@ def test_a_teacher_with_another_template_is_told(untrained, tmp_path):
     untrained.tokenizer.chat_template = "{{ messages[0]['content'] }}"
     notes = []
     distilled_policy(recipe_of(same), untrained, notes.append)
-    assert [warn.startswith(f"distill.model={same} would put questions") for warn in notes] == [True]
+    assert [warn.startswith(f"distill.model={same} ") for warn in notes] == [True]
 
 
 def test_a_teacher_may_be_an_adapter(shipped, tmp_path):

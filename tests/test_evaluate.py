@@ -12,7 +12,7 @@ from statsmodels.stats import contingency_tables, proportion
 from statsmodels.stats.anova import anova_lm
 
 from outgrow.core.errors import OutgrowError, UsageError
-from outgrow.engines import LocalModel, NativeEngine
+from outgrow.engines import LocalModel, NativeEngine, sync
 from outgrow.evaluate import Evaluation, paired_delta
 from outgrow.evaluate.calibration import brier, spearman, staleness_of
 from outgrow.evaluate.sample import Sample, sample_problems
@@ -177,7 +177,7 @@ def test_samples_are_graded_and_do_not_depend_on_the_problems_beside_them(shippe
     monkeypatch.setattr("outgrow.verify.pool._Worker", None)  # integers need no comparison process
     problems = Micro(split="test", per_level=1, levels=(1, 3)).load()
     engine = NativeEngine()
-    engine.update(shipped)
+    sync(engine, shipped)
     verifier, sampling = Verifier(), Sampling(max_tokens=32)
     together = sample_problems(LocalModel(shipped, engine), verifier, problems, 2, sampling, seed=4)
     assert [(s.problem_id, s.index) for s in together] == [(p.id, i) for p in problems for i in (0, 1)]

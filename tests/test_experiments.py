@@ -3,6 +3,8 @@
 import json
 import math
 import random
+import re
+import shutil
 import signal
 import subprocess
 import sys
@@ -17,10 +19,11 @@ from outgrow.cli.app import app
 from outgrow.core.errors import OutgrowError, UsageError
 from outgrow.evaluate.statistics import paired_ci95, seeds_ci95
 from outgrow.experiments import load_experiment, write_page
-from outgrow.experiments.compare import numbers, winner
+from outgrow.experiments.code_digest import SHOWS_ONLY, code_digest
+from outgrow.experiments.compare import arm_statistics, winner
 from outgrow.experiments.mastery import mastery
 from outgrow.experiments.rl_measures import LaterFailed, PassRateAt, RolloutsTo
-from outgrow.experiments.rl_result import Point, RLResult, from_line
+from outgrow.experiments.rl_result import Point, RLResult, from_rl_line
 from outgrow.types import Visit
 
 REPOSITORY = Path(__file__).parents[1]
@@ -66,22 +69,22 @@ def result(key="k", arm="uniform", seed=0, curve=((0, 0.2), (100, 0.4), (200, 0.
 
 def test_rollouts_to_a_target_are_read_between_two_looks():
     """Smoothed over three: 0.3, 0.4, 0.6, 0.7 at 0, 100, 200, 300."""
-    assert RolloutsTo(target=0.5).of(result()) == pytest.approx(150)
-    assert RolloutsTo(target=0.65).of(result()) == pytest.approx(250)
-    assert RolloutsTo(target=0.25).of(result()) == 0
-    assert RolloutsTo(target=0.75).of(result()) == 300, "never reached: all that were written"
+    assert RolloutsTo(target=0.5).value(result()) == pytest.approx(150)
+    assert RolloutsTo(target=0.65).value(result()) == pytest.approx(250)
+    assert RolloutsTo(target=0.25).value(result()) == 0
+    assert RolloutsTo(target=0.75).value(result()) == 300, "never reached: all that were written"
     assert [RolloutsTo(target=target).reached(result()) for target in (0.25, 0.65, 0.75)] == [True, True, False]
-    assert RolloutsTo(target=0.25, level=1).of(result()) == pytest.approx(150)
+    assert RolloutsTo(target=0.25, level=1).value(result()) == pytest.approx(150)
 
 
 def test_pass_rate_at_rollouts_is_read_in_proportion():
-    assert PassRateAt(rollouts=125).of(result()) == pytest.approx(0.45)
-    assert PassRateAt(rollouts=301).of(result()) is None
+    assert PassRateAt(rollouts=125).value(result()) == pytest.approx(0.45)
+    assert PassRateAt(rollouts=301).value(result()) is None
 
 
 def test_a_result_survives_its_line():
     one = result(retention=0.5)
-    assert from_line(json.loads(json.dumps(one.line()))) == one
+    assert from_rl_line(json.loads(json.dumps(one.line()))) == one
 
 
 def test_mastered_is_twice_all_right_and_failing_later_counts_once():
@@ -96,8 +99,8 @@ def test_mastered_is_twice_all_right_and_failing_later_counts_once():
     ):
         found = mastery(visits(*rights))
         assert (len(found.mastered), len(found.visited_again), len(found.failed)) == (mastered, again, failed)
-    assert LaterFailed().of(result()) == 0.5
-    assert LaterFailed().of(result(visited_again=0, failed=0)) is None
+    assert LaterFailed().value(result()) == 0.5
+    assert LaterFailed().value(result(visited_again=0, failed=0)) is None
 
 
 @pytest.mark.parametrize("n", [6, 12])
@@ -128,6 +131,39 @@ def test_keys_tell_recipes_apart_and_nothing_else(experiment):
     assert all(run.recipe.run.threads == 1 for run in experiment.runs)
 
 
+def test_the_digest_of_the_code_is_of_all_that_decides_and_nothing_else(tmp_path):
+    package = tmp_path / "outgrow"
+    shutil.copytree(REPOSITORY / "src" / "outgrow", package, ignore=shutil.ignore_patterns("__pycache__"))
+    assert all((package / name).exists() for name in SHOWS_ONLY)
+
+    def digest_after(name):
+        """With another last byte in this file."""
+        file = package / name
+        content = file.read_bytes()
+        file.write_bytes(content + b"\n")
+        code_digest.cache_clear()
+        try:
+            return code_digest(package)
+        finally:
+            file.write_bytes(content)
+
+    whole = code_digest(package)
+    assert whole == code_digest(), "where the package lies decides nothing"
+    decides = [
+        "core/rng.py", "core/oom_backoff.py", "core/registry.py", "config/schema.py", "evaluate/statistics.py",
+        "sandbox/generate.py", "synthetic/select.py", "flywheel/stages.py", "train/update.py", "plan/fit_to_memory.py",
+        "experiments/rl_trial.py",
+        "recipes/micro.toml", "policy/models/micro-base/model.safetensors",
+    ]  # fmt: skip
+    digests = [digest_after(name) for name in decides]
+    assert len({whole, *digests}) == 1 + len(decides)
+    for name in ("report/charts.py", "report/page.css", "cli/app.py", "experiments/page.py", "runs/trackers/wandb.py"):
+        assert digest_after(name) == whole, name
+    (package / "algorithms" / "samplers" / "new.py").write_text("")
+    code_digest.cache_clear()
+    assert code_digest(package) != whole
+
+
 def made_up(experiment, effect, noise=10.0):
     """Results in which the second arm needs `effect` of the first one's rollouts."""
     found = {}
@@ -149,10 +185,10 @@ def test_an_arm_that_never_arrives_is_not_called_better_for_having_written_less(
         for run in asked.runs
         if run.arm == "frontier"
     }
-    [_, frontier] = numbers(asked, one, measure, found | stuck)
-    assert frontier.reached == 0
-    assert frontier.against.high < 1
-    assert frontier.said.startswith("not shown")
+    [_, frontier] = arm_statistics(asked, one, measure, found | stuck)
+    assert frontier.n_reached == 0
+    assert frontier.vs_baseline.high < 1
+    assert frontier.verdict.startswith("not shown")
     assert winner(asked, one, measure, found | stuck) is None
     # The other way round a bound is on the safe side: the baseline needs more than this.
     slow = {
@@ -160,9 +196,9 @@ def test_an_arm_that_never_arrives_is_not_called_better_for_having_written_less(
         for run in asked.runs
         if run.arm == "uniform"
     }
-    [_, frontier] = numbers(asked, one, measure, found | slow)
-    assert frontier.said == "better"
-    assert "12, 0 reached it" in write_page(asked, found | slow, tmp_path).read_text()
+    [_, frontier] = arm_statistics(asked, one, measure, found | slow)
+    assert frontier.verdict == "better"
+    assert "12 (0 reached the target)" in write_page(asked, found | slow, tmp_path).read_text()
 
 
 @pytest.mark.parametrize(("effect", "said"), [(0.6, "better"), (1.0, "no difference shown"), (1.5, "worse")])
@@ -172,11 +208,11 @@ def test_a_winner_is_named_only_where_the_interval_excludes_no_difference(tmp_pa
     asked = load_experiment("made.toml")
     found = made_up(asked, effect)
     measure, one = asked.measures[0], asked.on[0]
-    [uniform, frontier] = numbers(asked, one, measure, found)
-    assert uniform.against is None
+    [uniform, frontier] = arm_statistics(asked, one, measure, found)
+    assert uniform.vs_baseline is None
     assert uniform.n == frontier.n == 12
-    assert frontier.against.low < frontier.against.value < frontier.against.high
-    assert frontier.against.value == pytest.approx(effect, abs=0.06)
+    assert frontier.vs_baseline.low < frontier.vs_baseline.value < frontier.vs_baseline.high
+    assert frontier.vs_baseline.value == pytest.approx(effect, abs=0.06)
     assert winner(asked, one, measure, found) == {"better": "frontier", "worse": "uniform"}.get(said)
     text = write_page(asked, found, tmp_path).read_text()
     [row] = [line for line in text.splitlines() if line.startswith("| frontier | 12 |")]
@@ -245,7 +281,7 @@ def test_an_experiment_runs_is_remembered_and_goes_on(experiment, tmp_path):
 def test_a_page_of_nothing_is_refused(experiment, tmp_path):
     told = CliRunner().invoke(app, ["lab", "small", "--page"])
     assert isinstance(told.exception, UsageError)
-    assert "docs/lab holds no results of small yet" in str(told.exception)
+    assert re.search(r"small.*docs/lab.*--page", str(told.exception))
     assert not (tmp_path / "docs").exists()
 
 
@@ -265,7 +301,7 @@ def test_a_failed_run_is_told_and_the_others_are_kept(experiment, tmp_path):
     assert told.exit_code == 1
     assert isinstance(told.exception, OutgrowError)
     assert "2 of 4 runs failed" in str(told.exception)
-    assert "frontier, seed 1 failed: UsageError: nowhere is no whole profile" in told.stderr.replace("\n", " ")
+    assert "frontier, seed 1 failed: UsageError: nowhere is not a complete profile" in told.stderr.replace("\n", " ")
     rows = [json.loads(line) for line in (tmp_path / "docs" / "lab" / "small.jsonl").read_text().splitlines()]
     assert [row["arm"] for row in rows] == ["uniform", "uniform"]
 
@@ -283,7 +319,7 @@ def test_a_lab_that_is_stopped_saves_what_is_running_and_goes_on(experiment, tmp
     process.send_signal(signal.SIGINT)
     output, _ = process.communicate(timeout=120)
     assert process.returncode == 130, output
-    assert "the same command goes on with it" in output
+    assert "same command" in output
     begun = {path.name for path in scratch.iterdir() if any(path.glob("checkpoints/step-*"))}
     assert begun, "what was running had saved itself"
     finished = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, check=False)
@@ -326,7 +362,7 @@ def test_what_arms_need_is_prepared_once_in_order(experiment, tmp_path):
     assert all(line["prepared"]["teacher"] == reached for line in lines)
     assert {line["arm"] for line in lines if line["before"] == reached} >= {"frontier"}, "it starts where its teacher ended"
     page = (tmp_path / "docs" / "lab" / "small.md").read_text()
-    assert "pass@1 after, less teacher's" in page and "| teacher | micro |" in page
+    assert "pass@1 after minus teacher's" in page and "| teacher | micro |" in page
     again = CliRunner().invoke(app, ["lab", "small"])
     assert "preparing" not in again.output, "nothing is left to run, so nothing is prepared"
     results = tmp_path / "docs" / "lab" / "small.jsonl"
@@ -335,11 +371,11 @@ def test_what_arms_need_is_prepared_once_in_order(experiment, tmp_path):
     more = CliRunner().invoke(app, ["lab", "small", "--processes", "1"])
     assert more.exit_code == 0 and "preparing" not in more.output
     said = " ".join(more.output.split())
-    assert said.count("is of another version of the code") == 1 and f"base in runs/lab/prepared/{base.key} is of" in said
+    assert said.count("another version of the code") == 1 and f"base in runs/lab/prepared/{base.key} was" in said
 
 
 def test_what_is_not_prepared_is_told(experiment, tmp_path):
     file = tmp_path / "labs" / "small.toml"
     file.write_text(EXPERIMENT.format(seeds=2).replace("\"curriculum={type='frontier'}\"", '"policy.model=prepared:techer"'))
-    with pytest.raises(UsageError, match="prepared:techer: nothing of that name is prepared before it"):
+    with pytest.raises(UsageError, match="prepared:techer"):
         _ = load_experiment("small").runs

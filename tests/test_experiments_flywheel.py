@@ -124,11 +124,11 @@ def test_the_page_names_arms_and_measures(whole, monkeypatch):
     monkeypatch.chdir(whole)
     page = (whole / "docs" / "lab" / "small.md").read_text()
     for measure in load_experiment("small").measures:
-        assert f"| arm | n | {measure.label} | less one run | |" in page
+        assert f"| arm | n | {measure.label} | minus one run | |" in page
     assert page.count("| unverified | 2 |") == 5
     assert page.count("| unverified | 0 |") == 1, "its suite has no level 5"
     assert page.count("| one run | 0 |") == 2, "nor did it make data"
-    assert "Every run wrote 528." in page
+    assert "Each run wrote 528." in page
     assert "| teacher | micro-base |" in page
     assert "![the student's pass@1 by rollouts](small.svg)" in page
     assert "the student's pass@1</text>" in (whole / "docs" / "lab" / "small.svg").read_text()
@@ -210,19 +210,19 @@ def test_measures_of_three_generations():
         last_student={"64": 0.7, "8": 0.65},
     )
     assert from_flywheel_line(json.loads(json.dumps(one.line()))) == one
-    assert Student().of(one) == 0.7
-    assert Student(level=6).of(one) == 0.35
-    assert Student(level=1).of(one) is None
-    assert OverTeacher().of(one) == pytest.approx(0.1)
-    assert OverTeacher(first=True).of(one) == pytest.approx(0.2)
-    assert BaseGain().of(one) == pytest.approx(-0.1)
-    assert BaseGain(level=6).of(one) == pytest.approx(-0.05)
-    assert Precision().of(one) == pytest.approx((30 + 8) / 40)
-    assert PassAtK(k=64).of(one) == pytest.approx(-0.05)
-    assert [PassAtK(k=k).known(one) for k in (8, 16, 64)] == [True, False, True]
+    assert Student().value(one) == 0.7
+    assert Student(level=6).value(one) == 0.35
+    assert Student(level=1).value(one) is None
+    assert OverTeacher().value(one) == pytest.approx(0.1)
+    assert OverTeacher(first=True).value(one) == pytest.approx(0.2)
+    assert BaseGain().value(one) == pytest.approx(-0.1)
+    assert BaseGain(level=6).value(one) == pytest.approx(-0.05)
+    assert Precision().value(one) == pytest.approx((30 + 8) / 40)
+    assert PassAtK(k=64).value(one) == pytest.approx(-0.05)
+    assert [PassAtK(k=k).is_measured(one) for k in (8, 16, 64)] == [True, False, True]
     assert one.rollouts == 500
     assert [(point.rollouts, point.pass_rate) for point in one.curve] == [(0, 0.3), (100, 0.4), (300, 0.6), (500, 0.7)]
-    assert Precision().of(wheel_result([turn(500, 0.2, 0.6, 0.7)])) is None
+    assert Precision().value(wheel_result([turn(500, 0.2, 0.6, 0.7)])) is None
 
 
 def test_unequal_rollouts_are_told(whole, tmp_path, monkeypatch):
@@ -232,7 +232,7 @@ def test_unequal_rollouts_are_told(whole, tmp_path, monkeypatch):
         run.key: wheel_result([turn(10 + run.seed, 0.1, 0.2, 0.3)], key=run.key, first_base={"2": 0.1}, last_student={"2": 0.2})
         for run in experiment.runs
     }
-    assert "A run wrote 10 to 11." in write_page(experiment, found, tmp_path).read_text()
+    assert "Runs wrote 10 to 11." in write_page(experiment, found, tmp_path).read_text()
 
 
 def test_a_key_is_of_what_decides(whole, monkeypatch):
@@ -255,10 +255,10 @@ def test_a_key_is_of_what_decides(whole, monkeypatch):
 @pytest.mark.parametrize(
     ("text", "told"),
     [
-        (("tiny.toml", "micro"), "micro has no measure 'student'; take some of: alarm,"),
+        (("tiny.toml", "micro"), "micro has no measure 'student'; choose from: alarm,"),
         (
             ('type = "base_gain"', 'type = "retention"'),
-            "tiny.toml has no measure 'retention'; take some of: base_gain, over_teacher,",
+            "tiny.toml has no measure 'retention'; choose from: base_gain, over_teacher,",
         ),
         (("tiny.toml", "micro-base"), "micro-base is a recipe of kind 'sft'; arms are of kind rl or flywheel"),
     ],

@@ -74,7 +74,7 @@ def test_rows_are_graded_and_kept(outgrow, tmp_path):
         (b'{"text":["7"],"answer":"7"}', [], "line 1: column 'text' holds [\"7\"]"),
         (b'{"text":"\xff","answer":"7"}', [], "line 1: not a JSON row"),
         (b"[" * 10**5, [], "line 1: not a JSON row"),
-        (b"\n", [], "there are no rows in it"),
+        (b"\n", [], "no rows"),
         (None, [], "in.jsonl: cannot read this file (No such file or directory)"),
         (b'{"text":"7","answer":"7"}', ["--extract", "box"], "no extractor called 'box' (did you mean 'boxed'?)"),
         (b'{"text":"7","answer":"7"}', ["--out", "no/out.jsonl"], "the folder no does not exist"),

@@ -230,7 +230,7 @@ def recipe_with(on_alarm):
 
 
 def test_a_judge_that_likes_everything_ends_the_run_where_the_recipe_says_stop(tmp_path, monkeypatch):
-    monkeypatch.setattr(judge_scores, "judge_model", lambda section, warn: Says(full_score))
+    monkeypatch.setattr(judge_scores, "judge_model", lambda section, warn, engine: Says(full_score))
     with pytest.raises(OutgrowError, match=r"step 1: .* empty 1\.00.*judge\.watch\.on_alarm=lower"):
         train(recipe_with("stop"), tmp_path / "run", Silent())
     resume(tmp_path / "run", ["judge.watch.on_alarm=lower"], Silent())
@@ -238,7 +238,7 @@ def test_a_judge_that_likes_everything_ends_the_run_where_the_recipe_says_stop(t
 
 
 def test_an_alarm_gives_half_of_the_judges_share_to_the_checker(tmp_path, monkeypatch):
-    monkeypatch.setattr(judge_scores, "judge_model", lambda section, warn: Says(full_score))
+    monkeypatch.setattr(judge_scores, "judge_model", lambda section, warn, engine: Says(full_score))
     train(recipe_with("lower"), tmp_path / "run", Silent())
     metrics = read_lines(tmp_path / "run" / "metrics.jsonl")
     assert [row["judge/weight"] for row in metrics] == [1, 0.5, 0.5, 0.5]
@@ -251,7 +251,7 @@ def test_an_alarm_gives_half_of_the_judges_share_to_the_checker(tmp_path, monkey
 
 def test_what_was_lowered_stays_lowered_after_a_stop(tmp_path, monkeypatch):
     """Two steps and two more are four steps: the judge's share follows from the rows of metrics.jsonl."""
-    monkeypatch.setattr(judge_scores, "judge_model", lambda section, warn: Says(full_score))
+    monkeypatch.setattr(judge_scores, "judge_model", lambda section, warn, engine: Says(full_score))
     train(recipe_with("lower"), tmp_path / "whole", Silent())
 
     class Stops(Says):
@@ -260,18 +260,18 @@ def test_what_was_lowered_stays_lowered_after_a_stop(tmp_path, monkeypatch):
                 raise OutgrowError("gone")
             return super().answer(*args, **kwargs)
 
-    monkeypatch.setattr(judge_scores, "judge_model", lambda section, warn: Stops(full_score))
+    monkeypatch.setattr(judge_scores, "judge_model", lambda section, warn, engine: Stops(full_score))
     with pytest.raises(OutgrowError, match="gone"):
         train(recipe_with("lower"), tmp_path / "run", Silent())
     assert 1 <= newest_whole_checkpoint(tmp_path / "run")[0].step < 4
-    monkeypatch.setattr(judge_scores, "judge_model", lambda section, warn: Says(full_score))
+    monkeypatch.setattr(judge_scores, "judge_model", lambda section, warn, engine: Says(full_score))
     resume(tmp_path / "run", [], Silent())
     one, other = ((tmp_path / name / "metrics.jsonl").read_bytes() for name in ("whole", "run"))
     assert one == other
 
 
 def test_the_page_says_when_and_why(tmp_path, monkeypatch):
-    monkeypatch.setattr(judge_scores, "judge_model", lambda section, warn: Says(full_score))
+    monkeypatch.setattr(judge_scores, "judge_model", lambda section, warn, engine: Says(full_score))
     train(recipe_with("warn"), tmp_path / "run", Silent())
     page = write_report(tmp_path / "run").read_text()
     assert "The judge seemed to be fooled at 4 of 4 steps, at step 1 first: answers that say nothing" in page

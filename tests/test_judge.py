@@ -144,9 +144,9 @@ def test_a_section_that_cannot_work_is_refused():
     for wrong, told in (({"rubric": "{question}"}, "{completion}"), ({"samples": 2}, "temperature")):
         with pytest.raises(ValueError, match=told):
             JudgeSection(model="m", **wrong)
-    with pytest.raises(UsageError, match=r"'hero' pays by a judge's scores; add a table \[judge\]"):
+    with pytest.raises(UsageError, match=r"'hero' .*add a table \[judge\]"):
         load_recipe("micro", ["rewards=[{type='hero'}]"])
-    with pytest.raises(UsageError, match="no reward pays by its scores"):
+    with pytest.raises(UsageError, match=r"no reward .*'hero'"):
         load_recipe("micro", ["judge={model='micro-base'}"])
 
 
@@ -279,7 +279,7 @@ def judged(rewards, url="org/says"):
 
 
 def test_a_judged_run_pays_by_its_scores(tmp_path, monkeypatch):
-    monkeypatch.setattr(judge_scores, "judge_model", lambda section, warn: Says(length_score))
+    monkeypatch.setattr(judge_scores, "judge_model", lambda section, warn, engine: Says(length_score))
     train(judged("[{type='accuracy'},{type='judge_score',weight=0.5}]"), tmp_path / "run", Silent())
     rows = [row for step in range(1, 5) for row in read_part(tmp_path / "run", step)]
     assert len({row["score"] for row in rows}) > 5
@@ -303,7 +303,7 @@ def test_a_judge_that_dies_ends_the_run_saved_and_it_goes_on_to_the_same_end(tmp
                 raise OutgrowError("http://judge/v1: cannot be reached, 8 times over; is it running?")
             return super().answer(*args, **kwargs)
 
-    monkeypatch.setattr(judge_scores, "judge_model", lambda section, warn: Mortal(length_score))
+    monkeypatch.setattr(judge_scores, "judge_model", lambda section, warn, engine: Mortal(length_score))
     with pytest.raises(OutgrowError, match="cannot be reached"):
         train(judged("[{type='hero'}]"), tmp_path / "run", Silent())
     checkpoint, _ = newest_whole_checkpoint(tmp_path / "run")
@@ -320,7 +320,7 @@ def test_an_answer_without_a_score_is_neither_praised_nor_blamed(tmp_path, monke
     def sometimes(text, call, index):
         return "hm" if len(text) % 2 == 0 else r"\boxed{0.5}"
 
-    monkeypatch.setattr(judge_scores, "judge_model", lambda section, warn: Says(sometimes))
+    monkeypatch.setattr(judge_scores, "judge_model", lambda section, warn, engine: Says(sometimes))
     recipe = load_recipe(
         "micro",
         [
@@ -374,13 +374,13 @@ def test_the_micro_judge_has_room_for_what_it_learned_to_say(tmp_path):
 
 
 def test_another_judge_starts_the_alarm_statistics_over(tmp_path, monkeypatch):
-    monkeypatch.setattr(judge_scores, "judge_model", lambda section, warn: Says(length_score))
+    monkeypatch.setattr(judge_scores, "judge_model", lambda section, warn, engine: Says(length_score))
     train(judged("[{type='hero'}]"), tmp_path / "run", Silent())
 
     class Other(Says):
         identity = "another"
 
-    monkeypatch.setattr(judge_scores, "judge_model", lambda section, warn: Other(length_score))
+    monkeypatch.setattr(judge_scores, "judge_model", lambda section, warn, engine: Other(length_score))
     watcher = Silent()
     resume(tmp_path / "run", ["learn.steps=6"], watcher)
     assert [warn for warn in watcher.notes if "judge.model" in warn and "step 4" in warn]

@@ -211,7 +211,7 @@ def test_without_a_recipe_the_rubric_is_the_default(run, outgrow, ask):
     code, printed, _ = outgrow("judge", "http://there/v1", run([row("a", "x"), row("b", "y")]))
     assert code == 0
     assert sections == [JudgeSection(model="http://there/v1")]
-    assert "no answer of one kind, right or wrong, has a score" in printed
+    assert "there is no AUC" in printed
     assert re.search(r"empty +2 +0 +1\.000", printed)
 
 
@@ -219,7 +219,7 @@ def test_too_few_scores_are_told(run, outgrow, ask):
     ask(lambda text, call, index: r"\boxed{1}" if text.startswith("grade a?") else "I'd say good", "sometimes")
     code, printed, complaint = outgrow("judge", "m", run([row("a", "x"), row("b", "y"), row("c", "z")]), "--recipe", "micro-judged")
     assert code == 0
-    assert re.search(r"no score +2 \(66\.7%\), left out", printed)
+    assert re.search(r"no score +2 \(66\.7%\)", printed)
     assert "2 of 3 answers" in " ".join(complaint.split())
 
 

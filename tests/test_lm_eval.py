@@ -14,7 +14,7 @@ from lm_eval.tasks import TaskManager
 
 import outgrow
 from outgrow.core.errors import UsageError
-from outgrow.engines import LocalModel, NativeEngine
+from outgrow.engines import LocalModel, NativeEngine, sync
 from outgrow.evaluate import evaluate
 from outgrow.evaluate.lm_eval import _batches, _cut, _Harnessed, run_tasks
 from outgrow.policy import Sampling
@@ -75,7 +75,7 @@ def tasks(tmp_path_factory):
 @pytest.fixture(scope="module")
 def local(shipped):
     engine = NativeEngine()
-    engine.update(shipped)
+    sync(engine, shipped)
     return LocalModel(shipped, engine)
 
 
@@ -163,7 +163,7 @@ def test_what_cannot_be_asked_is_said_in_a_line(tasks, tmp_path):
     (tmp_path / "gone.yaml").write_text(WRITTEN.replace("DATA", str(tmp_path / "nowhere.jsonl")).replace("micro_written", "gone"))
     for args, said in (
         (["micro-base", "gone", "--folder", tmp_path], "cannot run these tasks"),
-        (["micro-base", "gone", "--folder", tmp_path / "nowhere"], "there is no such folder"),
+        (["micro-base", "gone", "--folder", tmp_path / "nowhere"], "--folder"),
         (["http://localhost:1/v1", "gone"], "is a server's address"),
         (["micro-base", ","], "name a task"),
         (["micro-base", "gone", "--out", tmp_path], "this is a folder"),

@@ -10,7 +10,7 @@ from helpers.counts import meets, met
 from outgrow.algorithms.losses.clipped_surrogate import ClippedSurrogate
 from outgrow.config.schema import LearnSection
 from outgrow.core.oom_backoff import AutoBatchSize
-from outgrow.engines import NativeEngine
+from outgrow.engines import GenerationRequest, NativeEngine, sync
 from outgrow.policy import Sampling, completion_logprobs
 from outgrow.runs.models import frozen_copy
 from outgrow.train.microbatches import TrainRow, microbatches
@@ -65,11 +65,11 @@ def test_an_update_is_that_of_each_rollout_alone(untrained, old):
         for weight in untrained.model.parameters():
             weight.add_(0.02 * torch.randn(weight.shape, generator=torch.Generator().manual_seed(1)))
     engine = NativeEngine()
-    engine.update(untrained)
+    sync(engine, untrained)
     prompts = [untrained.prompt_ids(question) for question in ("1+2=?", "clock 12: 3+11=?", "roman XIV=?")]
     groups = [
         [AdvantagedRollout(rollout, float(index) - 1.3) for index, rollout in enumerate(group)]
-        for group in engine.generate(prompts, 4, sampling, [0, 1, 2])
+        for group in engine.generate(GenerationRequest(prompts, 4, sampling, [0, 1, 2]))
     ]
     total = sum(len(row.rollout.completion_ids) for group in groups for row in group)
     for row in (row for group in groups for row in group):
@@ -111,11 +111,11 @@ def test_later_updates_start_from_the_policy_that_drew(untrained):
     """With the learner's own log-probabilities, those of every share are taken before the first step moves anything."""
     sampling, section = Sampling(max_tokens=8), LearnSection(updates_per_step=3, old_logprobs="learner", lr=3e-2)
     engine = NativeEngine()
-    engine.update(untrained)
+    sync(engine, untrained)
     prompts = [untrained.prompt_ids(question) for question in ("1+2=?", "3*4=?", "roman XIV=?")]
     groups = [
         [AdvantagedRollout(rollout, float(index) - 1.5) for index, rollout in enumerate(group)]
-        for group in engine.generate(prompts, 4, sampling, [0, 1, 2])
+        for group in engine.generate(GenerationRequest(prompts, 4, sampling, [0, 1, 2]))
     ]
     loss, optimizer = Watched(), Optimizer(untrained.model, section, 10)
     figures = Learner(untrained, frozen_copy(untrained), optimizer, section, loss, sampling, 0, passes_of(4096)).update(groups, 1)

@@ -138,7 +138,7 @@ def index(file, tmp_path, monkeypatch):
 
 
 def test_pull_keeps_a_bfloat16_folder_that_both_names_find(index, model):
-    with pytest.raises(UsageError, match="fetch it with: outgrow pull tiny"):
+    with pytest.raises(UsageError, match="outgrow pull tiny"):
         load_policy("tiny")
     notes = []
     folder = pulling.pull("tiny", convert, notes.append)
@@ -162,7 +162,7 @@ def test_pull_keeps_a_bfloat16_folder_that_both_names_find(index, model):
 def test_a_wrong_sha256_keeps_nothing(index, tmp_path):
     with zipfile.ZipFile(index, "a") as archive:
         archive.writestr("tiny_model/more", "x")
-    with pytest.raises(OutgrowError, match="not the one vetted, nothing kept"):
+    with pytest.raises(OutgrowError, match="sha256"):
         pulling.pull("tiny", convert, lambda _: None)
     assert list((tmp_path / "cache" / "models").iterdir()) == []
 
@@ -203,7 +203,7 @@ def test_a_revision_pins_what_the_hub_serves(tmp_path, untrained):
 
 def test_a_revision_of_a_folder_is_refused(tmp_path, untrained):
     untrained.save(tmp_path)
-    with pytest.raises(UsageError, match=r"leave its revision out"):
+    with pytest.raises(UsageError, match=r"revision"):
         load_policy(str(tmp_path), revision="v1")
 
 

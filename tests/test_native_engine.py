@@ -21,7 +21,7 @@ from transformers import (
 )
 
 from outgrow.core.errors import UsageError
-from outgrow.engines import NativeEngine, VLLMEngine
+from outgrow.engines import GenerationRequest, NativeEngine, VLLMEngine, sync
 from outgrow.engines.native.decoder import LlamaDecoder
 from outgrow.engines.native.packed_linear import Matrix
 from outgrow.policy import Policy, Sampling, completion_logprobs
@@ -33,7 +33,7 @@ QUESTIONS = [problem.question for problem in Micro(split="test", per_level=1).lo
 
 def engine_of(policy, **kwargs):
     engine = NativeEngine(**kwargs)
-    engine.update(policy)
+    sync(engine, policy)
     return engine
 
 
@@ -87,7 +87,9 @@ def assert_same_greedy(policy, prompt, ours, theirs):
         return
     place = next(i for i, (a, b) in enumerate(zip(ours, theirs, strict=False)) if a != b)
     logits = next_logits(policy, prompt, ours[: place + 1])[-1]
-    assert abs(logits[ours[place]] - logits[theirs[place]]) < 1e-4, f"{policy.text(ours)!r} is not {policy.text(theirs)!r}"
+    assert abs(logits[ours[place]] - logits[theirs[place]]) < 1e-4, (
+        f"{policy.spec().text(ours)!r} is not {policy.spec().text(theirs)!r}"
+    )
 
 
 @pytest.mark.parametrize("name", ["shipped", "untrained"])
@@ -96,7 +98,7 @@ def test_greedy_is_transformers_generate(request, name):
     prompts = prompts_of(policy, QUESTIONS[::2])
     assert len(set(map(len, prompts))) > 5, "prompts of many lengths in one batch"
     greedy = Sampling(temperature=0.0, max_tokens=40)
-    groups = engine_of(policy).generate(prompts, 1, greedy, list(range(len(prompts))))
+    groups = engine_of(policy).generate(GenerationRequest(prompts, 1, greedy, list(range(len(prompts)))))
     for prompt, [rollout], theirs in zip(prompts, groups, generate_greedily(policy, prompts, 40), strict=True):
         assert rollout.prompt_ids == prompt
         assert_same_greedy(policy, prompt, rollout.completion_ids, theirs)
@@ -138,7 +140,7 @@ def test_any_llama_is_decoded_right_or_refused(change):
     except UsageError:
         return
     prompts = prompts_of(policy, ["1+2=?", "binary 101=?"])
-    for rollout in flat(engine.generate(prompts, 2, Sampling(max_tokens=12), [1, 2])):
+    for rollout in flat(engine.generate(GenerationRequest(prompts, 2, Sampling(max_tokens=12), [1, 2]))):
         assert rollout.logprobs == pytest.approx(plain_logprobs(policy, rollout, Sampling()), abs=1e-4)
 
 
@@ -167,13 +169,15 @@ def test_a_qwen_is_decoded_as_transformers_does(family, change):
     policy = tiny(family, change)
     prompts = prompts_of(policy, ["1+2=?", "binary 101=?"])
     for prompt, (rollout,) in zip(
-        prompts, engine_of(policy).generate(prompts, 1, Sampling(temperature=0.0, max_tokens=24), [1, 2]), strict=True
+        prompts,
+        engine_of(policy).generate(GenerationRequest(prompts, 1, Sampling(temperature=0.0, max_tokens=24), [1, 2])),
+        strict=True,
     ):
         theirs = policy.model.generate(
             torch.tensor([prompt]), max_new_tokens=24, do_sample=False, eos_token_id=policy.end_id, pad_token_id=policy.pad_id
         )
         assert rollout.completion_ids == theirs[0, len(prompt) :].tolist()
-    for rollout in flat(engine_of(policy).generate(prompts, 2, Sampling(max_tokens=12), [1, 2])):
+    for rollout in flat(engine_of(policy).generate(GenerationRequest(prompts, 2, Sampling(max_tokens=12), [1, 2]))):
         assert rollout.logprobs == pytest.approx(plain_logprobs(policy, rollout, Sampling()), abs=1e-4)
 
 
@@ -184,7 +188,7 @@ def test_bfloat16_is_decoded_to_its_rounding(family, kv_heads):
     policy = tiny(family, {"num_key_value_heads": kv_heads, "initializer_range": 0.1})
     policy.model.bfloat16()
     prompts = prompts_of(policy, ["1+2=?", "binary 101=?", "clock 12: 3+11=?"])
-    rollouts = flat(engine_of(policy).generate(prompts, 8, Sampling(max_tokens=24), [1, 2, 3]))
+    rollouts = flat(engine_of(policy).generate(GenerationRequest(prompts, 8, Sampling(max_tokens=24), [1, 2, 3])))
     theirs = [plain_logprobs(policy, rollout, Sampling()) for rollout in rollouts]
     policy.model.float()
     exact = torch.tensor([p for rollout in rollouts for p in plain_logprobs(policy, rollout, Sampling())])
@@ -213,13 +217,13 @@ def test_a_matrix_multiplies_any_number_of_rows(shape, dtype, error):
 def test_qwen2_with_a_sliding_window_is_refused():
     config = Qwen2Config(vocab_size=105, hidden_size=16, num_hidden_layers=1, num_attention_heads=2, use_sliding_window=True)
     with pytest.raises(UsageError, match="use_sliding_window"):
-        NativeEngine().update(Policy(Qwen2ForCausalLM(config), make_tokenizer()))
+        sync(NativeEngine(), Policy(Qwen2ForCausalLM(config), make_tokenizer()))
 
 
 def test_what_is_no_llama_is_refused_in_one_line():
     model = GPT2LMHeadModel(GPT2Config(vocab_size=105, n_embd=16, n_layer=1, n_head=2))
     with pytest.raises(UsageError, match="gpt2"):
-        NativeEngine().update(Policy(model, make_tokenizer()))
+        sync(NativeEngine(), Policy(model, make_tokenizer()))
 
 
 SAMPLINGS = [
@@ -236,7 +240,7 @@ SAMPLINGS = [
 def test_sampled_logprobs_are_the_learners_and_transformers(request, name, sampling):
     policy = request.getfixturevalue(name)
     prompts = prompts_of(policy, QUESTIONS[::8])
-    rollouts = flat(engine_of(policy).generate(prompts, 3, sampling, list(range(len(prompts)))))
+    rollouts = flat(engine_of(policy).generate(GenerationRequest(prompts, 3, sampling, list(range(len(prompts))))))
     with torch.no_grad():
         learner, _, mask = completion_logprobs(
             policy, [r.prompt_ids for r in rollouts], [r.completion_ids for r in rollouts], sampling
@@ -268,7 +272,7 @@ def chi_square(drawn, probabilities):
 def test_draws_match_the_softmax(untrained, sampling):
     """The first token, and the second after the commonest first: draws of one step must not depend on those of another."""
     prompt = untrained.prompt_ids("3+4=?")
-    [rollouts] = engine_of(untrained, max_sequences=8000).generate([prompt], 4000, sampling, [5])
+    [rollouts] = engine_of(untrained, max_sequences=8000).generate(GenerationRequest([prompt], 4000, sampling, [5]))
 
     def probabilities(ids):
         return plain_distribution(untrained, prompt, [*ids, 0], sampling)[-1].exp()
@@ -292,10 +296,12 @@ def test_a_group_depends_on_its_seed_and_not_on_its_neighbours(untrained):
     engine, sampling = engine_of(untrained), Sampling(max_tokens=16)
     prompts = prompts_of(untrained, QUESTIONS[:24:5])
     seeds = [100 + index for index in range(len(prompts))]
-    together = engine.generate(prompts, 4, sampling, seeds)
-    assert_same_rollouts(together, [engine.generate([p], 4, sampling, [s])[0] for p, s in zip(prompts, seeds, strict=True)])
-    assert_same_rollouts(together[::-1], engine.generate(prompts[::-1], 4, sampling, seeds[::-1]))
-    others = engine.generate(prompts, 4, sampling, [seed + 1 for seed in seeds])
+    together = engine.generate(GenerationRequest(prompts, 4, sampling, seeds))
+    assert_same_rollouts(
+        together, [engine.generate(GenerationRequest([p], 4, sampling, [s]))[0] for p, s in zip(prompts, seeds, strict=True)]
+    )
+    assert_same_rollouts(together[::-1], engine.generate(GenerationRequest(prompts[::-1], 4, sampling, seeds[::-1])))
+    others = engine.generate(GenerationRequest(prompts, 4, sampling, [seed + 1 for seed in seeds]))
     assert all(
         [r.completion_ids for r in one] != [r.completion_ids for r in other] for one, other in zip(together, others, strict=True)
     )
@@ -308,7 +314,7 @@ def test_a_finished_rows_place_goes_to_the_next_group(untrained, monkeypatch):
     steps, step = [], LlamaDecoder.step
     monkeypatch.setattr(LlamaDecoder, "step", lambda self, tokens, *rest: (steps.append(len(tokens)), step(self, tokens, *rest))[1])
     prompts, sampling = prompts_of(untrained, QUESTIONS[:40]), Sampling(max_tokens=40)
-    rollouts = flat(engine_of(untrained, max_sequences=8).generate(prompts, 2, sampling, list(range(40))))
+    rollouts = flat(engine_of(untrained, max_sequences=8).generate(GenerationRequest(prompts, 2, sampling, list(range(40)))))
     lengths = [len(rollout.completion_ids) for rollout in rollouts]
     assert max(lengths) > 3 * min(lengths), "rows of one length show nothing"
     assert sum(steps) == sum(length - 1 for length in lengths)
@@ -318,15 +324,20 @@ def test_a_finished_rows_place_goes_to_the_next_group(untrained, monkeypatch):
 def test_splitting_by_max_rows_changes_nothing(untrained):
     prompts, sampling = prompts_of(untrained, QUESTIONS[::8]), Sampling(max_tokens=12)
     seeds = list(range(len(prompts)))
-    usual = engine_of(untrained).generate(prompts, 4, sampling, seeds)
+    request = GenerationRequest(prompts, 4, sampling, seeds)
+    usual = engine_of(untrained).generate(request)
     for max_sequences in (1, 4, 9):
-        assert_same_rollouts(engine_of(untrained, max_sequences=max_sequences).generate(prompts, 4, sampling, seeds), usual)
+        assert_same_rollouts(engine_of(untrained, max_sequences=max_sequences).generate(request), usual)
 
 
 @pytest.mark.parametrize("max_tokens", [1, 60])
 def test_finished_means_the_model_ended_it(untrained, max_tokens):
     prompts = prompts_of(untrained, QUESTIONS[:8])
-    rollouts = flat(engine_of(untrained).generate(prompts, 40 // max_tokens + 8, Sampling(max_tokens=max_tokens), list(range(8))))
+    rollouts = flat(
+        engine_of(untrained).generate(
+            GenerationRequest(prompts, 40 // max_tokens + 8, Sampling(max_tokens=max_tokens), list(range(8)))
+        )
+    )
     for rollout in rollouts:
         ids = rollout.completion_ids
         assert rollout.finished == (ids[-1] == untrained.end_id)
@@ -340,21 +351,22 @@ def test_a_prompt_without_room_is_told(untrained):
     prompt = untrained.prompt_ids("9" * 40)
     room = untrained.context - len(prompt)
     engine = engine_of(untrained)
-    [[rollout]] = engine.generate([prompt], 1, Sampling(temperature=0.0, max_tokens=room), [0])
+    [[rollout]] = engine.generate(GenerationRequest([prompt], 1, Sampling(temperature=0.0, max_tokens=room), [0]))
     assert_same_greedy(untrained, prompt, rollout.completion_ids, generate_greedily(untrained, [prompt], room)[0])
-    with pytest.raises(UsageError, match=rf"prompt of {len(prompt)} tokens.*context of {untrained.context}"):
-        engine.generate([untrained.prompt_ids("1"), prompt], 1, Sampling(max_tokens=room + 1), [0, 1])
+    with pytest.raises(UsageError, match=rf"prompt of {len(prompt)} tokens in .* context .{untrained.context} tokens"):
+        engine.generate(GenerationRequest([untrained.prompt_ids("1"), prompt], 1, Sampling(max_tokens=room + 1), [0, 1]))
 
 
 def test_an_engine_that_slept_goes_on_after_an_update(untrained):
     engine, sampling = engine_of(untrained), Sampling(max_tokens=8)
     prompts = prompts_of(untrained, QUESTIONS[:3])
-    before = engine.generate(prompts, 2, sampling, [1, 2, 3])
+    request = GenerationRequest(prompts, 2, sampling, [1, 2, 3])
+    before = engine.generate(request)
     engine.sleep()
-    with pytest.raises(AssertionError, match="update"):
-        engine.generate(prompts, 2, sampling, [1, 2, 3])
-    engine.update(untrained)
-    assert engine.generate(prompts, 2, sampling, [1, 2, 3]) == before
+    with pytest.raises(AssertionError, match="load_weights"):
+        engine.generate(request)
+    sync(engine, untrained)
+    assert engine.generate(request) == before
 
 
 class Stop(Exception):
@@ -371,17 +383,18 @@ def test_what_poll_raises_ends_the_generation(untrained):
             raise Stop
 
     prompts, sampling = prompts_of(untrained, QUESTIONS[:3]), Sampling(max_tokens=30)
+    request = GenerationRequest(prompts, 2, sampling, [1, 2, 3])
     with pytest.raises(Stop):
-        engine.generate(prompts, 2, sampling, [1, 2, 3], check_stop)
+        engine.generate(request, check_stop)
     assert calls == 5
-    again = engine.generate(prompts, 2, sampling, [1, 2, 3])
-    assert_same_rollouts(again, engine_of(untrained).generate(prompts, 2, sampling, [1, 2, 3]))
+    again = engine.generate(request)
+    assert_same_rollouts(again, engine_of(untrained).generate(request))
 
 
 def test_poll_is_asked_at_every_token(untrained):
     calls = []
     [[rollout]] = engine_of(untrained).generate(
-        [untrained.prompt_ids("1")], 1, Sampling(temperature=0.0, max_tokens=25), [0], lambda: calls.append(1)
+        GenerationRequest([untrained.prompt_ids("1")], 1, Sampling(temperature=0.0, max_tokens=25), [0]), lambda: calls.append(1)
     )
     assert len(calls) == len(rollout.completion_ids)
 
@@ -389,20 +402,21 @@ def test_poll_is_asked_at_every_token(untrained):
 def test_update_takes_a_snapshot(untrained):
     engine, sampling = engine_of(untrained), Sampling(max_tokens=20)
     prompts = prompts_of(untrained, QUESTIONS[:4])
-    before = engine.generate(prompts, 2, sampling, [1, 2, 3, 4])
-    assert [r.logprobs for r in flat(engine.generate(prompts, 2, sampling, [1, 2, 3, 4]))] == [r.logprobs for r in flat(before)]
+    request = GenerationRequest(prompts, 2, sampling, [1, 2, 3, 4])
+    before = engine.generate(request)
+    assert [r.logprobs for r in flat(engine.generate(request))] == [r.logprobs for r in flat(before)]
     unmoved = copy.deepcopy(untrained.model.state_dict())
     with torch.no_grad():
         for weight in untrained.model.parameters():
             weight.add_(0.1 * torch.randn(weight.shape, generator=torch.Generator().manual_seed(0)))
-    assert engine.generate(prompts, 2, sampling, [1, 2, 3, 4]) == before
-    engine.update(untrained)
-    moved = engine.generate(prompts, 2, sampling, [1, 2, 3, 4])
+    assert engine.generate(request) == before
+    sync(engine, untrained)
+    moved = engine.generate(request)
     assert moved != before
     assert moved[0][0].logprobs == pytest.approx(plain_logprobs(untrained, moved[0][0], sampling), abs=1e-4)
     untrained.model.load_state_dict(unmoved)
-    engine.update(untrained)
-    assert engine.generate(prompts, 2, sampling, [1, 2, 3, 4]) == before
+    sync(engine, untrained)
+    assert engine.generate(request) == before
 
 
 def test_vllm_that_is_not_installed_is_told_in_one_line(monkeypatch):

@@ -60,11 +60,11 @@ def test_thoughts_of_earlier_turns_are_dropped():
     )
 
 
-def test_text_of_a_completion_keeps_markers_and_drops_the_end():
-    policy = Policy(None, TOKENIZER)
+def test_text_of_a_completion_keeps_markers_and_drops_the_end(untrained):
+    spec = untrained.spec()
     ids = TOKENIZER("3+4=7</think>\\boxed{7}<|end|>", add_special_tokens=False)["input_ids"]
-    assert ids[-1] == policy.end_id
-    assert policy.text(ids) == "3+4=7</think>\\boxed{7}"
+    assert ids[-1] == spec.end_id
+    assert spec.text(ids) == "3+4=7</think>\\boxed{7}"
 
 
 @pytest.mark.parametrize("name", ["shipped", "untrained"])

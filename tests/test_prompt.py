@@ -97,13 +97,13 @@ def test_r1_drops_earlier_thoughts_and_ends_earlier_turns():
 @pytest.mark.parametrize(
     ("prompt", "message"),
     [
-        (Prompt(), "no chat template; for a base model say prompt.template='plain' in the recipe"),
+        (Prompt(), "prompt.template='plain'"),
         (Prompt(template="{% if %}"), "cannot be rendered"),
         (Prompt(template="{{ nothing.at.all }}"), "cannot be rendered"),
         (Prompt(template="{{ messages[0] + 'x' }}"), "cannot be rendered"),
         (Prompt(template="{{ raise_exception('no system turns') }}", system="Be brief."), "with prompt.system: no system turns"),
-        (Prompt(template="hello"), "leaves the question out"),
-        (Prompt(template="Any questions?"), "leaves the question out"),
+        (Prompt(template="hello"), "prompt.template"),
+        (Prompt(template="Any questions?"), "prompt.template"),
     ],
 )
 def test_a_prompt_that_cannot_be_put_is_told_in_one_line(prompt, message):
@@ -114,7 +114,7 @@ def test_a_prompt_that_cannot_be_put_is_told_in_one_line(prompt, message):
 
 
 def test_a_question_shape_without_the_question_is_refused():
-    with pytest.raises(UsageError, match=r"prompt.user_template: needs \{question\}"):
+    with pytest.raises(UsageError, match=r"prompt\.user_template: .*\{question\}"):
         load_recipe("micro", ["prompt.user_template=Think hard."])
 
 

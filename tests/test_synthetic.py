@@ -59,11 +59,11 @@ class Draws:
     def fits(self, conversation, max_tokens):
         return max_tokens <= self.context
 
-    def answer(self, conversations, n, sampling, seeds, check_stop=lambda: None):
+    def answer(self, request, check_stop=lambda: None):
         check_stop()
-        asked = list(zip(conversations, seeds, strict=True))
+        asked = list(zip(request.conversations, request.seeds, strict=True))
         self.asked += [(turns[-1]["content"], seed) for turns, seed in asked]
-        return [[self._one(turns[-1]["content"], seed + index) for index in range(n)] for turns, seed in asked]
+        return [[self._one(turns[-1]["content"], seed + index) for index in range(request.n)] for turns, seed in asked]
 
     def _one(self, question, dice):
         number = int(question[3:].partition("+")[0])

@@ -12,12 +12,12 @@ import pytest
 from typer.testing import CliRunner
 
 from outgrow.cli.app import app
-from outgrow.cli.making import _section
+from outgrow.cli.data import _section
 from outgrow.config import parse_recipe
 from outgrow.config.schema import DataSection
 from outgrow.core.errors import UsageError
 from outgrow.core.rollout_log import read_parts
-from outgrow.engines import LocalModel, NativeEngine
+from outgrow.engines import LocalModel, NativeEngine, sync
 from outgrow.policy import Sampling, load_policy
 from outgrow.problems.micro import Micro
 from outgrow.problems.synthetic import Synthetic
@@ -48,7 +48,7 @@ class Recorded(NativeEngine):
 def folder(shipped, tmp_path_factory):
     """Synthetic data of the shipped model, and the rollouts that it was made of."""
     engine, out = Recorded(), tmp_path_factory.mktemp("data") / "made"
-    engine.update(shipped)
+    sync(engine, shipped)
     with Verifier() as verifier:
         request = DataRequest(PROBLEMS, DataSection(k=4, temperature=1.2), Sampling(max_tokens=88), seed=1)
         make_data(LocalModel(shipped, engine), verifier, request, out)
@@ -122,9 +122,9 @@ def test_the_source_takes_a_folder_a_file_and_some_generations(folder, tmp_path)
 @pytest.mark.parametrize(
     ("change", "said"),
     [
-        (lambda row: row.pop("sampled"), "row 1: column 'sampled' holds no str, so this is no made data"),
-        (lambda row: row.update(level="hard"), "row 1: column 'level' holds no int"),
-        (lambda row: row.update(extracted=None), "row 1: column 'extracted' holds no str"),
+        (lambda row: row.pop("sampled"), "row 1: column 'sampled' is not of type str"),
+        (lambda row: row.update(level="hard"), "row 1: column 'level' is not of type int"),
+        (lambda row: row.update(extracted=None), "row 1: column 'extracted' is not of type str"),
     ],
 )
 def test_what_is_no_made_data_is_said(folder, tmp_path, change, said):
@@ -137,7 +137,7 @@ def test_what_is_no_made_data_is_said(folder, tmp_path, change, said):
 
 def test_where_it_cannot_be_used_is_said(folder, tmp_path, shipped):
     path, _ = folder
-    with pytest.raises(UsageError, match="no made data here"):
+    with pytest.raises(UsageError, match=r"data/\*\.parquet"):
         Synthetic(path=tmp_path).load()
     with pytest.raises(UsageError, match="no problem"):
         Synthetic(path=path, generations=(7,)).load()
@@ -148,7 +148,7 @@ def test_where_it_cannot_be_used_is_said(folder, tmp_path, shipped):
         read_rows(tmp_path / "q.parquet")
     answers = [replace(PROBLEMS[0], whole=True)]
     engine = NativeEngine()
-    engine.update(shipped)
+    sync(engine, shipped)
     request = DataRequest(answers, DataSection(), Sampling())
     with Verifier() as verifier, pytest.raises(UsageError, match=r"(?i)synthetic"):
         make_data(LocalModel(shipped, engine), verifier, request, tmp_path / "x")
@@ -161,7 +161,8 @@ def test_the_command(tmp_path):
     out = tmp_path / "deep" / "made"
     recipe = tmp_path / "few.toml"
     recipe.write_text('extends = "micro"\nname = "few"\n[[problems]]\ntype = "micro"\nper_level = 6\n')
-    few = ["data", "micro-base", recipe, "--out", out, "--fields", "letters", "--levels", "1", "--samples", "2", "--on", "micro"]
+    few = ["data", "micro-base", recipe, "--out", out, "--on", "micro"]
+    few += ["--set", "data.fields=['letters']", "--set", "data.levels=[1]", "--set", "data.k=2"]
     done = outgrow(*few)
     assert done.returncode == 0, done.stderr
     rows = read_rows(out)
@@ -172,8 +173,13 @@ def test_the_command(tmp_path):
     again = outgrow(*few)
     assert (again.returncode, again.stderr.count("\n")) == (2, 1)
     assert "already exists" in again.stderr
-    with pytest.raises(UsageError, match=r"keep: .*'some'"):
-        _section(keep="some", k=None)
+    with pytest.raises(UsageError, match=r"\[data\]: keep: .*'some'"):
+        _section(["data.keep=some"])
+    for other in ("learn.lr=1", "data=3"):
+        with pytest.raises(UsageError, match=rf"{other}.*data\.k=16"):
+            _section([other])
+    with pytest.raises(UsageError, match=r"'levles'.*'levels'"):
+        _section(["data.levles=[1]"])
 
 
 def test_the_command_takes_what_a_run_wrote(tmp_path, outgrow, monkeypatch):
@@ -185,16 +191,18 @@ def test_the_command_takes_what_a_run_wrote(tmp_path, outgrow, monkeypatch):
     wrote = list(read_parts(Path("run"), ["completion", "level", "verdict"]))
     right = {row["completion"] for row in wrote if row["verdict"] == "right" and row["level"] < 3}
     assert 0 < len(right) < len(wrote) == 64
-    asked = ["--out", "free", "--samples", "0", "--rollouts", "--levels", "1,2", "--per-easy-problem", "4", "--on", "micro"]
+    none, own = ["--set", "data.k=0"], ["--set", "data.rollouts=true"]
+    some = ["--set", "data.levels=[1,2]", "--set", "data.per_easy_problem=4"]
+    asked = ["--out", "free", *none, *own, *some, "--on", "micro"]
     code, printed, _ = outgrow("data", "run", "micro", *asked)
     assert code == 0 and re.search(r"[\d,]+ problems, (\d+) answers \(\1 of them written in training\)", printed)
     rows = read_rows(Path("free"))
     assert {" ".join(one.sampled.split()) for one in rows} == {" ".join(text.split()) for text in right}
     assert {one.level for one in rows} <= {1, 2}
-    code, _, told = outgrow("data", "micro-base", "micro", "--out", "none", "--rollouts", "--samples", "0")
+    code, _, told = outgrow("data", "micro-base", "micro", "--out", "none", *own, *none)
     assert (code, told.count("\n")) == (2, 1) and "micro-base has no rollouts" in told
-    code, _, told = outgrow("data", "http://localhost:1/v1", "micro", "--out", "none", "--rollouts")
+    code, _, told = outgrow("data", "http://localhost:1/v1", "micro", "--out", "none", *own)
     assert (code, told.count("\n")) == (2, 1) and "http://localhost:1/v1 has no rollouts" in told
-    code, _, told = outgrow("data", "run", "micro", "--out", "none", "--samples", "0")
-    assert code == 2 and "k = 0 draws no answers" in told
+    code, _, told = outgrow("data", "run", "micro", "--out", "none", *none)
+    assert code == 2 and "k = 0" in told
     assert not Path("none").exists()

@@ -171,7 +171,8 @@ def test_a_tracker_that_fails_is_told_once_and_left_out(tmp_path, monkeypatch, m
     with tracking(["broken", "kept"], tmp_path, {"name": "x"}, 3, notes.append) as track:
         for step in (4, 5):
             track({"step": step, "train/loss": 1.0})
-    assert notes == [f"broken failed {when} (ConnectionError: the network is gone); training goes on without it"]
+    [note] = notes
+    assert "broken" in note and when in note and "ConnectionError: the network is gone" in note
     assert Kept.told == [("x", 3), 4, 5, "closed"]
 
 

@@ -10,7 +10,7 @@ import urllib.request
 
 import pytest
 
-from outgrow.engines import LocalModel, NativeEngine, OpenAIServer
+from outgrow.engines import ChatRequest, LocalModel, NativeEngine, OpenAIServer, sync
 from outgrow.policy import Sampling
 from outgrow.problems.micro import Micro
 
@@ -49,12 +49,14 @@ def _answers(url):
 
 def ask(respondent, n, sampling):
     questions = [problem.question for problem in Micro(split="test", per_level=1).load()[:12]]
-    return respondent.answer([respondent.conversation(question) for question in questions], n, sampling, list(range(12)))
+    return respondent.answer(
+        ChatRequest([respondent.conversation(question) for question in questions], n, sampling, list(range(12)))
+    )
 
 
 def test_greedy_answers_are_those_of_the_native_engine(served, shipped):
     engine = NativeEngine()
-    engine.update(shipped)
+    sync(engine, shipped)
     greedy = Sampling(temperature=0.0, max_tokens=40)
     ours, theirs = ask(LocalModel(shipped, engine), 1, greedy), ask(OpenAIServer(served), 1, greedy)
     assert theirs == ours, "text, finished and length"

@@ -56,6 +56,8 @@ class Rollout:
     """Whether the model ended it. Otherwise the token limit cut it."""
     text: str
     """The completion as text."""
+    weights_version: int = 0
+    """Version of the weights that wrote it: the training steps behind them; 0 outside training."""
 
 
 class Verdict(StrEnum):

@@ -19,9 +19,9 @@ class Says:
     def fits(self, conversation, max_tokens):
         return len(conversation[-1]["content"]) + max_tokens <= self.context
 
-    def answer(self, conversations, n, sampling, seeds, check_stop=lambda: None):
-        self.calls.append((len(conversations), sampling.temperature))
+    def answer(self, request, check_stop=lambda: None):
+        self.calls.append((len(request.conversations), request.sampling.temperature))
         return [
-            [Answer(self.reply(conversation[-1]["content"], len(self.calls), index), True, 1) for index in range(n)]
-            for conversation in conversations
+            [Answer(self.reply(conversation[-1]["content"], len(self.calls), index), True, 1) for index in range(request.n)]
+            for conversation in request.conversations
         ]

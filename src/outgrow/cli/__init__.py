@@ -4,11 +4,14 @@ import sys
 
 from ..core.errors import OutgrowError
 
-# Importing them registers their commands, in the order in which --help lists them.
-from . import training, planning, curricula, measuring, comparing, controlling, analyzing, drifting  # noqa: F401  # isort: skip
-from . import harness, asking, runs, serving, models, making, flywheel, judging  # noqa: F401  # isort: skip
+# Importing a file registers its command. The order is that of --help: a line for each panel.
+from . import train, sft, resume, plan, controls, lab  # noqa: F401  # isort: skip
+from . import eval, verify, compare, drift, harness, passrate, calibration, judge  # noqa: F401  # isort: skip
+from . import recipes, runs, analyze, report, serve, generate, chat  # noqa: F401  # isort: skip
+from . import data, flywheel  # noqa: F401  # isort: skip
+from . import pull, merge, push  # noqa: F401  # isort: skip
 from .app import app
-from .shared import errors
+from .console import errors
 
 
 def main() -> None:

@@ -1,11 +1,20 @@
-"""The application that every command registers with."""
+"""The application that every command registers with, and the panels that `outgrow --help` groups the commands in."""
 
-from typing import Annotated
+import inspect
+from collections.abc import Callable
+from typing import Annotated, TypeVar
 
 import typer
+from rich.markup import escape
 
 from .. import __version__
-from .shared import console
+from .console import console
+
+TRAIN = "Train"
+MEASURE = "Measure"
+LOOK = "Look"
+DATA = "Data and flywheel"
+MODELS = "Models"
 
 app = typer.Typer(
     name="outgrow",
@@ -16,6 +25,24 @@ app = typer.Typer(
     rich_markup_mode="rich",
     context_settings={"help_option_names": ["-h", "--help"]},
 )
+
+
+Function = TypeVar("Function", bound=Callable[..., None])
+
+
+def command(panel: str, *examples: str, name: str | None = None) -> Callable[[Function], Function]:
+    """Register a function as a command of this panel.
+
+    Its docstring is the help, where a paragraph may be wrapped as source is; the examples stand under it. name: the function's, if
+    not given.
+    """
+
+    def register(function: Function) -> Function:
+        paragraphs = (" ".join(part.split()) for part in inspect.cleandoc(function.__doc__ or "").split("\n\n"))
+        lines = ["Example:" if len(examples) == 1 else "Examples:", *(f"  [bold]{escape(line)}[/]" for line in examples)]
+        return app.command(name, rich_help_panel=panel, help=escape("\n\n".join(paragraphs)), epilog="\n".join(lines))(function)
+
+    return register
 
 
 @app.callback(invoke_without_command=True)

@@ -1,6 +1,5 @@
-"""The command that turns generations: flywheel."""
+"""The command `outgrow flywheel`."""
 
-import math
 import os
 import sys
 from pathlib import Path
@@ -12,85 +11,91 @@ from rich.markup import escape
 from rich.table import Table
 
 from ..core.errors import UsageError
-from .app import app
+from .app import DATA, command
+from .console import console, say
+from .interrupt import explain_stop, say_budget_reached
+from .options import BudgetHours, BudgetUSD, Overrides
 from .progress import Terminal
-from .shared import Overrides, console, errors, example
-from .training import BudgetHours, BudgetUSD
+from .run_training import budget_of
 
 if TYPE_CHECKING:
-    from ..flywheel import FlywheelResult
+    from ..flywheel import FlywheelRecipe, FlywheelResult
 
 
-@app.command(
-    epilog=example(
-        "outgrow flywheel micro-flywheel",
-        "outgrow flywheel micro-flywheel --set generations=3 --set student.learn.steps=50",
-        "outgrow flywheel runs/micro-flywheel",
-    )
+@command(
+    DATA,
+    "outgrow flywheel micro-flywheel",
+    "outgrow flywheel micro-flywheel --set generations=3 --set student.learn.steps=50",
+    "outgrow flywheel runs/micro-flywheel",
 )
 def flywheel(
-    recipe: Annotated[str, typer.Argument(help="A shipped flywheel's name, a .toml file, or the folder of one that was begun.")],
-    out: Annotated[Path | None, typer.Option("--out", help="The wheel's folder; runs/RECIPE if left out.")] = None,
+    recipe: Annotated[
+        str,
+        typer.Argument(metavar="RECIPE", help="Name of a shipped flywheel, a .toml file, or the folder of a flywheel to continue."),
+    ],
+    out: Annotated[
+        Path | None, typer.Option("--out", metavar="FOLDER", help="Folder of the flywheel. Default: runs/RECIPE.")
+    ] = None,
     overrides: Overrides = None,
     budget_usd: BudgetUSD = None,
     budget_hours: BudgetHours = None,
 ) -> None:
-    """Turn generations: a teacher, a student that may outgrow it, data that the better one makes, a fresh base from that.
+    """Train in generations: a teacher, a student, synthetic data from the better of the two, and a new base trained on it.
 
-    The same command goes on after a stop. Stages that were done from the same inputs are not done again, so a changed line of the
-    recipe costs what depends on it.
+    Run the same command again to continue after a stop. Finished stages are reused; after a change of the recipe, only the stages
+    that depend on it run again.
     """
     from ..core.errors import OutgrowError
-    from ..flywheel import ProcessFull, load_flywheel, run_flywheel
-    from ..runs.cost import Budget, BudgetReached
-    from ..runs.signals import StopRequested
+    from ..flywheel import ProcessFull, run_flywheel
+    from ..runs.cost import BudgetReached
 
-    begun = Path(recipe) / "flywheel.toml"
-    if begun.is_file():
-        if out is not None and out.resolve() != begun.parent.resolve():
-            raise UsageError(f"{recipe} is a wheel that was begun, and goes on where it is; leave --out out")
-        wheel, folder = load_flywheel(str(begun), overrides or []), begun.parent
-    else:
-        wheel = load_flywheel(recipe, overrides or [])
-        folder = out or Path("runs") / wheel.name
-    budget = Budget(
-        hours=math.inf if budget_hours is None else budget_hours, dollars=math.inf if budget_usd is None else budget_usd
-    )
-    again = f"continue with: outgrow flywheel {folder}"
+    wheel, folder = _wheel(recipe, out, overrides or [])
+    command = f"outgrow flywheel {folder}"
     try:
-        with Terminal(console) as terminal:
-            result = run_flywheel(wheel, folder, terminal, budget)
+        with explain_stop(f"continue with: {command}"), Terminal(console) as terminal:
+            result = run_flywheel(wheel, folder, terminal, budget_of(budget_usd, budget_hours))
     except BudgetReached as reached:
-        told = f"stopped by its budget after {reached}, everything is saved; {again} {reached.options}"
-        console.print(told, markup=False, highlight=False, soft_wrap=True)
+        say_budget_reached(reached, command)
         raise typer.Exit from reached
-    except StopRequested as stop:
-        errors.print(f"stopped by {stop}, everything is saved; {again}", markup=False, soft_wrap=True)
-        raise typer.Exit(stop.exit_code) from stop
     except ProcessFull:
-        os.execv(sys.executable, [sys.executable, "-m", "outgrow", *sys.argv[1:]])  # the same command, with room for its next stage
+        os.execv(
+            sys.executable, [sys.executable, "-m", "outgrow", *sys.argv[1:]]
+        )  # the same command, with memory for its next stage
     except UsageError:
         raise
     except OutgrowError as error:
-        raise type(error)(f"{error}; what is done is saved, {again}") from error
+        raise type(error)(f"{error}; progress is saved, continue with: {command}") from error
     _show(result)
-    console.print(f"page: {folder / 'flywheel.html'}", highlight=False, soft_wrap=True)
+    say(f"page: {folder / 'flywheel.html'}")
+
+
+def _wheel(recipe: str, out: Path | None, overrides: list[str]) -> "tuple[FlywheelRecipe, Path]":
+    """Return the recipe and the folder of a flywheel, new or to be continued. Raises UsageError if --out is another folder."""
+    from ..flywheel import load_flywheel
+
+    begun = Path(recipe) / "flywheel.toml"
+    if not begun.is_file():
+        wheel = load_flywheel(recipe, overrides)
+        return wheel, out or Path("runs") / wheel.name
+    if out is not None and out.resolve() != begun.parent.resolve():
+        raise UsageError(f"{recipe} already holds a flywheel and continues in place; drop --out")
+    return load_flywheel(str(begun), overrides), begun.parent
 
 
 def _show(result: "FlywheelResult") -> None:
     from ..flywheel.summary import headline, sentences, short_table, spent
 
-    found = short_table(result)
+    rows = short_table(result)
     table = Table(
         box=SIMPLE,
         pad_edge=False,
         collapse_padding=True,
         title=f"{escape(result.recipe.suite)}; 95% intervals, differences in points",
     )
-    for heading in found.columns:
+    for heading in rows.columns:
         table.add_column(heading, justify="right" if heading else "left", no_wrap=True)
-    for row in found.rows:
+    for row in rows.rows:
         table.add_row(*row)
     console.print(table)
     for line in (headline(result), *sentences(result), f"total: {spent(result)}"):
-        console.print(line, markup=False, highlight=False, soft_wrap=True)
+        say(line)

@@ -1,42 +1,42 @@
-"""Commands that let others measure: harness."""
+"""The command `outgrow harness`."""
 
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
-from rich.box import SIMPLE
-from rich.table import Table
 
 from ..core.errors import OutgrowError, UsageError, first_line
-from .app import app
-from .shared import Model, RecipeOption, console, example, open_model, recipe_for
+from .app import MEASURE, command
+from .console import console
+from .open_model import open_model, recipe_for
+from .options import Model, RecipeOption, Seed
+from .tables import figures_table
 
 if TYPE_CHECKING:
     from ..evaluate.lm_eval import Score
 
 
-@app.command(
-    epilog=example(
-        "outgrow harness runs/first arc_easy,hellaswag --limit 200",
-        "outgrow harness smollm2-135m mine --folder tasks --chat",
-    )
+@command(
+    MEASURE, "outgrow harness runs/first arc_easy,hellaswag --limit 200", "outgrow harness smollm2-135m mine --folder tasks --chat"
 )
 def harness(
     model: Model,
-    tasks: Annotated[str, typer.Argument(help="Tasks or groups of lm-evaluation-harness, with commas between them.")],
+    tasks: Annotated[str, typer.Argument(metavar="TASKS", help="Tasks or groups of lm-evaluation-harness, comma-separated.")],
     recipe: RecipeOption = None,
-    folder: Annotated[Path | None, typer.Option("--folder", help="A folder of more tasks, a YAML file each.")] = None,
-    shots: Annotated[
-        int | None, typer.Option("--shots", min=0, help="Examples before each question; left out, the task's own.")
+    folder: Annotated[
+        Path | None, typer.Option("--folder", metavar="FOLDER", help="A folder with tasks of your own, a YAML file for each.")
     ] = None,
-    limit: Annotated[int | None, typer.Option("--limit", min=1, help="The first so many questions of each task.")] = None,
+    shots: Annotated[int | None, typer.Option("--shots", min=0, help="Examples before each question. Default: the task's.")] = None,
+    limit: Annotated[
+        int | None, typer.Option("--limit", min=1, help="Ask only this many questions of each task, from its start.")
+    ] = None,
     chat: Annotated[bool, typer.Option("--chat", help="Put questions through the model's chat template.")] = False,
-    seed: Annotated[int, typer.Option("--seed")] = 0,
-    out: Annotated[Path | None, typer.Option("--out", help="Also write the figures here, as JSON.")] = None,
+    seed: Seed = 0,
+    out: Annotated[Path | None, typer.Option("--out", metavar="FILE", help="Also write the figures here, as JSON.")] = None,
 ) -> None:
-    """Measure a model on any task of lm-evaluation-harness, by its own prompts and figures; its sets come from the hub.
+    """Measure a model on tasks of lm-evaluation-harness, with the harness's own prompts and metrics.
 
-    Brackets hold 95% intervals by the harness's standard errors.
+    Its data sets come from the hub. Intervals are 95%, from the harness's standard errors.
     """
     from dataclasses import asdict
 
@@ -48,16 +48,16 @@ def harness(
     except ImportError as error:
         raise UsageError('this needs lm-evaluation-harness: pip install "outgrow[harness]"') from error
     if folder is not None and not folder.is_dir():
-        raise UsageError(f"--folder {folder}: there is no such folder")
+        raise UsageError(f"--folder {folder}: this folder does not exist")
     if out is not None and (out.is_dir() or not out.parent.is_dir()):
         raise UsageError(f"--out {out}: {'this is a folder' if out.is_dir() else f'the folder {out.parent} does not exist'}")
     local = open_model(model, recipe_for(model, recipe))
     if not isinstance(local, LocalModel):
-        raise UsageError(f"{model} is a server's address; the harness asks servers itself (its model local-chat-completions)")
+        raise UsageError(f"{model} is a server's address; use the harness itself for servers (its model local-chat-completions)")
     names = [name.strip() for name in tasks.split(",") if name.strip()]
     try:
         scores = run_tasks(local, names, folder, shots, limit, chat, seed)
-    except (OSError, ValueError, KeyError, ImportError) as error:  # a set or a package that cannot be had, a task that is broken
+    except (OSError, ValueError, KeyError, ImportError) as error:  # a data set or a package is missing, or a task is broken
         raise OutgrowError(f"lm-evaluation-harness cannot run these tasks: {first_line(error)}") from error
     if out is not None:
         write_json(out, [asdict(score) for score in scores])
@@ -65,9 +65,7 @@ def harness(
 
 
 def _show(title: str, scores: "list[Score]") -> None:
-    table = Table(title=title, box=SIMPLE, pad_edge=False)
-    for heading in ("task", "figure", "value (95% interval)", "n"):
-        table.add_column(heading, justify="right" if heading not in ("task", "figure") else "left")
+    table = figures_table("task", "metric", "value (95% interval)", "n", title=title, text=["task", "metric"])
     for score in scores:
         estimate = score.estimate
         text = estimate.text() if estimate else f"{score.value:.3f}"

@@ -6,7 +6,7 @@ from contextlib import contextmanager
 from types import TracebackType
 from typing import TYPE_CHECKING
 
-from .shared import console
+from .console import console
 
 if TYPE_CHECKING:
     from rich.console import Console

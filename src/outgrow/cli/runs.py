@@ -1,38 +1,23 @@
-"""Commands that look at recipes and runs: recipes, runs, report."""
+"""The command `outgrow runs`."""
 
 from pathlib import Path
-from typing import Annotated
 
-import typer
 from rich.table import Table
 
 from ..core.errors import UsageError
-from .app import app
-from .shared import console, example
+from .app import LOOK, command
+from .console import console
+from .options import Runs
 
 
-@app.command(epilog=example("outgrow recipes"))
-def recipes() -> None:
-    """List the shipped recipes, with what each should show."""
-    from ..config import load_recipe, raw_recipe, shipped_recipes
-    from ..flywheel import load_flywheel
-
-    for name in shipped_recipes():
-        wheel = raw_recipe(name).get("kind") == "flywheel"
-        recipe = load_flywheel(name) if wheel else load_recipe(name)
-        command = {"sft": "sft", "rl": "train", "flywheel": "flywheel"}[recipe.kind]
-        console.print(f"[bold]outgrow {command} {name}[/]", highlight=False)
-        console.print(f"  {recipe.description}\n  Expect: {recipe.expected or 'not measured yet'}", highlight=False, markup=False)
-
-
-@app.command(epilog=example("outgrow runs", "outgrow runs /data/runs"))
-def runs(folder: Annotated[Path, typer.Argument(help="The folder that holds runs.")] = Path("runs")) -> None:
-    """List runs: how far each is, and what it gained."""
+@command(LOOK, "outgrow runs", "outgrow runs /data/runs")
+def runs(folder: Runs = Path("runs")) -> None:
+    """List runs: the recipe, the steps done, and the gain of each."""
     from ..core.files import read_lines
     from ..runs.folder import RunFolder, pass_at_1, read_recipe
 
     if not folder.is_dir():
-        raise UsageError(f"{folder}: no such folder; runs are made by: outgrow train RECIPE")
+        raise UsageError(f"{folder}: this folder does not exist; train a run with: outgrow train RECIPE")
     table = Table()
     for heading in ("run", "recipe", "seed", "steps", "pass@1 before", "after", "change"):
         table.add_column(heading)
@@ -51,11 +36,3 @@ def runs(folder: Annotated[Path, typer.Argument(help="The folder that holds runs
             ]
         table.add_row(path.name, recipe.name, str(recipe.seed), f"{done}/{recipe.learn.steps}", *figures)
     console.print(table)
-
-
-@app.command(epilog=example("outgrow report runs/first"))
-def report(run: Annotated[Path, typer.Argument(help="A run's folder.")]) -> None:
-    """Write the run's page, report.html: before and after, learning curves, heat maps, problems won and lost."""
-    from ..report import write_report
-
-    console.print(f"report: {write_report(run)}", highlight=False, soft_wrap=True)

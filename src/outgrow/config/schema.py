@@ -1,4 +1,4 @@
-"""What a recipe may say. Class defaults are the vetted setting; everything else is an error."""
+"""The keys of a recipe. Defaults are the vetted settings; an unknown key is an error."""
 
 from pathlib import Path
 from typing import Annotated, Any, Literal, get_args
@@ -14,7 +14,9 @@ from ..algorithms.rewards.accuracy import Accuracy
 from ..algorithms.samplers import SAMPLERS, Sampler
 from ..algorithms.samplers.uniform import Uniform
 from ..core.errors import nearest
+from ..core.inputs import ReadsFrom
 from ..core.registry import build
+from ..engines import ENGINES, EngineConfig, NativeEngineConfig
 from ..judge.config import JudgeSection
 from ..policy import Prompt, Sampling
 from ..policy.load import Dtype
@@ -28,6 +30,9 @@ from ..verify import EXTRACTORS
 Schedule = Literal["constant", "cosine", "linear"]
 TrackerName = Literal["tensorboard", "trackio", "wandb"]
 
+KL_ROLLOUTS = 32
+"""Rollouts of a step on which KL to the reference is measured (where the loss does not need it on all of them)."""
+
 
 class _Section(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True)
@@ -38,109 +43,127 @@ AnyReward = Annotated[SerializeAsAny[Reward], BeforeValidator(lambda value: buil
 AnyAdvantage = Annotated[SerializeAsAny[Advantage], BeforeValidator(lambda value: build(value, ADVANTAGES, "advantage"))]
 AnyLoss = Annotated[SerializeAsAny[Loss], BeforeValidator(lambda value: build(value, LOSSES, "loss", default="clipped_surrogate"))]
 AnySampler = Annotated[SerializeAsAny[Sampler], BeforeValidator(lambda value: build(value, SAMPLERS, "sampler"))]
+AnyEngine = Annotated[
+    SerializeAsAny[EngineConfig], BeforeValidator(lambda value: build(value, ENGINES, "engine", default="native"))
+]
 
 
 class PolicySection(_Section):
-    """Which model learns: one that exists (`model`), or a micro policy made from nothing (`init`)."""
+    """Which model learns: an existing one (`model`), or a new micro policy with random weights (`init`)."""
 
-    model: str | None = None
-    revision: str | None = Field(default=None, description="branch, tag or commit of a hub id; left out, the newest")
-    init: MicroInit | None = None
-    dtype: Dtype = Field(default="float32", description="of the model's weights; adapters are float32")
-    lora: LoRA | None = Field(default=None, description="train adapters only; left out, every weight learns")
+    model: Annotated[str | None, ReadsFrom("model")] = Field(
+        default=None, description="Name, run folder, model folder or hub id of the model to train."
+    )
+    revision: str | None = Field(default=None, description="Branch, tag or commit of a hub id. Default: the newest commit.")
+    init: MicroInit | None = Field(default=None, description="Shape of a new micro policy, in place of `model`.")
+    dtype: Dtype = Field(default="float32", description="Data type of the model's weights; adapters are always float32.")
+    lora: LoRA | None = Field(default=None, description="Train LoRA adapters only. Default: train every weight.")
 
     @model_validator(mode="after")
     def _one_of(self) -> "PolicySection":
         if (self.model is None) == (self.init is None):
-            raise ValueError("needs either model or init")
+            raise ValueError("needs either model or init, and not both")
         if self.init is not None and self.revision is not None:
-            raise ValueError("revision needs a model on the hub")
+            raise ValueError("revision needs model, with a hub id")
         if self.init is not None and self.lora is not None:
-            raise ValueError("lora needs a model to adapt; one made from nothing learns with all its weights")
+            raise ValueError("lora needs an existing model to adapt; a new micro policy trains all its weights")
         return self
 
 
 class OptimizerSection(_Section):
     """AdamW and its schedule, the same for RL and SFT."""
 
-    lr: float = Field(default=1e-3, gt=0)
-    schedule: Schedule = "constant"
-    warmup: float = Field(default=0.05, ge=0, lt=1, description="share of the steps")
-    lr_floor: float = Field(default=0.1, ge=0, le=1, description="share of lr at which a falling schedule ends")
-    betas: tuple[float, float] = (0.9, 0.95)
-    weight_decay: float = Field(default=0.0, ge=0)
-    max_grad_norm: float = Field(default=1.0, gt=0)
+    lr: float = Field(default=1e-3, gt=0, description="Learning rate after warmup.")
+    schedule: Schedule = Field(default="constant", description="How the learning rate changes after warmup.")
+    warmup: float = Field(default=0.05, ge=0, lt=1, description="Share of the steps in which the learning rate rises to `lr`.")
+    lr_floor: float = Field(default=0.1, ge=0, le=1, description="Share of `lr` at which a falling schedule ends.")
+    betas: tuple[float, float] = Field(default=(0.9, 0.95), description="AdamW's decay rates of the two moments.")
+    weight_decay: float = Field(default=0.0, ge=0, description="AdamW's weight decay.")
+    max_grad_norm: float = Field(default=1.0, gt=0, description="Limit of the gradient's norm; larger gradients are scaled down.")
 
 
 class LearnSection(OptimizerSection):
     """The RL loop."""
 
-    steps: int = Field(default=200, ge=1)
-    problems_per_step: int = Field(default=32, ge=1)
-    group_size: int = Field(default=8, ge=2)
-    updates_per_step: int = Field(default=1, ge=1, description="optimizer steps over one step's rollouts, each on a share of them")
+    steps: int = Field(default=200, ge=1, description="Number of training steps.")
+    problems_per_step: int = Field(default=32, ge=1, description="Problems in each step.")
+    group_size: int = Field(default=8, ge=2, description="Rollouts of each problem.")
+    updates_per_step: int = Field(
+        default=1, ge=1, description="Optimizer steps on the rollouts of a step, each on a share of them."
+    )
     tokens_per_microbatch: int = Field(
         default=2048,
         ge=1,
-        description="tokens in one forward and backward pass, one rollout at least; lowered where memory is too small for them",
+        description="Tokens in one forward and backward pass, but always at least one rollout; halved when memory runs out.",
     )
     old_logprobs: Literal["engine", "learner"] = Field(
         default="engine",
-        description="whose log-probabilities the ratio starts from: the engine's, as drawn, or the learner's own, each token then "
-        "weighed by what truncated importance sampling makes of the difference",
+        description="Log-probabilities that the likelihood ratio starts from: the engine's at sampling, or the learner's own, with "
+        "truncated importance sampling weights for the difference between the two.",
     )
-    importance_cap: float = Field(default=2.0, ge=1, description="largest such weight")
-    give_up_after: int = Field(default=20, ge=1, description="steps in a row without anything to learn from before the run stops")
+    importance_cap: float = Field(default=2.0, ge=1, description="Limit of the truncated importance sampling weights.")
+    give_up_after: int = Field(
+        default=20, ge=1, description="The run stops after this many steps in a row without a group to learn from."
+    )
 
 
 class DistillSection(_Section):
-    """On-policy distillation (train/distill.py): a teacher, which stays as it is, reads what the policy itself wrote, and how much
-    likelier it would have made a token is that token's advantage. Every group teaches then, those whose rewards are all equal and
-    those that screening ended among them, since it is no longer the rewards' differences that do. The rewards' advantage comes on
-    top with its own weight, or alone once `steps` are over: the teacher is the ceiling of distillation, and not of what follows.
+    """On-policy distillation (train/distill.py): a frozen teacher reads what the policy wrote, and how much likelier the teacher
+    would have made a token is that token's advantage. Every group is then trained on, also those with equal rewards and those that
+    screening ended. The rewards' advantage is added with its own weight; after `steps`, only the rewards train. A policy that
+    only distils cannot become better than its teacher.
     """
 
-    model: str = Field(description="the teacher, named as policy.model is; it must have the policy's own tokens")
-    revision: str | None = Field(default=None, description="branch, tag or commit of a hub id; left out, the newest")
-    dtype: Dtype = Field(default="float32", description="of the teacher's weights")
-    weight: float = Field(default=1.0, gt=0, description="of the teacher's advantage, in nats a token")
-    reward_weight: float = Field(default=0.0, ge=0, description="of the rewards' advantage meanwhile; 0 is distillation alone")
-    steps: int | None = Field(default=None, ge=1, description="distil in the first so many; left out, throughout")
+    model: Annotated[str, ReadsFrom("model")] = Field(
+        description="The teacher, named as policy.model is; it must have the policy's tokens."
+    )
+    revision: str | None = Field(default=None, description="Branch, tag or commit of a hub id. Default: the newest commit.")
+    dtype: Dtype = Field(default="float32", description="Data type of the teacher's weights.")
+    weight: float = Field(default=1.0, gt=0, description="Weight of the teacher's advantage, in nats a token.")
+    reward_weight: float = Field(
+        default=0.0, ge=0, description="Weight of the rewards' advantage during distillation; 0 is pure distillation."
+    )
+    steps: int | None = Field(default=None, ge=1, description="Number of first steps that distil. Default: all steps.")
     advantage_clip: float = Field(
         default=5.0,
         gt=0,
-        description="nats: no token weighs more, so that one that the teacher would never write does not drown the rest. Beyond 5 "
-        "(1/150 of its likelihood) how impossible it is matters no more; upwards it is rare, since the mean of π_T/π is 1",
+        description="Limit of a token's advantage in nats, in both directions: a token that the teacher would never write cannot "
+        "dominate the step.",
     )
 
 
 class LedgerSection(_Section):
     """How the ledger estimates pass rates; see ledger/posterior.py."""
 
-    profile: Path | None = Field(default=None, description="a folder that `outgrow passrate` made, to begin with")
-    half_life: float = Field(default=40.0, gt=0, description="steps after which a rollout counts half")
-    prior_weight: float = Field(default=4.0, gt=0, description="rollouts that its level's rate is worth to a problem")
+    profile: Annotated[Path | None, ReadsFrom("files")] = Field(
+        default=None, description="Folder of a profile that `outgrow passrate` made; the first estimates come from it."
+    )
+    half_life: float = Field(default=40.0, gt=0, description="Steps after which a rollout counts half.")
+    prior_weight: float = Field(
+        default=4.0, gt=0, description="Weight of the level's pass rate in a problem's estimate, as a number of rollouts."
+    )
 
 
 class SFTSection(OptimizerSection):
     """Supervised fine-tuning on written-out solutions."""
 
-    steps: int = Field(default=1000, ge=1)
-    batch_size: int = Field(default=64, ge=1)
+    steps: int = Field(default=1000, ge=1, description="Number of training steps.")
+    batch_size: int = Field(default=64, ge=1, description="Examples in each step.")
     tokens_per_microbatch: int | None = Field(
         default=None,
         ge=1,
-        description="tokens in one forward and backward pass, one example at least; left out, the whole batch's; halved where "
-        "memory is too small for them",
+        description="Tokens in one forward and backward pass, but always at least one example; halved when memory runs out. "
+        "Default: the whole batch.",
     )
 
 
 class VerifySection(_Section):
-    """How answers are found and compared, in training and in evaluation."""
+    """How answers are extracted and compared, in training and in evaluation."""
 
-    extract: tuple[str, ...] = Field(default=("boxed",), min_length=1, description="names of extractors, in order of preference")
+    extract: tuple[str, ...] = Field(default=("boxed",), min_length=1, description="Names of the extractors, tried in this order.")
     exact: bool = Field(
-        default=False, description="right means the same characters; left out, the same number, choice, words or LaTeX"
+        default=False,
+        description="An answer is right only with the same characters. Default: with the same number, choice, words or LaTeX.",
     )
 
     @field_validator("extract")
@@ -153,61 +176,68 @@ class VerifySection(_Section):
 
 
 class EvaluateSection(_Section):
-    """How before, after and the curve between are measured."""
+    """How the policy is measured before, during and after training."""
 
-    suite: str = "micro"
-    extra_suites: tuple[str, ...] = Field(default=(), description="other suites, measured before and after: what else training did")
-    samples: int = Field(default=8, ge=1, description="samples a problem for pass@1, on every suite")
-    temperature: float = Field(default=1.0, gt=0)
-    every: int = Field(default=25, ge=0, description="steps between looks at held-out validation problems; 0 for none")
-    validation: str = "micro-validation"
-    validation_samples: int = Field(default=4, ge=1)
+    suite: Annotated[str, ReadsFrom("suite")] = Field(
+        default="micro", description="Suite of held-out problems, measured before and after."
+    )
+    extra_suites: Annotated[tuple[str, ...], ReadsFrom("suite")] = Field(
+        default=(), description="More suites, measured before and after, to see what else training changed."
+    )
+    samples: int = Field(default=8, ge=1, description="Answers sampled for each problem, on every suite.")
+    temperature: float = Field(default=1.0, gt=0, description="Sampling temperature of all measurements.")
+    every: int = Field(default=25, ge=0, description="Steps between measurements on the validation problems; 0 for none.")
+    validation: Annotated[str, ReadsFrom("suite")] = Field(
+        default="micro-validation", description="Suite of validation problems, measured during training."
+    )
+    validation_samples: int = Field(default=4, ge=1, description="Answers sampled for each validation problem.")
 
 
 class DataSection(_Section):
-    """What a policy's own answers become, for another base to learn from; see made/."""
+    """How a policy's own answers become synthetic data for a new base; see synthetic/."""
 
-    k: int = Field(default=8, ge=0, description="answers drawn for each problem; 0 for none")
+    k: int = Field(default=8, ge=0, description="Answers sampled for each problem; 0 for none.")
     rollouts: bool = Field(
-        default=False, description="also what the run (in a flywheel, the student) wrote while it learned, which costs nothing more"
+        default=False, description="Also use what the run (in a flywheel, the student) wrote during training, at no extra cost."
     )
-    temperature: float = Field(default=1.0, gt=0)
+    temperature: float = Field(default=1.0, gt=0, description="Sampling temperature.")
     keep: Literal["verified", "all"] = Field(
-        default="verified", description="right answers alone; or, a control, every whole answer that comes to something"
+        default="verified",
+        description="verified keeps right answers only; all keeps every complete answer with a result, as a control.",
     )
-    per_problem: int = Field(default=4, ge=1, description="different answers kept of one problem, at most")
-    per_easy_problem: int = Field(default=1, ge=1, description="the same of a problem that is easy (ledger/bands.py)")
-    min_pass_rate: float = Field(default=0.0, ge=0, le=1, description="problems solved less often give nothing")
-    max_pass_rate: float = Field(default=1.0, ge=0, le=1, description="problems solved more often give nothing")
-    max_tokens: int | None = Field(default=None, ge=1, description="longest answer kept; left out, any that was not cut")
-    fields: tuple[str, ...] | None = Field(default=None, min_length=1, description="problems drawn from; left out, of every field")
-    levels: tuple[int, ...] | None = Field(default=None, min_length=1, description="the same by level")
+    per_problem: int = Field(default=4, ge=1, description="Max answers kept for a problem; they are all different.")
+    per_easy_problem: int = Field(default=1, ge=1, description="Max answers kept for an easy problem (pass rate >= 0.8).")
+    min_pass_rate: float = Field(default=0.0, ge=0, le=1, description="Skip problems solved less often than this.")
+    max_pass_rate: float = Field(default=1.0, ge=0, le=1, description="Skip problems solved more often than this.")
+    max_tokens: int | None = Field(
+        default=None,
+        ge=1,
+        description="Skip answers longer than this. Default: keep every answer that the token limit did not cut.",
+    )
+    fields: tuple[str, ...] | None = Field(default=None, min_length=1, description="Only problems of these fields. Default: all.")
+    levels: tuple[int, ...] | None = Field(default=None, min_length=1, description="Only problems of these levels. Default: all.")
 
     @model_validator(mode="after")
     def _in_order(self) -> "DataSection":
         if self.min_pass_rate > self.max_pass_rate:
             raise ValueError("min_pass_rate is above max_pass_rate")
         if self.k == 0 and not self.rollouts:
-            raise ValueError("k = 0 draws no answers, and rollouts = false takes none that are there; change one of them")
+            raise ValueError("k = 0 samples no answers and rollouts = false uses no existing ones; change one of them")
         return self
-
-
-class EngineSection(_Section):
-    """What writes the completions."""
-
-    type: Literal["native", "vllm"] = Field(default="native", description="vllm needs an environment of its own; see the README")
-    max_sequences: int = Field(default=512, ge=1, description="rollouts decoded at the same time, at most; bounds memory")
-    gpu_memory_utilization: float = Field(default=0.4, gt=0, lt=1, description="share of the GPU's memory that vllm takes")
 
 
 class RunSection(_Section):
     """What a run leaves behind."""
 
-    checkpoint_every: int = Field(default=10, ge=1, description="steps")
-    keep_checkpoints: int = Field(default=3, ge=2, description="two at least, so that a torn one has a predecessor")
-    threads: int = Field(default=2, ge=1, description="CPU threads; part of the recipe, since sums depend on it to the last bit")
-    dollars_per_hour: float = Field(default=0.0, ge=0, description="price of the machine, for the cost in the report")
-    trackers: tuple[str, ...] = Field(default=(), description="where to show the metrics as well: tensorboard, trackio, wandb")
+    checkpoint_every: int = Field(default=10, ge=1, description="Steps between checkpoints.")
+    keep_checkpoints: int = Field(
+        default=3, ge=2, description="Number of newest checkpoints kept; at least two, in case the newest is damaged."
+    )
+    threads: int = Field(
+        default=2, ge=1, description="CPU threads. They are part of the recipe because sums depend on them, to the last bit."
+    )
+    dollars_per_hour: float = Field(default=0.0, ge=0, description="Price of the machine, for the cost in the report.")
+    trackers: tuple[str, ...] = Field(default=(), description="Where to send the metrics as well: tensorboard, trackio or wandb.")
 
     @field_validator("trackers")
     @classmethod
@@ -219,66 +249,68 @@ class RunSection(_Section):
 
 
 class _Recipe(_Section):
-    name: str
-    description: str = ""
-    expected: str = Field(default="", description="what a person should see, with time and machine")
-    seed: int = 0
-    policy: PolicySection
-    problems: tuple[AnySource, ...] = Field(default=(Micro(),), min_length=1)
-    prompt: Prompt = Prompt()
-    sampling: Sampling = Sampling()
-    engine: EngineSection = EngineSection()
-    verify: VerifySection = VerifySection()
-    evaluate: EvaluateSection = EvaluateSection()
-    run: RunSection = RunSection()
+    name: str = Field(description="The recipe's name, and the name of its run folder.")
+    description: str = Field(default="", description="What the recipe does, in a sentence.")
+    expected: str = Field(default="", description="What the recipe should show, with time and machine.")
+    seed: int = Field(default=0, description="Seed of all random choices.")
+    policy: PolicySection = Field(description="The model to train.")
+    problems: tuple[AnySource, ...] = Field(
+        default=(Micro(),), min_length=1, description="Problem sources, mixed by their weights."
+    )
+    prompt: Prompt = Field(default=Prompt(), description="How a question becomes the model's prompt.")
+    sampling: Sampling = Field(default=Sampling(), description="How answers are sampled.")
+    engine: AnyEngine = Field(default=NativeEngineConfig(), description="What generates the answers.")
+    verify: VerifySection = Field(default=VerifySection(), description="How answers are graded.")
+    evaluate: EvaluateSection = Field(default=EvaluateSection(), description="How the policy is measured.")
+    run: RunSection = Field(default=RunSection(), description="Checkpoints, threads, price and trackers.")
 
 
 class RLRecipe(_Recipe):
     """`outgrow train`: reinforcement learning on checked answers."""
 
-    kind: Literal["rl"] = "rl"
-    judge: JudgeSection | None = None
-    rewards: tuple[AnyReward, ...] = Field(default=(Accuracy(),), min_length=1)
-    advantage: AnyAdvantage = GRPO()
-    loss: AnyLoss = ClippedSurrogate()
-    curriculum: AnySampler = Uniform()
-    ledger: LedgerSection = LedgerSection()
-    learn: LearnSection = LearnSection()
-    distill: DistillSection | None = Field(default=None, description="left out, rewards alone teach")
+    kind: Literal["rl"] = Field(default="rl", description="The kind of the recipe.")
+    judge: JudgeSection | None = Field(default=None, description="A model that scores answers. Default: no judge.")
+    rewards: tuple[AnyReward, ...] = Field(default=(Accuracy(),), min_length=1, description="Rewards, added up by their weights.")
+    advantage: AnyAdvantage = Field(default=GRPO(), description="How rewards become advantages.")
+    loss: AnyLoss = Field(default=ClippedSurrogate(), description="The loss that moves the policy.")
+    curriculum: AnySampler = Field(default=Uniform(), description="How the problems of a step are chosen.")
+    ledger: LedgerSection = Field(default=LedgerSection(), description="How pass rates are estimated.")
+    learn: LearnSection = Field(default=LearnSection(), description="Steps, batches and the optimizer.")
+    distill: DistillSection | None = Field(default=None, description="On-policy distillation. Default: rewards only.")
 
     @model_validator(mode="before")
     @classmethod
     def _taught(cls, values: Any) -> Any:
-        """A recipe with a judge and no rewards takes `hero`."""
-        unsaid = isinstance(values, dict) and values.get("judge") is not None and "rewards" not in values
-        return {**values, "rewards": [{"type": "hero"}]} if unsaid else values
+        """Give a recipe with a judge and no rewards the reward `hero`."""
+        unset = isinstance(values, dict) and values.get("judge") is not None and "rewards" not in values
+        return {**values, "rewards": [{"type": "hero"}]} if unset else values
 
     @model_validator(mode="after")
     def _scores_are_used(self) -> "RLRecipe":
         used = [reward.type for reward in self.rewards if reward.needs_judge]
         if used and self.judge is None:
-            raise ValueError(f"the reward {used[0]!r} pays by a judge's scores; add a table [judge] with its model")
+            raise ValueError(f"the reward {used[0]!r} needs a judge's scores; add a table [judge] with its model")
         if self.judge is not None and not used:
-            raise ValueError("a judge scores answers, but no reward pays by its scores; add one of type 'hero' to rewards")
+            raise ValueError("a judge scores answers, but no reward uses its scores; add a reward of type 'hero'")
         return self
 
     @model_validator(mode="after")
     def _asks(self) -> "RLRecipe":
         if any(isinstance(source, Synthetic) for source in self.problems):
-            raise ValueError("a problem source 'synthetic' holds answers for SFT; practise the problems that they answer instead")
+            raise ValueError("a problem source 'synthetic' holds answers for SFT; train on the problems that they answer instead")
         return self
 
 
 class SFTRecipe(_Recipe):
     """`outgrow sft`: supervised fine-tuning on written-out solutions, mixed by each source's weight."""
 
-    kind: Literal["sft"]
-    learn: SFTSection = SFTSection()
+    kind: Literal["sft"] = Field(description="The kind of the recipe.")
+    learn: SFTSection = Field(default=SFTSection(), description="Steps, batches and the optimizer.")
 
 
 Recipe = RLRecipe | SFTRecipe
 
 
 def recipe_class(values: dict[str, Any]) -> type[RLRecipe] | type[SFTRecipe]:
-    """The class that a recipe's `kind` names; reinforcement learning where it names none."""
+    """Return the class that a recipe's `kind` names; reinforcement learning by default."""
     return SFTRecipe if values.get("kind") == "sft" else RLRecipe

@@ -1,4 +1,4 @@
-"""Callbacks that long work is given, and what stands in for them where nobody listens."""
+"""Callbacks that long work takes, and their defaults, which do nothing."""
 
 from collections.abc import Callable
 
@@ -15,4 +15,4 @@ def quiet(_: str) -> None:
 
 
 def never_stop() -> None:
-    """Let the work go on."""
+    """Do nothing: the work goes on."""

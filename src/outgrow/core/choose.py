@@ -12,7 +12,7 @@ _NEXT_TO_NOTHING = 1e-300  # in place of a weight of 0, so that these, too, come
 
 
 def top_k(keys_N: Floats, count: int) -> list[int]:
-    """The places of the `count` highest keys, the highest first; all where there are not so many."""
+    """Return the places of the `count` highest keys, the highest first; all places where there are fewer."""
     if count == 0:
         return []
     first = max(0, len(keys_N) - count)
@@ -22,7 +22,7 @@ def top_k(keys_N: Floats, count: int) -> list[int]:
 
 
 def weighted_sample(weights_N: Floats, count: int, rng: RandomState) -> list[int]:
-    """A weighted draw without replacement: one place after another with chance ∝ its weight among those left.
+    """Return `count` places drawn without replacement, each with a chance ∝ its weight among those left.
 
     Weights must not be negative; a weight of 0 comes only when nothing else is left.
     """
@@ -34,12 +34,12 @@ def weighted_sample(weights_N: Floats, count: int, rng: RandomState) -> list[int
 
 
 def stochastic_round(share: float, rng: RandomState) -> int:
-    """A whole number whose mean is `share`."""
+    """Return a whole number whose mean is `share`."""
     return int(share + rng.random_sample())
 
 
 def round_robin(groups_N: Sequence[int], rng: RandomState) -> list[int]:
-    """All places in an order that goes round the groups: a random one of each in turn, in random order."""
+    """Return all places in an order that takes the groups in turn: a random place of each group, then the next of each."""
     order = rng.permutation(len(groups_N))
     turn: dict[int, int] = {}
     keyed = []

@@ -4,23 +4,23 @@ from collections.abc import Sequence
 
 
 class OutgrowError(Exception):
-    """A failure while running, told in one line that says what to do. Exit code 1."""
+    """A failure while running. Its one line says what to do. Exit code 1."""
 
     exit_code = 1
 
 
 class UsageError(OutgrowError):
-    """A wrong argument, recipe or file, told in one line that says what to change. Exit code 2."""
+    """A wrong argument, recipe or file. Its one line says what to change. Exit code 2."""
 
     exit_code = 2
 
 
 class SpoiledError(OutgrowError):
-    """What is in memory is not to be saved: a step is half done."""
+    """A step is half done, so what is in memory must not be saved."""
 
 
 class NotFiniteError(SpoiledError):
-    """Training has left the finite numbers."""
+    """A figure of training is infinite or no number."""
 
 
 def first_line(error: BaseException) -> str:
@@ -33,7 +33,7 @@ def first_line(error: BaseException) -> str:
 
 
 def nearest(word: str, known: Sequence[str]) -> str:
-    """A hint naming the known word closest to `word`: " (did you mean 'lr'?)", or the known words where none is close.
+    """Return a hint with the known word closest to `word`, or with all known words where no word is close.
 
     >>> nearest("lerning_rate", ["learning_rate", "steps"])
     " (did you mean 'learning_rate'?)"

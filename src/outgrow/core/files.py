@@ -10,16 +10,16 @@ from typing import Any
 
 
 def write_atomic(path: Path, content: bytes) -> None:
-    """Write beside, flush to the disk, rename. Raises OSError and leaves the old file where that fails."""
-    beside = path.with_name(f".{path.name}.tmp")
+    """Write a temporary file, flush it to the disk, rename it. Raises OSError and leaves the old file where that fails."""
+    temporary = path.with_name(f".{path.name}.tmp")
     try:
-        with beside.open("wb") as file:
+        with temporary.open("wb") as file:
             file.write(content)
             file.flush()
             os.fsync(file.fileno())
-        beside.replace(path)
+        temporary.replace(path)
     except OSError:
-        beside.unlink(missing_ok=True)
+        temporary.unlink(missing_ok=True)
         raise
     flush_folder(path.parent)
 
@@ -28,9 +28,9 @@ def write_atomic(path: Path, content: bytes) -> None:
 def new_folder(path: Path, replace: bool = False, suffix: str = "") -> Iterator[Path]:
     """Give an empty folder to fill; it is flushed to the disk and renamed to `path` at the end of the block.
 
-    An exception inside the block removes it, so that nobody ever finds half a folder under its name. `path` must not exist or be
-    empty (OSError otherwise), unless `replace` says that what is there goes. suffix: keeps two processes apart that may make the
-    same folder at the same time.
+    An exception inside the block removes it, so half a folder never has the final name. Raises OSError where `path` holds files
+    already, unless `replace` is set: they are removed then. suffix: part of the temporary name, for a folder that two processes may
+    make at the same time.
     """
     temporary = path.with_name(f".{path.name}{suffix}.tmp")
     try:
@@ -76,7 +76,7 @@ def remove_tree(folder: Path) -> None:
 
 
 def write_json(path: Path, value: Any) -> None:
-    """Write JSON atomically, keys in the order given; refuses NaN, which is no JSON."""
+    """Write JSON atomically, keys in the order given. Raises ValueError on NaN, which JSON does not have."""
     write_atomic(path, (json.dumps(value, indent=2, allow_nan=False) + "\n").encode())
 
 
@@ -89,7 +89,7 @@ def append_line(path: Path, row: dict[str, Any]) -> None:
 
 
 def read_lines(path: Path) -> list[dict[str, Any]]:
-    """All whole JSON lines; a last line cut short by a kill is left out."""
+    """Return all whole JSON lines, without a last line that a kill cut short."""
     if not path.exists():
         return []
     lines = path.read_bytes().split(b"\n")

@@ -1,4 +1,4 @@
-"""How much memory there is, and how the process asks for it."""
+"""How much memory there is, and how the process takes it from the system."""
 
 import contextlib
 import ctypes
@@ -26,8 +26,9 @@ def keep_large_buffers() -> None:
 
 
 def total_memory(device: torch.device) -> int:
-    """Bytes of a GPU's memory; else of this machine's, or of its container's limit (cgroup v2). What is in use is not looked at, so
-    that the same run on the same machine finds the same.
+    """Return the bytes of a GPU's memory; for a CPU those of the machine, or of its container's limit (cgroup v2).
+
+    Memory in use is not subtracted, so the same run on the same machine gets the same number.
     """
     if device.type == "cuda":
         return torch.cuda.get_device_properties(device).total_memory

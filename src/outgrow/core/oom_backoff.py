@@ -1,4 +1,4 @@
-"""How much is done at once: as much as was asked for, until memory runs out."""
+"""A batch size that halves itself where memory runs out."""
 
 from collections.abc import Callable
 from typing import TypeVar
@@ -32,7 +32,7 @@ class AutoBatchSize:
             self.size = state["size"]
 
     def run(self, work: Callable[[int], T], smallest: int, most: int, undo: Callable[[], None] = lambda: None) -> T:
-        """work(size), again from its beginning with half the size for as long as it runs out of memory.
+        """Return work(size); while it runs out of memory, do it again from its beginning with half the size.
 
         smallest, most: sizes below which nothing gets smaller, and above which nothing gets larger. undo: clears what a broken-off
         attempt left behind. Raises OutgrowError where the smallest does not fit either.
@@ -48,13 +48,13 @@ class AutoBatchSize:
             torch.cuda.empty_cache()  # does nothing without a GPU
             if self.size <= smallest or most <= smallest:
                 raise OutgrowError(
-                    f"out of memory, and {self.name} below {self.size} would save nothing; let answers be shorter "
-                    "(sampling.max_tokens), or let policy.lora or policy.dtype='bfloat16' save some (outgrow plan shows how much)"
+                    f"out of memory at the smallest batch ({self.name}={self.size}); lower sampling.max_tokens, or use policy.lora "
+                    "or policy.dtype='bfloat16' (`outgrow plan` estimates the savings)"
                 )
             self.size = min(self.size, most) // 2
-            self._warn(f"out of memory; going on with {self.name}={self.size} (the results are the same but for rounding)")
+            self._warn(f"out of memory; continuing with {self.name}={self.size} (results differ only by rounding)")
 
 
 def ran_out_of_memory(error: BaseException) -> bool:
-    """Whether the error is an allocation that failed; on a CPU torch raises a plain RuntimeError for it."""
+    """Return whether the error is a failed allocation; on a CPU torch raises a plain RuntimeError for it."""
     return isinstance(error, (torch.OutOfMemoryError, MemoryError)) or "can't allocate memory" in str(error)

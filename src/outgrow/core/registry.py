@@ -56,13 +56,13 @@ def _outside(name: str, kind: str) -> type[Component]:
     except (ImportError, AttributeError) as error:
         raise ValueError(f"cannot import {kind} {name!r}: {error}") from error
     if not (isinstance(found, type) and issubclass(found, Component)):
-        raise ValueError(f"{name!r} is no outgrow.component.Component")
+        raise ValueError(f"{name!r} is not a subclass of outgrow.core.registry.Component")
     return found
 
 
 def explain(error: ValidationError, model: type[BaseModel]) -> str:
-    """The first thing wrong, in one line: where it is, what is wrong, and the nearest known key where a key is unknown."""
-    # A misspelt key is told before the missing one that it was meant for.
+    """Return the first thing wrong in one line: its key, what is wrong, and the nearest known key where the key is unknown."""
+    # A misspelt key comes before the missing key that it was meant for.
     first = min(error.errors(), key=lambda found: found["type"] != "extra_forbidden")
     path = ".".join(str(part) for part in first["loc"])
     if first["type"] == "extra_forbidden":
@@ -75,7 +75,7 @@ def explain(error: ValidationError, model: type[BaseModel]) -> str:
 
 def _fields_at(model: type[BaseModel], path: tuple[int | str, ...]) -> list[str]:
     for part in path:
-        if isinstance(part, int):  # a place in a list, whose kind the field before it has told
+        if isinstance(part, int):  # an index into a list; the field before it gives the type
             continue
         field = model.model_fields.get(str(part))
         if field is None:

@@ -12,7 +12,7 @@ import torch
 
 
 def seed_from(*key: object) -> int:
-    """A 63-bit seed that depends on every part of `key` and on nothing else.
+    """Return a 63-bit seed that depends on every part of `key` and on nothing else.
 
     >>> seed_from(0, "rollout", 3) == seed_from(0, "rollout", 3) != seed_from(0, "rollout", 4)
     True
@@ -22,19 +22,19 @@ def seed_from(*key: object) -> int:
 
 
 def torch_rng(*key: object) -> torch.Generator:
-    """A CPU torch generator for this key."""
+    """Return a CPU torch generator for this key."""
     return torch.Generator().manual_seed(seed_from(*key))
 
 
 def python_rng(*key: object) -> random.Random:
-    """A Python generator for this key."""
+    """Return a Python generator for this key."""
     return random.Random(seed_from(*key))
 
 
 def numpy_rng(*key: object) -> np.random.RandomState:
-    """A numpy generator for this key, of the kind whose stream numpy has promised never to change.
+    """Return a numpy generator for this key, of the kind whose stream numpy promises never to change.
 
-    Its uniform numbers are those of `python_random(*key)`.
+    Its uniform numbers are those of `python_rng(*key)`.
     """
     generator = np.random.RandomState()
     _, (*words, place), _ = python_rng(*key).getstate()

@@ -34,12 +34,12 @@ def drop_parts_after(run: Path, step: int) -> None:
 
 
 def read_part(run: Path, step: int) -> list[dict[str, Any]]:
-    """The rows of one step."""
+    """Return the rows of one step."""
     return list(pq.read_table(_part(rollouts_folder(run), step)).to_pylist())
 
 
 def read_parts(run: Path, columns: Sequence[str]) -> Iterator[dict[str, Any]]:
-    """These columns of the rows of all steps, in order. Raises UsageError where the run has left no rollouts that can be read."""
+    """Yield these columns of the rows of all steps, in order. Raises UsageError where there are no rollouts that can be read."""
     parts = sorted(rollouts_folder(run).glob("step-*.parquet"))
     if not parts:
         raise UsageError(f"{run} has no rollouts; it needs a run of reinforcement learning")

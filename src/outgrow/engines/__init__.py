@@ -1,19 +1,34 @@
-"""The policy writes answers: one Engine contract; the native engine, and vLLM. A server's model answers beside them."""
+"""What writes completions: the native engine, vLLM, or one from outside behind the same contract; and models behind an address."""
 
-from .chat_model import Answer, ChatModel, Conversation, LocalModel
-from .engine import Engine
-from .native import NativeEngine
+from .chat_model import Answer, ChatModel, ChatRequest, Conversation, LocalModel
+from .engine import Engine, EngineConfig, GenerationRequest, check_room, sync
+from .native import NativeEngine, NativeEngineConfig
 from .openai_server import OpenAIServer, is_served
-from .vllm import VLLMEngine
+from .second_engine import second_engine
+from .vllm import VLLMEngine, VLLMEngineConfig
+
+ENGINES: dict[str, type[EngineConfig]] = {
+    "native": NativeEngineConfig,
+    "vllm": VLLMEngineConfig,
+}
 
 __all__ = [
+    "ENGINES",
     "Answer",
     "ChatModel",
+    "ChatRequest",
     "Conversation",
     "Engine",
+    "EngineConfig",
+    "GenerationRequest",
     "LocalModel",
     "NativeEngine",
+    "NativeEngineConfig",
     "OpenAIServer",
     "VLLMEngine",
+    "VLLMEngineConfig",
+    "check_room",
     "is_served",
+    "second_engine",
+    "sync",
 ]

@@ -1,104 +1,117 @@
-"""Whoever answers questions: a policy with the engine that holds it, or a model that a server holds."""
+"""Models that answer conversations: a policy in this process, or a model behind an address."""
 
 import hashlib
 import json
-from collections.abc import Callable, Sequence
+from abc import ABC, abstractmethod
+from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
-from typing import Protocol
 
+from ..core.callbacks import CheckStop, never_stop
 from ..policy import Policy, Sampling
-from .engine import Engine
+from .engine import Engine, GenerationRequest
 
-Conversation = list[dict[str, str]]  # turns, each with a role and a content, as chat templates take them
+Conversation = list[dict[str, str]]
+"""Turns, each with a role and a content, as chat templates take them."""
+
+
+@dataclass(frozen=True)
+class ChatRequest:
+    """Answers to write: n to each conversation."""
+
+    conversations: Sequence[Conversation]
+    """Each ends with the turn that is answered."""
+    n: int
+    """Answers to each conversation."""
+    sampling: Sampling
+    """Distribution that the tokens are drawn from, and the longest answer."""
+    seeds: Sequence[int]
+    """One for each conversation. Its draws depend on its seed only, not on the other conversations."""
 
 
 @dataclass(frozen=True)
 class Answer:
-    """What was written. finished: whether the token limit did not cut it. length: tokens, the one that ends it counted."""
+    """What a model wrote."""
 
     text: str
+    """The answer, with its thoughts if the model thinks."""
     finished: bool
+    """Whether the model ended it. Otherwise the token limit cut it."""
     length: int
+    """Tokens of the answer, its end token included."""
 
 
-class ChatModel(Protocol):
-    """Something one asks in words and gets words from: what is measured, or (a judge) measures."""
+class ChatModel(ABC):
+    """Answers questions in words. It is measured, or (a judge) it measures others."""
 
     @property
+    @abstractmethod
     def identity(self) -> str:
-        """Who this is: equal for two that answer alike, as far as can be told."""
+        """Which model this is: equal for two models that answer alike, as far as that is known."""
 
     @property
+    @abstractmethod
     def context(self) -> int:
-        """Longest conversation and answer, in tokens."""
+        """Longest conversation and answer together, in tokens."""
 
     @property
+    @abstractmethod
     def opens_think(self) -> bool:
         """Whether answers begin inside a <think> that the prompt has opened."""
 
+    @abstractmethod
     def conversation(self, question: str) -> Conversation:
-        """What is asked where the question is a problem's."""
+        """Return the conversation that puts a problem's question."""
 
+    @abstractmethod
     def fits(self, conversation: Conversation, max_tokens: int) -> bool:
-        """Whether there is room for an answer of so many tokens."""
+        """Whether the conversation leaves room for an answer of `max_tokens` tokens."""
 
-    def answer(
-        self,
-        conversations: Sequence[Conversation],
-        n: int,
-        sampling: Sampling,
-        seeds: Sequence[int],
-        check_stop: Callable[[], None] = lambda: None,
-    ) -> list[list[Answer]]:
-        """n answers to each, in order; seeds and check_stop as `Engine.generate` has them."""
+    @abstractmethod
+    def answer(self, request: ChatRequest, check_stop: CheckStop = never_stop) -> list[list[Answer]]:
+        """Return n answers to each conversation, in order.
+
+        check_stop: called often; what it raises ends the call.
+        Raises UsageError where a conversation leaves no room for an answer, OutgrowError where a server is out of reach, refuses,
+        or sends something that is not an answer.
+        """
 
 
 @dataclass(frozen=True)
-class LocalModel:
-    """A policy, and an engine that has taken over its weights."""
+class LocalModel(ChatModel):
+    """A policy, and an engine that holds its present weights."""
 
     policy: Policy
     engine: Engine
 
     @cached_property
     def identity(self) -> str:
-        """The digest of the weights, what the model computes with them, its tokenizer, the chat template as it renders, and whose
-        dice are thrown."""
+        """Digest of all that decides the answers: weights, architecture, tokenizer, chat template, and the engine that draws."""
         policy = self.policy
-        config = policy.model.config.to_dict()
-        told = {key: value for key, value in config.items() if key not in ("_name_or_path", "transformers_version")}
-        rest = [told, policy.tokenizer.get_vocab(), str(policy.tokenizer.init_kwargs.get("eos_token")), policy.prompt_text("?")]
-        rest.append(type(self.engine).__name__)
-        return f"{policy.digest()} {hashlib.sha256(json.dumps(rest, sort_keys=True, default=str).encode()).hexdigest()}"
+        parts = [
+            policy.spec().settings,
+            policy.tokenizer.get_vocab(),
+            str(policy.tokenizer.init_kwargs.get("eos_token")),
+            policy.prompt_text("?"),
+            type(self.engine).__name__,
+        ]
+        return f"{policy.digest()} {hashlib.sha256(json.dumps(parts, sort_keys=True, default=str).encode()).hexdigest()}"
 
     @property
     def context(self) -> int:
-        """See `ChatModel.context`."""
         return self.policy.context
 
     @property
     def opens_think(self) -> bool:
-        """See `ChatModel.opens_think`."""
         return self.policy.opens_think
 
     def conversation(self, question: str) -> Conversation:
-        """See `ChatModel.conversation`."""
         return self.policy.prompt.messages(question, self.policy.tokenizer)
 
     def fits(self, conversation: Conversation, max_tokens: int) -> bool:
-        """See `ChatModel.fits`."""
         return len(self.policy.chat_ids(conversation)) + max_tokens <= self.context
 
-    def answer(
-        self,
-        conversations: Sequence[Conversation],
-        n: int,
-        sampling: Sampling,
-        seeds: Sequence[int],
-        check_stop: Callable[[], None] = lambda: None,
-    ) -> list[list[Answer]]:
-        """See `ChatModel.answer`. Raises UsageError where a conversation leaves no room for an answer."""
-        prompts = [self.policy.chat_ids(conversation) for conversation in conversations]
-        groups = self.engine.generate(prompts, n, sampling, seeds, check_stop)
+    def answer(self, request: ChatRequest, check_stop: CheckStop = never_stop) -> list[list[Answer]]:
+        prompts = [self.policy.chat_ids(conversation) for conversation in request.conversations]
+        groups = self.engine.generate(GenerationRequest(prompts, request.n, request.sampling, request.seeds), check_stop)
         return [[Answer(r.text, r.finished, len(r.completion_ids)) for r in group] for group in groups]

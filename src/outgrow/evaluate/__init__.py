@@ -1,4 +1,4 @@
-"""The truth about a policy: suites of held-out problems, samples, estimates with intervals, paired comparison."""
+"""How good a policy is: suites of held-out problems, samples, estimates with intervals, paired comparison."""
 
 from collections.abc import Callable, Sequence
 
@@ -21,7 +21,7 @@ def evaluate(
     seed: int,
     check_stop: Callable[[], None] = lambda: None,
 ) -> Evaluation:
-    """k samples and a greedy answer for every problem."""
+    """Return the evaluation of k samples and a greedy answer to every problem."""
     drawn = sample_problems(respondent, verifier, problems, k, sampling, seed, check_stop)
     cold = sampling.model_copy(update={"temperature": 0.0})
     greedy = sample_problems(respondent, verifier, problems, 1, cold, seed, check_stop)

@@ -1,37 +1,36 @@
-"""Answers that are kept, so that a measurement that was stopped goes on, and the same one is not made twice."""
+"""A cache of answers: a measurement that was stopped continues, and the same one is not made twice."""
 
 import hashlib
 import json
 import sqlite3
-from collections.abc import Callable, Sequence
-from dataclasses import astuple, dataclass
+from collections.abc import Callable
+from dataclasses import astuple, dataclass, replace
 from pathlib import Path
 
-from ..core.callbacks import Warn, quiet
-from ..engines import Answer, ChatModel, Conversation
-from ..policy import Sampling
+from ..core.callbacks import CheckStop, Warn, never_stop, quiet
+from ..engines import Answer, ChatModel, ChatRequest, Conversation
 
 _ANSWERS = 512  # between two commits: what a stop may cost
-_SHAPE = 2  # of a row; a file of another shape is begun anew
+_SHAPE = 2  # of a row; a file of another shape is started again
 _TABLE = "CREATE TABLE IF NOT EXISTS answers (key TEXT PRIMARY KEY, answers TEXT NOT NULL) WITHOUT ROWID"
 
 
 class AnswerCache:
     """A SQLite file of answers. A context manager.
 
-    Only what was written is kept, no verdict: answers are graded when they are read, as the present version grades. Where the file
-    cannot be read or written the measurement goes on without it, and says so once.
+    It holds what models wrote and no verdicts: answers are graded when they are read, as the present version grades. Where the file
+    cannot be read or written, the measurement continues without it, with one warning.
     """
 
     def __init__(
-        self, path: Path, anew: bool = False, warn: Warn = quiet, on_progress: Callable[[int], None] = lambda done: None
+        self, path: Path, fresh: bool = False, warn: Warn = quiet, on_progress: Callable[[int], None] = lambda done: None
     ) -> None:
-        """anew: draw everything again and replace what the cache holds. warn: takes why answers cannot be kept.
+        """fresh: draw everything again and replace what the cache holds. warn: takes why answers cannot be cached.
 
         on_progress: takes how many conversations are done, over all models that the cache wraps.
         """
-        self._path, self._anew, self._warn, self._on_progress = path, anew, warn, on_progress
-        self._done, self.found = 0, 0  # conversations; found: of these, how many were not asked again
+        self._path, self._fresh, self._warn, self._on_progress = path, fresh, warn, on_progress
+        self._done, self.found = 0, 0  # conversations; found: those that the cache had
         self._db: sqlite3.Connection | None = None
         try:
             path.parent.mkdir(parents=True, exist_ok=True)
@@ -51,22 +50,22 @@ class AnswerCache:
             self._db.close()
 
     def wrap(self, model: ChatModel) -> ChatModel:
-        """The respondent, whose answers are kept and found again."""
+        """Return the model with its answers cached."""
         return CachedModel(model, self)
 
     def read(self, key: str) -> list[Answer] | None:
-        """What is kept under a key."""
-        if self._db is None or self._anew:
+        """Return the answers under a key, or None."""
+        if self._db is None or self._fresh:
             return None
         try:
             row = self._db.execute("SELECT answers FROM answers WHERE key = ?", (key,)).fetchone()
-            return [Answer(*one) for one in json.loads(row[0])] if row else None
+            return [Answer(*values) for values in json.loads(row[0])] if row else None
         except (sqlite3.Error, ValueError, TypeError) as error:
             self._disable(error)
             return None
 
     def write(self, fresh: dict[str, list[Answer]]) -> None:
-        """Keep answers under their keys, all or none."""
+        """Write answers under their keys, all or none."""
         if self._db is None:
             return
         rows = [(key, json.dumps([astuple(answer) for answer in answers])) for key, answers in fresh.items()]
@@ -77,78 +76,69 @@ class AnswerCache:
         except sqlite3.Error as error:
             self._disable(error)
 
-    def tell(self, done: int, found: int = 0) -> None:
-        """So many more conversations are done; found: of these, how many were not asked again."""
+    def count(self, done: int, found: int = 0) -> None:
+        """Count `done` more conversations; found: how many of them the cache had."""
         self._done, self.found = self._done + done, self.found + found
         self._on_progress(self._done)
 
     def _disable(self, error: Exception) -> None:
-        self._warn(f"{self._path}: answers are no longer kept ({error}); a call that is stopped will begin anew")
+        self._warn(f"{self._path}: answers are no longer cached ({error}); a call that is stopped will start over")
         if self._db is not None:
             self._db.close()
         self._db = None
 
 
 @dataclass(frozen=True)
-class CachedModel:
-    """A `ChatModel` whose answers are kept.
+class CachedModel(ChatModel):
+    """A `ChatModel` whose answers are cached.
 
     Answers are found again where nothing that they depend on has changed: who answers (a server: its address and the model it
     names), the conversation, the sampling, their number, the seed.
     """
 
-    respondent: ChatModel
-    kept: AnswerCache
+    model: ChatModel
+    cache: AnswerCache
 
     @property
     def identity(self) -> str:
-        """See `ChatModel.identity`."""
-        return self.respondent.identity
+        return self.model.identity
 
     @property
     def context(self) -> int:
-        """See `ChatModel.context`."""
-        return self.respondent.context
+        return self.model.context
 
     @property
     def opens_think(self) -> bool:
-        """See `ChatModel.opens_think`."""
-        return self.respondent.opens_think
+        return self.model.opens_think
 
     def conversation(self, question: str) -> Conversation:
-        """See `ChatModel.conversation`."""
-        return self.respondent.conversation(question)
+        return self.model.conversation(question)
 
     def fits(self, conversation: Conversation, max_tokens: int) -> bool:
-        """See `ChatModel.fits`."""
-        return self.respondent.fits(conversation, max_tokens)
+        return self.model.fits(conversation, max_tokens)
 
-    def answer(
-        self,
-        conversations: Sequence[Conversation],
-        n: int,
-        sampling: Sampling,
-        seeds: Sequence[int],
-        check_stop: Callable[[], None] = lambda: None,
-    ) -> list[list[Answer]]:
-        """See `ChatModel.answer`; asked in parts, each kept as soon as it is there."""
-        who, how = self.identity, [n, sampling.model_dump()]
+    def answer(self, request: ChatRequest, check_stop: CheckStop = never_stop) -> list[list[Answer]]:
+        """Ask the model in parts, and cache each part's answers as soon as they are there (see `ChatModel.answer`)."""
+        conversations, seeds = request.conversations, request.seeds
+        who, how = self.identity, [request.n, request.sampling.model_dump()]
         keys = [
             hashlib.sha256(json.dumps([who, conversation, how, seed]).encode()).hexdigest()
             for conversation, seed in zip(conversations, seeds, strict=True)
         ]
-        known = {key: answers for key in keys if (answers := self.kept.read(key)) is not None}
+        known = {key: answers for key in keys if (answers := self.cache.read(key)) is not None}
         missing = [place for place, key in enumerate(keys) if key not in known]
-        self.kept.tell(len(keys) - len(missing), len(keys) - len(missing))
-        size = max(1, _ANSWERS // n)
+        self.cache.count(len(keys) - len(missing), len(keys) - len(missing))
+        size = max(1, _ANSWERS // request.n)
         for start in range(0, len(missing), size):
             part = missing[start : start + size]
-            asked = [conversations[place] for place in part]
-            drawn = self.respondent.answer(asked, n, sampling, [seeds[place] for place in part], check_stop)
+            chosen = replace(
+                request, conversations=[conversations[place] for place in part], seeds=[seeds[place] for place in part]
+            )
+            drawn = self.model.answer(chosen, check_stop)
             fresh = {keys[place]: answers for place, answers in zip(part, drawn, strict=True)}
-            self.kept.write(fresh)
+            self.cache.write(fresh)
             known |= fresh
-            self.kept.tell(len(part))
+            self.cache.count(len(part))
         return [known[key] for key in keys]
 
 

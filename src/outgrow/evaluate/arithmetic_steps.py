@@ -32,36 +32,37 @@ class Equation:
 
 
 def equations(text: str) -> Iterator[Equation]:
-    """Those of a text, in order. Only what can be judged by itself: with brackets, powers, percentages, units in between, or a
-    mark behind the result, what was meant is not known, and it is left out.
+    """Yield the calculations of a text, in order, as far as each can be judged by itself.
 
-    >>> [(one.text, one.holds) for one in equations("so 3 * 4 = 12, then 12+5=18 and 10/3 = 3.33")]
+    With brackets, powers, percentages, units in between, or a mark behind the result, the meaning is not known: these are skipped.
+
+    >>> [(equation.text, equation.holds) for equation in equations("so 3 * 4 = 12, then 12+5=18 and 10/3 = 3.33")]
     [('3 * 4 = 12', True), ('12+5=18', False), ('10/3 = 3.33', True)]
     >>> list(equations("x + 3*4 = 20, (1+2)*3 = 9, 5-8-0=7', 2*3=6*1"))
     []
     """
     text = _LATEX.sub(_plain, text[-_LONGEST:].translate(_SIGNS))
-    for found in _EQUATION.finditer(text):
-        if _joined_before(text[max(0, found.start(1) - 8) : found.start(1)], found[1]) or _joined_behind(
-            text[found.end(2) : found.end(2) + 10]
+    for match in _EQUATION.finditer(text):
+        if _joined_before(text[max(0, match.start(1) - 8) : match.start(1)], match[1]) or _joined_behind(
+            text[match.end(2) : match.end(2) + 10]
         ):
             continue
-        if _SLASHES.search(found[1]):  # 6 / 1/3 may mean either
+        if _SLASHES.search(match[1]):  # 6 / 1/3 may mean either
             continue
-        value, result = _value(found[1]), found[2].replace("$", "").replace(",", "")
+        value, result = _value(match[1]), match[2].replace("$", "").replace(",", "")
         if value is not None:
-            yield Equation(text[found.start(1) : found.end(2)], Fraction(result), _close(value, result))
+            yield Equation(text[match.start(1) : match.end(2)], Fraction(result), _close(value, result))
 
 
-def _plain(found: re.Match[str]) -> str:
-    name = found[0]
+def _plain(match: re.Match[str]) -> str:
+    name = match[0]
     if name in ("\\times", "\\cdot", "\\ast"):
         return "*"
     return {"\\div": "/", "\\$": "$", "\\(": "\n", "\\)": "\n", "\\[": "\n", "\\]": "\n"}.get(name, "")
 
 
 def _joined_before(before: str, expression: str) -> bool:
-    """Whether what stands before a calculation on its line belongs to it."""
+    """Return whether what stands before a calculation on its line belongs to it."""
     if _GROUP.match(expression) and before[-1:] == "," and before[-2:-1].isdigit():  # the end of a number, 12345,678
         return True
     if _PART_OF.search(before):
@@ -71,7 +72,7 @@ def _joined_before(before: str, expression: str) -> bool:
 
 
 def _joined_behind(behind: str) -> bool:
-    """Whether what comes behind a number belongs to it, or goes on with the calculation."""
+    """Return whether what comes behind a number belongs to it, or continues the calculation."""
     first = behind.lstrip(" ")[:1]
     if _GOES_ON.match(behind):
         return True
@@ -81,7 +82,7 @@ def _joined_behind(behind: str) -> bool:
 
 
 def _value(expression: str) -> Fraction | None:
-    """By the usual order: products before sums. None where something is divided by zero."""
+    """Return the value, products before sums; None where something is divided by zero."""
     total, sign, product, divide = Fraction(0), 1, None, False
     for piece in _PIECE.findall(expression):
         if piece[0].isdigit():
@@ -97,7 +98,7 @@ def _value(expression: str) -> Fraction | None:
 
 
 def _close(value: Fraction, result: str) -> bool:
-    """Equal, or less than one of the last digit that is written away: rounded, up or down."""
+    """Return whether a result is equal, or rounded up or down at its last digit."""
     digits = len(result.partition(".")[2])
     off = abs(value - Fraction(result))
     return off == 0 or (value.denominator != 1 and off < Fraction(1, 10**digits))

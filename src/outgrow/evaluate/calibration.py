@@ -7,31 +7,36 @@ from numpy.typing import NDArray
 
 Floats = NDArray[np.float64]
 
-# Steps since the last visit, at most; a problem never visited is of a kind of its own.
+# Limits of steps since the last visit; a problem that was never visited has a class of its own.
 STALENESS = (10, 40)
 
 
 @dataclass(frozen=True)
 class Calibration:
-    """Of the problems of one staleness. brier: mean square of estimate − fresh pass rate; _last: of the last visit's rate in its
-    place; _level: of its level's. rank_correlation: Spearman's; None where all are equal."""
+    """How good the estimates are for the problems of one staleness."""
 
     staleness: str
+    """How long ago they were visited (see `staleness_of`)."""
     n: int
+    """Problems."""
     brier: float
+    """Mean square of estimate − fresh pass rate."""
     brier_last: float | None
+    """The same with the last visit's rate as the estimate; None where some were never visited."""
     brier_level: float
+    """The same with the rate of the problem's field and level as the estimate."""
     rank_correlation: float | None
+    """Spearman's, of estimates and fresh pass rates; None where all of one side are equal."""
 
 
 def brier(estimates: Floats, rates: Floats) -> float:
-    """Mean squared difference."""
+    """Return the mean squared difference."""
     return float(np.mean((estimates - rates) ** 2))
 
 
-def spearman(one: Floats, other: Floats) -> float | None:
-    """Rank correlation, ties at their mean rank; None where one side is all ties."""
-    ranks = _ranks(one), _ranks(other)
+def spearman(first: Floats, second: Floats) -> float | None:
+    """Return the rank correlation, ties at their mean rank; None where one side is all ties."""
+    ranks = _ranks(first), _ranks(second)
     if min(rank.std() for rank in ranks) == 0:
         return None
     return float(np.corrcoef(*ranks)[0, 1])
@@ -44,7 +49,7 @@ def _ranks(values: Floats) -> Floats:
 
 
 def staleness_of(elapsed: int | None) -> str:
-    """The name of a staleness.
+    """Return the name of a staleness. elapsed: steps since the last visit; None where there was none.
 
     >>> [staleness_of(elapsed) for elapsed in (0, 10, 11, 41, None)]
     ['at most 10 steps ago', 'at most 10 steps ago', 'at most 40 steps ago', 'earlier', 'never']

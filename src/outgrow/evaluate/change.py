@@ -16,7 +16,7 @@ _FEWEST_PROBLEMS = 5
 
 @dataclass(frozen=True)
 class Comparison:
-    """One figure before and after, and its paired change. What was not measured yet is None."""
+    """One figure before and after, and its paired change. None where it was not measured yet."""
 
     before: Estimate | None
     after: Estimate | None
@@ -43,7 +43,7 @@ class ProblemChange:
 
 
 def compare(before: Evaluation | None, after: Evaluation | None) -> dict[str, Comparison]:
-    """Name of a measure -> its comparison; every measure is a mean over problems, so that all have the same n.
+    """Return name of a measure -> its comparison; every measure is a mean over problems, so all have the same n.
 
     Raises OutgrowError where the two evaluations are of different problems.
     """
@@ -55,7 +55,7 @@ def compare(before: Evaluation | None, after: Evaluation | None) -> dict[str, Co
 
 
 def grid(before: Evaluation | None, after: Evaluation | None) -> Grid:
-    """Pass rate by field and level, with each row, each column and the whole summed up."""
+    """Return pass rates by field and level, with means of each row, of each column and of all."""
     known = before or after
     if known is None:
         return Grid([], [], {})
@@ -74,10 +74,10 @@ def grid(before: Evaluation | None, after: Evaluation | None) -> Grid:
 
 
 def largest_changes(before: Evaluation, after: Evaluation, count: int) -> tuple[list[ProblemChange], list[ProblemChange]]:
-    """The most surprising gains and losses; at most `count` of each.
+    """Return the most surprising gains and losses, up to `count` of each.
 
-    A gain surprises the more, the larger it is and the fewer problems of its field and level come out right after training; a loss,
-    the more of them do. Cells take turns, so that one does not fill the list.
+    A gain is more surprising the larger it is and the fewer problems of its field and level are solved after training; a loss the
+    more of them are. Fields and levels take turns, so that none of them fills the list.
     """
     first, second = before.pass_rates(), after.pass_rates()
     drawn_before, drawn_after = before.drawn(), after.drawn()
@@ -109,7 +109,7 @@ def largest_changes(before: Evaluation, after: Evaluation, count: int) -> tuple[
 
 
 def compared(before: Mapping[str, float] | None, after: Mapping[str, float] | None) -> Comparison:
-    """Means over problems, and of the differences problem by problem; both must hold the same ones."""
+    """Return the means over problems, and of the differences problem by problem; both sides hold the same problems."""
     paired = [after[problem] - before[problem] for problem in before] if before and after else None
     first, second = (list(values.values()) if values else None for values in (before, after))
     return Comparison(mean_estimate(first), mean_estimate(second), mean_estimate(paired))
@@ -125,7 +125,7 @@ def only(rates: Mapping[str, float] | None, problems: Sequence[str]) -> dict[str
 
 
 def _example(samples: Sequence[Sample], right: bool) -> Sample:
-    """The first sample that is right (or is not), or the first of all where none is."""
+    """Return the first sample that is right (or that is not), else the first of all."""
     return next((sample for sample in samples if sample.right is right), samples[0])
 
 

@@ -9,7 +9,7 @@ from ..engines import ChatModel
 from ..problems.suites import samples_for, suite
 from ..runs.checkpoint import whole_checkpoints
 from ..runs.folder import read_recipe
-from ..runs.models import base_policy, build_engine, require_base, saved_policy
+from ..runs.models import base_policy, require_base, saved_policy
 from ..runs.session import open_session
 from . import evaluate
 from .drift import Drift, drift
@@ -18,21 +18,21 @@ from .evaluation import Evaluation
 
 def drift_of(
     run: Path, suites: Sequence[str], samples: int | None, seed: int, warn: Warn,
-    check_stop: Callable[[], None] = lambda: None, remembered: Callable[[ChatModel], ChatModel] = lambda respondent: respondent,
+    check_stop: Callable[[], None] = lambda: None, cached: Callable[[ChatModel], ChatModel] = lambda model: model,
 ) -> Iterator[Drift]:  # fmt: skip
-    """Suite by suite at the base, then at each whole checkpoint. samples: a problem; None for as many as a suite's size needs.
-    remembered: makes of a respondent one whose answers are kept.
+    """Yield the drift of each suite at the base, then at each whole checkpoint.
 
+    samples: of each problem. Default: what the suite's size needs. cached: wraps a model so that its answers are cached.
     Raises UsageError where the run has no checkpoint yet, or its base is no longer the same.
     """
     recipe, made_with = read_recipe(run)
     checkpoints = whole_checkpoints(run)
     if not checkpoints:
-        raise UsageError(f"{run}: it has no whole checkpoint yet; go on with it first: outgrow resume {run}")
+        raise UsageError(f"{run}: no whole checkpoint yet; continue it first: outgrow resume {run}")
     base = base_policy(recipe)
     require_base(run, recipe, base, made_with)
     problems = {name: suite(name).load(warn) for name in suites}
-    engine = build_engine(recipe, warn)
+    engine = recipe.engine.build(warn)
     before: dict[str, Evaluation] = {}
     for checkpoint in (None, *checkpoints):
         policy = base
@@ -40,7 +40,7 @@ def drift_of(
             under = base_policy(recipe) if recipe.policy.lora is not None else None
             policy = saved_policy(recipe, checkpoint.policy, under)
         with open_session(recipe, policy, engine=engine) as session:
-            model = remembered(session.model)
+            model = cached(session.model)
             for name, asked in problems.items():
                 k = samples or samples_for(len(asked))
                 now = evaluate(model, session.verifier, asked, k, session.evaluation_sampling, seed, check_stop)

@@ -17,13 +17,11 @@ _FEWEST = 20  # problems; the interval of fewer is too narrow
 
 @dataclass(frozen=True)
 class Side:
-    """One way to train, or one policy. evaluations: one a training seed, all of the same problems and as many samples.
-
-    Raises UsageError where they are not.
-    """
+    """One way to train, or one policy. Raises UsageError where its evaluations differ in problems or in samples a problem."""
 
     name: str
     evaluations: Sequence[Evaluation]
+    """One for each training seed."""
 
     def __post_init__(self) -> None:
         first = self.evaluations[0]
@@ -34,9 +32,9 @@ class Side:
                 )
 
     def values(self, measure: str) -> NDArray[np.float64]:
-        """(S, N), a measure of each seed's policy on each problem."""
-        found = [one.measures()[measure] for one in self.evaluations]
-        return np.array([[values[problem] for problem in found[0]] for values in found], dtype=np.float64)
+        """Return (S, N), a measure of each seed's policy on each problem."""
+        by_seed = [evaluation.measures()[measure] for evaluation in self.evaluations]
+        return np.array([[values[problem] for problem in by_seed[0]] for values in by_seed], dtype=np.float64)
 
 
 @dataclass(frozen=True)
@@ -60,7 +58,7 @@ class Against:
 
     @property
     def verdict(self) -> str:
-        """In words. Not worse: the whole interval lies above −margin (non-inferiority at 2.5%, one-sided)."""
+        """The result in words. Not worse: the whole interval lies above −margin (non-inferiority at 2.5%, one-sided)."""
         if self.change.n < _FEWEST:
             return "too few problems to say"
         low, high = self.change.low, self.change.high
@@ -75,13 +73,15 @@ class Against:
 
 
 def mean_of(side: Side, measure: str) -> Estimate:
-    """A side's mean of a measure."""
+    """Return a side's mean of a measure."""
     return _mean(side.values(measure))
 
 
 def against(side: Side, baseline: Side, margin: float) -> Against:
-    """side less baseline, seed by seed in their order; a baseline of one seed stands against each. margin: the change that would
-    matter. Raises UsageError where the two are of different problems, or cannot be paired."""
+    """Return side minus baseline, seed by seed in their order; a baseline of one seed is compared with each seed of the side.
+
+    margin: the change that would matter. Raises UsageError where the two are of different problems, or cannot be paired.
+    """
     _require_pairs(side, baseline)
     differences_SN = _paired(side, baseline, "pass@1")
     won = lost = p = None
@@ -99,13 +99,13 @@ def _paired(side: Side, baseline: Side, measure: str) -> NDArray[np.float64]:
 
 
 def _require_pairs(side: Side, baseline: Side) -> None:
-    problems = [_problems(one) for part in (baseline, side) for one in part.evaluations]
-    if any(one != problems[0] for one in problems):
+    problems = [_problems(evaluation) for part in (baseline, side) for evaluation in part.evaluations]
+    if any(others != problems[0] for others in problems):
         raise UsageError(f"{side.name} and {baseline.name} were measured on different problems, so they cannot be compared")
     if len(baseline.evaluations) not in (1, len(side.evaluations)):
         raise UsageError(
-            f"{side.name} has {len(side.evaluations)} seeds, {baseline.name} {len(baseline.evaluations)}: give as many of each, or "
-            f"one of {baseline.name}"
+            f"{side.name} has {len(side.evaluations)} seeds and {baseline.name} {len(baseline.evaluations)}: "
+            f"give both the same number, or one seed of {baseline.name}"
         )
 
 

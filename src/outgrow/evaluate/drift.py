@@ -1,4 +1,4 @@
-"""What training did beside what it was for: suites over a run's checkpoints, and how far the policy went from its base there."""
+"""Side effects of training: other suites over a run's checkpoints, and how far the policy is from its base there."""
 
 import json
 from collections.abc import Sequence
@@ -18,22 +18,27 @@ _ANSWERS = 64  # of the base, on which the divergence is taken
 
 @dataclass(frozen=True)
 class Drift:
-    """One suite at one step; step 0 is the base. low, high: of pass@1, and of its change since the base, 95%. turnover: share of
-    problems whose greedy answer was right at the base and is not now, or the other way round. kl: KL(base ‖ policy) a token, on
-    what the base answers."""
+    """One suite at one step."""
 
     suite: str
     step: int
+    """Training step; 0 is the base."""
     n: int
+    """Problems."""
     k: int
+    """Samples of each problem."""
     pass_at_1: float
     low: float
+    """Lower end of the 95% interval of pass@1."""
     high: float
     change: float
+    """pass@1 minus that of the base."""
     change_low: float
     change_high: float
     turnover: float
+    """Share of problems whose greedy answer was right at the base and is wrong now, or the other way round."""
     kl: float
+    """KL(base ‖ policy) in nats a token, on answers of the base."""
 
     @property
     def estimate(self) -> Estimate:
@@ -47,7 +52,7 @@ class Drift:
 
 
 def drift(suite: str, step: int, base: Policy, policy: Policy, before: Evaluation, now: Evaluation) -> Drift:
-    """From a suite measured at the base and at this step. Raises OutgrowError where the two hold different problems."""
+    """Return the drift of a suite measured at the base and at this step. Raises OutgrowError where the problems differ."""
     rate, change = pass_at_1(now.summary()), pass_at_1(paired_delta(before, now))
     first, second = before.measures()["greedy"], now.measures()["greedy"]
     return Drift(
@@ -67,7 +72,7 @@ def drift(suite: str, step: int, base: Policy, policy: Policy, before: Evaluatio
 
 
 def write_drift(run: Path, rows: Sequence[Drift]) -> None:
-    """Keep these in evals/drift.json, and what stands there of the suites that are not among them; a damaged file gives way."""
+    """Write evals/drift.json: these rows in place of those of the same suites. A damaged file is replaced."""
     file, known = RunFolder(run).drift, []
     with suppress(OSError, ValueError, TypeError):
         known = [Drift(**row) for row in json.loads(file.read_text())]
@@ -76,7 +81,7 @@ def write_drift(run: Path, rows: Sequence[Drift]) -> None:
 
 
 def _mean_kl(base: Policy, policy: Policy, before: Evaluation) -> float:
-    """Over the first answer to each of some problems, spread over the suite; an answer counts as much as it has tokens."""
+    """Return the mean over tokens of the first answers to some problems, spread over the suite."""
     first = [sample for sample in before.samples if sample.index == 0 and sample.text]
     chosen = first[:: max(1, len(first) // _ANSWERS)][:_ANSWERS]
     weighted, tokens = 0.0, 0

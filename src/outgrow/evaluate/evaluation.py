@@ -28,7 +28,7 @@ class Evaluation:
         return 1 + max(sample.index for sample in self.samples)
 
     def pass_rates(self) -> dict[str, float]:
-        """Problem id -> share of its k samples that are right, in the suite's order."""
+        """Return problem id -> share of its k samples that are right, in the suite's order."""
         right: dict[str, int] = defaultdict(int)
         for sample in self.samples:
             if sample.index >= 0:
@@ -37,7 +37,7 @@ class Evaluation:
         return {problem: count / k for problem, count in right.items()}
 
     def cells(self) -> dict[tuple[str, int], list[float]]:
-        """(field, level) -> pass rates of its problems."""
+        """Return (field, level) -> pass rates of its problems."""
         rates, cells = self.pass_rates(), defaultdict(list)
         for sample in self.samples:
             if sample.index == 0:
@@ -45,7 +45,7 @@ class Evaluation:
         return dict(cells)
 
     def drawn(self) -> dict[str, list[Sample]]:
-        """Problem id -> its k samples, in the suite's order."""
+        """Return problem id -> its k samples, in the suite's order."""
         drawn: dict[str, list[Sample]] = defaultdict(list)
         for sample in self.samples:
             if sample.index >= 0:
@@ -53,7 +53,7 @@ class Evaluation:
         return dict(drawn)
 
     def measures(self) -> dict[str, dict[str, float]]:
-        """Name of a measure -> problem id -> its value; each is a mean over problems, so that all have the same n."""
+        """Return name of a measure -> problem id -> value; each is a mean over problems, so all have the same n."""
         k, rates, drawn = self.k, self.pass_rates(), self.drawn()
         sizes = [size for size in sorted({2, 4, 8, 16, 32, 64, k}) if 1 < size <= k]
         by_problem: dict[str, Callable[[list[Sample]], float]] = {
@@ -71,7 +71,7 @@ class Evaluation:
         }
 
     def summary(self) -> dict[str, Any]:
-        """What a person reads: pass@1 with its interval, greedy, n, k, pass@k, maj@k, truncation, no answer, length, cells."""
+        """Return what summary.json holds: pass@1 with its interval, n, k, means of the other measures, and pass@1 by cell."""
         measures = {name: list(values.values()) for name, values in self.measures().items()}
         means = {name: _mean(values) for name, values in measures.items()}
         sizes = {name.removeprefix("pass@"): mean for name, mean in means.items() if name.startswith("pass@")}
@@ -99,7 +99,7 @@ class Evaluation:
 
     @staticmethod
     def load(path: Path) -> "Evaluation":
-        """Read what `save` wrote. Raises OutgrowError where the file is missing or is no evaluation."""
+        """Read what `save` wrote. Raises OutgrowError where the file is missing or not an evaluation."""
         try:
             rows = pq.read_table(path).to_pylist()
             return Evaluation([Sample(**{**row, "verdict": Verdict(row["verdict"])}) for row in rows])
@@ -108,7 +108,10 @@ class Evaluation:
 
 
 def paired_delta(before: Evaluation, after: Evaluation) -> dict[str, Any]:
-    """Mean gain in pass rate per problem, with its paired bootstrap interval. Both must hold the same problems."""
+    """Return the mean gain in pass rate per problem, with its paired bootstrap interval.
+
+    Raises OutgrowError where the two are of different problems.
+    """
     first, second = before.pass_rates(), after.pass_rates()
     if first.keys() != second.keys():
         raise OutgrowError("these two evaluations are of different problems, so they cannot be paired")

@@ -1,4 +1,4 @@
-"""Why an answer is not right: the first of a list of kinds that its text, the question and the known answer show.
+"""Why an answer is wrong: the first of a list of kinds that its text, the question and the known answer show.
 
 Each is a rule over texts, so it may be wrong in a single case; none asks a model.
 """
@@ -18,12 +18,12 @@ from .sample import Sample
 
 
 class Failure(StrEnum):
-    """What went wrong."""
+    """The kinds of failure."""
 
     LOOP = "loop"
     TRUNCATED = "truncated"
     VERIFIER_FAILED = "verifier failed"
-    OTHERWISE = "read otherwise"
+    EXTRACTION = "read otherwise"
     NO_ANSWER = "no answer"
     CHANGED = "right, then changed"
     LANGUAGE = "language switch"
@@ -37,10 +37,10 @@ MEANING = {
     Failure.LOOP: "cut at the token limit while repeating itself",
     Failure.TRUNCATED: "cut at the token limit",
     Failure.VERIFIER_FAILED: "could not be judged",
-    Failure.OTHERWISE: "another extractor finds the known answer: perhaps the verifier's mistake",
+    Failure.EXTRACTION: "another extractor finds the known answer: perhaps the verifier's mistake",
     Failure.NO_ANSWER: "ended without a final answer",
     Failure.CHANGED: "the known answer was reached or stated, and another given",
-    Failure.LANGUAGE: "goes on in a script that the question is not written in",
+    Failure.LANGUAGE: "continues in a script that the question is not written in",
     Failure.SLIP: "a calculation in the text does not hold",
     Failure.COPIED: "the answer is a number of the question",
     Failure.SETUP: "every calculation in the text holds; the wrong thing was calculated, or read off",
@@ -53,11 +53,11 @@ _STATED = re.compile(
 _NUMBERS = re.compile(r"\d[\d,]{0,30}(?:\.\d{1,30})?")
 _LONGEST = 200_000  # characters, the last ones, that are looked at
 _TELLING = 10  # a smaller number turns up by chance
-_FOREIGN = 10  # letters of another script from which on it is no symbol
+_FOREIGN = 10  # fewer letters of another script may be symbols
 
 
 def failure_of(sample: Sample) -> Failure | None:
-    """The kind of one answer; None where it is right."""
+    """Return the kind of failure of an answer; None where it is right."""
     verdict, text = sample.verdict, sample.text[-_LONGEST:]
     if verdict is Verdict.RIGHT:
         return None
@@ -67,22 +67,22 @@ def failure_of(sample: Sample) -> Failure | None:
         return Failure.VERIFIER_FAILED
     if verdict is Verdict.WRONG and _reached(sample, text):
         return Failure.CHANGED
-    if _read_otherwise(sample, text):
-        return Failure.OTHERWISE
+    if _other_extractor_finds_it(sample, text):
+        return Failure.EXTRACTION
     if verdict is Verdict.NO_ANSWER:
         return Failure.NO_ANSWER
     if _foreign(text, sample.question) >= _FOREIGN:
         return Failure.LANGUAGE
-    found = list(equations(text))
-    if not all(one.holds for one in found):
+    calculations = list(equations(text))
+    if not all(equation.holds for equation in calculations):
         return Failure.SLIP
     if _copied(sample):
         return Failure.COPIED
-    return Failure.SETUP if found else Failure.OTHER
+    return Failure.SETUP if calculations else Failure.OTHER
 
 
 def repeats(text: str) -> bool:
-    """Whether a text ends in the same piece, of at most 500 characters, again and again: three times and 60 characters at least."""
+    """Return whether a text ends in repeats of a piece of up to 500 characters: at least three, and at least 60 characters."""
     return any(
         text[-same:] == text[-same - period : -period]
         for period in range(1, 501)
@@ -91,23 +91,23 @@ def repeats(text: str) -> bool:
 
 
 def _reached(sample: Sample, text: str) -> bool:
-    """Whether the known answer was stated, or came out of a calculation, before another one was given."""
-    stated = (found[1] or found[2] for found in _STATED.finditer(text))
-    if any(same(sample.answer, one.strip()) for one in stated):
+    """Return whether the known answer was stated, or came out of a calculation, before another answer was given."""
+    stated = (match[1] or match[2] for match in _STATED.finditer(text))
+    if any(same(sample.answer, answer.strip()) for answer in stated):
         return True
     known = read_number(fold(sample.answer))
     if known is None or abs(known.value) < _TELLING or _in_question(known.value, sample.question):
         return False
-    return any(one.result == known.value for one in equations(text))
+    return any(equation.result == known.value for equation in equations(text))
 
 
-def _read_otherwise(sample: Sample, text: str) -> bool:
+def _other_extractor_finds_it(sample: Sample, text: str) -> bool:
     read = (extract(text) for name, extract in EXTRACTORS.items() if name != "first_boxed")
     return any(answer is not None and same(sample.answer, answer) for answer in read)
 
 
 def _foreign(text: str, question: str) -> int:
-    """How many letters are of scripts that neither the question nor mathematics uses."""
+    """Return the number of letters in scripts that neither the question nor mathematics uses."""
     usual = {_script(letter) for letter in question if letter.isalpha()} | {"LATIN", "GREEK", "MATHEMATICAL", "DOUBLE-STRUCK"}
     return sum(count for letter, count in Counter(text).items() if letter.isalpha() and _script(letter) not in usual)
 
@@ -122,5 +122,5 @@ def _copied(sample: Sample) -> bool:
 
 
 def _in_question(value: object, question: str) -> bool:
-    numbers = (read_number(found[0].rstrip(",").replace(",", "")) for found in _NUMBERS.finditer(question))
+    numbers = (read_number(match[0].rstrip(",").replace(",", "")) for match in _NUMBERS.finditer(question))
     return any(number is not None and number.value == value for number in numbers)

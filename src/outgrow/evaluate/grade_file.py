@@ -17,24 +17,24 @@ def grade_file(file: Path, output: str, answer: str, extract: Sequence[str], out
     """Grade each row of `file`, write the graded rows to `out` (whole, or not at all), and count the verdicts.
 
     output, answer: the columns that hold what a model wrote and the known answer (text, or a number).
-    Raises UsageError where the file, a row or a column is not as it should be, naming the line.
+    Raises UsageError where the file, a row or a column cannot be read, naming the line.
     """
     rows = list(file_rows(file))
     if not rows:
-        raise UsageError(f"{file}: there are no rows in it")
+        raise UsageError(f"{file}: the file has no rows")
     attempts = [Attempt(_text(where, row, output), _text(where, row, answer)) for where, row in rows]
     with Verifier(extract) as verifier:
         graded = verifier.grade(attempts)
     if out is not None:
         lines = [
-            json.dumps({**row, "verdict": str(one.verdict), "extracted": one.extracted}, default=str) + "\n"
-            for (_, row), one in zip(rows, graded, strict=True)
+            json.dumps({**row, "verdict": str(grade.verdict), "extracted": grade.extracted}, default=str) + "\n"
+            for (_, row), grade in zip(rows, graded, strict=True)
         ]
         try:
             write_atomic(out, "".join(lines).encode())
         except OSError as error:
             raise OutgrowError(f"{out}: cannot write the graded rows ({error.strerror})") from error
-    return Counter(one.verdict for one in graded)
+    return Counter(grade.verdict for grade in graded)
 
 
 def _text(where: str, row: dict[str, Any], column: str) -> str:
@@ -42,5 +42,5 @@ def _text(where: str, row: dict[str, Any], column: str) -> str:
         raise UsageError(f"{where}: no column {column!r}{nearest(column, list(row))}")
     value = row[column]
     if isinstance(value, bool) or not isinstance(value, str | int | float):
-        raise UsageError(f"{where}: column {column!r} holds {json.dumps(value)[:40]}, which is neither text nor a number")
+        raise UsageError(f"{where}: column {column!r} holds {json.dumps(value)[:40]}, not a text or a number")
     return str(value)

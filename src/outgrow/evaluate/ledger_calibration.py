@@ -1,4 +1,4 @@
-"""Fresh samples of a run's policy beside what its ledger expects of the same problems."""
+"""Fresh samples of a run's policy compared with what its ledger expects of the same problems."""
 
 from collections.abc import Callable
 from pathlib import Path
@@ -24,7 +24,7 @@ from .sample import sample_problems
 def calibrate(
     run: Path, problems: int, samples: int, seed: int, warn: Warn, check_stop: Callable[[], None] = lambda: None
 ) -> list[Calibration]:
-    """One row for each staleness that occurs, of at most `problems` problems, `samples` fresh samples each; then all together.
+    """Return a row for each staleness that occurs, of up to `problems` problems with `samples` fresh samples each, and one of all.
 
     Raises UsageError where the run keeps no ledger, OutgrowError where it has no whole checkpoint.
     """
@@ -32,7 +32,7 @@ def calibrate(
     recipe, _ = read_recipe(run)
     checkpoint, _ = newest_whole_checkpoint(run)
     if not isinstance(recipe, RLRecipe) or checkpoint is None:
-        raise UsageError(f"{run}: no reinforcement learning has been done here yet, so there is nothing to calibrate")
+        raise UsageError(f"{run}: no reinforcement learning here yet, so nothing to calibrate")
     if any(row["step"] > checkpoint.step for row in read_lines(files.metrics)):
         raise UsageError(f"{run}: its ledger is ahead of its newest checkpoint; finish it first: outgrow resume {run}")
     policy = run_policy(run)
@@ -44,13 +44,13 @@ def calibrate(
         rng = numpy_rng(seed, "calibrate")
         chosen: list[int] = []
         for name in dict.fromkeys(sorted(stale)):
-            places = np.array([place for place, one in enumerate(stale) if one == name])
+            places = np.array([place for place, staleness in enumerate(stale) if staleness == name])
             chosen += places[round_robin(known.cell_N[places].tolist(), rng)[:problems]].tolist()
         estimates, level = known.mean(step)[chosen], known.prior(step)[known.cell_N[chosen]]
         met, last = known.n_N[chosen] > 0, known.right_N[chosen] / np.maximum(known.n_N[chosen], 1)
     with open_session(recipe, policy, warn) as session:
-        asked = [known_problems[place] for place in chosen]
-        drawn = sample_problems(session.model, session.verifier, asked, samples, session.sampling, seed, check_stop)
+        problems_chosen = [known_problems[place] for place in chosen]
+        drawn = sample_problems(session.model, session.verifier, problems_chosen, samples, session.sampling, seed, check_stop)
     right = np.array([sample.right for sample in drawn], dtype=np.float64).reshape(len(chosen), samples)
     rates = right.mean(axis=1)
 

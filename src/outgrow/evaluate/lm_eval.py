@@ -16,7 +16,7 @@ from lm_eval.utils import get_rolling_token_windows, make_disjoint_window
 from ..core.errors import UsageError, nearest
 from ..core.estimate import Estimate
 from ..core.rng import seed_from
-from ..engines import LocalModel
+from ..engines import GenerationRequest, LocalModel
 from ..policy import Sampling
 from ..policy.likelihood import likelihoods
 
@@ -49,8 +49,11 @@ def run_tasks(
     local: LocalModel, tasks: Sequence[str], folder: Path | None = None, shots: int | None = None, limit: int | None = None,
     chat: bool = False, seed: int = 0,
 ) -> list[Score]:  # fmt: skip
-    """The figures of these tasks and groups, as the harness has them. folder: more tasks, a YAML file each. shots, limit: see its
-    num_fewshot and limit. chat: put prompts through the chat template. Raises UsageError where a task is not known."""
+    """Return the figures of these tasks and groups, as the harness has them.
+
+    folder: more tasks, a YAML file each. shots, limit: the harness's num_fewshot and limit. chat: put prompts through the chat
+    template. Raises UsageError where a task is not known.
+    """
     manager = TaskManager(include_path=str(folder) if folder else None)
     for task in tasks:
         if not manager.match_tasks([task]):
@@ -65,7 +68,7 @@ def run_tasks(
         limit=limit,
         apply_chat_template=chat,
         log_samples=False,
-        bootstrap_iters=1000,  # where a figure is no mean
+        bootstrap_iters=1000,  # for figures that are not means
         random_seed=seed,
         numpy_random_seed=seed,
         torch_random_seed=seed,
@@ -108,7 +111,7 @@ class _Harnessed(TemplateLM):  # type: ignore[misc]  # the harness has no types
         return str(self.tokenizer.name_or_path).replace("/", "__")
 
     def apply_chat_template(self, chat_history: list[dict[str, str]], add_generation_prompt: bool = True) -> str:
-        """The conversation as the model reads it."""
+        """Return the conversation as the model reads it."""
         return str(
             self.tokenizer.apply_chat_template(
                 chat_history,
@@ -119,7 +122,7 @@ class _Harnessed(TemplateLM):  # type: ignore[misc]  # the harness has no types
         )
 
     def tok_encode(self, string: str, add_special_tokens: bool | None = None, **_: Any) -> list[int]:
-        """Tokens of a text. One that begins as this model's texts begin, a rendered chat, gets no second beginning."""
+        """Return the tokens of a text. A text that begins with the begin token, as a rendered chat, gets no second one."""
         begun = bool(self.tokenizer.bos_token) and string.startswith(str(self.tokenizer.bos_token))
         special = (not begun) if add_special_tokens is None else add_special_tokens
         return list(self.tokenizer.encode(string, add_special_tokens=special))
@@ -141,7 +144,7 @@ class _Harnessed(TemplateLM):  # type: ignore[misc]  # the harness has no types
         return [scores[place] for place in range(len(pairs))]
 
     def loglikelihood_rolling(self, requests: list[Instance], disable_tqdm: bool = False) -> list[float]:
-        """Of whole texts, in windows of the model's context, each token scored once."""
+        """Return the log-likelihoods of whole texts, in windows of the model's context, each token scored once."""
         found = []
         for request in requests:
             [text] = request.args
@@ -156,7 +159,7 @@ class _Harnessed(TemplateLM):  # type: ignore[misc]  # the harness has no types
         return found
 
     def generate_until(self, requests: list[Instance], disable_tqdm: bool = False) -> list[str]:
-        """Texts, each cut before the first of its stop strings."""
+        """Return texts, each cut before the first of its stop strings."""
         answers: dict[int, str] = {}
         kinds: dict[Sampling, list[int]] = {}
         met: Counter[str] = Counter()
@@ -175,13 +178,13 @@ class _Harnessed(TemplateLM):  # type: ignore[misc]  # the harness has no types
             for start in range(0, len(places), _PROMPTS_AT_ONCE):
                 part = places[start : start + _PROMPTS_AT_ONCE]
                 prompts = [self.tok_encode(requests[place].args[0])[-room:] for place in part]
-                groups = self.local.engine.generate(prompts, 1, sampling, [seeds[place] for place in part], lambda: None)
+                groups = self.local.engine.generate(GenerationRequest(prompts, 1, sampling, [seeds[place] for place in part]))
                 for place, [rollout] in zip(part, groups, strict=True):
                     answers[place] = _cut(rollout.text, requests[place].args[1].get("until", []))
         return [answers[place] for place in range(len(requests))]
 
     def _sampling(self, asked: dict[str, Any]) -> Sampling:
-        """As the harness reads it: greedy unless do_sample."""
+        """Return the sampling that a request asks for: greedy unless do_sample."""
         asked = normalize_gen_kwargs(dict(asked), default_max_gen_toks=256)
         temperature = float(asked.get("temperature") or 0) if asked.get("do_sample") else 0.0
         top_p, top_k = float(asked.get("top_p") or 1), max(0, int(asked.get("top_k") or 0))
@@ -189,7 +192,7 @@ class _Harnessed(TemplateLM):  # type: ignore[misc]  # the harness has no types
 
 
 def _batches(order: Sequence[int], tokens: Sequence[int]) -> Iterator[list[int]]:
-    """Consecutive places of so many tokens together that a pass holds them; one at least."""
+    """Yield consecutive places whose tokens together fit in a pass; at least one place."""
     batch: list[int] = []
     for place in order:
         if batch and sum(tokens[other] for other in batch) + tokens[place] > _TOKENS_AT_ONCE:

@@ -1,7 +1,7 @@
 """A profile: the pass rate of every problem before anything is trained, in a ledger and a table of its own.
 
 A profile's folder holds profile.json (what was asked, and how), ledger.sqlite (a visit a problem in each pass) and, when a pass is
-whole, pass_rates.parquet. It is filled a chunk of problems at a time, so that one that was stopped goes on where it was.
+whole, pass_rates.parquet. It is filled a chunk of problems at a time, so a profile that was stopped continues where it was.
 """
 
 import io
@@ -32,58 +32,69 @@ _CHUNK = 128  # problems between two looks at the ledger: what a kill may cost
 
 @checked(frozen=True)
 class ProfileSpec:
-    """What a profile was made of. model: its name; digest: of its weights, or its address. data: name; problems: how many.
-    how: the prompt and how answers are graded, as text."""
+    """What a profile was made of."""
 
     model: str
+    """The model's name."""
     digest: str
+    """Digest of the model's weights, or its address."""
     data: str
+    """The recipe or the file that the problems come from."""
     problems: int
+    """Number of problems."""
     samples: int
+    """Samples of each problem in a pass."""
     temperature: float
     max_tokens: int
     seed: int
     how: str
+    """The prompt, and how answers are graded, as text."""
     passes: int = 1
 
 
 @dataclass(frozen=True)
 class PassRate:
-    """One problem's line of the table. low, high: Wilson's 95% interval. mean_length: completion tokens. truncated: a share."""
+    """One problem's row of the table."""
 
     id: str
     field: str
     level: int
     n: int
+    """Samples over all passes."""
     right: int
+    """Right samples."""
     pass_rate: float
     low: float
+    """Lower end of Wilson's 95% interval of the pass rate."""
     high: float
     band: str
+    """easy, medium or hard."""
     mean_length: float
+    """Mean completion length in tokens."""
     truncated: float
+    """Share of samples that the token limit cut."""
 
 
-def open_profile(folder: Path, asked: ProfileSpec, update: bool) -> ProfileSpec:
-    """Make the folder, or find it as a profile of the same model and data, and say what is to be done in it.
+def open_profile(folder: Path, spec: ProfileSpec, update: bool) -> ProfileSpec:
+    """Make the folder, or open the profile of the same model and data in it; return what is to be done.
 
-    update: begin another pass where the last is whole. Raises UsageError where the folder is of something else.
+    update: begin another pass where the last is whole. Raises UsageError where the folder holds something else.
     """
     file = folder / "profile.json"
     if not file.exists():
         if folder.exists() and any(folder.iterdir()):
-            raise UsageError(f"{folder} is no profile; choose another --out")
+            raise UsageError(f"{folder} is not a profile; choose another --out")
         folder.mkdir(parents=True, exist_ok=True)
-        write_json(file, asdict(asked))
-        return asked
+        write_json(file, asdict(spec))
+        return spec
     old = _read(file)
     if update and (folder / "pass_rates.parquet").exists():
-        new = replace(asked, passes=old.passes + 1)
+        new = replace(spec, passes=old.passes + 1)
         _require_same(folder, old, new, ("samples", "passes"))
         write_json(file, asdict(new))
         (folder / "pass_rates.parquet").unlink()
         return new
-    _require_same(folder, old, asked, ("passes",))
+    _require_same(folder, old, spec, ("passes",))
     return old
 
 
@@ -102,26 +113,26 @@ def _require_same(folder: Path, old: ProfileSpec, new: ProfileSpec, free: Sequen
 
 def fill(
     folder: Path,
-    asked: ProfileSpec,
+    spec: ProfileSpec,
     respondent: ChatModel,
     verifier: Verifier,
     sampling: Sampling,
     problems: Sequence[Problem],
     check_stop: Callable[[], None],
-    progress: Callable[[int], None],
+    on_progress: Callable[[int], None],
 ) -> list[PassRate]:
-    """Draw what the profile's last pass still lacks, then write the table. progress: told how many problems are done."""
+    """Draw what the profile's last pass still lacks, then write the table. on_progress: takes how many problems are done."""
     with Ledger(folder / "ledger.sqlite") as ledger:
         ledger.enter(problems)
-        done = {visit.problem_id for visit in ledger.visits() if visit.step == asked.passes}
+        done = {visit.problem_id for visit in ledger.visits() if visit.step == spec.passes}
         left = [problem for problem in problems if problem.id not in done]
-        progress(len(problems) - len(left))
+        on_progress(len(problems) - len(left))
         for start in range(0, len(left), _CHUNK):
             chunk = left[start : start + _CHUNK]
-            seed = seed_from(asked.seed, "profile", asked.passes)
-            samples = sample_problems(respondent, verifier, chunk, asked.samples, sampling, seed, check_stop)
-            ledger.record(_visits(asked.passes, samples))
-            progress(len(problems) - len(left) + start + len(chunk))
+            seed = seed_from(spec.seed, "profile", spec.passes)
+            samples = sample_problems(respondent, verifier, chunk, spec.samples, sampling, seed, check_stop)
+            ledger.record(_visits(spec.passes, samples))
+            on_progress(len(problems) - len(left) + start + len(chunk))
         table = _table(problems, ledger.visits())
     buffer = io.BytesIO()
     pq.write_table(pa.Table.from_pylist([asdict(row) for row in table]), buffer, compression="zstd")
@@ -148,7 +159,7 @@ def _visits(step: int, samples: Iterable[Sample]) -> list[Visit]:
 
 
 def summed(visits: Iterable[Visit]) -> list[Visit]:
-    """All visits of each problem as one, at step 0."""
+    """Return all visits of each problem as one, at step 0."""
     whole: dict[str, Visit] = {}
     for visit in visits:
         old = whole.get(visit.problem_id)
@@ -156,17 +167,17 @@ def summed(visits: Iterable[Visit]) -> list[Visit]:
     return list(whole.values())
 
 
-def _joined(one: Visit, other: Visit) -> Visit:
-    n = one.n + other.n
-    shortest = [length for length in (one.shortest_right, other.shortest_right) if length is not None]
+def _joined(first: Visit, second: Visit) -> Visit:
+    n = first.n + second.n
+    shortest = [length for length in (first.shortest_right, second.shortest_right) if length is not None]
     return Visit(
         step=0,
-        problem_id=one.problem_id,
+        problem_id=first.problem_id,
         n=n,
-        right=one.right + other.right,
-        mean_length=(one.n * one.mean_length + other.n * other.mean_length) / n,
+        right=first.right + second.right,
+        mean_length=(first.n * first.mean_length + second.n * second.mean_length) / n,
         shortest_right=min(shortest, default=None),
-        truncated=one.truncated + other.truncated,
+        truncated=first.truncated + second.truncated,
     )
 
 
@@ -193,11 +204,11 @@ def _line(problem: Problem, visit: Visit) -> PassRate:
 
 
 def read_profile(folder: Path) -> tuple[ProfileSpec, list[Visit]]:
-    """How a whole profile was made, and what it says: one visit of step 0 a problem.
+    """Return how a profile was made, and one visit of step 0 for each problem.
 
-    Raises UsageError where there is none, or it is not whole.
+    Raises UsageError where there is no profile, or it is not complete.
     """
     if not (folder / "pass_rates.parquet").exists():
-        raise UsageError(f"{folder} is no whole profile; make it with: outgrow passrate MODEL DATA --out {folder}")
+        raise UsageError(f"{folder} is not a complete profile; make it with: outgrow passrate MODEL DATA --out {folder}")
     with Ledger(folder / "ledger.sqlite") as ledger:
         return _read(folder / "profile.json"), summed(ledger.visits())

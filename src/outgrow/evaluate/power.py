@@ -9,20 +9,21 @@ from scipy.special import ndtri
 
 from .statistics import crossed
 
-_TELLING = 5  # seeds; how much fewer differ says too little of how much others will
+_TELLING = 5  # seeds; fewer say too little of how much others differ
 
 
 @dataclass(frozen=True)
 class Needed:
-    """Problems at as many seeds as there were, and seeds on as many problems; None where no number would do, or (seeds of
-    few) too little is known of how they differ."""
+    """What a comparison would need."""
 
     problems: int | None
+    """Problems at the same number of seeds; None where no number is enough."""
     seeds: int | None
+    """Seeds on the same number of problems; None where no number is enough, or too few seeds show how much seeds differ."""
 
 
 def needed(differences_SN: NDArray[np.float64], effect: float, power: float = 0.8) -> Needed:
-    """What shows a change of `effect` at 5%, two-sided, in `power` of all cases, by the normal approximation.
+    """Return what shows a change of `effect` at 5%, two-sided, in `power` of all cases, by the normal approximation.
 
     differences_SN: of S seeds on N problems, paired. The variance of their mean is σ²_seeds/S + σ²_problems/N + σ²_rest/SN, with
     the components that the mean squares say (Searle, Casella & McCulloch, Variance Components, 1992, chapter 4).
@@ -42,5 +43,5 @@ def needed(differences_SN: NDArray[np.float64], effect: float, power: float = 0.
 
 
 def _count(variance: float, allowed: float) -> int | None:
-    """The smallest count that variance / count is allowed at."""
+    """Return the smallest count at which variance / count is no more than `allowed`; None where there is none."""
     return max(2, math.ceil(variance / allowed)) if allowed > 0 else None

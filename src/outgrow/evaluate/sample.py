@@ -5,7 +5,7 @@ from dataclasses import dataclass
 
 from ..core.errors import UsageError
 from ..core.rng import seed_from
-from ..engines import ChatModel
+from ..engines import ChatModel, ChatRequest
 from ..policy import Sampling
 from ..types import Problem, Verdict
 from ..verify import Attempt, Verifier
@@ -13,7 +13,7 @@ from ..verify import Attempt, Verifier
 
 @dataclass(frozen=True)
 class Sample:
-    """One graded answer. index: 0 .. k − 1, or −1 for the greedy one. length: completion tokens."""
+    """One graded answer."""
 
     problem_id: str
     field: str
@@ -21,10 +21,13 @@ class Sample:
     question: str
     answer: str
     index: int
+    """0 .. k − 1, or −1 for the greedy answer."""
     text: str
     verdict: Verdict
     extracted: str | None
+    """The answer that was found in the text; None where there was none."""
     length: int
+    """Completion tokens."""
 
     @property
     def right(self) -> bool:
@@ -33,7 +36,10 @@ class Sample:
 
 
 def require_room(suite: str, respondent: ChatModel, problems: Sequence[Problem], max_tokens: int, setting: str) -> None:
-    """Raise UsageError where a question leaves no room for an answer of so many tokens. setting: where a person says how many."""
+    """Raise UsageError where a question leaves no room for an answer of `max_tokens` tokens.
+
+    setting: the option or key that sets this number.
+    """
     long = sum(not respondent.fits(respondent.conversation(problem.question), max_tokens) for problem in problems)
     if long:
         raise UsageError(
@@ -51,15 +57,15 @@ def sample_problems(
     seed: int,
     check_stop: Callable[[], None] = lambda: None,
 ) -> list[Sample]:
-    """k graded answers to each problem; one, with index −1, at temperature 0.
+    """Return k graded answers to each problem; at temperature 0 a single one, with index −1.
 
-    The draws depend on seed and problem only, so that two policies are compared on the same dice.
+    The draws depend on seed and problem only, so two policies are compared with the same random numbers.
     """
     greedy = sampling.temperature == 0
     k = 1 if greedy else k
-    asked = [respondent.conversation(problem.question) for problem in problems]
+    conversations = [respondent.conversation(problem.question) for problem in problems]
     seeds = [seed_from(seed, "evaluate", problem.id) for problem in problems]
-    groups = respondent.answer(asked, k, sampling, seeds, check_stop)
+    groups = respondent.answer(ChatRequest(conversations, k, sampling, seeds), check_stop)
     drawn = [
         (problem, index, answer) for problem, group in zip(problems, groups, strict=True) for index, answer in enumerate(group)
     ]
@@ -74,9 +80,9 @@ def sample_problems(
             answer=problem.answer,
             index=-1 if greedy else index,
             text=answer.text,
-            verdict=one.verdict,
-            extracted=one.extracted,
+            verdict=grade.verdict,
+            extracted=grade.extracted,
             length=answer.length,
         )
-        for (problem, index, answer), one in zip(drawn, graded, strict=True)
+        for (problem, index, answer), grade in zip(drawn, graded, strict=True)
     ]

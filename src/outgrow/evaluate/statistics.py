@@ -17,7 +17,7 @@ _SEED_RESAMPLES = 10_000  # few values each, and percentiles further out
 
 
 def pass_at_k(n: int, right: int, k: int) -> float:
-    """Unbiased chance that at least one of k samples is right, from `right` of n (Codex, arXiv 2107.03374, equation 1).
+    """Return the unbiased chance that at least one of k samples is right, from `right` of n (Codex, arXiv 2107.03374, equation 1).
 
     >>> pass_at_k(4, 2, 2) == 1 - 1 / 6
     True
@@ -30,7 +30,7 @@ def pass_at_k(n: int, right: int, k: int) -> float:
 
 
 def wilson_ci95(right: int, n: int) -> tuple[float, float]:
-    """95% interval of a share (Wilson 1927)."""
+    """Return the 95% interval of a share (Wilson 1927)."""
     z = float(ndtri(0.975))
     centre = (right + z * z / 2) / (n + z * z)
     half = z / (n + z * z) * math.sqrt(right * (n - right) / n + z * z / 4)
@@ -38,7 +38,7 @@ def wilson_ci95(right: int, n: int) -> tuple[float, float]:
 
 
 def bootstrap_ci95(values: Sequence[float]) -> tuple[float, float]:
-    """95% percentile bootstrap interval of the mean of `values`, one value a problem (problems are what is resampled).
+    """Return the 95% percentile bootstrap interval of the mean of `values`, one value for each problem (problems are resampled).
 
     Pass paired differences for a paired comparison. The same values give the same interval.
     """
@@ -61,9 +61,9 @@ def share_estimate(held: Sequence[bool]) -> Estimate | None:
 
 
 def paired_ci95(values: Sequence[float], baseline: Sequence[float], ratio: bool) -> tuple[float, float, float]:
-    """The mean of `values` over that of `baseline` (ratio), or less it, with its 95% bootstrap interval.
+    """Return the mean of `values` divided by that of `baseline` (ratio), or minus it, with its 95% bootstrap interval.
 
-    One of each for every seed; seeds are what is resampled, both sides together.
+    One value of each for every seed; seeds are resampled, both sides together.
     """
     ours, theirs = np.asarray(values, dtype=np.float64), np.asarray(baseline, dtype=np.float64)
     first, second = (part.mean(axis=1) for part in _resampled(ours, theirs))
@@ -72,7 +72,7 @@ def paired_ci95(values: Sequence[float], baseline: Sequence[float], ratio: bool)
 
 
 def seeds_ci95(values: Sequence[float]) -> tuple[float, float]:
-    """95% bootstrap interval of the mean over few seeds."""
+    """Return the 95% bootstrap interval of the mean over few seeds."""
     array = np.asarray(values, dtype=np.float64)
     [drawn] = _resampled(array)
     return _expanded(drawn.mean(axis=1), len(array))
@@ -85,8 +85,10 @@ def _resampled(*sides: NDArray[np.float64]) -> list[NDArray[np.float64]]:
 
 
 def _expanded(statistics: NDArray[np.float64], n: int) -> tuple[float, float]:
-    """Percentiles further out than 2.5 and 97.5, by as much as a t interval is wider than a normal one with the deviation of n
-    values: plain percentiles leave out the truth in 9 of 100 cases at n = 12 (Hesterberg, The American Statistician 69, 2015)."""
+    """Return percentiles further out than 2.5 and 97.5, by the ratio of a t interval to a normal one for n values.
+
+    Plain percentiles miss the truth in 9 of 100 cases at n = 12 (Hesterberg, The American Statistician 69, 2015).
+    """
     tail = ndtr(-math.sqrt(n / (n - 1)) * stdtrit(n - 1, 0.975))
     low, high = np.percentile(statistics, [100 * tail, 100 * (1 - tail)])
     return float(low), float(high)
@@ -104,7 +106,7 @@ class Crossed:
 
 
 def crossed(values_SN: NDArray[np.float64]) -> Crossed:
-    """The two-way layout with random rows and columns. S and N must be at least 2."""
+    """Return the mean squares of the two-way layout with random rows and columns. S and N must be at least 2."""
     seeds, problems = values_SN.shape
     mean, by_seed, by_problem = values_SN.mean(), values_SN.mean(axis=1), values_SN.mean(axis=0)
     rest = values_SN - by_seed[:, None] - by_problem + mean
@@ -114,10 +116,10 @@ def crossed(values_SN: NDArray[np.float64]) -> Crossed:
 
 
 def crossed_ci95(values_SN: Sequence[Sequence[float]]) -> tuple[float, float]:
-    """95% interval of the mean over S training seeds and the same N problems each; it speaks of other seeds and of other problems.
+    """Return the 95% interval of the mean over S training seeds and the same N problems each, for other seeds and other problems.
 
-    With one seed, of other problems alone. Else mean ± t·√V with V = (MS_seeds + MS_problems − MS_rest) / SN, the variance of the
-    mean (see Crossed), and Satterthwaite's degrees of freedom. Resampling both sides counts the noise of single answers thrice
+    With one seed, only for other problems. Else mean ± t·√V with V = (MS_seeds + MS_problems − MS_rest) / SN, the variance of the
+    mean (see Crossed), and Satterthwaite's degrees of freedom. Resampling both sides counts the noise of single answers three times
     (Owen, Annals of Applied Statistics 1, 2007) and covers the truth in 98 to 100 of 100 cases.
     """
     array = np.asarray(values_SN, dtype=np.float64)
@@ -126,7 +128,7 @@ def crossed_ci95(values_SN: Sequence[Sequence[float]]) -> tuple[float, float]:
     if len(array) == 1:
         return bootstrap_ci95(array[0].tolist())
     mean, of = float(array.mean()), crossed(array)
-    # By chance the rest may come out larger than either; the mean is never more certain than either part alone would have it.
+    # By chance the rest may come out larger than either; the mean is never more certain than either part by itself would have it.
     total = max(of.seeds + of.problems - of.rest, of.seeds, of.problems)
     if total == 0:
         return mean, mean
@@ -136,7 +138,7 @@ def crossed_ci95(values_SN: Sequence[Sequence[float]]) -> tuple[float, float]:
 
 
 def mcnemar(won: int, lost: int) -> float:
-    """Two-sided exact p of as uneven a split of the problems that changed, were either side as likely (McNemar 1947, exact form).
+    """Return the two-sided exact p of a split of the changed problems at least this uneven by chance (McNemar 1947, exact form).
 
     >>> round(mcnemar(8, 2), 6), mcnemar(0, 0)
     (0.109375, 1.0)
@@ -145,13 +147,15 @@ def mcnemar(won: int, lost: int) -> float:
 
 
 def majority(answers: Sequence[str | None], right: Sequence[bool]) -> float:
-    """Whether the commonest of a problem's answers is right (maj@k, Wang et al. 2022, arXiv 2203.11171); where several are the
-    commonest, the share of them that are. None, no answer, has no vote. Right answers vote as one, however they are written.
+    """Return 1 where the most common of a problem's answers is right, 0 where it is wrong (maj@k, Wang et al., arXiv 2203.11171).
+
+    Where several answers are the most common, the share of them that is right. None, no answer, has no vote. Right answers count
+    as one answer, however they are written.
 
     >>> majority(["7", "7.0", "8", "8", None, "7"], [True, True, False, False, False, True]), majority(["7", "8"], [True, False])
     (1.0, 0.5)
     """
-    wrong = Counter(answer for answer, one in zip(answers, right, strict=True) if answer is not None and not one)
+    wrong = Counter(answer for answer, is_right in zip(answers, right, strict=True) if answer is not None and not is_right)
     votes, most = sum(right), max(wrong.values(), default=0)
     if votes != most:
         return float(votes > most)

@@ -1,4 +1,4 @@
-"""The lab: the same recipe in several arms, each at the same seeds, compared pair by pair."""
+"""Experiments (`outgrow lab`): one recipe in several arms, each at the same seeds, compared seed by seed."""
 
 from .experiment import Experiment, load_experiment
 from .page import write_page

@@ -1,91 +1,101 @@
-"""What the results of an experiment say: each arm's numbers, and each arm beside the baseline, seed by seed."""
+"""The statistics of an experiment: each arm's mean, and each arm compared with the baseline seed by seed."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from ..core.estimate import Estimate
 from ..evaluate.statistics import paired_ci95, seeds_ci95
-from .experiment import Experiment, Set
+from .experiment import Condition, Experiment
 from .measure import AnyResult, Measure
 
-# A bootstrap over fewer seeds than this is too narrow to be compared by.
-FEWEST_SEEDS = 6
+MIN_SEEDS = 6
+"""With fewer seeds a bootstrap interval is too narrow, so none is given."""
 
 
 @dataclass(frozen=True)
-class ArmNumbers:
-    """One measure of one arm. n: its seeds; reached: how many of them have the number itself, not a bound. mean: over its seeds.
-    against: the baseline, paired over the seeds that both have; None where there are too few. said: better, worse, or neither."""
+class ArmStatistics:
+    """One measure of one arm."""
 
     arm: str
     n: int
-    reached: int
+    """Number of seeds."""
+    n_reached: int
+    """Number of seeds whose value is exact, not a lower bound."""
     mean: Estimate | None
-    against: Estimate | None
-    said: str
+    """Over its seeds; None with too few of them."""
+    vs_baseline: Estimate | None
+    """Ratio to, or difference from, the baseline, paired by seed; None of the baseline itself, and with too few common seeds."""
+    verdict: str
+    """better, worse, or why neither is claimed; empty without a comparison."""
 
 
 @dataclass(frozen=True)
 class _Values:
-    """Seed -> value, and the seeds whose value is just a lower bound."""
+    """Seed -> value, and the seeds whose value is only a lower bound."""
 
     values: dict[int, float]
     bounds: set[int]
 
 
-def numbers(experiment: Experiment, one: Set, measure: Measure, results: Mapping[str, AnyResult]) -> list[ArmNumbers]:
-    """A line for each arm."""
-    arms = {arm.name: _values(experiment, one, measure, results, arm.name) for arm in experiment.arms_on(one)}
+def arm_statistics(
+    experiment: Experiment, condition: Condition, measure: Measure, results: Mapping[str, AnyResult]
+) -> list[ArmStatistics]:
+    """Return the statistics of each arm under a condition. results: key -> result."""
+    arms = _by_arm(experiment, condition, measure, results)
     baseline = arms.get(experiment.baseline, _Values({}, set()))
-    return [_line(name, found, baseline, measure, name == experiment.baseline) for name, found in arms.items()]
+    return [_statistics(arm, values, baseline, measure, arm == experiment.baseline) for arm, values in arms.items()]
 
 
-def _line(arm: str, found: _Values, baseline: _Values, measure: Measure, itself: bool) -> ArmNumbers:
-    values = list(found.values.values())
-    mean = Estimate(sum(values) / len(values), *seeds_ci95(values), n=len(values)) if len(values) >= FEWEST_SEEDS else None
-    against = None if itself else _paired(found.values, baseline.values, measure)
-    said = "" if against is None else _said(against, found, baseline, measure)
-    return ArmNumbers(arm, len(values), len(values) - len(found.bounds), mean, against, said)
+def _statistics(arm: str, own: _Values, baseline: _Values, measure: Measure, is_baseline: bool) -> ArmStatistics:
+    values = list(own.values.values())
+    mean = Estimate(sum(values) / len(values), *seeds_ci95(values), n=len(values)) if len(values) >= MIN_SEEDS else None
+    vs_baseline = None if is_baseline else _paired(own.values, baseline.values, measure)
+    verdict = "" if vs_baseline is None else _verdict(vs_baseline, own, baseline, measure)
+    return ArmStatistics(arm, len(values), len(values) - len(own.bounds), mean, vs_baseline, verdict)
 
 
-def winner(experiment: Experiment, one: Set, measure: Measure, results: Mapping[str, AnyResult]) -> str | None:
-    """The arm that is better than every other one with all intervals on one side; None where there is none such."""
-    arms = {arm.name: _values(experiment, one, measure, results, arm.name) for arm in experiment.arms_on(one)}
-    for name, found in arms.items():
-        others = [(other, _paired(found.values, other.values, measure)) for rival, other in arms.items() if rival != name]
-        if all(paired is not None and _said(paired, found, other, measure) == "better" for other, paired in others):
+def winner(experiment: Experiment, condition: Condition, measure: Measure, results: Mapping[str, AnyResult]) -> str | None:
+    """Return the arm that is better than every other arm with all intervals on one side; None where there is no such arm."""
+    arms = _by_arm(experiment, condition, measure, results)
+    for name, own in arms.items():
+        comparisons = [(other, _paired(own.values, other.values, measure)) for rival, other in arms.items() if rival != name]
+        if all(paired is not None and _verdict(paired, own, other, measure) == "better" for other, paired in comparisons):
             return name
     return None
 
 
-def _said(against: Estimate, ours: _Values, theirs: _Values, measure: Measure) -> str:
-    """A lower bound can make its own side look better than it is, never worse; so such a side is not called the better one."""
-    null = 1.0 if measure.compared == "ratio" else 0.0
-    if not against.excludes(null):
+def _verdict(paired: Estimate, ours: _Values, theirs: _Values, measure: Measure) -> str:
+    """Return which side is better. A lower bound can only flatter its own side, so a side with bounds is not called better."""
+    null = 1.0 if measure.comparison == "ratio" else 0.0
+    if not paired.excludes(null):
         return "no difference shown"
-    better = (against.value < null) == measure.less_is_better
+    better = (paired.value < null) == measure.less_is_better
     if (ours if better else theirs).bounds:
-        return "not shown: the target was not always reached"
+        return "not shown: some runs did not reach the target"
     return "better" if better else "worse"
 
 
-def _values(experiment: Experiment, one: Set, measure: Measure, results: Mapping[str, AnyResult], arm: str) -> _Values:
+def _by_arm(experiment: Experiment, condition: Condition, measure: Measure, results: Mapping[str, AnyResult]) -> dict[str, _Values]:
+    return {arm.name: _values(experiment, condition, measure, results, arm.name) for arm in experiment.arms_on(condition)}
+
+
+def _values(experiment: Experiment, condition: Condition, measure: Measure, results: Mapping[str, AnyResult], arm: str) -> _Values:
     values, bounds = {}, set()
-    for run in experiment.runs:
-        if (run.on, run.arm) == (one.name, arm) and run.key in results:
-            value = measure.of(results[run.key])
+    for trial in experiment.runs:
+        if (trial.on, trial.arm) == (condition.name, arm) and trial.key in results:
+            value = measure.value(results[trial.key])
             if value is not None:
-                values[run.seed] = value
-                if not measure.reached(results[run.key]):
-                    bounds.add(run.seed)
+                values[trial.seed] = value
+                if not measure.reached(results[trial.key]):
+                    bounds.add(trial.seed)
     return _Values(values, bounds)
 
 
 def _paired(values: Mapping[int, float], baseline: Mapping[int, float], measure: Measure) -> Estimate | None:
     seeds: Sequence[int] = sorted(values.keys() & baseline.keys())
-    if len(seeds) < FEWEST_SEEDS:
+    if len(seeds) < MIN_SEEDS:
         return None
     ours, theirs = [values[seed] for seed in seeds], [baseline[seed] for seed in seeds]
-    if measure.compared == "ratio" and min(theirs) <= 0:
+    if measure.comparison == "ratio" and min(theirs) <= 0:
         return None
-    return Estimate(*paired_ci95(ours, theirs, measure.compared == "ratio"), n=len(seeds))
+    return Estimate(*paired_ci95(ours, theirs, measure.comparison == "ratio"), n=len(seeds))

@@ -1,4 +1,4 @@
-"""What an experiment is: a question, a recipe, what all arms change in it, and the arms."""
+"""What an experiment is: a question, a recipe, overrides for all arms, and the arms."""
 
 import re
 import tomllib
@@ -11,14 +11,14 @@ from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, SerializeAsA
 from ..config import raw_recipe
 from ..core.errors import UsageError, nearest
 from ..core.registry import build, explain
-from .kinds import KINDS, TrialKind
+from .kinds import KINDS, RL, TrialKind
 from .measure import Measure
 from .rl_measures import MEASURES
-from .trial import Trial, key_of
+from .trial import Trial, trial_key
 
-# Where the models are that arms need; a part of these arms' recipes, so the same wherever a lab is run.
+# Folder of the prepared models. It is part of the recipes of the arms that use them, so it is the same wherever a lab is run.
 PREPARED = Path("runs/lab/prepared")
-_NAMED = re.compile(r"prepared:([\w-]+)")
+_PREPARED_NAME = re.compile(r"prepared:([\w-]+)")
 
 AnyMeasure = Annotated[SerializeAsAny[Measure], BeforeValidator(lambda value: build(value, MEASURES, "measure"))]
 
@@ -28,23 +28,23 @@ class _Strict(BaseModel):
 
 
 class Arm(_Strict):
-    """One way to do it. set: recipe lines, as --set takes them."""
+    """One of the settings that an experiment compares. set: recipe overrides, as --set takes them."""
 
     name: str
     set: tuple[str, ...] = ()
 
 
 class Prepared(_Strict):
-    """A model that arms need, trained once for all of them. `prepared:NAME` in a line stands for its run's folder; what is
-    prepared may itself name what stands before it."""
+    """A model that arms need, trained once for all of them. In an override, `prepared:NAME` stands for the folder of its run. A
+    prepared model may itself name one above it."""
 
     name: str
     recipe: str
     set: tuple[str, ...] = ()
 
 
-class Set(_Strict):
-    """What several arms are run on, where an experiment asks its question of more than one; `arms` names them, all if left out."""
+class Condition(_Strict):
+    """A table [[on]]: overrides under which arms are compared, such as a set of problems. arms: their names. Default: all arms."""
 
     name: str
     set: tuple[str, ...] = ()
@@ -52,8 +52,8 @@ class Set(_Strict):
 
 
 class Experiment(_Strict):
-    """A file of labs/. baseline: the arm that the others are compared with. Its seeds are first_seed and those
-    after it, `seeds` in all: settings are chosen at other ones than those that are reported."""
+    """A file of labs/. baseline: the arm that the others are compared with. Its seeds are `seeds` numbers from first_seed on;
+    settings are chosen at other seeds than those that are reported."""
 
     name: str
     title: str
@@ -65,7 +65,7 @@ class Experiment(_Strict):
     set: tuple[str, ...] = ()
     prepare: tuple[Prepared, ...] = ()
     arms: tuple[Arm, ...] = Field(min_length=2)
-    on: tuple[Set, ...] = (Set(name=""),)
+    on: tuple[Condition, ...] = (Condition(name=""),)
     measures: tuple[AnyMeasure, ...] = Field(min_length=1)
 
     @model_validator(mode="after")
@@ -73,7 +73,7 @@ class Experiment(_Strict):
         names = [arm.name for arm in self.arms]
         if len(set(names)) < len(names):
             raise ValueError("two arms have the same name")
-        for name in (self.baseline, *(arm for one in self.on for arm in one.arms)):
+        for name in (self.baseline, *(arm for condition in self.on for arm in condition.arms)):
             if name not in names:
                 raise ValueError(f"no arm called {name!r}{nearest(name, names)}")
         return self
@@ -82,21 +82,21 @@ class Experiment(_Strict):
     def _measures_fit(self) -> "Experiment":
         for measure in self.measures:
             if measure.reads is not self.kind.result:
-                fitting = sorted(name for name, one in MEASURES.items() if one.reads is self.kind.result)
-                raise ValueError(f"{self.recipe} has no measure {measure.type!r}; take some of: {', '.join(fitting)}")
+                fitting = sorted(name for name, measure_class in MEASURES.items() if measure_class.reads is self.kind.result)
+                raise ValueError(f"{self.recipe} has no measure {measure.type!r}; choose from: {', '.join(fitting)}")
         return self
 
     @cached_property
     def kind(self) -> TrialKind:
-        """What its runs are. Raises ValueError where no experiment is made of such recipes."""
+        """What its trials are. Raises ValueError where the recipe is of a kind that no experiment compares."""
         name = raw_recipe(self.recipe).get("kind", "rl")
         if name not in KINDS:
             raise ValueError(f"{self.recipe} is a recipe of kind {name!r}; arms are of kind {' or '.join(KINDS)}")
         return KINDS[name]
 
-    def arms_on(self, one: Set) -> list[Arm]:
-        """The arms that are run on a set."""
-        return [arm for arm in self.arms if not one.arms or arm.name in one.arms]
+    def arms_on(self, condition: Condition) -> list[Arm]:
+        """Return the arms that are compared under a condition."""
+        return [arm for arm in self.arms if not condition.arms or arm.name in condition.arms]
 
     @property
     def all_seeds(self) -> range:
@@ -105,49 +105,53 @@ class Experiment(_Strict):
 
     @cached_property
     def prepared(self) -> dict[str, Trial]:
-        """Name -> run of what is prepared, in order."""
+        """Name -> run of each prepared model, in order."""
         runs: dict[str, Trial] = {}
-        for one in self.prepare:
-            recipe = KINDS["rl"].load(one.recipe, [_placed(line, runs) for line in one.set])
-            runs[one.name] = Trial("", one.name, recipe.seed, key_of(KINDS["rl"].decides(recipe)), recipe)
+        for model in self.prepare:
+            recipe = RL.load(model.recipe, [_with_folders(line, runs) for line in model.set])
+            runs[model.name] = Trial("", model.name, recipe.seed, trial_key(RL.deciding_values(recipe)), recipe)
         return runs
 
     @cached_property
     def runs(self) -> list[Trial]:
-        """Every run, one seed after another, so that a part of them is balanced."""
-        runs = [self._run(seed, one, arm) for seed in self.all_seeds for one in self.on for arm in self.arms_on(one)]
+        """Every trial, seed by seed, so that a part of them is balanced. Raises UsageError where two arms are the same recipe."""
+        trials = [
+            self._trial(seed, condition, arm) for seed in self.all_seeds for condition in self.on for arm in self.arms_on(condition)
+        ]
         first: dict[str, Trial] = {}
-        for run in runs:
-            same = first.setdefault(run.key, run)
-            if same is not run:
-                raise UsageError(f"{self.name}: the arms {same.arm!r} and {run.arm!r} are the same recipe; drop one")
-        return runs
+        for trial in trials:
+            same = first.setdefault(trial.key, trial)
+            if same is not trial:
+                raise UsageError(f"{self.name}: the arms {same.arm!r} and {trial.arm!r} are the same recipe; drop one")
+        return trials
 
-    def _run(self, seed: int, one: Set, arm: Arm) -> Trial:
-        lines = [_placed(line, self.prepared) for line in (*self.set, *one.set, *arm.set)]
-        recipe = self.kind.load(self.recipe, [*lines, f"seed={seed}"])
-        return Trial(one.name, arm.name, seed, key_of(self.kind.decides(recipe)), recipe)
+    def _trial(self, seed: int, condition: Condition, arm: Arm) -> Trial:
+        overrides = [_with_folders(line, self.prepared) for line in (*self.set, *condition.set, *arm.set)]
+        recipe = self.kind.load(self.recipe, [*overrides, f"seed={seed}"])
+        return Trial(condition.name, arm.name, seed, trial_key(self.kind.deciding_values(recipe)), recipe)
 
 
-def _placed(line: str, prepared: dict[str, Trial]) -> str:
-    """A recipe line with folders in place of the names of what is prepared."""
+def _with_folders(line: str, prepared: dict[str, Trial]) -> str:
+    """Return an override with folders in place of the names of prepared models."""
 
-    def folder(found: re.Match[str]) -> str:
-        if found[1] not in prepared:
-            raise UsageError(f"{found[0]}: nothing of that name is prepared before it{nearest(found[1], list(prepared))}")
-        return str(PREPARED / prepared[found[1]].key)
+    def folder(match: re.Match[str]) -> str:
+        if match[1] not in prepared:
+            raise UsageError(f"{match[0]}: no table [[prepare]] above it has this name{nearest(match[1], list(prepared))}")
+        return str(PREPARED / prepared[match[1]].key)
 
-    return _NAMED.sub(folder, line)
+    return _PREPARED_NAME.sub(folder, line)
 
 
 def load_experiment(name: str) -> Experiment:
-    """The experiment in a .toml file, or of that name in the folder labs/. Raises UsageError in one line."""
+    """Return the experiment in a .toml file, or of this name in the folder labs/. Raises UsageError in one line."""
     path = Path(name) if name.endswith(".toml") else Path("labs") / f"{name}.toml"
     try:
         values = tomllib.loads(path.read_text(encoding="utf-8"))
     except FileNotFoundError as error:
-        known = sorted(found.stem for found in Path("labs").glob("*.toml"))
-        raise UsageError(f"no experiment {path}{nearest(name, known)}; give a .toml file, or run it beside labs/") from error
+        known = sorted(file.stem for file in Path("labs").glob("*.toml"))
+        raise UsageError(
+            f"no experiment {path}{nearest(name, known)}; give a .toml file, or run this in the folder that holds labs/"
+        ) from error
     except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
         raise UsageError(f"{path}: cannot read this experiment: {error}") from error
     try:

@@ -1,4 +1,4 @@
-"""What is kept of a flywheel: one JSON line."""
+"""The result of a flywheel trial: one JSON line."""
 
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass
@@ -6,118 +6,126 @@ from typing import Any
 
 from ..flywheel import FlywheelResult
 from ..flywheel.stage_cache import StageResult
-from .rl_result import Point, by_level, code_digest
+from .code_digest import code_digest
+from .rl_result import Point, by_level
 from .trial import Trial
 
 
 @dataclass(frozen=True)
 class Score:
-    """pass@1 of a model on the suite that decides, and by level."""
+    """pass@1 of a model on the suite that decides."""
 
     rate: float
     levels: dict[str, float]
+    """Level -> pass@1."""
 
 
 @dataclass(frozen=True)
 class SyntheticDataResult:
-    """Data. drawn: answers looked at, written in training or for this. precision: share of the labels that are right by the known
-    answers; sound: of the rows whose steps all hold. Both None where there is no row to tell by."""
+    """What became of a generation's synthetic data."""
 
     drawn: int
+    """Answers that were considered, written during training or drawn for the data."""
     kept: int
     precision: float | None
+    """Share of the kept rows whose label is right by the known answers; None without rows."""
     sound: float | None
+    """Share of the checked rows in which all arithmetic steps are right; None without rows that can be checked."""
 
 
 @dataclass(frozen=True)
 class GenerationResult:
-    """A generation. rollouts: written until its student was there, those of all generations before and of their data among them.
-    data: made at its end; None in the last."""
+    """A generation of a flywheel."""
 
     rollouts: int
+    """Rollouts written until its student was trained, from the start of the flywheel."""
     base: Score
     teacher: Score
     student: Score
     data: SyntheticDataResult | None
+    """Data made after it; None in the last generation."""
 
 
 @dataclass(frozen=True)
 class FlywheelTrialResult:
-    """One flywheel. key: see `Trial.key`. first_base, last_student: k -> pass@k of these two on the suite, for the k that a measure
-    asked for. code: digest of the code that ran it."""
+    """What is known of a finished flywheel trial."""
 
     key: str
+    """See `Trial.key`."""
     on: str
     arm: str
     seed: int
     turns: list[GenerationResult]
     first_base: dict[str, float]
+    """k -> pass@k of the first base on the suite, for each k that a measure needs."""
     last_student: dict[str, float]
+    """The same of the last student."""
     wall_s: float
     code: str
+    """Digest of the code that ran it."""
 
     @property
     def rollouts(self) -> int:
-        """Of the whole wheel."""
+        """Rollouts of the whole flywheel."""
         return self.turns[-1].rollouts
 
     @property
     def curve(self) -> list[Point]:
-        """The first base, then each student."""
+        """pass@1 of the first base, then of each student."""
         first = self.turns[0].base
         students = [Point(turn.rollouts, turn.student.rate, turn.student.levels) for turn in self.turns]
         return [Point(0, first.rate, first.levels), *students]
 
     def line(self) -> dict[str, Any]:
-        """As JSON."""
+        """Return it as JSON."""
         return asdict(self)
 
 
 def from_flywheel_line(row: dict[str, Any]) -> FlywheelTrialResult:
-    """What `FlywheelTrialResult.line` made."""
-    return FlywheelTrialResult(**{**row, "turns": [_turn(turn) for turn in row["turns"]]})
+    """Return the result that `FlywheelTrialResult.line` wrote."""
+    return FlywheelTrialResult(**{**row, "turns": [_generation(turn) for turn in row["turns"]]})
 
 
 def read_flywheel_result(
-    turned: FlywheelResult, run: Trial, pass_at: Mapping[str, dict[str, float]], wall_s: float
+    flywheel: FlywheelResult, trial: Trial, pass_at: Mapping[str, dict[str, float]], wall_s: float
 ) -> FlywheelTrialResult:
-    """Of a finished flywheel. pass_at: name of a stage -> k -> pass@k of its model, of those that were asked for more."""
-    written, at = 0, {}
-    for done in turned.stages:
-        written += done.rollouts
-        at[done.name] = written
+    """Return the result of a finished flywheel. pass_at: name of a stage -> k -> pass@k of its model."""
+    total, rollouts_at = 0, {}
+    for stage in flywheel.stages:
+        total += stage.rollouts
+        rollouts_at[stage.name] = total
     turns = [
         GenerationResult(
-            rollouts=at[one.student.name],
-            **{role: _score(model) for role, model in one.roles.items()},
-            data=_made(one.data) if one.data else None,
+            rollouts=rollouts_at[generation.student.name],
+            **{role: _score(model) for role, model in generation.roles.items()},
+            data=_synthetic_data(generation.data) if generation.data else None,
         )
-        for one in turned.generations
+        for generation in flywheel.generations
     ]
     return FlywheelTrialResult(
-        key=run.key,
-        on=run.on,
-        arm=run.arm,
-        seed=run.seed,
+        key=trial.key,
+        on=trial.on,
+        arm=trial.arm,
+        seed=trial.seed,
         turns=turns,
-        first_base=pass_at[turned.generations[0].base.name],
-        last_student=pass_at[turned.generations[-1].student.name],
+        first_base=pass_at[flywheel.generations[0].base.name],
+        last_student=pass_at[flywheel.generations[-1].student.name],
         wall_s=round(wall_s, 1),
-        code=code_digest("flywheel", "synthetic"),
+        code=code_digest(),
     )
 
 
-def _score(done: StageResult) -> Score:
-    found = done.evaluation().summary()
-    return Score(found["pass@1"], by_level(found["cells"]))
+def _score(stage: StageResult) -> Score:
+    summary = stage.evaluation().summary()
+    return Score(summary["pass@1"], by_level(summary["cells"]))
 
 
-def _made(data: StageResult) -> SyntheticDataResult:
-    found = data.result
-    precision, sound = (found[name] and found[name]["value"] for name in ("precision", "sound"))
-    return SyntheticDataResult(found["drawn"], found["kept"], precision, sound)
+def _synthetic_data(stage: StageResult) -> SyntheticDataResult:
+    figures = stage.result
+    precision, sound = (figures[name] and figures[name]["value"] for name in ("precision", "sound"))
+    return SyntheticDataResult(figures["drawn"], figures["kept"], precision, sound)
 
 
-def _turn(row: dict[str, Any]) -> GenerationResult:
+def _generation(row: dict[str, Any]) -> GenerationResult:
     scores = {role: Score(**row[role]) for role in ("base", "teacher", "student")}
     return GenerationResult(**{**row, **scores, "data": SyntheticDataResult(**row["data"]) if row["data"] else None})

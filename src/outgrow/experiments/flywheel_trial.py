@@ -1,4 +1,4 @@
-"""One flywheel of an experiment, in a process of its own with one thread."""
+"""Runs a flywheel trial, in a process with one thread."""
 
 from collections import Counter
 from collections.abc import Sequence
@@ -14,17 +14,17 @@ from ..problems.suites import suite
 from ..runs.cost import Budget
 from ..runs.session import open_session
 from ..runs.signals import Interrupt
-from ..train.loop import configure_determinism
+from ..train.loop import deterministic
 from ..train.watcher import SilentWatcher
 from .flywheel_measures import PassAtK
 from .flywheel_result import FlywheelTrialResult, read_flywheel_result
 from .measure import Measure
-from .rl_trial import seconds_in, session
+from .rl_trial import session_seconds, timed_session
 from .trial import Trial
 
 
 class _StopsBetweenStages(SilentWatcher):
-    """Shows nothing; looks between two stages whether a signal has come."""
+    """Shows nothing. Checks between two stages whether a signal has arrived."""
 
     def __init__(self, check_stop: CheckStop) -> None:
         self._check_stop = check_stop
@@ -33,25 +33,24 @@ class _StopsBetweenStages(SilentWatcher):
         self._check_stop()
 
 
-def run_flywheel_trial(path: Path, run: Trial, measures: Sequence[Measure], prepared: dict[str, Path]) -> FlywheelTrialResult:
-    """Turn it in this folder, or go on with it there, and read off what is kept. Raises as `run_flywheel` does."""
-    sizes = {measure.k for measure in measures if isinstance(measure, PassAtK)}
-    with session(path), Interrupt() as interrupt:
-        turned = run_flywheel(run.recipe, path, _StopsBetweenStages(interrupt.check_stop), Budget())
-        ends = (turned.generations[0].base, turned.generations[-1].student)
-        found = {done.name: _pass_at(done, sizes, interrupt.check_stop) for done in ends}
-    return read_flywheel_result(turned, run, found, seconds_in(path))
+def run_flywheel_trial(path: Path, trial: Trial, measures: Sequence[Measure]) -> FlywheelTrialResult:
+    """Run a trial in this folder, or continue it there, and return its result. Raises as `run_flywheel` does."""
+    ks = {measure.k for measure in measures if isinstance(measure, PassAtK)}
+    with timed_session(path), Interrupt() as interrupt:
+        flywheel = run_flywheel(trial.recipe, path, _StopsBetweenStages(interrupt.check_stop), Budget())
+        ends = (flywheel.generations[0].base, flywheel.generations[-1].student)
+        pass_at = {stage.name: _pass_at(stage, ks, interrupt.check_stop) for stage in ends}
+    return read_flywheel_result(flywheel, trial, pass_at, session_seconds(path))
 
 
-def _pass_at(done: StageResult, sizes: set[int], check_stop: CheckStop) -> dict[str, float]:
-    """k -> pass@k on the suite that decides, with as many samples a problem as the largest k; nothing where none is asked for."""
-    if not sizes:
+def _pass_at(stage: StageResult, ks: set[int], check_stop: CheckStop) -> dict[str, float]:
+    """Return k -> pass@k of a stage's model on the suite that decides, with max(ks) samples a problem; empty without ks."""
+    if not ks:
         return {}
-    recipe, n = done.recipe, max(sizes)
-    configure_determinism(recipe)
+    recipe, n = stage.recipe, max(ks)
     problems = suite(recipe.evaluate.suite).load()
-    with open_session(recipe, stage_policy(done)) as session:
+    with deterministic(recipe), open_session(recipe, stage_policy(stage)) as session:
         sampling = session.evaluation_sampling
         samples = sample_problems(session.model, session.verifier, problems, n, sampling, recipe.seed, check_stop)
     right = Counter(sample.problem_id for sample in samples if sample.right)
-    return {str(k): sum(pass_at_k(n, right[problem.id], k) for problem in problems) / len(problems) for k in sorted(sizes)}
+    return {str(k): sum(pass_at_k(n, right[problem.id], k) for problem in problems) / len(problems) for k in sorted(ks)}

@@ -1,9 +1,9 @@
-"""What the runs of an experiment can be: reinforcement learning, or a whole flywheel. All that differs between the two is here."""
+"""What the trials of an experiment can be: a run of reinforcement learning, or a whole flywheel."""
 
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from abc import ABC, abstractmethod
+from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, ClassVar
 
 from ..config import Recipe, load_recipe
 from ..flywheel import FlywheelRecipe, load_flywheel
@@ -11,68 +11,93 @@ from ..flywheel.stage_recipes import stage_recipes
 from .flywheel_result import FlywheelTrialResult, from_flywheel_line
 from .flywheel_trial import run_flywheel_trial
 from .measure import AnyResult, Measure
-from .rl_result import RLResult, from_line
+from .rl_result import RLResult, from_rl_line
 from .rl_trial import run_rl_trial
 from .trial import Trial
 
-# Words, and other suites, change nothing that is measured here.
+# Words and extra suites change nothing that is measured here.
 _WORDS = {"name": "", "description": "", "expected": ""}
-_ALSO = {"evaluate": {"also"}}
+_NOT_MEASURED = {"evaluate": {"extra_suites"}}
 
 
-@dataclass(frozen=True)
-class TrialKind:
-    """load: a recipe from its name and lines, every part of it with one thread. decides: its values, as far as they change what is
-    measured. work: do a run in a folder, or go on with it there; asked for its extra sampling are the measures, and last come the
-    folders of what was prepared. read: a result from its line. rate: what curves show. counted: what rollouts are counted."""
+class TrialKind(ABC):
+    """All that depends on what the trials of an experiment are."""
 
-    result: type[AnyResult]
-    load: Callable[[str, Sequence[str]], Any]
-    decides: Callable[[Any], dict[str, Any]]
-    work: Callable[[Path, Trial, Sequence[Measure], dict[str, Path]], AnyResult]
-    read: Callable[[dict[str, Any]], AnyResult]
-    rate: str
-    counted: str
+    result: ClassVar[type[AnyResult]]
+    rate_label: ClassVar[str]
+    """Label of the curves' vertical axis."""
+    rollouts_note: ClassVar[str]
+    """Sentence for the page: which rollouts are counted."""
 
+    @abstractmethod
+    def load(self, name: str, overrides: Sequence[str]) -> Any:
+        """Return the recipe, every part of it with one thread. Raises UsageError.
 
-# One thread: sums depend on how many there are, so results are the same on any number of cores.
-def _load_run(name: str, lines: Sequence[str]) -> Recipe:
-    return load_recipe(name, [*lines, "run.threads=1"])
+        Sums depend on the number of threads, so with one thread the results are the same on any number of cores.
+        """
 
+    @abstractmethod
+    def deciding_values(self, recipe: Any) -> dict[str, Any]:
+        """Return the recipe's plain values that decide what is measured."""
 
-def _load_wheel(name: str, lines: Sequence[str]) -> FlywheelRecipe:
-    stages = stage_recipes(load_flywheel(name, lines))
-    return load_flywheel(name, [*lines, *(f"{stage}.run.threads=1" for stage in stages)])
+    @abstractmethod
+    def run(self, path: Path, trial: Trial, measures: Sequence[Measure], prepared: dict[str, Path]) -> AnyResult:
+        """Run a trial in this folder, or continue it there.
 
+        measures: those of the experiment; some need samples that are drawn after training. prepared: name -> run of each prepared
+        model.
+        """
 
-def _run_decides(recipe: Recipe) -> dict[str, Any]:
-    return recipe.model_copy(update=_WORDS).model_dump(mode="json", exclude_none=True, exclude=_ALSO)
-
-
-def _wheel_decides(wheel: FlywheelRecipe) -> dict[str, Any]:
-    stages = stage_recipes(wheel)
-    own = wheel.model_copy(update=_WORDS).model_dump(mode="json", exclude_none=True, exclude={"also", *stages})
-    return {**own, **{name: _run_decides(recipe) for name, recipe in stages.items()}}
+    @abstractmethod
+    def read(self, row: dict[str, Any]) -> AnyResult:
+        """Return the result that a line of docs/lab/NAME.jsonl holds."""
 
 
-KINDS: dict[str, TrialKind] = {
-    "rl": TrialKind(
-        result=RLResult,
-        load=_load_run,
-        decides=_run_decides,
-        work=run_rl_trial,
-        read=from_line,
-        rate="validation pass rate",
-        counted="All rollouts count, those of profiles and of screening too.",
-    ),
-    "flywheel": TrialKind(
-        result=FlywheelTrialResult,
-        load=_load_wheel,
-        decides=_wheel_decides,
-        work=run_flywheel_trial,
-        read=from_flywheel_line,
-        rate="the student's pass@1",
-        counted="A run is a whole flywheel. All rollouts of all its generations count, those that data is made of too; what "
-        "was prepared, the same for all arms, does not.",
-    ),
-}
+class RLTrialKind(TrialKind):
+    """A trial is a run of reinforcement learning."""
+
+    result = RLResult
+    rate_label = "validation pass rate"
+    rollouts_note = "Rollouts include those of profiles and of screening."
+
+    def load(self, name: str, overrides: Sequence[str]) -> Recipe:
+        return load_recipe(name, [*overrides, "run.threads=1"])
+
+    def deciding_values(self, recipe: Recipe) -> dict[str, Any]:
+        return recipe.model_copy(update=_WORDS).model_dump(mode="json", exclude_none=True, exclude=_NOT_MEASURED)
+
+    def run(self, path: Path, trial: Trial, measures: Sequence[Measure], prepared: dict[str, Path]) -> RLResult:
+        return run_rl_trial(path, trial, measures, prepared)
+
+    def read(self, row: dict[str, Any]) -> RLResult:
+        return from_rl_line(row)
+
+
+class FlywheelTrialKind(TrialKind):
+    """A trial is a whole flywheel."""
+
+    result = FlywheelTrialResult
+    rate_label = "the student's pass@1"
+    rollouts_note = (
+        "A run is a whole flywheel. Rollouts include those of all generations and of synthetic data, but not those of prepared "
+        "models, which are the same for all arms."
+    )
+
+    def load(self, name: str, overrides: Sequence[str]) -> FlywheelRecipe:
+        stages = stage_recipes(load_flywheel(name, overrides))
+        return load_flywheel(name, [*overrides, *(f"{stage}.run.threads=1" for stage in stages)])
+
+    def deciding_values(self, recipe: FlywheelRecipe) -> dict[str, Any]:
+        stages = stage_recipes(recipe)
+        own = recipe.model_copy(update=_WORDS).model_dump(mode="json", exclude_none=True, exclude={"extra_suites", *stages})
+        return {**own, **{name: RL.deciding_values(stage) for name, stage in stages.items()}}
+
+    def run(self, path: Path, trial: Trial, measures: Sequence[Measure], prepared: dict[str, Path]) -> FlywheelTrialResult:
+        return run_flywheel_trial(path, trial, measures)
+
+    def read(self, row: dict[str, Any]) -> FlywheelTrialResult:
+        return from_flywheel_line(row)
+
+
+RL = RLTrialKind()
+KINDS: dict[str, TrialKind] = {"rl": RL, "flywheel": FlywheelTrialKind()}

@@ -1,4 +1,4 @@
-"""What is read off a run: one number, and which direction is better."""
+"""What a measure is: one number of a trial's result, and which direction is better."""
 
 from abc import abstractmethod
 from typing import Any, ClassVar, Literal
@@ -11,26 +11,27 @@ AnyResult = RLResult | FlywheelTrialResult
 
 
 class Measure(Component):
-    """label: how a table calls it. reads: the results it is read off. compared: how two arms are, by what is 1, or 0, when there is
-    no difference."""
+    """An entry of an experiment's `measures`."""
 
     reads: ClassVar[type[AnyResult]] = RLResult
-    compared: ClassVar[Literal["ratio", "difference"]] = "difference"
+    """Class of the results that it takes."""
+    comparison: ClassVar[Literal["ratio", "difference"]] = "difference"
+    """How two arms are compared: by the ratio of their means (1 is no effect), or by the difference (0 is no effect)."""
     less_is_better: ClassVar[bool] = False
 
     @property
     @abstractmethod
     def label(self) -> str:
-        """As a table's heading."""
+        """Heading of its column on the page."""
 
     @abstractmethod
-    def of(self, result: Any) -> float | None:
-        """The number; None where this run does not have it. result: one of those that it reads."""
+    def value(self, result: Any) -> float | None:
+        """Return the number, or None where this result has none. result: an instance of `reads`."""
 
     def reached(self, result: Any) -> bool:
-        """Whether the number is that, and not just a bound that the true one lies beyond."""
+        """Return whether the number is exact; False where it is only a lower bound."""
         return True
 
-    def known(self, result: Any) -> bool:
-        """Whether what it needs was measured; a line from before it was asked for may lack it."""
+    def is_measured(self, result: Any) -> bool:
+        """Return whether the result holds what the measure needs; a line written before the measure was added may not."""
         return True

@@ -1,18 +1,18 @@
-"""The page of an experiment, written from its results alone."""
+"""Writes the page of an experiment, from its results only."""
 
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from ..core.estimate import Estimate
 from ..core.files import write_atomic
-from .compare import numbers, winner
-from .experiment import Experiment, Set
+from .compare import MIN_SEEDS, arm_statistics, winner
+from .experiment import Condition, Experiment
 from .measure import AnyResult, Measure
 from .plot import draw
 
 
 def write_page(experiment: Experiment, results: Mapping[str, AnyResult], docs: Path) -> Path:
-    """docs/NAME.md and docs/NAME.svg. Returns the page's path."""
+    """Write docs/NAME.md and docs/NAME.svg. Returns the page's path. results: key -> result."""
     page = docs / f"{experiment.name}.md"
     draw(experiment, results, docs / f"{experiment.name}.svg")
     write_atomic(page, "\n".join(_lines(experiment, results)).encode())
@@ -20,67 +20,75 @@ def write_page(experiment: Experiment, results: Mapping[str, AnyResult], docs: P
 
 
 def _lines(experiment: Experiment, results: Mapping[str, AnyResult]) -> list[str]:
-    versions = len({result.code for result in results.values()})
-    rollouts = [result.rollouts for result in results.values()]
-    whole, hours = len(experiment.runs), sum(result.wall_s for result in results.values()) / 3600
-    seeds = f"seeds {experiment.all_seeds[0]} to {experiment.all_seeds[-1]}"
     lines = [
         f"# {experiment.title}",
         "",
         experiment.question,
         "",
-        f"Written by `outgrow lab {experiment.name}` from [{experiment.name}.jsonl]({experiment.name}.jsonl), a line a run: "
-        f"{len(results)} of {whole} runs ({seeds}), {hours:.1f} hours of one core, {versions} "
-        f"version{'s' if versions > 1 else ''} of the code. {experiment.kind.counted}{_all(rollouts)} "
-        "Brackets hold 95% intervals, bootstrapped over seeds (six at least); arms are compared seed by seed. No correction is "
-        "made for the number of arms: of twenty that differ in nothing, one is expected outside.",
+        _source(experiment, results),
         "",
-        f"![{experiment.kind.rate} by rollouts]({experiment.name}.svg)",
+        f"![{experiment.kind.rate_label} by rollouts]({experiment.name}.svg)",
     ]
-    for one in experiment.on:
-        if one.name:
-            lines += ["", f"## {one.name}"]
+    for condition in experiment.on:
+        if condition.name:
+            lines += ["", f"## {condition.name}"]
         for measure in experiment.measures:
-            lines += ["", *_measure(experiment, one, measure, results)]
+            lines += ["", *_table(experiment, condition, measure, results)]
     if experiment.prepare:
-        lines += ["", "## Prepared", "", "Trained once, for all arms and seeds:", "", "| name | recipe | lines |", "|---|---|---|"]
-        lines += [f"| {one.name} | {one.recipe} | {', '.join(f'`{line}`' for line in one.set)} |" for one in experiment.prepare]
-    lines += ["", "## Arms", "", f"Recipe `{experiment.recipe}`, and in all arms:", "", "```"]
-    lines += [*experiment.set, "```", "", "| arm | lines |", "|---|---|"]
-    lines += [f"| {arm.name} | {', '.join(f'`{line}`' for line in arm.set) or 'none'} |" for arm in experiment.arms]
-    for one in experiment.on:
-        if one.set:
-            lines += ["", f"{one.name}: " + ", ".join(f"`{line}`" for line in one.set)]
+        lines += ["", "## Prepared models", "", "Trained once, for all arms and seeds:", ""]
+        lines += ["| name | recipe | overrides |", "|---|---|---|"]
+        lines += [f"| {model.name} | {model.recipe} | {_code(model.set)} |" for model in experiment.prepare]
+    lines += ["", "## Arms", "", f"Recipe `{experiment.recipe}`, with these overrides in all arms:", "", "```"]
+    lines += [*experiment.set, "```", "", "| arm | overrides |", "|---|---|"]
+    lines += [f"| {arm.name} | {_code(arm.set) or 'none'} |" for arm in experiment.arms]
+    for condition in experiment.on:
+        if condition.set:
+            lines += ["", f"{condition.name}: {_code(condition.set)}"]
     return [*lines, ""]
 
 
-def _measure(experiment: Experiment, one: Set, measure: Measure, results: Mapping[str, AnyResult]) -> list[str]:
-    rows = numbers(experiment, one, measure, results)
-    compared = f"{'over' if measure.compared == 'ratio' else 'less'} {experiment.baseline}"
-    lines = [f"| arm | n | {measure.label} | {compared} | |", "|---|---|---|---|---|"]
-    for row in rows:
-        cells = (row.arm, _reached(row.n, row.reached), _written(row.mean, measure), _written(row.against, measure, True), row.said)
+def _source(experiment: Experiment, results: Mapping[str, AnyResult]) -> str:
+    """Return the paragraph that says where the figures come from and how to read them."""
+    name, seeds = experiment.name, experiment.all_seeds
+    versions = len({result.code for result in results.values()})
+    hours = sum(result.wall_s for result in results.values()) / 3600
+    return (
+        f"Written by `outgrow lab {name}` from [{name}.jsonl]({name}.jsonl), which has one line per run: {len(results)} of "
+        f"{len(experiment.runs)} runs (seeds {seeds[0]} to {seeds[-1]}), {hours:.1f} core hours, {versions} "
+        f"version{'s' if versions > 1 else ''} of the code. {experiment.kind.rollouts_note}"
+        f"{_rollouts([result.rollouts for result in results.values()])} Brackets show 95% intervals, bootstrapped over seeds (at "
+        f"least {MIN_SEEDS}). Arms are compared seed by seed, without a correction for their number: of twenty arms without any "
+        "effect, one is expected to differ."
+    )
+
+
+def _code(overrides: Sequence[str]) -> str:
+    return ", ".join(f"`{line}`" for line in overrides)
+
+
+def _table(experiment: Experiment, condition: Condition, measure: Measure, results: Mapping[str, AnyResult]) -> list[str]:
+    comparison = f"{'ratio to' if measure.comparison == 'ratio' else 'minus'} {experiment.baseline}"
+    lines = [f"| arm | n | {measure.label} | {comparison} | |", "|---|---|---|---|---|"]
+    for row in arm_statistics(experiment, condition, measure, results):
+        n = str(row.n) if row.n_reached == row.n else f"{row.n} ({row.n_reached} reached the target)"
+        cells = (row.arm, n, _mean(row.mean), _comparison(row.vs_baseline, measure), row.verdict)
         lines.append(f"| {' | '.join(cells)} |")
-    best = winner(experiment, one, measure, results)
-    told = f"Better than every other arm: **{best}**." if best else "No arm is shown to be better than every other."
-    return [*lines, "", told]
+    best = winner(experiment, condition, measure, results)
+    summary = f"Better than every other arm: **{best}**." if best else "No arm is shown to be better than every other arm."
+    return [*lines, "", summary]
 
 
-def _all(rollouts: Sequence[int]) -> str:
-    """Whether arms are compared at equal rollouts."""
+def _rollouts(rollouts: Sequence[int]) -> str:
+    """Return the sentence that says whether arms are compared at equal rollouts; empty without results."""
     if not rollouts:
         return ""
     least, most = min(rollouts), max(rollouts)
-    return f" Every run wrote {most:,}." if least == most else f" A run wrote {least:,} to {most:,}."
+    return f" Each run wrote {most:,}." if least == most else f" Runs wrote {least:,} to {most:,}."
 
 
-def _reached(n: int, reached: int) -> str:
-    return str(n) if reached == n else f"{n}, {reached} reached it"
+def _mean(mean: Estimate | None) -> str:
+    return "" if mean is None else mean.text(",.0f" if mean.value >= 100 else ".3g" if mean.value >= 2 else ".3f")
 
 
-def _written(estimate: Estimate | None, measure: Measure, against: bool = False) -> str:
-    if estimate is None:
-        return ""
-    if against:
-        return estimate.text(".2f" if measure.compared == "ratio" else "+.3f")
-    return estimate.text(",.0f" if estimate.value >= 100 else ".3g" if estimate.value >= 2 else ".3f")
+def _comparison(vs_baseline: Estimate | None, measure: Measure) -> str:
+    return "" if vs_baseline is None else vs_baseline.text(".2f" if measure.comparison == "ratio" else "+.3f")

@@ -1,20 +1,20 @@
-"""What is read off a run of reinforcement learning; and the names of all measures."""
+"""Measures of an RL run, and the registry of all measures."""
 
 import itertools
 
 import numpy as np
 from pydantic import Field
 
-from .flywheel_measures import WHEEL_MEASURES
+from .flywheel_measures import FLYWHEEL_MEASURES
 from .measure import Measure
 from .rl_result import Point, RLResult
 
 
 class RolloutsTo(Measure):
-    """Rollouts written until the validation pass rate (of one level, where said) reaches `target`; where it does not, all of the
-    run's, a lower bound. The curve is smoothed over three looks, and read between them in proportion."""
+    """Rollouts written until the validation pass rate (with `level`, of that level) reaches `target`. Where it never does: all
+    rollouts of the run, as a lower bound. The curve is smoothed over three points and interpolated linearly."""
 
-    compared = "ratio"
+    comparison = "ratio"
     less_is_better = True
 
     type: str = "rollouts_to"
@@ -25,9 +25,9 @@ class RolloutsTo(Measure):
     def label(self) -> str:
         return f"rollouts to {self.target:g}" + (f" at level {self.level}" if self.level is not None else "")
 
-    def of(self, result: RLResult) -> float | None:
-        found = self._crossing(result)
-        return float(result.rollouts) if found is None else found
+    def value(self, result: RLResult) -> float | None:
+        crossing = self._crossing(result)
+        return float(result.rollouts) if crossing is None else crossing
 
     def reached(self, result: RLResult) -> bool:
         return self._crossing(result) is not None
@@ -46,7 +46,7 @@ class RolloutsTo(Measure):
 
 
 class PassRateAt(Measure):
-    """The validation pass rate once so many rollouts are written, read between two looks in proportion."""
+    """The validation pass rate after `rollouts` rollouts, interpolated linearly between two points of the curve."""
 
     type: str = "pass_rate_at"
     rollouts: int = Field(ge=1)
@@ -55,7 +55,7 @@ class PassRateAt(Measure):
     def label(self) -> str:
         return f"pass rate at {self.rollouts:,} rollouts"
 
-    def of(self, result: RLResult) -> float | None:
+    def value(self, result: RLResult) -> float | None:
         points = [(point.rollouts, point.pass_rate) for point in result.curve]
         for (before, low), (after, high) in itertools.pairwise(points):
             if before <= self.rollouts <= after:
@@ -72,26 +72,26 @@ class PassAt1(Measure):
     def label(self) -> str:
         return "pass@1 after"
 
-    def of(self, result: RLResult) -> float | None:
+    def value(self, result: RLResult) -> float | None:
         return result.after
 
 
 class OverPrepared(Measure):
-    """pass@1 after training, less that of what was prepared under `name` (a teacher): is the student better?"""
+    """pass@1 after training minus that of the prepared model `name`, such as a teacher."""
 
     type: str = "over_prepared"
     name: str
 
     @property
     def label(self) -> str:
-        return f"pass@1 after, less {self.name}'s"
+        return f"pass@1 after minus {self.name}'s"
 
-    def of(self, result: RLResult) -> float | None:
+    def value(self, result: RLResult) -> float | None:
         return result.after - result.prepared[self.name] if self.name in result.prepared else None
 
 
 class Alarm(Measure):
-    """Whether an alarm rang that the teacher is being fooled: of an arm, the share of its runs."""
+    """Whether there was an alarm that the judge is being gamed. The mean over an arm is the share of its runs."""
 
     less_is_better = True
 
@@ -101,13 +101,13 @@ class Alarm(Measure):
     def label(self) -> str:
         return "share of runs with an alarm"
 
-    def of(self, result: RLResult) -> float | None:
+    def value(self, result: RLResult) -> float | None:
         return float(result.alarm is not None)
 
 
 class LostBeforeAlarm(Measure):
-    """The best validation pass rate until the first alarm, less that at the alarm; smoothed as for `rollouts_to`. None where no
-    alarm rang."""
+    """The best validation pass rate until the first alarm minus that at the alarm, smoothed as for `rollouts_to`. None without an
+    alarm."""
 
     less_is_better = True
 
@@ -117,7 +117,7 @@ class LostBeforeAlarm(Measure):
     def label(self) -> str:
         return "pass rate lost before the alarm"
 
-    def of(self, result: RLResult) -> float | None:
+    def value(self, result: RLResult) -> float | None:
         if result.alarm is None:
             return None
         points = _smoothed([(point.rollouts, point.pass_rate) for point in result.curve])
@@ -126,24 +126,23 @@ class LostBeforeAlarm(Measure):
 
 
 class Tokens(Measure):
-    """Mean completion on the recipe's suite after training."""
+    """Mean length of a completion on the recipe's suite after training, in tokens."""
 
-    compared = "ratio"
+    comparison = "ratio"
     less_is_better = True
 
     type: str = "tokens"
 
     @property
     def label(self) -> str:
-        return "tokens a completion"
+        return "tokens per completion"
 
-    def of(self, result: RLResult) -> float | None:
+    def value(self, result: RLResult) -> float | None:
         return result.tokens
 
 
 class Retention(Measure):
-    """pass@1, after training, of the training problems themselves (`problems` of them, the same for all arms of a seed, `samples`
-    each)."""
+    """pass@1 on training problems after training: `problems` of them, the same for all arms of a seed, with `samples` each."""
 
     type: str = "retention"
     problems: int = Field(default=240, ge=1)
@@ -151,17 +150,17 @@ class Retention(Measure):
 
     @property
     def label(self) -> str:
-        return "pass@1 of training problems after"
+        return "pass@1 on training problems after"
 
-    def of(self, result: RLResult) -> float | None:
+    def value(self, result: RLResult) -> float | None:
         return result.retention
 
-    def known(self, result: RLResult) -> bool:
+    def is_measured(self, result: RLResult) -> bool:
         return result.retention is not None
 
 
 class Lost(Measure):
-    """Share of mastered problems (all right at two visits in a row) that have a wrong answer among the samples of `retention`."""
+    """Share of mastered problems (all right at two visits in a row) with a wrong answer among the samples of `retention`."""
 
     less_is_better = True
 
@@ -169,14 +168,14 @@ class Lost(Measure):
 
     @property
     def label(self) -> str:
-        return "mastered problems with a wrong answer at the end"
+        return "share of mastered problems with a wrong answer at the end"
 
-    def of(self, result: RLResult) -> float | None:
+    def value(self, result: RLResult) -> float | None:
         return result.lost
 
 
 class LaterFailed(Measure):
-    """Share of mastered problems, visited again, that had a wrong answer then."""
+    """Share of the mastered problems that were visited again which had a wrong answer then."""
 
     less_is_better = True
 
@@ -184,9 +183,9 @@ class LaterFailed(Measure):
 
     @property
     def label(self) -> str:
-        return "mastered problems that failed later, of those visited again"
+        return "share of revisited mastered problems that failed"
 
-    def of(self, result: RLResult) -> float | None:
+    def value(self, result: RLResult) -> float | None:
         return result.failed / result.visited_again if result.visited_again else None
 
 
@@ -201,7 +200,7 @@ MEASURES: dict[str, type[Measure]] = {
     "retention": Retention,
     "lost": Lost,
     "later_failed": LaterFailed,
-    **WHEEL_MEASURES,
+    **FLYWHEEL_MEASURES,
 }
 
 

@@ -1,8 +1,6 @@
-"""What is kept of a run: one JSON line."""
+"""The result of an RL trial: one JSON line."""
 
-import hashlib
 from dataclasses import asdict, dataclass, field
-from functools import cache
 from pathlib import Path
 from typing import Any, get_args
 
@@ -10,118 +8,113 @@ from ..core.files import read_lines
 from ..evaluate import Evaluation
 from ..ledger import Ledger
 from ..runs.folder import RunFolder, When, read_recipe
+from .code_digest import code_digest
 from .mastery import mastery
 from .trial import Trial
 
 
 @dataclass(frozen=True)
 class Point:
-    """A look at the validation problems. rollouts: written until then, a profile's and screening's among them.
-
-    levels: pass rate by level, where there are several.
-    """
+    """A point of a learning curve."""
 
     rollouts: int
+    """Rollouts written until then, with those of a profile and of screening."""
     pass_rate: float
     levels: dict[str, float]
+    """Level -> pass rate."""
 
 
 @dataclass(frozen=True)
 class RLResult:
-    """One run. key: see `Trial.key`. after: pass@1 on the suite; tokens: mean completion there; by_problem: its pass rates.
-
-    mastered: problems that were all right twice in a row; failed: those of them that had a wrong answer at a later visit; retention
-    and lost: see the measures of these names. code: digest of the code that ran it. prepared: name -> pass@1,
-    on the same suite, of what was prepared for it. alarm: rollouts written when the teacher was first said to be fooled.
-    """
+    """What is known of a finished RL trial."""
 
     key: str
+    """See `Trial.key`."""
     on: str
     arm: str
     seed: int
     curve: list[Point]
     before: float
+    """pass@1 on the suite before training."""
     after: float
+    """pass@1 on the suite after training."""
     tokens_before: float
+    """Mean length of a completion on the suite before training, in tokens."""
     tokens: float
+    """The same after training."""
     rollouts: int
     mastered: int
+    """Problems that were all right at two visits in a row."""
     visited_again: int
+    """Mastered problems with a later visit."""
     failed: int
+    """Mastered problems with a wrong answer at a later visit."""
     retention: float | None
+    """See the measure of this name; None where the experiment does not measure it."""
     lost: float | None
+    """See the measure of this name; None where the experiment does not measure it, or no problem was mastered."""
     wall_s: float
     code: str
+    """Digest of the code that ran it."""
     prepared: dict[str, float] = field(default_factory=dict)
+    """Name -> pass@1 on the same suite, of each prepared model that was measured on it."""
     alarm: int | None = None
+    """Rollouts written at the first alarm that the judge is being gamed; None where there was no alarm."""
 
     def line(self) -> dict[str, Any]:
-        """As JSON."""
+        """Return it as JSON."""
         return asdict(self)
 
 
-def from_line(row: dict[str, Any]) -> RLResult:
-    """What `RLResult.line` made."""
+def from_rl_line(row: dict[str, Any]) -> RLResult:
+    """Return the result that `RLResult.line` wrote."""
     return RLResult(**{**row, "curve": [Point(**point) for point in row["curve"]]})
 
 
 @dataclass(frozen=True)
 class RetainedSkill:
-    """What a run's policy still can of what it was trained on; None where nobody asked."""
+    """What a run's policy can still do of what it was trained on; None where it is not measured."""
 
     retention: float | None = None
     lost: float | None = None
 
 
-_DECIDES = ("algorithms", "engines", "judge", "ledger", "policy", "problems", "train", "verify")
-
-
-@cache
-def code_digest(*beside: str) -> str:
-    """Of the Python files that decide what a run does. beside: the package's folders that do so beside the usual ones."""
-    package = Path(__file__).parents[1]
-    digest = hashlib.sha256()
-    for path in sorted(path for folder in (*_DECIDES, *beside) for path in (package / folder).rglob("*.py")):
-        digest.update(str(path.relative_to(package)).encode() + path.read_bytes())
-    return digest.hexdigest()[:12]
-
-
-def read_result(path: Path, run: Trial, kept: RetainedSkill, wall_s: float, prepared: dict[str, float]) -> RLResult:
-    """Of a finished run's folder."""
+def read_rl_result(path: Path, trial: Trial, retained: RetainedSkill, wall_s: float, prepared: dict[str, float]) -> RLResult:
+    """Return the result of a finished run's folder."""
     files = RunFolder(path)
     recipe, _ = read_recipe(path)
     before, after = (Evaluation.load(files.evaluation(when)).summary() for when in get_args(When))
     with Ledger(files.ledger) as ledger:
         visits = ledger.visits()
-    seen = mastery(visits)
-    written = sum(visit.n for visit in visits if visit.step == 0)
+    problems = mastery(visits)
+    rollouts = sum(visit.n for visit in visits if visit.step == 0)
     curve, alarm = [], None
     for row in read_lines(files.metrics):
         if "validation/pass_rate" in row:
             levels = {name.removeprefix("validation/level_"): row[name] for name in row if name.startswith("validation/level_")}
-            curve.append(Point(int(written), row["validation/pass_rate"], levels))
-        written += row["rollouts/count"]
+            curve.append(Point(int(rollouts), row["validation/pass_rate"], levels))
+        rollouts += row["rollouts/count"]
         if alarm is None and row.get("judge/alarm"):
-            alarm = int(written)
+            alarm = int(rollouts)
     if recipe.evaluate.suite == recipe.evaluate.validation:
         levels = by_level(after["cells"])
-        curve.append(Point(int(written), after["pass@1"], levels))
+        curve.append(Point(int(rollouts), after["pass@1"], levels))
     return RLResult(
-        key=run.key,
-        on=run.on,
-        arm=run.arm,
+        key=trial.key,
+        on=trial.on,
+        arm=trial.arm,
         seed=recipe.seed,
         curve=curve,
         before=before["pass@1"],
         after=after["pass@1"],
         tokens_before=before["length"],
         tokens=after["length"],
-        rollouts=int(written),
-        mastered=len(seen.mastered),
-        visited_again=len(seen.visited_again),
-        failed=len(seen.failed),
-        retention=kept.retention,
-        lost=kept.lost,
+        rollouts=int(rollouts),
+        mastered=len(problems.mastered),
+        visited_again=len(problems.visited_again),
+        failed=len(problems.failed),
+        retention=retained.retention,
+        lost=retained.lost,
         wall_s=round(wall_s, 1),
         code=code_digest(),
         prepared=prepared,
@@ -130,7 +123,7 @@ def read_result(path: Path, run: Trial, kept: RetainedSkill, wall_s: float, prep
 
 
 def by_level(cells: list[dict[str, Any]]) -> dict[str, float]:
-    """Level -> pass@1 over all fields, of an evaluation's cells."""
+    """Return level -> pass@1 over all fields, of an evaluation's cells."""
     levels: dict[str, list[float]] = {}
     for cell in cells:
         levels.setdefault(str(cell["level"]), []).extend([cell["pass@1"]] * cell["n"])

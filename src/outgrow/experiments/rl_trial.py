@@ -1,4 +1,4 @@
-"""One run of an experiment, in a process of its own with one thread."""
+"""Runs an RL trial, in a process with one thread."""
 
 import json
 import time
@@ -16,44 +16,45 @@ from ..runs.folder import RunFolder, read_recipe
 from ..runs.models import run_policy
 from ..runs.practice_problems import practice_problems
 from ..runs.session import open_session
-from ..train.loop import resume, train
+from ..train.loop import deterministic, resume, train
 from ..train.watcher import SilentWatcher
+from .code_digest import code_digest
 from .mastery import mastery
 from .measure import Measure
 from .rl_measures import Retention
-from .rl_result import RetainedSkill, RLResult, code_digest, read_result
+from .rl_result import RetainedSkill, RLResult, read_rl_result
 from .trial import Trial
 
-_MADE_BY = "code.json"
+_CODE_FILE = "code.json"  # in a prepared model's folder: digest of the code that trained it
 
 
 def prepare(path: Path, recipe: Recipe) -> None:
-    """Train what arms need in this folder, or go on with it there; nothing to do where that is done. Raises as `train` does."""
+    """Train a model that arms need in this folder, or continue it there. Does nothing where it is done. Raises as `train` does."""
     if not RunFolder(path).summary.exists():
         _train(path, recipe)
-        write_json(path / _MADE_BY, code_digest())
+        write_json(path / _CODE_FILE, code_digest())
 
 
-def made_otherwise(path: Path) -> bool:
-    """Whether what was prepared in this folder is of another version of the code."""
+def is_outdated(path: Path) -> bool:
+    """Return whether the model in this folder was prepared by another version of the code."""
     try:
-        return bool(json.loads((path / _MADE_BY).read_bytes()) != code_digest())
+        return bool(json.loads((path / _CODE_FILE).read_bytes()) != code_digest())
     except (OSError, ValueError):
         return True
 
 
-def run_rl_trial(path: Path, run: Trial, measures: Sequence[Measure], prepared: dict[str, Path]) -> RLResult:
-    """Trial it in this folder, or go on with it there, and read off what is kept. Raises as `train` does."""
+def run_rl_trial(path: Path, trial: Trial, measures: Sequence[Measure], prepared: dict[str, Path]) -> RLResult:
+    """Run a trial in this folder, or continue it there, and return its result. Raises as `train` does."""
     retention = next((measure for measure in measures if isinstance(measure, Retention)), None)
-    with session(path):
-        _train(path, run.recipe)
-        kept = _kept(path, run.recipe, retention) if retention else RetainedSkill()
-    return read_result(path, run, kept, seconds_in(path), _measured(run.recipe, prepared))
+    with timed_session(path):
+        _train(path, trial.recipe)
+        retained = _retained_skill(path, trial.recipe, retention) if retention else RetainedSkill()
+    return read_rl_result(path, trial, retained, session_seconds(path), _prepared_scores(trial.recipe, prepared))
 
 
 @contextmanager
-def session(path: Path) -> Iterator[None]:
-    """Its seconds are kept in the run's folder, whether or not it comes to its end."""
+def timed_session(path: Path) -> Iterator[None]:
+    """Add the seconds spent inside to the folder's lab.jsonl, also where an error ends them."""
     began = time.perf_counter()
     try:
         yield
@@ -62,8 +63,8 @@ def session(path: Path) -> Iterator[None]:
             append_line(path / "lab.jsonl", {"seconds": time.perf_counter() - began})
 
 
-def seconds_in(path: Path) -> float:
-    """Of all sessions."""
+def session_seconds(path: Path) -> float:
+    """Return the seconds of all sessions in this folder."""
     total: float = sum(row["seconds"] for row in read_lines(path / "lab.jsonl"))
     return total
 
@@ -75,26 +76,26 @@ def _train(path: Path, recipe: Recipe) -> None:
         train(recipe, path, SilentWatcher())
 
 
-def _measured(recipe: Recipe, prepared: dict[str, Path]) -> dict[str, float]:
-    """pass@1 of what was prepared and measured on the suite that this recipe is measured on."""
+def _prepared_scores(recipe: Recipe, prepared: dict[str, Path]) -> dict[str, float]:
+    """Return name -> pass@1 of the prepared models that were measured on this recipe's suite."""
     same = (name for name, path in prepared.items() if read_recipe(path)[0].evaluate.suite == recipe.evaluate.suite)
     return {name: RunFolder(prepared[name]).read_summary()["after"]["pass@1"] for name in same}
 
 
-def _kept(path: Path, recipe: Recipe, asked: Retention) -> RetainedSkill:
-    """What the run's policy still can, on the same training problems for every arm of a seed."""
+def _retained_skill(path: Path, recipe: Recipe, measure: Retention) -> RetainedSkill:
+    """Sample the trained policy on training problems, which are the same for all arms of a seed."""
     with Ledger(RunFolder(path).ledger) as ledger:
         mastered = mastery(ledger.visits()).mastered
     problems = practice_problems(recipe, quiet)
-    chosen = python_rng(recipe.seed, "retention").sample(problems, min(asked.problems, len(problems)))
-    with open_session(recipe, run_policy(path)) as session:
+    chosen = python_rng(recipe.seed, "retention").sample(problems, min(measure.problems, len(problems)))
+    with deterministic(recipe), open_session(recipe, run_policy(path)) as session:
         sampling = session.evaluation_sampling
-        samples = sample_problems(session.model, session.verifier, chosen, asked.samples, sampling, recipe.seed)
+        samples = sample_problems(session.model, session.verifier, chosen, measure.samples, sampling, recipe.seed)
     right: dict[str, list[bool]] = {}
     for sample in samples:
         right.setdefault(sample.problem_id, []).append(sample.right)
-    again = [all(row) for problem, row in right.items() if problem in mastered]
+    still_right = [all(answers) for problem, answers in right.items() if problem in mastered]
     return RetainedSkill(
         retention=sum(sample.right for sample in samples) / len(samples),
-        lost=1 - sum(again) / len(again) if again else None,
+        lost=1 - sum(still_right) / len(still_right) if still_right else None,
     )

@@ -1,14 +1,15 @@
-"""Running what an experiment still lacks: one process a core, one thread a process, one line a run."""
+"""Runs the missing trials of an experiment: one process per core, one thread per process, one line per trial."""
 
 import multiprocessing
 import os
 import shutil
 import signal
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from concurrent.futures import FIRST_COMPLETED, Future, ProcessPoolExecutor, wait
 from pathlib import Path
 from types import FrameType
 
+from ..core.callbacks import CheckStop, OnProgress, Warn
 from ..core.errors import OutgrowError
 from ..core.files import append_line, read_lines
 from ..runs.folder import RunFolder
@@ -16,26 +17,29 @@ from ..runs.signals import StopRequested
 from .experiment import PREPARED, Experiment
 from .kinds import TrialKind
 from .measure import AnyResult, Measure
-from .rl_trial import made_otherwise, prepare
+from .rl_trial import is_outdated, prepare
 from .trial import Trial
 
 
 def results_file(experiment: Experiment, docs: Path) -> Path:
-    """Where its lines are."""
+    """Return the file of an experiment's results."""
     return docs / f"{experiment.name}.jsonl"
 
 
 def known_results(experiment: Experiment, docs: Path) -> dict[str, AnyResult]:
-    """Key -> what is known of each run that this experiment, as it stands, asks for."""
+    """Return key -> result of each trial that is done, of those that the experiment asks for now.
+
+    Raises OutgrowError where the file cannot be read.
+    """
     file = results_file(experiment, docs)
     try:
-        lines = {row["key"]: experiment.kind.read(row) for row in read_lines(file)}
+        results = {row["key"]: experiment.kind.read(row) for row in read_lines(file)}
     except (ValueError, TypeError, KeyError) as error:
         raise OutgrowError(
-            f"{file}: cannot read these results ({error}); restore the file, or remove it to run all again"
+            f"{file}: cannot read these results ({error}); restore the file, or remove it to run all trials again"
         ) from error
-    known = {key: line for key, line in lines.items() if all(measure.known(line) for measure in experiment.measures)}
-    return {run.key: known[run.key] for run in experiment.runs if run.key in known}
+    measured = {key for key, result in results.items() if all(measure.is_measured(result) for measure in experiment.measures)}
+    return {trial.key: results[trial.key] for trial in experiment.runs if trial.key in measured}
 
 
 def run_experiment(
@@ -43,53 +47,53 @@ def run_experiment(
     docs: Path,
     scratch: Path,
     processes: int,
-    on_progress: Callable[[int], None],
-    warn: Callable[[str], None],
-    check_stop: Callable[[], None],
+    on_progress: OnProgress,
+    warn: Warn,
+    check_stop: CheckStop,
 ) -> dict[str, AnyResult]:
-    """Do the runs that are not known yet and add their lines to docs/NAME.jsonl. Returns all results by key.
+    """Run the trials without a result and add their lines to docs/NAME.jsonl. Returns key -> result of all trials.
 
-    scratch: where the runs' folders are until they are read; a stopped run continues there.
-    on_progress: takes how many runs are done. warn: takes which run failed, and why. check_stop may raise: what is running
-    saves itself then. Raises OutgrowError after the last run where some failed.
+    scratch: holds the folders of unfinished trials; a stopped trial continues there. on_progress: takes the number of finished
+    trials. warn: also takes which trial failed, and why. check_stop: where it raises, running trials save themselves.
+    Raises OutgrowError after the last trial if any failed.
     """
     docs.mkdir(parents=True, exist_ok=True)
-    known = known_results(experiment, docs)
-    left = [run for run in experiment.runs if run.key not in known]
-    on_progress(len(known))
+    results = known_results(experiment, docs)
+    missing = [trial for trial in experiment.runs if trial.key not in results]
+    on_progress(len(results))
     failed = 0
-    with ProcessPoolExecutor(min(processes, max(1, len(left))), mp_context=_forkserver(), initializer=_settle) as pool:
-        prepared = {name: PREPARED / run.key for name, run in experiment.prepared.items()} if left else {}
-        waiting: dict[Future[AnyResult], Trial] = {}
+    with ProcessPoolExecutor(min(processes, max(1, len(missing))), mp_context=_forkserver(), initializer=_start_worker) as pool:
+        prepared = {name: PREPARED / model.key for name, model in experiment.prepared.items()} if missing else {}
+        running: dict[Future[AnyResult], Trial] = {}
         try:
             for name, path in prepared.items():
-                _prepare(pool, name, path, experiment.prepared[name], warn, check_stop)
-            asked = experiment.kind, experiment.measures, prepared
-            waiting |= {pool.submit(_work, scratch / run.key, run, *asked): run for run in left}
-            while waiting:
+                _prepare_model(pool, name, path, experiment.prepared[name], warn, check_stop)
+            shared = experiment.kind, experiment.measures, prepared
+            running |= {pool.submit(_run_trial, scratch / trial.key, trial, *shared): trial for trial in missing}
+            while running:
                 check_stop()
-                done, _ = wait(waiting, timeout=0.5, return_when=FIRST_COMPLETED)
-                for future in done:
-                    run = waiting.pop(future)
+                finished, _ = wait(running, timeout=0.5, return_when=FIRST_COMPLETED)
+                for future in finished:
+                    trial = running.pop(future)
                     if (error := future.exception()) is not None:
                         failed += 1
-                        warn(f"{run.arm}, seed {run.seed} failed: {type(error).__name__}: {error}")
+                        warn(f"{trial.arm}, seed {trial.seed} failed: {type(error).__name__}: {error}")
                         continue
-                    known[run.key] = result = future.result()
+                    results[trial.key] = result = future.result()
                     append_line(results_file(experiment, docs), result.line())
-                    shutil.rmtree(scratch / run.key, ignore_errors=True)
-                    on_progress(len(known))
+                    shutil.rmtree(scratch / trial.key, ignore_errors=True)
+                    on_progress(len(results))
         except BaseException:
             pool.shutdown(wait=False, cancel_futures=True)
             for process in multiprocessing.active_children():
                 process.terminate()  # SIGTERM: a run saves itself
             raise
     if failed:
-        raise OutgrowError(f"{experiment.name}: {failed} of {len(left)} runs failed; the same command tries them again")
-    return known
+        raise OutgrowError(f"{experiment.name}: {failed} of {len(missing)} runs failed; run the same command to try them again")
+    return results
 
 
-# Of a worker: that a signal has come, so that it takes no other run from the queue.
+# In a worker: a signal has arrived, so it starts no further trial.
 _stopped = False
 
 
@@ -99,8 +103,8 @@ def _forkserver() -> multiprocessing.context.BaseContext:
     return context
 
 
-def _settle() -> None:
-    """Of a worker: Ctrl-C reaches the parent alone, which asks once; asked between two runs, it takes no other."""
+def _start_worker() -> None:
+    """Prepare a worker: Ctrl-C reaches only the parent, which sends SIGTERM; a worker between two trials then starts no other."""
     os.setsid()
     signal.signal(signal.SIGTERM, _stop)
 
@@ -110,37 +114,35 @@ def _stop(number: int, frame: FrameType | None) -> None:
     _stopped = True
 
 
-def _prepare(
-    pool: ProcessPoolExecutor, name: str, path: Path, run: Trial, warn: Callable[[str], None], check_stop: Callable[[], None]
-) -> None:
-    """Train what arms need, one after another, since one may need the one before."""
+def _prepare_model(pool: ProcessPoolExecutor, name: str, path: Path, model: Trial, warn: Warn, check_stop: CheckStop) -> None:
+    """Train a prepared model and wait for it, since the next one may start from it."""
     if RunFolder(path).summary.exists():
-        if made_otherwise(path):
-            warn(f"{name} in {path} is of another version of the code; remove that folder to prepare it anew")
+        if is_outdated(path):
+            warn(f"{name} in {path} was trained by another version of the code; remove that folder to train it again")
         return
     warn(f"preparing {name} in {path}")
-    future = pool.submit(_in_turn, path, run)
+    future = pool.submit(_prepare, path, model)
     while not wait([future], timeout=0.5).done:
         check_stop()
     if (error := future.exception()) is not None:
         raise OutgrowError(f"{name} could not be prepared: {error}") from error
 
 
-def _in_turn(path: Path, run: Trial) -> None:
+def _prepare(path: Path, model: Trial) -> None:
     path.parent.mkdir(parents=True, exist_ok=True)
     try:
-        prepare(path, run.recipe)
-    except StopRequested as stop:  # which does not survive the way to another process
-        raise OutgrowError(f"stopped by {stop}, and saved") from None
+        prepare(path, model.recipe)
+    except StopRequested as stop:  # it cannot be pickled
+        raise OutgrowError(f"stopped by {stop}; progress is saved") from None
 
 
-def _work(path: Path, run: Trial, kind: TrialKind, measures: Sequence[Measure], prepared: dict[str, Path]) -> AnyResult:
+def _run_trial(path: Path, trial: Trial, kind: TrialKind, measures: Sequence[Measure], prepared: dict[str, Path]) -> AnyResult:
     global _stopped
     if _stopped:
-        raise OutgrowError("not begun")
+        raise OutgrowError("not started")
     path.parent.mkdir(parents=True, exist_ok=True)
     try:
-        return kind.work(path, run, measures, prepared)
-    except StopRequested as stop:  # which does not survive the way to another process
+        return kind.run(path, trial, measures, prepared)
+    except StopRequested as stop:  # it cannot be pickled
         _stopped = True
-        raise OutgrowError(f"stopped by {stop}, and saved") from None
+        raise OutgrowError(f"stopped by {stop}; progress is saved") from None

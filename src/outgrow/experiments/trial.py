@@ -1,4 +1,4 @@
-"""One run of an experiment, before it is done."""
+"""A trial: one run of an experiment, before it is done."""
 
 import hashlib
 from collections.abc import Mapping
@@ -10,15 +10,18 @@ import tomli_w
 
 @dataclass(frozen=True)
 class Trial:
-    """arm, on: which of the experiment's. key: digest of what decides what it does. recipe: resolved, of its kind."""
+    """One arm at one seed under one condition."""
 
     on: str
+    """Name of the condition; empty where the experiment has only one."""
     arm: str
     seed: int
     key: str
+    """Digest of the recipe's values that decide what is measured; a result's line is found by it."""
     recipe: Any
+    """Resolved recipe, of the experiment's kind."""
 
 
-def key_of(values: Mapping[str, Any]) -> str:
-    """Of plain values, by which a run's result is known again."""
+def trial_key(values: Mapping[str, Any]) -> str:
+    """Return the digest of a recipe's plain values: 16 hexadecimal digits."""
     return hashlib.sha256(tomli_w.dumps(values).encode()).hexdigest()[:16]

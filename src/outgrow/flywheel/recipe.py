@@ -14,7 +14,7 @@ class Stage(BaseModel):
 
     model_config = ConfigDict(extra="allow", frozen=True)
 
-    recipe: str
+    recipe: str = Field(description="Name of a shipped recipe, or a .toml file.")
 
     def values(self) -> dict[str, Any]:
         """Return the recipe's values, not yet validated. Raises UsageError where no recipe has this name."""
@@ -26,8 +26,8 @@ class Teacher(BaseModel):
 
     model_config = ConfigDict(extra="allow", frozen=True)
 
-    recipe: str | None = None
-    model: str | None = None
+    recipe: str | None = Field(default=None, description="Recipe to train the teacher by, in place of `model`.")
+    model: str | None = Field(default=None, description="An existing model, in place of `recipe`.")
 
     @model_validator(mode="after")
     def _one_of(self) -> Self:
@@ -49,29 +49,27 @@ class FlywheelRecipe(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True)
 
     kind: Literal["flywheel"]
-    name: str
-    description: str = ""
-    expected: str = Field(default="", description="what a run should show, with time and machine")
-    seed: int = Field(default=0, description="seed of every stage, the same in all generations")
-    generations: int = Field(default=2, ge=1)
-    patience: int = Field(default=1, ge=1, description="generations in a row without a better student before the flywheel stops")
-    suite: str = Field(default="micro", description="held-out problems that decide promotions, and when to stop")
-    samples: int = Field(default=8, ge=1, description="samples per problem, on all suites")
-    temperature: float = Field(default=1.0, gt=0, description="sampling temperature of the measurements")
-    extra_suites: tuple[str, ...] = Field(default=(), description="suites that are measured too, and decide nothing")
+    name: str = Field(description="The flywheel's name, and the name of its folder.")
+    description: str = Field(default="", description="What the flywheel does, in a sentence.")
+    expected: str = Field(default="", description="What a run should show, with time and machine.")
+    seed: int = Field(default=0, description="Seed of every stage, the same in all generations.")
+    generations: int = Field(default=2, ge=1, description="Limit of generations.")
+    patience: int = Field(default=1, ge=1, description="Generations in a row without a better student before the flywheel stops.")
+    suite: str = Field(default="micro", description="Held-out problems that decide promotions, and when to stop.")
+    samples: int = Field(default=8, ge=1, description="Samples per problem, on all suites.")
+    temperature: float = Field(default=1.0, gt=0, description="Sampling temperature of the measurements.")
+    extra_suites: tuple[str, ...] = Field(default=(), description="Suites that are measured too, and decide nothing.")
     accumulate: bool = Field(
-        default=True, description="whether a base learns from the data of all generations, or only of the last one"
+        default=True, description="Whether a base learns from the data of all generations, or only of the last one."
     )
     anchors: float = Field(
         default=0.25,
         ge=0,
         lt=1,
-        description="share of a later base's examples from its recipe's own problems; the rest is synthetic",
+        description="Share of a later base's examples from its recipe's own problems; the rest is synthetic.",
     )
     base: Stage
-    first_base: str | None = Field(
-        default=None, description="a model that the first student starts from instead of training `base`"
-    )
+    first_base: str | None = Field(default=None, description="A model that the first student starts from, in place of `base`.")
     teacher_base: Stage | None = None
     teacher: Teacher
     judge: Stage | None = None

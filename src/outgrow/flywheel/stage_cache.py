@@ -15,6 +15,7 @@ from typing import Any
 from ..config import Recipe, dump_recipe
 from ..core.errors import OutgrowError
 from ..core.files import read_lines, write_json
+from ..core.inputs import InputKind
 from ..evaluate import Evaluation
 from ..runs.cost import Budget, BudgetReached, Spent, seconds_by_phase
 from ..runs.folder import RunFolder
@@ -99,7 +100,7 @@ class StageSpec(ABC):
 
 
 class ProcessFull(Exception):
-    """The next stage needs another process: a process has room for one vLLM engine, which stays until the process ends."""
+    """The next stage needs another process: this one holds an engine that allows no second one and stays until the process ends."""
 
 
 class StageCache:
@@ -109,7 +110,7 @@ class StageCache:
         self.folder = folder.resolve()  # recipes name what is in it, and must hold wherever the flywheel is continued from
         self.lineage, self.watcher, self.budget = lineage, watcher, budget
         self.results: list[StageResult] = []
-        self._holds_vllm = False
+        self._process_full = False
 
     def run(self, spec: StageSpec) -> StageResult:
         """Run a stage, unless a stage with the same inputs was finished before.
@@ -131,14 +132,14 @@ class StageCache:
         self.lineage.write(artifact, record, [Edge(name, parent.name, role) for parent, role in spec.parents])
         return result
 
-    def path_digest(self, key: str, path: str) -> str | None:
+    def path_digest(self, kind: InputKind, path: str) -> str | None:
         """Return the digest of what a stage of this call made at this path; None elsewhere.
 
-        Rollouts of a run (`key` is "runs") are not in the digest of its weights, so there the run's inputs count too.
+        Rollouts of a run (`kind` is "runs") are not in the digest of its weights, so there the run's inputs count too.
         """
         for result in self.results:
             if path == result.model or Path(path).is_relative_to(result.path):
-                return digest_of([result.inputs, result.digest]) if key == "runs" else result.digest
+                return digest_of([result.inputs, result.digest]) if kind == "runs" else result.digest
         return None
 
     def spent(self) -> Spent:
@@ -148,9 +149,9 @@ class StageCache:
     def _run(self, spec: StageSpec, path: Path, key: Mapping[str, Any]) -> None:
         before, price = self.spent(), spec.recipe.run.dollars_per_hour
         self.budget.check(before)
-        if self._holds_vllm:
+        if self._process_full:
             raise ProcessFull
-        self._holds_vllm = spec.recipe.engine.type == "vllm"
+        self._process_full = spec.recipe.engine.one_per_process
         path.parent.mkdir(exist_ok=True)
         self.watcher.stage(f"{spec.title}: {'continuing in' if path.exists() else 'into'} {path.relative_to(self.folder)}")
         try:

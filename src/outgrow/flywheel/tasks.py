@@ -15,13 +15,13 @@ from ..policy import Policy
 from ..policy.export import export
 from ..runs.cost import Budget, Meter
 from ..runs.folder import RunFolder, read_recipe
-from ..runs.models import base_policy, build_engine, run_policy
+from ..runs.models import base_policy, run_policy
 from ..runs.practice_problems import practice_problems
 from ..runs.session import local_model, verifier_for
 from ..runs.signals import Interrupt
 from ..synthetic import DataRequest, SyntheticRow, make_data, read_summary, rows_from_run
 from ..train.before_after import Outcome, suites_of
-from ..train.loop import configure_determinism, resume, train
+from ..train.loop import deterministic, resume, train
 from ..train.watcher import Watcher
 from ..types import Problem
 from ..verify.extract import THINK_OPEN
@@ -62,9 +62,8 @@ class MeasureStage(StageSpec):
         return {key: values[key] for key in ("policy", "evaluate", *_SAMPLING_KEYS)}
 
     def run(self, path: Path, watcher: Watcher, budget: Budget) -> StageOutput:
-        configure_determinism(self.recipe)
-        with _session(path, self.recipe, budget) as (meter, interrupt):
-            policy, engine = base_policy(self.recipe), build_engine(self.recipe, watcher.warn)
+        with deterministic(self.recipe), _session(path, self.recipe, budget) as (meter, interrupt):
+            policy, engine = base_policy(self.recipe), self.recipe.engine.build(watcher.warn)
             outcome = Outcome(self.recipe, path, engine, meter, watcher.phase, interrupt.check_stop)
             outcome.measure("after", policy, 0)
             return StageOutput(policy.digest())
@@ -114,9 +113,8 @@ class DataStage(StageSpec):
         }
 
     def run(self, path: Path, watcher: Watcher, budget: Budget) -> StageOutput:
-        configure_determinism(self.recipe)
         out = path / "made"
-        with _session(path, self.recipe, budget) as (meter, interrupt):
+        with deterministic(self.recipe), _session(path, self.recipe, budget) as (meter, interrupt):
             if not out.exists():
                 self._make(out, watcher, meter, interrupt)
             meter.write(0, "making")
@@ -144,7 +142,7 @@ class DataStage(StageSpec):
         )
         with verifier_for(recipe) as verifier:
             make_data(
-                local_model(stage_policy(self.maker), build_engine(recipe, watcher.warn)) if self.section.k else None,
+                local_model(stage_policy(self.maker), recipe.engine.build(watcher.warn)) if self.section.k else None,
                 verifier,
                 request,
                 out,
@@ -173,7 +171,8 @@ def merged_path(result: StageResult) -> str:
         return result.model
     merged = result.path / "merged"
     if not merged.exists():
-        export(run_policy(result.path), merged)
+        with deterministic(result.recipe):
+            export(run_policy(result.path), merged)
     return str(merged)
 
 

@@ -1,59 +1,62 @@
 """The recipe table [judge]."""
 
-from typing import Literal
+from typing import Annotated, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
+from ..core.inputs import ReadsFrom
 from ..policy.load import Dtype
 from .rubric import RUBRIC
 
+SECOND_ROLLOUTS = 64
+"""Rollouts that the second judge scores, each time."""
+
 
 class WatchSection(BaseModel):
-    """Watches whether the policy exploits the judge (reward hacking); see judge/hacking_alarm.py."""
+    """Whether the policy exploits the judge; see judge/hacking_alarm.py."""
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 
     heldout_problems: int = Field(
-        default=32, ge=0, description="held-out problems answered at every step to measure the true pass rate; 0 for none"
+        default=32, ge=0, description="Held-out problems answered in every step, to measure the true pass rate; 0 for none."
     )
-    every: int = Field(default=10, ge=1, description="steps between probes with canaries and the second judge")
-    canaries: int = Field(default=8, ge=0, description="problems whose answers without content the judge scores in a probe")
-    second_model: str | None = Field(
-        default=None, description="another judge, named as judge.model is; its scores do not enter the reward"
+    every: int = Field(default=10, ge=1, description="Steps between checks with canaries and with the second judge.")
+    canaries: int = Field(default=8, ge=0, description="Problems for which the judge also scores answers without content.")
+    second_model: Annotated[str | None, ReadsFrom("model")] = Field(
+        default=None, description="Another judge, named as judge.model is, whose scores are only compared and not rewarded."
     )
     on_alarm: Literal["warn", "stop", "lower"] = Field(
         default="warn",
-        description="warn: continue; stop: save and end the run; lower: give half of the judge's share to the checker",
+        description="What an alarm does: warn; save and stop the run; or lower the judge's share of the reward by half, each time.",
     )
 
 
 class JudgeSection(BaseModel):
-    """A model that scores answers, in addition to the checker.
-
-    A line of `rewards` uses the scores: `hero` (to rank answers within each verdict), or `judge_score` (as they are).
-    """
+    """A model that scores answers in addition to the checker. A line of `rewards` uses its scores: `hero` (within each verdict) or
+    `judge_score` (as they are)."""
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 
-    model: str = Field(
-        description="a shipped or pulled model, a run, a model's folder, a hub id, or the address of a server "
-        "(http://localhost:8000/v1, with #NAME where it serves several)"
+    model: Annotated[str, ReadsFrom("model")] = Field(
+        description="A shipped or pulled model, a run, a model's folder, a hub id, or the address of a server "
+        "(http://localhost:8000/v1, followed by #NAME if it serves several models)."
     )
-    revision: str | None = Field(default=None, description="branch, tag or commit of a hub id. Default: the newest")
-    dtype: Dtype = Field(default="float32", description="of a local judge's weights")
+    revision: str | None = Field(default=None, description="Branch, tag or commit of a hub id. Default: the newest commit.")
+    dtype: Dtype = Field(default="float32", description="Data type of the judge's weights.")
     rubric: str = Field(
-        default=RUBRIC, description="its prompt, with {question}, {completion}, {answer} and {id}; see judge/rubric.py"
+        default=RUBRIC,
+        description="The judge's prompt, with {question}, {completion}, {answer} and {id} filled in; see judge/rubric.py.",
     )
-    system: str = Field(default="", description="a system message before the rubric; empty for none")
-    samples: int = Field(default=1, ge=1, description="replies per answer; their scores are averaged")
-    temperature: float = Field(default=0.0, ge=0, description="sampling temperature of the replies")
-    max_tokens: int = Field(default=2048, ge=1, description="longest reply, with its thoughts")
-    tries: int = Field(default=3, ge=1, description="how often an answer is tried while its replies hold no score")
+    system: str = Field(default="", description="System turn before the prompt; empty for none.")
+    samples: int = Field(default=1, ge=1, description="Number of scores averaged for each answer.")
+    temperature: float = Field(default=0.0, ge=0, description="Sampling temperature of the judge; 0 is greedy.")
+    max_tokens: int = Field(default=2048, ge=1, description="Length limit of a reply in tokens, including its thoughts.")
+    tries: int = Field(default=3, ge=1, description="How many times the judge is asked in all when its reply has no score.")
     max_unscored: float = Field(
-        default=0.1, ge=0, lt=1, description="the run ends where a larger share of a step's answers has no score"
+        default=0.1, ge=0, lt=1, description="The run ends if a larger share of a step's answers has no score."
     )
-    watch: WatchSection = WatchSection()
-    timeout_s: float = Field(default=600, gt=0, description="seconds that a silent server is waited for, in each try")
+    watch: WatchSection = Field(default=WatchSection(), description="Checks for a policy that exploits the judge.")
+    timeout_s: float = Field(default=600, gt=0, description="Seconds to wait for a server before a try fails.")
 
     @model_validator(mode="after")
     def _asks(self) -> "JudgeSection":

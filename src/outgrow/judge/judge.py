@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from ..core.callbacks import CheckStop, never_stop
 from ..core.errors import OutgrowError
 from ..core.rng import seed_from
-from ..engines import ChatModel, Conversation
+from ..engines import ChatModel, ChatRequest, Conversation
 from ..policy import Sampling
 from .config import JudgeSection
 from .rubric import answer_id, fill, read_score
@@ -74,7 +74,8 @@ class Judge:
                 break
             prompts = [conversations[item] for item in waiting]
             seeds = [seed_from(self.seed, "judge", attempt, _digest(prompt)) for prompt in prompts]
-            groups = self.model.answer(prompts, self.section.samples, self._sampling(attempt), seeds, check_stop)
+            request = ChatRequest(prompts, self.section.samples, self._sampling(attempt), seeds)
+            groups = self.model.answer(request, check_stop)
             for item, group in zip(waiting, groups, strict=True):
                 scores[item] += [score for reply in group if (score := self._read(reply.text, item)) is not None]
             waiting = [item for item in waiting if not scores[item]]

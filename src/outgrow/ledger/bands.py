@@ -2,13 +2,13 @@
 
 from typing import Literal
 
-EASY, HARD = 0.8, 0.2  # at least, at most
+EASY, HARD = 0.8, 0.2  # easy from 0.8 up, hard from 0.2 down
 
 Band = Literal["easy", "medium", "hard"]
 
 
 def band(pass_rate: float) -> Band:
-    """Which band a pass rate is in.
+    """Return the band that a pass rate is in.
 
     >>> band(0.8), band(0.5), band(0.2)
     ('easy', 'medium', 'hard')

@@ -1,8 +1,8 @@
 """The pass-rate ledger: every visit of every problem, in one SQLite file that outlives the process.
 
 A visit is one group: the step it was written in, how many rollouts it had, how many were right, how long they were. Nothing
-is ever overwritten, so the state at any step can be had again by dropping what came after it. Step 0 is what a profile said
-before training.
+is ever overwritten, so the state at any step comes back by dropping what came after it. Step 0 is the profile from before
+training.
 """
 
 import sqlite3
@@ -36,9 +36,9 @@ class Ledger:
     """All visits of a run. Use as a context manager, or close() it."""
 
     def __init__(self, path: Path, evidence: PassRatePosterior | None = None) -> None:
-        """Open the ledger at `path`, making it where there is none; evidence: an empty one, with the recipe's settings.
+        """Open the ledger at `path`, or make it. evidence: an empty posterior with the recipe's settings.
 
-        Raises OutgrowError where the file is no ledger.
+        Raises OutgrowError where the file is not a ledger.
         """
         try:
             self._db = sqlite3.connect(path, isolation_level=None)
@@ -62,7 +62,7 @@ class Ledger:
         self.close()
 
     def enter(self, problems: Iterable[Problem]) -> None:
-        """Make the problems known (again is fine)."""
+        """Add problems; those that are known stay as they are."""
         rows = [(problem.id, problem.field, problem.level) for problem in problems]
         with _transaction(self._db):
             self._db.executemany("INSERT OR IGNORE INTO problems VALUES (?, ?, ?)", rows)
@@ -82,15 +82,15 @@ class Ledger:
         self._replay()
 
     def known(self, problems: Sequence[Problem]) -> ProblemStats:
-        """What is known of these problems, now and after every later record and rewind."""
+        """Return what is known of these problems; it follows every later record and rewind."""
         return ProblemStats(problems, self._evidence)
 
     def expected(self, problem: Problem) -> ValueBaseline:
-        """What is known of one problem, now."""
+        """Return the value baseline of one problem, now."""
         return self._evidence.expected(problem.id, self._evidence.cell(problem.field, problem.level))
 
     def visits(self) -> list[Visit]:
-        """Every visit, oldest first."""
+        """Return every visit, oldest first."""
         return [Visit(*row) for row in self._db.execute(READ_VISITS)]
 
     def _replay(self) -> None:
@@ -111,7 +111,7 @@ class Ledger:
 
 @contextmanager
 def _transaction(db: sqlite3.Connection) -> Iterator[None]:
-    """BEGIN … COMMIT, or ROLLBACK where the block raises."""
+    """Run the block as one transaction: COMMIT at its end, ROLLBACK where it raises."""
     db.execute("BEGIN IMMEDIATE")
     try:
         yield

@@ -13,30 +13,36 @@ Floats = NDArray[np.float64]
 
 @dataclass
 class StepTotals:
-    """What the visits of a step came to. mixed: groups with both right and wrong rollouts."""
+    """Counts over the visits of one step."""
 
     step: int
     groups: int = 0
     mixed: int = 0
+    """Groups with both right and wrong rollouts."""
     n: int = 0
+    """Rollouts."""
     right: int = 0
+    """Right rollouts."""
 
 
 @dataclass(frozen=True)
 class _Cell:
-    """A field and a level together. right, n: of its visits, decayed to `step`. met: rollouts so far, not decayed. value: the
-    highest that its rate has been."""
+    """The visits of a field and a level together."""
 
     step: int = 0
     right: float = 0.0
+    """Right rollouts, decayed to `step`."""
     n: float = 0.0
+    """Rollouts, decayed to `step`."""
     met: int = 0
+    """Rollouts so far, not decayed."""
     value: float = 0.5
+    """The highest that its rate has been."""
 
 
 @dataclass
 class PassRatePosterior:
-    """Of every problem (a row) and of every cell (a field and a level together).
+    """Posterior of the pass rate of every problem (a row) and of every cell (a field and a level together).
 
     A rollout counts 1 in the step in which it was written and half as much `half_life` steps later, since the policy has moved.
     A cell's rate is that of its decayed rollouts, with one of each kind to begin with. A problem's posterior is Beta with
@@ -56,7 +62,7 @@ class PassRatePosterior:
         self.right_weight, self.wrong_weight, self.value = (np.zeros(_ROOM, dtype=np.float32) for _ in range(3))
 
     def row(self, problem_id: str) -> int:
-        """The row of a problem, a new one where it has none."""
+        """Return the row of a problem; a new problem gets a new row."""
         row = self._rows.setdefault(problem_id, len(self._rows))
         if row == len(self.n):
             for name in _COLUMNS:
@@ -65,7 +71,7 @@ class PassRatePosterior:
         return row
 
     def cell(self, field: str, level: int) -> int:
-        """The number of a cell, a new one where it has none."""
+        """Return the number of a cell; a new cell gets a new number."""
         cell = self._cells.setdefault((field, level), len(self._cells))
         if cell == len(self._of_cell):
             self._of_cell.append(_Cell())
@@ -79,11 +85,11 @@ class PassRatePosterior:
         self.steps = []
 
     def observe(self, visit: Visit, cell: int) -> None:
-        """A later visit, of a problem in this cell."""
+        """Take in a visit, later than those before it, of a problem in this cell."""
         row, step, wrong = self.row(visit.problem_id), visit.step, visit.n - visit.right
-        kept = self.decay(step - self.step[row])
-        self.right_weight[row] = kept * self.right_weight[row] + visit.right
-        self.wrong_weight[row] = kept * self.wrong_weight[row] + wrong
+        weight = self.decay(step - self.step[row])
+        self.right_weight[row] = weight * self.right_weight[row] + visit.right
+        self.wrong_weight[row] = weight * self.wrong_weight[row] + wrong
         self.step[row], self.n[row], self.right[row] = step, visit.n, visit.right
         self.visits[row] += step > 0
         sign = 0 if wrong and visit.right else 1 if visit.right else -1
@@ -99,8 +105,8 @@ class PassRatePosterior:
 
     def _put_cell(self, visit: Visit, cell: int) -> None:
         old = self._of_cell[cell]
-        kept = self.decay(visit.step - old.step)
-        new = _Cell(visit.step, float(kept * old.right) + visit.right, float(kept * old.n) + visit.n, old.met + visit.n)
+        weight = self.decay(visit.step - old.step)
+        new = _Cell(visit.step, float(weight * old.right) + visit.right, float(weight * old.n) + visit.n, old.met + visit.n)
         rate = self._rate(new, visit.step)
         # A maximum over the first few groups would be that of their noise, and stay.
         self._of_cell[cell] = replace(new, value=max(old.value, rate) if old.met >= _ENOUGH else rate)
@@ -115,20 +121,20 @@ class PassRatePosterior:
         totals.right += visit.right
 
     def decay(self, elapsed: "float | Ints") -> "Floats":
-        """What a rollout still counts after so many steps."""
-        kept: Floats = np.exp2(-np.asarray(elapsed) / self.half_life)
-        return kept
+        """Return what a rollout still counts after `elapsed` steps, from 1 at 0 to 1/2 at the half-life."""
+        weight: Floats = np.exp2(-np.asarray(elapsed) / self.half_life)
+        return weight
 
     def prior(self, step: int) -> Floats:
-        """(C,), each cell's rate at `step`."""
+        """Return (C,), each cell's rate at `step`."""
         return np.array([self._rate(cell, step) for cell in self._of_cell])
 
     def _rate(self, cell: _Cell, step: int) -> float:
-        kept = self.decay(step - cell.step)
-        return float((1 + kept * cell.right) / (2 + kept * cell.n))
+        weight = self.decay(step - cell.step)
+        return float((1 + weight * cell.right) / (2 + weight * cell.n))
 
     def expected(self, problem_id: str, cell: int) -> ValueBaseline:
-        """Of one problem, in this cell, now."""
+        """Return the value baseline of one problem of this cell, now."""
         row, level = self.row(problem_id), self._of_cell[cell].value
         return ValueBaseline(
             problem=float(self.value[row]) if self.n[row] else level,

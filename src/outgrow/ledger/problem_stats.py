@@ -13,13 +13,13 @@ Floats = NDArray[np.float64]
 
 
 class ProblemStats:
-    """A place for each of N problems, in their order. It follows the ledger that it came from.
+    """Arrays over N problems, in their order. They follow the ledger that they came from.
 
-    problems: the problems themselves. cell_N: which of the ledger's C cells (a field and a level together) each is in.
+    problems: the problems. cell_N: the number of each problem's cell, of the ledger's C cells (a field and a level together).
     """
 
     def __init__(self, problems: Sequence[Problem], evidence: PassRatePosterior) -> None:
-        """evidence: of every problem that the ledger knows."""
+        """Look up these problems. evidence: the posterior of every problem that the ledger knows."""
         self.problems = problems
         self.cell_N: Ints = np.array([evidence.cell(problem.field, problem.level) for problem in problems], dtype=np.int32)
         rows_N = np.array([evidence.row(problem.id) for problem in problems])
@@ -43,7 +43,7 @@ class ProblemStats:
 
     @property
     def step_N(self) -> Ints:
-        """The step of the last visit; 0 where a problem was never met, or in a profile alone."""
+        """The step of the last visit; 0 where a problem was never met, or only in a profile."""
         return self._evidence.step[self._rows]
 
     @property
@@ -62,11 +62,11 @@ class ProblemStats:
         return self._evidence.steps
 
     def prior(self, step: int) -> Floats:
-        """(C,), the pass rate that a problem of each cell is expected to have before anything is known of itself."""
+        """Return (C,), the pass rate that a problem of each cell is expected to have before its first visit."""
         return self._evidence.prior(step)
 
     def posterior(self, step: int, places: Ints | NDArray[np.int64]) -> tuple[Floats, Floats]:
-        """α and β (P,) of the Beta distributions of these problems' pass rates at `step`; see PassRatePosterior."""
+        """Return α and β, each (P,), of the Beta distributions of these problems' pass rates at `step`; see PassRatePosterior."""
         evidence = self._evidence
         alpha_P, beta_P = self._prior_beta(step)
         alpha_P, beta_P = alpha_P[self.cell_N[places]], beta_P[self.cell_N[places]]
@@ -76,15 +76,17 @@ class ProblemStats:
         return alpha_P, beta_P
 
     def score(self, step: int, of_beta: Callable[[Floats, Floats], Floats]) -> Floats:
-        """(N,), what `of_beta` makes of each problem's α and β; problems never met have those of their cell, so that a million
-        of them cost little."""
+        """Return (N,), `of_beta` of each problem's α and β.
+
+        Problems that were never met have those of their cell, so a million of them cost little.
+        """
         scores_N = of_beta(*self._prior_beta(step))[self.cell_N]
         met = np.flatnonzero(self.n_N)
         scores_N[met] = of_beta(*self.posterior(step, met))
         return scores_N
 
     def mean(self, step: int) -> Floats:
-        """(N,), the expected pass rates."""
+        """Return (N,), the expected pass rates."""
         return self.score(step, lambda alpha, beta: alpha / (alpha + beta))
 
     def _prior_beta(self, step: int) -> tuple[Floats, Floats]:

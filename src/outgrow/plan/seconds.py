@@ -3,9 +3,10 @@
 import math
 from dataclasses import dataclass
 
+from ..config.schema import KL_ROLLOUTS
 from .gpus import GPU
 from .shape import Shape, head_parameters, key_value_bytes, layer_parameters
-from .work import KL_ROLLOUTS, Judge, Work
+from .work import Judge, Work
 
 # A forward and a backward pass start about three times as many kernels as a forward pass.
 _LAUNCHES = 3

@@ -7,17 +7,14 @@ from dataclasses import dataclass
 from ..config import RLRecipe
 from ..config.schema import DistillSection
 from ..core.errors import UsageError
-from ..engines import is_served
-from ..judge.config import JudgeSection
+from ..engines import check_room, is_served, second_engine
+from ..engines.openai_server import AT_ONCE
+from ..judge.config import SECOND_ROLLOUTS, JudgeSection
 from ..judge.rubric import fill
 from ..policy.load import Dtype
 from .gpus import Assumptions
 from .shape import Shape, adapted, adapter_parameters, parameters
 
-# Rollouts on which a step measures the KL divergence, and rollouts that a second judge scores.
-KL_ROLLOUTS, SECOND_ROLLOUTS = 32, 64
-# Replies written at the same time: by a judge's own engine, and by a server.
-JUDGE_ROWS, SERVER_ROWS = 512, 16
 _LETTERS_PER_TOKEN = 4  # of a rubric
 
 
@@ -123,11 +120,8 @@ def work_of(
     Raises UsageError where its settings cannot work with this model.
     """
     learn, limit, lora = recipe.learn, recipe.sampling.max_tokens, recipe.policy.lora
+    check_room(recipe.sampling, shape.context)
     prompt = min(assumptions.prompt_tokens, shape.context - limit)
-    if prompt < 1:
-        raise UsageError(
-            f"sampling.max_tokens={limit} leaves no room for a prompt in the model's context of {shape.context}; lower it"
-        )
     if lora and not adapted(shape, lora.targets):
         raise UsageError(
             f"policy.lora.targets={list(lora.targets)}: no linear layer of this model has a name with one of these endings"
@@ -155,7 +149,9 @@ def work_of(
         adapter=adapter_parameters(shape, lora.rank, lora.targets) if lora else None,
         adapted=shape.layers * sum(i * o for i, o in adapted(shape, lora.targets)) if lora else 0,
         distilled=_distilled(recipe.distill, learn.steps, distilled) if recipe.distill and distilled else None,
-        judges=_judges(recipe.judge, rollouts, prompt, judges) if recipe.judge and judges else (),
+        judges=_judges(recipe.judge, second_engine(recipe.engine).max_sequences, rollouts, prompt, judges)
+        if recipe.judge and judges
+        else (),
     )
 
 
@@ -163,7 +159,9 @@ def _distilled(distill: DistillSection, steps: int, shape: Shape) -> Distilled:
     return Distilled(shape, bytes_of(distill.dtype), min(distill.steps or steps, steps) / steps)
 
 
-def _judges(section: JudgeSection, rollouts: int, prompt: int, shapes: Mapping[str, Shape]) -> tuple[Judge, ...]:
+def _judges(
+    section: JudgeSection, max_sequences: int, rollouts: int, prompt: int, shapes: Mapping[str, Shape]
+) -> tuple[Judge, ...]:
     watch = section.watch
     probes = 1 / watch.every
     roles = [("judge", section.model, rollouts, 1 + probes * (watch.canaries > 0))]
@@ -180,9 +178,9 @@ def _judges(section: JudgeSection, rollouts: int, prompt: int, shapes: Mapping[s
             frame=frame,
             answers=answers,
             replies=answers * section.samples,
-            decoded=min(answers * section.samples, SERVER_ROWS)
+            decoded=min(answers * section.samples, AT_ONCE)
             if is_served(model)
-            else _at_once(answers * section.samples, JUDGE_ROWS, section.samples),
+            else _at_once(answers * section.samples, max_sequences, section.samples),
             limit=section.max_tokens,
             share=share,
         )

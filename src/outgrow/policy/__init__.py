@@ -5,5 +5,6 @@ from .logprobs import completion_logprobs
 from .policy import Policy
 from .prompt import Prompt
 from .sampling import Sampling
+from .spec import ModelSpec
 
-__all__ = ["Policy", "Prompt", "Sampling", "completion_logprobs", "load_policy"]
+__all__ = ["ModelSpec", "Policy", "Prompt", "Sampling", "completion_logprobs", "load_policy"]

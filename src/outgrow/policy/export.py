@@ -1,4 +1,4 @@
-"""Writing a policy as one ordinary Hugging Face folder."""
+"""Writing a policy as one Hugging Face folder."""
 
 from pathlib import Path
 
@@ -11,9 +11,9 @@ from .policy import Policy
 
 
 def export(policy: Policy, folder: Path, card: str | None = None) -> None:
-    """Write the model with its adapter, if it has one, multiplied into the weights. card: the text of its README.md.
+    """Write the model, its adapter merged into the weights. card: the text of its README.md.
 
-    Raises UsageError where the folder is taken, OutgrowError where it cannot be written; nothing is half written.
+    Raises UsageError where the folder exists, OutgrowError where it cannot be written. The folder appears whole or not at all.
     """
     if folder.exists():
         raise UsageError(f"{folder} already exists; choose another --out")
@@ -29,7 +29,7 @@ def export(policy: Policy, folder: Path, card: str | None = None) -> None:
 
 
 def convert(source: Path, folder: Path) -> None:
-    """Write the model in `source` (a folder or a GGUF file) as bf16 safetensors into an empty folder."""
+    """Write the model in `source` (a folder or a GGUF file) as bfloat16 safetensors into an empty folder."""
     _write(load_policy(str(source), dtype="bfloat16"), folder)
 
 

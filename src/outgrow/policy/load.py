@@ -1,4 +1,4 @@
-"""Loading a policy from wherever a person has it: shipped, pulled, a folder, a GGUF file, an adapter, the hub."""
+"""Loading a policy: shipped, pulled, a folder, a GGUF file, an adapter, or from the hub."""
 
 from __future__ import annotations
 
@@ -14,12 +14,12 @@ from ..core.errors import UsageError, first_line
 from .lora import load_adapter
 from .policy import Policy, hide_progress_bars
 from .prompt import Prompt
-from .pull import PULLABLE, kept_of_hub, pulled_folder
+from .pull import PULLABLE, pulled_folder, pulled_from_hub
 
 if TYPE_CHECKING:
     from transformers import PreTrainedModel, PreTrainedTokenizerBase
 
-# Advice about generation flags that we do not use only hides our own lines.
+# transformers warns about generation flags that are not used here.
 logging.getLogger("transformers").setLevel(logging.ERROR)
 
 SHIPPED = ("micro-base",)
@@ -27,24 +27,24 @@ Dtype = Literal["float32", "bfloat16"]
 
 
 def model_folder(name: str) -> str:
-    """Where the model called `name` lies: a shipped or a pulled one, a folder, a GGUF file, else `name` as a hub id.
+    """Return where the model `name` is: the path of a shipped or pulled model, of a folder or GGUF file, else `name` as a hub id.
 
-    Raises UsageError where `name` looks like a path and nothing is there, or is a model that has yet to be pulled.
+    Raises UsageError where `name` is a path that does not exist, or a model that must be pulled first.
     """
     if name in SHIPPED:
         return str(files("outgrow") / "policy" / "models" / name)
     if name in PULLABLE:
         return str(pulled_folder(name))
-    if kept := kept_of_hub(name):
-        return str(kept)
+    if folder := pulled_from_hub(name):
+        return str(folder)
     path = Path(name)
     if path.is_dir():
         if not any((path / file).is_file() for file in ("config.json", "adapter_config.json")):
-            raise UsageError(f"{name}: this folder holds no model (no config.json) and no checkpoint of a run")
+            raise UsageError(f"{name}: this folder has no config.json of a model and no checkpoint of a run; give a model's folder")
         return str(path)
     if path.suffix == ".gguf" and path.is_file():
         return str(path)
-    # What our own commands make is not asked of the hub.
+    # Folders that the commands of this package write are not looked up on the hub.
     if path.is_absolute() or name.startswith((".", "~", "runs/", "models/")) or name.count("/") != 1:
         known = ", ".join((*SHIPPED, *PULLABLE))
         raise UsageError(f"{name}: no such model; give a folder, a run, a .gguf file, a hub id, or one of {known}")
@@ -52,10 +52,10 @@ def model_folder(name: str) -> str:
 
 
 def load_policy(name: str, prompt: Prompt | None = None, dtype: Dtype = "float32", revision: str | None = None) -> Policy:
-    """Load a model and tokenizer. An adapter's folder brings the model it was trained on, by the name it was trained under.
+    """Load a model and its tokenizer. For an adapter's folder, load the base model that it names, and the adapter.
 
-    revision: the branch, tag or commit of a hub id; left out, the newest. Raises UsageError with one line where the model is
-    missing, unreadable, not a causal language model, or has no chat template and the prompt names none.
+    revision: branch, tag or commit of a hub id. Default: the newest. Raises UsageError with one line where the model is missing,
+    unreadable or not a causal language model, or where neither the tokenizer nor the prompt has a chat template.
     """
     folder = Path(model_folder(name))
     prompt = prompt or Prompt()
@@ -63,32 +63,32 @@ def load_policy(name: str, prompt: Prompt | None = None, dtype: Dtype = "float32
     base, revision = base_of(folder) if is_adapter else (name, revision)
     model, tokenizer = _load(base, model_folder(base), getattr(torch, dtype), revision)
     if is_adapter and (folder / "tokenizer_config.json").is_file():
-        tokenizer = _tokenizer(name, folder)  # it carries the chat template that the adapter was trained with
+        tokenizer = _tokenizer(name, folder)  # with the chat template that the adapter was trained with
     tokenizer.chat_template = prompt.chat_template(tokenizer, name)
     policy = Policy(model, tokenizer, prompt)
     return with_adapter(policy, folder) if is_adapter else policy
 
 
 def placed(model: PreTrainedModel) -> PreTrainedModel:
-    """The model, moved to where it lives: on the GPU where there is one (CUDA_VISIBLE_DEVICES= hides it), else on the CPU."""
+    """Move the model to the GPU if there is one (CUDA_VISIBLE_DEVICES= hides it), else to the CPU, and return it."""
     device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
     moved: PreTrainedModel = model.to(device)  # type: ignore[arg-type]  # transformers' wrapper hides the signature
     return moved
 
 
 def with_adapter(base: Policy, folder: Path) -> Policy:
-    """The policy that a saved adapter makes of its base model, which it is put into."""
+    """Put a saved adapter into its base model, in place, and return the policy of both."""
     adapter = load_adapter(base.model, folder)
     return Policy(base.model, base.tokenizer, base.prompt, adapter)
 
 
 def base_of(folder: Path) -> tuple[str, str | None]:
-    """The model that an adapter belongs to, and its revision on the hub."""
+    """Return the name of an adapter's base model, and its revision on the hub. Raises UsageError where its file does not say it."""
     try:
         config = json.loads((folder / "adapter_config.json").read_text())
         return str(config["base_model_name_or_path"]), config.get("revision")
     except (OSError, ValueError, KeyError, TypeError) as error:
-        raise UsageError(f"{folder}: adapter_config.json does not name the model that this adapter belongs to") from error
+        raise UsageError(f"{folder}: adapter_config.json does not name the adapter's base model") from error
 
 
 def _load(name: str, folder: str, dtype: torch.dtype, revision: str | None) -> tuple[PreTrainedModel, PreTrainedTokenizerBase]:
@@ -96,23 +96,23 @@ def _load(name: str, folder: str, dtype: torch.dtype, revision: str | None) -> t
 
     hide_progress_bars()
     if revision is not None and (Path(folder).exists() or name != folder):
-        raise UsageError(f"{name}: a revision belongs to a hub id, and this is a model on this machine; leave its revision out")
+        raise UsageError(f"{name}: a revision belongs to a hub id, and this model is on this machine; remove the revision")
     place, options, of_model = folder, {"revision": revision or "main"}, {}
     if folder.endswith(".gguf"):
-        from transformers import GgufConfig  # the older transformers that vLLM asks for has none
+        from transformers import GgufConfig  # missing in the older transformers that vLLM needs
 
         place, options = str(Path(folder).parent), {"gguf_file": Path(folder).name}
-        of_model = {"quantization_config": GgufConfig(dequantize=True)}  # what stays packed can neither learn nor be saved
+        of_model = {"quantization_config": GgufConfig(dequantize=True)}  # packed weights can neither learn nor be saved
     try:
         loaded: Any = AutoModelForCausalLM.from_pretrained(place, dtype=dtype, output_loading_info=True, **options, **of_model)
-        model, found = loaded
+        model, info = loaded
         tokenizer = AutoTokenizer.from_pretrained(place, **options)
-    except Exception as error:  # a bad folder surfaces as any of a dozen types, from four libraries
+    except Exception as error:  # a bad folder raises errors of a dozen types, from four libraries
         raise _unreadable(name, error) from error
-    if found["missing_keys"]:
-        missing = sorted(found["missing_keys"])
+    if info["missing_keys"]:
+        missing = sorted(info["missing_keys"])
         raise UsageError(
-            f"{name}: cannot load this model: {len(missing)} weights are missing from its files, {missing[0]} the first"
+            f"{name}: cannot load this model: {len(missing)} weights are missing from its files, the first is {missing[0]}"
         )
     return placed(model), tokenizer
 

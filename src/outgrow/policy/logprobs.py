@@ -17,11 +17,11 @@ from .sampling import Sampling
 def completion_logprobs(
     policy: Policy, prompts: Sequence[Sequence[int]], completions: Sequence[Sequence[int]], sampling: Sampling
 ) -> tuple[Tensor, Tensor, Tensor]:
-    """Log-probabilities of each completion token, and the entropy of the distribution it was drawn from.
+    """Return the log-probability of each completion token, and the entropy of the distribution it was drawn from.
 
     prompts, completions: B lists of token ids; completions must not be empty. A prompt that several rows share is run once.
-    Returns logprobs_BT, entropy_BT (nats, no gradient) and mask_BT (1 where a completion has a token), T the longest
-    completion. Values where the mask is 0 are 0.
+    Returns logprobs_BT, entropy_BT (nats, no gradient) and mask_BT (1 where a completion has a token); T is the length of the
+    longest completion. Values where the mask is 0 are 0.
     """
     device = policy.model.device
     branches = pack(*distinct_prompts(prompts), completions, device)
@@ -29,18 +29,18 @@ def completion_logprobs(
     targets_BT, mask_BT = pad_right(completions, policy.pad_id, device)
     index = mask_BT.nonzero(as_tuple=True)
     logprobs_M, entropy_M = token_logprobs(before_MD, output_weight(policy), targets_BT[index], sampling)
-    nothing_BT = torch.zeros(targets_BT.shape, device=device)
-    return nothing_BT.index_put(index, logprobs_M), nothing_BT.index_put(index, entropy_M), mask_BT.float()
+    zeros_BT = torch.zeros(targets_BT.shape, device=device)
+    return zeros_BT.index_put(index, logprobs_M), zeros_BT.index_put(index, entropy_M), mask_BT.float()
 
 
 def distinct_prompts(prompts: Sequence[Sequence[int]]) -> tuple[list[list[int]], list[int]]:
-    """The distinct prompts, and which of them each row has."""
+    """Return the distinct prompts, and for each row the index of its prompt among them."""
     index = {prompt: place for place, prompt in enumerate(dict.fromkeys(map(tuple, prompts)))}
     return [list(prompt) for prompt in index], [index[tuple(prompt)] for prompt in prompts]
 
 
 def output_weight(policy: Policy) -> Tensor:
-    """The output layer's matrix (V, D), its adapter multiplied in. Raises UsageError where it is more than a matrix."""
+    """Return the output layer's matrix (V, D), its adapter merged. Raises UsageError where the layer has a bias."""
     from peft.tuners.lora import Linear
 
     head = policy.model.get_output_embeddings()
@@ -51,7 +51,7 @@ def output_weight(policy: Policy) -> Tensor:
 
 
 def pad_right(rows: Sequence[Sequence[int]], pad_id: int, device: torch.device) -> tuple[Tensor, Tensor]:
-    """Rows of token ids as one tensor (B, S) padded on the right, and its mask (1 = a token)."""
+    """Return rows of token ids as one tensor (B, T) padded on the right, and its mask (1 where there is a token)."""
     width = max(map(len, rows))
     tokens = torch.tensor([[*row, *([pad_id] * (width - len(row)))] for row in rows], dtype=torch.long, device=device)
     lengths = torch.tensor([len(row) for row in rows], device=device)

@@ -22,30 +22,32 @@ if TYPE_CHECKING:
 
 
 class LoRA(BaseModel):
-    """Recipe table `policy.lora`: adapters on the linear layers whose names end in `targets`; all other weights stay."""
+    """Recipe table `policy.lora`: adapters on the linear layers whose names end in one of `targets`. Other weights are frozen."""
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 
-    rank: int = Field(default=16, ge=1)
-    alpha: float = Field(default=32.0, gt=0, description="the product of the two matrices counts alpha / rank")
+    rank: int = Field(default=16, ge=1, description="Rank of the two matrices.")
+    alpha: float = Field(default=32.0, gt=0, description="The product of the two matrices is scaled by alpha / rank.")
     targets: tuple[str, ...] = Field(
-        default=("q_proj", "k_proj", "v_proj", "o_proj", "gate_proj", "up_proj", "down_proj"), min_length=1
+        default=("q_proj", "k_proj", "v_proj", "o_proj", "gate_proj", "up_proj", "down_proj"),
+        min_length=1,
+        description="Ends of the names of the layers that get an adapter.",
     )
-    dropout: float = Field(default=0.0, ge=0, lt=1, description="in supervised fine-tuning; RL scores what was sampled, without it")
+    dropout: float = Field(default=0.0, ge=0, lt=1, description="Dropout in supervised fine-tuning; RL uses none.")
 
 
 def add_adapter(model: PreTrainedModel, lora: LoRA, seed: int, base: str, revision: str | None = None) -> PeftModel:
-    """Put a new adapter into the model, in place; its product is 0 at first.
+    """Put a new adapter into the model, in place. Its product is 0 at first.
 
-    base, revision: the model's public name, and which of its versions on the hub, for the adapter's file.
+    base, revision: the model's public name and its revision on the hub, which the adapter's file will hold.
 
-    Raises UsageError where a target names no linear layer.
+    Raises UsageError where a target is not the name of a linear layer, or is tied to the embedding.
     """
     from peft import LoraConfig, PeftModel, get_peft_model
 
     config = LoraConfig(
         r=lora.rank,
-        # peft's type says int, its arithmetic takes any number.
+        # peft annotates it as int, but computes with any number.
         lora_alpha=lora.alpha,  # type: ignore[arg-type]
         target_modules=list(lora.targets),
         lora_dropout=lora.dropout,
@@ -57,12 +59,14 @@ def add_adapter(model: PreTrainedModel, lora: LoRA, seed: int, base: str, revisi
     for target in lora.targets:
         if target not in names:
             raise UsageError(
-                f"policy.lora.targets: {base} has no linear layer called {target!r}; it has {', '.join(sorted(names))}"
+                f"policy.lora.targets: {base} has no linear layer named {target!r}; its linear layers: {', '.join(sorted(names))}"
             )
-    model.name_or_path = base  # what peft writes down as the adapter's base, where it would write the folder it was loaded from
+    model.name_or_path = base  # peft writes this as the adapter's base; by default, the folder that the model came from
     if "lm_head" in lora.targets and model.config.tie_word_embeddings:
-        raise UsageError(f"policy.lora.targets: the lm_head of {base} is its embedding as well, so it takes no adapter")
-    # peft draws from the global stream, so that stream is keyed and then put back.
+        raise UsageError(
+            f"policy.lora.targets: the lm_head of {base} is tied to its embedding and cannot have an adapter; remove 'lm_head'"
+        )
+    # peft draws from the global generator, so that one is seeded here and then restored.
     state = torch.random.get_rng_state()
     try:
         torch.manual_seed(seed_from(seed, "lora"))
@@ -75,25 +79,32 @@ def add_adapter(model: PreTrainedModel, lora: LoRA, seed: int, base: str, revisi
 
 
 def load_adapter(model: PreTrainedModel, folder: Path) -> PeftModel:
-    """Put a saved adapter into the model, in place, ready to learn on. Raises UsageError where it does not fit or is unreadable."""
+    """Put a saved adapter into the model, in place; it can learn on. Raises UsageError where it does not fit or is unreadable."""
     from peft import LoraConfig, PeftModel
     from peft.tuners.lora import Linear, LoraLayer
 
     try:
         with _without_deprecations():
             adapter = PeftModel.from_pretrained(model, str(folder), is_trainable=True)
-    except Exception as error:  # a bad folder surfaces as any of a dozen types
+    except Exception as error:  # a bad folder raises errors of a dozen types
         raise UsageError(f"{folder}: cannot load this adapter: {first_line(error)}") from error
     config = adapter.peft_config["default"]
     plain = isinstance(config, LoraConfig) and not (config.use_dora or config.modules_to_save) and config.bias == "none"
     if not plain or any(isinstance(module, LoraLayer) and not isinstance(module, Linear) for module in model.modules()):
-        raise UsageError(f"{folder}: only plain LoRA on linear layers is read (no DoRA, embeddings, biases or whole modules)")
+        raise UsageError(f"{folder}: only plain LoRA on linear layers can be loaded (no DoRA, embeddings, biases or whole modules)")
     return adapter
+
+
+def has_adapter(model: PreTrainedModel) -> bool:
+    """Return whether an adapter was put into the model."""
+    from peft.tuners.lora import LoraLayer
+
+    return any(isinstance(module, LoraLayer) for module in model.modules())
 
 
 @contextmanager
 def _without_deprecations() -> Iterator[None]:
-    """peft asks transformers for attributes that are going away; a person who trains can do nothing about it."""
+    """Hide the warnings about deprecated attributes of transformers that peft still reads; the user cannot act on them."""
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", FutureWarning)
         yield
@@ -101,7 +112,7 @@ def _without_deprecations() -> Iterator[None]:
 
 @torch.no_grad()
 def merged_weights(model: PreTrainedModel) -> dict[str, Tensor]:
-    """The model's weights by name, adapters multiplied out: W + (alpha / rank)·BA (equation 3). The model stays as it is."""
+    """Return the model's weights by name, adapters merged: W + (alpha / rank)·BA (equation 3). The model does not change."""
     from peft.tuners.lora import Linear
 
     weights = {
@@ -114,17 +125,17 @@ def merged_weights(model: PreTrainedModel) -> dict[str, Tensor]:
 
 
 def _merged(module: Any, base: Tensor) -> Tensor:
-    """Added in the adapter's float32 and rounded once, as peft merges."""
+    """Return W + (alpha / rank)·BA: added in the adapter's float32 and rounded once, as peft does."""
     merged: Tensor = (base + module.get_delta_weight("default")).to(base.dtype)
     return merged
 
 
 @contextmanager
 def merged_lora(model: PreTrainedModel) -> Iterator[None]:
-    """Inside, adapted layers compute with W + (alpha / rank)·BA as one matrix, as the engine does, and A and B still learn.
+    """Let adapted layers compute with W + (alpha / rank)·BA as one matrix, as the engine does, while A and B still learn.
 
-    A pass then costs one product a layer instead of three and two passes over what comes out; what the adapter's own gradients
-    need is computed backwards, from the layer's input alone. The weights must not change inside. Without dropout only.
+    A forward pass then costs one product a layer, instead of three products and two passes over their results. The backward pass
+    computes the gradients of A and B from the layer's input only. The weights must not change in the context. Without dropout only.
     """
     from peft.tuners.lora import Linear
 
@@ -137,17 +148,17 @@ def merged_lora(model: PreTrainedModel) -> Iterator[None]:
         yield
     finally:
         for module in adapted:
-            del module.forward  # the instance's own; the class's is there again
+            del module.forward  # removes the instance's attribute, so that the class's method is used again
 
 
 def _forward(module: Any, merged: Tensor, x: Tensor) -> Tensor:
     a, b = module.lora_A["default"].weight, module.lora_B["default"].weight
-    found: Tensor = _Adapted.apply(x, merged, module.base_layer.bias, a, b, module.scaling["default"])  # type: ignore[no-untyped-call]
-    return found
+    product: Tensor = _Adapted.apply(x, merged, module.base_layer.bias, a, b, module.scaling["default"])  # type: ignore[no-untyped-call]
+    return product
 
 
 class _Adapted(torch.autograd.Function):
-    """y = x(W + s·BA)ᵀ, with gradients to x, A and B: those of LoRA's y = xWᵀ + s·xAᵀBᵀ."""
+    """y = x(W + s·BA)ᵀ, with the gradients of LoRA's y = xWᵀ + s·xAᵀBᵀ for x, A and B."""
 
     @staticmethod
     def forward(ctx: Any, x: Tensor, merged: Tensor, bias: Tensor | None, a: Tensor, b: Tensor, scale: float) -> Tensor:
@@ -158,9 +169,9 @@ class _Adapted(torch.autograd.Function):
     @staticmethod
     def backward(ctx: Any, *grads: Tensor) -> tuple[Tensor | None, ...]:
         x, merged, a, b = ctx.saved_tensors
-        grad_NO = grads[0].flatten(0, -2)
-        x_NI = x.flatten(0, -2).to(a.dtype)
+        grad_LO = grads[0].flatten(0, -2)
+        x_LI = x.flatten(0, -2).to(a.dtype)
         grad_x = grads[0] @ merged if ctx.needs_input_grad[0] else None
-        grad = grad_NO.to(b.dtype)
-        down_NR = ctx.scale * (grad @ b)
-        return grad_x, None, None, down_NR.T @ x_NI, ctx.scale * (grad.T @ (x_NI @ a.T)), None
+        grad = grad_LO.to(b.dtype)
+        down_Lr = ctx.scale * (grad @ b)
+        return grad_x, None, None, down_Lr.T @ x_LI, ctx.scale * (grad.T @ (x_LI @ a.T)), None

@@ -1,7 +1,6 @@
-"""A new micro policy: a small Llama with random weights and a character tokenizer in DeepSeek-R1's chat shape.
+"""A new micro policy: a small Llama with random weights, a character tokenizer, and a chat template in the form of DeepSeek-R1's.
 
-Everything is an ordinary Hugging Face object, so that what is saved loads with `AutoModelForCausalLM` and
-`AutoTokenizer` anywhere.
+Model and tokenizer are Hugging Face objects: once saved, `AutoModelForCausalLM` and `AutoTokenizer` load them.
 """
 
 from __future__ import annotations
@@ -19,11 +18,11 @@ if TYPE_CHECKING:
     from transformers import LlamaForCausalLM, PreTrainedTokenizerFast
 
 SPECIAL = ("<|pad|>", "<|begin|>", "<|end|>", "<|user|>", "<|assistant|>", "<|unknown|>")
-# Markers are one token each, as <think> is in R1's own tokenizer; unlike special tokens they stay in the decoded text.
+# Each marker is one token, as <think> is in R1's tokenizer. Unlike special tokens, markers stay in the decoded text.
 MARKERS = ("<think>", "</think>", "\\boxed{")
 CHARACTERS = string.digits + string.ascii_letters + string.punctuation + " \n"
 
-# R1's shape: the template opens <think> itself, and thoughts of earlier turns are not shown again.
+# As in R1: the template opens <think> itself, and thoughts of earlier turns are removed.
 CHAT_TEMPLATE = (
     "{{ bos_token }}"
     "{%- for message in messages %}"
@@ -38,20 +37,20 @@ CHAT_TEMPLATE = (
 
 
 class MicroInit(BaseModel):
-    """Shape of a policy made from nothing (recipe table `policy.init`)."""
+    """Shape of a policy with random weights (recipe table `policy.init`)."""
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 
-    layers: int = Field(default=3, ge=1)
-    hidden: int = Field(default=128, ge=8)
-    heads: int = Field(default=4, ge=1)
-    kv_heads: int = Field(default=2, ge=1)
-    feed_forward: int = Field(default=384, ge=8)
-    context: int = Field(default=256, ge=16)
+    layers: int = Field(default=3, ge=1, description="Number of layers.")
+    hidden: int = Field(default=128, ge=8, description="Width of the hidden states.")
+    heads: int = Field(default=4, ge=1, description="Attention heads.")
+    kv_heads: int = Field(default=2, ge=1, description="Key-value heads.")
+    feed_forward: int = Field(default=384, ge=8, description="Width of the feed-forward layers.")
+    context: int = Field(default=256, ge=16, description="Context length in tokens.")
 
 
 def make_tokenizer() -> PreTrainedTokenizerFast:
-    """A tokenizer of printable ASCII characters, one token each, plus the markers."""
+    """Make a tokenizer of printable ASCII characters, one token each, and the markers."""
     from transformers import PreTrainedTokenizerFast
 
     vocabulary = {token: index for index, token in enumerate((*SPECIAL, *MARKERS, *CHARACTERS))}
@@ -73,7 +72,7 @@ def make_tokenizer() -> PreTrainedTokenizerFast:
 
 
 def make_model(init: MicroInit, tokenizer: PreTrainedTokenizerFast, seed: int) -> LlamaForCausalLM:
-    """A Llama with weights drawn from `seed` and nothing else (float32)."""
+    """Make a Llama with weights (float32) that depend on `seed` only."""
     from transformers import LlamaConfig, LlamaForCausalLM
 
     config = LlamaConfig(
@@ -88,10 +87,10 @@ def make_model(init: MicroInit, tokenizer: PreTrainedTokenizerFast, seed: int) -
         pad_token_id=tokenizer.pad_token_id,
         bos_token_id=tokenizer.bos_token_id,
         eos_token_id=tokenizer.eos_token_id,
-        # 0.02 is set for large models; at this width 1/sqrt(hidden) starts several times faster.
+        # The usual 0.02 suits large models; at this width 1/sqrt(hidden) learns several times faster at first.
         initializer_range=init.hidden**-0.5,
     )
-    # transformers initialises from the global stream, so that stream is keyed and then put back.
+    # transformers initialises from the global generator, so that one is seeded here and then restored.
     state = torch.random.get_rng_state()
     try:
         torch.manual_seed(seed_from(seed, "init"))

@@ -1,8 +1,8 @@
-"""Prompts and the completions that go on from them, in one forward pass without padding: a tree, laid out in one row of tokens.
+"""Prompts and their completions in one forward pass without padding: a tree of tokens, packed into one row.
 
-Every layer but attention treats each token alone, so all tokens stand in one row: each prompt once, then each completion.
-Only attention needs to know who follows whom. It is told by way of transformers' attention interface, and pads what it reads,
-which is the cheaper part.
+Every layer but attention computes each token independently, so all tokens are packed into one row: each prompt once, then each
+completion. Only attention needs to know which tokens a token follows. It gets that through transformers' attention interface, and
+pads what it reads, which is the cheaper part. Shape suffixes: docs/glossary.md.
 """
 
 from __future__ import annotations
@@ -26,14 +26,15 @@ _NAME = "outgrow_branches"
 
 @dataclass(frozen=True)
 class Branches:
-    """Where everything stands in the row of N tokens: U prompts of up to Q tokens first, then B branches of up to T tokens.
+    """Layout of a row of L tokens: U prompts of up to Q tokens (E in all), then B completions of up to T tokens (F in all).
 
-    A place is an index into the row. Where a prompt or a branch has no token, its place is any place, and the mask hides it.
+    A place is an index into the row. Where a prompt or a branch is shorter than Q or T, its remaining places are 0, and the mask
+    hides them.
     """
 
-    tokens_N: Tensor
+    tokens_L: Tensor
     """The row."""
-    positions_N: Tensor
+    positions_L: Tensor
     """Position of each token in its own sequence."""
     predictor_M: Tensor
     """For each completion token, in order, the place of the token that predicts it."""
@@ -41,20 +42,23 @@ class Branches:
     """Places of the prompts' tokens."""
     branch_BT: Tensor
     """Places of the branches' tokens."""
-    context_BS: Tensor
-    """Places that a branch may look at: its prompt's, then its own."""
-    mask_BTS: Tensor
+    context_BX: Tensor
+    """Places that a branch may look at: its prompt's, then its own (X = Q + T)."""
+    mask_BTX: Tensor
     """True where a branch's token looks at a place of its context."""
-    prompt_slot_P: Tensor
+    prompt_slot_E: Tensor
     """For each prompt token of the row, its index in the flattened prompt_UQ."""
-    completion_slot_R: Tensor
+    completion_slot_F: Tensor
     """For each branch token of the row, its index in the flattened branch_BT."""
 
 
 def pack(
     prompts: Sequence[Sequence[int]], which: Sequence[int], completions: Sequence[Sequence[int]], device: torch.device
 ) -> Branches:
-    """which: the prompt of each completion. A completion's last token stays out: nothing is predicted from it."""
+    """Pack prompts and completions into one row.
+
+    which: the index of each completion's prompt. A completion's last token is not in the row: nothing is predicted from it.
+    """
 
     def tensor(values: list[Any]) -> Tensor:
         return torch.tensor(values, dtype=torch.long, device=device)
@@ -68,21 +72,21 @@ def pack(
     prompt_UQ = [_places(start, len(prompt), widest) for start, prompt in zip(starts, prompts, strict=True)]
     positions = [place for prompt in prompts for place in range(len(prompt))]
     longest = max(len(completion) for completion in completions) - 1
-    branch_BT, context_BS, real_B, before = [], [], [], []
+    branch_BT, context_BX, real_B, before = [], [], [], []
     for completion, place in zip(completions, which, strict=True):
         start, length = len(tokens), len(prompts[place])
         inside = len(completion) - 1
         tokens += completion[:-1]
         positions += range(length, length + inside)
         branch_BT.append(_places(start, inside, longest))
-        context_BS.append(prompt_UQ[place] + branch_BT[-1])
+        context_BX.append(prompt_UQ[place] + branch_BT[-1])
         real_B.append((length, inside))
         before += [starts[place] + length - 1, *range(start, start + inside)]
     lengths_B2 = tensor(real_B)
-    slot_S = torch.arange(widest + longest, device=device)
-    of_prompt_BS = slot_S < lengths_B2[:, :1]
-    behind_TS = slot_S - widest <= torch.arange(longest, device=device).unsqueeze(1)
-    mask_BTS = of_prompt_BS.unsqueeze(1) | ((slot_S >= widest) & behind_TS)
+    slot_X = torch.arange(widest + longest, device=device)
+    of_prompt_BX = slot_X < lengths_B2[:, :1]
+    seen_TX = slot_X - widest <= torch.arange(longest, device=device).unsqueeze(1)
+    mask_BTX = of_prompt_BX.unsqueeze(1) | ((slot_X >= widest) & seen_TX)
     at = torch.arange(longest, device=device) < lengths_B2[:, 1:]
     prompt_at = torch.arange(widest, device=device) < tensor([len(prompt) for prompt in prompts]).unsqueeze(1)
     return Branches(
@@ -91,8 +95,8 @@ def pack(
         tensor(before),
         tensor(prompt_UQ),
         tensor(branch_BT).view(len(completions), longest),
-        tensor(context_BS),
-        mask_BTS,
+        tensor(context_BX),
+        mask_BTX,
         prompt_at.flatten().nonzero().squeeze(-1),
         at.flatten().nonzero().squeeze(-1),
     )
@@ -103,25 +107,25 @@ def _places(start: int, length: int, width: int) -> list[int]:
 
 
 def hidden_states(model: PreTrainedModel, branches: Branches) -> Tensor:
-    """The last layer's states (N, D)."""
+    """Return the last layer's states (L, D)."""
     config = model.config.get_text_config()
     shared = config.num_attention_heads // config.num_key_value_heads
     causal_QQ = torch.ones(branches.prompt_UQ.shape[1], branches.prompt_UQ.shape[1], dtype=torch.bool, device=model.device).tril()
-    masks = tuple(_added(mask, shared, model.dtype) for mask in (causal_QQ.unsqueeze(0), branches.mask_BTS))
+    masks = tuple(_added(mask, shared, model.dtype) for mask in (causal_QQ.unsqueeze(0), branches.mask_BTX))
     with _attending(model):
-        found: Tensor = model.base_model(
-            input_ids=branches.tokens_N.unsqueeze(0),
-            position_ids=branches.positions_N.unsqueeze(0),
+        states_1LD: Tensor = model.base_model(
+            input_ids=branches.tokens_L.unsqueeze(0),
+            position_ids=branches.positions_L.unsqueeze(0),
             use_cache=False,
             branches=branches,
             masks=masks,
         ).last_hidden_state
-    return found[0]
+    return states_1LD[0]
 
 
-def _added(mask_BTS: Tensor, shared: int, dtype: torch.dtype) -> Tensor:
-    """What is added to the scores (B, 1, shared · T, S), for the query heads that share a key head, one behind the other."""
-    added = torch.zeros(mask_BTS.shape, dtype=dtype, device=mask_BTS.device).masked_fill(~mask_BTS, -torch.inf)
+def _added(mask_BTX: Tensor, shared: int, dtype: torch.dtype) -> Tensor:
+    """Return what is added to the scores (B, 1, shared · T, X). shared: query heads of one key head; they follow each other."""
+    added = torch.zeros(mask_BTX.shape, dtype=dtype, device=mask_BTX.device).masked_fill(~mask_BTX, -torch.inf)
     return added.repeat(1, shared, 1).unsqueeze(1)
 
 
@@ -131,7 +135,7 @@ def _attending(model: PreTrainedModel) -> Iterator[None]:
 
     AttentionInterface.register(_NAME, _attention)
     config = model.config
-    usual = config._attn_implementation
+    before = config._attn_implementation
     if not model._can_set_attn_implementation():
         raise UsageError(
             f"the learner needs a model that uses transformers' attention interface, and {config.model_type!r} does not"
@@ -140,7 +144,7 @@ def _attending(model: PreTrainedModel) -> Iterator[None]:
         config._attn_implementation = _NAME
         yield
     finally:
-        config._attn_implementation = usual
+        config._attn_implementation = before
 
 
 def _attention(
@@ -154,23 +158,23 @@ def _attention(
     scaling: float | None = None,
     **rest: Any,
 ) -> tuple[Tensor, None]:
-    """query, key, value: (1, heads, N, head_dim). Returns (1, N, heads, head_dim)."""
+    """query, key, value: (1, heads, L, head_dim). Returns (1, L, heads, head_dim)."""
     if rest.get("sliding_window") is not None:
         raise UsageError("the learner computes full attention; this model's config asks for a sliding window")
-    q_NHd, k_NKd, v_NKd = (part[0].transpose(0, 1) for part in (query, key, value))
+    q_LHd, k_LKd, v_LKd = (part[0].transpose(0, 1) for part in (query, key, value))
 
-    def attend(asking: Tensor, asked: Tensor, mask: Tensor) -> Tensor:
-        rows, width = asking.shape
-        # The query heads that share a key head stand behind each other as its queries, so that no key is repeated in memory.
-        q = q_NHd.index_select(0, asking.flatten()).view(rows, width, key.shape[1], -1, query.shape[-1])
-        k, v = (part.index_select(0, asked.flatten()).view(rows, -1, *part.shape[1:]).transpose(1, 2) for part in (k_NKd, v_NKd))
+    def attend(queries: Tensor, keys: Tensor, mask: Tensor) -> Tensor:
+        rows, width = queries.shape
+        # The query heads that share a key head follow each other as its queries, so that no key is repeated in memory.
+        q = q_LHd.index_select(0, queries.flatten()).view(rows, width, key.shape[1], -1, query.shape[-1])
+        k, v = (part.index_select(0, keys.flatten()).view(rows, -1, *part.shape[1:]).transpose(1, 2) for part in (k_LKd, v_LKd))
         folded = q.permute(0, 2, 3, 1, 4).flatten(2, 3)
-        found = F.scaled_dot_product_attention(folded, k, v, attn_mask=mask, scale=scaling)
-        flat: Tensor = found.unflatten(2, (-1, width)).permute(0, 3, 1, 2, 4).reshape(rows * width, -1, query.shape[-1])
+        attended = F.scaled_dot_product_attention(folded, k, v, attn_mask=mask, scale=scaling)
+        flat: Tensor = attended.unflatten(2, (-1, width)).permute(0, 3, 1, 2, 4).reshape(rows * width, -1, query.shape[-1])
         return flat
 
-    # What a prompt's pad asks or is asked reaches no token: it stands behind them all.
-    parts = [attend(branches.prompt_UQ, branches.prompt_UQ, masks[0])[branches.prompt_slot_P]]
+    # Padding of a prompt follows all its tokens, so causal attention keeps it from reaching them.
+    parts = [attend(branches.prompt_UQ, branches.prompt_UQ, masks[0])[branches.prompt_slot_E]]
     if branches.branch_BT.numel():
-        parts.append(attend(branches.branch_BT, branches.context_BS, masks[1])[branches.completion_slot_R])
+        parts.append(attend(branches.branch_BT, branches.context_BX, masks[1])[branches.completion_slot_F])
     return torch.cat(parts).unsqueeze(0), None

@@ -1,7 +1,8 @@
-"""The policy: a transformers causal model with its tokenizer, its prompt, and its adapter where it has one."""
+"""The policy: a transformers causal model, its tokenizer, its prompt and its adapter, if any."""
 
 from __future__ import annotations
 
+import copy
 import hashlib
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -12,15 +13,16 @@ from torch import Tensor
 
 from .lora import merged_weights
 from .prompt import Prompt
+from .spec import ModelSpec
 
-# Here and in the modules beside this one: importing the model classes takes seconds, which `outgrow recipes` need not wait.
+# In all of policy/: importing the model classes takes seconds, and `outgrow recipes` does not need them.
 if TYPE_CHECKING:
     from peft import PeftModel
     from transformers import PreTrainedModel, PreTrainedTokenizerBase
 
 
 def hide_progress_bars() -> None:
-    """Keep transformers from showing a bar for every file that it reads or writes, a 2 MB one too."""
+    """Stop transformers from showing a progress bar for every file that it reads or writes."""
     from transformers.utils import logging
 
     logging.disable_progress_bar()
@@ -28,75 +30,85 @@ def hide_progress_bars() -> None:
 
 @dataclass
 class Policy:
-    """A model and the tokenizer that belongs to it.
-
-    adapter: where only low-rank adapters learn, peft's handle on them; they sit inside `model`.
-    """
+    """A model and the tokenizer that belongs to it."""
 
     model: PreTrainedModel
+    """The model on its device, with the adapter's layers in it."""
     tokenizer: PreTrainedTokenizerBase
+    """Its tokenizer, with the chat template that `prompt` chose."""
     prompt: Prompt = field(default_factory=Prompt)
+    """How a question is put to the model."""
     adapter: PeftModel | None = None
+    """peft's handle on the low-rank adapters; None where every weight learns."""
 
     @property
     def pad_id(self) -> int:
-        """The id that fills a batch (never attended to, never scored)."""
+        """Token that fills a batch. It is never attended to and never scored."""
         pad = self.tokenizer.pad_token_id
         return int(pad if pad is not None else self.end_id)
 
     @property
     def end_id(self) -> int:
-        """The id that ends a completion."""
+        """Token that ends a completion."""
         return int(self.tokenizer.eos_token_id)
 
     @property
     def context(self) -> int:
-        """Longest prompt + completion, in tokens."""
+        """Longest prompt and completion together, in tokens."""
         return int(self.model.config.max_position_embeddings)
 
     @property
     def opens_think(self) -> bool:
-        """Whether the prompt itself opens <think>, as R1's template does, so that a completion starts inside it."""
+        """Whether the prompt ends with <think>, as R1's template does, so that a completion starts inside it."""
         return self.prompt_text("?").rstrip().endswith("<think>")
 
     def prompt_text(self, question: str) -> str:
-        """The exact text that the model is given."""
+        """Return the exact text that the model is given for a question."""
         return self._text(self.prompt.messages(question, self.tokenizer))
 
     def prompt_ids(self, question: str) -> list[int]:
-        """Token ids of the question as the model is given it, ready for the completion to follow."""
+        """Return the token ids that the model is given for a question; the completion follows them."""
         return self.chat_ids(self.prompt.messages(question, self.tokenizer))
 
     def chat_ids(self, messages: list[dict[str, str]]) -> list[int]:
-        """Token ids of a conversation whose next turn is the model's."""
+        """Return the token ids of a conversation whose next turn is the model's."""
         return [int(token) for token in self.tokenizer(self._text(messages), add_special_tokens=False)["input_ids"]]
 
     def _text(self, messages: list[dict[str, str]]) -> str:
         return str(self.tokenizer.apply_chat_template(messages, add_generation_prompt=True, tokenize=False))
 
-    def text(self, ids: list[int]) -> str:
-        """Completion text, without the end token and its like, with markers such as </think>."""
-        return str(self.tokenizer.decode(ids, skip_special_tokens=True))
+    def spec(self) -> ModelSpec:
+        """Return what an engine must know of the model in addition to its weights."""
+        return ModelSpec(
+            config=copy.deepcopy(self.model.config),
+            architecture=type(self.model).__name__,
+            tokenizer=self.tokenizer,
+            pad_id=self.pad_id,
+            end_id=self.end_id,
+            context=self.context,
+            dtype=self.model.dtype,
+            device=self.model.device,
+        )
 
-    def weights(self) -> dict[str, Tensor]:
-        """The weights that the policy decodes with, by name, adapters multiplied out."""
+    def named_weights(self) -> dict[str, Tensor]:
+        """Return the weights by their names in transformers, the adapter merged into them. They share memory with the model."""
         return merged_weights(self.model)
 
     def digest(self) -> str:
-        """sha256 over names, shapes and bytes of those weights."""
+        """Return the sha256 of the names, shapes, types and bytes of the weights, the adapter merged into them."""
         sha = hashlib.sha256()
-        for name, tensor in sorted(self.weights().items()):
+        for name, tensor in sorted(self.named_weights().items()):
             sha.update(f"{name}{tuple(tensor.shape)}{tensor.dtype}".encode())
             sha.update(tensor.detach().cpu().contiguous().flatten().view(torch.uint8).numpy().tobytes())
         return sha.hexdigest()
 
     def save(self, folder: Path) -> None:
-        """Write an ordinary folder: Hugging Face's for a whole model, peft's for an adapter; the tokenizer in both."""
+        """Write the tokenizer and the weights: a Hugging Face folder for a whole model, a peft folder for an adapter."""
         hide_progress_bars()
         if self.adapter is None:
             self.model.save_pretrained(folder)
         else:
-            # Embeddings never learn here; left to itself peft asks the hub whether they did.
+            # Embeddings never learn here. Without this, peft asks the hub whether they did.
             self.adapter.save_pretrained(str(folder), save_embedding_layers=False)
-            (folder / "README.md").unlink(missing_ok=True)  # peft's blank card; ours is written when the run is done
+            (folder / "README.md").unlink(missing_ok=True)  # peft's empty card; the run writes its own at its end
         self.tokenizer.save_pretrained(folder)

@@ -1,4 +1,4 @@
-"""How a question is put to a model: the user's turn around it, a system turn before it, a chat template around both."""
+"""How a question is put to a model: the user's turn, a system turn before it, and the chat template around both."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from ..core.errors import UsageError, first_line
 if TYPE_CHECKING:
     from transformers import PreTrainedTokenizerBase
 
-# DeepSeek-R1's shape, as its distilled models carry it: the template opens <think> itself, and earlier turns lose their thoughts.
+# As in DeepSeek-R1 and its distilled models: the template opens <think> itself, and thoughts of earlier turns are removed.
 R1 = (
     "{{ bos_token }}"
     "{%- for message in messages %}"
@@ -22,9 +22,9 @@ R1 = (
     "{%- endfor %}"
     "{%- if add_generation_prompt %}{{- '<｜Assistant｜><think>\\n' }}{%- endif %}"
 )
-# No markers at all: the texts of the turns, a line between them. What a base model has met in pretraining.
+# No markers: the texts of the turns, with a line break between them, as base models know text from pretraining.
 PLAIN = "{%- for message in messages %}{{- message['content'] }}{%- if not loop.last %}{{- '\\n' }}{%- endif %}{%- endfor %}"
-_PROBE = "outgrow asks 2931"  # a question that stands in no template
+_PROBE = "outgrow asks 2931"  # a question that no template contains
 # What DeepSeek advises for its R1 models on mathematics.
 R1_QUESTION = "{question}\nPlease reason step by step, and put your final answer within \\boxed{}."
 
@@ -36,41 +36,41 @@ class Prompt(BaseModel):
 
     user_template: str | None = Field(
         default=None,
-        description="the user's turn, {question} standing for the problem's; left out, R1's instruction for R1 models, else "
-        "the question alone",
+        description="Text of the user's turn; {question} stands for the problem's question. Default: R1's instruction for R1 "
+        "models, else only the question.",
     )
-    system: str = Field(default="", description="a system turn before it; empty for none")
+    system: str = Field(default="", description="System turn before the user's; empty for none.")
     template: str | None = Field(
-        default=None, description="a Jinja chat template, or 'r1' or 'plain'; left out, the tokenizer's own"
+        default=None, description="A Jinja chat template, or 'r1' or 'plain'. Default: the tokenizer's own."
     )
 
     @field_validator("user_template")
     @classmethod
     def _asks(cls, question: str | None) -> str | None:
         if question is not None and "{question}" not in question:
-            raise ValueError("needs {question} in it, where the problem's question goes")
+            raise ValueError("must contain {question}, where the problem's question goes")
         return question
 
     def messages(self, question: str, tokenizer: PreTrainedTokenizerBase | None = None) -> list[dict[str, str]]:
-        """The conversation that ends with the question. tokenizer: the model's, where it is known."""
+        """Return the conversation that ends with the question. tokenizer: the model's, if it is known."""
         shape = self.user_template or (R1_QUESTION if tokenizer is not None and is_r1(tokenizer) else "{question}")
-        # Not str.format: a question, or \boxed{}, is full of braces.
+        # Not str.format: questions and \boxed{} contain braces.
         turn = {"role": "user", "content": shape.replace("{question}", question)}
         return [{"role": "system", "content": self.system}, turn] if self.system else [turn]
 
     def chat_template(self, tokenizer: PreTrainedTokenizerBase, model: str) -> str:
-        """The Jinja template that this prompt and tokenizer come to.
+        """Return the Jinja template that this prompt and tokenizer give.
 
-        Raises UsageError where there is none to be had, or it cannot be rendered.
+        Raises UsageError where neither has one, where it cannot be rendered, or where it drops the question.
         """
         text = self.template or tokenizer.chat_template or ("r1" if is_r1(tokenizer) else None)
         if text is None:
             raise UsageError(
-                f"{model}: its tokenizer has no chat template; for a base model say prompt.template='plain' in the recipe (or "
-                "--set prompt.template=plain), else give the template itself; eval, generate and chat take a recipe by --recipe"
+                f"{model}: its tokenizer has no chat template; for a base model set prompt.template='plain' in the recipe (or "
+                "--set prompt.template=plain), else set the template itself; eval, generate and chat take a recipe by --recipe"
             )
         if text == "plain":
-            # A tokenizer that begins every text with its opening token begins this one with it, too.
+            # A tokenizer that begins every text with its opening token also begins this one with it.
             begins = tokenizer.bos_token_id is not None and tokenizer("")["input_ids"] == [tokenizer.bos_token_id]
             text = "{{- bos_token }}" + PLAIN if begins else PLAIN
         text = R1 if text == "r1" else text
@@ -78,16 +78,16 @@ class Prompt(BaseModel):
             rendered = tokenizer.apply_chat_template(
                 self.messages(_PROBE, tokenizer), chat_template=text, add_generation_prompt=True, tokenize=False
             )
-        except Exception as error:  # a template is a program, and fails as it likes
+        except Exception as error:  # a template is a program and can raise anything
             what = "chat template cannot be rendered" + (" with prompt.system" if self.system else "")
             raise UsageError(f"{model}: the {what}: {first_line(error)}") from error
         if _PROBE not in rendered:
             raise UsageError(
-                f"{model}: prompt.template leaves the question out; it is given {{{{ messages }}}}, as in transformers"
+                f"{model}: prompt.template does not contain the question; it gets {{{{ messages }}}}, as in transformers"
             )
         return str(text)
 
 
 def is_r1(tokenizer: PreTrainedTokenizerBase) -> bool:
     """Whether this is the tokenizer of DeepSeek-R1 or of a model distilled from it."""
-    return "<｜User｜>" in tokenizer.added_tokens_encoder  # a few markers, where the whole vocabulary takes a while to list
+    return "<｜User｜>" in tokenizer.added_tokens_encoder  # only the added tokens: listing the whole vocabulary is slow

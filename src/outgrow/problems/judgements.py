@@ -5,12 +5,13 @@ from collections import defaultdict
 from collections.abc import Sequence
 from itertools import zip_longest
 from pathlib import Path
-from typing import Any
+from typing import Annotated, Any
 
 from pydantic import Field
 
 from ..core.callbacks import Warn, quiet
 from ..core.errors import UsageError
+from ..core.inputs import ReadsFrom
 from ..core.rng import python_rng
 from ..core.rollout_log import read_parts
 from ..judge.rubric import RUBRIC, answer_id, fill
@@ -29,21 +30,25 @@ class Judgements(Source):
     The known answer is the score, 1 or 0, by the checker's verdict. The solution, what the judge thinks first, is what another
     answer to the same problem thought that was right, then the result of that one and of this one, and, of two numbers, these side
     by side: a judge that solves the problem itself and compares.
-    Problems that no answer in these runs solved are left out. At most `per_cell` answers of each field, level and verdict, drawn by
-    `seed`, the same text once. rubric: as in the recipe whose judge the judge is to be.
+    Problems that no answer in these runs solved are skipped. Of each field, level and verdict, at most `per_cell` different answers
+    are drawn by `seed`. rubric: as in the recipe whose judge the judge is to be.
     """
 
     type: str = "judgements"
-    runs: tuple[Path, ...] = Field(min_length=1)
-    rubric: str = RUBRIC
-    per_cell: int = Field(default=400, ge=1)
-    seed: int = 0
+    runs: Annotated[tuple[Path, ...], ReadsFrom("runs")] = Field(
+        min_length=1, description="Folders of the runs whose rollouts are graded."
+    )
+    rubric: str = Field(default=RUBRIC, description="The judge's rubric, as in the recipe that will use the judge.")
+    per_cell: int = Field(default=400, ge=1, description="Limit of answers for each field, level and verdict.")
+    seed: int = Field(default=0, description="Seed of the choice of answers.")
 
     def load(self, warn: Warn = quiet) -> list[Problem]:
-        """A field for each field and verdict, so that fine-tuning meets right and wrong answers as often. Raises UsageError where a
-        run has left no rollouts, or none of one kind that can be learned from."""
-        found = (row for run in self.runs for row in read_parts(run, _COLUMNS))
-        rows = [row for row in found if row["verdict"] in _GRADED]  # not what was cut, or never checked
+        """Return problems with a field for each field and verdict, so that fine-tuning meets right and wrong answers equally often.
+
+        Raises UsageError where a run has no rollouts, or the runs have no usable right, or no usable wrong, answer.
+        """
+        rollouts = (row for run in self.runs for row in read_parts(run, _COLUMNS))
+        rows = [row for row in rollouts if row["verdict"] in _GRADED]  # not what was cut, or never checked
         solved: dict[str, list[str]] = defaultdict(list)
         for row in rows:
             if row["verdict"] == "right":
@@ -81,8 +86,9 @@ class Judgements(Source):
 
 
 def compared(known: str, given: str) -> list[str]:
-    """The given answer, and, of two numbers, their digits in pairs from the last one on, as sums are done: a small model sees
-    whether two digits are the same, and not whether two lines are.
+    """Return the given answer and, of two numbers, their digits in pairs from the last digit on.
+
+    A small model sees whether two digits are the same, and not whether two lines are.
 
     >>> compared("4152", "132"), compared("x", "132")
     (['132', '22= 53# 11= 4_#'], ['132'])

@@ -3,6 +3,8 @@
 from collections.abc import Iterable, Iterator
 from typing import Literal
 
+from pydantic import Field
+
 from ..core.callbacks import Warn, quiet
 from ..types import Problem
 from ..verify.extract import boxed
@@ -26,11 +28,15 @@ class Math(Source):
     """
 
     type: str = "math"
-    split: Literal["train", "test", "math500"] = "train"
-    levels: tuple[int, ...] = (0, 1, 2, 3, 4, 5)
+    split: Literal["train", "test", "math500"] = Field(
+        default="train", description="Split of the data set; math500 is a test set of 500 problems."
+    )
+    levels: tuple[int, ...] = Field(
+        default=(0, 1, 2, 3, 4, 5), description="Only problems of these levels; 0 is a problem whose level is unknown."
+    )
 
     def load(self, warn: Warn = quiet) -> list[Problem]:
-        """All problems of the levels, in the set's order. Raises UsageError where the set is not to be had."""
+        """Return all problems of the levels, in the set's order. Raises UsageError where the set is missing."""
         repository, split, subject = _HUB[self.split]
         rows = set_rows("math", self.split, repository, None, split)
         return collect("math", ((where, p) for where, p in _read(rows, subject) if p.level in self.levels), warn)

@@ -10,7 +10,7 @@ SIGNS = "*/^<>\\-%!"
 
 
 def fold(question: str) -> str:
-    """Letters, digits and mathematical signs of a question, in lower case: what is left when its writing is ignored.
+    """Return the letters, digits and mathematical signs of a question in lower case, so that its writing does not count.
 
     Signs count: without them 3+4 and 3*4 would be one question.
 
@@ -24,13 +24,13 @@ def fold(question: str) -> str:
 
 
 def question_id(source: str, question: str) -> str:
-    """A problem's id: its source and what it asks, blanks aside, so that it stays the same wherever its row stands."""
+    """Return a problem's id: its source and a digest of its question without blanks, independent of the row it is in."""
     return f"{source}:{hashlib.sha256(' '.join(question.split()).encode()).hexdigest()[:16]}"
 
 
 def without_held_out(problems: Iterable[Problem], held_out: Iterable[Problem]) -> tuple[list[Problem], int]:
-    """The problems whose question, or the one that they are about, is in none of the held-out ones, and how many were dropped."""
+    """Return the problems whose question (or the one they are about) is not held out, and how many were dropped."""
     known = {fold(problem.question) for problem in held_out}
     problems = list(problems)
-    kept = [problem for problem in problems if fold(problem.about or problem.question) not in known]
-    return kept, len(problems) - len(kept)
+    practised = [problem for problem in problems if fold(problem.about or problem.question) not in known]
+    return practised, len(problems) - len(practised)

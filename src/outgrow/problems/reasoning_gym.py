@@ -32,21 +32,21 @@ _BEFORE_EXHAUSTED = 500
 class ReasoningGym(Source):
     """Problem source `reasoning_gym`: up to `count` distinct problems of one task from one split.
 
-    config: the task's own settings; left out, reasoning-gym's defaults. The split of a problem is a hash of its task and question,
-    so one met in training cannot come up in a test whatever the settings. The list depends on these settings (and on the version of
-    reasoning-gym) alone. field: what its problems are called in tables and in the ledger; left out, the task's name. Several tasks,
+    config: the task's own settings. Default: reasoning-gym's. The split of a problem is a hash of its task and question,
+    so one met in training cannot come up in a test whatever the settings. The list depends only on these settings and on
+    reasoning-gym's version. field: the field of its problems in tables and in the ledger. Default: the task's name. Several tasks,
     or several settings of one, are several sources, mixed by `weight`.
     """
 
     type: str = "reasoning_gym"
-    task: str
-    config: dict[str, JsonValue] = Field(default_factory=dict)
-    field: str = ""
-    split: Split = "train"
-    count: int = Field(default=400, ge=1)
+    task: str = Field(description="Name of the reasoning-gym task.")
+    config: dict[str, JsonValue] = Field(default_factory=dict, description="Settings of the task. Default: reasoning-gym's.")
+    field: str = Field(default="", description="Field of the problems in tables and in the ledger. Default: the task's name.")
+    split: Split = Field(default="train", description="Split of the problems, by a hash of task and question.")
+    count: int = Field(default=400, ge=1, description="Number of distinct problems.")
 
     def load(self, warn: Warn = quiet) -> list[Problem]:
-        """All problems, in the order they are drawn. Raises UsageError where the package, the task or a setting does not exist."""
+        """Return all problems, as they are drawn. Raises UsageError where the package, the task or a setting does not exist."""
         problems = list(_problems(self.task, json.dumps(self.config), self.split, self.count))
         if len(problems) < self.count:
             warn(f"{self.task}: its {self.split} split has {len(problems)} distinct problems, not {self.count}")
@@ -55,7 +55,7 @@ class ReasoningGym(Source):
 
 @cache
 def _problems(task: str, config: str, split: Split, count: int) -> tuple[Problem, ...]:
-    """Drawn once in a process, since a suite is loaded for each measurement."""
+    """Return the problems; drawn once in a process, since a suite is loaded for each measurement."""
     problems: list[Problem] = []
     seen: set[str] = set()
     nothing_new = 0
@@ -78,7 +78,7 @@ def _problems(task: str, config: str, split: Split, count: int) -> tuple[Problem
 
 
 def _items(task: str, config: str) -> Iterator[dict[str, str] | None]:
-    """The task's endless list; None where an item is of no use."""
+    """Yield the task's endless list; None where an item cannot be used."""
     for start in numbers(0, _AT_ONCE):
         reply = _drawer.ask({"task": task, "config": config, "start": start, "count": _AT_ONCE})
         if "error" in reply:
@@ -87,13 +87,13 @@ def _items(task: str, config: str) -> Iterator[dict[str, str] | None]:
 
 
 class _Drawer:
-    """The process that draws (`gym.draw`), started at the first request and kept: it takes seconds to start."""
+    """The process that draws (`sandbox.generate`), started at the first request and kept: it takes seconds to start."""
 
     def __init__(self) -> None:
         self._process: subprocess.Popen[str] | None = None
 
     def ask(self, request: dict[str, Any]) -> dict[str, Any]:
-        """Its reply. Raises UsageError where reasoning-gym is not installed, OutgrowError where the process ends."""
+        """Return its reply. Raises UsageError where reasoning-gym is not installed, OutgrowError where the process ends."""
         if self._process is None:
             self._start()
         assert self._process is not None and self._process.stdin is not None and self._process.stdout is not None

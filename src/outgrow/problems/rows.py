@@ -16,7 +16,7 @@ Row = tuple[str, dict[str, Any]]  # where it stands, for errors ("train.jsonl, l
 
 
 def file_rows(path: Path) -> Iterator[Row]:
-    """Rows of a .jsonl or .parquet file. Raises UsageError naming the file, and the line where one cannot be read."""
+    """Yield the rows of a .jsonl or .parquet file. Raises UsageError naming the file, and the line where one cannot be read."""
     if path.suffix not in (".jsonl", ".parquet"):
         raise UsageError(f"{path}: rows are read from .jsonl or .parquet files")
     try:
@@ -28,9 +28,9 @@ def file_rows(path: Path) -> Iterator[Row]:
 def set_rows(
     name: str, split: str, repository: str | None, config: str | None = None, hub_split: str | None = None
 ) -> Iterator[Row]:
-    """Rows of a known set: $OUTGROW_DATA/NAME/SPLIT.jsonl where that folder has it, else from the hub where it is there.
+    """Return the rows of a known set: of $OUTGROW_DATA/NAME/SPLIT.jsonl, or of the hub where that file is missing.
 
-    Raises UsageError that names both where the set is in neither.
+    Raises UsageError that names both places where the set is in neither.
     """
     folder = os.environ.get("OUTGROW_DATA")
     file = Path(folder, name, f"{split}.jsonl") if folder else None
@@ -46,9 +46,9 @@ def set_rows(
 
 
 def hub_rows(repository: str, split: str, config: str | None = None) -> Iterator[Row]:
-    """Rows of a split of a set on the hub, from the Parquet files that the hub makes of every public set.
+    """Return the rows of a split of a set on the hub, from the Parquet files that the hub makes of every public set.
 
-    Raises UsageError where it cannot be had.
+    Raises UsageError where it cannot be downloaded.
     """
     pattern = f"{config or 'default'}/{split}/*.parquet"
     try:

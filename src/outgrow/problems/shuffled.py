@@ -1,9 +1,9 @@
-"""Answers dealt out anew: the control that shows whether a gain comes from their being right."""
+"""Shuffled answers: the control that shows whether a gain comes from correct answers."""
 
 from dataclasses import replace
 from typing import Any
 
-from pydantic import SerializeAsAny, field_validator
+from pydantic import Field, SerializeAsAny, field_validator
 
 from ..core.callbacks import Warn, quiet
 from ..core.registry import build
@@ -13,14 +13,14 @@ from .source import Source
 
 
 class Shuffled(Source):
-    """The problems of `source`, each with the answer (or scorer) of another one of its field and level.
+    """The problems of `source`, each with the answer (or scorer) of another problem of its field and level.
 
-    So answers stay as common as they were, and what is learned from them is anything but which one is right.
+    The distribution of answers stays the same; only which answer belongs to which problem is lost.
     """
 
     type: str = "shuffled"
-    source: SerializeAsAny[Source]
-    seed: int = 0
+    source: SerializeAsAny[Source] = Field(description="The source whose answers are exchanged.")
+    seed: int = Field(default=0, description="Seed of the exchange.")
 
     @field_validator("source", mode="before")
     @classmethod
@@ -30,7 +30,7 @@ class Shuffled(Source):
         return build(value, SOURCES, "problem source")
 
     def load(self, warn: Warn = quiet) -> list[Problem]:
-        """The problems in their order."""
+        """Return the problems in their order, with shuffled answers."""
         problems = self.source.load(warn)
         cells: dict[tuple[str, int], list[Problem]] = {}
         for problem in problems:
@@ -42,7 +42,7 @@ class Shuffled(Source):
             dealt |= {problem.id: other for problem, other in zip(order, [*order[1:], order[0]], strict=True)}
         same = sum(dealt[problem.id].answer == problem.answer for problem in problems)
         if same:
-            warn(f"shuffled: {same} of {len(problems)} problems keep an equal answer (repeated, or alone in their level)")
+            warn(f"shuffled: {same} of {len(problems)} problems keep an equal answer (repeated, or the only one of their level)")
         return [
             replace(problem, answer=dealt[problem.id].answer, scorer=dealt[problem.id].scorer, solution="") for problem in problems
         ]

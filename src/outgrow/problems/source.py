@@ -10,10 +10,14 @@ from ..types import Problem
 
 
 class Source(Component):
-    """Loads problems. weight: its share of the examples where several sources are mixed."""
+    """Loads problems. weight: its share of the examples where several sources are mixed.
 
-    weight: float = Field(default=1.0, gt=0)
+    A field that names a file, a folder, a run or a model says so in its type (core/inputs.py), so that a flywheel sees when the
+    content changes.
+    """
+
+    weight: float = Field(default=1.0, gt=0, description="Share of this source's problems among all sources, as a weight.")
 
     @abstractmethod
     def load(self, warn: Warn = quiet) -> list[Problem]:
-        """All its problems, in a fixed order. warn: takes what was skipped."""
+        """Return all its problems, in a fixed order. warn: takes what was skipped."""

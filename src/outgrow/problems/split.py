@@ -7,6 +7,6 @@ Split = Literal["train", "validation", "test"]
 
 
 def split_of(field: str, key: str) -> Split:
-    """Which split a canonical problem belongs to: 80% train, 10% validation, 10% test."""
+    """Return the split of a canonical problem: 80% train, 10% validation, 10% test."""
     bucket = hashlib.sha256(f"{field}:{key}".encode()).digest()[0]
     return "train" if bucket < 205 else "validation" if bucket < 230 else "test"

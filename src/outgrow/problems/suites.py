@@ -20,7 +20,7 @@ _PLAIN: dict[str, Any] = {"allow_parentheses": False, "allow_negation": False}
 
 
 def arithmetic(field: str, split: Split = "train", count: int = 400) -> ReasoningGym:
-    """One field of ARITHMETIC: two numbers of one or two digits each."""
+    """Return the source of one field of ARITHMETIC: two numbers of one or two digits each."""
     config = {**_PLAIN, "max_terms": 2, "max_digits": 2, "operators": [ARITHMETIC[field]]}
     return ReasoningGym(task="basic_arithmetic", config=config, field=field, split=split, count=count)
 
@@ -29,7 +29,7 @@ def _arithmetic(split: Split, count: int) -> Several:
     return Several(sources=tuple(arithmetic(field, split, count) for field in ARITHMETIC))
 
 
-# Beside ARITHMETIC, and practised by no recipe: longer sums, and other questions whose answer is one number.
+# Next to ARITHMETIC, and practised by no recipe: longer sums, and other questions whose answer is one number.
 _BEYOND: dict[str, tuple[str, dict[str, Any]]] = {
     "three addends": ("basic_arithmetic", {**_PLAIN, "min_terms": 3, "max_terms": 3, "max_digits": 1, "operators": ["+"]}),
     "three digits": ("basic_arithmetic", {**_PLAIN, "max_terms": 2, "min_digits": 3, "max_digits": 3, "operators": ["+"]}),
@@ -78,8 +78,9 @@ GROUPS: dict[str, tuple[str, ...]] = {
 
 
 def suite(name: str) -> Source:
-    """The suite called `name`: one of SUITES, a .jsonl or .parquet file, or a set on the hub as OWNER/NAME or OWNER/NAME:SPLIT (its
-    test split if left out), these two with columns question and answer.
+    """Return the suite called `name`: one of SUITES, a .jsonl or .parquet file, or a set on the hub as OWNER/NAME:SPLIT.
+
+    SPLIT defaults to test. Files and sets on the hub have columns question and answer.
 
     Raises UsageError naming the nearest, or the suites of a group.
     """
@@ -96,15 +97,15 @@ def suite(name: str) -> Source:
 
 
 def suites(names: str) -> list[str]:
-    """The suites that a list such as "related,puzzles" names, each once, groups written out. Raises UsageError as `suite` does."""
-    found = [one for name in names.split(",") for one in GROUPS.get(name.strip(), (name.strip(),))]
-    for name in found:
+    """Return the suites that a list such as "related,puzzles" names, each once, groups written out. Raises as `suite` does."""
+    members = [member for name in names.split(",") for member in GROUPS.get(name.strip(), (name.strip(),))]
+    for name in members:
         suite(name)
-    return list(dict.fromkeys(found))
+    return list(dict.fromkeys(members))
 
 
 def samples_for(problems: int) -> int:
-    """Samples a problem that a suite of so many needs: 4,000 answers in all, 4 of each at least and 32 at most.
+    """Return how many samples a problem a suite of this size needs: 4,000 answers in all, 4 to 32 of each problem.
 
     On AIME's 30 problems the draws of a single answer differ by 5 to 15 points of pass@1 from seed to seed (arXiv 2504.07086).
 

@@ -3,12 +3,13 @@
 import hashlib
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
+from typing import Annotated, Any
 
 from pydantic import Field
 
 from ..core.callbacks import Warn, quiet
 from ..core.errors import UsageError
+from ..core.inputs import ReadsFrom
 from ..types import Problem
 from .rows import Row, file_rows
 from .source import Source
@@ -16,18 +17,22 @@ from .table import collect
 
 
 class Synthetic(Source):
-    """Problem source `made`: one problem for each answer in a folder that `outgrow data` wrote, or in one of its Parquet files.
+    """Problem source `synthetic`: a problem for each answer in a folder that `outgrow data` wrote, or in one of its Parquet files.
 
     What SFT learns is the answer as it was sampled, to its last character and its end. The known answer is what that answer comes
-    to. generations: turns of the flywheel; left out, all. Earlier folders are kept as sources of their own, each with its weight.
+    to. generations: of the flywheel. Default: all. Earlier folders can be added as further sources, each with its weight.
     """
 
     type: str = "synthetic"
-    path: Path
-    generations: tuple[int, ...] | None = Field(default=None, min_length=1)
+    path: Annotated[Path, ReadsFrom("files")] = Field(
+        description="A folder that `outgrow data` wrote, or one of its Parquet files."
+    )
+    generations: tuple[int, ...] | None = Field(
+        default=None, min_length=1, description="Only rows of these generations of the flywheel. Default: all."
+    )
 
     def load(self, warn: Warn = quiet) -> list[Problem]:
-        """All answers, in the order of the rows. Raises UsageError where this is no made data, or holds none of the generations."""
+        """Return all answers, in the order of the rows. Raises UsageError where this is not synthetic data, or no row is left."""
         return collect(str(self.path), self._read(), warn)
 
     def _read(self) -> Iterator[tuple[str, Problem]]:
@@ -37,17 +42,17 @@ class Synthetic(Source):
 
 
 def synthetic_rows(path: Path) -> Iterator[Row]:
-    """Rows of a folder of made data, or of one of its Parquet files. Raises UsageError where there are none."""
+    """Return the rows of a folder of synthetic data, or of one of its Parquet files. Raises UsageError where there are none."""
     files = sorted(path.glob("data/*.parquet")) if path.is_dir() else [path]
     if not files:
-        raise UsageError(f"{path}: no made data here (data/*.parquet); make it with: outgrow data MODEL RECIPE --out {path}")
+        raise UsageError(f"{path}: no synthetic data here (data/*.parquet); make it with: outgrow data MODEL RECIPE --out {path}")
     return (row for file in files for row in file_rows(file))
 
 
 def value(row: dict[str, Any], name: str, kind: type, where: str) -> Any:
-    """A column's value as it stands. Raises UsageError naming the row where it is missing, or of another kind."""
+    """Return a column's value. Raises UsageError naming the row where it is missing, or of another type."""
     if not isinstance(row.get(name), kind):
-        raise UsageError(f"{where}: column {name!r} holds no {kind.__name__}, so this is no made data")
+        raise UsageError(f"{where}: column {name!r} is not of type {kind.__name__}, so this is not synthetic data")
     return row[name]
 
 

@@ -2,12 +2,13 @@
 
 from collections.abc import Iterable, Iterator
 from pathlib import Path
-from typing import Any
+from typing import Annotated, Any
 
-from pydantic import model_validator
+from pydantic import Field, model_validator
 
 from ..core.callbacks import Warn, quiet
 from ..core.errors import UsageError
+from ..core.inputs import ReadsFrom
 from ..types import Problem
 from .overlap import question_id
 from .rows import Row, file_rows, hub_rows
@@ -18,19 +19,21 @@ class Table(Source):
     """Problem source `table`: one problem a row, from `path` (.jsonl, .parquet) or from `hub` (an id, with `split`).
 
     question, answer, solution, level, field: the columns that hold them. A level may be a number or a text with one ("Level 3").
-    Rows without an answer are left out, and said.
+    Rows without an answer are skipped, with a warning.
     """
 
     type: str = "table"
-    path: Path | None = None
-    hub: str | None = None
-    config: str | None = None
-    split: str = "train"
-    question: str = "question"
-    answer: str = "answer"
-    solution: str | None = None
-    level: str | None = None
-    field: str | None = None
+    path: Annotated[Path | None, ReadsFrom("files")] = Field(
+        default=None, description="A .jsonl or .parquet file, in place of `hub`."
+    )
+    hub: str | None = Field(default=None, description="Id of a data set on the hub, in place of `path`.")
+    config: str | None = Field(default=None, description="Configuration of the data set on the hub.")
+    split: str = Field(default="train", description="Split of the data set on the hub.")
+    question: str = Field(default="question", description="Column that holds the question.")
+    answer: str = Field(default="answer", description="Column that holds the answer.")
+    solution: str | None = Field(default=None, description="Column that holds a written-out solution, for SFT.")
+    level: str | None = Field(default=None, description="Column that holds the level: a number, or a text that contains one.")
+    field: str | None = Field(default=None, description="Column that holds the field.")
 
     @model_validator(mode="after")
     def _one_of(self) -> "Table":
@@ -39,7 +42,7 @@ class Table(Source):
         return self
 
     def load(self, warn: Warn = quiet) -> list[Problem]:
-        """All problems, in the order of the rows. Raises UsageError naming the row that cannot be read."""
+        """Return all problems, in the order of the rows. Raises UsageError naming the row that cannot be read."""
         if self.path is not None:
             name, rows = self.path.stem, file_rows(self.path)
         else:
@@ -64,7 +67,7 @@ class Table(Source):
 
 
 def column(row: dict[str, Any], name: str, where: str) -> str:
-    """A column's text; numbers are written out, null is empty. Raises UsageError naming the row where it is missing."""
+    """Return a column's text; numbers are written out, null is empty. Raises UsageError naming the row where it is missing."""
     if name not in row:
         raise UsageError(f"{where}: no column {name!r}; it has {', '.join(map(repr, row))}")
     value = row[name]
@@ -74,7 +77,7 @@ def column(row: dict[str, Any], name: str, where: str) -> str:
 
 
 def level_of(text: str) -> int:
-    """The level that a column writes, 0 where it writes none.
+    """Return the level that a column writes; 0 where it writes no number.
 
     >>> level_of("Level 3"), level_of("4"), level_of("Level ?")
     (3, 4, 0)
@@ -84,7 +87,7 @@ def level_of(text: str) -> int:
 
 
 def collect(name: str, read: Iterable[tuple[str, Problem]], warn: Warn) -> list[Problem]:
-    """Problems with an answer, each question once; what is left out is said. Raises UsageError where nothing remains."""
+    """Return the problems with an answer, each question once; warn of what is skipped. Raises UsageError where nothing remains."""
     problems: dict[str, Problem] = {}
     unanswered: list[str] = []
     repeated = 0
@@ -97,9 +100,9 @@ def collect(name: str, read: Iterable[tuple[str, Problem]], warn: Warn) -> list[
             problems[problem.id] = problem
     if unanswered:
         rest = f" and {len(unanswered) - 3} more" if len(unanswered) > 3 else ""
-        warn(f"{name}: left out {len(unanswered)} rows without a question or an answer ({', '.join(unanswered[:3])}{rest})")
+        warn(f"{name}: skipped {len(unanswered)} rows without a question or an answer ({', '.join(unanswered[:3])}{rest})")
     if repeated:
-        warn(f"{name}: left out {repeated} rows whose question was already there")
+        warn(f"{name}: skipped {repeated} rows that repeat a question")
     if not problems:
         raise UsageError(f"{name}: no problem with a question and an answer in it")
     return list(problems.values())

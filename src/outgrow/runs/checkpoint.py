@@ -43,7 +43,7 @@ class Checkpoint:
         return self.folder / "policy"
 
     def optimizer_tensors(self) -> dict[str, Tensor]:
-        """The optimizer's tensors by name."""
+        """Return the optimizer's tensors by name."""
         return dict(safetensors.torch.load_file(self.folder / "optimizer.safetensors"))
 
 
@@ -75,7 +75,7 @@ def save_checkpoint(run: Path, step: int, policy: Policy, optimizer: dict[str, T
 
 
 def newest_whole_checkpoint(run: Path) -> tuple[Checkpoint | None, list[str]]:
-    """The newest checkpoint that is whole (None where there is none), and a line about each newer, torn one."""
+    """Return the newest whole checkpoint, or None, and a line about each newer one that is torn."""
     warnings: list[str] = []
     files = RunFolder(run)
     for step in reversed(_steps(files.checkpoints)):
@@ -83,12 +83,12 @@ def newest_whole_checkpoint(run: Path) -> tuple[Checkpoint | None, list[str]]:
         try:
             return read_checkpoint(folder), warnings
         except TornCheckpoint as torn:
-            warnings.append(f"{folder} is torn ({torn}); passing it over for the one before")
+            warnings.append(f"{folder} is torn ({torn}); using the checkpoint before it")
     return None, warnings
 
 
 def whole_checkpoints(run: Path) -> list[Checkpoint]:
-    """All checkpoints that are still there and whole, the oldest first."""
+    """Return all checkpoints that are whole, the oldest first."""
     files, checkpoints = RunFolder(run), []
     for step in _steps(files.checkpoints):
         with suppress(TornCheckpoint):
@@ -112,7 +112,7 @@ def read_checkpoint(folder: Path) -> Checkpoint:
 
 
 def optimizer_to_tensors(optimizer: torch.optim.Optimizer, names: list[str]) -> dict[str, Tensor]:
-    """An optimizer's state as named tensors. names: of its parameters, in order."""
+    """Return an optimizer's state as named tensors. names: the names of its parameters, in order."""
     return {
         f"{names[index]}/{key}": torch.as_tensor(value).contiguous()
         for index, values in optimizer.state_dict()["state"].items()
@@ -143,10 +143,10 @@ def point_latest(checkpoint: Checkpoint) -> None:
 
 
 def _link_latest(folder: Path, name: str) -> None:
-    beside = folder / ".latest.tmp"
-    beside.unlink(missing_ok=True)
-    os.symlink(name, beside)
-    beside.replace(folder / "latest")
+    link = folder / ".latest.tmp"
+    link.unlink(missing_ok=True)
+    os.symlink(name, link)
+    link.replace(folder / "latest")
     flush_folder(folder)
 
 

@@ -22,7 +22,7 @@ class Spent:
 
 
 class BudgetReached(Exception):
-    """A run has spent what it may; str() says what was spent, `options` what to give `outgrow resume` to go on."""
+    """A run has spent its budget. str() says what was spent; `options` are for the `outgrow resume` that continues it."""
 
     def __init__(self, spent: Spent, options: str) -> None:
         price = f" and ${spent.dollars:,.2f}" if spent.dollars else ""
@@ -32,13 +32,13 @@ class BudgetReached(Exception):
 
 @dataclass(frozen=True)
 class Budget:
-    """What a run may spend over all its sessions; infinite where nobody set it."""
+    """What a run may spend over all its sessions. Default: no limit."""
 
     hours: float = math.inf
     dollars: float = math.inf
 
     def require_price(self, dollars_per_hour: float) -> None:
-        """Raise UsageError where dollars are to be counted and nobody said what an hour costs."""
+        """Raise UsageError where dollars are limited and the price of an hour is not set."""
         if math.isfinite(self.dollars) and not dollars_per_hour:
             raise UsageError("--budget-usd needs the price of the machine; add, for example: --set run.dollars_per_hour=2.5")
 
@@ -55,12 +55,12 @@ class Budget:
 
 
 def _doubled(value: float) -> float:
-    """Twice, to three digits: a proposal reads better as 20 than as 20.0412."""
+    """Return twice the value to three digits: a proposal reads better as 20 than as 20.0412."""
     return float(f"{2 * value:.3g}")
 
 
 def seconds_by_phase(timings: Iterable[Timing]) -> dict[str, float]:
-    """Phase -> seconds, over the lines of timings.jsonl.
+    """Return phase -> seconds, summed over the lines of timings.jsonl.
 
     >>> seconds_by_phase([{"step": 0, "loading": 2.0}, {"step": 1, "learning": 3.5}, {"step": 2, "learning": 4.0}])
     {'loading': 2.0, 'learning': 7.5}
@@ -74,7 +74,7 @@ def seconds_by_phase(timings: Iterable[Timing]) -> dict[str, float]:
 
 
 def spent(timings: Iterable[Timing], dollars_per_hour: float) -> Spent:
-    """What the lines of timings.jsonl add up to.
+    """Return hours and dollars of the lines of timings.jsonl.
 
     >>> spent([{"step": 1, "generation": 1500.0, "learning": 300.0}], dollars_per_hour=2.5)
     Spent(hours=0.5, dollars=1.25)
@@ -84,7 +84,7 @@ def spent(timings: Iterable[Timing], dollars_per_hour: float) -> Spent:
 
 
 def folded(timings: Iterable[Timing], step: int) -> list[Timing]:
-    """The lines through `step`, and one that holds the seconds of all later ones: that work is done again, but was paid for.
+    """Return the lines through `step` and one with the seconds of all later ones: that work is done again, but was paid for.
 
     >>> folded([{"step": 1, "learning": 3.0}, {"step": 2, "learning": 4.0}, {"step": 3, "learning": 5.0}], 1)
     [{'step': 1, 'learning': 3.0}, {'step': 1, 'lost': 9.0}]
@@ -107,13 +107,13 @@ class Meter:
         self._step, self.seconds = 0, 0.0
 
     def rewind(self, step: int) -> None:
-        """Training goes on behind `step`: fold what was written of later ones, and count on from the lines there are."""
+        """Fold the lines of later steps into one (see `folded`): training continues after `step`."""
         rows = folded(read_lines(self._file), step)
         write_lines(self._file, rows)
         self._step, self.seconds = step, sum(seconds_by_phase(rows).values())
 
     def spent(self) -> Spent:
-        """What the run took so far, through the last line."""
+        """Return what the run took so far, through the last line."""
         return spent([{"step": self._step, "all": self.seconds}], self._dollars_per_hour)
 
     def check(self) -> None:
@@ -121,12 +121,12 @@ class Meter:
         self._budget.check(self.spent())
 
     def check_now(self) -> None:
-        """The same with the time since the last line, of work that writes none for long."""
+        """Raise as `check`, with the time since the last line: for work that writes no lines for long."""
         since = time.perf_counter() - self._last
         self._budget.check(spent([{"step": self._step, "all": self.seconds + since}], self._dollars_per_hour))
 
     def write(self, step: int, rest: str, seconds: Timing | None = None) -> None:
-        """A line for what was done since the last one: `seconds` by phase, and under `rest` the time none of them claims."""
+        """Write a line for the time since the last one: `seconds` by phase, and what is left under the name `rest`."""
         now = time.perf_counter()
         phases = dict(seconds or {})
         phases[rest] = round(max(0.0, now - self._last - sum(phases.values())), 4)
@@ -136,5 +136,5 @@ class Meter:
 
     def close(self) -> None:
         """Write down the time since the last line: of a step that was given up, of putting things away."""
-        with suppress(OSError):  # a full disk has been told of already
+        with suppress(OSError):  # a full disk has been reported already
             self.write(self._step, "other")

@@ -50,7 +50,7 @@ class RunFolder:
 
     @property
     def judge_cache(self) -> Path:
-        """What a judge was asked, and its answers (SQLite)."""
+        """A judge's scores (SQLite)."""
         return self.path / "judge.sqlite"
 
     @property
@@ -123,7 +123,7 @@ def pass_at_1(row: Mapping[str, Any]) -> Estimate:
 
 
 def versions() -> dict[str, str]:
-    """What a run was made with."""
+    """Return the versions of Python and of the packages that decide what a run computes."""
     packages = ("outgrow", "torch", "transformers", "tokenizers", "safetensors", "numpy", "pyarrow", "math-verify", "peft")
     return {"python": platform.python_version(), **{package: version(package) for package in packages}}
 
@@ -147,7 +147,7 @@ def write_recipe(path: Path, recipe: Recipe, digests: dict[str, str]) -> None:
 
 
 def read_recipe(path: Path, overrides: list[str] | None = None) -> tuple[Recipe, dict[str, Any]]:
-    """A run's recipe, and what it was made with. Raises UsageError where there is none."""
+    """Return a run's recipe, and what it was made with. Raises UsageError where this is not the folder of a run."""
     file = RunFolder(path).recipe
     if not file.is_file():
         raise UsageError(f"{path}: no run here (no recipe.toml); start one with: outgrow train RECIPE --out {path}")

@@ -15,13 +15,13 @@ _SHOWN = {"prompt", "sampling", "verify", "rewards", "advantage", "curriculum", 
 
 
 def write_card(run: Path, folder: Path, summary: dict[str, Any]) -> None:
-    """Write the card of a finished run's policy into `folder`, beside its weights."""
+    """Write the card of a finished run's policy into `folder`, next to its weights."""
     recipe, made_with = read_recipe(run)
     (folder / "README.md").write_text(card(recipe, made_with, summary), encoding="utf-8")
 
 
 def card(recipe: Recipe, made_with: dict[str, Any], summary: dict[str, Any]) -> str:
-    """The card's text. summary: what the run's summary.json holds."""
+    """Return the card's text. summary: what the run's summary.json holds."""
     before, after, change = summary["before"], summary["after"], summary["paired_delta"]
     base = _base(recipe)
     k = str(after["k"])
@@ -75,7 +75,7 @@ def card(recipe: Recipe, made_with: dict[str, Any], summary: dict[str, Any]) -> 
 
 
 def _base(recipe: Recipe) -> str:
-    """What it was made from: a public name, or of something local the last part, since a path means nothing elsewhere."""
+    """Return what it was made from: a public name, or the last part of a path, since a path means nothing on another machine."""
     if recipe.policy.model is None:
         return "random weights"
     name = public_name(recipe.policy.model)
@@ -83,7 +83,7 @@ def _base(recipe: Recipe) -> str:
 
 
 def is_hub_id(name: str) -> bool:
-    """Whether the hub may know a model by this name: USER/NAME, and no folder of that name here."""
+    """Return whether a name may be a hub id: USER/NAME, and no folder of that name here."""
     return name.count("/") == 1 and not name.startswith((".", "/", "~")) and not Path(name).exists()
 
 
@@ -109,7 +109,7 @@ def _row(name: str, row: dict[str, Any]) -> str:
 
 
 def _cells(before: list[dict[str, Any]], after: list[dict[str, Any]]) -> list[str]:
-    """pass@1 before and after, by field and level, where there is more than one of either."""
+    """Return a table of pass@1 before and after, by field and level; nothing where there is a single cell."""
     if len(after) < 2:
         return []
     was = {(cell["field"], cell["level"]): cell["pass@1"] for cell in before}

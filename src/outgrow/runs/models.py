@@ -8,10 +8,10 @@ from ..config import Recipe, RLRecipe
 from ..config.schema import DistillSection
 from ..core.callbacks import Warn
 from ..core.errors import UsageError
-from ..engines import Engine, NativeEngine, VLLMEngine
+from ..engines import check_room
 from ..policy import Policy, load_policy
 from ..policy.load import placed, with_adapter
-from ..policy.lora import add_adapter
+from ..policy.lora import add_adapter, has_adapter
 from ..policy.micro import make_model, make_tokenizer
 from ..policy.pull import public_name
 from .checkpoint import Checkpoint
@@ -20,7 +20,10 @@ from .resolve_model import resolve_model
 
 
 def base_policy(recipe: Recipe) -> Policy:
-    """What the recipe starts from. Raises UsageError where it cannot be had, is an adapter, or leaves no room for a prompt."""
+    """Return the policy that the recipe starts from.
+
+    Raises UsageError where it is missing, is an adapter, or has no room for a prompt.
+    """
     section = recipe.policy
     if section.init is None:
         assert section.model is not None
@@ -34,64 +37,62 @@ def base_policy(recipe: Recipe) -> Policy:
         tokenizer = make_tokenizer()
         model = placed(make_model(section.init, tokenizer, recipe.seed))
         policy = Policy(model, tokenizer, recipe.prompt)
-    if recipe.sampling.max_tokens >= policy.context:
-        raise UsageError(
-            f"sampling.max_tokens={recipe.sampling.max_tokens} leaves no room for a prompt in the model's context of "
-            f"{policy.context}; lower it"
-        )
+    check_room(recipe.sampling, policy.context)
     return policy
 
 
 def _section(recipe: Recipe) -> DistillSection | None:
-    """What the recipe says of a teacher to distil."""
+    """Return the recipe's table [distill], or None."""
     return recipe.distill if isinstance(recipe, RLRecipe) else None
 
 
 def distilled_policy(recipe: Recipe, student: Policy, warn: Warn = lambda _: None) -> Policy | None:
-    """The teacher that the recipe distils; None where it names none. warn: told what a person should know.
+    """Return the teacher that the recipe distils, or None. warn: takes what a person should know.
 
-    Raises UsageError where it cannot be had, or cannot read what the student writes.
+    Raises UsageError where it is missing, or cannot read what the student writes.
     """
     section = _section(recipe)
     if section is None:
         return None
     teacher = load_policy(resolve_model(section.model).name, recipe.prompt, section.dtype, section.revision)
     teacher.model.requires_grad_(False).eval()
-    told = f"distill.model={section.model}"
+    teacher_key = f"distill.model={section.model}"
     if teacher.tokenizer.get_vocab() != student.tokenizer.get_vocab():
-        raise UsageError(f"{told}: its tokens are not those of the policy, token for token; take a teacher with the same tokenizer")
-    # A family's larger models may have more rows than tokens. Those too many stand for nothing; those too few cannot be read.
+        raise UsageError(f"{teacher_key}: its tokens are not those of the policy; choose a teacher with the same tokenizer")
+    # A family's larger models may have more rows than tokens. Extra rows stand for nothing; a missing row cannot be read.
     rows, needed = (len(policy.model.get_output_embeddings().weight) for policy in (teacher, student))
     if rows < needed:
-        raise UsageError(f"{told}: it has {rows} outputs and the policy {needed}; take a teacher with as many")
-    if recipe.sampling.max_tokens >= teacher.context:
-        raise UsageError(
-            f"sampling.max_tokens={recipe.sampling.max_tokens} leaves no room for a prompt in the context of {section.model}, "
-            f"{teacher.context}; lower it"
-        )
+        raise UsageError(f"{teacher_key}: it has {rows} outputs and the policy {needed}; choose a teacher with at least {needed}")
+    check_room(recipe.sampling, teacher.context, whose=f"the context of {section.model}")
     if (teacher.prompt_text("?"), teacher.end_id) != (student.prompt_text("?"), student.end_id):
-        warn(f"{told} would put questions, or end answers, otherwise than the policy; it reads them as the policy has them")
+        warn(f"{teacher_key} uses a different chat template or end token; the policy's are used")
     return teacher
 
 
 def digests(base: Policy, distilled: Policy | None) -> dict[str, str]:
-    """Of the models that a run begins with, by the names that its recipe.toml keeps them under."""
+    """Return the digests of the models that a run begins with, by their keys in recipe.toml."""
     return {"base_sha256": base.digest(), **({"distilled_sha256": distilled.digest()} if distilled else {})}
 
 
-def build_engine(recipe: Recipe, warn: Warn = lambda _: None) -> Engine:
-    """What writes the completions. One serves a whole run: vLLM has room for no second one in a process.
+def check_engine(recipe: Recipe) -> None:
+    """Raise UsageError where the recipe's engine cannot be used here."""
+    recipe.engine.build()
 
-    warn: told what a person should know.
+
+def learner_and_reference(recipe: Recipe, base: Policy, checkpoint: Checkpoint | None) -> tuple[Policy, Policy]:
+    """Return the policy that learns, as the checkpoint left it, and the base as it is now, which never moves.
+
+    Both in one call, since an adapter is put into `base` in place, for good: a reference taken later would learn too.
     """
-    section = recipe.engine
-    if section.type == "vllm":
-        return VLLMEngine(section.gpu_memory_utilization, section.max_sequences)
-    return NativeEngine(section.max_sequences, warn)
+    reference = frozen_copy(base, share=recipe.policy.lora is not None)
+    return learning_policy(recipe, base, checkpoint), reference
 
 
 def learning_policy(recipe: Recipe, base: Policy, checkpoint: Checkpoint | None) -> Policy:
-    """What learns, as the checkpoint left it; at the start the base itself, or the base with a new adapter in it."""
+    """Return what learns, as the checkpoint left it; at the start the base itself, or the base with a new adapter in it.
+
+    An adapter is put into `base` in place.
+    """
     section = recipe.policy
     if section.lora is None:
         return load_policy(str(checkpoint.policy), recipe.prompt, section.dtype) if checkpoint else base
@@ -104,7 +105,7 @@ def learning_policy(recipe: Recipe, base: Policy, checkpoint: Checkpoint | None)
 
 
 def run_policy(run: Path) -> Policy:
-    """What a run has learned so far, asked as it was in training.
+    """Return the policy that a run has learned so far, with the prompt of its training.
 
     Raises OutgrowError where it has no whole checkpoint, or UsageError where the base of its adapter is no longer the same.
     """
@@ -116,31 +117,34 @@ def run_policy(run: Path) -> Policy:
 
 
 def saved_policy(recipe: Recipe, folder: Path, base: Policy | None) -> Policy:
-    """What a checkpoint's folder `policy` holds. base: what an adapter goes into, for good; None for whole weights."""
+    """Return the policy in a checkpoint's folder `policy`. base: what an adapter is put into, in place; None for whole weights."""
     return with_adapter(base, folder) if base is not None else load_policy(str(folder), recipe.prompt, recipe.policy.dtype)
 
 
 def require_base(run: Path, recipe: Recipe, base: Policy, made_with: Mapping[str, object]) -> None:
-    """Raise UsageError where this base is not the one that the run was started from."""
+    """Raise UsageError where this base is not the one that the run started from."""
     if base.digest() != made_with.get("base_sha256"):
-        raise UsageError(f"{run}: its base model {recipe.policy.model!r} is not the one it started from; put that one back")
+        raise UsageError(f"{run}: its base model {recipe.policy.model!r} is not the one it started from; restore that one")
 
 
 def require_distilled(run: Path, recipe: Recipe, stored: Recipe, distilled: Policy | None, made_with: Mapping[str, object]) -> None:
-    """Raise UsageError where what the run distils is no longer what it was, though the stored recipe names the same."""
+    """Raise UsageError where the run's teacher has changed under the same name."""
     now, before = _section(recipe), _section(stored)
     if distilled is None or now is None or before is None:
         return
     same = (now.model, now.revision, now.dtype) == (before.model, before.revision, before.dtype)
     if same and distilled.digest() != made_with.get("distilled_sha256"):
-        raise UsageError(f"{run}: what it distils, {now.model!r}, is not what it started with; put that back")
+        raise UsageError(f"{run}: what it distils, {now.model!r}, is not what it started with; restore that one")
 
 
 def frozen_copy(policy: Policy, share: bool = False) -> Policy:
-    """The policy as it is now, for a reference that never moves.
+    """Return a copy of the policy as it is now, for a reference that never moves.
 
-    share: the weights themselves never move (only adapters, yet to be put in, will learn), so they are not copied.
+    share: do not copy the weights, since only adapters learn, which are yet to be put in. Raises ValueError where an adapter is in
+    the model already: the copy would share its weights, and learn with it.
     """
+    if share and has_adapter(policy.model):
+        raise ValueError("this model has an adapter, which a copy that shares its weights would learn with; take the copy first")
     memo = {id(tensor): tensor for tensor in (*policy.model.parameters(), *policy.model.buffers())} if share else {}
     model = copy.deepcopy(policy.model, memo).requires_grad_(False)
     return Policy(model.eval(), policy.tokenizer, policy.prompt)

@@ -13,32 +13,32 @@ from ..types import Problem
 
 
 def training_problems(recipe: Recipe, warn: Warn) -> list[list[Problem]]:
-    """The problems of each source. Questions that the recipe's suites hold out are dropped, and said."""
+    """Return the problems of each source. Questions that the recipe's suites hold out are dropped, with a warning."""
     suites = sorted({recipe.evaluate.suite, recipe.evaluate.validation})
     held_out = [problem for name in suites for problem in suite(name).load()]
     sources = []
     for source in recipe.problems:
         problems, dropped = without_held_out(source.load(warn), held_out)
         if dropped:
-            warn(f"{source.type}: left out {dropped} problems whose questions are held out ({', '.join(suites)})")
+            warn(f"{source.type}: dropped {dropped} problems whose questions are held out ({', '.join(suites)})")
         sources.append(problems)
     return sources
 
 
 def distinct(sources: Sequence[Sequence[Problem]]) -> list[list[Problem]]:
-    """The sources without repeats: a problem that two of them hold is practised, and remembered, as the first one's.
+    """Return the sources without repeats: a problem in two sources belongs to the first one.
 
-    Raises UsageError where a source has nothing left.
+    Raises UsageError where a source has no problem left.
     """
     met: set[str] = set()
-    kept = []
+    distinct_sources = []
     for number, source in enumerate(sources, 1):
         own = {problem.id: problem for problem in source if problem.id not in met}
         if not own:
-            raise UsageError(f"[[problems]] number {number} has no problem that is its own and not held out; change or drop it")
+            raise UsageError(f"[[problems]] number {number}: all its problems are held out or in another source; change or drop it")
         met.update(own)
-        kept.append(list(own.values()))
-    return kept
+        distinct_sources.append(list(own.values()))
+    return distinct_sources
 
 
 def practice_problems(recipe: Recipe, warn: Warn) -> list[Problem]:
@@ -47,9 +47,9 @@ def practice_problems(recipe: Recipe, warn: Warn) -> list[Problem]:
 
 
 def problems_of(data: str, warn: Warn) -> tuple[list[Problem], Recipe | None]:
-    """The problems that a name stands for: a file's, or those that a recipe practises on, with the recipe.
+    """Return the problems of a file, or those that a recipe practises on together with the recipe.
 
-    Raises UsageError where there is no such file or recipe.
+    Raises UsageError where the file or the recipe does not exist.
     """
     if data.endswith((".jsonl", ".parquet")):
         return Table(path=Path(data)).load(warn), None
@@ -58,7 +58,7 @@ def problems_of(data: str, warn: Warn) -> tuple[list[Problem], Recipe | None]:
 
 
 def shares(count: int, weights: Sequence[float]) -> list[int]:
-    """How many of `count` problems each source gives: one at least, beyond that by weight (Sainte-Laguë's method).
+    """Return how many of `count` problems each source gives: at least one, the rest by weight (Sainte-Laguë's method).
 
     Raises UsageError where there are more sources than problems.
     """

@@ -54,7 +54,7 @@ def resolve_model(name: str) -> ResolvedModel:
 
 
 def _in_checkpoint(run: Path) -> str | None:
-    """The model's folder in the newest whole checkpoint; None where this is no folder of checkpoints."""
+    """Return the model's folder in the newest whole checkpoint; None where this folder has no checkpoints."""
     if not RunFolder(run).checkpoints.is_dir():
         return None
     checkpoint, warnings = newest_whole_checkpoint(run)

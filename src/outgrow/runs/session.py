@@ -7,11 +7,11 @@ from pathlib import Path
 
 from ..config import Recipe
 from ..core.callbacks import Warn, quiet
-from ..engines import ChatModel, Engine, LocalModel, NativeEngine, OpenAIServer, is_served
+from ..engines import ChatModel, Engine, LocalModel, NativeEngineConfig, OpenAIServer, is_served, sync
 from ..policy import Policy, Sampling, load_policy
 from ..verify import Verifier
 from .folder import RunFolder
-from .models import build_engine, run_policy
+from .models import run_policy
 from .resolve_model import resolve_model
 
 
@@ -33,7 +33,7 @@ def open_session(recipe: Recipe, policy: Policy, warn: Warn = quiet, engine: Eng
 
     engine: one that is there already. Default: a new one, as the recipe says. warn: takes what a person should know of it.
     """
-    model = local_model(policy, engine or build_engine(recipe, warn))
+    model = local_model(policy, engine or recipe.engine.build(warn))
     with verifier_for(recipe) as verifier:
         try:
             yield Session(model, verifier, recipe.sampling, evaluation_sampling(recipe))
@@ -42,8 +42,8 @@ def open_session(recipe: Recipe, policy: Policy, warn: Warn = quiet, engine: Eng
 
 
 def local_model(policy: Policy, engine: Engine) -> LocalModel:
-    """Return the policy with this engine, which takes over its present weights."""
-    engine.update(policy)
+    """Return the policy with this engine, which gets its present weights."""
+    sync(engine, policy)
     return LocalModel(policy, engine)
 
 
@@ -64,7 +64,8 @@ def open_chat_model(name: str, recipe: Recipe | None, warn: Warn) -> ChatModel:
     """
     if is_served(name):
         return OpenAIServer(name, recipe.prompt if recipe else None)
-    return local_model(open_policy(name, recipe), build_engine(recipe, warn) if recipe else NativeEngine(warn=warn))
+    engine = recipe.engine if recipe else NativeEngineConfig()
+    return local_model(open_policy(name, recipe), engine.build(warn))
 
 
 def open_policy(name: str, recipe: Recipe | None = None) -> Policy:

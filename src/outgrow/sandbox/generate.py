@@ -1,7 +1,7 @@
 """The process that draws problems, for `problems.reasoning_gym`.
 
 A line in: {task, config, start, count} as JSON. A line out: {items} or {error}. An item is the problem with that number in the
-task's endless list, as {question, answer, scorer}, or null where it is of no use. Run with PYTHONHASHSEED set: six tasks build on
+task's endless list, as {question, answer, scorer}, or null where it cannot be used. Run with PYTHONHASHSEED set: six tasks build on
 the order of a set of texts.
 """
 
@@ -49,7 +49,7 @@ def _items(task: str, config: str, start: int, count: int) -> Iterator[Item | No
 
 
 def _item(task: str, config: str, drawn: dict[str, Any]) -> Item | None:
-    """The problem; None where its scorer refuses its own answer, or where nothing tells a right answer from a wrong one.
+    """Return the problem; None where its scorer refuses its own answer, or cannot tell a right answer from a wrong one.
 
     Where the scorer takes anything, the answer is left to be compared.
     """
@@ -64,7 +64,7 @@ def _item(task: str, config: str, drawn: dict[str, Any]) -> Item | None:
 
 
 def _plain(value: Any) -> Any:
-    """The same in Python's own types, so that `ast.literal_eval` reads back what `repr` writes."""
+    """Return the value in Python's own types, so that `ast.literal_eval` reads back what `repr` writes."""
     if isinstance(value, np.generic):
         return value.item()
     if isinstance(value, dict):

@@ -43,7 +43,7 @@ _ALSO: dict[str, Callable[[str, dict[str, Any]], bool]] = {
 
 
 class _Guard:
-    """The audit hook. Hooks cannot be removed, so this one is told when it counts."""
+    """The audit hook. Hooks cannot be removed, so `scoring` says when this one denies."""
 
     def __init__(self) -> None:
         self.scoring = False
@@ -56,7 +56,7 @@ class _Guard:
 
 
 def _caller() -> str:
-    """The module that does what the hook is asked about."""
+    """Return the module whose call raised the event."""
     return str(sys._getframe(2).f_globals.get("__name__"))
 
 
@@ -72,17 +72,19 @@ def load() -> None:
     sympy.parsing.sympy_parser.parse_expr = sympy.parsing.parse_expr = sympy.parse_expr = expression
     for module, calculator in _EVAL.items():
         vars(importlib.import_module(f"reasoning_gym.{module}"))["eval"] = calculator
-    warnings.simplefilter("ignore")  # a warning is told with a line read from a source file
+    warnings.simplefilter("ignore")  # a warning reads a line of a source file
     sys.addaudithook(_guard)
 
 
 @dataclass
 class Scorer:
-    """Scores answers to one problem. entry: reasoning-gym's item, as the text of a dict; its scorers write into it."""
+    """Scores answers to one problem."""
 
     task: str
     config: str
+    """The task's settings, as JSON."""
     entry: str
+    """reasoning-gym's item, as the text of a dict: its scorers write into the dict."""
 
     def prepare(self) -> None:
         """Let the task import what it imports late, over texts that no model wrote."""
@@ -93,7 +95,7 @@ class Scorer:
             _prepared.add((self.task, self.config))
 
     def right(self, answer: str) -> bool:
-        """Whether an answer gets the full score; partial credit is for answers that are not right.
+        """Return whether an answer gets the full score; partial credit is for answers that are not right.
 
         Raises PermissionError where scoring it was about to do anything but calculate, and whatever the scorer raises.
         """
@@ -108,7 +110,7 @@ class Scorer:
         return full
 
     def takes_anything(self) -> bool:
-        """Whether nonsense gets the full score, as in game_of_life_halting (0.1.25), which asks for bool(text) only."""
+        """Return whether nonsense gets the full score, as in game_of_life_halting (0.1.25), which asks for bool(text) only."""
         try:
             return self.right(_NONSENSE)
         except Exception:
@@ -117,14 +119,14 @@ class Scorer:
 
 @lru_cache(maxsize=128)
 def dataset(task: str, config: str, seed: int = 0, size: int = 1) -> Any:
-    """reasoning-gym's dataset of a task. config: the task's settings, as JSON.
+    """Return reasoning-gym's dataset of a task. config: the task's settings, as JSON.
 
-    Raises UsageError, in a line, where there is no such task or setting, or a value is refused.
+    Raises UsageError where the task or a setting is unknown, or a value is refused.
     """
     from reasoning_gym.factory import DATASETS, create_dataset
 
     if task == "composite":
-        raise UsageError("composite mixes tasks; name each as a problem source of its own instead, with its weight")
+        raise UsageError("the task composite mixes tasks; add a problem source with a weight for each of them instead")
     if task not in DATASETS:
         raise UsageError(f"reasoning-gym has no task {task!r}{nearest(task, list(DATASETS))}")
     settings = json.loads(config)
@@ -135,11 +137,11 @@ def dataset(task: str, config: str, seed: int = 0, size: int = 1) -> Any:
     try:
         return create_dataset(task, **settings, seed=seed, size=size)
     except Exception as error:  # its configs check themselves by assertions, and by whatever a wrong type runs into
-        told = " ".join(str(error).split()) or type(error).__name__
-        raise UsageError(f"reasoning-gym's {task} refuses its settings: {told}") from error
+        reason = " ".join(str(error).split()) or type(error).__name__
+        raise UsageError(f"reasoning-gym's {task} refuses its settings: {reason}") from error
 
 
 def _solves_24(answer: str, entry: dict[str, Any]) -> bool:
-    """Whether an expression of the given numbers, each once, comes to 24."""
+    """Return whether an expression uses each given number once and is 24."""
     used = Counter(node.value for node in ast.walk(ast.parse(answer.strip())) if isinstance(node, ast.Constant))
     return used == Counter(entry["metadata"]["numbers"]) and bool(expression(answer) == 24)

@@ -26,7 +26,7 @@ def calculate(
     names: Callable[[str], Any],
     functions: Mapping[str, Callable[..., Any]],
 ) -> Any:
-    """What an expression comes to. Raises SyntaxError, as Python and SymPy do, where anything in it is not given here.
+    """Return the value of an expression. Raises SyntaxError, as Python and SymPy do, where it uses anything that is not given here.
 
     >>> calculate("2*(0x3-1)", int, _ARITHMETIC, int, {})
     4
@@ -52,7 +52,7 @@ def calculate(
 
 
 def expression(text: str, local_dict: Mapping[str, Any] | None = None, **_: Any) -> Any:
-    """SymPy's `parse_expr`, for numbers, single letters, pi, E and the usual functions of one variable.
+    """Return what SymPy's `parse_expr` would, for numbers, single letters, pi, E and the usual functions of one variable.
 
     >>> str(expression("2*x + x/2 + sqrt(4)"))
     '5*x/2 + 2'
@@ -76,7 +76,7 @@ def expression(text: str, local_dict: Mapping[str, Any] | None = None, **_: Any)
 
 
 def whole(text: str) -> int:
-    """The value of an expression of whole numbers with + - * << >>.
+    """Return the value of an expression of whole numbers with + - * << >>.
 
     >>> whole("((0x10 + 2) << 1)")
     36
@@ -90,7 +90,7 @@ def whole(text: str) -> int:
 
 
 def _power(base: Any, exponent: Any) -> Any:
-    """base ** exponent. 9**9**9 has 370 million digits."""
+    """Return base ** exponent. Raises SyntaxError where the exponent is too large: 9**9**9 has 370 million digits."""
     if exponent.is_number and not abs(exponent) <= _LARGEST_POWER:
         raise SyntaxError("too large a power")
     return base**exponent

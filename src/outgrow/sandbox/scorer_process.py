@@ -1,7 +1,8 @@
 """One process of `verify.pool` that scores answers to reasoning-gym's problems.
 
-A line in: [scorer, answer] as JSON; `draw` wrote the scorer, a model the answer. Bytes out: "r" when all is there that scoring this
-one needs, then "1", "0", or "x" where the scorer raised or was denied something. What ends it is the pool, or its own limits.
+A line in: [scorer, answer] as JSON; `generate` wrote the scorer, a model the answer. Bytes out: "r" when everything that scoring
+this answer needs is loaded, then "1", "0", or "x" where the scorer raised or was denied something. The pool ends the process, or
+its own limits do.
 """
 
 import json
@@ -13,7 +14,7 @@ import sys
 from outgrow.sandbox.guard import Scorer, load
 
 _MEMORY = 2**30
-# An alarm ends a scoring whose pool was itself killed; nobody else waits that long.
+# An alarm ends a scoring whose pool was itself killed; nothing else waits that long.
 _ALARM_S = 30
 
 
@@ -22,7 +23,7 @@ def main() -> None:
     replies = os.dup(1)
     os.dup2(os.open(os.devnull, os.O_WRONLY), 1)  # whatever a library prints must not look like a reply
     load()
-    os.environ.clear()  # it may hold somebody's keys
+    os.environ.clear()  # it may hold keys
     for limit, most in ((resource.RLIMIT_AS, _MEMORY), (resource.RLIMIT_FSIZE, 0), (resource.RLIMIT_NPROC, 0)):
         resource.setrlimit(limit, (most, most))
     for line in sys.stdin:

@@ -7,7 +7,7 @@ from ..algorithms.samplers import PickRequest
 from ..config import RLRecipe
 from ..core.callbacks import CheckStop
 from ..core.rng import seed_from
-from ..engines import Engine
+from ..engines import Engine, GenerationRequest
 from ..ledger import Ledger, ProblemStats
 from ..policy import Policy
 from ..types import GradedGroup, Problem, Rollout
@@ -75,13 +75,9 @@ class Collector:
         if not problems:  # screening may leave none
             return []
         recipe, policy = self.recipe, self.policy
-        groups_rollouts = self.engine.generate(
-            [policy.prompt_ids(problem.question) for problem in problems],
-            n,
-            recipe.sampling,
-            [seed_from(recipe.seed, purpose, step, problem.id) for problem in problems],
-            check_stop,
-        )
+        prompts = [policy.prompt_ids(problem.question) for problem in problems]
+        seeds = [seed_from(recipe.seed, purpose, step, problem.id) for problem in problems]
+        groups_rollouts = self.engine.generate(GenerationRequest(prompts, n, recipe.sampling, seeds), check_stop)
         lap("generation")
         pairs = list(zip(problems, groups_rollouts, strict=True))
         attempts = [Attempt(r.text, problem.answer, r.finished, problem.scorer) for problem, rollouts in pairs for r in rollouts]

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 
 from ..config import RLRecipe
 from ..config.schema import DistillSection
-from ..engines.engine import check_room
+from ..engines import check_room
 from ..policy import Policy
 
 
@@ -25,5 +25,5 @@ def distill_target(step: int, recipe: RLRecipe, teacher: Policy | None, prompts:
     section = recipe.distill
     if section is None or teacher is None or (section.steps is not None and step > section.steps):
         return None
-    check_room(prompts, recipe.sampling, teacher.context, f"the context of {section.model}")
+    check_room(recipe.sampling, teacher.context, prompts, whose=f"the context of {section.model}")
     return DistillTarget(teacher, section)

@@ -10,12 +10,12 @@ from ..config import RLRecipe
 from ..core.callbacks import CheckStop, Warn
 from ..core.errors import OutgrowError
 from ..core.rng import python_rng, seed_from
-from ..engines import ChatModel, NativeEngine, OpenAIServer
+from ..engines import ChatModel, EngineConfig, NativeEngineConfig, OpenAIServer, second_engine
 from ..evaluate.answer_cache import AnswerCache
 from ..evaluate.sample import sample_problems
 from ..judge import hacking_alarm
 from ..judge.canaries import canaries
-from ..judge.config import JudgeSection
+from ..judge.config import SECOND_ROLLOUTS, JudgeSection
 from ..judge.judge import Judge, JudgeItem
 from ..judge.metrics import score_metrics
 from ..policy import Prompt, load_policy
@@ -28,17 +28,19 @@ from ..verify import Verifier
 from .step_records import RewardParts
 
 Metrics = dict[str, float]
-_SECOND = 64  # rollouts that the second judge scores
 
 
-def judge_model(section: JudgeSection, warn: Warn) -> ChatModel:
-    """Load the judge's model, or connect to its server. Raises UsageError where it cannot be loaded."""
+def judge_model(section: JudgeSection, warn: Warn, engine: EngineConfig | None = None) -> ChatModel:
+    """Return the judge's model, ready to answer. Raises UsageError where it cannot be loaded.
+
+    engine: settings of the engine of a judge in this process. Default: the native engine's.
+    """
     judge = resolve_model(section.model)
     if judge.served:
         return OpenAIServer(section.model, tries=section.tries, timeout_s=section.timeout_s)
-    # Its own native engine, which never sleeps: its weights never change. vLLM has no room for a second engine in a process.
+    # The judge has its own engine, which never sleeps, since its weights never change.
     policy = load_policy(judge.name, Prompt(), section.dtype, section.revision)
-    return local_model(policy, NativeEngine(warn=warn))
+    return local_model(policy, (engine or NativeEngineConfig()).build(warn))
 
 
 class JudgeInLoop:
@@ -66,7 +68,8 @@ class JudgeInLoop:
         self._id = int(hashlib.sha256(identity).hexdigest()[:6], 16)  # small enough for a double, as every metric is one
 
     def _load(self, section: JudgeSection) -> Judge:
-        return Judge(self._cache.wrap(judge_model(section, self._warn)), section, self._recipe.seed)
+        model = judge_model(section, self._warn, second_engine(self._recipe.engine))
+        return Judge(self._cache.wrap(model), section, self._recipe.seed)
 
     def close(self) -> None:
         """Close the cache of scores."""
@@ -154,7 +157,7 @@ class JudgeInLoop:
         """Score the canaries, and some of the rollouts with the second judge."""
         metrics = self._canary_scores(inside_think, check_stop)
         if self._second_judge is not None:
-            count = min(_SECOND, len(items))
+            count = min(SECOND_ROLLOUTS, len(items))
             indices = sorted(python_rng(self._recipe.seed, "second", step).sample(range(len(items)), count))
             second = self._second_judge.scores([items[index] for index in indices], check_stop, require_scores=False)
             first = [scores[index] for index in indices]

@@ -5,8 +5,10 @@ What is on disk is always ahead of, or level with, the newest checkpoint; contin
 
 import os
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
+from typing import Any
 
 import torch
 
@@ -21,11 +23,10 @@ from ..runs.cost import Budget, BudgetReached, Meter
 from ..runs.folder import RunFolder, create_run, held, read_recipe, versions, write_recipe
 from ..runs.models import (
     base_policy,
-    build_engine,
+    check_engine,
     digests,
     distilled_policy,
-    frozen_copy,
-    learning_policy,
+    learner_and_reference,
     require_base,
     require_distilled,
 )
@@ -40,6 +41,7 @@ from .sft import SFTJob
 from .watcher import Watcher
 
 _NO_LIMIT = Budget()
+_WORKSPACE = "CUBLAS_WORKSPACE_CONFIG"
 
 
 def train(recipe: Recipe, path: Path, watcher: Watcher, budget: Budget = _NO_LIMIT) -> None:
@@ -48,13 +50,13 @@ def train(recipe: Recipe, path: Path, watcher: Watcher, budget: Budget = _NO_LIM
     Raises OutgrowError, StopRequested after a signal, or BudgetReached; what is done is saved then.
     """
     began = time.perf_counter()
-    configure_determinism(recipe)
-    check_prerequisites(recipe, budget)
-    suites_of(recipe)  # a wrong name is told before anything is made
-    base = base_policy(recipe)
-    distilled = distilled_policy(recipe, base, watcher.warn)
-    create_run(path, recipe, digests(base, distilled))
-    _run(recipe, path, base, distilled, watcher, budget, began)
+    with deterministic(recipe):
+        check_prerequisites(recipe, budget)
+        suites_of(recipe)  # a wrong name is told before anything is made
+        base = base_policy(recipe)
+        distilled = distilled_policy(recipe, base, watcher.warn)
+        create_run(path, recipe, digests(base, distilled))
+        _run(recipe, path, base, distilled, watcher, budget, began)
 
 
 def resume(path: Path, overrides: list[str], watcher: Watcher, budget: Budget = _NO_LIMIT) -> None:
@@ -64,33 +66,51 @@ def resume(path: Path, overrides: list[str], watcher: Watcher, budget: Budget = 
     recipe, _ = read_recipe(path, overrides)
     if recipe.policy != stored.policy:
         raise UsageError(f"{path}: a run keeps the policy it was started with; for another one, start a new run")
-    configure_determinism(recipe)
-    check_prerequisites(recipe, budget)
-    base = base_policy(recipe)
-    require_base(path, recipe, base, made_with)
-    distilled = distilled_policy(recipe, base, watcher.warn)
-    require_distilled(path, recipe, stored, distilled, made_with)
-    newer = [f"{name} {made_with.get(name)} → {now}" for name, now in versions().items() if made_with.get(name) != now]
-    if newer:
-        watcher.warn(f"continuing with other versions than it began with ({', '.join(newer)}); results may differ in the last bits")
-    _run(recipe, path, base, distilled, watcher, budget, began, changed=recipe != stored)
+    with deterministic(recipe):
+        check_prerequisites(recipe, budget)
+        base = base_policy(recipe)
+        require_base(path, recipe, base, made_with)
+        distilled = distilled_policy(recipe, base, watcher.warn)
+        require_distilled(path, recipe, stored, distilled, made_with)
+        newer = [f"{name} {made_with.get(name)} → {now}" for name, now in versions().items() if made_with.get(name) != now]
+        if newer:
+            watcher.warn(
+                f"continuing with other versions than it began with ({', '.join(newer)}); results may differ in the last bits"
+            )
+        _run(recipe, path, base, distilled, watcher, budget, began, changed=recipe != stored)
 
 
-def configure_determinism(recipe: Recipe) -> None:
-    """Compute as a run does: with the recipe's threads, and the same to the last bit every time."""
+@contextmanager
+def deterministic(recipe: Recipe) -> Iterator[None]:
+    """Compute inside as a run does: with the recipe's threads, and the same to the last bit every time.
+
+    The threads, torch's flags and the environment are put back at the end; what the C library does with freed memory is not.
+    """
     keep_large_buffers()
-    torch.set_num_threads(recipe.run.threads)
+    buffers: Any = torch.utils.deterministic
+    threads, filled = torch.get_num_threads(), buffers.fill_uninitialized_memory
+    enabled, warn_only = torch.are_deterministic_algorithms_enabled(), torch.is_deterministic_algorithms_warn_only_enabled()
     # What cuBLAS asks for before it repeats itself to the last bit; a few operations never do on a GPU, and torch names them.
-    os.environ.setdefault("CUBLAS_WORKSPACE_CONFIG", ":4096:8")
+    workspace = os.environ.get(_WORKSPACE)
+    os.environ.setdefault(_WORKSPACE, ":4096:8")
+    torch.set_num_threads(recipe.run.threads)
     torch.use_deterministic_algorithms(True, warn_only=torch.cuda.is_available())
     # That also fills every new buffer, to show reads of what was never written; there are none, and it is 4% of a micro step.
-    torch.utils.deterministic.fill_uninitialized_memory = False  # type: ignore[attr-defined]
+    buffers.fill_uninitialized_memory = False
+    try:
+        yield
+    finally:
+        buffers.fill_uninitialized_memory = filled
+        torch.use_deterministic_algorithms(enabled, warn_only=warn_only)
+        torch.set_num_threads(threads)
+        if workspace is None:
+            del os.environ[_WORKSPACE]
 
 
 def check_prerequisites(recipe: Recipe, budget: Budget) -> None:
     """Raise UsageError, before anything is made, where what the run needs is not there."""
     require_packages(recipe.run.trackers)
-    build_engine(recipe)
+    check_engine(recipe)
     if isinstance(recipe, RLRecipe) and recipe.judge is not None:
         for judge in filter(None, (recipe.judge.model, recipe.judge.watch.second_model)):
             resolve_model(judge)
@@ -112,9 +132,8 @@ def _run(
             point_latest(checkpoint)  # a kill may have come before the link was set
         done = checkpoint.step if checkpoint else 0
         meter = Meter(files.timings, recipe.run.dollars_per_hour, began, budget)
-        engine = build_engine(recipe, watcher.warn)
-        reference = frozen_copy(base, share=recipe.policy.lora is not None)
-        policy = learning_policy(recipe, base, checkpoint)
+        engine = recipe.engine.build(watcher.warn)
+        policy, reference = learner_and_reference(recipe, base, checkpoint)
         policy.model.eval()  # no dropout: the log-probabilities of the learner must be those of the engine
         job: Job = (
             RLJob(recipe, policy, reference, engine, path, watcher.warn, distilled)
@@ -146,7 +165,7 @@ def _run(
                 f"outgrow resume {path} --set learn.problems_per_step=…"
             ) from error
         except OSError as error:
-            raise OutgrowError(f"{path}: {error.strerror or error}; mend that, then run: outgrow resume {path}") from error
+            raise OutgrowError(f"{path}: {error.strerror or error}; fix this, then run: outgrow resume {path}") from error
         finally:
             job.close()
             meter.close()

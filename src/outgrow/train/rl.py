@@ -10,11 +10,12 @@ from ..algorithms.advantages.base import RolloutAdvantage
 from ..algorithms.advantages.per_rollout import mean_advantage, rollout_advantages
 from ..algorithms.rewards import compose
 from ..config import RLRecipe
+from ..config.schema import KL_ROLLOUTS
 from ..core.callbacks import CheckStop, Warn
 from ..core.errors import NotFiniteError, OutgrowError
 from ..core.files import read_lines
 from ..core.rollout_log import drop_parts_after, write_part
-from ..engines import Engine, LocalModel
+from ..engines import Engine, LocalModel, sync
 from ..ledger import Ledger, PassRatePosterior
 from ..policy import Policy
 from ..problems.suites import suite
@@ -33,9 +34,6 @@ from .step_records import RewardParts, advantage_of_correct_by_level, ledger_vis
 from .step_warnings import step_warning
 from .update import AdvantagedRollout, Learner
 from .validation import validation_metrics
-
-# Rollouts of a step on which KL to the reference is measured (where the loss does not need it on all of them).
-_KL_ROLLOUTS = 32
 
 
 class RLJob:
@@ -106,7 +104,7 @@ class RLJob:
         """
         recipe = self.recipe
         clock = _Clock()
-        self.engine.update(self.policy)
+        sync(self.engine, self.policy, step - 1)
         model = LocalModel(self.policy, self.engine)
         metrics: dict[str, float] = {"step": step}
         if recipe.evaluate.every and (step - 1) % recipe.evaluate.every == 0:
@@ -161,7 +159,7 @@ class RLJob:
         return self.judging.blend_with_checker(parts, group) if self.judging else parts
 
     def _kl_to_reference(self, groups: Sequence[GradedGroup], step: int) -> float:
-        kl = self.learner.kl_to_reference(_spread(groups, _KL_ROLLOUTS))
+        kl = self.learner.kl_to_reference(_spread(groups, KL_ROLLOUTS))
         if not math.isfinite(kl):
             raise NotFiniteError(f"step {step}: the policy's log-probabilities are not finite; {self.optimizer.advice()}")
         return kl

@@ -1,4 +1,4 @@
-r"""Where in a completion the answer stands: named extractors, of which a recipe lists those it wants, in order of preference.
+r"""Where in a completion the answer is: named extractors. A recipe lists those it wants, in order of preference.
 
 Each reads the part after </think> and returns what is written at the last place that it knows, or None. Each is linear in the
 text, whatever the model wrote: no pattern has an unbounded part that could match in two ways.
@@ -27,7 +27,7 @@ _BARE_NUMBER = re.compile(
 
 
 def after_thinking(text: str, inside_think: bool) -> str | None:
-    """The part of a completion that counts as its answer: what follows the last </think>.
+    """Return the part of a completion that counts as its answer: what follows the last </think>.
 
     inside_think: whether the prompt already opened <think>, as R1's template does. A completion that ends in its
     thoughts has answered nothing: None. Without any thoughts, the whole text is the answer.
@@ -39,7 +39,7 @@ def after_thinking(text: str, inside_think: bool) -> str | None:
 
 
 def boxed(text: str) -> str | None:
-    r"""Contents of the last `\boxed{...}` or `\fbox{...}`; None where its braces do not close.
+    r"""Return the contents of the last `\boxed{...}` or `\fbox{...}`; None where its braces do not close.
 
     >>> boxed(r"so \boxed{1}, no: \boxed{\frac{1}{2}}")
     '\\frac{1}{2}'
@@ -59,7 +59,7 @@ def boxed(text: str) -> str | None:
 
 
 def first_boxed(text: str) -> str | None:
-    r"""Contents of the first `\boxed{...}` up to the next brace, as the starting experiment read it.
+    r"""Return the contents of the first `\boxed{...}` up to the next brace, as the starting experiment read it.
 
     >>> first_boxed(r"\boxed{1}, no: \boxed{2}"), boxed(r"\boxed{1}, no: \boxed{2}")
     ('1', '2')
@@ -70,7 +70,7 @@ def first_boxed(text: str) -> str | None:
 
 
 def hashes(text: str) -> str | None:
-    """The rest of the line after the last `####`, as GSM8K's solutions end.
+    """Return the rest of the line after the last `####`, as GSM8K's solutions end.
 
     >>> hashes("6 * 3 = 18 eggs\\n#### 18")
     '18'
@@ -80,7 +80,9 @@ def hashes(text: str) -> str | None:
 
 
 def phrase(text: str) -> str | None:
-    """What follows the last "the answer is" or "Answer:", to the end of the sentence or line; on the next line where that is empty.
+    """Return what follows the last "the answer is" or "Answer:", to the end of the sentence or line.
+
+    Where the rest of that line is empty, the next line counts.
 
     >>> phrase("Hence the answer is $18.50. Check: 37/2."), phrase("**Answer:** (B)")
     ('$18.50', '(B)')
@@ -94,7 +96,7 @@ def phrase(text: str) -> str | None:
 
 
 def last_number(text: str) -> str | None:
-    """The last number in the last 10,000 characters: with its sign, thousands commas, decimals, fraction, currency and percent.
+    """Return the last number in the last 10,000 characters, with sign, thousands commas, decimals, fraction, currency and percent.
 
     >>> last_number("It costs 3 * 6 = $1,018.50, so take 2 of them."), last_number("7-5=-2")
     ('2', '-2')

@@ -18,7 +18,7 @@ _LOOSE_BLANK = re.compile(r"(?<![0-9A-Za-z]) | (?![0-9A-Za-z])")
 
 
 def fold(text: str) -> str:
-    r"""The answer without delimiters, looks, spacing commands, loose blanks and a full stop.
+    r"""Return the answer without delimiters, looks, spacing commands, loose blanks and a full stop.
 
     Blanks stay between letters and digits ("7 7" is not "77"), and digits that are not 0 … 9 stay what they are: they may
     look like an answer, but no data set writes them.
@@ -39,7 +39,7 @@ def fold(text: str) -> str:
 
 
 def words(folded: str) -> str:
-    r"""A folded answer without the wrappers around parts of it.
+    r"""Return a folded answer without the wrappers around parts of it.
 
     >>> words(r"(\text{E})")
     '(E)'

@@ -1,4 +1,4 @@
-r"""Is an answer written as a number, and which? Exact (`fractions.Fraction`), nothing evaluated, exponents of three digits at most.
+r"""Is an answer written as a number, and which? Exact (`fractions.Fraction`), nothing evaluated, exponents of up to three digits.
 
 What a person reads as one number is read: 1,000   -7   7.0   .5   1/2   \frac12   6 \frac34   3 \times 10^5   1.5e-8.
 
@@ -45,15 +45,17 @@ _NUMBER = re.compile(
 
 
 class Number(NamedTuple):
-    """A number as it was written. name: the x of x=7, or ""."""
+    """A number as it was written."""
 
     value: Fraction
     percent: bool = False
+    """Whether it was written in percent; 50% has the value 50."""
     name: str = ""
+    """The x of x=7; empty without a name."""
 
 
 def read_number(folded: str) -> Number | None:
-    r"""The number that a folded answer writes; None where it writes none, or more than one.
+    r"""Return the number that a folded answer writes; None where it writes no number, or several.
 
     >>> read_number("-1,204"), read_number("9**9"), read_number("1,2")
     (Number(value=Fraction(-1204, 1), percent=False, name=''), None, None)
@@ -90,11 +92,11 @@ def _magnitude(found: re.Match[str]) -> Fraction | None:
     part = Fraction(over, under)
     if found["mixed"] is None:
         return part
-    return int(found["mixed"]) + part if 0 < part < 1 else None  # 2 4/3 is no mixed number
+    return int(found["mixed"]) + part if 0 < part < 1 else None  # 2 4/3 is not a mixed number
 
 
 def same_number(one: Number, other: Number) -> bool:
-    """Whether both say the same (see above for percents and names)."""
+    """Return whether both say the same (see above for percents and names)."""
     if one.name and other.name and one.name != other.name:
         return False
     if one.value == other.value or one.percent == other.percent:

@@ -1,7 +1,7 @@
 """Answers compared by math-verify or scored by reasoning-gym, in processes that are killed when they take too long.
 
 A few characters (9^{9^{9^9}}) can keep SymPy busy for ever, or fill the memory, in C code that no exception reaches. So comparisons
-run in processes (`worker`, `gym.worker`) that hold no model and a bounded memory, and that the pool kills and replaces.
+run in processes (`worker`, `sandbox.scorer_process`) without a model and with bounded memory, which the pool kills and replaces.
 """
 
 import contextlib
@@ -21,22 +21,25 @@ from ..core.errors import OutgrowError
 
 LIMIT_S = 2.0
 _START_S = 120.0
-_POLL_S = 0.5  # the caller's poll is heard at least this often
+_POLL_S = 0.5  # check_stop is called at least this often
 
 
 @dataclass(frozen=True)
 class Kind:
-    """What a pool's processes do. file: the program of one. package: what it cannot start without."""
+    """What a pool's processes do."""
 
     task: str
+    """In words, for errors."""
     file: Path
+    """The program of a process."""
     package: str
+    """What the program cannot start without."""
 
 
 LATEX = Kind("compare LaTeX answers", Path(__file__).with_name("worker.py"), "math-verify")
 GYM = Kind("score answers", Path(__file__).parents[1] / "sandbox" / "scorer_process.py", "reasoning-gym")
 
-_REPLIES = {b"1": True, b"0": False}  # any other: it raised
+_REPLIES = {b"1": True, b"0": False}  # any other byte: it raised
 
 
 class Pool:
@@ -48,9 +51,9 @@ class Pool:
         self._workers: list[_Worker] = []
 
     def compare(self, pairs: Sequence[tuple[str, str]], check_stop: Callable[[], None] = lambda: None) -> list[bool | None]:
-        """For each (known or scorer, answer) whether it is right; None where that was killed, brought its process down, or raised.
+        """Return for each (known or scorer, answer) whether it is right; None where the comparison was killed, crashed or raised.
 
-        What poll raises ends all comparisons. Raises OutgrowError where no worker can be started.
+        What check_stop raises ends all comparisons. Raises OutgrowError where no worker can be started.
         """
         equal: list[bool | None] = [None] * len(pairs)
         waiting = deque(range(len(pairs)))
@@ -128,7 +131,7 @@ class _Worker:
             self._requests.write(json.dumps(pair).encode() + b"\n")
 
     def starts_comparing(self) -> None:
-        """It has started, and has made ready for this pair; only now its time runs."""
+        """Start the clock of this pair: the process is up and has loaded what the pair needs."""
         self.ready = True
         self.deadline = time.monotonic() + LIMIT_S
 

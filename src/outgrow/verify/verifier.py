@@ -9,18 +9,21 @@ from .compare import LONGEST, same
 from .extract import EXTRACTORS, after_thinking
 from .pool import GYM, LATEX, Pool
 
-# Characters of an answer that is scored. Half as many are the longest right ones (reasoning-gym's codeio).
+# Characters of an answer that is scored. The longest right ones have half as many (reasoning-gym's codeio).
 LONGEST_SCORED = 20_000
 
 
 @dataclass(frozen=True)
 class Attempt:
-    """A completion and the answer it should come to, or the problem's own scorer. finished: the token limit did not cut it."""
+    """A completion to grade."""
 
     text: str
     answer: str
+    """The known answer."""
     finished: bool = True
+    """Whether the token limit did not cut it."""
     scorer: str = ""
+    """The problem's own scorer, which then decides (see `types.Problem`); empty elsewhere."""
 
 
 class Verifier:
@@ -28,7 +31,7 @@ class Verifier:
 
     extract: names of extractors (`extract.EXTRACTORS`), the first that finds an answer counts.
     exact: the answer must be the known one character for character, as in the starting experiment ("1,000" is not "1000").
-    A problem with a scorer is graded by that alone: right is what gets its full score. settings: these two as text.
+    A problem with a scorer is graded only by that: an answer is right where it gets the full score. settings: these two as text.
 
     >>> with Verifier(["boxed", "phrase"]) as verifier:
     ...     [one.verdict.value for one in verifier.grade([Attempt(r"\boxed{7.0}", "7"), Attempt("The answer is 8.", "7")])]
@@ -55,16 +58,16 @@ class Verifier:
     def grade(
         self, attempts: Sequence[Attempt], *, inside_think: bool = False, check_stop: Callable[[], None] = lambda: None
     ) -> list[Graded]:
-        """A verdict for each attempt.
+        """Return a verdict for each attempt.
 
         A completion that the token limit cut is TRUNCATED whatever it holds. VERIFIER_FAILED where the known answer is empty or
         absurdly long, or where the comparison or the scoring had to be killed, crashed or raised.
         inside_think: the prompt already opened <think>. check_stop is called while processes work; what it raises ends the grading.
         """
         graded = [self._at_once(attempt, inside_think) for attempt in attempts]
-        open_ones = [(attempt, found) for attempt, found in zip(attempts, graded, strict=True) if isinstance(found, str)]
-        latex = _ask(self._latex, [(attempt.answer, found) for attempt, found in open_ones if not attempt.scorer], check_stop)
-        scored = _ask(self._gym, [(attempt.scorer, found) for attempt, found in open_ones if attempt.scorer], check_stop)
+        undecided = [(attempt, found) for attempt, found in zip(attempts, graded, strict=True) if isinstance(found, str)]
+        latex = _ask(self._latex, [(attempt.answer, found) for attempt, found in undecided if not attempt.scorer], check_stop)
+        scored = _ask(self._gym, [(attempt.scorer, found) for attempt, found in undecided if attempt.scorer], check_stop)
 
         def verdict(attempt: Attempt, found: str) -> Verdict:
             return _VERDICTS[scored[attempt.scorer, found] if attempt.scorer else latex[attempt.answer, found]]
@@ -75,7 +78,7 @@ class Verifier:
         ]
 
     def _at_once(self, attempt: Attempt, inside_think: bool) -> Graded | str:
-        """The verdict, or the extracted answer where only a process can tell."""
+        """Return the verdict, or the extracted answer where only a process can tell."""
         if not attempt.finished:
             return Graded(Verdict.TRUNCATED, None)
         if not attempt.scorer and (not attempt.answer.strip() or len(attempt.answer) > LONGEST):
@@ -92,7 +95,7 @@ class Verifier:
 
 
 def _ask(pool: Pool, pairs: list[tuple[str, str]], check_stop: Callable[[], None]) -> dict[tuple[str, str], bool | None]:
-    """What the pool says of each pair. The rollouts of a problem often agree, so the same pair is asked once."""
+    """Return what the pool says of each pair. The rollouts of a problem often agree, so equal pairs are asked once."""
     distinct = list(dict.fromkeys(pairs))
     return dict(zip(distinct, pool.compare(distinct, check_stop), strict=True))
 

@@ -1,6 +1,6 @@
 """One comparison process of `pool`: reads pairs of LaTeX answers, says whether math-verify finds them equal.
 
-It is run as a file and imports nothing of this package, so that it starts fast and holds no model. A line in: [known, answer] as
+It is run as a file and imports nothing of this package, so that it starts fast and loads no model. A line in: [known, answer] as
 JSON. Bytes out: "r" as it begins with a pair, then "1" or "0". What ends it is the pool, or its own limits.
 
 math-verify's `parse` first looks for an answer in a text, by rules of its own: of "x+2, but the final answer is $x+1$" it takes the
@@ -18,7 +18,7 @@ import sys
 from dataclasses import replace
 
 _MEMORY = 2**30
-# An alarm ends a comparison whose pool was itself killed; nobody else waits that long.
+# An alarm ends a comparison whose pool was itself killed; nothing else waits that long.
 _ALARM_S = 30
 # Its rules for units also take the t of 12+10t for one, so they serve only where a word is written.
 _WORD = re.compile(r"\\(?:text|mbox|mathrm)|(?<![A-Za-z\\])[A-Za-z]{3,}")
@@ -38,7 +38,7 @@ def main() -> None:
     rules = {units: replace(LatexExtractionConfig().normalization_config, units=units) for units in (False, True)}
 
     def read(text: str) -> list[object]:
-        """What math-verify makes of an answer: the expression, where it can read one, and the normalised text."""
+        """Return what math-verify makes of an answer: the expression, where it can read one, and the normalised text."""
         plain = " ".join(_DELIMITERS.sub(" ", text).split()).rstrip(".")
         normalised = normalize_latex(plain, rules[_WORD.search(plain) is not None])
         try:

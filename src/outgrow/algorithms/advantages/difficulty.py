@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 
 import torch
+from pydantic import Field
 from torch import Tensor
 
 from ...types import GradedGroup
@@ -19,10 +20,10 @@ class Difficulty(GRPO):
     """
 
     type: str = "difficulty"
-    low: float = 0.4
-    high: float = 1.5
-    steepness: float = 10.0
-    middle: float = 0.75
+    low: float = Field(default=0.4, description="Smallest weight of a positive advantage, on easy problems.")
+    high: float = Field(default=1.5, description="Largest weight of a positive advantage, on hard problems.")
+    steepness: float = Field(default=10.0, description="Steepness of the change between the two weights.")
+    middle: float = Field(default=0.75, description="Value of the problem at which the weight is halfway.")
 
     def compute(self, rewards_PG: Tensor, groups: Sequence[GradedGroup]) -> Tensor:
         advantages_PG = super().compute(rewards_PG, groups)

@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 
+from pydantic import Field
 from torch import Tensor
 
 from ...types import GradedGroup
@@ -12,7 +13,7 @@ class GRPO(Advantage):
     """A = (r − mean) / (std + epsilon), std with Bessel's correction."""
 
     type: str = "grpo"
-    epsilon: float = 1e-4
+    epsilon: float = Field(default=1e-4, description="Added to the standard deviation.")
 
     def compute(self, rewards_PG: Tensor, groups: Sequence[GradedGroup]) -> Tensor:
         centred = rewards_PG - rewards_PG.mean(dim=1, keepdim=True)

@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 
+from pydantic import Field
 from torch import Tensor
 
 from ...types import GradedGroup
@@ -21,9 +22,9 @@ class RewardPredictionError(Advantage):
     """
 
     type: str = "rpe"
-    kappa: float = 0.3
-    cap: float = 0.3
-    epsilon: float = 1e-4
+    kappa: float = Field(default=0.3, description="Weight of the problem's value in the baseline; its level's value has the rest.")
+    cap: float = Field(default=0.3, description="Limit of the loss in a group that stays below its baseline throughout.")
+    epsilon: float = Field(default=1e-4, description="Added to the root mean square.")
 
     def compute(self, rewards_PG: Tensor, groups: Sequence[GradedGroup]) -> Tensor:
         expected_P = [group.expected for group in groups]

@@ -15,14 +15,10 @@ class Reward(Component):
     needs_judge: ClassVar[bool] = False
     """Whether it reads the scores of a judge, so that a recipe with it needs `[judge]`."""
 
-    weight: float = Field(default=1.0, description="factor of what it pays")
-    warmup_steps: int = Field(default=0, description="first steps in which it pays 0")
+    weight: float = Field(default=1.0, description="Factor on the reward.")
+    warmup_steps: int = Field(default=0, description="Number of first steps in which the reward is 0.")
     min_solve_rate: float = Field(
-        default=0.0,
-        ge=0,
-        le=1,
-        description="it pays 0 in groups with a smaller share of right answers; for length rules that must not make hard problems "
-        "harder",
+        default=0.0, ge=0, le=1, description="The reward is 0 in groups with a smaller share of right answers."
     )
 
     def weight_for(self, group: GradedGroup) -> float:

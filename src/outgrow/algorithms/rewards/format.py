@@ -2,6 +2,8 @@ r"""The starting experiment's format reward: 0.5 for `<think>…</think>\boxed{}
 
 import re
 
+from pydantic import Field
+
 from ...types import GradedGroup
 from .base import Reward
 
@@ -12,9 +14,9 @@ class Format(Reward):
     """Pays for the shape of the text, whatever the answer."""
 
     type: str = "format"
-    strict: float = 0.5
-    one_box: float = 0.125
-    one_brace: float = 0.125
+    strict: float = Field(default=0.5, description="Reward of a text with exactly the expected form.")
+    one_box: float = Field(default=0.125, description="Reward of exactly one opening of a box.")
+    one_brace: float = Field(default=0.125, description="Reward of exactly one closing brace.")
 
     def compute(self, group: GradedGroup) -> list[float]:
         opener = "<think>" if group.inside_think else ""

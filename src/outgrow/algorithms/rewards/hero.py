@@ -19,8 +19,8 @@ class Hero(Reward):
     needs_judge: ClassVar[bool] = True
 
     type: str = "hero"
-    alpha: float = Field(default=0.1, ge=0, lt=0.5)
-    beta: float = Field(default=0.1, ge=0, lt=0.5)
+    alpha: float = Field(default=0.1, ge=0, lt=0.5, description="Half the width of the band of rewards of wrong answers, around 0.")
+    beta: float = Field(default=0.1, ge=0, lt=0.5, description="Half the width of the band of rewards of right answers, around 1.")
 
     def compute(self, group: GradedGroup) -> list[float]:
         right = [grade.right for grade in group.graded]

@@ -2,6 +2,8 @@
 
 import math
 
+from pydantic import Field
+
 from ...types import GradedGroup
 from .base import Reward
 
@@ -14,7 +16,7 @@ class LengthHAPO(Reward):
     """
 
     type: str = "length_hapo"
-    floor: float = 0.7
+    floor: float = Field(default=0.7, description="Largest loss of a right answer for its length.")
 
     def compute(self, group: GradedGroup) -> list[float]:
         shortest = group.expected.shortest_right

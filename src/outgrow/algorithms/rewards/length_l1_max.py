@@ -13,9 +13,11 @@ class LengthL1Max(Reward):
     """
 
     type: str = "length_l1_max"
-    budget: int = Field(default=1000, ge=1, description="tokens")
-    alpha: float = Field(default=3e-4, gt=0, description="price of a token; the paper's 0.0003 is for budgets of thousands")
-    delta: float = 0.5
+    budget: int = Field(default=1000, ge=1, description="Length budget in tokens.")
+    alpha: float = Field(
+        default=3e-4, gt=0, description="Reward for each token below the budget; the paper's value is for budgets of thousands."
+    )
+    delta: float = Field(default=0.5, description="Reward of an answer that takes the whole budget, before the shift by −1.")
 
     def compute(self, group: GradedGroup) -> list[float]:
         paid = (min(1.0, max(0.0, self.alpha * (self.budget - length) + self.delta)) for length in group.lengths)

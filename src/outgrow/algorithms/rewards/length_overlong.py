@@ -13,7 +13,9 @@ class LengthOverlong(Reward):
     """
 
     type: str = "length_overlong"
-    cache: float = Field(default=0.2, gt=0, le=1)
+    cache: float = Field(
+        default=0.2, gt=0, le=1, description="Share of sampling.max_tokens, at its end, in which the penalty grows from 0 to 1."
+    )
 
     def compute(self, group: GradedGroup) -> list[float]:
         cache = self.cache * group.max_tokens

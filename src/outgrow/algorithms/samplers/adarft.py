@@ -20,9 +20,11 @@ class AdaRFT(Sampler):
     """
 
     type: str = "adarft"
-    rate: float = Field(default=0.5, gt=0, description="η")
-    sharpness: float = Field(default=2.0, gt=0, description="α")
-    target: float = Field(default=0.5, gt=0, lt=1, description="β, the pass rate to aim at")
+    rate: float = Field(default=0.5, gt=0, description="η, the largest change of the target difficulty in a step.")
+    sharpness: float = Field(
+        default=2.0, gt=0, description="α, how fast the change grows with the distance from the target pass rate."
+    )
+    target: float = Field(default=0.5, gt=0, lt=1, description="β, the pass rate to aim at.")
 
     def pick(self, ask: PickRequest, known: ProblemStats) -> Sequence[int]:
         difficulty = 0.0

@@ -34,14 +34,12 @@ class Sampler(Component):
     refill: int = Field(
         default=0,
         ge=0,
-        description="limit on how often a step draws new problems for those whose groups came out all right or all wrong "
-        "(dynamic sampling, DAPO, arXiv 2503.14476, section 3.2)",
+        description="How many times a step may replace problems whose groups came out all right or all wrong; 0 for none.",
     )
     screen: int = Field(
         default=0,
         ge=0,
-        description="rollouts that a problem gets first; if they are all right or all wrong it gets no more (SPEED, arXiv "
-        "2506.09016); 0 for no screening",
+        description="Rollouts sampled of a problem first; if they are all right or all wrong, its group ends there. 0 for none.",
     )
 
     @abstractmethod

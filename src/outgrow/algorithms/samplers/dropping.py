@@ -19,7 +19,7 @@ class Dropping(Sampler):
     """
 
     type: str = "dropping"
-    floor: float = Field(default=0.02, gt=0)
+    floor: float = Field(default=0.02, gt=0, description="Weight that is added to every pass rate.")
 
     def pick(self, ask: PickRequest, known: ProblemStats) -> Sequence[int]:
         rate_N = known.prior(ask.step)[known.cell_N]

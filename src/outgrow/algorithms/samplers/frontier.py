@@ -29,12 +29,16 @@ class Frontier(Sampler):
     """
 
     type: str = "frontier"
-    explore: float = Field(default=0.05, ge=0, le=1)
-    review: float = Field(default=0.02, ge=0, le=1)
-    retired_weight: float = Field(default=1.0, ge=0, le=1)
-    retire_after: int = Field(default=2, ge=1)
-    spacing: int = Field(default=10, ge=1, description="steps")
-    sharpness: float = Field(default=1.5, gt=0)
+    explore: float = Field(
+        default=0.05, ge=0, le=1, description="Share of a step's problems drawn at random, evenly over fields and levels."
+    )
+    review: float = Field(default=0.02, ge=0, le=1, description="Share of a step's problems that are reviews of retired problems.")
+    retired_weight: float = Field(
+        default=1.0, ge=0, le=1, description="Factor on the weight of retired problems; at 0 they come back only as reviews."
+    )
+    retire_after: int = Field(default=2, ge=1, description="Visits in a row with all answers right after which a problem retires.")
+    spacing: int = Field(default=10, ge=1, description="Steps from retirement to the first review; each passed review doubles it.")
+    sharpness: float = Field(default=1.5, gt=0, description="Exponent of the chance that a group has both right and wrong answers.")
 
     def pick(self, ask: PickRequest, known: ProblemStats) -> Sequence[int]:
         rng = numpy_rng(ask.seed, self.type, ask.step)

@@ -23,8 +23,15 @@ class Greso(Sampler):
     """
 
     type: str = "greso"
-    keep: float = Field(default=0.5, gt=0, le=1)
-    target: float = Field(default=0.25, ge=0, le=1)
+    keep: float = Field(
+        default=0.5, gt=0, le=1, description="Initial chance to keep a problem after one visit that was all right or all wrong."
+    )
+    target: float = Field(
+        default=0.25,
+        ge=0,
+        le=1,
+        description="Share of groups that are all right or all wrong; above it the chance falls, below it the chance rises.",
+    )
 
     def pick(self, ask: PickRequest, known: ProblemStats) -> Sequence[int]:
         keep = self.keep

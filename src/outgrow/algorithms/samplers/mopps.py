@@ -18,8 +18,8 @@ class Mopps(Sampler):
     """
 
     type: str = "mopps"
-    pool: int = Field(default=8, ge=1)
-    target: float = Field(default=0.5, gt=0, lt=1)
+    pool: int = Field(default=8, ge=1, description="Size of the random pool, as a multiple of the problems in a step.")
+    target: float = Field(default=0.5, gt=0, lt=1, description="The pass rate to aim at.")
 
     def pick(self, ask: PickRequest, known: ProblemStats) -> Sequence[int]:
         rng = numpy_rng(ask.seed, self.type, ask.step)

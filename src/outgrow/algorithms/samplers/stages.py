@@ -18,7 +18,9 @@ class Stages(Sampler):
     """
 
     type: str = "stages"
-    steps_per_stage: int = Field(default=50, ge=1)
+    steps_per_stage: int = Field(
+        default=50, ge=1, description="Steps in each of the stages easy and medium; the stage hard has no end."
+    )
 
     def pick(self, ask: PickRequest, known: ProblemStats) -> Sequence[int]:
         stage = min((ask.step - 1) // self.steps_per_stage, 2)

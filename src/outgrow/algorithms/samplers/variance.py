@@ -18,7 +18,7 @@ class Variance(Sampler):
     """
 
     type: str = "variance"
-    floor: float = Field(default=0.02, gt=0)
+    floor: float = Field(default=0.02, gt=0, description="Weight that is added to every problem's p(1 − p).")
 
     def pick(self, ask: PickRequest, known: ProblemStats) -> Sequence[int]:
         return weighted_sample(self.chances(ask, known), ask.count, numpy_rng(ask.seed, self.type, ask.step))

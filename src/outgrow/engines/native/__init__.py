@@ -1,5 +1,5 @@
-"""Batched decoding of our own, for models of the Llama family."""
+"""Batched decoding in PyTorch, for models of the Llama family."""
 
-from .engine import NativeEngine
+from .engine import NativeEngine, NativeEngineConfig
 
-__all__ = ["NativeEngine"]
+__all__ = ["NativeEngine", "NativeEngineConfig"]

@@ -1,6 +1,7 @@
 """Decoding with a Llama, Qwen2 or Qwen3, without the per-call cost of the full model class.
 
-Weights are those of a transformers `LlamaForCausalLM` or its kin; results agree with it to float rounding.
+Weights are those of transformers' `LlamaForCausalLM`, `Qwen2ForCausalLM` or `Qwen3ForCausalLM`; results agree with these to float
+rounding. Shape suffixes: docs/glossary.md.
 """
 
 from __future__ import annotations
@@ -20,29 +21,31 @@ from .packed_linear import Matrix
 if TYPE_CHECKING:
     from transformers import PretrainedConfig
 
-# (layer, queries, keys and values (B, Q, heads + 2 kv_heads, head_dim)) to what is attended to, (B, Q, heads, head_dim).
 Attend = Callable[[int, Tensor], Tensor]
+"""(layer, queries, keys and values (B, Q, heads + 2 kv_heads, head_dim)) -> attended values (B, Q, heads, head_dim)."""
 
 
 @dataclass
 class _Layer:
-    """Weights of one layer; the gains of its two norms are multiplied into the matrices behind them.
-
-    gains: of Qwen3's norms over each head (heads + kv_heads, head_dim); None in the others.
-    """
+    """Weights of one layer. The gains of its two norms are multiplied into the matrices that follow them."""
 
     qkv: Matrix
+    """To queries, keys and values."""
     gains: Tensor | None
+    """Gains of Qwen3's norms over each head (heads + kv_heads, head_dim); None in other families."""
     output: Matrix
+    """Of the attention."""
     gate_up: Matrix
+    """To both halves of the feed-forward layer."""
     down: Matrix
+    """Back to the hidden size."""
 
 
 class LlamaDecoder:
     """Decodes with a snapshot of a model's weights."""
 
     def __init__(self, config: PretrainedConfig, weights: Mapping[str, Tensor]) -> None:
-        """weights: by their names in transformers. Raises UsageError where the model is of another family."""
+        """weights: by their names in transformers; copied. Raises UsageError where the model is of another family."""
         _refuse_others(config)
         self.heads: int = config.num_attention_heads
         self.kv_heads: int = config.num_key_value_heads
@@ -65,7 +68,7 @@ class LlamaDecoder:
         biases = {name for name in w if name.endswith("bias")}
         attention = [f"self_attn.{part}_proj.bias" for part in "qkv"]
         if biases and biases != set(attention):
-            raise UsageError("the native engine decodes models with biases on queries, keys and values, or none")
+            raise UsageError("the native engine decodes models with biases on queries, keys and values, or without biases")
         queries, keys, values = (w[f"self_attn.{part}_proj.weight"] for part in "qkv")
         qkv = torch.cat([self._paired(queries), self._paired(keys), values]) * w["input_layernorm.weight"]
         bias = None
@@ -81,61 +84,62 @@ class LlamaDecoder:
         )
 
     def _paired(self, rows: Tensor) -> Tensor:
-        """Each head's numbers i and i + head_dim / 2, which are rotated together, put side by side as one complex number. Queries
-        and keys are put in the same order, so their products stay what they are.
+        """Put each head's numbers i and i + head_dim / 2, which are rotated together, next to each other: one complex number.
+
+        Queries and keys are put in the same order, so their products do not change.
         """
         halves = rows.view(-1, 2, self.head_size // 2, *rows.shape[1:])
         return halves.transpose(1, 2).reshape(rows.shape)
 
     def new_cache(self, rows: int, slots: int) -> Cache:
-        """An empty cache."""
+        """Allocate an empty cache."""
         return Cache.empty(len(self.layers), rows, self.kv_heads, slots, self.head_size, self.embedding)
 
     @property
     def bytes_a_slot(self) -> int:
-        """Keys and values of one token."""
+        """Bytes of the keys and values of one token."""
         return 2 * len(self.layers) * self.kv_heads * self.head_size * self.embedding.element_size()
 
-    def read(self, tokens_PQ: Tensor, lengths_P: Tensor) -> tuple[Cache, Tensor]:
-        """Run prompts, padded on the right. Returns their cache and the logits of what comes next (P, V), float32."""
-        prompts, width = tokens_PQ.shape
+    def read(self, tokens_UQ: Tensor, lengths_U: Tensor) -> tuple[Cache, Tensor]:
+        """Run U prompts, padded on the right. Returns their cache and the logits of the token after each (U, V), float32."""
+        prompts, width = tokens_UQ.shape
         read: list[Tensor] = []
 
-        def attend(_: int, qkv_PQHd: Tensor) -> Tensor:
-            q, k, v = (part.transpose(1, 2) for part in qkv_PQHd.split((self.heads, self.kv_heads, self.kv_heads), dim=2))
+        def attend(_: int, qkv_UQHd: Tensor) -> Tensor:
+            q, k, v = (part.transpose(1, 2) for part in qkv_UQHd.split((self.heads, self.kv_heads, self.kv_heads), dim=2))
             read.append(torch.stack([k, v]))
-            # What a pad writes is seen by later pads only.
+            # Only later padding sees the keys and values of padding.
             return F.scaled_dot_product_attention(q, k, v, is_causal=True, enable_gqa=self.heads != self.kv_heads).transpose(1, 2)
 
-        x_PQD = self._run(tokens_PQ, torch.arange(width, device=tokens_PQ.device).unsqueeze(0), attend)
-        return Cache(read), self._logits(x_PQD[torch.arange(prompts, device=x_PQD.device), lengths_P - 1])
+        x_UQD = self._run(tokens_UQ, torch.arange(width, device=tokens_UQ.device).unsqueeze(0), attend)
+        return Cache(read), self._logits(x_UQD[torch.arange(prompts, device=x_UQD.device), lengths_U - 1])
 
     def step(self, tokens_B: Tensor, lengths_B: Tensor, cache: Cache, longest: int) -> Tensor:
-        """Run one more token of each row, which fills its slot `lengths_B`, and return the next one's logits (B, V), float32.
+        """Run one more token of each of the cache's first B rows, and return the logits of the next one (B, V), float32.
 
-        The cache's first B rows are these. longest: the largest of lengths_B.
+        lengths_B: tokens in each row's cache; the new token fills the next slot. longest: the largest of lengths_B.
         """
         rows, slots = len(tokens_B), longest + 1
         places = cache.places(lengths_B)
-        behind_BS = torch.arange(slots, device=tokens_B.device) > lengths_B[:, None]
-        mask_B11S = self.embedding.new_zeros(rows, slots).masked_fill(behind_BS, -torch.inf)[:, None, None]
+        beyond_BX = torch.arange(slots, device=tokens_B.device) > lengths_B[:, None]
+        mask_B11X = self.embedding.new_zeros(rows, slots).masked_fill(beyond_BX, -torch.inf)[:, None, None]
 
         def attend(layer: int, qkv_BQHd: Tensor) -> Tensor:
             filled = cache.layers[layer]
             filled.view(-1, self.head_size)[places] = qkv_BQHd[:, 0, self.heads :]
             k, v = filled[:, :rows, :, :slots].unbind()
-            # The query heads that share a key head stand as its queries, so that no key is ever repeated in memory.
+            # The query heads that share a key head become its queries, so that no key is repeated in memory.
             q = qkv_BQHd[:, 0, : self.heads].unflatten(1, (self.kv_heads, -1))
-            return _attended(q, k, v, mask_B11S)
+            return _attended(q, k, v, mask_B11X)
 
         return self._logits(self._run(tokens_B.unsqueeze(1), lengths_B.unsqueeze(1), attend)[:, 0])
 
     def _run(self, tokens_BQ: Tensor, positions_BQ: Tensor, attend: Attend) -> Tensor:
-        """The last layer's states (B, Q, D)."""
+        """Return the last layer's states (B, Q, D)."""
         rows, queries = tokens_BQ.shape
         x = F.embedding(tokens_BQ, self.embedding)
         turns = self.turns[positions_BQ].unsqueeze(2).expand(-1, -1, self.heads + self.kv_heads, -1)
-        turns = torch.cat([turns, torch.ones_like(turns[:, :, : self.kv_heads])], dim=2)  # values are not turned
+        turns = torch.cat([turns, torch.ones_like(turns[:, :, : self.kv_heads])], dim=2)  # values are not rotated
         for index, layer in enumerate(self.layers):
             qkv = layer.qkv(self._normalise(x)).view(rows, queries, -1, self.head_size)
             if layer.gains is not None:
@@ -152,20 +156,20 @@ class LlamaDecoder:
         return self.head(self._normalise(x_BD)).float()
 
     def _normalise(self, x: Tensor) -> Tensor:
-        """x over its root mean square. The norm is one fused pass, where F.rms_norm makes four on a CPU."""
+        """Return x over its root mean square. `vector_norm` is one fused pass; F.rms_norm makes four on a CPU."""
         norm = torch.linalg.vector_norm(x, dim=-1, keepdim=True, dtype=torch.float32)
         return (x * torch.addcmul(self.eps, norm, norm, value=1 / x.shape[-1]).rsqrt_()).to(x.dtype)
 
 
-def _attended(q_BKGd: Tensor, k_BKSd: Tensor, v_BKSd: Tensor, mask_B11S: Tensor) -> Tensor:
-    """Softmax attention of one token a row: (B, K, G, head_dim), G query heads to a key head."""
-    if q_BKGd.device.type != "cpu" or q_BKGd.dtype != torch.float32:  # scores are not to be rounded to bfloat16
-        return F.scaled_dot_product_attention(q_BKGd, k_BKSd, v_BKSd, attn_mask=mask_B11S)
-    # On a CPU the fused attention takes each row and head on its own, which for short ones costs more than what they compute.
-    q_AGd, k_ASd, v_ASd = (part.flatten(0, 1) for part in (q_BKGd, k_BKSd, v_BKSd))
-    scores_AGS = torch.bmm(q_AGd * q_AGd.shape[-1] ** -0.5, k_ASd.transpose(1, 2))
-    scores_AGS.view(*q_BKGd.shape[:3], -1).add_(mask_B11S)
-    return torch.bmm(scores_AGS.softmax(-1), v_ASd).view_as(q_BKGd)
+def _attended(q_BKJd: Tensor, k_BKXd: Tensor, v_BKXd: Tensor, mask_B11X: Tensor) -> Tensor:
+    """Softmax attention of one token a row: (B, K, J, head_dim), J query heads to each of K key heads."""
+    if q_BKJd.device.type != "cpu" or q_BKJd.dtype != torch.float32:  # scores are not to be rounded to bfloat16
+        return F.scaled_dot_product_attention(q_BKJd, k_BKXd, v_BKXd, attn_mask=mask_B11X)
+    # On a CPU the fused attention runs each row and head separately, which for short rows costs more than the products.
+    q_AJd, k_AXd, v_AXd = (part.flatten(0, 1) for part in (q_BKJd, k_BKXd, v_BKXd))
+    scores_AJX = torch.bmm(q_AJd * q_AJd.shape[-1] ** -0.5, k_AXd.transpose(1, 2))
+    scores_AJX.view(*q_BKJd.shape[:3], -1).add_(mask_B11X)
+    return torch.bmm(scores_AJX.softmax(-1), v_AXd).view_as(q_BKJd)
 
 
 def _refuse_others(config: PretrainedConfig) -> None:

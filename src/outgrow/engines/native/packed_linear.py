@@ -1,17 +1,19 @@
-"""A weight matrix that is multiplied with again and again."""
+"""A weight matrix in the memory layout that its products are fastest with."""
 
 import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-# MKL lays its blocks out for about so many rows; any other number may be multiplied with them. Told of one row it makes none.
+# MKL lays its blocks out for about this number of rows; any number can be multiplied with them. For 1 it makes no blocks.
 _ROWS = 64
 
 
 class Matrix:
-    """x ↦ xWᵀ + b. On a CPU W is kept in the blocks that its products are made from, and in no other form: MKL's for float32,
-    which decode SmolLM2-135M 1.15 times as fast as oneDNN's (64 rows, five runs in turn on 2 cores); oneDNN's for other types.
-    Where neither can be had, and on a GPU, it is kept as it is.
+    """x ↦ xWᵀ + b.
+
+    On a CPU, W is stored only in the blocks that its products are computed from: MKL's for float32, oneDNN's for other types. MKL's
+    decode SmolLM2-135M 1.15 times faster than oneDNN's (64 rows, five runs in turn on 2 cores). On a GPU, and where neither library
+    is available, W is stored unchanged.
     """
 
     def __init__(self, weight: Tensor, bias: Tensor | None = None) -> None:
@@ -25,7 +27,7 @@ class Matrix:
         self._mkldnn = packs and (weight.dtype == torch.float32 or bfloat16)
         if self._mkl:
             self._weight = torch.ops.mkl._mkl_reorder_linear_weight(weight.contiguous(), _ROWS)
-            # Of W itself only the shape is read, so it need not be kept.
+            # MKL reads only the shape of W itself, so the values need no memory.
             self._stand_in = weight.new_full((1,), torch.nan).expand(weight.shape)
         elif self._mkldnn:
             self._weight = torch.ops.mkldnn._reorder_linear_weight(weight.contiguous())
@@ -34,7 +36,7 @@ class Matrix:
 
     def __call__(self, x: Tensor) -> Tensor:
         if self._mkl:
-            rows = x.numel() // x.shape[-1]  # told that it was made for another number, it would multiply with W itself
+            rows = x.numel() // x.shape[-1]  # for a number that differs from this argument, MKL would multiply with W itself
             product: Tensor = torch.ops.mkl._mkl_linear(x, self._weight, self._stand_in, self._bias, rows)
         elif self._mkldnn:
             product = torch.ops.mkldnn._linear_pointwise(x, self._weight, self._bias, "none", [], "")

@@ -2,7 +2,7 @@
 
 
 def add_columns(a: int, b: int) -> str:
-    """a + b, each column with its carry: add_columns(47, 85) == "7+5+0=12,4+8+1=13"."""
+    """Return a + b, each column with its carry: add_columns(47, 85) == "7+5+0=12,4+8+1=13"."""
     columns, carry = [], 0
     for x, y in zip(*_digit_pairs(a, b), strict=True):
         total = x + y + carry
@@ -12,7 +12,7 @@ def add_columns(a: int, b: int) -> str:
 
 
 def subtract_columns(a: int, b: int) -> str:
-    """a − b for a ≥ b, a borrowed ten marked with ': subtract_columns(42, 17) == "2-7-0=5',4-1-1=2"."""
+    """Return a − b for a ≥ b, a borrowed ten marked with ': subtract_columns(42, 17) == "2-7-0=5',4-1-1=2"."""
     columns, borrow = [], 0
     for x, y in zip(*_digit_pairs(a, b), strict=True):
         digit = x - y - borrow
@@ -22,7 +22,7 @@ def subtract_columns(a: int, b: int) -> str:
 
 
 def multiply_columns(a: int, b: int) -> str:
-    """a · b for a single digit b, each column with its carry: multiply_columns(47, 6) == "7*6+0=42,4*6+4=28"."""
+    """Return a · b for a single digit b, each column with its carry: multiply_columns(47, 6) == "7*6+0=42,4*6+4=28"."""
     columns, carry = [], 0
     for x in digits_upward(a, len(str(a))):
         total = x * b + carry
@@ -32,7 +32,7 @@ def multiply_columns(a: int, b: int) -> str:
 
 
 def carries(a: int, b: int) -> int:
-    """Columns of a + b that carry: carries(47, 85) == 2."""
+    """Return the number of columns of a + b that carry: carries(47, 85) == 2."""
     count = carry = 0
     for x, y in zip(*_digit_pairs(a, b), strict=True):
         carry = (x + y + carry) // 10
@@ -41,7 +41,7 @@ def carries(a: int, b: int) -> int:
 
 
 def digits_upward(value: int, width: int) -> list[int]:
-    """The lowest `width` decimal digits, lowest first: digits_upward(347, 4) == [7, 4, 3, 0]."""
+    """Return the lowest `width` decimal digits, lowest first: digits_upward(347, 4) == [7, 4, 3, 0]."""
     return [value // 10**place % 10 for place in range(width)]
 
 

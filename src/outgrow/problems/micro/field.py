@@ -30,5 +30,5 @@ class Field(Protocol):
 
 
 def with_digits(count: int, rng: random.Random) -> int:
-    """A number of exactly `count` decimal digits, without a leading zero."""
+    """Return a number of exactly `count` decimal digits, without a leading zero."""
     return rng.randrange(10 ** (count - 1), 10**count)

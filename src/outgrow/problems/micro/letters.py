@@ -5,7 +5,7 @@ import random
 from .field import Written
 
 LENGTH = {1: (3, 4), 2: (5, 5), 3: (6, 6), 4: (7, 7), 5: (8, 8), 6: (9, 10)}
-# Few letters, so that a small model meets each often enough to learn to copy a word that is none.
+# Few letters, so that a small model meets each often enough to learn to copy a string that is not a word.
 ALPHABET = "aeinorst"
 
 

@@ -26,7 +26,7 @@ class Roman:
 
 
 def _write(value: int) -> tuple[str, list[str]]:
-    """The numeral, and each run of equal symbols with the total so far: 23 is XXIII, XX20 and III23."""
+    """Return the numeral, and each run of equal symbols with the total so far: 23 is XXIII, XX20 and III23."""
     numeral, totals, rest = "", [], value
     for symbol, worth in SYMBOLS:
         run, rest = symbol * (rest // worth), rest % worth

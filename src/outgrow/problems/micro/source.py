@@ -35,15 +35,19 @@ class Micro(Source):
     """Problem source `micro`: up to `per_level` distinct problems of each field and level from one split.
 
     skip: how many of each field and level are passed over first: a source that skips n has no problem of one that takes n.
-    The list depends on these settings alone, never on a run's seed, so every run meets the same problems.
+    The list depends only on these settings, never on a run's seed, so every run meets the same problems.
     """
 
     type: str = "micro"
-    split: Split = "train"
-    fields: tuple[str, ...] = tuple(FIELDS)
-    levels: tuple[int, ...] = LEVELS
-    per_level: int = Field(default=400, ge=1)
-    skip: int = Field(default=0, ge=0)
+    split: Split = Field(default="train", description="Split of the problems.")
+    fields: tuple[str, ...] = Field(default=tuple(FIELDS), description="Fields of the problems.")
+    levels: tuple[int, ...] = Field(default=LEVELS, description="Levels of the problems.")
+    per_level: int = Field(default=400, ge=1, description="Number of distinct problems for each field and level.")
+    skip: int = Field(
+        default=0,
+        ge=0,
+        description="Number of problems to skip in each field and level, for example those that another source has.",
+    )
 
     @field_validator("fields")
     @classmethod
@@ -63,7 +67,7 @@ class Micro(Source):
         return levels
 
     def load(self, warn: Warn = quiet) -> list[Problem]:
-        """All problems, fields and levels in order. One that two levels can draw stands in the easier."""
+        """Return all problems, fields and levels in order. A problem that two levels can draw is in the easier one."""
         problems: dict[str, Problem] = {}
         passed_over: set[str] = set()
         for name in self.fields:
@@ -76,7 +80,7 @@ class Micro(Source):
 
 
 def draw_problems(field: str, level: int, split: Split, count: int) -> list[Problem]:
-    """Up to `count` distinct problems of one field, level and split; fewer where the level has no more.
+    """Return up to `count` distinct problems of one field, level and split; fewer where the level has no more.
 
     A longer list starts with the shorter one.
     """

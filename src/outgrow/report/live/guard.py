@@ -40,7 +40,7 @@ class Guard:
         request = Request(scope)
         if self.token is None:
             if not is_loopback(request.url.hostname or ""):
-                await PlainTextResponse("Ask for this page by the address it was started with.\n", 403)(scope, receive, send)
+                await PlainTextResponse("Open this page at the address that `outgrow serve` printed.\n", 403)(scope, receive, send)
                 return
         elif (given := request.query_params.get("token")) is not None:
             if secrets.compare_digest(given.encode(), self.token.encode()):

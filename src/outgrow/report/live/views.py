@@ -64,7 +64,7 @@ class View:
         seconds = time.time() - max((stamp[0] for stamp in stamps), default=0) / 1e9
         if seconds < _RECENT:
             return "training"
-        return f"no news for {seconds / 60:.0f} min" if seconds < 7200 else f"no news for {seconds / 3600:,.0f} h"
+        return f"last update {seconds / 60:.0f} min ago" if seconds < 7200 else f"last update {seconds / 3600:,.0f} h ago"
 
     @property
     def sparkline(self) -> str:

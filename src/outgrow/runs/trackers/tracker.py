@@ -5,7 +5,7 @@ from typing import Any, ClassVar, Protocol
 
 
 class Tracker(Protocol):
-    """A copy of metrics.jsonl in a tool that draws curves. Any method may raise: the run goes on without the tracker.
+    """A copy of metrics.jsonl in a tool that draws curves. Any method may raise: the run continues without the tracker.
 
     What it writes lies under the run's folder. Its package is imported in `start`, so that naming a tracker costs nothing.
     """
@@ -13,16 +13,16 @@ class Tracker(Protocol):
     package: ClassVar[str]  # what must be importable; pip knows it as the extra of the tracker's name
 
     def start(self, run: Path, recipe: dict[str, Any], resumed_at: int) -> None:
-        """Training begins, or goes on behind step `resumed_at` (0 for a new run).
+        """Begin: training continues after step `resumed_at` (0 for a new run).
 
         Later steps that an earlier session logged are about to come again, and should be shown once.
         """
         ...
 
     def log(self, step: int, metrics: dict[str, float]) -> None:
-        """A step's figures are on disk; show them too."""
+        """Show a step's figures, which are on disk already."""
         ...
 
     def close(self) -> None:
-        """No more steps come in this session."""
+        """End: no more steps come in this session."""
         ...

@@ -28,13 +28,13 @@ def require_packages(names: Sequence[str]) -> None:
 def tracking(
     names: Sequence[str], run: Path, recipe: dict[str, Any], resumed_at: int, warn: Callable[[str], None]
 ) -> Iterator[Track]:
-    """Trackers for the steps behind `resumed_at`. Gives what takes a step's metrics, closes them on the way out.
+    """Start trackers for the steps after `resumed_at`, give what takes a step's metrics, and close them at the end of the block.
 
-    A tracker that fails is told of once, through `warn`, and left out from then on.
+    A tracker that fails is closed, with one warning; the others continue.
     """
     trackers: dict[str, Tracker] = {name: TRACKERS[name]() for name in names}
 
-    def tell(when: str, action: Callable[[Tracker], None]) -> None:
+    def each(when: str, action: Callable[[Tracker], None]) -> None:
         for name, tracker in list(trackers.items()):
             try:
                 action(tracker)
@@ -42,15 +42,15 @@ def tracking(
                 del trackers[name]
                 with suppress(Exception):
                     tracker.close()  # its threads and processes, if it got so far
-                warn(f"{name} failed {when} ({type(error).__name__}: {error}); training goes on without it")
+                warn(f"{name} failed {when} ({type(error).__name__}: {error}); training continues without it")
 
     def track(metrics: dict[str, float]) -> None:
         step = int(metrics["step"])
         figures = {name: value for name, value in metrics.items() if name != "step"}
-        tell(f"at step {step}", lambda tracker: tracker.log(step, figures))
+        each(f"at step {step}", lambda tracker: tracker.log(step, figures))
 
-    tell("to start", lambda tracker: tracker.start(run, recipe, resumed_at))
+    each("to start", lambda tracker: tracker.start(run, recipe, resumed_at))
     try:
         yield track
     finally:
-        tell("to close", lambda tracker: tracker.close())
+        each("to close", lambda tracker: tracker.close())

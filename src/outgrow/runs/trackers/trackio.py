@@ -11,7 +11,7 @@ from ..folder import RunFolder
 class Trackio:
     """A database in RUN/trackio, or where TRACKIO_DIR says.
 
-    trackio keeps what it has been told. A step that is done again is therefore not written again: the first writing stays,
+    trackio keeps what it has logged. A step that is done again is therefore not written again: the first writing stays,
     and it is the same to the last bit unless the recipe was changed in between. It writes twice a second, and what kill −9
     takes of that is written at the start of the next session. Where it sends to a Hugging Face Space (TRACKIO_SPACE_ID) or a
     server, what is there cannot be seen from here, and a resumed run shows its steps twice.

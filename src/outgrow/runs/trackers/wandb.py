@@ -43,7 +43,7 @@ class WandB:
 
 
 def _id(file: Path) -> str:
-    """The id of this run at W&B, made the first time."""
+    """Return the id of this run at W&B, made the first time."""
     if not file.exists():
         file.parent.mkdir(exist_ok=True)
         write_atomic(file, os.urandom(8).hex().encode())

@@ -1,6 +1,5 @@
-"""Commands that say where a run succeeds and where it fails: analyze."""
+"""The command `outgrow analyze`."""
 
-from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
@@ -8,8 +7,9 @@ from rich.box import SIMPLE
 from rich.table import Table
 from rich.text import Text
 
-from .app import app
-from .shared import console, example, strip_control_chars
+from .app import LOOK, command
+from .console import console, say, strip_control_chars
+from .options import RunFolder
 
 if TYPE_CHECKING:
     from ..evaluate.sample import Sample
@@ -18,16 +18,17 @@ if TYPE_CHECKING:
 _SHOWN = 600  # characters of an example's end, where the answer is
 
 
-@app.command(epilog=example("outgrow analyze runs/first", "outgrow analyze runs/first --examples 3"))
+@command(LOOK, "outgrow analyze runs/first", "outgrow analyze runs/first --examples 3")
 def analyze(
-    run: Annotated[Path, typer.Argument(help="A run's folder, finished or not.")],
+    run: RunFolder,
     examples: Annotated[
-        int, typer.Option("--examples", min=0, max=3, help="So many answers of each kind of failure, printed in full.")
+        int, typer.Option("--examples", min=0, max=3, help="Number of answers to print in full for each kind of failure.")
     ] = 0,
 ) -> None:
-    """Say where a run succeeds and where it fails: kinds of failure, problems won and lost, what was learned and forgotten.
+    """Show where a run succeeds and fails: kinds of failure, problems won and lost, problems learned and forgotten.
 
-    The same stands in its report, with the texts side by side. Shares are of all answers drawn on the held-out suite.
+    The run need not be finished. Its report has the same figures, with the texts side by side. Shares are of all answers sampled on
+    the held-out suite.
     """
     from ..evaluate.change import compare, grid
     from ..evaluate.failure_kinds import MEANING
@@ -37,17 +38,17 @@ def analyze(
     from ..report.words import headline
 
     data = read_run(run)
-    found = analyze_run(data)
+    analysis = analyze_run(data)
     known = data.after or data.before
-    lines = [headline(compare(data.before, data.after).get("pass@1"), known.k if known else 0)]
-    for line in [*lines, *findings.sentences(data, found, grid(data.before, data.after))]:
-        console.print(line, highlight=False, markup=False)
-    _print("what fails: shares of all answers", findings.failure_table(found))
-    _print("by how often the base was right", findings.base_table(found))
-    _print("by the length of the answer", findings.length_table(found))
-    _print("what became of the problems practised", findings.fate_table(found))
-    _print("forgotten, or learned again", findings.turns_table(found))
-    for row in found.failures:
+    say(headline(compare(data.before, data.after).get("pass@1"), known.k if known else 0))
+    for sentence in findings.sentences(data, analysis, grid(data.before, data.after)):
+        say(sentence)
+    _print("kinds of failure: shares of all answers", findings.failure_table(analysis))
+    _print("by how often the base was right", findings.base_table(analysis))
+    _print("by the length of the answer", findings.length_table(analysis))
+    _print("what became of the problems practised", findings.fate_table(analysis))
+    _print("problems forgotten or learned again", findings.turns_table(analysis))
+    for row in analysis.failures:
         for when, samples in (("before", row.before), ("after", row.after)):
             for sample in samples[:examples]:
                 _show(f"{row.failure} ({MEANING[row.failure]}), {when}", sample)

@@ -1,0 +1,130 @@
+"""The command `outgrow data`."""
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from ..core.errors import UsageError
+from .app import DATA, command
+from .console import warn
+from .data_tables import show
+from .interrupt import interruptible
+from .open_model import open_model, recipe_for, sampling_for
+from .options import SUITES_HELP, ModelArg, ProblemsArg, Seed, SetsFolder, use_data
+from .progress import counting
+
+if TYPE_CHECKING:
+    from ..config import Recipe
+    from ..config.schema import DataSection
+    from ..engines import ChatModel
+    from ..synthetic import SyntheticRow
+    from ..types import Problem
+
+DataKeys = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--set",
+        metavar="KEY=VALUE",
+        help="Change a key of \\[data], for example data.k=16, data.levels=[4,5,6] or data.keep=all. "
+        "docs/reference/recipes.md lists the keys and their defaults.",
+    ),
+]
+CheckedSuites = Annotated[
+    str | None,
+    typer.Option(
+        "--on",
+        metavar="SUITES",
+        help="Drop answers to questions of these suites, comma-separated: "
+        f"{SUITES_HELP}. Default: every known suite, and those of the recipe.",
+    ),
+]
+
+
+@command(
+    DATA,
+    "outgrow data runs/first micro --out data/first",
+    "outgrow data runs/first micro --out data/free --set data.k=0 --set data.rollouts=true",
+    "outgrow data runs/first micro --out data/hard --set data.k=16 --set 'data.levels=[4,5,6]'",
+    "outgrow data runs/first micro --out data/control --set data.keep=all",
+)
+def data(
+    model: ModelArg,
+    problems: ProblemsArg,
+    out: Annotated[Path, typer.Option("--out", metavar="FOLDER", help="The folder to write; it must not exist yet.")],
+    overrides: DataKeys = None,
+    on: CheckedSuites = None,
+    generation: Annotated[int, typer.Option("--generation", min=0, help="Generation of the flywheel, written into each row.")] = 1,
+    seed: Seed = 0,
+    sets: SetsFolder = None,
+) -> None:
+    """Make synthetic data from a model's own answers: sample, verify, select, check against the suites, write Parquet with a card.
+
+    To train on it, give a recipe of kind sft a problem source of type synthetic whose path is this folder. Run the same command
+    again to continue after a stop.
+    """
+    from ..problems.suites import SUITES, suites
+    from ..runs.folder import RunFolder
+    from ..runs.practice_problems import problems_of
+    from ..runs.session import verifier_for
+    from ..synthetic import DataRequest, make_data
+    from ..synthetic.export import require_new
+    from ..synthetic.pipeline import matching_problems
+
+    require_new(out)
+    section = _section(overrides or [])
+    if section.rollouts and not RunFolder(Path(model)).rollouts.is_dir():
+        raise UsageError(f"{model} has no rollouts; data.rollouts=true needs the folder of a run of kind 'rl'")
+    use_data(sets)
+    every, as_recipe = problems_of(problems, warn)
+    chosen = matching_problems(every, section)
+    source = recipe_for(model, None) or as_recipe
+    held_out = suites(on) if on else [*SUITES, *(_own(as_recipe) if as_recipe else ())]
+    respondent = open_model(model, source)
+    with (
+        interruptible() as check_stop,
+        counting(f"{section.k} answers a problem", len(chosen)) as progress,
+        verifier_for(source) as verifier,
+    ):
+        rows = _run_rows(model, chosen, respondent, generation) if section.rollouts else []
+        request = DataRequest(chosen, section, sampling_for(source, respondent), seed, generation, held_out, rows)
+        summary = make_data(
+            respondent if section.k else None, verifier, request, out, warn=warn, check_stop=check_stop, on_progress=progress
+        )
+    show(summary)
+
+
+def _section(overrides: Sequence[str]) -> "DataSection":
+    """Return the table [data] with these overrides. Raises UsageError if a key or a value is wrong."""
+    from pydantic import ValidationError
+
+    from ..config import apply_override
+    from ..config.schema import DataSection
+    from ..core.registry import explain
+
+    values: dict[str, Any] = {}
+    for override in overrides:
+        if not override.startswith("data."):
+            raise UsageError(f"--set {override}: only keys of [data] can be set here, for example --set data.k=16")
+        apply_override(values, override)
+    try:
+        return DataSection.model_validate(values.get("data", {}))
+    except ValidationError as error:
+        raise UsageError(f"[data]: {explain(error, DataSection)}") from error
+
+
+def _run_rows(model: str, problems: "Sequence[Problem]", respondent: "ChatModel", generation: int) -> "list[SyntheticRow]":
+    """Return a run's own rollouts on these problems, as rows."""
+    from ..synthetic import rows_from_run
+    from ..synthetic.sample import model_name
+    from ..verify.extract import THINK_OPEN
+
+    opener, name = THINK_OPEN if respondent.opens_think else "", model_name(respondent.identity)
+    ids = {problem.id for problem in problems}
+    return rows_from_run(Path(model), ids, respondent.conversation, opener, name, generation)
+
+
+def _own(recipe: "Recipe") -> list[str]:
+    """Return the suites that a recipe measures on."""
+    return [recipe.evaluate.suite, recipe.evaluate.validation, *recipe.evaluate.extra_suites]

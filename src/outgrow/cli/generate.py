@@ -1,0 +1,33 @@
+"""The command `outgrow generate`."""
+
+from typing import Annotated
+
+import typer
+
+from .app import LOOK, command
+from .console import say, strip_control_chars
+from .open_model import default_max_tokens, open_model, recipe_for
+from .options import MaxTokens, ModelArg, RecipeOption, Seed, Temperature
+
+
+@command(LOOK, 'outgrow generate micro-base "27+58=?"', 'outgrow generate runs/first "roman XIV=?" --samples 4')
+def generate(
+    model: ModelArg,
+    question: Annotated[str, typer.Argument(metavar="QUESTION", help="The question to ask.")],
+    samples: Annotated[int, typer.Option("--samples", "-n", min=1, help="Number of answers.")] = 1,
+    temperature: Temperature = 0.0,
+    max_tokens: MaxTokens = None,
+    recipe: RecipeOption = None,
+    seed: Seed = 0,
+) -> None:
+    """Ask a model one question and print its answers."""
+    from ..engines import ChatRequest
+    from ..policy import Sampling
+
+    source = recipe_for(model, recipe)
+    respondent = open_model(model, source)
+    sampling = Sampling(temperature=temperature, max_tokens=max_tokens or default_max_tokens(source, respondent))
+    opener = "<think>" if respondent.opens_think else ""
+    for answer in respondent.answer(ChatRequest([respondent.conversation(question)], samples, sampling, [seed]))[0]:
+        cut = "" if answer.finished else "  … cut at --max-tokens"
+        say(f"{opener}{strip_control_chars(answer.text)}{cut}")

@@ -1,0 +1,31 @@
+"""The command `outgrow merge`."""
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from .app import MODELS, command
+from .console import say
+from .options import Model
+
+
+@command(MODELS, "outgrow merge runs/first --out models/first")
+def merge(
+    model: Model,
+    out: Annotated[Path, typer.Option("--out", metavar="FOLDER", help="The folder to write; it must not exist yet.")],
+) -> None:
+    """Write a model as an ordinary Hugging Face folder with its card, adapters merged into the weights."""
+    from ..policy.export import export
+    from ..runs.session import open_policy
+
+    export(open_policy(model), out, _card(model))
+    say(f"{model}: {out}")
+
+
+def _card(model: str) -> str | None:
+    """Return the model card of a finished run, if there is one."""
+    from ..runs.resolve_model import resolve_model
+
+    card = Path(resolve_model(model).location) / "README.md"
+    return card.read_text(encoding="utf-8") if card.is_file() else None

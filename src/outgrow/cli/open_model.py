@@ -1,0 +1,61 @@
+"""Open a model by any of its names, and read the recipe that says how it is prompted and graded."""
+
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from ..core.errors import UsageError
+from .console import warn
+
+if TYPE_CHECKING:
+    from ..config import Recipe
+    from ..engines import ChatModel
+    from ..policy import Sampling
+
+
+def open_model(model: str, recipe: "Recipe | None" = None) -> "ChatModel":
+    """Return a model by any of its names, or the model of a server, prompted as the recipe says."""
+    from ..runs.session import open_chat_model
+
+    return open_chat_model(model, recipe, warn)
+
+
+def default_max_tokens(recipe: "Recipe | None", respondent: "ChatModel") -> int:
+    """Return the default length limit of an answer, in tokens."""
+    return recipe.sampling.max_tokens if recipe else min(512, respondent.context // 2)
+
+
+def sampling_for(
+    recipe: "Recipe | None", respondent: "ChatModel", temperature: float | None = None, max_tokens: int | None = None
+) -> "Sampling":
+    """Return the recipe's sampling, or the default one, with what the options change. temperature: None leaves it as it is."""
+    from ..policy import Sampling
+
+    sampling = recipe.sampling if recipe else Sampling()
+    return sampling.model_copy(
+        update={
+            "temperature": sampling.temperature if temperature is None else temperature,
+            "max_tokens": max_tokens or default_max_tokens(recipe, respondent),
+        }
+    )
+
+
+def recipe_for(model: str, recipe: str | None) -> "Recipe | None":
+    """Return the recipe that says how a model is prompted and graded: a run's own, or the one called `recipe`.
+
+    Raises UsageError if a run is given a second recipe.
+    """
+    from ..config import load_recipe
+    from ..runs.folder import read_recipe
+
+    if not is_run(model):
+        return load_recipe(recipe) if recipe else None
+    if recipe:
+        raise UsageError(f"{model} is a run and uses its own recipe; drop --recipe")
+    return read_recipe(Path(model))[0]
+
+
+def is_run(model: str) -> bool:
+    """Return whether a model's name is the folder of a run."""
+    from ..runs.folder import RunFolder
+
+    return RunFolder(Path(model)).is_run()

@@ -1,0 +1,88 @@
+"""Arguments and options that several commands share."""
+
+import os
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from ..core.errors import UsageError
+
+_NAMES = "A shipped or pulled model, a run's folder, a folder of a model or an adapter, a .gguf file, or a hub id"
+
+RecipeName = Annotated[str, typer.Argument(metavar="RECIPE", help="Name of a shipped recipe, or a .toml file.")]
+RunFolder = Annotated[Path, typer.Argument(metavar="RUN", help="A run's folder.")]
+Runs = Annotated[Path, typer.Argument(metavar="FOLDER", help="The folder that holds runs.")]
+Model = Annotated[str, typer.Argument(metavar="MODEL", help=f"{_NAMES}.")]
+ModelArg = Annotated[
+    str,
+    typer.Argument(
+        metavar="MODEL",
+        help=f"{_NAMES}; or the address of an OpenAI-compatible server (http://localhost:8000/v1, followed by #NAME if it serves "
+        "several models; OPENAI_API_KEY holds its key, if it needs one).",
+    ),
+]
+ProblemsArg = Annotated[
+    str,
+    typer.Argument(
+        metavar="PROBLEMS",
+        help="A recipe, for the problems it trains on, or a .jsonl or .parquet file with columns question and answer.",
+    ),
+]
+Overrides = Annotated[
+    list[str] | None, typer.Option("--set", metavar="KEY=VALUE", help="Change a key of the recipe, for example learn.lr=1e-5.")
+]
+RecipeOption = Annotated[
+    str | None,
+    typer.Option(
+        "--recipe",
+        metavar="RECIPE",
+        help="Use this recipe's prompt, token limits and answer extractors. A run uses its own recipe.",
+    ),
+]
+MaxTokens = Annotated[
+    int | None,
+    typer.Option(
+        "--max-tokens",
+        min=1,
+        help="Length limit of an answer, in tokens. Default: the recipe's; without a recipe, 512 or half the model's context, "
+        "whichever is smaller.",
+    ),
+]
+SUITES_HELP = "names, the groups related and unrelated, a .jsonl or .parquet file, or a data set on the hub (OWNER/NAME:SPLIT)"
+Temperature = Annotated[float, typer.Option("--temperature", min=0.0, help="Sampling temperature; 0 is greedy.")]
+Seed = Annotated[int, typer.Option("--seed", help="Seed of all random choices.")]
+SetsFolder = Annotated[
+    Path | None,
+    typer.Option(
+        "--data",
+        metavar="FOLDER",
+        help="Folder of local data sets, for example one with gsm8k/test.jsonl. Default: $OUTGROW_DATA if set, else the hub.",
+    ),
+]
+Fresh = Annotated[bool, typer.Option("--fresh", help="Ignore stored answers and ask the model again.")]
+BudgetUSD = Annotated[
+    float | None,
+    typer.Option(
+        "--budget-usd",
+        min=0.0,
+        metavar="DOLLARS",
+        help="Save and stop once the run has cost this much. Needs run.dollars_per_hour.",
+    ),
+]
+BudgetHours = Annotated[
+    float | None,
+    typer.Option("--budget-hours", min=0.0, metavar="HOURS", help="Save and stop once the run has taken this long."),
+]
+Margin = Annotated[
+    float, typer.Option("--margin", min=0.01, metavar="POINTS", help="Smallest change of pass@1 that matters to you, in points.")
+]
+
+
+def use_data(folder: Path | None) -> None:
+    """Look for data sets in this folder; None leaves $OUTGROW_DATA as it is. Raises UsageError if the folder does not exist."""
+    if folder is None:
+        return
+    if not folder.is_dir():
+        raise UsageError(f"--data {folder}: this folder does not exist")
+    os.environ["OUTGROW_DATA"] = str(folder)

@@ -1,0 +1,89 @@
+"""The command `outgrow passrate`."""
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+from rich.table import Table
+
+from .app import MEASURE, command
+from .console import console, say, warn
+from .interrupt import interruptible
+from .open_model import open_model, recipe_for, sampling_for
+from .options import MaxTokens, ModelArg, ProblemsArg, RecipeOption, Seed
+from .progress import counting
+
+if TYPE_CHECKING:
+    from ..evaluate.pass_rates import PassRate
+
+
+@command(
+    MEASURE,
+    "outgrow passrate micro-base micro",
+    "outgrow passrate micro-base micro --update",
+    "outgrow passrate smollm2-135m problems.jsonl --recipe smollm2-135m-gsm8k",
+)
+def passrate(
+    model: ModelArg,
+    data: ProblemsArg,
+    recipe: RecipeOption = None,
+    samples: Annotated[int, typer.Option("--samples", min=1, help="Answers sampled for each problem.")] = 10,
+    temperature: Annotated[float, typer.Option("--temperature", min=0.01, help="Sampling temperature.")] = 0.6,
+    max_tokens: MaxTokens = None,
+    seed: Seed = 0,
+    out: Annotated[
+        Path | None, typer.Option("--out", metavar="FOLDER", help="Folder of the profile. Default: profiles/PROBLEMS.")
+    ] = None,
+    update: Annotated[
+        bool, typer.Option("--update", help="Add --samples more answers for each problem of a finished profile.")
+    ] = False,
+) -> None:
+    """Measure the pass rate of every problem before training: a histogram, a Parquet table, and a ledger.
+
+    Run the same command again to continue after a stop. A recipe starts from the profile with --set ledger.profile=profiles/….
+    """
+    from ..engines import LocalModel
+    from ..evaluate.pass_rates import ProfileSpec, fill, open_profile
+    from ..runs.practice_problems import problems_of
+    from ..runs.session import verifier_for
+
+    source = recipe_for(model, recipe)
+    problems, as_recipe = problems_of(data, warn)
+    source = source or as_recipe
+    respondent = open_model(model, source)
+    sampling = sampling_for(source, respondent, temperature, max_tokens)
+    digest = respondent.policy.digest() if isinstance(respondent, LocalModel) else model
+    folder = out or Path("profiles") / Path(data).stem
+    how = "as it is" if source is None else f"{source.prompt.model_dump_json()} {source.verify.model_dump_json()}"
+    spec = ProfileSpec(model, digest, data, len(problems), samples, temperature, sampling.max_tokens, seed, how)
+    spec = open_profile(folder, spec, update)
+    with (
+        interruptible() as check_stop,
+        counting(f"{spec.samples} samples a problem", len(problems)) as progress,
+        verifier_for(source) as verifier,
+    ):
+        table = fill(folder, spec, respondent, verifier, sampling, problems, check_stop, progress)
+    _show(table)
+    say(f"{folder / 'pass_rates.parquet'}")
+
+
+def _show(table: "list[PassRate]") -> None:
+    """Print a histogram of pass rates, and the shares of easy, medium and hard problems."""
+    bars = Table(box=None, pad_edge=False)
+    for heading in ("pass rate", "problems", "share", ""):
+        bars.add_column(heading, justify="left" if not heading else "right")
+    counts = [0] * 11
+    for row in table:
+        counts[0 if row.right == 0 else 10 if row.right == row.n else min(9, 1 + int(9 * row.pass_rate))] += 1
+    labels = ["0", *(f"under {(place + 1) / 9:.2f}" for place in range(9)), "1"]
+    for label, count in zip(labels, counts, strict=True):
+        bars.add_row(label, f"{count:,}", f"{count / len(table):.1%}", "█" * round(40 * count / max(counts)))
+    console.print(bars)
+    n = len(table)
+    bands = [sum(row.band == name for row in table) for name in ("easy", "medium", "hard")]
+    console.print(
+        f"n = {n:,} problems × {table[0].n} samples   mean {sum(row.pass_rate for row in table) / n:.3f}   "
+        f"easy {bands[0] / n:.1%}   medium {bands[1] / n:.1%}   hard {bands[2] / n:.1%}   "
+        f"truncated {sum(row.truncated for row in table) / n:.1%}",
+        highlight=False,
+    )

@@ -1,0 +1,178 @@
+"""What `outgrow plan` prints of a recipe."""
+
+from typing import TYPE_CHECKING
+
+from rich.box import SIMPLE_HEAD
+from rich.table import Table
+
+from .console import console, say
+from .plan_figures import figure, unfit
+
+if TYPE_CHECKING:
+    from ..config import Recipe, RLRecipe
+    from ..plan import GpuCatalog, Plan
+
+_DTYPES = {2: "bfloat16", 4: "float32"}
+
+
+def show(recipe: "Recipe", plan: "Plan", catalog: "GpuCatalog") -> None:
+    """Print the plan: what a step does, memory, costs on each GPU, and what all that assumes."""
+    from ..config import RLRecipe
+
+    assert isinstance(recipe, RLRecipe)
+    for line in _head(recipe, plan):
+        say(line)
+    console.print(_memory(plan))
+    console.print(_costs(plan, catalog))
+    for estimate in plan.estimates:
+        for line in unfit(estimate):
+            say(line)
+    for line in _assumptions(recipe, plan, catalog):
+        say(f"assumes {line}")
+
+
+def _head(recipe: "RLRecipe", plan: "Plan") -> list[str]:
+    from ..plan.shape import parameters
+    from ..plan.work import learning_parameters
+
+    work, lora = plan.work, recipe.policy.lora
+    total, moving = parameters(plan.shape), learning_parameters(plan.work, plan.shape)
+    whole = total + (work.adapter or 0)
+    how = f"LoRA rank {lora.rank} on {', '.join(lora.targets)}" if lora else "full fine-tuning"
+    prompts, most = work.problems * work.prompt, work.rollouts * work.limit
+    return [
+        f"{recipe.name}: {_named(recipe.policy.model or 'a new micro policy')}, {total:,} parameters in {recipe.policy.dtype}",
+        f"trains {moving:,} parameters, {moving / whole:.1%} of {whole:,}: {how}",
+        f"{work.steps} steps of {work.problems} problems × {work.group} = {work.rollouts} rollouts; tokens a step: at most "
+        f"{prompts:,} in prompts and {most:,} in completions, {work.rollouts * work.completion:,.0f} expected{_drawn(recipe)}",
+        *_distilled(recipe, plan),
+        *_judged(recipe, plan),
+    ]
+
+
+def _named(model: str) -> str:
+    """Return a model's name, and whose shape stands in for a model that does not exist yet."""
+    from ..plan.models import recipe_of_future_run
+
+    maker = recipe_of_future_run(model)
+    return f"{model} (does not exist yet; its size is that of the recipe {maker})" if maker else model
+
+
+def _distilled(recipe: "RLRecipe", plan: "Plan") -> list[str]:
+    from ..plan.shape import parameters
+
+    distill, teacher = recipe.distill, plan.work.distilled
+    if distill is None or teacher is None:
+        return []
+    when = "in every step" if teacher.share == 1 else f"in the first {distill.steps:,} steps (its time is spread over all steps)"
+    return [f"distils {_named(distill.model)}, {parameters(teacher.shape):,} parameters in {distill.dtype}, {when}"]
+
+
+def _judged(recipe: "RLRecipe", plan: "Plan") -> list[str]:
+    from ..plan.models import judge_names
+    from ..plan.shape import parameters
+
+    counted = {judge.model for judge in plan.work.judges}
+    lines = [
+        f"{judge.role} {_named(judge.model)}, {parameters(judge.shape):,} parameters in {_DTYPES[judge.width]}: {judge.replies:,} "
+        f"replies of at most {judge.limit:,} tokens, {judge.share:.3g} times a step"
+        for judge in plan.work.judges
+    ]
+    uncounted = [name for name in judge_names(recipe) if name not in counted]
+    return lines + [
+        f"the judge at {name} is not included, because its size is not known; add its name, as in http://localhost:8001/v1#NAME, "
+        "where NAME is a hub id, a run or a folder"
+        for name in uncounted
+    ]
+
+
+def _drawn(recipe: "RLRecipe") -> str:
+    """Return how a step may have fewer or more rollouts than planned; the plan counts whole groups, each once."""
+    curriculum = recipe.curriculum
+    fewer = f"; fewer if the first {curriculum.screen} of a group agree" if 0 < curriculum.screen < recipe.learn.group_size else ""
+    return fewer + (f"; up to {1 + curriculum.refill} times this with refill" if curriculum.refill else "")
+
+
+def _memory(plan: "Plan") -> Table:
+    table = Table(title="peak memory, GB", box=SIMPLE_HEAD, pad_edge=False)
+    table.add_column("part")
+    phases = ["generating", *(["judging"] if any(judge.local for judge in plan.work.judges) else []), "learning"]
+    for phase in phases:
+        table.add_column(phase, justify="right")
+    for part in plan.memory:
+        table.add_row(part.name, *(_gb(getattr(part, phase)) for phase in phases))
+    table.add_section()
+    table.add_row("total", *(_gb(sum(getattr(part, phase) for part in plan.memory)) for phase in phases))
+    return table
+
+
+def _costs(plan: "Plan", catalog: "GpuCatalog") -> Table:
+    table = Table(
+        title=f"seconds of a step, and the whole run; typical rental prices of {catalog.date:%B %Y}",
+        box=SIMPLE_HEAD,
+        pad_edge=False,
+    )
+    table.add_column("GPU")
+    judged = plan.work.judges != ()
+    for heading in ("GB", "$/h", "fits", "generate", *(["judge"] if judged else []), "learn", "hours", "$", "at most"):
+        table.add_column(heading, justify="right")
+    for estimate in plan.estimates:
+        gpu, expected = estimate.gpu, estimate.expected
+        times = [expected.generation, *([expected.judging] if judged else []), expected.learning]
+        figures = [*times, estimate.hours(expected), estimate.dollars(expected)]
+        most = f"{figure(estimate.hours(estimate.most))} h, ${figure(estimate.dollars(estimate.most))}"
+        cells = [*map(figure, figures), most] if estimate.fits or estimate.change else []
+        fits = "yes" if estimate.fits else "no*" if estimate.change else "no"
+        table.add_row(gpu.name, f"{gpu.memory_gb:g}", f"{gpu.dollars_per_hour:.2f}", fits, *cells)
+    return table
+
+
+def _assumptions(recipe: "RLRecipe", plan: "Plan", catalog: "GpuCatalog") -> list[str]:
+    work, assumed = plan.work, catalog.assumptions
+    reference = "a second copy of the weights" if work.adapter is None else "the model with its adapters off"
+    bandwidth = _range([gpu.bandwidth_efficiency for gpu in catalog.gpu])
+    rate = _range([gpu.rate_efficiency for gpu in catalog.gpu])
+    refill = recipe.curriculum.refill
+    return [
+        *([f"only the first sampling of every step; curriculum.refill may sample {refill} times more"] if refill else []),
+        f"prompts of {work.prompt} tokens; completions of {assumed.completion_share:.0%} of sampling.max_tokens on average, "
+        "with some that reach the limit in every step",
+        *_of_judge(plan, catalog),
+        f"the native engine, {work.decoded} rollouts at a time, from its own copy of the weights, at {bandwidth} of the bandwidth",
+        f"learning at {rate} of the {recipe.policy.dtype} rate, on every group, although groups with equal rewards are skipped",
+        f"{reference} for a reference policy, no recomputation in the backward pass, and the KL divergence measured "
+        "learn.tokens_per_microbatch tokens at a time",
+        f"{assumed.usable_memory:.0%} of a GPU's memory usable",
+        "no time for evaluation, verification, checkpoints, loading and installing: add them",
+        "estimated efficiencies and prices (not measured on a GPU): put yours in a copy of plan/gpus.toml, and pass it with --gpus",
+    ]
+
+
+def _of_judge(plan: "Plan", catalog: "GpuCatalog") -> list[str]:
+    work, servers, share = plan.work, plan.estimates[0].extra_gpus, catalog.assumptions.reply_share
+    lines = []
+    if work.held_out:
+        lines.append(
+            f"{work.held_out} answers to held-out problems in every step, after its rollouts (judge.watch.heldout_problems)"
+        )
+    if work.judges:
+        lines.append(
+            "a judge that reads rubric, question and answer once for every rollout, and again when it scores canaries; replies of "
+            f"{share:.0%} of judge.max_tokens on average, {work.judges[0].decoded} at a time, none repeated"
+        )
+    if servers:
+        lines.append(
+            "one more GPU of the same kind for the judge: it doubles the price, and $ includes it"
+            if servers == 1
+            else f"{servers} more GPUs of the same kind for the judges: each adds its price, and $ includes them"
+        )
+    return lines
+
+
+def _range(shares: list[float]) -> str:
+    low, high = min(shares), max(shares)
+    return f"{low:.0%}" if low == high else f"{low:.0%} to {high:.0%}"
+
+
+def _gb(size: float) -> str:
+    return figure(size / 1e9) if size else ""

@@ -1,0 +1,86 @@
+"""What train, sft and resume share: start a run, say how it ended, print its result."""
+
+import math
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import typer
+from rich.table import Table
+
+from ..core.errors import UsageError
+from .console import console, say
+from .interrupt import explain_stop, say_budget_reached
+
+if TYPE_CHECKING:
+    from ..runs.cost import Budget
+
+
+def start(name: str, kind: str, out: Path | None, overrides: list[str] | None, budget: "Budget") -> None:
+    """Train by a recipe in a new folder. Raises UsageError if the recipe is of another kind than the command."""
+    from ..config import load_recipe
+    from ..train.loop import train as train_run
+    from .progress import Terminal
+
+    recipe = load_recipe(name, overrides or [])
+    if recipe.kind != kind:
+        command = "sft" if recipe.kind == "sft" else "train"
+        raise UsageError(f"{name} is a recipe of kind {recipe.kind!r}; run it with: outgrow {command} {name}")
+    path = out or Path("runs") / recipe.name
+    with explain_end(path), Terminal(console) as terminal:
+        train_run(recipe, path, terminal, budget)
+    finish(path)
+
+
+def budget_of(dollars: float | None, hours: float | None) -> "Budget":
+    """Return the budget of two options; None is no limit."""
+    from ..runs.cost import Budget
+
+    return Budget(hours=math.inf if hours is None else hours, dollars=math.inf if dollars is None else dollars)
+
+
+@contextmanager
+def explain_end(path: Path) -> Iterator[None]:
+    """Say how to continue after a signal or a spent budget, and exit as a shell expects.
+
+    A spent budget is what the user asked for, so its exit code is 0. Such a run has no summary.json: nothing was measured after it.
+    """
+    from ..runs.cost import BudgetReached
+
+    try:
+        with explain_stop(f"continue with: outgrow resume {path}"):
+            yield
+    except BudgetReached as reached:
+        from ..report import write_report
+
+        say_budget_reached(reached, f"outgrow resume {path}")
+        say(f"report: {write_report(path)}")
+        raise typer.Exit from reached
+
+
+def finish(path: Path) -> None:
+    """Print what a finished run gained, and write its report."""
+    from ..report import write_report
+    from ..runs.folder import RunFolder
+
+    summary = RunFolder(path).read_summary()
+    page = write_report(path)
+    console.print(_comparison(summary))
+    say(f"report: {page}")
+
+
+def _comparison(summary: dict[str, Any]) -> Table:
+    from ..runs.folder import pass_at_1
+
+    before, after, delta = summary["before"], summary["after"], summary["paired_delta"]
+    table = Table(title=f"{before['n']} held-out problems × {before['k']} samples; intervals are 95%")
+    for heading in ("", "pass@1", "greedy", f"pass@{before['k']}", "truncated", "tokens"):
+        table.add_column(heading, justify="left" if not heading else "right")
+    for name, row in (("before", before), ("after", after)):
+        pass_k = row["pass@k"][str(row["k"])]
+        table.add_row(
+            name, pass_at_1(row).text(), f"{row['greedy']:.3f}", f"{pass_k:.3f}", f"{row['truncated']:.3f}", f"{row['length']:.1f}"
+        )
+    table.add_row("change, paired", pass_at_1(delta).text("+.3f"), "", "", "", "")
+    return table

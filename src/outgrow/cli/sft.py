@@ -1,0 +1,20 @@
+"""The command `outgrow sft`."""
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from .app import TRAIN, command
+from .options import Overrides, RecipeName
+from .run_training import budget_of, start
+
+
+@command(TRAIN, "outgrow sft micro-base --out runs/base")
+def sft(
+    recipe: RecipeName,
+    out: Annotated[Path | None, typer.Option("--out", help="Folder of the run. Default: runs/RECIPE.")] = None,
+    overrides: Overrides = None,
+) -> None:
+    """Fine-tune on written-out solutions."""
+    start(recipe, "sft", out, overrides, budget_of(None, None))
