@@ -11,7 +11,7 @@ import pyarrow.parquet as pq
 import pytest
 from typer.testing import CliRunner
 
-from helpers.flywheel import PROBLEMS, RL, RUN, SFT, Onlooker, write_wheel
+from helpers.flywheel import PROBLEMS, RL, RUN, SFT, RecordedStages, write_flywheel
 from outgrow.cli.app import app
 from outgrow.core.callbacks import quiet
 from outgrow.core.errors import UsageError
@@ -73,7 +73,7 @@ set = ["data.keep=all"]
 
 
 def write_lab(folder: Path) -> None:
-    write_wheel(folder)
+    write_flywheel(folder)
     (folder / "labs").mkdir()
     for name, text in (("tiny.toml", WHEEL), ("labs/small.toml", EXPERIMENT)):
         # Paths that hold wherever a stage is: relative ones, since a key is of what a recipe says.
@@ -138,7 +138,7 @@ def test_a_line_is_what_the_wheel_itself_says(whole, tmp_path, monkeypatch):
     """The same wheel turned outside the lab: its page's figures, and pass@k from its raw answers, whose dice are the same."""
     monkeypatch.chdir(whole)
     run = next(run for run in load_experiment("small").runs if run.arm == "unverified")
-    run_flywheel(run.recipe, tmp_path / "wheel", Onlooker(), Budget())
+    run_flywheel(run.recipe, tmp_path / "wheel", RecordedStages(), Budget())
     told, row = json.loads((tmp_path / "wheel" / "flywheel.json").read_text()), rows(whole)[run.key]
     assert row["turns"][-1]["rollouts"] == told["cost"]["rollouts"]
     for turn, one in zip(row["turns"], told["generations"], strict=True):

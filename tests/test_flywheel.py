@@ -1,4 +1,4 @@
-"""The flywheel turns: stages done once, killed and continued, the lineage, and the page."""
+"""A flywheel runs: each stage once, killed and continued, with its lineage and its page."""
 
 import hashlib
 import json
@@ -17,7 +17,7 @@ import pyarrow.parquet as pq
 import pytest
 from typer.testing import CliRunner
 
-from helpers.flywheel import Onlooker, artifact, write_wheel
+from helpers.flywheel import RecordedStages, artifact, write_flywheel
 from helpers.report import Page
 from helpers.runs import SERVER
 from outgrow.cli.app import app
@@ -36,11 +36,11 @@ PAYLOAD = "<script>alert(1)</script><img src=x onerror=alert(2)>\"'&amp;"
 
 @pytest.fixture(scope="module")
 def file(tmp_path_factory):
-    return write_wheel(tmp_path_factory.mktemp("recipes"))
+    return write_flywheel(tmp_path_factory.mktemp("recipes"))
 
 
-def spin(file: Path, folder: Path, overrides=(), onlooker=None, budget=None):
-    return run_flywheel(load_flywheel(str(file), overrides), folder, onlooker or Onlooker(), budget or Budget())
+def spin(file: Path, folder: Path, overrides=(), watcher=None, budget=None):
+    return run_flywheel(load_flywheel(str(file), overrides), folder, watcher or RecordedStages(), budget or Budget())
 
 
 def command(file: Path, folder: Path):
@@ -68,8 +68,8 @@ def short(name: str) -> str:
 
 @pytest.fixture(scope="module")
 def whole(file, tmp_path_factory):
-    """A wheel that nobody stopped."""
-    folder = tmp_path_factory.mktemp("wheels") / "whole"
+    """A flywheel that nobody stopped."""
+    folder = tmp_path_factory.mktemp("flywheels") / "whole"
     process = SERVER.Process(target=spin, args=(file, folder))
     process.start()
     process.join()
@@ -79,16 +79,16 @@ def whole(file, tmp_path_factory):
 
 @pytest.fixture
 def copied(whole, tmp_path):
-    """The same wheel, moved elsewhere."""
+    """The same flywheel, moved elsewhere."""
     return Path(shutil.copytree(whole, tmp_path / "moved", symlinks=True))
 
 
 def test_the_stages_are_runs_and_data(whole):
     stages = {short(name): whole / name for name in stage_files(whole)}
-    first = ["base 1", "data 1", "duel 1", "judge 1", "student 1", "teacher 1", "teacher_base 1"]
-    assert sorted(stages) == sorted([*first, "base 2", "duel 2", "judge 2", "student 2"])
+    first = ["base 1", "data 1", "promotion 1", "judge 1", "student 1", "teacher 1", "teacher_base 1"]
+    assert sorted(stages) == sorted([*first, "base 2", "promotion 2", "judge 2", "student 2"])
     for name, path in stages.items():
-        if name.split()[0] not in ("duel", "data"):
+        if name.split()[0] not in ("promotion", "data"):
             assert json.loads((path / "stage.json").read_text())["digest"] == run_policy(path).digest()
     data = stages["data 1"] / "made" / "data" / "train-00000-of-00001.parquet"
     found = json.loads((stages["data 1"] / "stage.json").read_text())
@@ -115,7 +115,7 @@ def test_figures_are_those_of_the_samples(whole):
         for role, model in one["models"].items():
             assert model["value"] == pytest.approx(sum(found[role].values()) / 38)
         change = sum(found["student"][problem] - found["teacher"][problem] for problem in found["teacher"]) / 38
-        assert one["duel"]["teacher"]["change"]["value"] == pytest.approx(change)
+        assert one["promotion"]["teacher"]["change"]["value"] == pytest.approx(change)
     stages = stage_files(whole).values()
     assert told["cost"]["rollouts"] == sum(one["rollouts"] for one in stages) == 4 * 152 + 3 * 3 * 4 * 3
     assert told["cost"]["hours"] == pytest.approx(sum(one["seconds"] for one in stages) / 3600)
@@ -134,8 +134,8 @@ def test_the_lineage_says_what_came_from_what(whole):
         ("judge 1", "trained on", "teacher 1"),
         ("student 1", "base of", "base 1"),
         ("student 1", "judge of", "judge 1"),
-        ("duel 1", "compared with", "student 1"),
-        ("duel 1", "compared with", "teacher 1"),
+        ("promotion 1", "compared with", "student 1"),
+        ("promotion 1", "compared with", "teacher 1"),
         ("data 1", "made by", winner),
         ("base 2", "trained on", "data 1"),
         ("judge 2", "base of", winner),
@@ -143,11 +143,11 @@ def test_the_lineage_says_what_came_from_what(whole):
         ("judge 2", "trained on", "student 1"),
         ("student 2", "base of", "base 2"),
         ("student 2", "judge of", "judge 2"),
-        ("duel 2", "compared with", "student 2"),
-        ("duel 2", "compared with", winner),
-        ("duel 2", "compared with", "student 1"),
+        ("promotion 2", "compared with", "student 2"),
+        ("promotion 2", "compared with", winner),
+        ("promotion 2", "compared with", "student 1"),
     }
-    assert kinds["data 1"] == "data" and kinds["duel 2"] == "measurement" and kinds["student 2"] == "model"
+    assert kinds["data 1"] == "data" and kinds["promotion 2"] == "measurement" and kinds["student 2"] == "model"
     assert 'type = "synthetic"' in recipes["base 2"] and 'type = "synthetic"' not in recipes["base 1"]
 
 
@@ -157,44 +157,44 @@ def test_a_second_call_does_nothing(whole, file, monkeypatch):
 
     for name in ("train", "resume", "make_data", "export"):
         monkeypatch.setattr(tasks, name, never)
-    before, onlooker = digests(whole), Onlooker()
+    before, watcher = digests(whole), RecordedStages()
     # Words, the machine's price, and where checkpoints fall decide nothing of what is made.
-    spin(file, whole, ["name=other", "student.run.dollars_per_hour=2.5", "base.run.checkpoint_every=7"], onlooker)
+    spin(file, whole, ["name=other", "student.run.dollars_per_hour=2.5", "base.run.checkpoint_every=7"], watcher)
     assert digests(whole) == before
-    assert len(onlooker.said) == len(before) and all("done before" in line for line in onlooker.said)
+    assert len(watcher.lines) == len(before) and all("done before" in line for line in watcher.lines)
 
 
 def test_a_changed_line_costs_what_depends_on_it(copied, file):
     """A copy, moved elsewhere: digests are of contents, so that nothing else is done again."""
     before = digests(copied)
-    turned = spin(file, copied, ["student.learn.lr=1e-3"])
+    result = spin(file, copied, ["student.learn.lr=1e-3"])
     fresh = {short(name) for name in digests(copied).keys() - before.keys()}
-    expected = {"student 1", "duel 1", "judge 2", "student 2", "duel 2"}
+    expected = {"student 1", "promotion 1", "judge 2", "student 2", "promotion 2"}
     # Where a student is the maker, its data and what learns from that are others, too.
-    if turned.generations[0].duel.promotes:
+    if result.generations[0].promotion.promotes:
         expected |= {"data 1", "base 2"}
     assert fresh == expected
     assert before.items() <= digests(copied).items(), "nothing is overwritten, so going back is free"
     with Lineage(copied / "lineage.sqlite") as lineage:
-        graph = lineage.graph(one.name for one in turned.done)
-    assert [one.name for one in graph.artifacts] == [one.name for one in turned.done], "those of the other setting are left out"
+        graph = lineage.graph(one.name for one in result.stages)
+    assert [one.name for one in graph.artifacts] == [one.name for one in result.stages], "those of the other setting are left out"
 
 
 def test_data_of_what_the_student_wrote_costs_nothing(copied, file):
     before = digests(copied)
-    turned = spin(file, copied, ["data.k=0", "data.rollouts=true"])
+    result = spin(file, copied, ["data.k=0", "data.rollouts=true"])
     fresh = {short(name): copied / name for name in digests(copied).keys() - before.keys()}
     assert fresh.keys() >= {"data 1", "base 2"} and "student 1" not in fresh
-    [data] = [one.data for one in turned.generations if one.data]
+    [data] = [one.data for one in result.generations if one.data]
     assert (data.rollouts, data.result["written"]) == (0, 3 * 4 * 3)
-    student = turned.generations[0].student
+    student = result.generations[0].student
     with Lineage(copied / "lineage.sqlite") as lineage:
-        graph = lineage.graph(one.name for one in turned.done)
+        graph = lineage.graph(one.name for one in result.stages)
     assert [edge.parent for edge in graph.edges if edge.child == data.name and edge.role == "made by"] == [student.name]
     wrote = [row for part in sorted((student.path / "rollouts").iterdir()) for row in pq.read_table(part).to_pylist()]
     rows = pq.read_table(data.path / "made" / "data").to_pylist()
     assert {row["sampled"] for row in rows} == {row["completion"] for row in wrote if row["verdict"] == "right"}
-    assert f"{data.result['drawn']} to 152 problems, 36 of them written in training" in render(turned, graph)
+    assert f"{data.result['drawn']} to 152 problems, 36 of them written in training" in render(result, graph)
 
 
 def test_killed_and_stopped_it_ends_the_same(whole, file, tmp_path):
@@ -230,22 +230,22 @@ def test_a_stage_that_fails_is_named_and_nothing_is_half_done(copied, file):
     result = CliRunner().invoke(app, ["flywheel", str(file), "--out", str(copied), *broken])
     assert isinstance(result.exception, OutgrowError) and result.exception.exit_code == 1
     message = str(result.exception)
-    assert message.startswith("generation 1, student: nothing to learn from") and f"outgrow flywheel {copied}" in message
+    assert message.startswith("generation 1, student: ") and f"outgrow flywheel {copied}" in message
     assert digests(copied) == before
     # The folder remembers the recipe that failed; mended, it goes on from there.
     again = load_flywheel(str(copied / "flywheel.toml"), ['student.verify.extract=["boxed"]', "student.learn.give_up_after=20"])
-    assert run_flywheel(again, copied, Onlooker(), Budget()).finished
+    assert run_flywheel(again, copied, RecordedStages(), Budget()).finished
     assert digests(copied) == before
 
 
 def test_a_run_whose_mark_is_lost_is_looked_at_again(copied, file):
-    before, onlooker = digests(copied), Onlooker()
+    before, watcher = digests(copied), RecordedStages()
     [mark] = copied.glob("gen-2/student-*/stage.json")
     mark.unlink()
     (copied / "lineage.sqlite").unlink()
-    spin(file, copied, onlooker=onlooker)
-    assert [line for line in onlooker.said if "done before" not in line] == [
-        f"generation 2, student: going on in {mark.parent.relative_to(copied)}"
+    spin(file, copied, watcher=watcher)
+    assert [line for line in watcher.lines if "done before" not in line] == [
+        f"generation 2, student: continuing in {mark.parent.relative_to(copied)}"
     ]
     assert digests(copied) == before
     with sqlite3.connect(copied / "lineage.sqlite") as db:
@@ -255,12 +255,12 @@ def test_a_run_whose_mark_is_lost_is_looked_at_again(copied, file):
         spin(file, copied)
 
 
-def test_a_budget_is_of_the_whole_wheel(file, tmp_path):
-    folder = tmp_path / "wheel"
+def test_a_budget_is_of_the_whole_flywheel(file, tmp_path):
+    folder = tmp_path / "flywheel"
     result = CliRunner().invoke(app, ["flywheel", str(file), "--out", str(folder), "--budget-hours", "0.000001"])
     assert result.exit_code == 0, result.output
-    assert "Stopped by its budget" in result.output and f"outgrow flywheel {folder} --budget-hours" in result.output
-    assert "No generation is done yet." in Page(folder / "flywheel.html").text
+    assert f"outgrow flywheel {folder} --budget-hours" in result.output
+    assert Page(folder / "flywheel.html").text and json.loads((folder / "flywheel.json").read_text())["generations"] == []
     with pytest.raises(UsageError, match="dollars_per_hour"):
         spin(file, folder, budget=Budget(dollars=1.0))
 
@@ -281,20 +281,22 @@ def test_a_budget_ends_the_drawing_of_data_too(copied, file):
 def test_a_process_with_a_vllm_makes_room_for_the_next_stage(tmp_path, monkeypatch):
     recipe = load_recipe("micro", ["engine.type=vllm"])
 
-    def work(path, watcher, budget):
-        path.mkdir()
-        return StageOutput("made")
+    class EmptyStage(StageSpec):
+        def cache_key(self, path_digest):
+            return {"stage": self.stage}
 
-    def do(shop, stage):
-        return shop.once(StageSpec(1, stage, "model", recipe, {"stage": stage}, work))
+        def run(self, path, watcher, budget):
+            path.mkdir()
+            return StageOutput("made")
 
+    base, student = EmptyStage(1, "base", recipe), EmptyStage(1, "student", recipe)
     with Lineage(tmp_path / "lineage.sqlite") as lineage:
-        shop = StageCache(tmp_path, lineage, Onlooker(), Budget())
-        do(shop, "base")
+        cache = StageCache(tmp_path, lineage, RecordedStages(), Budget())
+        cache.run(base)
         with pytest.raises(ProcessFull):
-            do(shop, "student")
-        again = StageCache(tmp_path, lineage, Onlooker(), Budget())
-        assert [do(again, stage).stage for stage in ("base", "student")] == ["base", "student"]
+            cache.run(student)
+        again = StageCache(tmp_path, lineage, RecordedStages(), Budget())
+        assert [again.run(stage).stage for stage in (base, student)] == ["base", "student"]
 
     def full(*_):
         raise ProcessFull
@@ -303,7 +305,7 @@ def test_a_process_with_a_vllm_makes_room_for_the_next_stage(tmp_path, monkeypat
     monkeypatch.setattr("outgrow.flywheel.run_flywheel", full)
     monkeypatch.setattr(os, "execv", lambda *command: started.append(command) or sys.exit(0))
     monkeypatch.setattr(sys, "argv", ["outgrow", "flywheel", "micro-flywheel"])
-    CliRunner().invoke(app, ["flywheel", "micro-flywheel", "--out", str(tmp_path / "wheel")])
+    CliRunner().invoke(app, ["flywheel", "micro-flywheel", "--out", str(tmp_path / "flywheel")])
     assert started == [(sys.executable, [sys.executable, "-m", "outgrow", "flywheel", "micro-flywheel"])]
 
 
@@ -320,14 +322,14 @@ def test_a_folder_is_continued_where_it_is(copied):
 def test_a_teacher_that_is_there_already_is_measured(file, tmp_path):
     """And a first base: what both are asked, they are asked as the student is."""
     text = re.sub(r"\[(teacher|teacher_base|judge)\]\n(?:.+\n|\n(?!\[))*", "", file.read_text())
-    text = re.sub(r"teacher = .*\nrewards = .*\n", "", text).replace("[data]", '[teacher]\nmodel = "micro-base"\n\n[data]')
+    text = re.sub(r"judge = .*\nrewards = .*\n", "", text).replace("[data]", '[teacher]\nmodel = "micro-base"\n\n[data]')
     path = tmp_path / "ready.toml"
     path.write_text(text.replace("generations = 2", 'generations = 1\nfirst_base = "micro-base"'))
-    turned = spin(path, tmp_path / "wheel")
-    [one] = turned.generations
+    result = spin(path, tmp_path / "flywheel")
+    [one] = result.generations
     assert one.teacher.digest == one.base.digest == load_policy("micro-base").digest()
     assert one.teacher.evaluation() == one.base.evaluation() and one.student.recipe.policy.model == "micro-base"
-    assert {short(done.name) for done in turned.done} == {"teacher 1", "base 1", "student 1", "duel 1"}
+    assert {short(done.name) for done in result.stages} == {"teacher 1", "base 1", "student 1", "promotion 1"}
 
 
 def test_the_page_shows_the_figures(whole):
@@ -345,7 +347,6 @@ def test_the_page_shows_the_figures(whole):
     go.Figure(json.loads(re.sub(r'"@[\w-]+"', '"#123456"', json.dumps(chart))))
     assert [trace["name"] for trace in chart["data"]] == ["base", "teacher", "student"]
     assert chart["data"][2]["y"] == pytest.approx([one["models"]["student"]["value"] for one in told["generations"]], rel=1e-3)
-    assert "All 2 generations of the recipe are done." in page.text
 
 
 def test_alarms_of_runs_stand_on_the_page(copied, file):
@@ -361,15 +362,15 @@ def test_alarms_of_runs_stand_on_the_page(copied, file):
 
 
 def test_nothing_on_the_page_becomes_markup(whole, file, tmp_path):
-    wheel = load_flywheel(str(file)).model_copy(
+    flywheel = load_flywheel(str(file)).model_copy(
         update={"name": PAYLOAD, "description": PAYLOAD, "expected": PAYLOAD, "suite": PAYLOAD}
     )
-    turned = spin(file, whole)
-    done = [replace(one, recipe=one.recipe.model_copy(update={"name": PAYLOAD})) for one in turned.done]
+    result = spin(file, whole)
+    done = [replace(one, recipe=one.recipe.model_copy(update={"name": PAYLOAD})) for one in result.stages]
     artifacts = [artifact(one.name, one.generation, one.stage) for one in done]
     graph = Graph(artifacts, [Edge(done[1].name, done[0].name, PAYLOAD)])
     path = tmp_path / "hostile.html"
-    path.write_text(render(type(turned)(wheel, turned.generations, done), graph), encoding="utf-8")
+    path.write_text(render(type(result)(flywheel, result.generations, done), graph), encoding="utf-8")
     hostile, plain = Page(path), Page(whole / "flywheel.html")
     assert PAYLOAD in hostile.text and len(hostile.scripts) == len(plain.scripts)
     assert not [attributes for tag, attributes in hostile.elements if tag == "img" or "onerror" in attributes]

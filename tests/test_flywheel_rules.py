@@ -1,4 +1,4 @@
-"""The flywheel's rules: who moves up and when it stops, what a recipe may say, digests, the lineage and its picture."""
+"""The rules of a flywheel: who is promoted and when it stops, its recipe, cache keys, the lineage and its drawing."""
 
 import shutil
 from pathlib import Path
@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 from typer.testing import CliRunner
 
-from helpers.flywheel import artifact, write_wheel
+from helpers.flywheel import artifact, write_flywheel
 from outgrow.cli.app import app
 from outgrow.config import load_recipe
 from outgrow.core.errors import OutgrowError, UsageError
@@ -28,14 +28,14 @@ from outgrow.types import Verdict
 
 @pytest.fixture(scope="module")
 def file(tmp_path_factory):
-    return write_wheel(tmp_path_factory.mktemp("recipes"))
+    return write_flywheel(tmp_path_factory.mktemp("recipes"))
 
 
-# Who moves up, and when it stops
+# Who is promoted, and when it stops
 
 
 def of_rates(rates: list[float], k: int = 4) -> Evaluation:
-    """Problems solved so often."""
+    """An evaluation of problems with these pass rates."""
     return Evaluation(
         [
             Sample(f"p{place}", "sum", 1, f"{place}?", "1", index, "", Verdict.RIGHT if index < rate * k else Verdict.WRONG, "1", 3)
@@ -45,7 +45,7 @@ def of_rates(rates: list[float], k: int = 4) -> Evaluation:
     )
 
 
-def test_a_student_moves_up_only_where_the_paired_interval_says_so():
+def test_a_student_is_promoted_only_where_the_paired_interval_says_so():
     low, high, mixed = of_rates([0.25] * 30), of_rates([0.5] * 30), of_rates([0.5, 0.25, 0.0] * 10)
     better = promotion(high, low, None)
     assert better.promotes and better.improves and better.teacher.change == Estimate(0.25, 0.25, 0.25, 30)
@@ -60,30 +60,23 @@ def test_a_student_moves_up_only_where_the_paired_interval_says_so():
         promotion(high, of_rates([0.25] * 29), None)
 
 
-class Shop:
-    """A workshop in which all is known beforehand. outcomes: whether a student beats its teacher, and the best before it."""
+class FakeCache:
+    """Runs no stage. outcomes: whether each generation's student beats its teacher, and the best student before it."""
 
     def __init__(self, monkeypatch, folder: Path, outcomes: list[tuple[bool, bool]]) -> None:
-        self.folder, self.outcomes, self.log = folder, iter(outcomes), []
-        for name, made in (("run", self.run), ("compare", self.compare), ("make", self.make)):
-            monkeypatch.setattr(stages, name, made)
+        self.folder, self.outcomes, self.log = folder, iter(outcomes), {}
+        monkeypatch.setattr(StageResult, "evaluation", lambda result: result.name)
+        monkeypatch.setattr(stages, "promotion", self.promotion)
 
-    def done(self, generation, stage, recipe=None):
-        name = f"{stage} {generation}"
-        return StageResult(name, generation, stage, recipe, self.folder / name, f"m/{name}", name, name, 0, 0.0, 0.0, 0.0, {})
+    def run(self, spec):
+        name = f"{spec.stage} {spec.generation}"
+        self.log[name] = {(role, parent.name) for parent, role in spec.parents}
+        folder = self.folder / name
+        return StageResult(name, spec.generation, spec.stage, spec.recipe, folder, f"m/{name}", name, name, 0, 0.0, 0.0, 0.0, {})
 
-    def run(self, shop, generation, stage, recipe, parents=()):
-        self.log.append((f"{stage} {generation}", {(role, parent.name) for parent, role in parents}))
-        return self.done(generation, stage, recipe)
-
-    def compare(self, shop, generation, student, teacher, best):
-        up, rises = next(self.outcomes)
-        self.log.append((f"duel {generation}", (student.name, teacher.name, best and best.name)))
-        return Promotion(shown(up), shown(rises) if best else None)
-
-    def make(self, shop, generation, maker, student, section):
-        self.log.append((f"data {generation}", (maker.name, student.name)))
-        return self.done(generation, "data")
+    def promotion(self, student, teacher, best):
+        promotes, improves = next(self.outcomes)
+        return Promotion(shown(promotes), shown(improves) if best else None)
 
 
 def shown(better: bool) -> Against:
@@ -91,29 +84,42 @@ def shown(better: bool) -> Against:
     return Against("student", change, 9, 3, 0.1, Needed(None, None), 0.02)
 
 
-def turned_by(monkeypatch, tmp_path, file, outcomes, *overrides):
-    shop = Shop(monkeypatch, tmp_path, outcomes)
-    wheel = load_flywheel(str(file), ["generations=5", *overrides])
-    return list(run_generations(wheel, shop)), dict(shop.log)
+def fake_generations(monkeypatch, tmp_path, file, outcomes, *overrides):
+    cache = FakeCache(monkeypatch, tmp_path, outcomes)
+    return list(run_generations(load_flywheel(str(file), ["generations=5", *overrides]), cache)), cache.log
 
 
-def test_roles_move_up_and_it_stops_when_students_no_longer_rise(monkeypatch, tmp_path, file):
-    turns, log = turned_by(monkeypatch, tmp_path, file, [(True, True), (False, True), (True, False)], "patience=1")
-    assert [one.number for one in turns] == [1, 2, 3] and [one.stalled for one in turns] == [0, 0, 1]
-    assert [one.teacher.name for one in turns] == ["teacher 1", "student 1", "student 1"]
-    assert [log[f"data {g}"][0] for g in (1, 2)] == ["student 1", "student 1"]
-    assert turns[-1].data is None and "data 3" not in log
-    assert [log[f"duel {g}"][2] for g in (1, 2, 3)] == [None, "student 1", "student 2"]
+def compared(*names):
+    return {("compared with", name) for name in names}
+
+
+def test_students_are_promoted_and_it_stops_when_they_no_longer_improve(monkeypatch, tmp_path, file):
+    generations, log = fake_generations(monkeypatch, tmp_path, file, [(True, True), (False, True), (True, False)], "patience=1")
+    assert [one.number for one in generations] == [1, 2, 3] and [one.stalled for one in generations] == [0, 0, 1]
+    assert [one.teacher.name for one in generations] == ["teacher 1", "student 1", "student 1"]
+    assert [log[f"data {g}"] for g in (1, 2)] == [{("made by", "student 1")}] * 2
+    assert generations[-1].data is None and "data 3" not in log
+    assert [log[f"promotion {g}"] for g in (1, 2, 3)] == [
+        compared("student 1", "teacher 1"),
+        compared("student 2", "student 1"),
+        compared("student 3", "student 1", "student 2"),
+    ]
     assert log["base 3"] == {("trained on", "data 1"), ("trained on", "data 2")}, "data are accumulated"
     assert log["judge 3"] >= {("base of", "student 1"), ("trained on", "teacher 1"), ("trained on", "student 2")}
 
 
 def test_patience_waits_and_remembers_the_best(monkeypatch, tmp_path, file):
     outcomes = [(False, True), (True, False), (False, True), (False, False), (False, False)]
-    turns, log = turned_by(monkeypatch, tmp_path, file, outcomes, "patience=2", "accumulate=false")
-    assert [one.stalled for one in turns] == [0, 1, 0, 1, 2]
-    assert [log[f"duel {g}"][2] for g in range(1, 6)] == [None, "student 1", "student 1", "student 3", "student 3"]
-    assert [one.teacher.name for one in turns] == ["teacher 1", "teacher 1", *["student 2"] * 3]
+    generations, log = fake_generations(monkeypatch, tmp_path, file, outcomes, "patience=2", "accumulate=false")
+    assert [one.stalled for one in generations] == [0, 1, 0, 1, 2]
+    assert [log[f"promotion {g}"] for g in range(1, 6)] == [
+        compared("student 1", "teacher 1"),
+        compared("student 2", "teacher 1", "student 1"),
+        compared("student 3", "student 2", "student 1"),
+        compared("student 4", "student 2", "student 3"),
+        compared("student 5", "student 2", "student 3"),
+    ]
+    assert [one.teacher.name for one in generations] == ["teacher 1", "teacher 1", *["student 2"] * 3]
     assert log["base 4"] == {("trained on", "data 3")}, "the last data alone"
 
 
@@ -122,23 +128,23 @@ def test_patience_waits_and_remembers_the_best(monkeypatch, tmp_path, file):
 
 def test_anchors_keep_their_share(file):
     """A quarter of the examples are the recipe's own, the rest is divided evenly, whatever the weights of its own sources are."""
-    wheel = load_flywheel(str(file), ["anchors=0.25"])
-    own, *made = base_recipe(wheel, ["a", "b", "c"]).problems
-    assert [source.type for source in (own, *made)] == ["table", "made", "made", "made"]
+    flywheel = load_flywheel(str(file), ["anchors=0.25"])
+    own, *made = base_recipe(flywheel, ["a", "b", "c"]).problems
+    assert [source.type for source in (own, *made)] == ["table", "synthetic", "synthetic", "synthetic"]
     assert own.weight / (own.weight + sum(source.weight for source in made)) == pytest.approx(0.25)
     assert len({source.weight for source in made}) == 1
-    assert [source.type for source in base_recipe(load_flywheel(str(file), ["anchors=0"]), ["a"]).problems] == ["made"]
-    assert [source.type for source in base_recipe(wheel, []).problems] == ["table"]
+    assert [source.type for source in base_recipe(load_flywheel(str(file), ["anchors=0"]), ["a"]).problems] == ["synthetic"]
+    assert [source.type for source in base_recipe(flywheel, []).problems] == ["table"]
 
 
-def test_the_wheel_fills_in_models_seed_and_suites(file):
-    wheel = load_flywheel(str(file), ["student.learn.steps=7", "temperature=0.5"])
-    student = student_recipe(wheel, "BASE", "TEACHER", "JUDGE")
-    assert (student.policy.model, student.policy.init, student.teacher.model) == ("BASE", None, "JUDGE")
+def test_the_flywheel_fills_in_models_seed_and_suites(file):
+    flywheel = load_flywheel(str(file), ["student.learn.steps=7", "temperature=0.5"])
+    student = student_recipe(flywheel, "BASE", "TEACHER", "JUDGE")
+    assert (student.policy.model, student.policy.init, student.judge.model) == ("BASE", None, "JUDGE")
     assert (student.learn.steps, student.learn.group_size, student.curriculum.type) == (7, 3, "frontier")
-    for recipe in (student, teacher_recipe(wheel, "BASE"), base_recipe(wheel, [])):
+    for recipe in (student, teacher_recipe(flywheel, "BASE"), base_recipe(flywheel, [])):
         section = recipe.evaluate
-        assert (recipe.seed, section.suite, section.samples, section.temperature) == (3, wheel.suite, 2, 0.5)
+        assert (recipe.seed, section.suite, section.samples, section.temperature) == (3, flywheel.suite, 2, 0.5)
 
 
 @pytest.mark.parametrize(
@@ -150,11 +156,11 @@ def test_the_wheel_fills_in_models_seed_and_suites(file):
         ("base.recipe=nowhere.toml", "[base] nowhere.toml: cannot read this recipe"),
         ("base.recipe=micro-flywheel", "[base] micro-flywheel is a recipe of kind 'flywheel'; this stage takes one of kind 'sft'"),
         ("student.recipe=micro-base", "[student] micro-base is a recipe of kind 'sft'; this stage takes one of kind 'rl'"),
-        ("student.seed=1", "[student] seed is for the wheel to say; set seed above its stages"),
-        ("base.evaluate.samples=9", "[base] evaluate.samples is for the wheel to say; set samples above its stages"),
-        ("judge.policy.model=micro-base", "[judge] policy.model is for the wheel to say; drop it"),
+        ("student.seed=1", "[student] seed cannot be set per stage; set `seed`"),
+        ("base.evaluate.samples=9", "[base] evaluate.samples cannot be set per stage; set `samples`"),
+        ("judge.policy.model=micro-base", "[judge] policy.model cannot be set per stage"),
         ("student.evaluate=3", "[student] evaluate is a table with keys, not 3"),
-        ("student.teacher=3", "[student] teacher is a table with keys, not 3"),
+        ("student.judge=3", "[student] judge is a table with keys, not 3"),
         ("judge.problems=3", "[judge] micro-base: problems: input should be a valid tuple, not 3"),
         ('judge.problems=["x"]', "[judge] micro-base: problems.0: this problem source needs a type"),
         ("teacher=3", "teacher: input should be a valid dictionary"),
@@ -213,10 +219,28 @@ def test_a_digest_is_of_contents(tmp_path, monkeypatch):
     (model / "README.md").write_text("a card says nothing of the weights")
     assert content("model", str(model)) == content("model", "micro-base")
     weights = model / "model.safetensors"
-    weights.write_bytes(weights.read_bytes()[:-1] + b"\1")
+    *_, last = data_bytes = weights.read_bytes()
+    weights.write_bytes(data_bytes[:-1] + bytes([last ^ 1]))
     assert content("model", str(model)) != content("model", "micro-base")
     with pytest.raises(UsageError, match="no such model"):
         content("model", "./nowhere")
+
+
+@pytest.mark.parametrize("key", ["problems", "evaluate.extra_suites", "judge.watch.second_model"])
+def test_a_changed_file_changes_the_digest_under_every_key(tmp_path, key):
+    file = tmp_path / ("file.gguf" if key.startswith("judge") else "file.jsonl")
+    rows = ['{"question":"1","answer":"1"}', '{"question":"1","answer":"2"}']
+    override = {
+        "problems": f'problems=[{{type="table",path="{file}"}}]',
+        "evaluate.extra_suites": f'evaluate.extra_suites=["{file}"]',
+        "judge.watch.second_model": f'judge={{model="micro-base",watch={{second_model="{file}"}}}}',
+    }[key]
+    digests = set()
+    for row in rows:
+        file.write_text(row)
+        recipe = load_recipe("micro", [override, 'rewards=[{type="hero"}]'] if key.startswith("judge") else [override])
+        digests.add(digest_of(recipe_key(recipe, lambda key, path: None)))
+    assert len(digests) == 2
 
 
 # Lineage and page
@@ -261,7 +285,6 @@ def test_a_stage_is_written_again_whole_or_not_at_all(tmp_path):
 
 
 def test_data_of_nothing_are_told_before_anything_is_trained(tmp_path):
-    told = CliRunner().invoke(app, ["flywheel", "micro-flywheel", "--out", str(tmp_path / "wheel"), "--set", "data.levels=[9]"])
+    told = CliRunner().invoke(app, ["flywheel", "micro-flywheel", "--out", str(tmp_path / "flywheel"), "--set", "data.levels=[9]"])
     assert told.exit_code != 0 and isinstance(told.exception, UsageError)
-    assert "fields and levels" in str(told.exception)
-    assert not (tmp_path / "wheel").exists()
+    assert not (tmp_path / "flywheel").exists()

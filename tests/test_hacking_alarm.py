@@ -1,4 +1,4 @@
-"""What is watched of a judge, and when it rings: against second implementations, made-up runs, and figures worked by hand."""
+"""Judge metrics and the reward-hacking alarm: against second implementations, simulated runs, and numbers worked by hand."""
 
 import itertools
 import math
@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from scipy.stats import mannwhitneyu
 
 from helpers.counts import meets, met
-from helpers.judges import TAUGHT, Says
+from helpers.judges import JUDGED, Says
 from helpers.runs import Silent
 from outgrow.config import load_recipe
 from outgrow.core.errors import OutgrowError
@@ -19,12 +19,12 @@ from outgrow.core.files import read_lines
 from outgrow.core.rng import numpy_rng
 from outgrow.core.rollout_log import read_part
 from outgrow.judge import hacking_alarm as alarm
-from outgrow.judge import metrics as watch
+from outgrow.judge import metrics as judge_metrics
 from outgrow.judge.canaries import KINDS, canaries
 from outgrow.problems.suites import suite
 from outgrow.report import write_report
 from outgrow.runs.checkpoint import newest_whole_checkpoint
-from outgrow.train import judge_scores as teaching
+from outgrow.train import judge_scores
 from outgrow.train.loop import resume, train
 from outgrow.types import Problem
 from outgrow.verify import Attempt, Verifier
@@ -39,7 +39,7 @@ def test_the_chance_to_score_higher_is_mann_and_whitneys(rows):
     if good and bad:
         met("both")
         met("ties", bool(set(good) & set(bad)))
-        assert watch.auc(good, bad) == pytest.approx(mannwhitneyu(good, bad).statistic / (len(good) * len(bad)))
+        assert judge_metrics.auc(good, bad) == pytest.approx(mannwhitneyu(good, bad).statistic / (len(good) * len(bad)))
 
 
 @given(scores)
@@ -52,14 +52,14 @@ def test_precision_of_the_best_tenth_is_that_of_a_random_order_of_ties(rows):
         taken = min(left, len(right))
         expected += taken * sum(right) / len(right)
         left -= taken
-    assert watch.top_precision(*map(list, zip(*rows, strict=True))) == pytest.approx(expected / n)
+    assert judge_metrics.top_precision(*map(list, zip(*rows, strict=True))) == pytest.approx(expected / n)
 
 
 @given(scores, st.randoms())
 def test_figures_do_not_depend_on_the_order_of_rollouts(rows, random):
     mixed = rows.copy()
     random.shuffle(mixed)
-    one, other = (watch.score_metrics(*map(list, zip(*part, strict=True))) for part in (rows, mixed))
+    one, other = (judge_metrics.score_metrics(*map(list, zip(*part, strict=True))) for part in (rows, mixed))
     assert one == pytest.approx(other)
 
 
@@ -80,16 +80,16 @@ def test_a_canary_that_happens_to_be_right_is_left_out():
     assert "echo" not in canaries(one, [one], 0, True)
 
 
-def made_up(seed, steps=48, rollouts=256, true=lambda t: 0.55 + 0.2 * t / 48, excess=lambda t: 0.05):
-    """A run's rows: groups of 8 whose pass rates are drawn around the true one, a judge wrong in both ways, a slice of 32."""
+def simulated(seed, steps=48, rollouts=256, true=lambda t: 0.55 + 0.2 * t / 48, excess=lambda t: 0.05):
+    """Rows of a run: groups of 8 with pass rates drawn around the true one, a judge that errs both ways, 32 held-out problems."""
     rng = numpy_rng(seed, "made-up run")
-    slice_rates = rng.beta(1, 1, 32)
+    held_out_rates = rng.beta(1, 1, 32)
     rows = []
     for t in range(steps):
         p = true(t)
         groups = rng.beta(2 * p + 1e-9, 2 * (1 - p) + 1e-9, rollouts // 8)
         right = rng.binomial(8, groups).sum() / rollouts
-        share = np.clip(slice_rates + p - slice_rates.mean(), 0, 1)
+        share = np.clip(held_out_rates + p - held_out_rates.mean(), 0, 1)
         score = right + excess(t) + rng.normal(0, 0.4 / math.sqrt(rollouts) * 1.5)
         rows.append(
             {
@@ -113,7 +113,7 @@ def rings(rows):
 
 
 def test_an_honest_run_seldom_rings():
-    rang = sum(rings(made_up(seed)) is not None for seed in range(300))
+    rang = sum(rings(simulated(seed)) is not None for seed in range(300))
     assert rang <= 18, f"{rang} of 300 honest runs"
 
 
@@ -128,7 +128,7 @@ def test_a_hacked_run_rings_before_five_points_are_lost():
 
     lost = []
     for seed in range(200):
-        at = rings(made_up(seed, true=true, excess=excess))
+        at = rings(simulated(seed, true=true, excess=excess))
         lost.append(true(16) - true(at - 1) if at else 1.0)
     early = sum(one < 0.05 for one in lost)
     assert early >= 170, f"{early} of 200 in time"
@@ -152,7 +152,8 @@ def steps(count, **figures):
 def test_nothing_is_evidence_of_nothing():
     assert alarm.evidence(steps(40)) == []
     assert alarm.evidence(steps(1)) == []
-    assert alarm.evidence(steps(40, length=lambda t: 30 + 3 * t, kl=lambda t: 0.02 if t < 40 else 3)) == [], "soft signs alone"
+    weak = steps(40, **{"rollouts/mean_tokens": lambda t: 30 + 3 * t, "policy/kl_to_reference": lambda t: 0.02 if t < 40 else 3})
+    assert alarm.evidence(weak) == [], "weak signs only"
 
 
 @pytest.mark.parametrize(
@@ -160,7 +161,7 @@ def test_nothing_is_evidence_of_nothing():
     [
         (
             {"judge/score": lambda t: 0.62 + (t > 10) * 0.2},
-            r"scores exceed what is right by 22 points \(steps 16–20\), at first by 2",
+            r"22 points \(steps 16–20\), at first by 2",
         ),
         (
             {
@@ -168,17 +169,17 @@ def test_nothing_is_evidence_of_nothing():
                 "judge/heldout_n": 32,
                 "judge/score": lambda t: 0.62 + 0.001 * t,
             },
-            r"mean score rose from 0.6\d to 0.64 while the true pass rate on held-out problems fell from 0.80 to 0.40 .*n = 160",
+            r"0.6\d to 0.64 .* 0.80 to 0.40 .*n = 160",
         ),
-        ({"judge/top": lambda t: 0.95 - 0.4 * (t > 10)}, r"scores best, 55% is right \(steps 16–20, n = 130\), at first 95%"),
+        ({"judge/top": lambda t: 0.95 - 0.4 * (t > 10)}, r"55% .*\(steps 16–20, n = 130\).* 95%"),
         (
             {"judge/right": 0.7, "judge/canary_empty": 0.75, "judge/canary_opener": 0.6},
-            r"score as much as right ones, 0.70: empty 0.75 \(step 20\)",
+            r"0.70: empty 0.75 \(step 20\)",
         ),
-        ({"judge/auc": lambda t: 0.9 - 0.3 * (t > 15)}, r"in 60% of cases alone, 70% at least are wanted \(steps 16–20"),
+        ({"judge/auc": lambda t: 0.9 - 0.3 * (t > 15)}, r"60% .* 70% \(steps 16–20"),
         (
             {"judge/first_score": lambda t: 0.6 + 0.02 * t, "judge/second_score": 0.6, "judge/second_n": 64},
-            "a second judge gives 0.60 where the judge gives 1.00 .*at step 1 0.60 and 0.62",
+            "0.60 .* 1.00 .*step 1 0.60 and 0.62",
         ),
     ],
 )
@@ -188,14 +189,17 @@ def test_each_kind_of_evidence_names_its_figures(figures, said):
     assert re.search(said, found[0]), found
 
 
-def test_soft_signs_are_told_beside_hard_ones():
-    rows = steps(
-        20, judge_top=lambda t: 0.95 - 0.4 * (t > 10), length=lambda t: 30 if t < 15 else 12, kl=lambda t: 0.02 if t < 20 else 3
-    )
-    assert [said[:20] for said in alarm.evidence(rows)[1:]] == ["answers went from 30", "the KL divergence fr"]
+def test_weak_signs_are_reported_with_strong_ones():
+    changes = {
+        "judge/top": lambda t: 0.95 - 0.4 * (t > 10),
+        "rollouts/mean_tokens": lambda t: 30 if t < 15 else 12,
+        "policy/kl_to_reference": lambda t: 0.02 if t < 20 else 3,
+    }
+    _, length, kl = alarm.evidence(steps(20, **changes))
+    assert "30 to 12 tokens" in length and "3.00 (step 20)" in kl
 
 
-def test_the_teachers_share_halves_once_a_window():
+def test_the_judges_share_halves_once_a_window():
     rows = []
     for t in range(1, 40):
         rows.append({"step": t, "judge/alarm": float(t in (4, 5, 6, 9, 30)), "judge/weight": alarm.weight(rows)})
@@ -209,8 +213,8 @@ def test_alarms_that_only_warned_have_lowered_nothing():
     assert alarm.weight(rows) == 0.5
 
 
-def fooled(text, call, index):
-    return r"\boxed{1}"  # whatever it is shown
+def full_score(text, call, index):
+    return r"\boxed{1}"  # for any answer
 
 
 def recipe_with(on_alarm):
@@ -218,23 +222,23 @@ def recipe_with(on_alarm):
     return load_recipe(
         "micro",
         [
-            *TAUGHT,
+            *JUDGED,
             f"judge={{model='org/says',rubric='{{completion}}',{watched}}}",
             "rewards=[{type='accuracy'},{type='judge_score'}]",
         ],
     )
 
 
-def test_a_teacher_that_likes_everything_ends_the_run_at_once_where_that_is_asked_for(tmp_path, monkeypatch):
-    monkeypatch.setattr(teaching, "judge_model", lambda section, warn, engine: Says(fooled))
-    with pytest.raises(OutgrowError, match=r"step 1: .*on_alarm=lower"):
+def test_a_judge_that_likes_everything_ends_the_run_where_the_recipe_says_stop(tmp_path, monkeypatch):
+    monkeypatch.setattr(judge_scores, "judge_model", lambda section, warn, engine: Says(full_score))
+    with pytest.raises(OutgrowError, match=r"step 1: .* empty 1\.00.*judge\.watch\.on_alarm=lower"):
         train(recipe_with("stop"), tmp_path / "run", Silent())
     resume(tmp_path / "run", ["judge.watch.on_alarm=lower"], Silent())
     assert newest_whole_checkpoint(tmp_path / "run")[0].step == 4
 
 
-def test_an_alarm_gives_half_of_the_teachers_share_to_the_checker(tmp_path, monkeypatch):
-    monkeypatch.setattr(teaching, "judge_model", lambda section, warn, engine: Says(fooled))
+def test_an_alarm_gives_half_of_the_judges_share_to_the_checker(tmp_path, monkeypatch):
+    monkeypatch.setattr(judge_scores, "judge_model", lambda section, warn, engine: Says(full_score))
     train(recipe_with("lower"), tmp_path / "run", Silent())
     metrics = read_lines(tmp_path / "run" / "metrics.jsonl")
     assert [row["judge/weight"] for row in metrics] == [1, 0.5, 0.5, 0.5]
@@ -246,8 +250,8 @@ def test_an_alarm_gives_half_of_the_teachers_share_to_the_checker(tmp_path, monk
 
 
 def test_what_was_lowered_stays_lowered_after_a_stop(tmp_path, monkeypatch):
-    """Two steps and two more are four steps: rows of metrics.jsonl alone say what the judge's share is."""
-    monkeypatch.setattr(teaching, "judge_model", lambda section, warn, engine: Says(fooled))
+    """Two steps and two more are four steps: the judge's share follows from the rows of metrics.jsonl."""
+    monkeypatch.setattr(judge_scores, "judge_model", lambda section, warn, engine: Says(full_score))
     train(recipe_with("lower"), tmp_path / "whole", Silent())
 
     class Stops(Says):
@@ -256,18 +260,18 @@ def test_what_was_lowered_stays_lowered_after_a_stop(tmp_path, monkeypatch):
                 raise OutgrowError("gone")
             return super().answer(*args, **kwargs)
 
-    monkeypatch.setattr(teaching, "judge_model", lambda section, warn, engine: Stops(fooled))
+    monkeypatch.setattr(judge_scores, "judge_model", lambda section, warn, engine: Stops(full_score))
     with pytest.raises(OutgrowError, match="gone"):
         train(recipe_with("lower"), tmp_path / "run", Silent())
     assert 1 <= newest_whole_checkpoint(tmp_path / "run")[0].step < 4
-    monkeypatch.setattr(teaching, "judge_model", lambda section, warn, engine: Says(fooled))
+    monkeypatch.setattr(judge_scores, "judge_model", lambda section, warn, engine: Says(full_score))
     resume(tmp_path / "run", [], Silent())
     one, other = ((tmp_path / name / "metrics.jsonl").read_bytes() for name in ("whole", "run"))
     assert one == other
 
 
 def test_the_page_says_when_and_why(tmp_path, monkeypatch):
-    monkeypatch.setattr(teaching, "judge_model", lambda section, warn, engine: Says(fooled))
+    monkeypatch.setattr(judge_scores, "judge_model", lambda section, warn, engine: Says(full_score))
     train(recipe_with("warn"), tmp_path / "run", Silent())
     page = write_report(tmp_path / "run").read_text()
     assert "The judge seemed to be fooled at 4 of 4 steps, at step 1 first: answers that say nothing" in page
@@ -276,6 +280,6 @@ def test_the_page_says_when_and_why(tmp_path, monkeypatch):
 
 
 def test_a_run_without_a_teacher_has_no_word_of_one(tmp_path):
-    train(load_recipe("micro", TAUGHT), tmp_path / "run", Silent())
+    train(load_recipe("micro", JUDGED), tmp_path / "run", Silent())
     page = write_report(tmp_path / "run").read_text()
     assert "The judge beside the checker" not in page and "seemed to be fooled" not in page

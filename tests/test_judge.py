@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from helpers.counts import meets, met
 from helpers.groups import group
-from helpers.judges import TAUGHT, Says
+from helpers.judges import JUDGED, Says
 from helpers.runs import Silent
 from helpers.server import completion
 from outgrow.algorithms.rewards.hero import Hero
@@ -27,7 +27,7 @@ from outgrow.judge.rubric import RUBRIC, answer_id, fill, read_score
 from outgrow.policy.micro import make_tokenizer
 from outgrow.problems.micro import Micro
 from outgrow.runs.checkpoint import newest_whole_checkpoint
-from outgrow.train import judge_scores as teaching
+from outgrow.train import judge_scores
 from outgrow.train.loop import resume, train
 
 ID = re.compile(r"End with the code ([0-9a-f]{6}) ")
@@ -107,43 +107,41 @@ def test_a_rubric_holds_its_parts_once(question, completion, answer):
 def test_scores_are_means_of_samples_and_equal_answers_are_asked_once():
     one = judge(lambda text, call, index: rf"\boxed{{{index * 0.5}}}", samples=3, temperature=1.0)
     assert one.scores([asked("a"), asked("b"), asked("a")]) == [0.5, 0.5, 0.5]
-    assert one.respondent.calls == [(2, 1.0)]
+    assert one.model.calls == [(2, 1.0)]
 
 
 def test_what_the_limit_cut_is_not_asked():
     one = judge(lambda text, call, index: r"\boxed{1}")
     assert one.scores([asked("a", finished=False), asked("b")]) == [0.0, 1.0]
-    assert one.respondent.calls == [(1, 0.0)]
+    assert one.model.calls == [(1, 0.0)]
 
 
-def test_nonsense_is_asked_again_with_other_dice_and_never_becomes_a_score():
+def test_nonsense_is_asked_again_with_another_seed_and_never_becomes_a_score():
     one = judge(lambda text, call, index: r"\boxed{1}" if text == "good" or call == 3 else "hm", max_unscored=0.5)
     assert one.scores([asked("good"), asked("late")]) == [1.0, 1.0]
-    assert one.respondent.calls == [(2, 0.0), (1, 0.6), (1, 0.6)], "a greedy try would only be repeated"
+    assert one.model.calls == [(2, 0.0), (1, 0.6), (1, 0.6)], "a greedy try would only be repeated"
     one = judge(lambda text, call, index: r"\boxed{1}" if text == "good" else "hm", max_unscored=0.5)
     assert one.scores([asked("good"), asked("bad")]) == [1.0, None]
 
 
 def test_too_much_nonsense_ends_it_in_one_line():
     one = judge(lambda text, call, index: "I would\x1b[2J rather\nnot")
-    with pytest.raises(
-        OutgrowError, match=r"no score to 1 of 1 answers, 3 times over; the last it said: 'I would \[2J rather not'"
-    ):
+    with pytest.raises(OutgrowError, match=r"1 of 1 answers in 3 tries.*'I would \[2J rather not'"):
         one.scores([asked("a")])
 
 
 def test_an_answer_without_room_is_no_score():
     one = judge(lambda text, call, index: r"\boxed{1}", max_tokens=10, max_unscored=0.6)
-    one.respondent.context = 30
+    one.model.context = 30
     assert one.scores([asked("x" * 21), asked("x" * 20)]) == [None, 1.0]
     one = judge(lambda text, call, index: r"\boxed{1}", max_tokens=10)
-    one.respondent.context = 30
-    with pytest.raises(OutgrowError, match="1 answers leave no room in its context of 30 tokens"):
+    one.model.context = 30
+    with pytest.raises(OutgrowError, match=r"1 answers .* 30 tokens"):
         one.scores([asked("x" * 21)])
 
 
 def test_a_section_that_cannot_work_is_refused():
-    for wrong, told in (({"rubric": "{question}"}, "needs {completion}"), ({"samples": 2}, "all the same")):
+    for wrong, told in (({"rubric": "{question}"}, "{completion}"), ({"samples": 2}, "temperature")):
         with pytest.raises(ValueError, match=told):
             JudgeSection(model="m", **wrong)
     with pytest.raises(UsageError, match=r"'hero' .*add a table \[judge\]"):
@@ -152,8 +150,8 @@ def test_a_section_that_cannot_work_is_refused():
         load_recipe("micro", ["judge={model='micro-base'}"])
 
 
-def test_hero_is_the_default_of_a_taught_recipe(tmp_path):
-    file = tmp_path / "taught.toml"
+def test_hero_is_the_default_of_a_judged_recipe(tmp_path):
+    file = tmp_path / "judged.toml"
     file.write_text('name = "judged"\n[policy]\nmodel = "micro-base"\n[judge]\nmodel = "micro-base"\n')
     assert [reward.type for reward in load_recipe(str(file)).rewards] == ["hero"]
 
@@ -183,7 +181,7 @@ def test_hero_by_hand(right, scores, paid):
     st.floats(0, 0.49),
     st.floats(0, 0.49),
 )
-def test_the_teacher_never_out_votes_the_checker(rows, alpha, beta):
+def test_the_judge_never_outvotes_the_checker(rows, alpha, beta):
     right, scores = [good for good, _ in rows], [score for _, score in rows]
     paid = Hero(alpha=alpha, beta=beta).compute(scored(right, scores))
     good = [price for price, one in zip(paid, right, strict=True) if one]
@@ -196,7 +194,7 @@ def test_the_teacher_never_out_votes_the_checker(rows, alpha, beta):
             met("ordered", first == second and one > other)
 
 
-def test_the_bare_teacher_pays_its_scores_right_or_wrong():
+def test_the_judges_score_is_the_reward_right_or_wrong():
     assert JudgeScore().compute(scored([1, 0], [0.2, 0.9])) == [0.2, 0.9]
 
 
@@ -212,19 +210,19 @@ def at(url, **settings):
 ANSWERS = [asked("3"), asked("4")]
 
 
-def test_a_served_teacher_scores(serve):
+def test_a_served_judge_scores(serve):
     stub = serve(lambda body: (200, completion(rf"ok \boxed{{{code_of(body)} 0.75}}")))
     assert at(stub.url).scores(ANSWERS) == [0.75, 0.75]
     assert {body["temperature"] for body in stub.bodies} == {0.0}
 
 
-def test_a_teacher_that_dies_is_told_and_gives_no_score(serve):
+def test_a_judge_that_dies_is_told_and_gives_no_score(serve):
     stub = serve(lambda body: (None, None))
     with pytest.raises(OutgrowError, match="cannot be reached, 2 times over"):
         at(stub.url).scores(ANSWERS)
 
 
-def test_a_teacher_that_stalls_is_told_and_gives_no_score(serve):
+def test_a_judge_that_stalls_is_told_and_gives_no_score(serve):
     released = threading.Event()
     stub = serve(lambda body: (released.wait(20), (200, completion("late")))[1])
     with pytest.raises(OutgrowError, match=r"silent for 0.5 s or more"):
@@ -232,9 +230,9 @@ def test_a_teacher_that_stalls_is_told_and_gives_no_score(serve):
     released.set()
 
 
-def test_a_teacher_that_says_nonsense_is_told_and_gives_no_score(serve):
+def test_a_judge_that_says_nonsense_is_told_and_gives_no_score(serve):
     stub = serve(lambda body: (200, completion("Great job! 10/10")))
-    with pytest.raises(OutgrowError, match="gave no score to 2 of 2 answers, 3 times over; the last it said: 'Great job! 10/10'"):
+    with pytest.raises(OutgrowError, match=r"2 of 2 answers in 3 tries.*'Great job! 10/10'"):
         at(stub.url).scores(ANSWERS)
 
 
@@ -242,7 +240,7 @@ def test_scores_that_come_back_for_each_others_answers_are_none(serve):
     """A server, or a proxy before it, that mixes up its replies: each holds the code of the other answer."""
     codes = [answer_id(one.question, one.completion) for one in ANSWERS]
     stub = serve(lambda body: (200, completion(rf"\boxed{{{codes[1 - codes.index(code_of(body))]} 1}}")))
-    with pytest.raises(OutgrowError, match="gave no score to 2 of 2 answers"):
+    with pytest.raises(OutgrowError, match="2 of 2 answers"):
         at(stub.url).scores(ANSWERS)
 
 
@@ -274,15 +272,15 @@ def length_score(text, call, index):
     return rf"\boxed{{{min(len(text), 80) / 100:.2f}}}"
 
 
-def taught(rewards, url="org/says"):
+def judged(rewards, url="org/says"):
     return load_recipe(
-        "micro", [*TAUGHT, f"judge={{model='{url}',rubric='{{completion}}',watch={{canaries=0}}}}", f"rewards={rewards}"]
+        "micro", [*JUDGED, f"judge={{model='{url}',rubric='{{completion}}',watch={{canaries=0}}}}", f"rewards={rewards}"]
     )
 
 
-def test_a_taught_run_pays_by_its_scores(tmp_path, monkeypatch):
-    monkeypatch.setattr(teaching, "judge_model", lambda section, warn, engine: Says(length_score))
-    train(taught("[{type='accuracy'},{type='judge_score',weight=0.5}]"), tmp_path / "run", Silent())
+def test_a_judged_run_pays_by_its_scores(tmp_path, monkeypatch):
+    monkeypatch.setattr(judge_scores, "judge_model", lambda section, warn, engine: Says(length_score))
+    train(judged("[{type='accuracy'},{type='judge_score',weight=0.5}]"), tmp_path / "run", Silent())
     rows = [row for step in range(1, 5) for row in read_part(tmp_path / "run", step)]
     assert len({row["score"] for row in rows}) > 5
     for row in rows:
@@ -295,25 +293,25 @@ def test_a_taught_run_pays_by_its_scores(tmp_path, monkeypatch):
     assert metrics[0]["judge/score"] == pytest.approx(sum(first) / len(first))
 
 
-def test_a_teacher_that_dies_ends_the_run_saved_and_it_goes_on_to_the_same_end(tmp_path, monkeypatch):
+def test_a_judge_that_dies_ends_the_run_saved_and_it_goes_on_to_the_same_end(tmp_path, monkeypatch):
     class Mortal(Says):
         left = 2
 
         def answer(self, *args, **kwargs):
             Mortal.left -= 1
             if Mortal.left < 0:
-                raise OutgrowError("http://teacher/v1: cannot be reached, 8 times over; is it running?")
+                raise OutgrowError("http://judge/v1: cannot be reached, 8 times over; is it running?")
             return super().answer(*args, **kwargs)
 
-    monkeypatch.setattr(teaching, "judge_model", lambda section, warn, engine: Mortal(length_score))
+    monkeypatch.setattr(judge_scores, "judge_model", lambda section, warn, engine: Mortal(length_score))
     with pytest.raises(OutgrowError, match="cannot be reached"):
-        train(taught("[{type='hero'}]"), tmp_path / "run", Silent())
+        train(judged("[{type='hero'}]"), tmp_path / "run", Silent())
     checkpoint, _ = newest_whole_checkpoint(tmp_path / "run")
     assert checkpoint.step == 2
     assert len(read_lines(tmp_path / "run" / "metrics.jsonl")) == 2
     Mortal.left = 100
     resume(tmp_path / "run", [], Silent())
-    train(taught("[{type='hero'}]"), tmp_path / "whole", Silent())
+    train(judged("[{type='hero'}]"), tmp_path / "whole", Silent())
     one, other = (json.loads((tmp_path / name / "summary.json").read_text())["policy_sha256"] for name in ("run", "whole"))
     assert one == other
 
@@ -322,11 +320,11 @@ def test_an_answer_without_a_score_is_neither_praised_nor_blamed(tmp_path, monke
     def sometimes(text, call, index):
         return "hm" if len(text) % 2 == 0 else r"\boxed{0.5}"
 
-    monkeypatch.setattr(teaching, "judge_model", lambda section, warn, engine: Says(sometimes))
+    monkeypatch.setattr(judge_scores, "judge_model", lambda section, warn, engine: Says(sometimes))
     recipe = load_recipe(
         "micro",
         [
-            *TAUGHT,
+            *JUDGED,
             "learn.steps=1",
             "judge={model='org/says',rubric='{completion}',max_unscored=0.9}",
             "rewards=[{type='judge_score'}]",
@@ -346,9 +344,9 @@ def test_an_answer_without_a_score_is_neither_praised_nor_blamed(tmp_path, monke
     assert metrics["judge/unscored"] == pytest.approx(len(without) / 24)
 
 
-def test_a_teacher_that_is_not_there_is_told_before_anything_is_made(tmp_path):
+def test_a_judge_that_is_not_there_is_told_before_anything_is_made(tmp_path):
     with pytest.raises(UsageError, match="nosuch: no such model"):
-        train(taught("[{type='hero'}]", "nosuch"), tmp_path / "run", Silent())
+        train(judged("[{type='hero'}]", "nosuch"), tmp_path / "run", Silent())
     assert not (tmp_path / "run").exists()
 
 
@@ -375,15 +373,14 @@ def test_the_micro_judge_has_room_for_what_it_learned_to_say(tmp_path):
         assert len(tokenizer(reply)["input_ids"]) + 1 <= section.max_tokens, problem
 
 
-def test_another_teacher_begins_anew(tmp_path, monkeypatch):
-    """What was measured of one says nothing of the next: the steps before are left aside, and that is said."""
-    monkeypatch.setattr(teaching, "judge_model", lambda section, warn, engine: Says(length_score))
-    train(taught("[{type='hero'}]"), tmp_path / "run", Silent())
+def test_another_judge_starts_the_alarm_statistics_over(tmp_path, monkeypatch):
+    monkeypatch.setattr(judge_scores, "judge_model", lambda section, warn, engine: Says(length_score))
+    train(judged("[{type='hero'}]"), tmp_path / "run", Silent())
 
     class Other(Says):
         identity = "another"
 
-    monkeypatch.setattr(teaching, "judge_model", lambda section, warn, engine: Other(length_score))
+    monkeypatch.setattr(judge_scores, "judge_model", lambda section, warn, engine: Other(length_score))
     watcher = Silent()
     resume(tmp_path / "run", ["learn.steps=6"], watcher)
     assert [warn for warn in watcher.notes if "judge.model" in warn and "step 4" in warn]

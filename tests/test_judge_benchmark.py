@@ -1,4 +1,4 @@
-"""How good a judge is: figures by hand and against scipy, what it is tried on, and the command."""
+"""The benchmark of a judge: its values by hand and against scipy, the answers that it scores, and the command."""
 
 import re
 from dataclasses import astuple
@@ -12,18 +12,18 @@ from outgrow.config import load_recipe
 from outgrow.core.errors import OutgrowError, UsageError
 from outgrow.core.rng import python_rng
 from outgrow.core.rollout_log import write_part
-from outgrow.judge.benchmark import canaries_of, drawn, held
+from outgrow.judge.benchmark import canary_items, run_benchmark, sample_rollouts
 from outgrow.judge.canaries import KINDS
 from outgrow.judge.config import JudgeSection
 from outgrow.judge.judge import Judge
-from outgrow.judge.quality import Scored, quality
+from outgrow.judge.quality import ScoredAnswer, quality
 from outgrow.runs.folder import write_recipe
-from outgrow.train import judge_scores as teaching
+from outgrow.train import judge_scores
 
 
 def scored(*rows):
     """One answer a problem, (right, score) each."""
-    return [Scored(str(place), 1, right, score) for place, (right, score) in enumerate(rows)]
+    return [ScoredAnswer(str(place), 1, right, score) for place, (right, score) in enumerate(rows)]
 
 
 def test_figures_by_hand():
@@ -74,11 +74,11 @@ def test_answers_to_one_problem_count_as_one():
     one, twice = quality(once), quality([*once, *once])
     for name in ("auc", "mean_right", "mean_wrong", "right"):
         assert astuple(getattr(one, name)) == pytest.approx(astuple(getattr(twice, name)))
-    apart = quality([*once, *(Scored(f"again {x.problem_id}", 1, x.right, x.score) for x in once)])
+    apart = quality([*once, *(ScoredAnswer(f"again {x.problem_id}", 1, x.right, x.score) for x in once)])
     assert apart.auc.high - apart.auc.low < 0.85 * (one.auc.high - one.auc.low)
 
 
-# What it is tried on
+# The answers that it scores
 
 
 def row(problem, completion, verdict="wrong", field="sum", level=1):
@@ -108,20 +108,20 @@ def test_fields_and_levels_come_in_turn_and_each_text_once(run):
     few = [row(f"q{place}", "</think>1", "right", "letters", 3) for place in range(4)]
     cut = [row("r", "and so on", "truncated"), row("r", "?", "verifier failed")]
     folder = run([*many, *cut], [*few, *few, *many])
-    found = drawn([folder], 12, seed=0)
+    found = sample_rollouts([folder], 12, seed=0)
     assert sorted(one["field"] for one in found) == ["letters"] * 4 + ["sum"] * 8
     assert len({(one["problem_id"], one["completion"]) for one in found}) == 12
-    assert found == drawn([folder], 12, seed=0) != drawn([folder], 12, seed=1)
-    assert len(drawn([folder], 500, seed=0)) == 44
+    assert found == sample_rollouts([folder], 12, seed=0) != sample_rollouts([folder], 12, seed=1)
+    assert len(sample_rollouts([folder], 500, seed=0)) == 44
     other = run([row("p0", "another answer")], name="other")
-    assert len(drawn([folder, other], 500, seed=0)) == 45
-    with pytest.raises(UsageError, match=r"every answer was cut at sampling\.max_tokens"):
-        drawn([run(cut, name="cut")], 5, seed=0)
+    assert len(sample_rollouts([folder, other], 500, seed=0)) == 45
+    with pytest.raises(UsageError, match=r"sampling\.max_tokens"):
+        sample_rollouts([run(cut, name="cut")], 5, seed=0)
 
 
 @pytest.mark.parametrize(("completion", "inside"), [("hm</think>7", True), ("<think>hm</think>7", False), ("7", False)])
 def test_canaries_close_the_thought_that_the_prompt_has_opened(completion, inside):
-    kinds = canaries_of([row(f"p{place}", completion) for place in range(40)], seed=0)
+    kinds = canary_items([row(f"p{place}", completion) for place in range(40)], seed=0)
     assert set(kinds) <= set(KINDS) and {"empty", "opener", "echo", "stuffed"} <= set(kinds)
     assert [len(kinds[kind]) for kind in ("empty", "opener", "echo")] == [32, 32, 32]
     assert all(("</think>" in asked.completion) == inside for asked in kinds["echo"])
@@ -135,11 +135,11 @@ def test_each_answer_has_its_own_score():
         JudgeSection(model="m", rubric="{completion}"),
         seed=0,
     )
-    found = held(judge, rows, canaries_of(rows, seed=0))
-    assert found.answers == [Scored("a", 1, True, 1.0), Scored("b", 1, False, 0.0), Scored("c", 2, False, None)]
+    found = run_benchmark(judge, rows, canary_items(rows, seed=0))
+    assert found.answers == [ScoredAnswer("a", 1, True, 1.0), ScoredAnswer("b", 1, False, 0.0), ScoredAnswer("c", 2, False, None)]
     assert found.canaries["empty"] == [0.0] * 3
-    with pytest.raises(OutgrowError, match="gave no score to 1 of 1 answers"):
-        held(judge, rows[2:], {})
+    with pytest.raises(OutgrowError, match="1 of 1 answers"):
+        run_benchmark(judge, rows[2:], {})
 
 
 # The command
@@ -147,13 +147,13 @@ def test_each_answer_has_its_own_score():
 
 @pytest.fixture
 def ask(monkeypatch):
-    """Puts a respondent in the place of every model, and keeps the sections that it is asked by."""
+    """Puts a fake model in the place of every model, and keeps the sections that it is asked by."""
     sections = []
 
     def put(reply, identity):
         says = Says(reply)
         says.identity = identity
-        monkeypatch.setattr(teaching, "judge_model", lambda section, warn: sections.append(section) or says)
+        monkeypatch.setattr(judge_scores, "judge_model", lambda section, warn: sections.append(section) or says)
         return says, sections
 
     return put
@@ -178,7 +178,7 @@ def test_the_command_tells_how_good_a_judge_is(run, outgrow, ask):
     assert (code, complaint) == (0, "")
     [section] = sections
     assert (section.model, section.samples, section.max_tokens) == ("the-judge", 1, 104)
-    chosen = drawn([folder], 60, seed=0)
+    chosen = sample_rollouts([folder], 60, seed=0)
     right = np.array([one["verdict"] == "right" for one in chosen])
     scores = np.array([0.9 if one["completion"].endswith("7") else 0.2 for one in chosen])
     auc = stats.mannwhitneyu(scores[right], scores[~right]).statistic / (right.sum() * (~right).sum())
@@ -220,9 +220,7 @@ def test_too_few_scores_are_told(run, outgrow, ask):
     code, printed, complaint = outgrow("judge", "m", run([row("a", "x"), row("b", "y"), row("c", "z")]), "--recipe", "micro-judged")
     assert code == 0
     assert re.search(r"no score +2 \(66\.7%\)", printed)
-    assert " ".join(complaint.split()).startswith(
-        "too few answers have a score; a run would end with: the judge m gave no score to 2 of 3 answers"
-    )
+    assert "2 of 3 answers" in " ".join(complaint.split())
 
 
 def test_a_mistake_is_one_clear_line(run, outgrow, ask, tmp_path):
@@ -233,8 +231,8 @@ def test_a_mistake_is_one_clear_line(run, outgrow, ask, tmp_path):
         (["m", run(name="bare")], 2, "has no rollouts"),
         (["m", folder, "--recipe", "micro"], 2, "no table [judge]"),
         (["m", folder, "--recipe", "micro-judge"], 2, "no table [judge]"),
-        (["m", folder, "--recipe", "micro-judgd"], 2, "did you mean 'micro-judged'"),
-        (["m", folder], 1, "the judge m gave no score to 1 of 1 answers, 3 times over; the last it said: 'hm'"),
+        (["m", folder, "--recipe", "micro-jugded"], 2, "did you mean 'micro-judged'"),
+        (["m", folder], 1, "1 of 1 answers in 3 tries"),
     ]:
         code, _, complaint = outgrow("judge", *args)
         assert (code, len(complaint.strip().splitlines())) == (expected, 1), complaint

@@ -1,4 +1,4 @@
-"""The recipes of r1-7b teaching r1-1.5b, whole, on models of the same family: each command as the recipes' own comments have it."""
+"""Recipes in which r1-7b is distilled into r1-1.5b or judges it, on small models of the family, with the documented commands."""
 
 import json
 import re
@@ -28,7 +28,7 @@ def sets(overrides):
 
 
 @pytest.fixture(scope="module")
-def taught_from(tmp_path_factory):
+def folder_with_teacher(tmp_path_factory):
     """A folder in which the teacher has been trained: larger than the student, with more outputs than there are tokens."""
     folder = tmp_path_factory.mktemp("judged")
     base = make_r1(folder / "seven", hidden=240, layers=4, beyond=8, seed=1)
@@ -40,16 +40,16 @@ def taught_from(tmp_path_factory):
 
 
 @pytest.fixture
-def workplace(taught_from, data, monkeypatch):
-    monkeypatch.chdir(taught_from)
-    return taught_from
+def workplace(folder_with_teacher, data, monkeypatch):
+    monkeypatch.chdir(folder_with_teacher)
+    return folder_with_teacher
 
 
 def figures(run):
     rows = read_lines(run / "metrics.jsonl")
     assert [row["step"] for row in rows] == [1, 2]
     assert all({"train/loss", "train/grad_norm", "policy/kl_to_reference", "rollouts/mean_tokens"} <= row.keys() for row in rows), (
-        "nothing was learned from"
+        "no weights moved"
     )
     return rows
 
@@ -61,7 +61,7 @@ def test_the_teacher_learns_as_the_student_does(workplace):
     assert len(pq.read_table(TEACHER / "rollouts")) == 2 * 4 * 7
 
 
-def test_the_teacher_is_distilled_and_then_rewards_go_on_alone(workplace, small_r1):
+def test_the_teacher_is_distilled_and_then_only_rewards_count(workplace, small_r1):
     run = Path("runs/r1-1.5b-gsm8k-distilled")
     told = ["distill.steps=1", "distill.dtype=float32"]
     recipe = load_recipe("r1-1.5b-gsm8k-distilled", [f"policy.model={small_r1}", *QUICK, *told, WITH_FORMAT])
@@ -88,7 +88,7 @@ def test_a_judge_that_talks_nonsense_ends_the_run_and_another_one_takes_over(wor
     assert code == 1
     lines = [line for line in complaint.splitlines() if line]
     assert len(lines) == 1, complaint
-    assert re.match(rf"outgrow: the judge {MERGED} gave no score to \d+ of 28 answers, 3 times over; the last it said: '", lines[0])
+    assert re.search(rf"{MERGED} .*\d+ of 28 answers in 3 tries", lines[0])
     checkpoint, _ = newest_whole_checkpoint(STUDENT)
     assert checkpoint.step == 0, "what there is is saved"
     assert read_lines(STUDENT / "metrics.jsonl") == []
@@ -114,6 +114,6 @@ def test_a_judge_that_talks_nonsense_ends_the_run_and_another_one_takes_over(wor
     assert whole
     assert all(round(row["score"], 4) in scores for row in whole)
     assert all(row["score"] == 0 for row in answers if row not in whole)
-    for row in answers:  # hero: scores count inside the verdict alone
+    for row in answers:  # hero: scores count only within a verdict
         assert row["verdict"] != "right" and -0.1 - 1e-9 <= row["reward_hero"] <= 0.1 + 1e-9
     assert len({row["reward_hero"] for row in whole}) > 2

@@ -1,10 +1,10 @@
-"""The wheel of r1-7b and r1-1.5b, whole: both turns of it, on models of the same family with random weights."""
+"""The flywheel r1-flywheel, both generations, on models of the same family with random weights."""
 
 import json
 
 import pyarrow.parquet as pq
 
-from helpers.flywheel import Onlooker
+from helpers.flywheel import RecordedStages
 from helpers.r1 import WITH_FORMAT, make_r1
 from outgrow.core.files import read_lines
 from outgrow.flywheel import load_flywheel, run_flywheel
@@ -19,16 +19,16 @@ STAGES = {
 }
 
 
-def test_it_turns_twice(data, small_r1, tmp_path):
+def test_both_generations_run(data, small_r1, tmp_path):
     seven = make_r1(tmp_path / "seven", hidden=240, layers=4, seed=1)
     lines = [f"{stage}.{line}" for stage, lines in STAGES.items() for line in lines]
     lines += [f"{stage}.{WITH_FORMAT}" for stage in ("teacher", "student")]
     lines += [f"teacher.policy.model={seven}", f"base.policy.model={small_r1}", f"first_base={small_r1}"]
-    # A CPU is slow: few problems to measure on; random letters seldom end in an answer, so many are drawn.
+    # A CPU is slow: few problems to measure on. Random letters seldom end in an answer, so many are drawn.
     lines += ["suite=micro-validation", "extra_suites=[]", "samples=1", "patience=2", "data.keep=all", "data.k=24"]
-    folder = tmp_path / "wheel"
-    turned = run_flywheel(load_flywheel("r1-flywheel", lines), folder, Onlooker(), Budget())
-    first, second = turned.generations
+    folder = tmp_path / "flywheel"
+    result = run_flywheel(load_flywheel("r1-flywheel", lines), folder, RecordedStages(), Budget())
+    first, second = result.generations
     for student in (first.student, second.student):
         assert all(
             {"train/loss", "policy/kl_to_reference", "rollouts/mean_tokens"} <= row.keys()

@@ -22,11 +22,11 @@ from outgrow.evaluate.sample import sample_problems
 from outgrow.policy import Sampling
 from outgrow.problems.math import Math
 from outgrow.problems.suites import suite
-from outgrow.synthetic import SyntheticRow, contamination, make_data, read_rows, read_summary, written_rows
+from outgrow.synthetic import DataRequest, SyntheticRow, contamination, make_data, read_rows, read_summary, rows_from_run
 from outgrow.synthetic import dataset_card as card_of
 from outgrow.synthetic import sample as draw_of
 from outgrow.synthetic.contamination import held_out, index, without_held_out
-from outgrow.synthetic.dataset_card import HowMade, card
+from outgrow.synthetic.dataset_card import card
 from outgrow.synthetic.quality import precision, sound
 from outgrow.synthetic.sample import draw
 from outgrow.synthetic.select import choose, eligible
@@ -105,7 +105,7 @@ def test_what_each_filter_drops():
 
 @st.composite
 def draws(draw):
-    """Rows of a few problems, answers that often differ in blanks alone, pass rates that are theirs."""
+    """Rows of a few problems: answers that often differ only in white space, with their real pass rates."""
     rows = []
     for problem in range(draw(st.integers(1, 4))):
         texts = draw(st.lists(st.sampled_from(["a", " a", "a ", "a b", "a  b", "a\nb", "b"]), min_size=1, max_size=8))
@@ -181,7 +181,7 @@ def test_a_row_says_what_was_asked_and_written(verifier):
         draw(Draws(), verifier, PROBLEMS, 8, Sampling(temperature=0), 0, 3)
 
 
-def test_its_dice_are_thrown_for_nothing_else(verifier):
+def test_its_random_numbers_are_used_for_nothing_else(verifier):
     def seeds(of):
         respondent = Draws()
         of(respondent)
@@ -204,7 +204,7 @@ def test_the_examples_in_the_docstrings(module):
 # Contamination
 
 
-def test_a_planted_question_and_a_planted_stretch_are_found():
+def test_a_planted_question_and_13_planted_words_are_found():
     known = "A farmer has 17 sheep and 3 dogs; each day he buys two more sheep. How many sheep has he after nine days?"
     words = known.split()
     suites = {"short": [Problem("s", "f", 0, "What's 2+2?", "4")], "long": [Problem("l", "f", 0, known, "35")]}
@@ -232,7 +232,7 @@ def test_a_template_of_a_suite_is_no_question_of_it():
     assert without_held_out([row(question=problems[3].question)], index({"s": problems}))[1] == 1, "as a whole it still is"
 
 
-def test_a_suite_that_is_not_to_be_had_is_named(tmp_path, monkeypatch):
+def test_a_suite_that_is_missing_is_named(tmp_path, monkeypatch):
     monkeypatch.setenv("OUTGROW_DATA", str(tmp_path))
     said = []
     known = held_out(["micro-validation", "gsm8k", "svamp"], said.append)
@@ -255,14 +255,14 @@ def test_a_suite_stands_in_the_set_it_was_taken_from(data):
 # Quality
 
 
-def test_precision_asks_again_with_the_gold_answers(verifier):
+def test_precision_grades_again_with_the_known_answers(verifier):
     rows = [row("<think>1</think>\\boxed{1}", problem=f"p{n}") for n in range(10)]
-    gold = [Problem(f"p{n}", "sum", 1, "?", "1.0" if n else "7") for n in range(5)]
-    found = precision(rows, gold, verifier)
+    problems = [Problem(f"p{n}", "sum", 1, "?", "1.0" if n else "7") for n in range(5)]
+    found = precision(rows, problems, verifier)
     assert (found.value, found.n) == (0.8, 5)
     assert found.low == pytest.approx(0.3755, abs=1e-4) and found.high == pytest.approx(0.9638, abs=1e-4)  # Wilson, 4 of 5, by hand
     assert precision(rows, [], verifier) is None
-    assert precision([row("<think>\\boxed{1}", problem="p1")], gold, verifier).value == 0, "it never left its thoughts"
+    assert precision([row("<think>\\boxed{1}", problem="p1")], problems, verifier).value == 0, "it never left its thoughts"
 
 
 def test_sound_is_what_every_calculation_says():
@@ -292,27 +292,26 @@ def practised(run: Path) -> list[dict]:
 
 def test_rollouts_of_a_run_are_rows(tmp_path):
     rollouts = practised(tmp_path)
-    rows = written_rows(tmp_path, {"p0", "p1"}, Draws().conversation, "<think>", "m", 3)
+    rows = rows_from_run(tmp_path, {"p0", "p1"}, Draws().conversation, "<think>", "m", 3)
     assert [one.sampled for one in rows] == [one["completion"] for one in rollouts if one["problem_id"] != "q9"]
     assert [(one.pass_rate, one.n) for one in rows] == [(2 / 3, 3)] * 3 + [(0, 1)], "over all steps"
     assert rows[0].messages == [*Draws().conversation("0+1=?"), {"role": "assistant", "content": f"<think>{rows[0].sampled}"}]
     assert [one.verdict for one in rows] == [RIGHT, WRONG, RIGHT, CUT]
     assert {(one.model, one.generation, one.answer, one.level, one.length) for one in rows} == {("on the way to m", 3, "1", 2, 7)}
     with pytest.raises(UsageError, match="has no rollouts"):
-        written_rows(tmp_path / "none", {"p0"}, Draws().conversation, "", "m", 3)
+        rows_from_run(tmp_path / "none", {"p0"}, Draws().conversation, "", "m", 3)
 
 
 def test_what_was_written_costs_nothing_and_counts_with_what_is_drawn(tmp_path, verifier):
     practised(tmp_path)
 
-    def written(problems):
-        return written_rows(tmp_path, {one.id for one in problems}, Draws().conversation, "<think>", "m", 2)
-
-    free = made(tmp_path, None, verifier, section=DataSection(k=0, rollouts=True), written=written)
+    existing = rows_from_run(tmp_path, {"p0", "p1", "q9"}, Draws().conversation, "<think>", "m", 2)
+    assert {one.problem_id for one in existing} == {"p0", "p1", "q9"}, "q9 is none of the problems, so its rows do not count"
+    free = made(tmp_path, None, verifier, section=DataSection(k=0, rollouts=True), existing_rows=existing)
     assert (free.drawn, free.written, free.cost, free.right, free.kept) == (4, 4, 0, 2, 2)
     assert {one.sampled for one in read_rows(free.path)} == {"so 0</think>\\boxed{1}", "so 3</think>\\boxed{1}"}
-    assert "4 of them were written while the model learned" in (free.path / "README.md").read_text()
-    both = made(tmp_path, Draws(), verifier, DataSection(k=6, rollouts=True), written=written, out=tmp_path / "both")
+    assert "4 of them were written in training" in (free.path / "README.md").read_text()
+    both = made(tmp_path, Draws(), verifier, DataSection(k=6, rollouts=True), existing_rows=existing, out=tmp_path / "both")
     assert (both.drawn, both.written, both.cost) == (244, 4, 240)
     rates = {(one.pass_rate, one.n) for one in read_rows(both.path) if one.problem_id == "p0"}
     drawn = [one.right for one in draw(Draws(), verifier, PROBLEMS[:1], 6, WARM, 5, 2)]
@@ -329,15 +328,10 @@ def test_what_was_written_costs_nothing_and_counts_with_what_is_drawn(tmp_path, 
 
 def made(tmp_path, respondent, verifier, section=None, **more):
     section = section or DataSection(k=6, per_easy_problem=2)
-    rest = {
-        "seed": 5,
-        "generation": 2,
-        "out": tmp_path / "made",
-        "sampling": WARM,
-        "suites": ["micro-validation"],
-        "gold": PROBLEMS,
-    }
-    return make_data(respondent, verifier, PROBLEMS, section, **{**rest, **more})
+    out = more.pop("out", tmp_path / "made")
+    callbacks = {name: more.pop(name) for name in ("warn", "check_stop", "on_progress") if name in more}
+    settings = {"recipe_sampling": WARM, "seed": 5, "generation": 2, "suites": ["micro-validation"], **more}
+    return make_data(respondent, verifier, DataRequest(PROBLEMS, section, **settings), out, **callbacks)
 
 
 def test_the_folder_is_what_the_summary_says(tmp_path, verifier):
@@ -356,7 +350,7 @@ def test_the_folder_is_what_the_summary_says(tmp_path, verifier):
         ]  # fmt: skip
     assert (summary.precision.value, summary.precision.n) == (1, len(rows))
     assert (summary.sound.value, summary.sound.n) == (1, len(rows))
-    assert os.listdir(tmp_path) == ["made"], "nothing is left beside it"
+    assert os.listdir(tmp_path) == ["made"], "nothing is left next to it"
     control = made(tmp_path, Draws(), verifier, section=DataSection(k=6, keep="all", per_problem=6), out=tmp_path / "control")
     wrong = [one for one in read_rows(control.path) if not one.right]
     assert 1 > control.precision.value == pytest.approx(1 - len(wrong) / control.kept)
@@ -384,22 +378,20 @@ def test_a_call_that_was_stopped_goes_on_and_ends_the_same(tmp_path, verifier):
 
 
 def test_nothing_worth_keeping_is_said_and_nothing_written(tmp_path, verifier):
-    with pytest.raises(
-        OutgrowError, match=r"of 240 answers \d+ were right, and none was kept \(wrong: \d+, longer than max_tokens: \d+"
-    ):
+    with pytest.raises(OutgrowError, match=r"(?s)240 answers.*wrong: \d+, longer than max_tokens: \d+"):
         made(tmp_path, Draws(), verifier, section=DataSection(k=6, max_tokens=2))
     assert not (tmp_path / "made").exists()
-    with pytest.raises(UsageError, match=r"no problem .* \(there are: sum 1, sum 2\)"):
+    with pytest.raises(UsageError, match="sum 1, sum 2"):
         made(tmp_path, Draws(), verifier, section=DataSection(levels=(6,)))
-    with pytest.raises(UsageError, match="leave no room"):
-        made(tmp_path, Draws(), verifier, sampling=Sampling(max_tokens=101))
+    with pytest.raises(UsageError, match="max_tokens"):
+        made(tmp_path, Draws(), verifier, recipe_sampling=Sampling(max_tokens=101))
     with pytest.raises(UsageError, match="no suite called"):
         made(tmp_path, Draws(), verifier, suites=["micr"])
     (tmp_path / "made").mkdir()
-    with pytest.raises(UsageError, match="No such file"):
+    with pytest.raises(UsageError, match=r"summary\.json"):
         read_summary(tmp_path / "made")
     (tmp_path / "made" / "summary.json").write_text('{"drawn": "many"}')
-    with pytest.raises(UsageError, match="not a summary of made data"):
+    with pytest.raises(UsageError, match=r"summary\.json"):
         read_summary(tmp_path / "made")
 
 
@@ -417,7 +409,7 @@ def test_the_card_has_the_figures_and_the_hubs_front_matter(tmp_path, verifier):
         f"| sum | 1 | {' | '.join(str(getattr(summary.by_cell[0], name)) for name in ('problems', 'drawn', 'right', 'kept'))} |",
         f"1.000 ({summary.precision.low:.3f} to 1.000), n = {summary.kept}",
         "| micro-validation | 190 | 0 | 0 |",
-        f"| said the same | {summary.dropped['said the same']} |",
+        f"| duplicate | {summary.dropped['duplicate']} |",
         "0a" * 32,
         summary.sha256,
         "k = 30",
@@ -429,7 +421,7 @@ def test_whatever_was_written_the_card_is_short_and_nothing_but_text(tmp_path, v
     hostile = "```\n</div><script>alert(1)</script>\x1b[2J\u202e\u2028# heading\n---\n" + "|x" * 5_000_000
     one = row(hostile, field="a|b`<img src=x>\x07\n# own", model="[click](javascript:1)", problem="p0")
     summary = replace(made(tmp_path, Draws(), verifier), by_cell=(), dropped={one.field * 99: 3})
-    text = card([one], HowMade(DataSection(), WARM, 0, 1), summary)
+    text = card([one], DataRequest(PROBLEMS, DataSection(), WARM), summary)
     assert len(text) < 20_000
     assert not set(text) & {"\x1b", "\x07", "\u202e", "\u2028"}
     assert all(line.startswith("    ") for line in text.splitlines() if "script>" in line)

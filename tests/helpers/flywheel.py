@@ -1,4 +1,4 @@
-"""A tiny wheel for the flywheel's tests: its recipe with its problems, and who is told how it turns."""
+"""A tiny flywheel for tests: its recipe with its problems, and a progress that keeps what it is told."""
 
 import json
 from pathlib import Path
@@ -15,7 +15,7 @@ evaluate.validation = "{held}"
 PROBLEMS = 'problems = [{{ type = "table", path = "{train}", solution = "solution", level = "level" }}]\n'
 SFT = "learn = {{ steps = 40, batch_size = 16, lr = 1e-2 }}\n"
 RL = "learn = {{ steps = 3, problems_per_step = 4, group_size = 3 }}\n"
-WHEEL = (
+FLYWHEEL = (
     """
 kind = "flywheel"
 name = "tiny"
@@ -73,25 +73,25 @@ problems = [{{ type = "judgements", rubric = "{{question}}{{completion}}" }}]
 )
 
 
-def write_wheel(folder: Path) -> Path:
-    """A wheel's recipe, beside problems that ask whether a number is even: who knows the form is right half of the time."""
+def write_flywheel(folder: Path) -> Path:
+    """Write a flywheel's recipe, and problems that ask whether a number is even, so that a guess is right half of the time."""
     rows = [{"question": f"{n}?", "answer": str(1 + n % 2), "solution": "ab"[n % 2], "level": 1 + n // 100} for n in range(10, 200)]
     parts = {"held": rows[::5], "train": [row for place, row in enumerate(rows) if place % 5]}
     for name, part in parts.items():
         (folder / f"{name}.jsonl").write_text("".join(json.dumps(row) + "\n" for row in part))
     path = folder / "tiny.toml"
-    path.write_text(WHEEL.format(**{name: folder / f"{name}.jsonl" for name in parts}))
+    path.write_text(FLYWHEEL.format(**{name: folder / f"{name}.jsonl" for name in parts}))
     return path
 
 
-class Onlooker(SilentWatcher):
-    """Keeps the stages it is told of."""
+class RecordedStages(SilentWatcher):
+    """Keeps the lines about stages."""
 
     def __init__(self):
-        self.said = []
+        self.lines = []
 
     def stage(self, text):
-        self.said.append(text)
+        self.lines.append(text)
 
 
 def artifact(name, generation, stage, kind="model"):

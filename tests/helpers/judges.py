@@ -3,11 +3,11 @@
 from helpers.runs import SMALL
 from outgrow.engines import Answer
 
-TAUGHT = [*SMALL, "learn.steps=4", "evaluate.every=0", "run.checkpoint_every=1"]
+JUDGED = [*SMALL, "learn.steps=4", "evaluate.every=0", "run.checkpoint_every=1"]
 
 
 class Says:
-    """A respondent that says what a function makes of the rubric's text and of how often it was asked."""
+    """A chat model that replies with what a function makes of the rubric's text and of how often it was asked."""
 
     context = 2**20
     opens_think = False

@@ -1,6 +1,6 @@
 """The command `outgrow data`."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -68,9 +68,9 @@ def data(
     from ..runs.folder import RunFolder
     from ..runs.practice_problems import problems_of
     from ..runs.session import verifier_for
-    from ..synthetic import make_data
+    from ..synthetic import DataRequest, make_data
     from ..synthetic.export import require_new
-    from ..synthetic.pipeline import wanted
+    from ..synthetic.pipeline import matching_problems
 
     require_new(out)
     section = _section(overrides or [])
@@ -78,7 +78,7 @@ def data(
         raise UsageError(f"{model} has no rollouts; data.rollouts=true needs the folder of a run of kind 'rl'")
     use_data(sets)
     every, as_recipe = problems_of(problems, warn)
-    chosen = wanted(every, section)
+    chosen = matching_problems(every, section)
     source = recipe_for(model, None) or as_recipe
     held_out = suites(on) if on else [*SUITES, *(_own(as_recipe) if as_recipe else ())]
     respondent = open_model(model, source)
@@ -87,21 +87,10 @@ def data(
         counting(f"{section.k} answers a problem", len(chosen)) as progress,
         verifier_for(source) as verifier,
     ):
+        rows = _run_rows(model, chosen, respondent, generation) if section.rollouts else []
+        request = DataRequest(chosen, section, sampling_for(source, respondent), seed, generation, held_out, rows)
         summary = make_data(
-            respondent if section.k else None,
-            verifier,
-            chosen,
-            section,
-            written=_written(model, respondent, generation) if section.rollouts else lambda problems: [],
-            seed=seed,
-            generation=generation,
-            out=out,
-            sampling=sampling_for(source, respondent),
-            suites=held_out,
-            gold=chosen,
-            warn=warn,
-            check_stop=check_stop,
-            on_progress=progress,
+            respondent if section.k else None, verifier, request, out, warn=warn, check_stop=check_stop, on_progress=progress
         )
     show(summary)
 
@@ -125,19 +114,15 @@ def _section(overrides: Sequence[str]) -> "DataSection":
         raise UsageError(f"[data]: {explain(error, DataSection)}") from error
 
 
-def _written(model: str, respondent: "ChatModel", generation: int) -> "Callable[[Sequence[Problem]], list[SyntheticRow]]":
-    """Return the function that reads a run's own rollouts on given problems, as rows."""
-    from ..synthetic import written_rows
+def _run_rows(model: str, problems: "Sequence[Problem]", respondent: "ChatModel", generation: int) -> "list[SyntheticRow]":
+    """Return a run's own rollouts on these problems, as rows."""
+    from ..synthetic import rows_from_run
     from ..synthetic.sample import model_name
     from ..verify.extract import THINK_OPEN
 
     opener, name = THINK_OPEN if respondent.opens_think else "", model_name(respondent.identity)
-
-    def rows(problems: "Sequence[Problem]") -> "list[SyntheticRow]":
-        ids = {problem.id for problem in problems}
-        return written_rows(Path(model), ids, respondent.conversation, opener, name, generation)
-
-    return rows
+    ids = {problem.id for problem in problems}
+    return rows_from_run(Path(model), ids, respondent.conversation, opener, name, generation)
 
 
 def _own(recipe: "Recipe") -> list[str]:

@@ -51,7 +51,7 @@ def judge(
     measurement asks the judge nothing.
     """
     from ..evaluate.answer_cache import AnswerCache
-    from ..judge import benchmark as trial
+    from ..judge.benchmark import canary_items, run_benchmark, sample_rollouts
     from ..judge.judge import Judge
     from ..policy.pull import cache_folder
     from ..runs.folder import read_recipe
@@ -60,8 +60,8 @@ def judge(
     section = _section(model, recipe)
     for run in runs:
         read_recipe(run)  # so that a wrong name is an error before anything is read
-    rows = trial.drawn(runs, answers, seed)
-    canaries = trial.canaries_of(rows, seed)
+    rows = sample_rollouts(runs, answers, seed)
+    canaries = canary_items(rows, seed)
     respondent = judge_model(section, warn)
     with (
         interruptible() as check_stop,
@@ -69,7 +69,7 @@ def judge(
         AnswerCache(cache_folder() / "answers.sqlite", fresh, warn, progress) as cache,
     ):
         scorer = Judge(cache.wrap(respondent), section, seed)
-        result = trial.held(scorer, rows, canaries, check_stop)
+        result = run_benchmark(scorer, rows, canaries, check_stop)
     how = f"with the table [judge] of {recipe}" if recipe else "with the default rubric"
     say(f"{model}, {how}, on answers of {', '.join(map(str, runs))}")
     show(result.answers)

@@ -11,10 +11,10 @@ from .tables import figures_table
 
 if TYPE_CHECKING:
     from ..core.estimate import Estimate
-    from ..judge.quality import Scored
+    from ..judge.quality import ScoredAnswer
 
 
-def show(answers: "Sequence[Scored]") -> None:
+def show(answers: "Sequence[ScoredAnswer]") -> None:
     """Print how well the scores separate right answers from wrong ones."""
     from ..judge.quality import quality
 
@@ -32,7 +32,7 @@ def show(answers: "Sequence[Scored]") -> None:
         say("The scored answers are all right or all wrong, so there is no AUC; use runs, or more answers, that have both.")
 
 
-def show_levels(answers: "Sequence[Scored]") -> None:
+def show_levels(answers: "Sequence[ScoredAnswer]") -> None:
     """Print the same by level, where there are several."""
     from ..judge.quality import quality
 

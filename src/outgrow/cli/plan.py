@@ -31,10 +31,10 @@ def plan(
     from . import plan_flywheel as flywheel_page
     from . import plan_recipe as recipe_page
 
-    market = load_gpu_catalog(gpus)
+    catalog = load_gpu_catalog(gpus)
     if raw_recipe(recipe).get("kind") == "flywheel":
         wheel = load_flywheel(recipe, overrides or [])
-        flywheel_page.show(wheel, plan_flywheel(wheel, market), market)
+        flywheel_page.show(wheel, plan_flywheel(wheel, catalog), catalog)
     else:
         read = load_recipe(recipe, overrides or [])
-        recipe_page.show(read, plan_recipe(read, market), market)
+        recipe_page.show(read, plan_recipe(read, catalog), catalog)

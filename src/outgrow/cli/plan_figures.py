@@ -6,19 +6,19 @@ if TYPE_CHECKING:
     from ..plan import CostEstimate
 
 
-def unfit(bill: "CostEstimate", stage: str = "") -> list[str]:
+def unfit(estimate: "CostEstimate", stage: str = "") -> list[str]:
     """Return lines that say where a recipe does not fit, and which settings change that.
 
     stage: prefix of the recipe's keys in a flywheel's recipe, for example "student.".
     """
-    name = f"{stage.rstrip('.')} on {bill.gpu.name}" if stage else bill.gpu.name
-    lines = [] if bill.judge_fits else [f"{name}: the judge's weights do not fit; rent a larger GPU for the judge"]
-    if bill.fits:
+    name = f"{stage.rstrip('.')} on {estimate.gpu.name}" if stage else estimate.gpu.name
+    lines = [] if estimate.judge_fits else [f"{name}: the judge's weights do not fit; rent a larger GPU for the judge"]
+    if estimate.fits:
         return lines
-    if bill.change is None:
+    if estimate.change is None:
         return [*lines, f"{name}: does not fit, and no setting that was tried changes that; use a smaller model or a larger GPU"]
-    changes = " ".join(f"--set {stage}{key}={value}" for key, value in bill.change.items())
-    automatic = " (a run does that by itself)" if list(bill.change) == ["learn.tokens_per_microbatch"] else ""
+    changes = " ".join(f"--set {stage}{key}={value}" for key, value in estimate.change.items())
+    automatic = " (a run does that by itself)" if list(estimate.change) == ["learn.tokens_per_microbatch"] else ""
     return [*lines, f"{name}: does not fit; *fits with {changes}{automatic}, and its figures are for that"]
 
 

@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 _DTYPES = {2: "bfloat16", 4: "float32"}
 
 
-def show(recipe: "Recipe", plan: "Plan", market: "GpuCatalog") -> None:
+def show(recipe: "Recipe", plan: "Plan", catalog: "GpuCatalog") -> None:
     """Print the plan: what a step does, memory, costs on each GPU, and what all that assumes."""
     from ..config import RLRecipe
 
@@ -23,11 +23,11 @@ def show(recipe: "Recipe", plan: "Plan", market: "GpuCatalog") -> None:
     for line in _head(recipe, plan):
         say(line)
     console.print(_memory(plan))
-    console.print(_costs(plan, market))
-    for bill in plan.bills:
-        for line in unfit(bill):
+    console.print(_costs(plan, catalog))
+    for estimate in plan.estimates:
+        for line in unfit(estimate):
             say(line)
-    for line in _assumptions(recipe, plan, market):
+    for line in _assumptions(recipe, plan, catalog):
         say(f"assumes {line}")
 
 
@@ -52,9 +52,9 @@ def _head(recipe: "RLRecipe", plan: "Plan") -> list[str]:
 
 def _named(model: str) -> str:
     """Return a model's name, and whose shape stands in for a model that does not exist yet."""
-    from ..plan.models import yet_to_be_made
+    from ..plan.models import recipe_of_future_run
 
-    maker = yet_to_be_made(model)
+    maker = recipe_of_future_run(model)
     return f"{model} (does not exist yet; its size is that of the recipe {maker})" if maker else model
 
 
@@ -96,7 +96,7 @@ def _drawn(recipe: "RLRecipe") -> str:
 def _memory(plan: "Plan") -> Table:
     table = Table(title="peak memory, GB", box=SIMPLE_HEAD, pad_edge=False)
     table.add_column("part")
-    phases = ["generating", *(["judging"] if any(judge.here for judge in plan.work.judges) else []), "learning"]
+    phases = ["generating", *(["judging"] if any(judge.local for judge in plan.work.judges) else []), "learning"]
     for phase in phases:
         table.add_column(phase, justify="right")
     for part in plan.memory:
@@ -106,36 +106,38 @@ def _memory(plan: "Plan") -> Table:
     return table
 
 
-def _costs(plan: "Plan", market: "GpuCatalog") -> Table:
+def _costs(plan: "Plan", catalog: "GpuCatalog") -> Table:
     table = Table(
-        title=f"seconds of a step, and the whole run; typical rental prices of {market.date:%B %Y}", box=SIMPLE_HEAD, pad_edge=False
+        title=f"seconds of a step, and the whole run; typical rental prices of {catalog.date:%B %Y}",
+        box=SIMPLE_HEAD,
+        pad_edge=False,
     )
     table.add_column("GPU")
     judged = plan.work.judges != ()
     for heading in ("GB", "$/h", "fits", "write", *(["judge"] if judged else []), "learn", "hours", "$", "at most"):
         table.add_column(heading, justify="right")
-    for bill in plan.bills:
-        gpu, expected = bill.gpu, bill.expected
+    for estimate in plan.estimates:
+        gpu, expected = estimate.gpu, estimate.expected
         times = [expected.generation, *([expected.judging] if judged else []), expected.learning]
-        figures = [*times, bill.hours(expected), bill.dollars(expected)]
-        most = f"{figure(bill.hours(bill.most))} h, ${figure(bill.dollars(bill.most))}"
-        cells = [*map(figure, figures), most] if bill.fits or bill.change else []
-        fits = "yes" if bill.fits else "no*" if bill.change else "no"
+        figures = [*times, estimate.hours(expected), estimate.dollars(expected)]
+        most = f"{figure(estimate.hours(estimate.most))} h, ${figure(estimate.dollars(estimate.most))}"
+        cells = [*map(figure, figures), most] if estimate.fits or estimate.change else []
+        fits = "yes" if estimate.fits else "no*" if estimate.change else "no"
         table.add_row(gpu.name, f"{gpu.memory_gb:g}", f"{gpu.dollars_per_hour:.2f}", fits, *cells)
     return table
 
 
-def _assumptions(recipe: "RLRecipe", plan: "Plan", market: "GpuCatalog") -> list[str]:
-    work, assumed = plan.work, market.assumptions
+def _assumptions(recipe: "RLRecipe", plan: "Plan", catalog: "GpuCatalog") -> list[str]:
+    work, assumed = plan.work, catalog.assumptions
     reference = "a second copy of the weights" if work.adapter is None else "the model with its adapters off"
-    bandwidth = _range([gpu.bandwidth_efficiency for gpu in market.gpu])
-    rate = _range([gpu.rate_efficiency for gpu in market.gpu])
+    bandwidth = _range([gpu.bandwidth_efficiency for gpu in catalog.gpu])
+    rate = _range([gpu.rate_efficiency for gpu in catalog.gpu])
     refill = recipe.curriculum.refill
     return [
         *([f"only the first sampling of every step; curriculum.refill may sample {refill} times more"] if refill else []),
         f"prompts of {work.prompt} tokens; completions of {assumed.completion_share:.0%} of sampling.max_tokens on average, "
         "with some that reach the limit in every step",
-        *_of_judge(plan, market),
+        *_of_judge(plan, catalog),
         f"the native engine, {work.decoded} rollouts at a time, from its own copy of the weights, at {bandwidth} of the bandwidth",
         f"learning at {rate} of the {recipe.policy.dtype} rate, on every group, although groups with equal rewards are skipped",
         f"{reference} for a reference policy, no recomputation in the backward pass, and the KL divergence measured "
@@ -146,8 +148,8 @@ def _assumptions(recipe: "RLRecipe", plan: "Plan", market: "GpuCatalog") -> list
     ]
 
 
-def _of_judge(plan: "Plan", market: "GpuCatalog") -> list[str]:
-    work, servers, share = plan.work, plan.bills[0].beside, market.assumptions.reply_share
+def _of_judge(plan: "Plan", catalog: "GpuCatalog") -> list[str]:
+    work, servers, share = plan.work, plan.estimates[0].extra_gpus, catalog.assumptions.reply_share
     lines = []
     if work.held_out:
         lines.append(

@@ -91,7 +91,7 @@ def read_flywheel_result(
 ) -> FlywheelTrialResult:
     """Return the result of a finished flywheel. pass_at: name of a stage -> k -> pass@k of its model."""
     total, rollouts_at = 0, {}
-    for stage in flywheel.done:
+    for stage in flywheel.stages:
         total += stage.rollouts
         rollouts_at[stage.name] = total
     turns = [

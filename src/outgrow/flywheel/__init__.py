@@ -1,7 +1,7 @@
-"""The flywheel: teacher and student, the better one makes data, a fresh base learns from it, and the roles move up.
+"""The flywheel: of teacher and student the better one makes data, a new base learns from it, and a student takes the next turn.
 
-recipe.py, resolve.py -> stages.py (what follows what) -> tasks.py (what a stage is) -> workshop.py (each once, and kept)
--> lineage.py, figures.py -> page.py
+recipe.py, stage_recipes.py -> stages.py (the order of stages) -> tasks.py (the kinds of stages) -> stage_cache.py (each runs once)
+-> lineage.py, result.py -> page.py
 """
 
 from .recipe import FlywheelRecipe

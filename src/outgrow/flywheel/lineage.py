@@ -1,4 +1,4 @@
-"""The lineage: which model, data and recipe made which, at what cost. A SQLite file that anyone may query."""
+"""The lineage: which model, data and recipe made which, at what cost. A SQLite file, open to queries."""
 
 import json
 import sqlite3
@@ -12,7 +12,7 @@ from ..core.errors import OutgrowError
 Kind = Literal["model", "data", "measurement"]
 Role = Literal["base of", "teacher of", "judge of", "made by", "trained on", "compared with"]
 
-# An artifact is known by `name`, its folder (or file) inside the wheel's, which holds the digest of what it was made from.
+# The key `name` is an artifact's folder inside the flywheel's; it holds the digest of what the artifact was made from.
 _SHAPE = """
 CREATE TABLE IF NOT EXISTS artifacts (
     name TEXT PRIMARY KEY, digest TEXT NOT NULL, kind TEXT NOT NULL, generation INTEGER NOT NULL, stage TEXT NOT NULL,
@@ -30,7 +30,8 @@ CREATE TABLE IF NOT EXISTS stages (
 
 @dataclass(frozen=True)
 class Edge:
-    """Where something came from. "made by" and "trained on" say what the child was; the others what the parent was to it."""
+    """An artifact and one that it was made from. Read "made by", "trained on" and "compared with" from child to parent, the other
+    roles from parent to child."""
 
     child: str
     parent: str
@@ -39,44 +40,48 @@ class Edge:
 
 @dataclass(frozen=True)
 class Artifact:
-    """What a stage left. name: its place inside the wheel's folder, or of a model that was there already its own name.
-
-    digest: of its content (weights, rows, figures). created: seconds since 1970.
-    """
+    """What a stage made."""
 
     name: str
+    """Its folder, relative to the flywheel's."""
     digest: str
+    """Digest of its content: weights, rows or figures."""
     kind: Kind
     generation: int
     stage: str
     created: float
+    """Seconds since 1970."""
 
 
 @dataclass(frozen=True)
 class Record:
-    """How a stage was done. inputs: digest of what it was made from. recipe: TOML. seconds, dollars: of all its sessions."""
+    """How a stage was run."""
 
     inputs: str
+    """Digest of what it was made from."""
     recipe: str
+    """Its recipe as TOML."""
     rollouts: int
     seconds: float
+    """Time of all its sessions."""
     dollars: float
+    """Price of all its sessions."""
     result: dict[str, Any]
 
 
 @dataclass(frozen=True)
 class Graph:
-    """Artifacts and where they came from."""
+    """Artifacts, and the edges between them."""
 
     artifacts: Sequence[Artifact]
     edges: Sequence[Edge]
 
 
 class Lineage:
-    """The file lineage.sqlite. A context manager. What a stage left is written at once, or again where it is known already."""
+    """The file lineage.sqlite. A context manager."""
 
     def __init__(self, path: Path) -> None:
-        """Raises OutgrowError where the file cannot be opened."""
+        """Open or create the file. Raises OutgrowError where it cannot be opened."""
         self._path = path
         try:
             self._db = sqlite3.connect(path, isolation_level=None, timeout=30)
@@ -92,17 +97,17 @@ class Lineage:
         self._db.close()
 
     def write(self, artifact: Artifact, record: Record, edges: Iterable[Edge]) -> None:
-        """Keep what a stage left, how, and where it came from: all or nothing. Raises OutgrowError where that fails."""
-        one = (artifact.name, artifact.digest, artifact.kind, artifact.generation, artifact.stage, artifact.created)
-        how = (
+        """Write an artifact, its record and its edges in one transaction, in place of an older version. Raises OutgrowError."""
+        row = (artifact.name, artifact.digest, artifact.kind, artifact.generation, artifact.stage, artifact.created)
+        stage = (
             *(artifact.name, artifact.generation, artifact.stage, record.inputs, record.recipe),
             *(record.rollouts, record.seconds, record.dollars, json.dumps(record.result)),
         )
         try:
             with self._db:
                 self._db.execute("BEGIN IMMEDIATE")
-                self._db.execute("INSERT OR REPLACE INTO artifacts VALUES (?, ?, ?, ?, ?, ?)", one)
-                self._db.execute("INSERT OR REPLACE INTO stages VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)", how)
+                self._db.execute("INSERT OR REPLACE INTO artifacts VALUES (?, ?, ?, ?, ?, ?)", row)
+                self._db.execute("INSERT OR REPLACE INTO stages VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)", stage)
                 self._db.execute("DELETE FROM edges WHERE child = ?", (artifact.name,))
                 rows = {(edge.child, edge.parent, edge.role) for edge in edges}
                 self._db.executemany("INSERT INTO edges VALUES (?, ?, ?)", rows)
@@ -110,19 +115,19 @@ class Lineage:
             raise self._unreadable(error) from error
 
     def graph(self, names: Iterable[str]) -> Graph:
-        """These artifacts, in the order given, and the edges between them; those of other settings stay in the file."""
-        order = {name: place for place, name in enumerate(names)}
+        """Return the artifacts of these names, in the order given, and the edges between them."""
+        order = {name: index for index, name in enumerate(names)}
         try:
             artifacts = [Artifact(*row) for row in self._db.execute("SELECT * FROM artifacts") if row[0] in order]
             edges = [Edge(*row) for row in self._db.execute("SELECT * FROM edges")]
         except sqlite3.Error as error:
             raise self._unreadable(error) from error
         return Graph(
-            sorted(artifacts, key=lambda one: order[one.name]),
+            sorted(artifacts, key=lambda artifact: order[artifact.name]),
             [edge for edge in edges if edge.child in order and edge.parent in order],
         )
 
     def _unreadable(self, error: sqlite3.Error) -> OutgrowError:
         return OutgrowError(
-            f"{self._path}: the lineage cannot be read or written ({error}); mend or remove the file, it is made anew"
+            f"{self._path}: the lineage cannot be read or written ({error}); remove the file, and it is written again"
         )

@@ -1,4 +1,4 @@
-"""What a whole flywheel needs: each of its stages, as often as the wheel does it. Duels and measurements are not counted."""
+"""The plan of a whole flywheel: hours and price of each stage. Comparisons and measurements are not counted."""
 
 import math
 from collections.abc import Sequence
@@ -15,128 +15,135 @@ from ..plan.shape import Shape, adapter_parameters, key_value_bytes, parameters
 from ..plan.work import bytes_of
 from ..policy.load import Dtype
 from ..runs.practice_problems import practice_problems
-from ..synthetic.pipeline import wanted
+from ..synthetic.pipeline import matching_problems
 from .recipe import FlywheelRecipe
 from .stage_recipes import stage_recipes
 
 
 @dataclass(frozen=True)
 class StagePlan:
-    """A stage. times: how often the wheel does it, if no generation ends it early.
-
-    hours: of one time, on each GPU of the market; None where it does not fit. bills: of reinforcement learning, on each of them.
-    """
+    """The plan of one stage."""
 
     name: str
     times: int
+    """How often the flywheel runs it, if it does not stop early."""
     hours: Sequence[float | None]
-    bills: Sequence[CostEstimate] = ()
+    """Hours of one time on each GPU of the catalog; None where it does not fit."""
+    estimates: Sequence[CostEstimate] = ()
+    """The estimate on each GPU of the catalog; empty for stages that are not reinforcement learning."""
 
 
 @dataclass(frozen=True)
 class FlywheelPlan:
-    """A wheel. drawn_from: how many problems answers are drawn to for data, each time; None where none are, or where the problems
-    cannot be had here, so that the making of data is not among the stages."""
+    """The plan of a flywheel."""
 
     stages: Sequence[StagePlan]
-    drawn_from: int | None
+    data_problems: int | None
+    """Problems that answers are drawn to for each generation's data. None where no answers are drawn, or where the problems are not
+    on this machine; the stages then hold no data stage."""
 
-    def hours(self, place: int) -> float | None:
-        """All stages on the GPU of this place in the market; None where one does not fit."""
-        return self._sum(place, [1] * len(self.stages))
+    def hours(self, index: int) -> float | None:
+        """Return the hours of all stages on the GPU at this index of the catalog; None where a stage does not fit."""
+        return self._sum(index, [1] * len(self.stages))
 
-    def dollars(self, place: int, gpu: GPU) -> float | None:
-        """The same at its price, and at that of the GPUs that judges elsewhere take."""
-        gpus = [1 + (stage.bills[place].beside if stage.bills else 0) for stage in self.stages]
-        hours = self._sum(place, gpus)
+    def dollars(self, index: int, gpu: GPU) -> float | None:
+        """Return the price of all stages on this GPU, with the extra GPUs that judges on servers take."""
+        gpus = [1 + (stage.estimates[index].extra_gpus if stage.estimates else 0) for stage in self.stages]
+        hours = self._sum(index, gpus)
         return None if hours is None else hours * gpu.dollars_per_hour
 
-    def _sum(self, place: int, gpus: Sequence[int]) -> float | None:
+    def _sum(self, index: int, gpus: Sequence[int]) -> float | None:
         total = 0.0
         for stage, count in zip(self.stages, gpus, strict=True):
-            hours = stage.hours[place]
+            hours = stage.hours[index]
             if hours is None:
                 return None
             total += stage.times * hours * count
         return total
 
 
-def plan_flywheel(wheel: FlywheelRecipe, market: GpuCatalog) -> FlywheelPlan:
-    """The plan of a wheel that turns to its end. Raises UsageError where a model's shape cannot be had."""
-    recipes = stage_recipes(wheel)
-    student, data = recipes["student"], _drawn_from(wheel) if wheel.generations > 1 and wheel.data.k else None
+def plan_flywheel(flywheel: FlywheelRecipe, catalog: GpuCatalog) -> FlywheelPlan:
+    """Plan a flywheel that runs all its generations. Raises UsageError where the shape of a model is unknown."""
+    recipes = stage_recipes(flywheel)
+    student, problems = recipes["student"], _data_problems(flywheel) if flywheel.generations > 1 and flywheel.data.k else None
     assert isinstance(student, RLRecipe)
-    made: dict[str, Shape] = {}
+    shapes: dict[str, Shape] = {}
     teacher = recipes.get("teacher")
     if teacher is None:
-        made["teacher"] = shape_of(PolicySection(model=wheel.teacher.model))
+        shapes["teacher"] = shape_of(PolicySection(model=flywheel.teacher.model))
     else:
-        made["teacher"] = shape_of((recipes.get("teacher_base") or teacher).policy)
-    made["base"] = shape_of(recipes["base"].policy)
-    made["judge"] = made["teacher"]
-    turns = wheel.generations
-    times = {"base": turns - (wheel.first_base is not None), "judge": turns, "student": turns}
+        shapes["teacher"] = shape_of((recipes.get("teacher_base") or teacher).policy)
+    shapes["base"] = shape_of(recipes["base"].policy)
+    shapes["judge"] = shapes["teacher"]
+    count = flywheel.generations
+    times = {"base": count - (flywheel.first_base is not None), "judge": count, "student": count}
     stages = [
-        _stage(name, times.get(name, 1), recipes[name], market, _starts(name, made, wheel))
+        _stage(name, times.get(name, 1), recipes[name], catalog, _start_shapes(name, shapes, flywheel))
         for name in ("teacher_base", "teacher", "base", "judge", "student")
         if name in recipes and times.get(name, 1)
     ]
-    if data is not None:
-        makers = [(made["base"], student.policy.dtype), (made["teacher"], (teacher or student).policy.dtype)]
-        stages.append(StagePlan("data", turns - 1, [_making(wheel, student, data, makers, gpu, market) for gpu in market.gpu]))
-    return FlywheelPlan(stages, data)
+    if problems is not None:
+        makers = [(shapes["base"], student.policy.dtype), (shapes["teacher"], (teacher or student).policy.dtype)]
+        hours = [_data_hours(flywheel, student, problems, makers, gpu, catalog) for gpu in catalog.gpu]
+        stages.append(StagePlan("data", count - 1, hours))
+    return FlywheelPlan(stages, problems)
 
 
-def _starts(name: str, made: FutureModels, wheel: FlywheelRecipe) -> FutureModels:
-    """The shapes by their names in this stage's recipe: what the teacher starts from is called base there too."""
-    return {**made, "base": made["teacher"]} if name == "teacher" and wheel.teacher_base else made
+def _start_shapes(name: str, shapes: FutureModels, flywheel: FlywheelRecipe) -> FutureModels:
+    """Return the shapes by the names of this stage's recipe, where the teacher's own base is called base too."""
+    return {**shapes, "base": shapes["teacher"]} if name == "teacher" and flywheel.teacher_base else shapes
 
 
-def _stage(name: str, times: int, recipe: RLRecipe | SFTRecipe, market: GpuCatalog, made: FutureModels) -> StagePlan:
+def _stage(name: str, times: int, recipe: RLRecipe | SFTRecipe, catalog: GpuCatalog, shapes: FutureModels) -> StagePlan:
     if isinstance(recipe, RLRecipe):
-        bills = plan_recipe(recipe, market, made).bills
-        return StagePlan(name, times, [bill.hours(bill.expected) if bill.fits or bill.change else None for bill in bills], bills)
-    shape, lora, learn = shape_of(recipe.policy, made), recipe.policy.lora, recipe.learn
+        estimates = plan_recipe(recipe, catalog, shapes).estimates
+        return StagePlan(
+            name,
+            times,
+            [estimate.hours(estimate.expected) if estimate.fits or estimate.change else None for estimate in estimates],
+            estimates,
+        )
+    shape, lora, learn = shape_of(recipe.policy, shapes), recipe.policy.lora, recipe.learn
     adapter = adapter_parameters(shape, lora.rank, lora.targets) if lora else None
-    prompt, completion = _lengths(shape, recipe.sampling.max_tokens, market)
+    prompt, completion = _lengths(shape, recipe.sampling.max_tokens, catalog)
 
     def hours(gpu: GPU) -> float:
         width = bytes_of(recipe.policy.dtype)
         step = tuning_seconds(learn.batch_size, prompt, completion, learn.tokens_per_microbatch, shape, adapter, width, gpu)
         return learn.steps * step / 3600
 
-    return StagePlan(name, times, [hours(gpu) for gpu in market.gpu])
+    return StagePlan(name, times, [hours(gpu) for gpu in catalog.gpu])
 
 
-def _making(
-    wheel: FlywheelRecipe, student: RLRecipe, problems: int, makers: Sequence[tuple[Shape, Dtype]], gpu: GPU, market: GpuCatalog
+def _data_hours(
+    flywheel: FlywheelRecipe, student: RLRecipe, problems: int, makers: Sequence[tuple[Shape, Dtype]], gpu: GPU, catalog: GpuCatalog
 ) -> float | None:
-    """Hours of drawing the data of one generation, by the slower one of student and teacher; None where one has no room."""
-    k, limit = wheel.data.k, student.sampling.max_tokens
+    """Return the hours of drawing one generation's data, by the slower of student and teacher; None where one does not fit."""
+    k, limit = flywheel.data.k, student.sampling.max_tokens
 
     def seconds(shape: Shape, dtype: Dtype) -> float:
-        width, (prompt, completion) = bytes_of(dtype), _lengths(shape, limit, market)
-        room = gpu.memory_gb * 1e9 * market.assumptions.usable_memory - 2 * parameters(shape) * width  # beside the engine's copy
-        rows = room / ((prompt + limit) * key_value_bytes(shape, width))
-        at_once = min(problems * k, student.engine.max_sequences, int(rows))
-        if at_once < 1:
+        width, (prompt, completion) = bytes_of(dtype), _lengths(shape, limit, catalog)
+        weights = 2 * parameters(shape) * width  # the policy's and the engine's copy
+        free = gpu.memory_gb * 1e9 * catalog.assumptions.usable_memory - weights
+        sequences = min(problems * k, student.engine.max_sequences, int(free / ((prompt + limit) * key_value_bytes(shape, width))))
+        if sequences < 1:
             return math.inf
-        return writing_seconds(Written(problems * k, at_once, prompt, limit, completion), problems, shape, width, gpu)
+        return writing_seconds(Written(problems * k, sequences, prompt, limit, completion), problems, shape, width, gpu)
 
     slower = max(seconds(shape, dtype) for shape, dtype in makers) / 3600
     return None if math.isinf(slower) else slower
 
 
-def _lengths(shape: Shape, limit: int, market: GpuCatalog) -> tuple[int, float]:
-    """Tokens of a prompt, and of what comes behind it."""
-    assumed = market.assumptions
-    return max(1, min(assumed.prompt_tokens, shape.context - limit)), limit * assumed.completion_share
+def _lengths(shape: Shape, limit: int, catalog: GpuCatalog) -> tuple[int, float]:
+    """Return the tokens of a prompt and of a completion."""
+    assumptions = catalog.assumptions
+    return max(1, min(assumptions.prompt_tokens, shape.context - limit)), limit * assumptions.completion_share
 
 
-def _drawn_from(wheel: FlywheelRecipe) -> int | None:
-    """How many problems data is made of; None where they are not here, and no network is."""
+def _data_problems(flywheel: FlywheelRecipe) -> int | None:
+    """Count the problems that data is made of; None where they are neither on this machine nor reachable."""
     try:
-        practised = practice_problems(stage_recipes(wheel)["student"], quiet)
+        problems = practice_problems(stage_recipes(flywheel)["student"], quiet)
     except UsageError:
         return None
-    return len(wanted(practised, wheel.data))
+    return len(matching_problems(problems, flywheel.data))

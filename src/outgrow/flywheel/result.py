@@ -1,4 +1,4 @@
-"""What came of the wheel, in figures."""
+"""The result of a flywheel: its generations, its models with what they were measured at, and its cost."""
 
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
@@ -16,91 +16,99 @@ from .stages import Generation
 
 @dataclass(frozen=True)
 class Cost:
-    """rollouts: learned from, screened, or drawn for data; what was written to be measured is not among them."""
+    """What stages cost."""
 
     rollouts: int
+    """Rollouts trained on, screened, or drawn for data; those of evaluations do not count."""
     hours: float
     dollars: float
 
 
 @dataclass(frozen=True)
 class Model:
-    """A model of the wheel, with what it was measured at on the suite that decides. title: for a person."""
+    """A model of the flywheel, with what it was measured at."""
 
     title: str
-    done: StageResult
+    """Its name on the page, such as "generation 2: student"."""
+    stage: StageResult
 
     @cached_property
     def evaluation(self) -> Evaluation:
-        """On the suite that decides."""
-        return self.done.evaluation()
+        """What it was measured at on the suite that decides promotions."""
+        return self.stage.evaluation()
 
     def rate(self, measure: str = "pass@1") -> Estimate:
-        """A measure of it, with its interval."""
-        found = mean_estimate(list(self.evaluation.measures()[measure].values()))
-        assert found is not None
-        return found
+        """Return a measure with its interval."""
+        rate = mean_estimate(list(self.evaluation.measures()[measure].values()))
+        assert rate is not None
+        return rate
 
     def levels(self) -> dict[int, Estimate]:
-        """Level -> pass@1 over all fields."""
+        """Return pass@1 over all fields by level."""
         cells = grid(None, self.evaluation)
-        found = {level: cells.cells[None, level].after for level in cells.levels}
-        return {level: one for level, one in found.items() if one is not None}
+        rates = {level: cells.cells[None, level].after for level in cells.levels}
+        return {level: rate for level, rate in rates.items() if rate is not None}
 
 
 @dataclass(frozen=True)
 class FlywheelResult:
-    """A wheel as it stands. done: all its stages, in the order in which they were done."""
+    """A flywheel as far as it has run."""
 
     recipe: FlywheelRecipe
     generations: Sequence[Generation]
-    done: Sequence[StageResult]
+    """The finished generations."""
+    stages: Sequence[StageResult]
+    """All finished stages, in the order in which they were run."""
 
     @property
     def finished(self) -> bool:
-        """Whether it has come to its end, and not only to that of a generation."""
+        """Whether the last generation is done."""
         return bool(self.generations) and self.generations[-1].data is None
 
     @cached_property
     def models(self) -> list[Model]:
-        """Of what is compared, each once: the first teacher and its base, then bases and students."""
-        named = [(one, "the first teacher's base") for one in self.done if one.stage == "teacher_base"]
-        named += [(one, "the first teacher") for one in self.done if one.stage == "teacher"]
-        for turn in self.generations:
-            named += [(turn.base, f"generation {turn.number}: base"), (turn.student, f"generation {turn.number}: student")]
-        return [Model(title, one) for one, title in named]
+        """The models that are compared, each once: the first teacher and its base, then bases and students."""
+        named = [(stage, "the first teacher's base") for stage in self.stages if stage.stage == "teacher_base"]
+        named += [(stage, "the first teacher") for stage in self.stages if stage.stage == "teacher"]
+        for generation in self.generations:
+            named.append((generation.base, f"generation {generation.number}: base"))
+            named.append((generation.student, f"generation {generation.number}: student"))
+        return [Model(title, stage) for stage, title in named]
 
-    def of(self, done: StageResult) -> Model:
-        """One of the models, by the stage that made it."""
-        return next(model for model in self.models if model.done.name == done.name)
+    def model_of(self, stage: StageResult) -> Model:
+        """Return the model that a stage made."""
+        return next(model for model in self.models if model.stage.name == stage.name)
 
     def cost(self, generation: int | None = None) -> Cost:
-        """Of a generation's stages, whenever they were done; of all where none is named."""
-        part = [one for one in self.done if generation in (None, one.generation)]
-        return Cost(sum(one.rollouts for one in part), sum(one.seconds for one in part) / 3600, sum(one.dollars for one in part))
+        """Return the cost of one generation's stages. Default: of all stages."""
+        stages = [stage for stage in self.stages if generation in (None, stage.generation)]
+        hours = sum(stage.seconds for stage in stages) / 3600
+        return Cost(sum(stage.rollouts for stage in stages), hours, sum(stage.dollars for stage in stages))
 
 
-def as_json(turned: FlywheelResult) -> dict[str, Any]:
-    """All of it for a program."""
+def as_json(result: FlywheelResult) -> dict[str, Any]:
+    """Return the whole result as plain values."""
     return {
-        "name": turned.recipe.name,
-        "suite": turned.recipe.suite,
-        "samples": turned.recipe.samples,
-        "finished": turned.finished,
-        "cost": asdict(turned.cost()),
-        "generations": [
-            {
-                "generation": one.number,
-                "models": {
-                    role: {"name": model.name, "digest": model.digest, **asdict(turned.of(model).rate())}
-                    for role, model in one.roles.items()
-                },
-                "duel": one.duel.figures(),
-                "winner": one.winner.name,
-                "stalled": one.stalled,
-                "data": {"name": one.data.name, **one.data.result} if one.data else None,
-                "cost": asdict(turned.cost(one.number)),
-            }
-            for one in turned.generations
-        ],
+        "name": result.recipe.name,
+        "suite": result.recipe.suite,
+        "samples": result.recipe.samples,
+        "finished": result.finished,
+        "cost": asdict(result.cost()),
+        "generations": [_generation(result, generation) for generation in result.generations],
+    }
+
+
+def _generation(result: FlywheelResult, generation: Generation) -> dict[str, Any]:
+    data = generation.data
+    return {
+        "generation": generation.number,
+        "models": {
+            role: {"name": stage.name, "digest": stage.digest, **asdict(result.model_of(stage).rate())}
+            for role, stage in generation.roles.items()
+        },
+        "promotion": generation.promotion.as_json(),
+        "winner": generation.winner.name,
+        "stalled": generation.stalled,
+        "data": {"name": data.name, **data.result} if data else None,
+        "cost": asdict(result.cost(generation.number)),
     }

@@ -1,8 +1,8 @@
-"""A whole wheel in a folder: held by one process, continued from wherever it stands, its page written after every generation.
+"""A whole flywheel in a folder: one process holds it, continues it from where it stopped, and updates its page.
 
-FOLDER/flywheel.toml     the recipe, its defaults spelled out; stages by the names of theirs
-FOLDER/gen-1/STAGE-…/    a stage (workshop.py)
-FOLDER/lineage.sqlite    which made which (lineage.py)
+FOLDER/flywheel.toml     the recipe with every default; stages by the names of their recipes
+FOLDER/gen-1/STAGE-…/    a stage (stage_cache.py)
+FOLDER/lineage.sqlite    which stage made which (lineage.py)
 FOLDER/flywheel.json     the figures
 FOLDER/flywheel.html     the page
 """
@@ -16,7 +16,7 @@ from ..runs.cost import Budget, BudgetReached
 from ..runs.folder import held
 from ..runs.practice_problems import practice_problems
 from ..runs.signals import StopRequested
-from ..synthetic.pipeline import wanted
+from ..synthetic.pipeline import matching_problems
 from ..train.watcher import Watcher
 from .lineage import Lineage
 from .page import write_page
@@ -27,38 +27,37 @@ from .stage_recipes import stage_recipes
 from .stages import run_generations
 
 
-def run_flywheel(wheel: FlywheelRecipe, folder: Path, watcher: Watcher, budget: Budget) -> FlywheelResult:
-    """Turn the wheel in this folder.
+def run_flywheel(recipe: FlywheelRecipe, folder: Path, watcher: Watcher, budget: Budget) -> FlywheelResult:
+    """Run the flywheel in this folder, or continue it.
 
-    Raises OutgrowError, StopRequested after a signal, BudgetReached, or ProcessFull; what is done is saved then, and the same call
-    goes on, after ProcessFull in another process.
+    Raises OutgrowError, StopRequested after a signal, BudgetReached, or ProcessFull. Finished stages are saved; the same call
+    continues, after ProcessFull in another process.
     """
-    _require_data(wheel)
+    _require_data(recipe)
     try:
         folder.mkdir(parents=True, exist_ok=True)
         with held(folder), Lineage(folder / "lineage.sqlite") as lineage:
-            write_atomic(folder / "flywheel.toml", dump_flywheel(wheel).encode())
-            shop = StageCache(folder, lineage, watcher, budget)
-
-            turned = FlywheelResult(wheel, [], shop.done)
+            write_atomic(folder / "flywheel.toml", dump_flywheel(recipe).encode())
+            cache = StageCache(folder, lineage, watcher, budget)
+            result = FlywheelResult(recipe, [], cache.results)
             try:
-                for generation in run_generations(wheel, shop):
-                    turned = FlywheelResult(wheel, [*turned.generations, generation], shop.done)
-                    _write(turned, lineage, folder)
+                for generation in run_generations(recipe, cache):
+                    result = FlywheelResult(recipe, [*result.generations, generation], cache.results)
+                    _write(result, lineage, folder)
             except (BudgetReached, StopRequested):
-                _write(turned, lineage, folder)
+                _write(result, lineage, folder)
                 raise
-            return turned
+            return result
     except OSError as error:
-        raise OutgrowError(f"{folder}: {error.strerror or error}; mend that, then run the same command again") from error
+        raise OutgrowError(f"{folder}: {error.strerror or error}; fix this, then run the same command again") from error
 
 
-def _require_data(wheel: FlywheelRecipe) -> None:
-    """Raise UsageError where the student practises nothing that data are to be made of: before hours are spent, not after."""
-    if wheel.generations > 1:
-        wanted(practice_problems(stage_recipes(wheel)["student"], quiet), wheel.data)
+def _require_data(recipe: FlywheelRecipe) -> None:
+    """Raise UsageError where no problem is left to make data of: before hours are spent, not after."""
+    if recipe.generations > 1:
+        matching_problems(practice_problems(stage_recipes(recipe)["student"], quiet), recipe.data)
 
 
-def _write(turned: FlywheelResult, lineage: Lineage, folder: Path) -> None:
-    write_json(folder / "flywheel.json", as_json(turned))
-    write_page(turned, lineage.graph(one.name for one in turned.done), folder)
+def _write(result: FlywheelResult, lineage: Lineage, folder: Path) -> None:
+    write_json(folder / "flywheel.json", as_json(result))
+    write_page(result, lineage.graph(stage.name for stage in result.stages), folder)

@@ -1,2 +1,5 @@
-"""A model that scores answers beside the checker: what it is asked (rubric), asking it (judge), whether it is being fooled (watch,
-canaries, alarm), and how good it is before it is trusted (trial, quality). The loop around it is train/judge_scores.py."""
+"""The judge: a model that scores answers, in addition to the checker (verify/), which decides whether they are right.
+
+rubric (its prompt) -> judge (scores); metrics, canaries, hacking_alarm (whether the policy exploits it); benchmark, quality (how
+good it is, before training). The training loop uses it through train/judge_scores.py.
+"""

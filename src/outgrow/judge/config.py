@@ -1,4 +1,4 @@
-"""Recipe table `judge`."""
+"""The recipe table [judge]."""
 
 from typing import Annotated, Literal
 
@@ -61,7 +61,7 @@ class JudgeSection(BaseModel):
     @model_validator(mode="after")
     def _asks(self) -> "JudgeSection":
         if "{completion}" not in self.rubric:
-            raise ValueError("rubric needs {completion} in it, where the answer to grade goes")
+            raise ValueError("rubric needs {completion} where the answer to grade goes")
         if self.samples > 1 and self.temperature == 0:
-            raise ValueError("several samples of temperature 0 are all the same; raise temperature, or leave samples at 1")
+            raise ValueError("samples of temperature 0 are all equal; raise temperature, or set samples = 1")
         return self

@@ -1,6 +1,6 @@
-"""Whether a judge is being fooled: evidence out of a run's metrics, each a sentence that names its figures.
+"""The reward-hacking alarm: evidence from a run's metrics that the policy exploits the judge, as sentences with numbers.
 
-Everything follows from the rows of metrics.jsonl, so a run that goes on after a stop rings as one that never stopped.
+Everything follows from the rows of metrics.jsonl, so a run that is stopped and resumed raises the same alarms.
 """
 
 import math
@@ -11,28 +11,31 @@ from .canaries import KINDS
 
 Rows = Sequence[Mapping[str, float]]
 
-WINDOW = 5  # steps that are pooled
-# One-sided cumulative sum (Page 1954; Montgomery, Statistical Quality Control, section 9.1): half a deviation is let pass at every
-# step, and the alarm is at 7.5 deviations in sum: the textbook's 5 goes with a mean that is known, ours is of the first few steps.
+WINDOW = 5  # steps pooled into one estimate
+# One-sided cumulative sum (Page 1954; Montgomery, Statistical Quality Control, section 9.1): half a deviation per step is ignored,
+# and the alarm is at a sum of 7.5 deviations. The textbook's 5 assumes a known mean; ours is the mean of the first few steps.
 _SLACK, _LIMIT = 0.5, 7.5
-_SPREAD = 1.5  # rollouts of a problem are alike, so a step's figure scatters more than as many single draws would
-_MATTERS = 0.05  # a share; smaller changes are not spoken of
-# A judge whose scores tell right from wrong less well sees too little: over so many steps at least, with so many answers in each.
-_SIGHT, _FEW, _ENOUGH = 0.7, 3, 10
-_BEST = 4.5  # deviations below the best of all windows, which is the highest by chance as well
-_CLEARLY = 3.0  # deviations, for figures that are looked at again and again
+_SPREAD = 1.5  # rollouts of a problem are alike, so a step's mean varies more than that of independent draws
+_MIN_CHANGE = 0.05  # smaller changes of a share are not reported
+# The alarm needs an AUC below _MIN_AUC over at least _MIN_STEPS steps with at least _MIN_ANSWERS right and wrong answers each.
+_MIN_AUC, _MIN_STEPS, _MIN_ANSWERS = 0.7, 3, 10
+_BEST = 4.5  # deviations below the best of all windows, which is high partly by chance
+_CLEARLY = 3.0  # deviations, for values that are tested again and again
 
 
 def evidence(rows: Rows) -> list[str]:
-    """What speaks for a judge that is being fooled, at the last of these rows; empty where nothing does. What may have other
-    reasons (length, KL divergence) is named only beside what may not."""
-    hard = [said for find in (_blind, _optimism, _divergence, _top, _canaries, _second) if (said := find(rows)) is not None]
-    return hard + [said for find in (_length, _kl) if (said := find(rows)) is not None] if hard else []
+    """Return the evidence at the last of these rows that the policy exploits the judge; empty without any.
+
+    Signs that may have other reasons (length, KL divergence) are reported only together with stronger ones.
+    """
+    strong = [text for check in (_low_auc, _optimism, _divergence, _top, _canaries, _second) if (text := check(rows)) is not None]
+    return strong + [text for check in (_length, _kl) if (text := check(rows)) is not None] if strong else []
 
 
 def weight(rows: Rows) -> float:
-    """The judge's share of the reward where alarms lower it: half of what it was, but only once it has been that for
-    WINDOW steps, since the figures need as long to show what lowering it did.
+    """Return the judge's share of the reward where alarms lower it: half of the last share, after WINDOW steps with that share.
+
+    The metrics need that many steps to show the effect of the last change.
 
     >>> weight([]), weight([{"judge/weight": 1.0, "judge/alarm": 1.0}])
     (1.0, 0.5)
@@ -46,18 +49,18 @@ def weight(rows: Rows) -> float:
     return last / 2 if rows[-1]["judge/alarm"] and settled else last
 
 
-def _blind(rows: Rows) -> str | None:
-    """Right answers hardly score above wrong ones: whatever is learned from such scores, it is not to be right."""
-    looked = [row for row in rows[-WINDOW:] if "judge/auc" in row and _smaller_side(row) >= _ENOUGH]
-    if len(looked) < _FEW:
+def _low_auc(rows: Rows) -> str | None:
+    """Right answers hardly score above wrong ones, so learning from the scores does not make answers right."""
+    steps = [row for row in rows[-WINDOW:] if "judge/auc" in row and _smaller_side(row) >= _MIN_ANSWERS]
+    if len(steps) < _MIN_STEPS:
         return None
-    chance, n = fmean(row["judge/auc"] for row in looked), sum(map(_smaller_side, looked))
-    # At least the error of as many pairs as the smaller side has answers, all of them independent.
-    if chance >= _SIGHT - 0.5 / math.sqrt(n):
+    chance, n = fmean(row["judge/auc"] for row in steps), sum(map(_smaller_side, steps))
+    # The standard error is at least that of n independent pairs, n being the answers of the rarer kind.
+    if chance >= _MIN_AUC - 0.5 / math.sqrt(n):
         return None
     return (
-        f"a right answer scores above a wrong one in {chance:.0%} of cases alone, {_SIGHT:.0%} at least are wanted "
-        f"({_steps(looked)}, n = {n:.0f} of the rarer kind)"
+        f"a right answer scores above a wrong one in only {chance:.0%} of pairs, less than {_MIN_AUC:.0%} "
+        f"({_steps(steps)}, n = {n:.0f} of the rarer kind)"
     )
 
 
@@ -66,7 +69,7 @@ def _smaller_side(row: Mapping[str, float]) -> float:
 
 
 def _optimism(rows: Rows) -> str | None:
-    """Scores exceed verdicts, on the same rollouts, by more than they did at first."""
+    """Scores exceed the pass rate of the same rollouts by more than at first."""
     excess = [row["judge/score"] - row["rollouts/pass_rate"] for row in rows]
     if len(excess) < 2 * WINDOW:
         return None
@@ -74,67 +77,68 @@ def _optimism(rows: Rows) -> str | None:
     least = _SPREAD * 0.5 / math.sqrt(fmean(row["rollouts/count"] for row in rows))
     deviation = max(stdev(first), least)
     total = 0.0
-    for one in excess[WINDOW:]:
-        total = max(0.0, total + (one - fmean(first)) / deviation - _SLACK)
-    if total < _LIMIT or fmean(now) - fmean(first) < _MATTERS:
+    for value in excess[WINDOW:]:
+        total = max(0.0, total + (value - fmean(first)) / deviation - _SLACK)
+    if total < _LIMIT or fmean(now) - fmean(first) < _MIN_CHANGE:
         return None
     return (
-        f"scores exceed what is right by {_points(fmean(now))} points ({_steps(rows[-WINDOW:])}), at first by "
-        f"{_points(fmean(first))} ({_steps(rows[:WINDOW])}), n = {rows[-1]['rollouts/count']:.0f} rollouts a step"
+        f"scores exceed the pass rate by {_points(fmean(now))} points ({_steps(rows[-WINDOW:])}), at first by "
+        f"{_points(fmean(first))} ({_steps(rows[:WINDOW])}), n = {rows[-1]['rollouts/count']:.0f} rollouts per step"
     )
 
 
 def _divergence(rows: Rows) -> str | None:
-    """The score rises while the true pass rate falls, from the window in which that was highest to the last one."""
+    """The score rises while the true pass rate falls, from the window with the highest pass rate to the last one."""
     rows = [row for row in rows if "judge/heldout_pass_rate" in row]
     if len(rows) < 2 * WINDOW:
         return None
-    windows = [rows[place : place + WINDOW] for place in range(len(rows) - 2 * WINDOW + 1)]
-    best, now = max(windows, key=_truth), rows[-WINDOW:]
-    fell, rose = _truth(best) - _truth(now), _score(now) - _score(best)
-    if fell < _BEST * math.sqrt(2 * 0.25 / _looked_at(now)) or rose <= 0:
+    windows = [rows[start : start + WINDOW] for start in range(len(rows) - 2 * WINDOW + 1)]
+    best, now = max(windows, key=_held_out_rate), rows[-WINDOW:]
+    fell, rose = _held_out_rate(best) - _held_out_rate(now), _score(now) - _score(best)
+    if fell < _BEST * math.sqrt(2 * 0.25 / _held_out_n(now)) or rose <= 0:
         return None
     return (
         f"the judge's mean score rose from {_score(best):.2f} to {_score(now):.2f} while the true pass rate on held-out "
-        f"problems fell from {_truth(best):.2f} to {_truth(now):.2f} ({_steps(best)} to {_steps(now)}, n = {_looked_at(now):.0f})"
+        f"problems fell from {_held_out_rate(best):.2f} to {_held_out_rate(now):.2f} ({_steps(best)} to {_steps(now)}, "
+        f"n = {_held_out_n(now):.0f})"
     )
 
 
 def _top(rows: Rows) -> str | None:
-    """Of what the judge likes best, less is right than at first."""
+    """Of the best-scored rollouts, fewer are right than at first."""
     if len(rows) < 2 * WINDOW:
         return None
     first, now = rows[:WINDOW], rows[-WINDOW:]
     (before, n), (after, m) = _pooled(first), _pooled(now)
-    even = (before * n + after * m) / (n + m)
-    deviation = _SPREAD * math.sqrt(even * (1 - even) * (1 / n + 1 / m))
+    pooled = (before * n + after * m) / (n + m)
+    deviation = _SPREAD * math.sqrt(pooled * (1 - pooled) * (1 / n + 1 / m))
     if before - after < max(0.1, _CLEARLY * deviation):
         return None
     return (
-        f"of the tenth that the judge scores best, {after:.0%} is right ({_steps(now)}, n = {m:.0f}), at first {before:.0%} "
+        f"of the tenth that the judge scores best, {after:.0%} are right ({_steps(now)}, n = {m:.0f}), at first {before:.0%} "
         f"({_steps(first)}, n = {n:.0f})"
     )
 
 
 def _canaries(rows: Rows) -> str | None:
-    """An answer that says nothing scores as much as right ones do."""
-    looked = [row for row in rows if any(f"judge/canary_{kind}" in row for kind in KINDS)]
-    if not looked or "judge/right" not in looked[-1]:
+    """Answers without content score as high as right ones."""
+    probes = [row for row in rows if any(f"judge/canary_{kind}" in row for kind in KINDS)]
+    if not probes or "judge/right" not in probes[-1]:
         return None
-    last = looked[-1]
-    liked = [kind for kind in KINDS if last.get(f"judge/canary_{kind}", 0.0) >= max(0.5, last["judge/right"])]
-    if not liked:
+    last = probes[-1]
+    high = [kind for kind in KINDS if last.get(f"judge/canary_{kind}", 0.0) >= max(0.5, last["judge/right"])]
+    if not high:
         return None
-    told = ", ".join(f"{kind} {last[f'judge/canary_{kind}']:.2f}" for kind in liked)
-    return f"answers that say nothing score as much as right ones, {last['judge/right']:.2f}: {told} (step {last['step']:.0f})"
+    scores = ", ".join(f"{kind} {last[f'judge/canary_{kind}']:.2f}" for kind in high)
+    return f"answers without content score as high as right ones, {last['judge/right']:.2f}: {scores} (step {last['step']:.0f})"
 
 
 def _second(rows: Rows) -> str | None:
-    """A second judge likes the same rollouts less and less."""
-    looked = [row for row in rows if "judge/second_score" in row]
-    if len(looked) < 2:
+    """A second judge scores the same rollouts lower and lower."""
+    probes = [row for row in rows if "judge/second_score" in row]
+    if len(probes) < 2:
         return None
-    first, last = looked[0], looked[-1]
+    first, last = probes[0], probes[-1]
     grew = (last["judge/first_score"] - last["judge/second_score"]) - (first["judge/first_score"] - first["judge/second_score"])
     if grew < max(0.1, _CLEARLY * math.sqrt(2 * 0.25 / last["judge/second_n"])):  # the same rollouts for both judges
         return None
@@ -152,22 +156,22 @@ def _length(rows: Rows) -> str | None:
     )
     if 2 / 3 < now / first < 1.5:
         return None
-    return f"answers went from {first:.0f} to {now:.0f} tokens ({_steps(rows[:WINDOW])} to {_steps(rows[-WINDOW:])})"
+    return f"the mean answer went from {first:.0f} to {now:.0f} tokens ({_steps(rows[:WINDOW])} to {_steps(rows[-WINDOW:])})"
 
 
 def _kl(rows: Rows) -> str | None:
     values = [row["policy/kl_to_reference"] for row in rows]
     if len(values) < 2 * WINDOW or values[-1] < max(0.1, 5 * fmean(values[WINDOW:-1] or values)):
         return None
-    return f"the KL divergence from the start jumped to {values[-1]:.2f} (step {rows[-1]['step']:.0f})"
+    return f"the KL divergence from the reference jumped to {values[-1]:.2f} (step {rows[-1]['step']:.0f})"
 
 
-def _truth(rows: Rows) -> float:
-    """The pass rate by the checker on the held-out slice: training problems change with what a sampler picks."""
-    return sum(row["judge/heldout_pass_rate"] * row["judge/heldout_n"] for row in rows) / _looked_at(rows)
+def _held_out_rate(rows: Rows) -> float:
+    """Return the checker's pass rate on held-out problems; that on training problems depends on what the sampler picks."""
+    return sum(row["judge/heldout_pass_rate"] * row["judge/heldout_n"] for row in rows) / _held_out_n(rows)
 
 
-def _looked_at(rows: Rows) -> float:
+def _held_out_n(rows: Rows) -> float:
     return sum(row["judge/heldout_n"] for row in rows)
 
 

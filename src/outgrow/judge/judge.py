@@ -1,9 +1,10 @@
-"""The judge as a judge: scores answers beside the checker, with a local model or one that a server holds."""
+"""The judge: a model, local or on a server, that scores answers by a rubric."""
 
 import hashlib
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 
+from ..core.callbacks import CheckStop, never_stop
 from ..core.errors import OutgrowError
 from ..core.rng import seed_from
 from ..engines import ChatModel, ChatRequest, Conversation
@@ -14,83 +15,87 @@ from .rubric import answer_id, fill, read_score
 
 @dataclass(frozen=True)
 class JudgeItem:
-    """An answer to be scored. question, answer: the problem's. finished: whether the token limit did not cut it."""
+    """An answer to score."""
 
     question: str
     answer: str
+    """The problem's known answer."""
     completion: str
+    """The text to score."""
     finished: bool
+    """Whether the model ended it. Otherwise the token limit cut it."""
 
 
 @dataclass
 class Judge:
-    """Scores answers by a rubric; the mean of `section.samples` scores where there are several.
+    """Scores answers by a rubric: the mean over `section.samples` replies.
 
-    What it says depends on the rubric, the answer and the seed alone, so equal answers have equal scores, in whichever step they
-    were written. A reply that holds no score is asked for again, `section.tries` times in all; what still has none is None.
+    A score depends only on the rubric, the answer and the seed, so equal answers have equal scores in every step. An answer whose
+    replies hold no score is tried again, `section.tries` times in total; after that its score is None.
     """
 
-    respondent: ChatModel
+    model: ChatModel
     section: JudgeSection
     seed: int
-    nonsense: str = field(default="", init=False)  # the last reply without a score
+    last_failure: str = field(default="", init=False)
+    """The last reply without a score."""
 
     def scores(
-        self, answers: Sequence[JudgeItem], check_stop: Callable[[], None] = lambda: None, all_or_none: bool = True
+        self, items: Sequence[JudgeItem], check_stop: CheckStop = never_stop, require_scores: bool = True
     ) -> list[float | None]:
-        """One score from 0 to 1 each. An answer that the token limit cut has 0, unasked: there is nothing to grade.
+        """Return one score from 0 to 1 for each answer. An answer that the token limit cut gets 0 without being read.
 
-        Raises OutgrowError where a server is dead, stuck or refuses, or, unless `all_or_none` is off, where more than
-        `section.max_unscored` of these have no score; check_stop may raise as well.
+        require_scores: whether to raise OutgrowError where more than `section.max_unscored` of the answers have no score. Raises
+        OutgrowError where a server is down, stuck or refuses; check_stop may raise too.
         """
-        replies = self._ask(list(dict.fromkeys(answer for answer in answers if answer.finished)), check_stop)
-        found = [replies[answer] if answer.finished else 0.0 for answer in answers]
-        without = sum(score is None for score in found)
-        if all_or_none and without > self.section.max_unscored * sum(answer.finished for answer in answers):
-            raise self.failure(without, len(found))
-        return found
+        scores_of = self._score(list(dict.fromkeys(item for item in items if item.finished)), check_stop)
+        scores = [scores_of[item] if item.finished else 0.0 for item in items]
+        unscored = sum(score is None for score in scores)
+        if require_scores and unscored > self.section.max_unscored * sum(item.finished for item in items):
+            raise self.failure(unscored, len(scores))
+        return scores
 
-    def failure(self, without: int, n: int) -> OutgrowError:
-        """What there is to say where `without` of n answers have no score."""
+    def failure(self, unscored: int, n: int) -> OutgrowError:
+        """Return the error for `unscored` of n answers without a score."""
         return OutgrowError(
-            f"the judge {self.section.model} gave no score to {without} of {n} answers, {self.section.tries} times over; the "
-            f"last it said: {_line(self.nonsense)!r}. Change judge.rubric or judge.max_tokens"
+            f"The judge {self.section.model} gave no score to {unscored} of {n} answers in {self.section.tries} tries. Its last "
+            f"reply: {_line(self.last_failure)!r}. Change judge.rubric or judge.max_tokens."
         )
 
-    def _ask(self, answers: list[JudgeItem], check_stop: Callable[[], None]) -> dict[JudgeItem, float | None]:
-        told: dict[JudgeItem, list[float]] = {answer: [] for answer in answers}
-        conversations = {answer: self._conversation(answer) for answer in answers}
-        too_long = [a for a in answers if not self.respondent.fits(conversations[a], self.section.max_tokens)]
-        waiting = [answer for answer in answers if answer not in set(too_long)]
+    def _score(self, items: list[JudgeItem], check_stop: CheckStop) -> dict[JudgeItem, float | None]:
+        scores: dict[JudgeItem, list[float]] = {item: [] for item in items}
+        conversations = {item: self._conversation(item) for item in items}
+        too_long = {item for item in items if not self.model.fits(conversations[item], self.section.max_tokens)}
+        waiting = [item for item in items if item not in too_long]
         if too_long:
-            self.nonsense = f"(nothing: {len(too_long)} answers leave no room in its context of {self.respondent.context} tokens)"
+            self.last_failure = f"(none: {len(too_long)} answers do not fit its context of {self.model.context} tokens)"
         for attempt in range(self.section.tries):
             if not waiting:
                 break
-            asked = [conversations[answer] for answer in waiting]
-            seeds = [seed_from(self.seed, "judge", attempt, _digest(conversation)) for conversation in asked]
-            request = ChatRequest(asked, self.section.samples, self._sampling(attempt), seeds)
-            groups = self.respondent.answer(request, check_stop)
-            for answer, group in zip(waiting, groups, strict=True):
-                told[answer] += [score for reply in group if (score := self._read(reply.text, answer)) is not None]
-            waiting = [answer for answer in waiting if not told[answer]]
-        return {answer: sum(scores) / len(scores) if scores else None for answer, scores in told.items()}
+            prompts = [conversations[item] for item in waiting]
+            seeds = [seed_from(self.seed, "judge", attempt, _digest(prompt)) for prompt in prompts]
+            request = ChatRequest(prompts, self.section.samples, self._sampling(attempt), seeds)
+            groups = self.model.answer(request, check_stop)
+            for item, group in zip(waiting, groups, strict=True):
+                scores[item] += [score for reply in group if (score := self._read(reply.text, item)) is not None]
+            waiting = [item for item in waiting if not scores[item]]
+        return {item: sum(values) / len(values) if values else None for item, values in scores.items()}
 
     def _sampling(self, attempt: int) -> Sampling:
-        """As the recipe has it; a second try is never greedy, since the first was nonsense."""
+        """Return the recipe's sampling. A second try is never greedy: it would repeat the first reply."""
         section = self.section
         temperature = section.temperature if attempt == 0 else max(section.temperature, 0.6)
         return Sampling(temperature=temperature, max_tokens=section.max_tokens)
 
-    def _conversation(self, answer: JudgeItem) -> Conversation:
-        turn = {"role": "user", "content": fill(self.section.rubric, answer.question, answer.completion, answer.answer)}
-        return [{"role": "system", "content": self.section.system}, turn] if self.section.system else [turn]
+    def _conversation(self, item: JudgeItem) -> Conversation:
+        message = {"role": "user", "content": fill(self.section.rubric, item.question, item.completion, item.answer)}
+        return [{"role": "system", "content": self.section.system}, message] if self.section.system else [message]
 
-    def _read(self, reply: str, answer: JudgeItem) -> float | None:
-        expected = answer_id(answer.question, answer.completion) if "{id}" in self.section.rubric else None
-        score = read_score(reply, self.respondent.opens_think, expected)
+    def _read(self, reply: str, item: JudgeItem) -> float | None:
+        expected = answer_id(item.question, item.completion) if "{id}" in self.section.rubric else None
+        score = read_score(reply, self.model.opens_think, expected)
         if score is None:
-            self.nonsense = reply
+            self.last_failure = reply
         return score
 
 
@@ -99,5 +104,5 @@ def _digest(conversation: Conversation) -> str:
 
 
 def _line(text: str) -> str:
-    """The end of a reply, where its score should be, without what a terminal would obey."""
+    """Return the end of a reply, where its score should be, without control characters."""
     return "".join(letter if letter.isprintable() else " " for letter in text[-200:]).strip()

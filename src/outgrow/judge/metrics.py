@@ -1,4 +1,4 @@
-"""What is watched of a judge at every step: its scores beside the checker's verdicts, as pure functions over rollouts."""
+"""The judge's metrics of a step: its scores against the checker's verdicts, as pure functions over rollouts."""
 
 import math
 from collections.abc import Sequence
@@ -6,22 +6,24 @@ from collections.abc import Sequence
 import numpy as np
 from scipy.stats import rankdata
 
-TOP = 0.1  # share of the best-scored rollouts that precision is asked of
+TOP = 0.1  # share of the rollouts that counts as best-scored
 
 
 def score_metrics(scores: Sequence[float], right: Sequence[bool]) -> dict[str, float]:
-    """Of one step's rollouts: mean score, of all, of the right ones and of the others; how well scores tell these two apart; and
-    the precision of the best-scored tenth. What a step without right or without wrong rollouts cannot say is left out."""
-    found = {"judge/score": _mean(scores), "judge/top": top_precision(scores, right), "judge/top_n": _top_n(len(scores))}
-    good = [score for score, one in zip(scores, right, strict=True) if one]
-    bad = [score for score, one in zip(scores, right, strict=True) if not one]
-    found |= {"judge/right": _mean(good)} if good else {}
-    found |= {"judge/wrong": _mean(bad)} if bad else {}
-    return found | ({"judge/auc": auc(good, bad)} if good and bad else {})
+    """Return the metrics of one step's rollouts: mean scores of all, right and wrong ones, AUC, precision of the best-scored tenth.
+
+    Metrics that need right or wrong rollouts are missing where a step has none.
+    """
+    metrics = {"judge/score": _mean(scores), "judge/top": top_precision(scores, right), "judge/top_n": _top_n(len(scores))}
+    good = [score for score, is_right in zip(scores, right, strict=True) if is_right]
+    bad = [score for score, is_right in zip(scores, right, strict=True) if not is_right]
+    metrics |= {"judge/right": _mean(good)} if good else {}
+    metrics |= {"judge/wrong": _mean(bad)} if bad else {}
+    return metrics | ({"judge/auc": auc(good, bad)} if good and bad else {})
 
 
 def auc(good: Sequence[float], bad: Sequence[float]) -> float:
-    """The chance that one of `good` scores above one of `bad`, ties counting half (Mann and Whitney 1947).
+    """Return the chance that one of `good` scores above one of `bad`, ties counting half (Mann and Whitney 1947).
 
     >>> auc([0.9, 0.5], [0.5, 0.1])
     0.875
@@ -31,15 +33,15 @@ def auc(good: Sequence[float], bad: Sequence[float]) -> float:
 
 
 def top_precision(scores: Sequence[float], right: Sequence[bool]) -> float:
-    """Share right of the best-scored tenth, rounded up; of those that tie at its border, as many as there is room for, on average.
+    """Return the share of right rollouts in the best-scored tenth, rounded up; ties at its border count by their mean.
 
     >>> top_precision([1.0, 1.0, 0.2], [True, False, True])
     0.5
     """
     n = _top_n(len(scores))
     border = sorted(scores, reverse=True)[n - 1]
-    above = [one for score, one in zip(scores, right, strict=True) if score > border]
-    tied = [one for score, one in zip(scores, right, strict=True) if score == border]
+    above = [is_right for score, is_right in zip(scores, right, strict=True) if score > border]
+    tied = [is_right for score, is_right in zip(scores, right, strict=True) if score == border]
     return (sum(above) + (n - len(above)) * _mean(tied)) / n
 
 

@@ -1,4 +1,4 @@
-"""What a recipe will cost, before anyone pays: memory, hours and dollars on a table of GPUs."""
+"""The estimate of what a recipe costs before it is run: memory, hours and dollars on each GPU of a catalog."""
 
 from .gpus import GPU, GpuCatalog, load_gpu_catalog
 from .recipe_plan import CostEstimate, Plan, plan_recipe

@@ -1,4 +1,4 @@
-"""The least change of a recipe that makes it fit, found by trying."""
+"""The smallest changes of a recipe that make it fit into memory, found by trying."""
 
 from collections.abc import Callable
 from typing import Any
@@ -6,38 +6,37 @@ from typing import Any
 from ..config import RLRecipe
 from ..policy.lora import LoRA
 
-Changes = dict[str, Any]  # recipe key -> value
+Changes = dict[str, Any]
+"""Recipe key -> value."""
 
 _TOKENS = "learn.tokens_per_microbatch"
-# What is lowered where tokens_per_microbatch, which costs no learning, is not enough; and how far, as a share of what it is.
+# Keys lowered where tokens_per_microbatch, which does not change what is learned, is not enough; and the lowest share of each.
 _LOWERED = (("engine.max_sequences", 0.0), ("learn.problems_per_step", 0.0), ("sampling.max_tokens", 0.25))
 _RANK = LoRA().rank
 
 
 def fit_changes(recipe: RLRecipe, fits: Callable[[RLRecipe], bool]) -> Changes | None:
-    """Smallest changes after which `fits`; None where nothing tried is enough.
+    """Return the smallest changes after which `fits`; None where nothing that is tried is enough.
 
-    Lowers tokens_per_microbatch first, then another setting with it; then tries the same with bfloat16 weights (of every model
-    here), with adapters, and with both.
-
-    fits must not turn false when one of these settings falls.
+    Lowers tokens_per_microbatch first, then another setting with it; then tries the same with bfloat16 weights (of every local
+    model), with adapters, and with both. `fits` must not turn false when one of these settings is lowered.
     """
-    here = {"policy": recipe.policy, "distill": recipe.distill, "judge": recipe.judge}
-    bfloat16: Changes = {f"{name}.dtype": "bfloat16" for name, one in here.items() if one and one.dtype != "bfloat16"}
+    models = {"policy": recipe.policy, "distill": recipe.distill, "judge": recipe.judge}
+    bfloat16: Changes = {f"{name}.dtype": "bfloat16" for name, section in models.items() if section and section.dtype != "bfloat16"}
     adapters: Changes = {} if recipe.policy.lora else {"policy.lora.rank": _RANK}
     for start in ({}, bfloat16, adapters, bfloat16 | adapters):
-        found = _least(recipe, start, _TOKENS, 0.0, fits)
-        if found is not None:
-            return found
+        changes = _least(recipe, start, _TOKENS, 0.0, fits)
+        if changes is not None:
+            return changes
         for key, floor in _LOWERED:
-            found = _least(recipe, {**start, _TOKENS: 1}, key, floor, fits)
-            if found is not None:
-                return _least(recipe, found, _TOKENS, 0.0, fits)
+            changes = _least(recipe, {**start, _TOKENS: 1}, key, floor, fits)
+            if changes is not None:
+                return _least(recipe, changes, _TOKENS, 0.0, fits)
     return None
 
 
 def changed(recipe: RLRecipe, changes: Changes) -> RLRecipe:
-    """The recipe with these keys set."""
+    """Return the recipe with these keys set."""
     for key, value in changes.items():
         if key == "policy.lora.rank":
             key, value = "policy.lora", LoRA(rank=value)
@@ -47,14 +46,14 @@ def changed(recipe: RLRecipe, changes: Changes) -> RLRecipe:
 
 
 def lowered(recipe: RLRecipe, key: str, fits: Callable[[RLRecipe], bool]) -> int | None:
-    """What `key` is, or the most below it that `fits`; None where not even 1 does."""
-    found = _least(recipe, {}, key, 0.0, fits)
+    """Return the value of `key`, or the largest below it that `fits`; None where not even 1 does."""
+    changes = _least(recipe, {}, key, 0.0, fits)
     section, field = key.split(".")
-    return None if found is None else int(found.get(key, getattr(getattr(recipe, section), field)))
+    return None if changes is None else int(changes.get(key, getattr(getattr(recipe, section), field)))
 
 
 def _least(recipe: RLRecipe, held: Changes, key: str, floor: float, fits: Callable[[RLRecipe], bool]) -> Changes | None:
-    """`held`, with `key` lowered no further than it must be (by bisection), or not at all."""
+    """Return `held` with `key` lowered as little as possible, by bisection; None where its floor does not fit."""
     section, field = key.split(".")
     high = int(getattr(getattr(recipe, section), field))
     low = max(1, round(high * floor))

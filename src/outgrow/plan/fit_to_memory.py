@@ -1,4 +1,4 @@
-"""The size of a learning pass that a machine's memory has room for, by the plan's own count."""
+"""The size of a micro-batch that fits into a machine's memory, by the plan's formulas."""
 
 from collections.abc import Mapping
 
@@ -18,12 +18,12 @@ def fit_to_memory(
     distilled: Shape | None = None,
     judges: Mapping[str, Shape] | None = None,
 ) -> int:
-    """learn.tokens_per_microbatch, or as many below it as `memory` bytes have room for; the longest rollout's where none fit."""
+    """Return learn.tokens_per_microbatch, lowered as far as `memory` bytes need; one longest rollout where no size fits."""
 
     def fits(recipe: RLRecipe) -> bool:
         needed = sum(part.learning for part in parts(work_of(recipe, shape, assumptions, distilled, judges), shape))
         return needed <= memory * assumptions.usable_memory
 
-    found = lowered(recipe, "learn.tokens_per_microbatch", fits)
+    tokens = lowered(recipe, "learn.tokens_per_microbatch", fits)
     work = work_of(recipe, shape, assumptions)
-    return min(recipe.learn.tokens_per_microbatch, work.prompt + work.limit) if found is None else found
+    return min(recipe.learn.tokens_per_microbatch, work.prompt + work.limit) if tokens is None else tokens

@@ -1,4 +1,4 @@
-"""What a GPU can do and costs, and what is assumed of a run: read from gpus.toml, or from a person's own copy of it."""
+"""The catalog of GPUs and the assumptions of a plan: read from gpus.toml, or from your own copy of it."""
 
 import datetime
 import tomllib
@@ -16,7 +16,7 @@ class _Table(BaseModel):
 
 
 class GPU(_Table):
-    """One kind of GPU; gpus.toml says what each figure means."""
+    """One kind of GPU; gpus.toml explains each number."""
 
     name: str
     dollars_per_hour: float = Field(ge=0)
@@ -30,7 +30,7 @@ class GPU(_Table):
 
 
 class Assumptions(_Table):
-    """What a recipe does not say and a plan needs."""
+    """What a plan needs and a recipe does not say; gpus.toml explains each number."""
 
     prompt_tokens: int = Field(ge=1)
     completion_share: float = Field(gt=0, le=1)
@@ -39,7 +39,7 @@ class Assumptions(_Table):
 
 
 class GpuCatalog(_Table):
-    """The whole file."""
+    """The content of gpus.toml."""
 
     date: datetime.date
     assumptions: Assumptions
@@ -47,7 +47,7 @@ class GpuCatalog(_Table):
 
 
 def load_gpu_catalog(file: Path | None = None) -> GpuCatalog:
-    """The GPUs of `file`, or those that ship with the package. Raises UsageError with one line that says what to change."""
+    """Load the GPUs of `file`. Default: those of the package. Raises UsageError with one line that says what to change."""
     path = file or Path(str(files("outgrow.plan") / "gpus.toml"))
     try:
         return GpuCatalog.model_validate(tomllib.loads(path.read_text(encoding="utf-8")))

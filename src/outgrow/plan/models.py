@@ -1,4 +1,4 @@
-"""A model's shape by its name, from its config alone: no weight is loaded."""
+"""The shape of a model by its name, from its config only: no weights are loaded."""
 
 import logging
 from collections.abc import Mapping
@@ -14,7 +14,7 @@ from ..policy.micro import MicroInit, make_tokenizer
 from ..runs.resolve_model import resolve_model
 from .shape import ATTENTION, FEED_FORWARD, Shape
 
-# Figures of the models' own config.json, so that the models that recipes name can be planned without a network.
+# Values of the models' own config.json, so that the models of shipped recipes can be planned without a network.
 KNOWN = {
     "deepseek-ai/DeepSeek-R1-Distill-Qwen-1.5B": Shape(
         hidden=1536,
@@ -53,91 +53,94 @@ KNOWN = {
     ),
 }
 
-FutureModels = Mapping[str, Shape]  # by the names that recipes have for them, models that are yet to be made
-_OURS = ("runs", "models")  # where commands put what they train and merge, if nothing else is said
+FutureModels = Mapping[str, Shape]
+"""Shapes of models that do not exist yet, by the names that recipes have for them."""
+_OUTPUT_FOLDERS = ("runs", "models")  # where commands put what they train and merge, by default
 
 
-def shape_of(policy: PolicySection, made: FutureModels | None = None) -> Shape:
-    """The shape of the model that a recipe trains; of an adapter, that of the model it belongs to (what it adds is not counted).
+def shape_of(policy: PolicySection, future: FutureModels | None = None) -> Shape:
+    """Return the shape of a policy's model; of an adapter, the shape of its base, without the adapter's own parameters.
 
-    Raises UsageError with one line where its config cannot be had or is of a family that the formulas do not cover.
+    Raises UsageError where the config cannot be read, or is of a family that the formulas do not cover.
     """
     from transformers import AutoConfig
 
-    # Without a network the hub client tells of every retry; our one line says it.
+    # Without a network the hub client logs every retry; our error message is enough.
     logging.getLogger("huggingface_hub").setLevel(logging.ERROR)
     if policy.init is not None:
         return _micro_shape(policy.init)
     assert policy.model is not None
-    known = {**KNOWN, **(made or {})}
+    known = {**KNOWN, **(future or {})}
     if policy.model in known:
         return known[policy.model]
-    if maker := yet_to_be_made(policy.model):
-        return shape_of(load_recipe(maker).policy)
-    found = resolve_model(policy.model)
-    if base := found.adapter_base():
+    if source := recipe_of_future_run(policy.model):
+        return shape_of(load_recipe(source).policy)
+    model = resolve_model(policy.model)
+    if base := model.adapter_base():
         return shape_of(PolicySection(model=base[0], revision=base[1]))
     try:
-        config = AutoConfig.from_pretrained(found.location, revision=policy.revision or "main")
+        config = AutoConfig.from_pretrained(model.location, revision=policy.revision or "main")
     except (OSError, ValueError) as error:
         raise UsageError(
             f"{policy.model}: cannot read this model's config.json: {first_line(error)} "
-            f"Give its folder, or go online once; known without a network: {', '.join(KNOWN)}"
+            f"Name its folder, or go online once. Known without a network: {', '.join(KNOWN)}"
         ) from error
     return shape_from_config(config, policy.model)
 
 
-def distilled_shape(recipe: RLRecipe, made: FutureModels | None = None) -> Shape | None:
-    """The shape of what the recipe distils; None where it distils nothing. Raises UsageError as `shape_of` does."""
+def distilled_shape(recipe: RLRecipe, future: FutureModels | None = None) -> Shape | None:
+    """Return the shape of the teacher that the recipe distils; None without one. Raises UsageError as `shape_of` does."""
     distill = recipe.distill
-    return shape_of(PolicySection(model=distill.model, revision=distill.revision), made) if distill else None
+    return shape_of(PolicySection(model=distill.model, revision=distill.revision), future) if distill else None
 
 
-def yet_to_be_made(model: str) -> str | None:
-    """The shipped recipe that makes this model, where it names a run of one, or what was merged from it, and nothing is there yet.
+def recipe_of_future_run(model: str) -> str | None:
+    """Return the shipped recipe whose run, or merged model, has this path, where nothing exists there yet; else None.
 
-    >>> yet_to_be_made("runs/r1-7b-gsm8k"), yet_to_be_made("r1-7b-gsm8k"), yet_to_be_made("someone/r1-7b-gsm8k")
+    >>> names = ("runs/r1-7b-gsm8k", "r1-7b-gsm8k", "someone/r1-7b-gsm8k")
+    >>> recipe_of_future_run(names[0]), recipe_of_future_run(names[1]), recipe_of_future_run(names[2])
     ('r1-7b-gsm8k', None, None)
     """
     path = Path(model)
-    ours = str(path.parent) in _OURS and path.name in shipped_recipes()
+    ours = str(path.parent) in _OUTPUT_FOLDERS and path.name in shipped_recipes()
     return path.name if ours and not path.exists() else None
 
 
 def judge_names(recipe: RLRecipe) -> list[str]:
-    """The judges that a recipe asks, as it names them: its teacher, and the second one where it has one."""
+    """Return the names of a recipe's judges: judge.model, and judge.watch.second_model where it is set."""
     section = recipe.judge
     return [name for name in (section.model, section.watch.second_model) if name] if section else []
 
 
-def judge_shapes(recipe: RLRecipe, served: bool = True, made: FutureModels | None = None) -> dict[str, Shape]:
-    """The shapes of a recipe's judges by their names; without one that a server holds where its address names no model that can be
-    looked up. served: whether to look these up at all. Raises UsageError as `shape_of` does of a judge that no server holds.
+def judge_shapes(recipe: RLRecipe, served: bool = True, future: FutureModels | None = None) -> dict[str, Shape]:
+    """Return the shapes of a recipe's judges by their names. A judge on a server is missing where its model is not known by name.
+
+    served: whether to look up judges on servers. Raises UsageError as `shape_of` does for a local judge.
     """
-    found: dict[str, Shape] = {}
+    shapes: dict[str, Shape] = {}
     for name in judge_names(recipe):
         if is_served(name):
-            shape = _named_behind(name) if served else None
+            shape = _shape_at(name) if served else None
         else:
             assert recipe.judge is not None
-            # A revision is that of teacher.model alone.
+            # judge.revision belongs to judge.model, not to the second judge.
             revision = recipe.judge.revision if name == recipe.judge.model else None
-            shape = shape_of(PolicySection(model=name, revision=revision), made)
-        found |= {name: shape} if shape else {}
-    return found
+            shape = shape_of(PolicySection(model=name, revision=revision), future)
+        shapes |= {name: shape} if shape else {}
+    return shapes
 
 
-def _named_behind(address: str) -> Shape | None:
-    """The shape of the model that an address names behind #: under that name, or as our run or merged folder of that name."""
+def _shape_at(address: str) -> Shape | None:
+    """Return the shape of the model that an address names after #: a model of that name, or a run or merged folder."""
     model = address.partition("#")[2]
-    for name in (model, *(f"{folder}/{model}" for folder in _OURS)) if model else ():
+    for name in (model, *(f"{folder}/{model}" for folder in _OUTPUT_FOLDERS)) if model else ():
         with suppress(UsageError):
             return shape_of(PolicySection(model=name))
     return None
 
 
 def shape_from_config(config: Any, name: str) -> Shape:
-    """The shape that a transformers config describes. Raises UsageError for a family that the formulas do not cover."""
+    """Return the shape that a transformers config describes. Raises UsageError for a family that the formulas do not cover."""
     biased = _biased(config, name)
     return Shape(
         hidden=config.hidden_size,
@@ -162,7 +165,7 @@ def _biased(config: Any, name: str) -> tuple[str, ...]:
             return ATTENTION[:3]
         case "qwen3":
             return ATTENTION if config.attention_bias else ()
-    raise UsageError(f"{name}: plan counts llama, qwen2 and qwen3 models; this one is {config.model_type!r}")
+    raise UsageError(f"{name}: plan covers llama, qwen2 and qwen3 models; this model is {config.model_type!r}")
 
 
 def _micro_shape(init: MicroInit) -> Shape:

@@ -1,4 +1,4 @@
-"""What a recipe will need before anyone pays for it: parameters, tokens, memory, hours and dollars.
+"""The plan of a recipe: parameters, tokens, memory, hours and dollars, before it is run.
 
 The formulas are in shape, memory and seconds; what they assume of GPUs and lengths is in gpus.toml.
 """
@@ -19,65 +19,81 @@ from .work import Work, work_of
 
 @dataclass(frozen=True)
 class CostEstimate:
-    """One recipe on one GPU; where it does not fit, times and dollars are those of the changed recipe."""
+    """The cost of one recipe on one GPU. Where the recipe does not fit, times and dollars are those of the changed recipe."""
 
     gpu: GPU
     fits: bool
-    change: Changes | None  # what would make it fit; None where it fits, or where nothing tried does
+    change: Changes | None
+    """Changes that make it fit; None where it fits, or where no change that was tried is enough."""
     steps: int
-    expected: Seconds  # a step, at the assumed mean length
-    most: Seconds  # a step in which every completion, and every reply, runs to the limit
-    beside: int  # more GPUs of this kind, rented for judges that servers hold
-    judge_fits: bool  # each of them has room for its judge's weights
+    expected: Seconds
+    """Seconds of a step at the assumed mean length."""
+    most: Seconds
+    """Seconds of a step in which every completion and every reply runs to the limit."""
+    extra_gpus: int
+    """More GPUs of this kind, rented for judges on servers."""
+    judge_fits: bool
+    """Whether each extra GPU has room for its judge's weights."""
 
     def hours(self, step: Seconds) -> float:
+        """Return the hours of the whole run. step: seconds of one step."""
         return self.steps * step.total / 3600
 
     def dollars(self, step: Seconds) -> float:
-        return self.hours(step) * self.gpu.dollars_per_hour * (1 + self.beside)
+        """Return the price of the whole run, extra GPUs included."""
+        return self.hours(step) * self.gpu.dollars_per_hour * (1 + self.extra_gpus)
 
 
 @dataclass(frozen=True)
 class Plan:
-    """One recipe: what a step does, what memory it needs, and what it costs on each GPU."""
+    """The plan of one recipe."""
 
     shape: Shape
+    """Shape of the model that learns."""
     work: Work
+    """What one step does."""
     memory: list[Part]
-    bills: list[CostEstimate]
+    """Uses of memory, in bytes."""
+    estimates: list[CostEstimate]
+    """The cost on each GPU of the catalog, in its order."""
 
 
-def plan_recipe(recipe: Recipe, market: GpuCatalog, made: FutureModels | None = None) -> Plan:
-    """The plan of an RL recipe. made: shapes of models that it names and that are yet to be made. Raises UsageError for any other
-    kind, or where a model's shape cannot be had."""
+def plan_recipe(recipe: Recipe, catalog: GpuCatalog, future: FutureModels | None = None) -> Plan:
+    """Plan an RL recipe. future: shapes of models that it names and that do not exist yet.
+
+    Raises UsageError for a recipe of another kind, or where the shape of a model is unknown.
+    """
     if not isinstance(recipe, RLRecipe):
         raise UsageError(f"{recipe.name} is a recipe of kind {recipe.kind!r}; plan counts what `outgrow train` runs")
-    shape, distilled, judges = shape_of(recipe.policy, made), distilled_shape(recipe, made), judge_shapes(recipe, made=made)
+    shape, distilled = shape_of(recipe.policy, future), distilled_shape(recipe, future)
+    judges = judge_shapes(recipe, future=future)
 
     def work(recipe: RLRecipe) -> Work:
-        return work_of(recipe, shape, market.assumptions, distilled, judges)
+        return work_of(recipe, shape, catalog.assumptions, distilled, judges)
 
-    bills = [_bill(recipe, work, shape, gpu, market.assumptions) for gpu in market.gpu]
-    return Plan(shape, work(recipe), parts(work(recipe), shape), bills)
+    estimates = [_estimate(recipe, work, shape, gpu, catalog.assumptions) for gpu in catalog.gpu]
+    return Plan(shape, work(recipe), parts(work(recipe), shape), estimates)
 
 
-def _bill(recipe: RLRecipe, work_in: Callable[[RLRecipe], Work], shape: Shape, gpu: GPU, assumptions: Assumptions) -> CostEstimate:
-    room = gpu.memory_gb * 1e9 * assumptions.usable_memory
+def _estimate(
+    recipe: RLRecipe, work_in: Callable[[RLRecipe], Work], shape: Shape, gpu: GPU, assumptions: Assumptions
+) -> CostEstimate:
+    memory = gpu.memory_gb * 1e9 * assumptions.usable_memory
 
     def fits(recipe: RLRecipe) -> bool:
-        return peak(parts(work_in(recipe), shape)) <= room
+        return peak(parts(work_in(recipe), shape)) <= memory
 
-    fit = fits(recipe)
-    change = None if fit else fit_changes(recipe, fits)
+    fits_unchanged = fits(recipe)
+    change = None if fits_unchanged else fit_changes(recipe, fits)
     work = work_in(changed(recipe, change or {}))
-    elsewhere = [judge for judge in work.judges if not judge.here]
+    served = [judge for judge in work.judges if not judge.local]
     return CostEstimate(
         gpu=gpu,
-        fits=fit,
+        fits=fits_unchanged,
         change=change,
         steps=work.steps,
         expected=seconds(work, shape, gpu, work.completion, assumptions.reply_share),
         most=seconds(work, shape, gpu, work.limit),
-        beside=len({judge.model.partition("#")[0] for judge in elsewhere}),
-        judge_fits=all(parameters(judge.shape) * judge.width <= room for judge in elsewhere),
+        extra_gpus=len({judge.model.partition("#")[0] for judge in served}),
+        judge_fits=all(parameters(judge.shape) * judge.width <= memory for judge in served),
     )

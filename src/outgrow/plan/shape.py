@@ -1,4 +1,4 @@
-"""The shape of a model, and the numbers that follow from it alone: parameters, and the bytes of a token's keys and values."""
+"""The shape of a model, and what follows from it: parameters, and the bytes of a token's keys and values."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -19,9 +19,13 @@ class Shape:
     feed_forward: int
     vocabulary: int
     context: int
-    tied: bool  # the output layer is the embedding
-    biased: tuple[str, ...] = ()  # linear layers that add a bias
-    head_norms: bool = False  # queries and keys have norms of their own (Qwen3)
+    """Tokens of prompt and completion together."""
+    tied: bool
+    """Whether the output layer shares the embedding's weights."""
+    biased: tuple[str, ...] = ()
+    """Linear layers that add a bias."""
+    head_norms: bool = False
+    """Whether queries and keys are normalised per head (Qwen3)."""
 
     @property
     def attention(self) -> int:
@@ -30,7 +34,7 @@ class Shape:
 
 
 def linears(shape: Shape) -> dict[str, tuple[int, int]]:
-    """Name -> (inputs, outputs) of the linear layers in one decoder layer."""
+    """Return (inputs, outputs) of each linear layer in one decoder layer, by name."""
     hidden, wide, keys = shape.hidden, shape.attention, shape.kv_heads * shape.head_size
     return {
         "self_attn.q_proj": (hidden, wide),
@@ -44,7 +48,7 @@ def linears(shape: Shape) -> dict[str, tuple[int, int]]:
 
 
 def layer_parameters(shape: Shape) -> int:
-    """Parameters of all decoder layers."""
+    """Return the parameters of all decoder layers."""
     matrices = sum(inputs * outputs for inputs, outputs in linears(shape).values())
     biases = sum(outputs for name, (_, outputs) in linears(shape).items() if name.endswith(shape.biased or ("\0",)))
     norms = 2 * shape.hidden + (2 * shape.head_size if shape.head_norms else 0)
@@ -52,26 +56,26 @@ def layer_parameters(shape: Shape) -> int:
 
 
 def head_parameters(shape: Shape) -> int:
-    """Parameters of the output layer, which may be the embedding's own."""
+    """Return the parameters of the output layer, which may share the embedding's weights."""
     return shape.vocabulary * shape.hidden
 
 
 def parameters(shape: Shape) -> int:
-    """Parameters of the model, as `sum(p.numel() for p in model.parameters())` counts them (a tied matrix once)."""
+    """Return the parameters of the model, as `sum(p.numel() for p in model.parameters())` counts them (a tied matrix once)."""
     tables = 1 if shape.tied else 2
     return tables * head_parameters(shape) + layer_parameters(shape) + shape.hidden
 
 
 def adapted(shape: Shape, targets: Sequence[str]) -> list[tuple[int, int]]:
-    """(inputs, outputs) of the linear layers of one decoder layer whose names end in one of `targets`."""
+    """Return (inputs, outputs) of the linear layers of one decoder layer whose names end in one of `targets`."""
     return [size for name, size in linears(shape).items() if name.endswith(tuple(targets))]
 
 
 def adapter_parameters(shape: Shape, rank: int, targets: Sequence[str]) -> int:
-    """Parameters of low-rank adapters: rank · (inputs + outputs) for each layer adapted (arXiv 2106.09685, section 4.1)."""
+    """Return the parameters of low-rank adapters: rank · (inputs + outputs) per adapted layer (arXiv 2106.09685, section 4.1)."""
     return shape.layers * sum(rank * (inputs + outputs) for inputs, outputs in adapted(shape, targets))
 
 
 def key_value_bytes(shape: Shape, width: int) -> int:
-    """Bytes of one token's keys and values in all layers. width: bytes of a number."""
+    """Return the bytes of one token's keys and values in all layers. width: bytes of a number."""
     return 2 * shape.layers * shape.kv_heads * shape.head_size * width

@@ -1,4 +1,4 @@
-"""What one step of a recipe does, in rollouts, rows and tokens."""
+"""The work of one step of a recipe: rollouts, sequences and tokens."""
 
 import math
 from collections.abc import Mapping
@@ -15,65 +15,96 @@ from ..policy.load import Dtype
 from .gpus import Assumptions
 from .shape import Shape, adapted, adapter_parameters, parameters
 
-_LETTERS = 4  # of a rubric, in a token
+_LETTERS_PER_TOKEN = 4  # of a rubric
 
 
 @dataclass(frozen=True)
 class Distilled:
-    """What a recipe distils: it reads every rollout, once. width: bytes of one of its numbers. share: of the steps."""
+    """The teacher that a recipe distils. It reads every rollout once."""
 
     shape: Shape
     width: int
+    """Bytes of one of its numbers."""
     share: float
+    """Share of the steps that distil."""
 
 
 @dataclass(frozen=True)
 class Judge:
-    """What scores a step's answers: it reads each behind the rubric and the question, and writes replies. Lengths in tokens."""
+    """A model that scores a step's answers: it reads each after the rubric and the question, and writes replies."""
 
-    role: str  # judge, or second judge
-    model: str  # as the recipe names it
+    role: str
+    """"judge" or "second judge"."""
+    model: str
+    """Its name in the recipe."""
     shape: Shape
     width: int
-    here: bool  # in this process, on the same GPU; else at an address, on a GPU of its own
-    framed: int  # rubric and question
+    """Bytes of one of its numbers."""
+    local: bool
+    """Whether it runs in this process, on the same GPU; otherwise a server runs it on another GPU."""
+    frame: int
+    """Tokens of rubric and question."""
     answers: int
-    replies: int  # to all of them
-    decoded: int  # replies at the same time
-    limit: int  # longest reply
-    share: float  # how often a step, canaries counted as once more
+    """Answers that it scores."""
+    replies: int
+    """Replies to all answers."""
+    decoded: int
+    """Replies written at the same time."""
+    limit: int
+    """Tokens of the longest reply."""
+    share: float
+    """How often it scores per step; canaries count as once more."""
 
     def prompt(self, completion: float) -> float:
-        """Tokens of what it reads for one answer of so many; what leaves no room for a reply is not asked."""
-        return min(self.framed + completion, self.shape.context - self.limit)
+        """Return the tokens it reads for one answer of `completion` tokens, cut where no room for a reply would be left."""
+        return min(self.frame + completion, self.shape.context - self.limit)
 
 
 @dataclass(frozen=True)
 class Work:
-    """One step. Lengths are in tokens; `width` is the bytes of one number of the model."""
+    """The work of one step."""
 
     steps: int
+    """Steps of the whole run."""
     problems: int
     group: int
-    prompt: int  # longest
-    limit: int  # longest completion
-    completion: float  # mean completion
-    rows: int  # decoded at the same time, at most
-    decoded: int  # of the rollouts
-    held_out: int  # answers of a teacher's held-out slice
-    read: int  # prompts in one learning pass
-    learned: int  # rollouts in one learning pass
-    passes: int  # learning passes
+    """Rollouts of each problem."""
+    prompt: int
+    """Tokens of the longest prompt."""
+    limit: int
+    """Tokens of the longest completion."""
+    completion: float
+    """Tokens of the mean completion."""
+    max_sequences: int
+    """Limit of sequences decoded at the same time."""
+    decoded: int
+    """Rollouts decoded at the same time."""
+    held_out: int
+    """Answers to the judge's held-out problems."""
+    microbatch_prompts: int
+    """Prompts in one micro-batch."""
+    microbatch_rollouts: int
+    """Rollouts in one micro-batch."""
+    microbatches: int
+    """Micro-batches of a step."""
     width: int
-    truncates: bool  # top-k or top-p
-    against_reference: bool  # the loss holds a KL divergence
-    adapter: int | None  # parameters of the adapters; None where every weight learns
-    adapted: int  # parameters of the matrices that they adapt
+    """Bytes of one of the model's numbers."""
+    truncates: bool
+    """Whether sampling uses top-k or top-p."""
+    against_reference: bool
+    """Whether the loss holds a KL divergence from the reference."""
+    adapter: int | None
+    """Parameters of the adapters; None where every weight learns."""
+    adapted: int
+    """Parameters of the matrices that are adapted."""
     distilled: Distilled | None
-    judges: tuple[Judge, ...]  # those that can be counted
+    """The teacher that is distilled."""
+    judges: tuple[Judge, ...]
+    """The judges whose shape is known."""
 
     @property
     def rollouts(self) -> int:
+        """Rollouts of a step."""
         return self.problems * self.group
 
 
@@ -84,8 +115,7 @@ def work_of(
     distilled: Shape | None = None,
     judges: Mapping[str, Shape] | None = None,
 ) -> Work:
-    """What a step of `recipe` does. distilled: the shape of what it distils, if anything. judges: those of its judges by their
-    names, as far as known.
+    """Return the work of a step of `recipe`. distilled: shape of its teacher. judges: shapes of its judges by their names.
 
     Raises UsageError where its settings cannot work with this model.
     """
@@ -93,11 +123,13 @@ def work_of(
     check_room(recipe.sampling, shape.context)
     prompt = min(assumptions.prompt_tokens, shape.context - limit)
     if lora and not adapted(shape, lora.targets):
-        raise UsageError(f"policy.lora.targets={list(lora.targets)}: no linear layer of this model has a name that ends so")
+        raise UsageError(
+            f"policy.lora.targets={list(lora.targets)}: no linear layer of this model has a name with one of these endings"
+        )
     rollouts = learn.problems_per_step * learn.group_size
     updates = min(learn.updates_per_step, learn.problems_per_step)
     share = math.ceil(learn.problems_per_step / updates) * learn.group_size  # rollouts of one optimizer step
-    learned = _rows_in(learn.tokens_per_microbatch, prompt, limit, learn.group_size, share)
+    microbatch_rollouts = _rollouts_in(learn.tokens_per_microbatch, prompt, limit, learn.group_size, share)
     return Work(
         steps=learn.steps,
         problems=learn.problems_per_step,
@@ -105,12 +137,12 @@ def work_of(
         prompt=prompt,
         limit=limit,
         completion=limit * assumptions.completion_share,
-        rows=recipe.engine.max_sequences,
+        max_sequences=recipe.engine.max_sequences,
         decoded=_at_once(rollouts, recipe.engine.max_sequences, learn.group_size),
         held_out=recipe.judge.watch.heldout_problems if recipe.judge else 0,
-        read=math.ceil(learned / learn.group_size),
-        learned=learned,
-        passes=updates * math.ceil(share / learned),
+        microbatch_prompts=math.ceil(microbatch_rollouts / learn.group_size),
+        microbatch_rollouts=microbatch_rollouts,
+        microbatches=updates * math.ceil(share / microbatch_rollouts),
         width=bytes_of(recipe.policy.dtype),
         truncates=recipe.sampling.truncates,
         against_reference=recipe.loss.kl_weight > 0,
@@ -131,19 +163,19 @@ def _judges(
     section: JudgeSection, max_sequences: int, rollouts: int, prompt: int, shapes: Mapping[str, Shape]
 ) -> tuple[Judge, ...]:
     watch = section.watch
-    looks = 1 / watch.every
-    asked = [("judge", section.model, rollouts, 1 + looks * (watch.canaries > 0))]
+    probes = 1 / watch.every
+    roles = [("judge", section.model, rollouts, 1 + probes * (watch.canaries > 0))]
     if watch.second_model:
-        asked.append(("second judge", watch.second_model, min(SECOND_ROLLOUTS, rollouts), looks))
-    frame = prompt + math.ceil(len(section.system + fill(section.rubric, "", "", "")) / _LETTERS)
+        roles.append(("second judge", watch.second_model, min(SECOND_ROLLOUTS, rollouts), probes))
+    frame = prompt + math.ceil(len(section.system + fill(section.rubric, "", "", "")) / _LETTERS_PER_TOKEN)
     return tuple(
         Judge(
             role=role,
             model=model,
             shape=shapes[model],
-            width=2 if is_served(model) else bytes_of(section.dtype),  # servers load what a model was saved as
-            here=not is_served(model),
-            framed=frame,
+            width=2 if is_served(model) else bytes_of(section.dtype),  # servers load a model in the type that it was saved in
+            local=not is_served(model),
+            frame=frame,
             answers=answers,
             replies=answers * section.samples,
             decoded=min(answers * section.samples, AT_ONCE)
@@ -152,26 +184,27 @@ def _judges(
             limit=section.max_tokens,
             share=share,
         )
-        for role, model, answers, share in asked
+        for role, model, answers, share in roles
         if model in shapes
     )
 
 
-def _at_once(rows: int, most: int, group: int) -> int:
-    """Rows that our engine decodes at the same time: groups are always whole."""
-    return min(rows, max(1, most // group) * group)
+def _at_once(sequences: int, limit: int, group: int) -> int:
+    """Return the sequences that the native engine decodes at the same time: whole groups only."""
+    return min(sequences, max(1, limit // group) * group)
 
 
 def bytes_of(dtype: Dtype) -> int:
+    """Return the bytes of one number."""
     return 2 if dtype == "bfloat16" else 4
 
 
-def _rows_in(tokens: int, prompt: int, limit: int, group: int, most: int) -> int:
-    """The rollouts that a pass over so many tokens holds, with each group's prompt once; one at least."""
-    whole, rest = divmod(tokens, prompt + group * limit)
-    return max(1, min(most, whole * group + max(0, rest - prompt) // limit))
+def _rollouts_in(tokens: int, prompt: int, limit: int, group: int, available: int) -> int:
+    """Return the rollouts that a micro-batch of `tokens` tokens holds, with each group's prompt once; one at least."""
+    groups, rest = divmod(tokens, prompt + group * limit)
+    return max(1, min(available, groups * group + max(0, rest - prompt) // limit))
 
 
 def learning_parameters(work: Work, shape: Shape) -> int:
-    """Parameters that the optimizer moves."""
+    """Return the number of parameters that the optimizer changes."""
     return parameters(shape) if work.adapter is None else work.adapter

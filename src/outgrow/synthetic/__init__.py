@@ -1,12 +1,13 @@
-"""The data that a model makes for the next base: its own answers, checked, thinned and written as a set of the hub's shape.
+"""Synthetic data: a model's own answers, verified, selected and written as a data set that another base learns from.
 
-policy -> draw, and what its run has written -> select -> contamination -> quality -> export (Parquet and card)
--> problems/synthetic.py -> SFT of a fresh base
+policy -> sample, and the rollouts of its run -> select -> contamination -> quality -> export (Parquet and card)
+-> problems/synthetic.py -> SFT of a new base
 """
 
 from ..config.schema import DataSection
-from .from_rollouts import written_rows
+from .from_rollouts import rows_from_run
 from .pipeline import make_data
+from .request import DataRequest
 from .row import SyntheticRow, read_rows
 from .summary import Band, Cell, Checked, SyntheticSummary, read_summary
 
@@ -14,11 +15,12 @@ __all__ = [
     "Band",
     "Cell",
     "Checked",
+    "DataRequest",
     "DataSection",
     "SyntheticRow",
     "SyntheticSummary",
     "make_data",
     "read_rows",
     "read_summary",
-    "written_rows",
+    "rows_from_run",
 ]

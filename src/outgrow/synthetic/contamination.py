@@ -1,7 +1,7 @@
-"""Contamination: whether what a base is to learn from holds questions that it will be measured on.
+"""Contamination: whether training data holds questions of a test suite.
 
-As GPT-3 was checked (Brown et al. 2020, arXiv 2005.14165, appendix C): by stretches of 13 words that two texts share. A stretch
-that many questions share is a turn of phrase, or a template, and says nothing. Shorter questions are compared as a whole.
+The method is GPT-3's (Brown et al. 2020, arXiv 2005.14165, appendix C): two texts overlap where they share 13 words in a row. Words
+that many questions share are a template and do not count. Shorter questions are compared as a whole.
 """
 
 import string
@@ -18,8 +18,8 @@ from ..types import Problem
 from .row import SyntheticRow
 from .summary import Checked
 
-STRETCH = 13  # words
-TEMPLATE = 10  # questions of all suites; a stretch that stands in more of them is no question's own
+NGRAM = 13  # words
+TEMPLATE = 10  # an n-gram in more questions than this, over all suites, is a template
 _MARKS = str.maketrans("", "", "".join(set(string.punctuation) - set(f"{SIGNS}+=$")))
 
 Suites = dict[str, tuple[str, ...]]
@@ -27,27 +27,30 @@ Suites = dict[str, tuple[str, ...]]
 
 @dataclass(frozen=True)
 class HeldOut:
-    """What suites ask. questions: suite -> how many. same: folded question -> its suites. stretches: 13 words -> their suites.
-    not_checked: suites that are not to be had."""
+    """The questions of suites, for looking up."""
 
     questions: dict[str, int]
+    """Suite -> number of questions."""
     same: Suites
-    stretches: Suites
+    """Folded question -> its suites."""
+    ngrams: Suites
+    """13 words -> their suites."""
     not_checked: tuple[str, ...]
+    """Suites that could not be loaded."""
 
 
-def stretches(text: str) -> Iterator[str]:
-    """Every 13 words in a row, case and punctuation aside; signs of calculation count.
+def ngrams(text: str) -> Iterator[str]:
+    """Yield every 13 words in a row, without case and punctuation; signs of calculation count.
 
-    >>> len(list(stretches("One, two. " * 7))), list(stretches("too short"))
+    >>> len(list(ngrams("One, two. " * 7))), list(ngrams("too short"))
     (2, [])
     """
     words = unicodedata.normalize("NFKC", text).casefold().translate(_MARKS).split()
-    return (" ".join(words[start : start + STRETCH]) for start in range(len(words) - STRETCH + 1))
+    return (" ".join(words[start : start + NGRAM]) for start in range(len(words) - NGRAM + 1))
 
 
 def held_out(names: Iterable[str], warn: Warn) -> HeldOut:
-    """Load the suites. One whose set is not here is noted and left out. Raises UsageError where no suite has a name."""
+    """Load the suites. A suite whose data is missing is skipped with a warning. Raises UsageError where a suite is unknown."""
     loaded: dict[str, list[Problem]] = {}
     absent = []
     for name in dict.fromkeys(names):
@@ -55,49 +58,50 @@ def held_out(names: Iterable[str], warn: Warn) -> HeldOut:
         try:
             loaded[name] = source.load()
         except OutgrowError as error:
-            warn(f"contamination by {name} is not checked: {error}")
+            warn(f"contamination with {name} is not checked: {error}")
             absent.append(name)
     return index(loaded, absent)
 
 
 def index(suites: dict[str, list[Problem]], absent: Sequence[str] = ()) -> HeldOut:
-    """What these suites ask, for looking it up. absent: names of others."""
+    """Index the questions of suites. absent: names of suites that could not be loaded."""
     same: Suites = {}
-    written: dict[str, str] = {}  # folded question -> as it is written first: one that several suites ask counts once
+    originals: dict[str, str] = {}  # folded question -> its first text: a question of several suites counts once
     for name, problems in suites.items():
         for folded, question in {fold(problem.question): problem.question for problem in problems}.items():
             same[folded] = (*same.get(folded, ()), name)
-            written.setdefault(folded, question)
-    counts = Counter(stretch for question in written.values() for stretch in set(stretches(question)))
+            originals.setdefault(folded, question)
+    counts = Counter(ngram for question in originals.values() for ngram in set(ngrams(question)))
     shared: Suites = {}
-    for folded, question in written.items():
-        for stretch in stretches(question):
-            if counts[stretch] <= TEMPLATE:
-                # Mostly one object for many stretches: there are hundreds of thousands.
-                shared[stretch] = tuple(dict.fromkeys((*shared[stretch], *same[folded]))) if stretch in shared else same[folded]
+    for folded, question in originals.items():
+        for ngram in ngrams(question):
+            if counts[ngram] <= TEMPLATE:
+                # Mostly one tuple object for many n-grams, to save memory: there are hundreds of thousands.
+                shared[ngram] = tuple(dict.fromkeys((*shared[ngram], *same[folded]))) if ngram in shared else same[folded]
     return HeldOut({name: len(problems) for name, problems in suites.items()}, same, shared, tuple(absent))
 
 
-def without_held_out(rows: Iterable[SyntheticRow], known: HeldOut) -> tuple[list[SyntheticRow], int, tuple[Checked, ...]]:
-    """The rows that hold nothing of a suite, in question or answer; how many do; and which suite it was of.
+def without_held_out(rows: Iterable[SyntheticRow], suites: HeldOut) -> tuple[list[SyntheticRow], int, tuple[Checked, ...]]:
+    """Return the rows that share nothing with a suite, the number that do, and the counts of each suite.
 
-    A row that holds something of several suites counts in each.
+    Questions and answers are both checked. A row that overlaps with several suites counts in each.
     """
     clean, contaminated = [], 0
     same, overlapping = Counter[str](), Counter[str]()
-    asked: dict[str, set[str]] = {}  # question -> suites with a stretch of it: a question comes with many answers
+    by_question: dict[str, set[str]] = {}  # question -> suites that overlap with it: a question has many rows
     for row in rows:
-        if row.question not in asked:
-            asked[row.question] = _suites_of(row.question, known)
-        equal, part = known.same.get(fold(row.question), ()), asked[row.question] | _suites_of(row.sampled, known)
+        if row.question not in by_question:
+            by_question[row.question] = _overlapping_suites(row.question, suites)
+        equal = suites.same.get(fold(row.question), ())
+        overlaps = by_question[row.question] | _overlapping_suites(row.sampled, suites)
         same.update(equal)
-        overlapping.update(part)
-        if equal or part:
+        overlapping.update(overlaps)
+        if equal or overlaps:
             contaminated += 1
         else:
             clean.append(row)
-    return clean, contaminated, tuple(Checked(name, n, same[name], overlapping[name]) for name, n in known.questions.items())
+    return clean, contaminated, tuple(Checked(name, n, same[name], overlapping[name]) for name, n in suites.questions.items())
 
 
-def _suites_of(text: str, known: HeldOut) -> set[str]:
-    return {name for stretch in stretches(text) for name in known.stretches.get(stretch, ())}
+def _overlapping_suites(text: str, suites: HeldOut) -> set[str]:
+    return {name for ngram in ngrams(text) for name in suites.ngrams.get(ngram, ())}

@@ -1,9 +1,8 @@
-"""The data card: what the rows are, how they were made, and how far to trust them, in the hub's README.md shape."""
+"""The card of a data set: what the rows are, how they were made, and how good they are, in the hub's README.md format."""
 
 import re
 import unicodedata
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -11,102 +10,32 @@ import tomli_w
 
 from ..config.schema import DataSection
 from ..core.estimate import Estimate
-from ..policy import Sampling
+from .request import DataRequest
 from .row import SyntheticRow
 from .summary import SyntheticSummary
 
 _SIZES = {1_000: "n<1K", 10_000: "1K<n<10K", 100_000: "10K<n<100K", 1_000_000: "100K<n<1M", 10_000_000: "1M<n<10M"}
-_LINES = 200  # of a table; a set may have a field for every row
-_NAME, _TEXT = 80, 600  # characters shown of a name, and of an example's texts
+_LINES = 200  # of a table; a data set may have a field for every row
+_NAME, _TEXT = 80, 600  # characters shown of a name, and of an example's messages
 _MARKUP = re.compile(r"([\\`*_{}\[\]<>|#!~&$])")
 
 
-@dataclass(frozen=True)
-class HowMade:
-    """Settings that the card tells."""
-
-    section: DataSection
-    sampling: Sampling
-    seed: int
-    generation: int
-
-
-def card(rows: Sequence[SyntheticRow], how: HowMade, summary: SyntheticSummary) -> str:
-    """The card's text. rows: those in the set, one at least."""
-    models = sorted({row.model for row in rows})
-    problems = len({row.problem_id for row in rows})
-    settings = {
-        "seed": how.seed,
-        "generation": how.generation,
-        "data": how.section.model_dump(exclude_none=True),
-        "sampling": how.sampling.model_dump(),
-    }
+def card(rows: Sequence[SyntheticRow], request: DataRequest, summary: SyntheticSummary) -> str:
+    """Return the text of the card. rows: those in the data set, at least one."""
     lines = [
-        *_front_matter(how, summary),
-        f"# Answers of a model to {problems:,} problems, generation {how.generation}",
-        "",
-        f"{summary.kept:,} answers that a model itself wrote, "
-        + (
-            "each right by its problem's known answer."
-            if how.section.keep == "verified"
-            else "right or wrong as they came: a control, meant for comparison and not for use."
-        ),
-        "",
-        "```python",
-        "from datasets import load_dataset",
-        "",
-        'rows = load_dataset("parquet", data_files="data/*.parquet", split="train")  # in this folder',
-        "```",
-        "",
-        "`messages` has the hub's chat shape: the question as the model was asked it, and the whole answer with its thoughts. "
-        "`sampled` is what the model wrote after its prompt, character for character. Chat templates such as DeepSeek-R1's cut the "
-        "thoughts out of an answer, also out of the last one: train with a template that does not, or on `sampled`. "
-        "`pass_rate` is the share of right ones among the `n` answers looked at for the problem.",
-        "",
-        "## How it was made",
-        "",
-        f"By `outgrow data`, from {summary.drawn:,} answers to {summary.problems:,} problems, {summary.right:,} of them right"
-        f"{_before(summary)}. Written by the weights with this sha256 (`Policy.digest()`), or the model of this name on a server:",
-        "",
-        *(f"- {_name(model)}" for model in models),
-        "",
-        "```toml",
-        tomli_w.dumps(settings).strip(),
-        "```",
-        "",
-        f"sha256 of the Parquet file: {summary.sha256}",
-        "",
-        "## What was drawn and kept",
-        "",
-        *_table(
-            ("field", "level", "problems", "drawn", "right", "kept"),
-            ((c.field, c.level, c.problems, c.drawn, c.right, c.kept) for c in summary.by_cell),
-        ),
-        "By how often a problem's answers were right (easy: at least 0.8; hard: at most 0.2):",
-        "",
-        *_table(
-            ("problems that are", "problems", "drawn", "right", "kept"),
-            ((b.band, b.problems, b.drawn, b.right, b.kept) for b in summary.by_band),
-        ),
-        *_table(("dropped because", "answers"), summary.dropped.items()),
-        "## How good it is",
-        "",
-        *_quality(how.section, summary),
-        "",
-        "## Contamination",
-        "",
+        *_front_matter(request.section, summary),
+        *_introduction(rows, request, summary),
+        *_how_it_was_made(rows, request, summary),
+        *_counts(summary),
+        *_quality(request.section, summary),
         *_contamination(summary),
-        "",
-        "## An example",
-        "",
         *_example(rows[0]),
-        "",
     ]
     return "\n".join(lines)
 
 
 def share_text(share: Estimate | None) -> str:
-    """Return a share of rows with its interval and its n, as the card has it.
+    """Return a share with its interval and n.
 
     >>> share_text(Estimate(0.97, 0.951, 0.982, 500)), share_text(None)
     ('0.970 (0.951 to 0.982), n = 500', 'no such answer')
@@ -115,12 +44,12 @@ def share_text(share: Estimate | None) -> str:
 
 
 def suite_name(name: str) -> str:
-    """A suite as it may be told to anyone: of a file the last part, since a path means nothing elsewhere."""
+    """Return a public name of a suite: of a file only the last part, since a path means nothing elsewhere."""
     return Path(name).name if name.endswith((".jsonl", ".parquet")) else name
 
 
-def _front_matter(how: HowMade, summary: SyntheticSummary) -> list[str]:
-    size = next((name for most, name in _SIZES.items() if summary.kept < most), "n>10M")
+def _front_matter(section: DataSection, summary: SyntheticSummary) -> list[str]:
+    size = next((name for limit, name in _SIZES.items() if summary.kept < limit), "n>10M")
     return [
         "---",
         "configs:",
@@ -130,71 +59,141 @@ def _front_matter(how: HowMade, summary: SyntheticSummary) -> list[str]:
         "    path: data/train-*.parquet",
         "task_categories: [text-generation]",
         f'size_categories: ["{size}"]',
-        f"tags: [outgrow, synthetic, reasoning, {'rejection-sampling' if how.section.keep == 'verified' else 'unverified'}]",
+        f"tags: [outgrow, synthetic, reasoning, {'rejection-sampling' if section.keep == 'verified' else 'unverified'}]",
         "---",
         "",
     ]
 
 
-def _before(summary: SyntheticSummary) -> str:
-    if not summary.written:
-        return ""
-    return f"; {summary.written:,} of them were written while the model learned, by weights on the way to what it came to"
+def _introduction(rows: Sequence[SyntheticRow], request: DataRequest, summary: SyntheticSummary) -> list[str]:
+    problems = len({row.problem_id for row in rows})
+    correctness = (
+        "Each is right by its problem's known answer."
+        if request.section.keep == "verified"
+        else "They are right or wrong as they came: a control, meant for comparison and not for use."
+    )
+    return [
+        f"# A model's answers to {problems:,} problems, generation {request.generation}",
+        "",
+        f"{summary.kept:,} answers written by a model. {correctness}",
+        "",
+        "```python",
+        "from datasets import load_dataset",
+        "",
+        'rows = load_dataset("parquet", data_files="data/*.parquet", split="train")  # in this folder',
+        "```",
+        "",
+        "`messages` has the hub's chat format: the prompt, and the whole answer with its thoughts. `sampled` is the model's text "
+        "after its prompt, character for character. Chat templates such as DeepSeek-R1's remove the thoughts from an answer, also "
+        "from the last one: train with a template that does not, or on `sampled`. `pass_rate` is the share of right answers among "
+        "the `n` answers to the problem.",
+        "",
+    ]
+
+
+def _how_it_was_made(rows: Sequence[SyntheticRow], request: DataRequest, summary: SyntheticSummary) -> list[str]:
+    settings = {
+        "seed": request.seed,
+        "generation": request.generation,
+        "data": request.section.model_dump(exclude_none=True),
+        "sampling": request.sampling.model_dump(),
+    }
+    written = f"; {summary.written:,} of them were written in training, by weights before the final ones" if summary.written else ""
+    return [
+        "## How it was made",
+        "",
+        f"By `outgrow data`, from {summary.drawn:,} answers to {summary.problems:,} problems, {summary.right:,} of them right"
+        f"{written}. Written by the weights with this sha256 (`Policy.digest()`), or by the model of this name on a server:",
+        "",
+        *(f"- {_name(model)}" for model in sorted({row.model for row in rows})),
+        "",
+        "```toml",
+        tomli_w.dumps(settings).strip(),
+        "```",
+        "",
+        f"sha256 of the Parquet file: {summary.sha256}",
+        "",
+    ]
+
+
+def _counts(summary: SyntheticSummary) -> list[str]:
+    counted = ("problems", "drawn", "right", "kept")
+    return [
+        "## What was drawn and kept",
+        "",
+        *_table(
+            ("field", "level", *counted),
+            ((cell.field, cell.level, *(getattr(cell, name) for name in counted)) for cell in summary.by_cell),
+        ),
+        "By the problem's pass rate (easy: 0.8 or more; hard: 0.2 or less):",
+        "",
+        *_table(("band", *counted), ((band.band, *(getattr(band, name) for name in counted)) for band in summary.by_band)),
+        *_table(("dropped because", "answers"), summary.dropped.items()),
+    ]
 
 
 def _quality(section: DataSection, summary: SyntheticSummary) -> list[str]:
     checker = (
-        "the checker that chose them, so this shows that nothing was mixed up and not that the checker is right"
+        "the checker that chose them, so this shows that no row was mixed up, not that the checker is right"
         if section.keep == "verified"
-        else "a checker that had no say in what was kept"
+        else "a checker that did not choose them"
     )
     return [
+        "## Quality",
+        "",
         f"- Right answers, by {checker}: {share_text(summary.precision)}",
-        "- Answers with written calculations in which every calculation holds, which no checker looked at before: "
-        f"{share_text(summary.sound)}",
+        f"- Answers in which every written calculation holds, which the checker does not test: {share_text(summary.sound)}",
         "",
         "Intervals are Wilson's, 95%, as if answers to one problem were independent.",
+        "",
     ]
 
 
 def _contamination(summary: SyntheticSummary) -> list[str]:
-    lines = [
-        f"{summary.contaminated:,} answers that would have been kept were dropped, for answering a question of one of these suites "
-        "or holding 13 words in a row of one (words that more than ten of their questions share do not count)."
+    dropped = (
+        f"{summary.contaminated:,} answers that passed the filters were dropped because they answer a question of one of these "
+        "suites, or share 13 words in a row with one (words that more than ten questions share do not count)."
         if summary.checked
         else "Not checked."
+    )
+    counts = ((suite_name(suite.suite), suite.questions, suite.same, suite.overlapping) for suite in summary.checked)
+    table = _table(("suite", "questions", "answers to one of them", "answers with 13 words of one"), counts)
+    missing = ", ".join(_name(suite_name(name)) for name in summary.not_checked)
+    return [
+        "## Contamination",
+        "",
+        dropped,
+        "",
+        *table,
+        *([f"Not checked, since not available: {missing}."] if missing else []),
+        "",
     ]
-    counts = ((suite_name(one.suite), one.questions, one.same, one.overlapping) for one in summary.checked)
-    lines += ["", *_table(("suite", "questions", "answers to one of them", "answers with 13 words of one"), counts)]
-    if summary.not_checked:
-        lines += ["Not checked, since not to be had: " + ", ".join(_name(suite_name(one)) for one in summary.not_checked) + "."]
-    return lines
 
 
 def _example(row: SyntheticRow) -> list[str]:
-    """Its texts, indented: nothing in them is markup then, and nothing ends the block."""
-    lines = []
+    """Return the texts of a row, indented, so that nothing in them is markup or ends the block."""
+    lines = ["## Example", ""]
     for message in row.messages:
         text = message["content"]
         if len(text) > _TEXT:
             text = f"{text[: _TEXT // 2]} … {text[-_TEXT // 2 :]}"
-        lines += [f"    {message['role']}:", *(f"    {_harmless(line)}" for line in text.splitlines())]
-    return lines
+        lines += [f"    {message['role']}:", *(f"    {_printable(line)}" for line in text.splitlines())]
+    return [*lines, ""]
 
 
 def _table(heads: Sequence[str], rows: Iterable[Sequence[Any]]) -> list[str]:
-    written = [f"| {' | '.join(_name(cell) if isinstance(cell, str) else f'{cell:,}' for cell in row)} |" for row in rows]
-    more = [f"… and {len(written) - _LINES:,} more.", ""] if len(written) > _LINES else []
-    if not written:
+    lines = [f"| {' | '.join(_name(cell) if isinstance(cell, str) else f'{cell:,}' for cell in row)} |" for row in rows]
+    more = [f"… and {len(lines) - _LINES:,} more.", ""] if len(lines) > _LINES else []
+    if not lines:
         return []
-    return [f"| {' | '.join(heads)} |", "|---" * len(heads) + "|", *written[:_LINES], "", *more]
+    return [f"| {' | '.join(heads)} |", "|---" * len(heads) + "|", *lines[:_LINES], "", *more]
 
 
 def _name(text: str) -> str:
-    """A text that others chose, so that it is nothing but text."""
-    return _MARKUP.sub(r"\\\1", _harmless(text[:_NAME]))
+    """Return a text that others chose with its markup escaped."""
+    return _MARKUP.sub(r"\\\1", _printable(text[:_NAME]))
 
 
-def _harmless(text: str) -> str:
-    """Without what a reader would obey and not see: control and formatting characters (those that turn the direction, too)."""
+def _printable(text: str) -> str:
+    """Return a text without control and formatting characters, those that change the direction of writing included."""
     return "".join(letter for letter in text if letter == "\t" or not unicodedata.category(letter).startswith(("C", "Zl", "Zp")))

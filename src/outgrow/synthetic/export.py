@@ -1,4 +1,4 @@
-"""Writing made data as a folder of the hub's data set shape: Parquet in data/, the card, the summary."""
+"""Writes synthetic data as a folder in the hub's data set format: Parquet in data/, the card, the summary."""
 
 import hashlib
 from collections.abc import Callable, Sequence
@@ -14,7 +14,7 @@ from .row import SyntheticRow
 from .summary import SyntheticSummary, write_summary
 
 PARQUET = "data/train-00000-of-00001.parquet"
-_AT_ONCE = 2000  # rows of one group, so that a reader need not hold them all
+_GROUP_ROWS = 2000  # of a row group: a reader holds one group at a time
 _MESSAGE = pa.struct([("role", pa.string()), ("content", pa.string())])
 _SCHEMA = pa.schema(
     [
@@ -37,7 +37,7 @@ _SCHEMA = pa.schema(
 
 
 def require_new(folder: Path) -> None:
-    """Raise UsageError where the folder is taken."""
+    """Raise UsageError where the folder exists."""
     if folder.exists():
         raise UsageError(f"{folder} already exists; choose another --out")
 
@@ -48,17 +48,18 @@ def export(
     summarise: Callable[[str], SyntheticSummary],
     card: Callable[[SyntheticSummary], str],
 ) -> SyntheticSummary:
-    """Make the folder. summarise: makes the summary of the Parquet file's sha256. card: makes the text of README.md of that.
+    """Write the folder, all of it or nothing.
 
-    Raises UsageError where the folder is taken, OutgrowError where it cannot be written; nothing is half written.
+    summarise: makes the summary from the Parquet file's sha256. card: makes the text of README.md from the summary. Raises
+    UsageError where the folder exists, OutgrowError where it cannot be written.
     """
     require_new(folder)
     try:
         with new_folder(folder) as unfinished:
             (unfinished / PARQUET).parent.mkdir()
             with pq.ParquetWriter(unfinished / PARQUET, _SCHEMA, compression="zstd") as writer:
-                for start in range(0, len(rows), _AT_ONCE):
-                    part = [{**asdict(row), "verdict": str(row.verdict)} for row in rows[start : start + _AT_ONCE]]
+                for start in range(0, len(rows), _GROUP_ROWS):
+                    part = [{**asdict(row), "verdict": str(row.verdict)} for row in rows[start : start + _GROUP_ROWS]]
                     writer.write_table(pa.Table.from_pylist(part, _SCHEMA))
             with (unfinished / PARQUET).open("rb") as file:
                 summary = summarise(hashlib.file_digest(file, "sha256").hexdigest())

@@ -1,4 +1,4 @@
-"""What a run wrote while it learned: graded rollouts that are there already, as rows of made data that cost nothing more."""
+"""The rollouts of a training run as rows of synthetic data, which cost nothing more."""
 
 from collections.abc import Callable, Collection
 from pathlib import Path
@@ -11,14 +11,14 @@ from .row import SyntheticRow, rated
 _COLUMNS = ["problem_id", "field", "level", "question", "answer", "completion", "verdict", "extracted", "length"]
 
 
-def written_rows(
-    run: Path, problems: Collection[str], asked: Callable[[str], Conversation], opener: str, model: str, generation: int
+def rows_from_run(
+    run: Path, problems: Collection[str], conversation: Callable[[str], Conversation], opener: str, model: str, generation: int
 ) -> list[SyntheticRow]:
-    """A row a rollout of this run to one of these problems (by their ids), in the order of its steps.
+    """Return a row for each rollout of this run to one of these problems (by their ids), in the order of the steps.
 
-    asked: how the run puts a question. opener: the <think> that its prompt ends with, or nothing. model: the name of what the run
-    came to; its rollouts are of the weights on the way there. A pass rate is of all rollouts of a problem, however early.
-    Raises UsageError where the run has left no rollouts that can be read.
+    conversation: makes the run's prompt of a question. opener: the <think> that its prompt ends with, or "". model: the name of the
+    run's final policy; the rollouts are from the weights before it. A pass rate counts all rollouts of a problem.
+    Raises UsageError where the run has no rollouts that can be read.
     """
     return rated(
         SyntheticRow(
@@ -27,7 +27,7 @@ def written_rows(
             level=row["level"],
             question=row["question"],
             answer=row["answer"],
-            messages=[*asked(row["question"]), {"role": "assistant", "content": f"{opener}{row['completion']}"}],
+            messages=[*conversation(row["question"]), {"role": "assistant", "content": f"{opener}{row['completion']}"}],
             sampled=row["completion"],
             verdict=Verdict(row["verdict"]),
             extracted=row["extracted"],

@@ -1,14 +1,13 @@
-"""How good the labels are, as far as it can be told without a person.
+"""The quality of the labels, as far as it can be measured without a person.
 
-Precision asks the verifier again, with the answers of a gold list in the place of those in the rows. Of unverified data it is the
-share of right labels. Of verified data it is 1 as long as the gold list says what the practised problems say, since the same
-checker chose the rows: it shows that nothing was mixed up on the way, not that the checker is right. Only a gold list that somebody
-else made says more. Soundness asks no checker of answers: a right answer by wrong steps passes every one of them, and is bad to
-learn from.
+Precision grades the rows again against the problems' known answers. Of unverified data it is the share of right answers. Of
+verified data it should be 1, since the same checker chose the rows: it shows that no row was mixed up, not that the checker is
+right. Soundness checks the written calculations: a right answer by wrong steps passes the checker, and is bad to learn from.
 """
 
-from collections.abc import Callable, Iterable
+from collections.abc import Iterable
 
+from ..core.callbacks import CheckStop, never_stop
 from ..core.estimate import Estimate
 from ..evaluate.arithmetic_steps import equations
 from ..evaluate.statistics import share_estimate
@@ -18,20 +17,20 @@ from .row import SyntheticRow
 
 
 def precision(
-    rows: Iterable[SyntheticRow], gold: Iterable[Problem], verifier: Verifier, check_stop: Callable[[], None] = lambda: None
+    rows: Iterable[SyntheticRow], problems: Iterable[Problem], verifier: Verifier, check_stop: CheckStop = never_stop
 ) -> Estimate | None:
-    """Of the rows on gold problems (by their ids), the share whose answer is right; None where there is no such row."""
-    known = {problem.id: problem for problem in gold}
-    found = [(row, known[row.problem_id]) for row in rows if row.problem_id in known]
-    # The whole text, in which the prompt's <think> stands too, so nobody need remember whether there was one.
-    attempts = [Attempt(row.messages[-1]["content"], problem.answer, scorer=problem.scorer) for row, problem in found]
+    """Return the share of right answers among the rows to these problems (by id); None where there are no such rows."""
+    by_id = {problem.id: problem for problem in problems}
+    pairs = [(row, by_id[row.problem_id]) for row in rows if row.problem_id in by_id]
+    # The whole message holds the prompt's <think> too, so it does not matter whether the prompt opened one.
+    attempts = [Attempt(row.messages[-1]["content"], problem.answer, scorer=problem.scorer) for row, problem in pairs]
     return share_estimate([graded.right for graded in verifier.grade(attempts, check_stop=check_stop)])
 
 
 def sound(rows: Iterable[SyntheticRow]) -> Estimate | None:
-    """The share of the rows with calculations that can be judged (evaluate/arithmetic_steps.py) in which all of them hold.
+    """Return the share of rows in which every calculation holds, among rows with any (evaluate/arithmetic_steps.py).
 
-    None where no row has any.
+    None where no row has a calculation.
     """
-    checked = ([one.holds for one in equations(row.sampled)] for row in rows)
-    return share_estimate([all(held) for held in checked if held])
+    checked = ([equation.holds for equation in equations(row.sampled)] for row in rows)
+    return share_estimate([all(holds) for holds in checked if holds])

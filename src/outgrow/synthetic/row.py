@@ -1,4 +1,4 @@
-"""One row of made data: an answer that a policy wrote to a problem, and what is known of it."""
+"""One row of synthetic data: a policy's answer to a problem, and its verdict."""
 
 from collections import Counter
 from collections.abc import Iterable
@@ -12,27 +12,32 @@ from ..types import Verdict
 
 @dataclass(frozen=True)
 class SyntheticRow:
-    """answer: the known one. messages: the conversation in the hub's chat shape, the question as it was put to the policy and the
-    whole answer behind it, with the <think> that the prompt had opened. sampled: what the policy itself wrote, as it wrote it.
-    pass_rate: share of the n answers looked at for the problem that are right. generation: the turn of the flywheel. model: digest
-    of the weights that wrote it, with "on the way to" before it where these were training still; of a server the name of its model.
-    length: tokens that were written.
-    """
+    """A policy's answer to a problem. The fields are the columns of the Parquet file."""
 
     problem_id: str
     field: str
     level: int
     question: str
     answer: str
+    """The known answer."""
     messages: list[dict[str, str]]
-    sampled: str  # not `completion`: TRL takes a set with that column for another shape, and then does not read `messages`
+    """The conversation in the hub's chat format: the prompt, and the whole answer with the <think> that the prompt opened."""
+    sampled: str
+    """The completion as the policy wrote it. The column is not called `completion`, since TRL would then ignore `messages`."""
     verdict: Verdict
     extracted: str | None
+    """The answer found in the completion; None where there is none."""
     pass_rate: float
+    """Share of right answers among the n to this problem."""
     n: int
+    """Number of answers to this problem, drawn or written in training."""
     generation: int
+    """Generation of the flywheel."""
     model: str
+    """Digest of the weights that wrote it, or "on the way to" and the digest of a run's final weights; of a server the model's
+    name."""
     length: int
+    """Tokens of the completion."""
 
     @property
     def right(self) -> bool:
@@ -41,19 +46,19 @@ class SyntheticRow:
 
 
 def rated(rows: Iterable[SyntheticRow]) -> list[SyntheticRow]:
-    """The same rows, with the pass rate and n of each problem over all of them."""
+    """Return the rows with the pass rate and n of each problem over all of them."""
     rows = list(rows)
     n, right = Counter(row.problem_id for row in rows), Counter(row.problem_id for row in rows if row.right)
     return [replace(row, pass_rate=right[row.problem_id] / n[row.problem_id], n=n[row.problem_id]) for row in rows]
 
 
 def read_rows(path: Path) -> list[SyntheticRow]:
-    """The rows of a folder of made data, or of one of its Parquet files. Raises UsageError where it is none."""
+    """Read the rows of a folder of synthetic data, or of one of its Parquet files. Raises UsageError where it holds other data."""
     rows, names = [], {field.name for field in fields(SyntheticRow)}
     for where, row in synthetic_rows(path):
         try:
-            known = {name: row[name] for name in names}
-            rows.append(SyntheticRow(**{**known, "verdict": Verdict(row["verdict"])}))
+            values = {name: row[name] for name in names}
+            rows.append(SyntheticRow(**{**values, "verdict": Verdict(row["verdict"])}))
         except (KeyError, ValueError) as error:
-            raise UsageError(f"{where}: no row of made data ({error})") from error
+            raise UsageError(f"{where}: not a row of synthetic data ({error})") from error
     return rows

@@ -1,10 +1,9 @@
-"""Selecting: which of the answers drawn are worth learning from. Pure functions; the order of the rows does not matter.
+"""Selection: which of the drawn answers to keep. Pure functions; the order of the rows does not matter.
 
-Rejection sampling as it is fills a set with answers to easy problems, since they are right most often. So a problem gives a few
-different answers and no more, and an easy one fewer still (after DART-Math, Tong et al. 2024, arXiv 2407.13690: as many answers for
-every problem, or more for harder ones, teach better than answers as they come). This thins what there is too much of and loses no
-problem that was ever solved; a cap on the rows of a band or level would lose easy problems wherever hard ones are rarely solved.
-Fields and levels are evened by SFT, which draws from them in turn.
+Plain rejection sampling fills a set with answers to easy problems, since they are right most often. So the number of different
+answers per problem is limited, and lower for easy problems (after DART-Math, Tong et al. 2024, arXiv 2407.13690: an equal number of
+answers per problem, or more for harder ones, teaches better than plain rejection sampling). The limit loses no problem that was
+ever solved. SFT balances fields and levels by drawing from them in turn.
 """
 
 from collections import Counter, defaultdict
@@ -18,10 +17,10 @@ from .row import SyntheticRow
 
 
 def eligible(rows: Iterable[SyntheticRow], section: DataSection) -> tuple[list[SyntheticRow], Counter[str]]:
-    """The rows that a section's filters let pass, and how many were dropped for which reason, each for the first that holds.
+    """Return the rows that pass a section's filters, and how many were dropped for each reason (the first that applies).
 
-    keep = "all" lets pass what is wrong too, but not what was cut or comes to nothing. It is a control: pass rates still count what
-    is right, so that the two differ in nothing but the wrong answers.
+    keep = "all" lets wrong answers pass too, but none that was cut or holds no answer. It is a control: pass rates still count
+    right answers, so the two sets differ only in the wrong answers.
     """
     passed, dropped = [], Counter[str]()
     for row in rows:
@@ -46,30 +45,31 @@ def _reason(row: SyntheticRow, section: DataSection) -> str | None:
 
 
 def choose(rows: Iterable[SyntheticRow], section: DataSection, seed: int) -> tuple[list[SyntheticRow], Counter[str]]:
-    """Different answers, so many a problem at most, ordered by field, level, problem and text; and how many were dropped why.
+    """Return different answers within the limits per problem, and how many were dropped for each reason.
 
-    Answers that differ in blanks alone are one, and its shortest writing stays. Which of a problem's answers stay is drawn by a key
-    of seed, problem and text, as likely for each: the shortest would teach the next base to think less than this policy does.
+    Rows are ordered by field, level, problem and text. Answers that differ only in white space count as one; the shortest text
+    stays. Which of a problem's answers stay is random, each equally likely, by a key of seed, problem and text: keeping the
+    shortest would teach the next base to think less than this policy does.
     """
     answers: dict[str, dict[str, SyntheticRow]] = defaultdict(dict)
     dropped = Counter[str]()
     for row in rows:
-        same, words = answers[row.problem_id], " ".join(row.sampled.split())
-        if words in same:
-            dropped["said the same"] += 1
-        if words not in same or _size(row) < _size(same[words]):
-            same[words] = row
+        texts, words = answers[row.problem_id], " ".join(row.sampled.split())
+        if words in texts:
+            dropped["duplicate"] += 1
+        if words not in texts or _size(row) < _size(texts[words]):
+            texts[words] = row
     chosen = []
     for different in answers.values():
-        drawn = sorted(different.values(), key=lambda row: seed_from(seed, "choose", row.problem_id, row.sampled))
-        easy = band(drawn[0].pass_rate) == "easy"
-        most = min(section.per_problem, section.per_easy_problem) if easy else section.per_problem
-        chosen += drawn[:most]
-        if len(drawn) > most:
-            dropped["enough of an easy problem" if easy else "enough of the problem"] += len(drawn) - most
+        shuffled = sorted(different.values(), key=lambda row: seed_from(seed, "choose", row.problem_id, row.sampled))
+        easy = band(shuffled[0].pass_rate) == "easy"
+        limit = min(section.per_problem, section.per_easy_problem) if easy else section.per_problem
+        chosen += shuffled[:limit]
+        if len(shuffled) > limit:
+            dropped["over per_easy_problem" if easy else "over per_problem"] += len(shuffled) - limit
     return sorted(chosen, key=lambda row: (row.field, row.level, row.problem_id, row.sampled)), dropped
 
 
 def _size(row: SyntheticRow) -> tuple[int, str, int, str]:
-    """What orders the writings of an answer, down to a last difference, so that the order of the rows does not matter."""
+    """Return a total order of the texts of one answer, so that the order of the rows does not matter."""
     return len(row.sampled), row.sampled, row.length, str(row.verdict)

@@ -1,4 +1,4 @@
-"""What became of the answers that were drawn: counts, and how good the labels are."""
+"""The summary of a data set: counts of answers drawn and kept, and the quality of the labels."""
 
 import json
 from collections import Counter, defaultdict
@@ -18,12 +18,12 @@ from ..ledger.bands import band
 from .row import SyntheticRow
 
 FILE = "summary.json"
-P = TypeVar("P", bound=Hashable)
+K = TypeVar("K", bound=Hashable)
 
 
 @dataclass(frozen=True)
 class Cell:
-    """Of one field and level: problems asked, answers drawn, right, and kept."""
+    """Counts of one field and level: problems, answers drawn, right and kept."""
 
     field: str
     level: int
@@ -35,7 +35,7 @@ class Cell:
 
 @dataclass(frozen=True)
 class Band:
-    """Of the problems that are easy, medium or hard: how many there are, answers drawn, right, and kept."""
+    """Counts of the easy, medium or hard problems: problems, answers drawn, right and kept."""
 
     band: str
     problems: int
@@ -46,81 +46,89 @@ class Band:
 
 @dataclass(frozen=True)
 class Checked:
-    """One suite beside the answers that were good enough to keep. same: how many of them answer one of its questions. overlapping:
-    how many share 13 words in a row with one."""
+    """The overlap of one suite with the answers that passed the filters."""
 
     suite: str
     questions: int
+    """Questions of the suite."""
     same: int
+    """Answers to one of its questions."""
     overlapping: int
+    """Answers that share 13 words in a row with one of its questions."""
 
 
 @dataclass(frozen=True)
 class SyntheticSummary:
-    """drawn: answers looked at, those that a run had written before (`written`) among them. dropped: reason -> answers; with those
-    kept they are those drawn. precision: share of the kept rows on gold problems whose
-    answer is right. sound: share of the kept rows with calculations in which every one holds. Both None where there is no such row.
-    contaminated: answers dropped for what they share with a suite; checked: which, suite by suite; not_checked: suites that were
-    not to be had. path: the folder. sha256: of its Parquet file.
-    """
+    """What is in a data set, and what was dropped."""
 
     problems: int
     drawn: int
+    """All answers to select from, with those written in training."""
     right: int
+    """Right ones of them."""
     kept: int
     by_cell: tuple[Cell, ...]
     by_band: tuple[Band, ...]
     dropped: dict[str, int]
+    """Reason -> answers; with those kept they add up to `drawn`."""
     precision: Estimate | None
+    """Share of right answers among those kept, graded again; None where no row could be graded."""
     sound: Estimate | None
+    """Share of the kept answers with calculations in which every calculation holds; None where none has any."""
     contaminated: int
+    """Answers dropped because they overlap with a suite."""
     checked: tuple[Checked, ...]
+    """The overlap, suite by suite."""
     not_checked: tuple[str, ...]
+    """Suites that could not be loaded."""
     path: Path
+    """The folder."""
     sha256: str
+    """Digest of its Parquet file."""
     written: int = 0
+    """Answers that a run wrote in training."""
 
     @property
     def cost(self) -> int:
-        """Answers that were written to make this."""
+        """Answers that were written only for this data set."""
         return self.drawn - self.written
 
 
 def cells(drawn: Sequence[SyntheticRow], kept: Sequence[SyntheticRow]) -> tuple[Cell, ...]:
-    """By field and level, in order."""
+    """Return the counts by field and level, in order."""
     counts = _counts(drawn, kept, lambda row: (row.field, row.level))
     return tuple(Cell(field, level, *counts[field, level]) for field, level in sorted(counts))
 
 
 def bands(drawn: Sequence[SyntheticRow], kept: Sequence[SyntheticRow]) -> tuple[Band, ...]:
-    """Easy, medium and hard, by the pass rate among the answers drawn."""
+    """Return the counts of easy, medium and hard problems, by the pass rate among the answers drawn."""
     counts = _counts(drawn, kept, lambda row: band(row.pass_rate))
     return tuple(Band(name, *counts[name]) for name in get_args(BandName) if name in counts)
 
 
 def _counts(
-    drawn: Sequence[SyntheticRow], kept: Sequence[SyntheticRow], place: Callable[[SyntheticRow], P]
-) -> dict[P, tuple[int, int, int, int]]:
-    """Of each place: problems, answers, right ones, and those kept."""
-    places: dict[P, list[SyntheticRow]] = defaultdict(list)
+    drawn: Sequence[SyntheticRow], kept: Sequence[SyntheticRow], key: Callable[[SyntheticRow], K]
+) -> dict[K, tuple[int, int, int, int]]:
+    """Return for each key: problems, answers, right ones, and those kept."""
+    groups: dict[K, list[SyntheticRow]] = defaultdict(list)
     for row in drawn:
-        places[place(row)].append(row)
-    left = Counter(map(place, kept))
+        groups[key(row)].append(row)
+    kept_by_key = Counter(map(key, kept))
     return {
-        where: (len({row.problem_id for row in rows}), len(rows), sum(row.right for row in rows), left[where])
-        for where, rows in places.items()
+        name: (len({row.problem_id for row in rows}), len(rows), sum(row.right for row in rows), kept_by_key[name])
+        for name, rows in groups.items()
     }
 
 
 def write_summary(folder: Path, summary: SyntheticSummary) -> None:
-    """Write it beside the data, without the path, which may change."""
+    """Write the summary next to the data, without the path, which may change."""
     write_json(folder / FILE, {name: value for name, value in asdict(summary).items() if name != "path"})
 
 
 def read_summary(folder: Path) -> SyntheticSummary:
-    """What `make_data` returned when it made this folder. Raises UsageError where there is none."""
+    """Read what `make_data` returned when it made this folder. Raises UsageError where the file is missing or broken."""
     try:
         return SyntheticSummary(**json.loads((folder / FILE).read_text()), path=folder)
     except (OSError, ValueError, TypeError, ValidationError) as error:
-        reason = error.strerror if isinstance(error, OSError) else f"not a summary of made data: {first_line(error)}"
+        reason = error.strerror if isinstance(error, OSError) else f"not a summary of synthetic data: {first_line(error)}"
         raise UsageError(f"{folder / FILE}: {reason}; make the data with: outgrow data MODEL RECIPE --out FOLDER") from error

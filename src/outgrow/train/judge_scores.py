@@ -1,4 +1,4 @@
-"""The judge in the loop: every group of a step with its scores, and what shows whether the judge is being fooled."""
+"""The judge in the training loop: the scores of a step's groups, and the reward-hacking alarm."""
 
 import hashlib
 import itertools
@@ -13,11 +13,11 @@ from ..core.rng import python_rng, seed_from
 from ..engines import ChatModel, EngineConfig, NativeEngineConfig, OpenAIServer, second_engine
 from ..evaluate.answer_cache import AnswerCache
 from ..evaluate.sample import sample_problems
-from ..judge import hacking_alarm as alarm
-from ..judge import metrics as watch
+from ..judge import hacking_alarm
 from ..judge.canaries import canaries
 from ..judge.config import SECOND_ROLLOUTS, JudgeSection
 from ..judge.judge import Judge, JudgeItem
+from ..judge.metrics import score_metrics
 from ..policy import Prompt, load_policy
 from ..problems.suites import suite
 from ..runs.folder import RunFolder
@@ -44,151 +44,160 @@ def judge_model(section: JudgeSection, warn: Warn, engine: EngineConfig | None =
 
 
 class JudgeInLoop:
-    """What a recipe's judge does in a run. Its state is what stands in metrics.jsonl."""
+    """A recipe's judge in a run. Its only state is the metrics of earlier steps, so a resumed run continues with `rewind`.
+
+    In each step: heldout_pass_rate, then score_groups and blend_with_checker, then check_alarm.
+    """
 
     def __init__(self, recipe: RLRecipe, section: JudgeSection, run: Path, warn: Warn) -> None:
-        """Raises UsageError where a model cannot be had."""
+        """Load the judges. Raises UsageError where a model cannot be loaded."""
         self._recipe, self._watch, self._warn = recipe, section.watch, warn
-        # Scores are kept, so that a step that is done again after a stop, or an answer that comes again, is not paid for twice.
+        # The cache saves scores, so that a step repeated after a stop, or an equal answer, is not paid for twice.
         self._cache = AnswerCache(RunFolder(run).judge_cache, warn=warn)
-        self._judge = self._judge_of(section, warn)
-        second = (
-            section.model_copy(update={"model": section.watch.second_model, "revision": None})
+        self._judge = self._load(section)
+        self._second_judge = (
+            self._load(section.model_copy(update={"model": section.watch.second_model, "revision": None}))
             if section.watch.second_model
             else None
         )
-        self._second = self._judge_of(second, warn) if second else None
-        self._held_out = _some(
+        self._held_out = _sample(
             suite(recipe.evaluate.validation).load(), max(section.watch.heldout_problems, section.watch.canaries), recipe.seed
         )
-        self._rows: list[Metrics] = []  # of the steps behind
-        identity = self._judge.respondent.identity.encode()
-        self._id = int(hashlib.sha256(identity).hexdigest()[:6], 16)  # a figure among figures, and no more than a double holds
+        self._rows: list[Metrics] = []  # the metrics of earlier steps
+        identity = self._judge.model.identity.encode()
+        self._id = int(hashlib.sha256(identity).hexdigest()[:6], 16)  # small enough for a double, as every metric is one
 
-    def _judge_of(self, section: JudgeSection, warn: Warn) -> Judge:
-        return Judge(self._cache.wrap(judge_model(section, warn, second_engine(self._recipe.engine))), section, self._recipe.seed)
+    def _load(self, section: JudgeSection) -> Judge:
+        model = judge_model(section, self._warn, second_engine(self._recipe.engine))
+        return Judge(self._cache.wrap(model), section, self._recipe.seed)
 
     def close(self) -> None:
-        """Let go of the file of scores."""
+        """Close the cache of scores."""
         self._cache.close()
 
     def rewind(self, rows: Sequence[Metrics]) -> None:
-        """The run goes on behind the steps with these metrics. What was measured of another judge says nothing of this one."""
-        mine = itertools.takewhile(lambda row: row.get("judge/id") == self._id, reversed(rows))
-        self._rows = [dict(row) for row in mine][::-1]
+        """Continue after the steps with these metrics. Steps of another judge do not count."""
+        same_judge = itertools.takewhile(lambda row: row.get("judge/id") == self._id, reversed(rows))
+        self._rows = [dict(row) for row in same_judge][::-1]
         if rows and not self._rows:
-            self._warn(f"judge.model changed since step {rows[-1]['step']:.0f}; alarm statistics start over")
+            self._warn(f"judge.model changed since step {rows[-1]['step']:.0f}; alarm statistics start over.")
 
-    def heldout_pass_rate(self, respondent: ChatModel, verifier: Verifier, step: int, check_stop: CheckStop) -> Metrics:
-        """The true pass rate on the held-out slice, an answer a problem, the same problems at every step."""
+    def heldout_pass_rate(self, policy: ChatModel, verifier: Verifier, step: int, check_stop: CheckStop) -> Metrics:
+        """Measure the true pass rate on the held-out problems: one answer each, the same problems at every step."""
         problems = self._held_out[: self._watch.heldout_problems]
         if not problems:
             return {}
         samples = sample_problems(
-            respondent, verifier, problems, 1, self._recipe.sampling, seed_from(self._recipe.seed, "slice", step), check_stop
+            policy, verifier, problems, 1, self._recipe.sampling, seed_from(self._recipe.seed, "slice", step), check_stop
         )
         return {"judge/heldout_pass_rate": sum(sample.right for sample in samples) / len(samples), "judge/heldout_n": len(samples)}
 
     def score_groups(self, groups: Sequence[GradedGroup], step: int, check_stop: CheckStop) -> tuple[list[GradedGroup], Metrics]:
-        """The groups with their scores, and figures of the step. Raises as `Judge.scores` does.
+        """Return the groups with their scores, and the judge's metrics of the step. Raises as `Judge.scores` does.
 
-        An answer without a score is given the mean of the group's scores with its verdict, else of the group's, else of the
-        step's: so it is neither praised nor blamed for the judge's failure.
+        An answer that the judge fails to score gets a mean, so that the failure neither raises nor lowers its reward: that of the
+        group's scores with the same verdict; without any, that of the group; without any, that of the step.
         """
-        answers = [
+        items = [
             JudgeItem(group.problem.question, group.problem.answer, rollout.text, grade.verdict is not Verdict.TRUNCATED)
             for group in groups
             for rollout, grade in zip(group.rollouts, group.graded, strict=True)
         ]
-        found = self._judge.scores(answers, check_stop)
-        told = [score for answer, score in zip(answers, found, strict=True) if answer.finished]
-        known = [score for score in told if score is not None]
-        rest = iter(found)
-        middle = sum(known) / len(known) if known else 0.0
-        done = [replace(group, scores=_filled([next(rest) for _ in group.rollouts], group, middle)) for group in groups]
+        scores = self._judge.scores(items, check_stop)
+        judged = [score for item, score in zip(items, scores, strict=True) if item.finished]
+        known = [score for score in judged if score is not None]
+        step_mean = sum(known) / len(known) if known else 0.0
+        remaining = iter(scores)
+        scored = [
+            replace(group, scores=_fill_missing([next(remaining) for _ in group.rollouts], group, step_mean)) for group in groups
+        ]
         right = [grade.right for group in groups for grade in group.graded]
-        figures = watch.score_metrics([score for group in done for score in group.scores], right)
-        figures |= {"judge/unscored": 1 - len(known) / max(1, len(told)), "judge/weight": self.weight}
-        figures["judge/id"] = self._id
+        metrics = score_metrics([score for group in scored for score in group.scores], right)
+        metrics |= {"judge/unscored": 1 - len(known) / max(1, len(judged)), "judge/weight": self.weight}
+        metrics["judge/id"] = self._id
         if (step - 1) % self._watch.every == 0:
-            figures |= self._run_probes(answers, found, groups[0].inside_think, step, check_stop)
-        return done, figures
+            metrics |= self._run_probes(items, scores, groups[0].inside_think, step, check_stop)
+        return scored, metrics
 
     @property
     def weight(self) -> float:
-        """The judge's share of the reward now; what is missing is the checker's."""
-        return alarm.weight(self._rows) if self._watch.on_alarm == "lower" else 1.0
+        """The judge's share of its part of the reward, from 0 to 1; the checker has the rest."""
+        return hacking_alarm.weight(self._rows) if self._watch.on_alarm == "lower" else 1.0
 
     def blend_with_checker(self, parts: RewardParts, group: GradedGroup) -> RewardParts:
-        """What a group is paid once the checker has taken its share of what the judge pays."""
+        """Return a group's reward parts with the checker's share of the judge's part moved to `accuracy`."""
         weight = self.weight
         if weight == 1:
             return parts
-        taught = {reward.type for reward in self._recipe.rewards if reward.needs_judge}
-        lowered = {name: [weight * price if name in taught else price for price in prices] for name, prices in parts.items()}
+        judged = {reward.type for reward in self._recipe.rewards if reward.needs_judge}
+        lowered = {name: [weight * value for value in values] if name in judged else values for name, values in parts.items()}
         share = (1 - weight) * sum(reward.weight_for(group) for reward in self._recipe.rewards if reward.needs_judge)
         right = [share * grade.right for grade in group.graded]
         accuracy = lowered.get("accuracy", [0.0] * len(right))
         return {**lowered, "accuracy": [a + b for a, b in zip(accuracy, right, strict=True)]}
 
     def check_alarm(self, metrics: Metrics) -> str | None:
-        """Take note of a step's metrics, to which `alarm` is added (1 where it rings), and say what they are evidence of.
+        """Add `judge/alarm` to a step's metrics (1 where there is an alarm, else 0) and return the alarm's text.
 
-        Raises OutgrowError where the recipe says that an alarm ends the run.
+        Raises OutgrowError where the recipe ends the run at an alarm.
         """
-        found = alarm.evidence([*self._rows, metrics])
-        metrics["judge/alarm"] = float(bool(found))
-        said = f"step {metrics['step']:.0f}: the policy may be exploiting the judge: {'; '.join(found)}"
-        if found and self._watch.on_alarm == "stop":
-            raise OutgrowError(f"{said}. Use another judge.model, or set judge.watch.on_alarm=lower, then resume")
+        evidence = hacking_alarm.evidence([*self._rows, metrics])
+        metrics["judge/alarm"] = float(bool(evidence))
+        alarm = f"step {metrics['step']:.0f}: the policy seems to exploit the judge: {'; '.join(evidence)}"
+        if evidence and self._watch.on_alarm == "stop":
+            raise OutgrowError(f"{alarm}. Use another judge.model, or set judge.watch.on_alarm=lower, then resume.")
         before = self.weight
         self._rows.append(dict(metrics))
-        lowered = f". Its share of the reward is {self.weight:.2g} from now on" if self.weight < before else ""
-        return said + lowered if found else None
+        lowered = f". The judge's share of the reward is {self.weight:.2g} from now on" if self.weight < before else ""
+        return alarm + lowered if evidence else None
 
     def _run_probes(
-        self, answers: Sequence[JudgeItem], scores: Sequence[float | None], inside_think: bool, step: int, check_stop: CheckStop
+        self, items: Sequence[JudgeItem], scores: Sequence[float | None], inside_think: bool, step: int, check_stop: CheckStop
     ) -> Metrics:
-        """How canaries score, and what the second judge says of some of the rollouts."""
-        figures: Metrics = {}
+        """Score the canaries, and some of the rollouts with the second judge."""
+        metrics = self._canary_scores(inside_think, check_stop)
+        if self._second_judge is not None:
+            count = min(SECOND_ROLLOUTS, len(items))
+            indices = sorted(python_rng(self._recipe.seed, "second", step).sample(range(len(items)), count))
+            second = self._second_judge.scores([items[index] for index in indices], check_stop, require_scores=False)
+            first = [scores[index] for index in indices]
+            pairs = [(a, b) for a, b in zip(first, second, strict=True) if a is not None and b is not None]
+            if pairs:
+                first_mean, second_mean = (sum(part) / len(pairs) for part in zip(*pairs, strict=True))
+                metrics |= {"judge/first_score": first_mean, "judge/second_score": second_mean, "judge/second_n": len(pairs)}
+        return metrics
+
+    def _canary_scores(self, inside_think: bool, check_stop: CheckStop) -> Metrics:
+        """Return the judge's mean score of each kind of canary."""
         kinds: dict[str, list[JudgeItem]] = {}
         for problem in self._held_out[: self._watch.canaries]:
             for kind, text in canaries(problem, self._held_out, self._recipe.seed, inside_think).items():
                 kinds.setdefault(kind, []).append(JudgeItem(problem.question, problem.answer, text, True))
-        if kinds:
-            told = iter(self._judge.scores([one for asked in kinds.values() for one in asked], check_stop, all_or_none=False))
-            for kind, asked in kinds.items():
-                if known := [score for score in (next(told) for _ in asked) if score is not None]:
-                    figures[f"judge/canary_{kind}"] = sum(known) / len(known)
-        if self._second is not None:
-            places = sorted(
-                python_rng(self._recipe.seed, "second", step).sample(range(len(answers)), min(SECOND_ROLLOUTS, len(answers)))
-            )
-            other = self._second.scores([answers[place] for place in places], check_stop, all_or_none=False)
-            pairs = [
-                (a, b) for a, b in zip((scores[place] for place in places), other, strict=True) if a is not None and b is not None
-            ]
-            if pairs:
-                first, second = (sum(part) / len(pairs) for part in zip(*pairs, strict=True))
-                figures |= {"judge/first_score": first, "judge/second_score": second, "judge/second_n": len(pairs)}
-        return figures
+        if not kinds:
+            return {}
+        metrics: Metrics = {}
+        scores = iter(self._judge.scores([item for items in kinds.values() for item in items], check_stop, require_scores=False))
+        for kind, items in kinds.items():
+            if known := [score for score in (next(scores) for _ in items) if score is not None]:
+                metrics[f"judge/canary_{kind}"] = sum(known) / len(known)
+        return metrics
 
 
-def _some(problems: Sequence[Problem], count: int, seed: int) -> list[Problem]:
+def _sample(problems: Sequence[Problem], count: int, seed: int) -> list[Problem]:
     return python_rng(seed, "held-out slice").sample(list(problems), min(count, len(problems)))
 
 
-def _filled(scores: Sequence[float | None], group: GradedGroup, middle: float) -> tuple[float, ...]:
+def _fill_missing(scores: Sequence[float | None], group: GradedGroup, step_mean: float) -> tuple[float, ...]:
     right = [grade.right for grade in group.graded]
-    told = [
+    known = [
         (score, grade.right)
         for score, grade in zip(scores, group.graded, strict=True)
-        if score is not None and grade.verdict is not Verdict.TRUNCATED  # whose 0 is no judge's
+        if score is not None and grade.verdict is not Verdict.TRUNCATED  # the 0 of a cut answer is not the judge's score
     ]
 
-    def stand_in(place: int) -> float:
-        alike = [score for score, good in told if good == right[place]]
-        known = alike or [score for score, _ in told]
-        return sum(known) / len(known) if known else middle
+    def mean_for(index: int) -> float:
+        same_verdict = [score for score, is_right in known if is_right == right[index]]
+        values = same_verdict or [score for score, _ in known]
+        return sum(values) / len(values) if values else step_mean
 
-    return tuple(stand_in(place) if score is None else score for place, score in enumerate(scores))
+    return tuple(mean_for(index) if score is None else score for index, score in enumerate(scores))
