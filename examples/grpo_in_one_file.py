@@ -43,7 +43,7 @@ def grpo(recipe: RLRecipe, steps: int, folder: Path) -> Iterator[dict[str, float
     torch.set_num_threads(recipe.run.threads)
     policy = base_policy(recipe)
     reference = frozen_copy(policy)  # the policy before step 1, for the KL divergence
-    engine, optimizer = NativeEngine(), Optimizer(policy.model, recipe.learn, recipe.learn.steps)
+    engine, optimizer = recipe.engine.build(), Optimizer(policy.model, recipe.learn, recipe.learn.steps)
     [problems] = training_problems(recipe, warn=print)
     ledger = Ledger(folder / "ledger.sqlite", PassRatePosterior())
     ledger.enter(problems)

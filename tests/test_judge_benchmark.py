@@ -192,7 +192,7 @@ def test_the_command_tells_how_good_a_judge_is(run, outgrow, ask):
     assert figure(r"\n right")[0] == f"{right.mean():.3f}"
     assert figure("of right answers")[0] == "0.900"
     assert figure("of wrong answers")[0] == f"{scores[~right].mean():.3f}"
-    assert figure("of the 6 that score best")[0] == f"{right[scores == 0.9].mean():.3f}", "all its favourites are alike"
+    assert figure("the 6 best scores")[0] == f"{right[scores == 0.9].mean():.3f}", "all its favourites are alike"
     assert re.findall(r"^ +(\d) +20 +0 +0\.", printed, re.M) == ["1", "2", "3"]
     assert re.search(r"empty +32 +0 +0\.200 \(0\.200 to 0\.200\)", printed)
     # What was asked is kept.
@@ -233,7 +233,7 @@ def test_a_mistake_is_one_clear_line(run, outgrow, ask, tmp_path):
         (["m", run(name="bare")], 2, "has no rollouts"),
         (["m", folder, "--recipe", "micro"], 2, "no table [judge]"),
         (["m", folder, "--recipe", "micro-judge"], 2, "no table [judge]"),
-        (["m", folder, "--recipe", "micro-taugt"], 2, "did you mean 'micro-judged'"),
+        (["m", folder, "--recipe", "micro-judgd"], 2, "did you mean 'micro-judged'"),
         (["m", folder], 1, "the judge m gave no score to 1 of 1 answers, 3 times over; the last it said: 'hm'"),
     ]:
         code, _, complaint = outgrow("judge", *args)

@@ -189,7 +189,7 @@ def test_a_generation_short_of_memory_writes_the_same_with_fewer_rows(shipped, m
     assert not quiet and len(notes) == 1 and "engine.max_sequences=8" in notes[0]
     for ours, theirs in zip(parts, whole, strict=True):
         assert [[r.completion_ids for r in group] for group in ours] == [[r.completion_ids for r in group] for group in theirs]
-    with pytest.raises(OutgrowError, match=r"engine.max_sequences below 4"):
+    with pytest.raises(OutgrowError, match=r"engine.max_sequences=4"):
         written(3)
 
 

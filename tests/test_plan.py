@@ -552,7 +552,7 @@ def test_a_teacher_is_told_and_priced(outgrow):
     always = told(f"distill={{model='{R1_7B}',dtype='bfloat16'}}")
     assert f"distils {R1_7B}, 7,615,616,512 parameters in bfloat16, in every step" in always
     assert re.search(r"teacher that is distilled +15 +15 *\n", always)
-    assert "in the first 30 steps (its time is spread over all of them)" in told("distill={model='micro-base',steps=30}")
+    assert "in the first 30 steps (its time is spread over all steps)" in told("distill={model='micro-base',steps=30}")
 
 
 PRICED = {
@@ -571,7 +571,7 @@ def test_recipes_with_a_teacher_have_prices(outgrow, monkeypatch, tmp_path, name
     assert PRICED[name] in printed
     judged = name.endswith("judged")
     assert ("one more GPU of the same kind for the judge" in printed) == judged
-    assert bool(re.search(r"generate +judge +learn", printed)) == judged
+    assert bool(re.search(r"write +judge +learn", printed)) == judged
     card = re.search(r"^ H100 +80 +2\.70 +yes +(.*?) +([\d.]+) h, \$([\d.]+)", printed, re.M)
     *seconds, hours, dollars = map(float, card[1].split())
     assert hours == pytest.approx(418 * sum(seconds) / 3600, rel=0.05)

@@ -150,7 +150,7 @@ def test_where_it_cannot_be_used_is_said(folder, tmp_path, shipped):
         Synthetic(path=tmp_path).load()
     with pytest.raises(UsageError, match="no problem"):
         Synthetic(path=path, generations=(7,)).load()
-    with pytest.raises(UsageError, match="practise the problems that they answer"):
+    with pytest.raises(UsageError, match="problem source 'synthetic'"):
         parse_recipe({"name": "x", "policy": {"model": "micro-base"}, "problems": [{"type": "synthetic", "path": str(path)}]})
     pq.write_table(pa.table({"question": ["?"]}), tmp_path / "q.parquet")
     with pytest.raises(UsageError, match="no row of made data"):

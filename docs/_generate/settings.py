@@ -91,7 +91,7 @@ def _default(field: FieldInfo) -> str:
         return "**required**"
     value = field.get_default(call_default_factory=True)
     if value is None:
-        return "left out"
+        return "not set"
     if isinstance(value, BaseModel) and not isinstance(value, Component):
         return "its defaults"
     return md.code(toml(value)) if len(toml(value)) <= _LONGEST else "see below"

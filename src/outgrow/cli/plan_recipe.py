@@ -112,7 +112,7 @@ def _costs(plan: "Plan", market: "GpuCatalog") -> Table:
     )
     table.add_column("GPU")
     judged = plan.work.judges != ()
-    for heading in ("GB", "$/h", "fits", "generate", *(["judge"] if judged else []), "learn", "hours", "$", "at most"):
+    for heading in ("GB", "$/h", "fits", "write", *(["judge"] if judged else []), "learn", "hours", "$", "at most"):
         table.add_column(heading, justify="right")
     for bill in plan.bills:
         gpu, expected = bill.gpu, bill.expected
