@@ -1,7 +1,9 @@
 """What a command or a run changes in its process is put back: threads, torch's flags, the environment."""
 
 import os
+import subprocess
 import sys
+from pathlib import Path
 
 import pytest
 import torch
@@ -75,3 +77,27 @@ def test_components_from_outside_add_to_the_path_once(tmp_path, monkeypatch):
     for _ in range(3):
         load_recipe("micro", ["rewards=[{type='somewhere:One'}]"])
     assert sys.path.count("") == 1
+
+
+def test_a_folder_of_data_is_that_of_one_command(monkeypatch, outgrow):
+    """Offline, so that the suite can only come from the folder."""
+    sets = Path(__file__).parent / "data"
+    for before in (None, "/nowhere"):
+        if before is None:
+            monkeypatch.delenv("OUTGROW_DATA", raising=False)
+        else:
+            monkeypatch.setenv("OUTGROW_DATA", before)
+        code, printed, complaint = outgrow(
+            "eval", "micro-base", "--on", "gsm8k", "--samples", "1", "--max-tokens", "2", "--data", sets
+        )
+        assert code == 0, complaint
+        assert "n = 10 problems" in " ".join(printed.split())
+        assert os.environ.get("OUTGROW_DATA") == before
+
+
+def test_importing_the_package_changes_no_log_level():
+    script = (
+        "import logging; before = logging.getLogger('transformers').level; import outgrow.policy.load, outgrow.train.loop; "
+        "assert logging.getLogger('transformers').level == before"
+    )
+    assert subprocess.run([sys.executable, "-c", script], check=False).returncode == 0

@@ -50,6 +50,7 @@ CheckedSuites = Annotated[
     "outgrow data runs/first micro --out data/control --set data.keep=all",
 )
 def data(
+    context: typer.Context,
     model: ModelArg,
     problems: ProblemsArg,
     out: Annotated[Path, typer.Option("--out", metavar="FOLDER", help="The folder to write; it must not exist yet.")],
@@ -76,7 +77,7 @@ def data(
     section = _section(overrides or [])
     if section.rollouts and not RunFolder(Path(model)).rollouts.is_dir():
         raise UsageError(f"{model} has no rollouts; data.rollouts=true needs the folder of a run of kind 'rl'")
-    use_data(sets)
+    use_data(context, sets)
     every, as_recipe = problems_of(problems, warn)
     chosen = matching_problems(every, section)
     source = recipe_for(model, None) or as_recipe

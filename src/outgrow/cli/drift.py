@@ -16,6 +16,7 @@ if TYPE_CHECKING:
 
 @command(MEASURE, "outgrow drift runs/first --on puzzles", "outgrow drift runs/first --on related,unrelated --data sets")
 def drift(
+    context: typer.Context,
     run: RunFolder,
     on: Annotated[
         str,
@@ -39,7 +40,7 @@ def drift(
     from ..policy.pull import cache_folder
     from ..problems.suites import suites
 
-    use_data(data)
+    use_data(context, data)
     names, rows = suites(on), []
     with interruptible() as check_stop, AnswerCache(cache_folder() / "answers.sqlite", warn=warn) as cache:
         for row in drift_of(run, names, samples, seed, warn, check_stop, cache.wrap):

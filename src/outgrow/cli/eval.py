@@ -52,6 +52,7 @@ Out = Annotated[
     name="eval",
 )
 def evaluate(
+    context: typer.Context,
     model: ModelArg,
     on: Suites = None,
     recipe: RecipeOption = None,
@@ -76,7 +77,7 @@ def evaluate(
     from ..problems.suites import samples_for, suite, suites
     from ..runs.session import verifier_for
 
-    use_data(data)
+    use_data(context, data)
     source = recipe_for(model, recipe)
     section = source.evaluate if source else EvaluateSection()
     names = suites(on or section.suite)

@@ -1,6 +1,8 @@
 """Arguments and options that several commands share."""
 
 import os
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Annotated
 
@@ -79,10 +81,27 @@ Margin = Annotated[
 ]
 
 
-def use_data(folder: Path | None) -> None:
-    """Look for data sets in this folder; None leaves $OUTGROW_DATA as it is. Raises UsageError if the folder does not exist."""
+def use_data(context: typer.Context, folder: Path | None) -> None:
+    """Look for data sets in this folder until the command ends; None leaves $OUTGROW_DATA as it is.
+
+    Raises UsageError if the folder does not exist.
+    """
     if folder is None:
         return
     if not folder.is_dir():
         raise UsageError(f"--data {folder}: this folder does not exist")
-    os.environ["OUTGROW_DATA"] = str(folder)
+    context.with_resource(_environment("OUTGROW_DATA", str(folder)))
+
+
+@contextmanager
+def _environment(name: str, value: str) -> Iterator[None]:
+    """Set an environment variable inside the block."""
+    before = os.environ.get(name)
+    os.environ[name] = value
+    try:
+        yield
+    finally:
+        if before is None:
+            del os.environ[name]
+        else:
+            os.environ[name] = before

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import logging
 from importlib.resources import files
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
@@ -12,15 +11,12 @@ import torch
 
 from ..core.errors import UsageError, first_line
 from .lora import load_adapter
-from .policy import Policy, hide_progress_bars
+from .policy import Policy, quiet_transformers
 from .prompt import Prompt
 from .pull import PULLABLE, pulled_folder, pulled_from_hub
 
 if TYPE_CHECKING:
     from transformers import PreTrainedModel, PreTrainedTokenizerBase
-
-# transformers warns about generation flags that are not used here.
-logging.getLogger("transformers").setLevel(logging.ERROR)
 
 SHIPPED = ("micro-base",)
 Dtype = Literal["float32", "bfloat16"]
@@ -94,7 +90,7 @@ def base_of(folder: Path) -> tuple[str, str | None]:
 def _load(name: str, folder: str, dtype: torch.dtype, revision: str | None) -> tuple[PreTrainedModel, PreTrainedTokenizerBase]:
     from transformers import AutoModelForCausalLM, AutoTokenizer
 
-    hide_progress_bars()
+    quiet_transformers()
     if revision is not None and (Path(folder).exists() or name != folder):
         raise UsageError(f"{name}: a revision belongs to a hub id, and this model is on this machine; remove the revision")
     place, options, of_model = folder, {"revision": revision or "main"}, {}

@@ -21,11 +21,12 @@ if TYPE_CHECKING:
     from transformers import PreTrainedModel, PreTrainedTokenizerBase
 
 
-def hide_progress_bars() -> None:
-    """Stop transformers from showing a progress bar for every file that it reads or writes."""
+def quiet_transformers() -> None:
+    """Stop transformers from showing a progress bar for every file, and advice about generation flags that are not used here."""
     from transformers.utils import logging
 
     logging.disable_progress_bar()
+    logging.set_verbosity_error()
 
 
 @dataclass
@@ -104,7 +105,7 @@ class Policy:
 
     def save(self, folder: Path) -> None:
         """Write the tokenizer and the weights: a Hugging Face folder for a whole model, a peft folder for an adapter."""
-        hide_progress_bars()
+        quiet_transformers()
         if self.adapter is None:
             self.model.save_pretrained(folder)
         else:
