@@ -21,7 +21,7 @@ from outgrow.algorithms.rewards import compose
 from outgrow.algorithms.samplers import PickRequest
 from outgrow.config import RLRecipe, load_recipe
 from outgrow.core.rng import python_rng, seed_from
-from outgrow.engines import GenerationRequest, NativeEngine, sync
+from outgrow.engines import GenerationRequest, sync
 from outgrow.ledger import Ledger, PassRatePosterior
 from outgrow.policy import completion_logprobs
 from outgrow.runs.models import base_policy, frozen_copy

@@ -7,7 +7,7 @@ import pytest
 from pydantic import BaseModel
 from starlette.testclient import TestClient
 
-from helpers.flywheel import write_wheel
+from helpers.flywheel import write_flywheel
 from outgrow.algorithms.rewards import REWARDS
 from outgrow.config import load_recipe, parse_recipe, raw_recipe, shipped_recipes
 from outgrow.config.renamed import FLYWHEEL_KEYS, KEYS, RECIPES, TYPES
@@ -138,7 +138,7 @@ def test_every_way_to_write_a_key_is_seen(outgrow, tmp_path, monkeypatch):
 
 
 def test_a_stage_of_a_flywheel_is_a_recipe(outgrow, tmp_path, monkeypatch):
-    write_wheel(tmp_path)
+    write_flywheel(tmp_path)
     monkeypatch.chdir(tmp_path)
     for line, new in (
         ("student.learn.tokens_per_pass=9", "learn.tokens_per_microbatch"),
