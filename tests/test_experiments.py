@@ -169,7 +169,7 @@ def made_up(experiment, effect, noise=10.0):
     found = {}
     for run in experiment.runs:
         own = random.Random(run.seed).gauss(200, 30)
-        reached = own * (effect if run.arm == "frontier" else 1) + random.Random(run.key).gauss(0, noise)
+        reached = own * (effect if run.arm == "frontier" else 1) + random.Random(f"{run.arm}, seed {run.seed}").gauss(0, noise)
         found[run.key] = result(run.key, run.arm, run.seed, [(0, 0.1), (reached, 0.5), (2 * reached, 0.9)], rollouts=900)
     return found
 
