@@ -55,7 +55,7 @@ def _statistics(arm: str, own: _Values, baseline: _Values, measure: Measure, is_
 
 
 def winner(experiment: Experiment, condition: Condition, measure: Measure, results: Mapping[str, AnyResult]) -> str | None:
-    """Return the arm that is better than every other arm with all intervals on one side; None where there is no such arm."""
+    """Return the arm that is better than every other arm with all intervals on one side; None if no arm is."""
     arms = _by_arm(experiment, condition, measure, results)
     for name, own in arms.items():
         comparisons = [(other, _paired(own.values, other.values, measure)) for rival, other in arms.items() if rival != name]

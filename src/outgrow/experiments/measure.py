@@ -16,7 +16,7 @@ class Measure(Component):
     reads: ClassVar[type[AnyResult]] = RLResult
     """Class of the results that it takes."""
     comparison: ClassVar[Literal["ratio", "difference"]] = "difference"
-    """How two arms are compared: by the ratio of their means (1 is no effect), or by the difference (0 is no effect)."""
+    """How two arms are compared: by the ratio of their means (1 means no effect), or by the difference (0 means no effect)."""
     less_is_better: ClassVar[bool] = False
 
     @property

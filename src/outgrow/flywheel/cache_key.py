@@ -43,7 +43,7 @@ def digest_of(values: Mapping[str, Any] | Sequence[Any]) -> str:
 def content(kind: InputKind, name: str) -> str:
     """Return the digest of an input: a file, a folder's files, or the files of a model.
 
-    A name that is no path (a hub id, an address, a shipped suite) is returned as it is. Raises UsageError where a model is missing.
+    A hub id, an address and a shipped suite are returned as they are. Raises UsageError where a model is missing.
     """
     if kind == "suite" and name in SUITES:
         return name
