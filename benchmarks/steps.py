@@ -61,7 +61,7 @@ def ours(work: Work) -> dict[str, float]:
 
     from outgrow.algorithms.advantages.dr_grpo import DrGRPO
     from outgrow.algorithms.losses.clipped_surrogate import ClippedSurrogate
-    from outgrow.config.schema import KL_ROLLOUTS, LearnSection
+    from outgrow.config.sections import KL_ROLLOUTS, LearnSection
     from outgrow.core.memory import keep_large_buffers
     from outgrow.core.oom_backoff import AutoBatchSize
     from outgrow.engines import GenerationRequest, NativeEngine, sync

@@ -10,7 +10,7 @@ import torch
 
 from outgrow.algorithms.losses.clipped_surrogate import ClippedSurrogate
 from outgrow.config import parse_recipe
-from outgrow.config.schema import DistillSection, LearnSection
+from outgrow.config.sections import DistillSection, LearnSection
 from outgrow.core.oom_backoff import AutoBatchSize
 from outgrow.engines import GenerationRequest, NativeEngine, sync
 from outgrow.policy import Policy, Sampling

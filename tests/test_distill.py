@@ -13,7 +13,7 @@ from outgrow.algorithms.losses import LossBatch
 from outgrow.algorithms.losses.clipped_surrogate import ClippedSurrogate
 from outgrow.algorithms.losses.distillation import distillation_advantage, reverse_kl
 from outgrow.config import dump_recipe, load_recipe, parse_recipe
-from outgrow.config.schema import DistillSection, LearnSection
+from outgrow.config.sections import DistillSection, LearnSection
 from outgrow.core.errors import OutgrowError, UsageError
 from outgrow.core.oom_backoff import AutoBatchSize
 from outgrow.engines import GenerationRequest, NativeEngine, sync

@@ -12,7 +12,7 @@ from helpers.r1 import QUICK, WITH_FORMAT, make_r1
 from helpers.runs import Silent
 from helpers.server import completion
 from outgrow.config import load_recipe
-from outgrow.config.schema import PolicySection
+from outgrow.config.sections import PolicySection
 from outgrow.core.files import read_lines
 from outgrow.plan.models import shape_of
 from outgrow.policy import load_policy

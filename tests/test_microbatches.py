@@ -8,7 +8,7 @@ from pydantic import PrivateAttr
 
 from helpers.counts import meets, met
 from outgrow.algorithms.losses.clipped_surrogate import ClippedSurrogate
-from outgrow.config.schema import LearnSection
+from outgrow.config.sections import LearnSection
 from outgrow.core.oom_backoff import AutoBatchSize
 from outgrow.engines import GenerationRequest, NativeEngine, sync
 from outgrow.policy import Sampling, completion_logprobs

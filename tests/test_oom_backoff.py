@@ -8,7 +8,7 @@ import torch
 
 from outgrow.algorithms.losses.clipped_surrogate import ClippedSurrogate
 from outgrow.config import load_recipe
-from outgrow.config.schema import LearnSection
+from outgrow.config.sections import LearnSection
 from outgrow.core import memory
 from outgrow.core.errors import OutgrowError, SpoiledError
 from outgrow.core.oom_backoff import AutoBatchSize

@@ -14,7 +14,7 @@ from transformers import AutoModelForCausalLM, LlamaConfig, Qwen2Config, Qwen3Co
 
 from helpers.counts import meets, met
 from outgrow.config import load_recipe, parse_recipe
-from outgrow.config.schema import DistillSection, PolicySection
+from outgrow.config.sections import DistillSection, PolicySection
 from outgrow.core.errors import UsageError
 from outgrow.engines import ENGINES
 from outgrow.judge.config import JudgeSection

@@ -6,7 +6,7 @@ import re
 import pytest
 
 from outgrow.config import load_recipe
-from outgrow.config.schema import PolicySection
+from outgrow.config.sections import PolicySection
 from outgrow.core.errors import UsageError
 from outgrow.flywheel import load_flywheel
 from outgrow.flywheel.plan import plan_flywheel

@@ -14,7 +14,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from helpers.counts import meets, met
-from outgrow.config.schema import DataSection
+from outgrow.config.sections import DataSection
 from outgrow.core.errors import OutgrowError, UsageError
 from outgrow.core.rollout_log import write_part
 from outgrow.engines import Answer

@@ -14,7 +14,7 @@ from typer.testing import CliRunner
 from outgrow.cli.app import app
 from outgrow.cli.data import _section
 from outgrow.config import parse_recipe
-from outgrow.config.schema import DataSection
+from outgrow.config.sections import DataSection
 from outgrow.core.errors import UsageError
 from outgrow.core.rollout_log import read_parts
 from outgrow.engines import LocalModel, NativeEngine, sync

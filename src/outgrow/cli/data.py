@@ -17,7 +17,7 @@ from .progress import counting
 
 if TYPE_CHECKING:
     from ..config import Recipe
-    from ..config.schema import DataSection
+    from ..config.sections import DataSection
     from ..engines import ChatModel
     from ..synthetic import SyntheticRow
     from ..types import Problem
@@ -101,7 +101,7 @@ def _section(overrides: Sequence[str]) -> "DataSection":
     from pydantic import ValidationError
 
     from ..config import apply_override
-    from ..config.schema import DataSection
+    from ..config.sections import DataSection
     from ..core.registry import explain
 
     values: dict[str, Any] = {}

@@ -69,7 +69,7 @@ def evaluate(
     A run is prompted and graded by its own recipe, any other model by --recipe. Answers are stored: the same command continues
     after a stop, and a repeated measurement asks the model nothing.
     """
-    from ..config.schema import EvaluateSection
+    from ..config.sections import EvaluateSection
     from ..evaluate import evaluate as measure
     from ..evaluate import require_room
     from ..evaluate.answer_cache import AnswerCache

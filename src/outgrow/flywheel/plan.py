@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from ..config import RLRecipe, SFTRecipe
-from ..config.schema import PolicySection
+from ..config.sections import PolicySection
 from ..core.callbacks import quiet
 from ..core.errors import UsageError
 from ..plan import GPU, CostEstimate, GpuCatalog, plan_recipe

@@ -6,7 +6,7 @@ import tomli_w
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
 from ..config import merge_recipes, raw_recipe
-from ..config.schema import DataSection
+from ..config.sections import DataSection
 
 
 class Stage(BaseModel):

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from ..config import Recipe, dump_recipe
-from ..config.schema import DataSection
+from ..config.sections import DataSection
 from ..core.files import write_atomic
 from ..policy import Policy
 from ..policy.export import export

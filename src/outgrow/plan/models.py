@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from ..config import RLRecipe, load_recipe, shipped_recipes
-from ..config.schema import PolicySection
+from ..config.sections import PolicySection
 from ..core.errors import UsageError, first_line
 from ..engines import is_served
 from ..policy.micro import MicroInit, make_tokenizer

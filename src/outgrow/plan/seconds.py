@@ -3,7 +3,7 @@
 import math
 from dataclasses import dataclass
 
-from ..config.schema import KL_ROLLOUTS
+from ..config.sections import KL_ROLLOUTS
 from .gpus import GPU
 from .shape import Shape, head_parameters, key_value_bytes, layer_parameters
 from .work import Judge, Work

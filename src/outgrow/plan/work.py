@@ -5,7 +5,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 from ..config import RLRecipe
-from ..config.schema import DistillSection
+from ..config.sections import DistillSection
 from ..core.errors import UsageError
 from ..engines import check_room, is_served, second_engine
 from ..engines.openai_server import AT_ONCE

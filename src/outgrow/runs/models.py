@@ -5,7 +5,7 @@ from collections.abc import Mapping
 from pathlib import Path
 
 from ..config import Recipe, RLRecipe
-from ..config.schema import DistillSection
+from ..config.sections import DistillSection
 from ..core.callbacks import Warn
 from ..core.errors import UsageError
 from ..engines import check_room

@@ -4,7 +4,7 @@ policy -> sample, and the rollouts of its run -> select -> contamination -> qual
 -> problems/synthetic.py -> SFT of a new base
 """
 
-from ..config.schema import DataSection
+from ..config.sections import DataSection
 from .from_rollouts import rows_from_run
 from .pipeline import make_data
 from .request import DataRequest

@@ -8,7 +8,7 @@ from typing import Any
 
 import tomli_w
 
-from ..config.schema import DataSection
+from ..config.sections import DataSection
 from ..core.estimate import Estimate
 from .request import DataRequest
 from .row import SyntheticRow

@@ -4,7 +4,7 @@ from collections import Counter
 from collections.abc import Sequence
 from pathlib import Path
 
-from ..config.schema import DataSection
+from ..config.sections import DataSection
 from ..core.callbacks import CheckStop, OnProgress, Warn, never_stop, quiet
 from ..core.errors import OutgrowError, UsageError
 from ..engines import ChatModel

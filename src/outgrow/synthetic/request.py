@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from ..config.schema import DataSection
+from ..config.sections import DataSection
 from ..policy import Sampling
 from ..types import Problem
 from .row import SyntheticRow

@@ -9,7 +9,7 @@ ever solved. SFT balances fields and levels by drawing from them in turn.
 from collections import Counter, defaultdict
 from collections.abc import Iterable
 
-from ..config.schema import DataSection
+from ..config.sections import DataSection
 from ..core.rng import seed_from
 from ..ledger.bands import band
 from ..types import Verdict

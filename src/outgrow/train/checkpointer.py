@@ -2,7 +2,7 @@
 
 from pathlib import Path
 
-from ..config.schema import RunSection
+from ..config.sections import RunSection
 from ..engines import Engine
 from ..runs.checkpoint import Checkpoint, optimizer_to_tensors, save_checkpoint, tensors_to_optimizer
 from ..runs.cost import Meter

@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from ..config import RLRecipe
-from ..config.schema import DistillSection
+from ..config.sections import DistillSection
 from ..engines import check_room
 from ..policy import Policy
 

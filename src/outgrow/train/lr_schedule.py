@@ -2,7 +2,7 @@
 
 import math
 
-from ..config.schema import Schedule
+from ..config.sections import Schedule
 
 
 def learning_rate_factor(step: int, steps: int, schedule: Schedule, warmup: float, floor: float) -> float:

@@ -5,7 +5,7 @@ import math
 import torch
 from torch import nn
 
-from ..config.schema import OptimizerSection
+from ..config.sections import OptimizerSection
 from ..core.errors import NotFiniteError
 from .lr_schedule import learning_rate_factor
 

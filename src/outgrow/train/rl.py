@@ -10,7 +10,7 @@ from ..algorithms.advantages.base import RolloutAdvantage
 from ..algorithms.advantages.per_rollout import mean_advantage, rollout_advantages
 from ..algorithms.rewards import compose
 from ..config import RLRecipe
-from ..config.schema import KL_ROLLOUTS
+from ..config.sections import KL_ROLLOUTS
 from ..core.callbacks import CheckStop, Warn
 from ..core.errors import NotFiniteError, OutgrowError
 from ..core.files import read_lines

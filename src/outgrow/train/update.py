@@ -12,7 +12,7 @@ from ..algorithms.losses import Loss, LossBatch, PolicyLoss
 from ..algorithms.losses.aggregation import token_weights
 from ..algorithms.losses.distillation import distillation_advantage, reverse_kl
 from ..algorithms.losses.importance import truncated_importance
-from ..config.schema import LearnSection
+from ..config.sections import LearnSection
 from ..core.callbacks import CheckStop, never_stop
 from ..core.errors import OutgrowError, SpoiledError
 from ..core.oom_backoff import AutoBatchSize

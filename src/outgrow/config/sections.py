@@ -1,0 +1,223 @@
+"""Tables of a recipe whose settings are no component of their own."""
+
+from pathlib import Path
+from typing import Annotated, Literal, get_args
+
+from pydantic import BaseModel, ConfigDict, Field, field_validator, model_validator
+
+from ..core.errors import nearest
+from ..core.inputs import ReadsFrom
+from ..policy.load import Dtype
+from ..policy.lora import LoRA
+from ..policy.micro import MicroInit
+from ..verify import EXTRACTORS
+
+Schedule = Literal["constant", "cosine", "linear"]
+TrackerName = Literal["tensorboard", "trackio", "wandb"]
+
+KL_ROLLOUTS = 32
+"""Rollouts of a step on which KL to the reference is measured (where the loss does not need it on all of them)."""
+
+
+class Section(BaseModel):
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+
+class PolicySection(Section):
+    """Which model learns: an existing one (`model`), or a new micro policy with random weights (`init`)."""
+
+    model: Annotated[str | None, ReadsFrom("model")] = Field(
+        default=None, description="Name, run folder, model folder or hub id of the model to train."
+    )
+    revision: str | None = Field(default=None, description="Branch, tag or commit of a hub id. Default: the newest commit.")
+    init: MicroInit | None = Field(default=None, description="Shape of a new micro policy, in place of `model`.")
+    dtype: Dtype = Field(default="float32", description="Data type of the model's weights; adapters are always float32.")
+    lora: LoRA | None = Field(default=None, description="Train LoRA adapters only. Default: train every weight.")
+
+    @model_validator(mode="after")
+    def _one_of(self) -> "PolicySection":
+        if (self.model is None) == (self.init is None):
+            raise ValueError("needs either model or init, and not both")
+        if self.init is not None and self.revision is not None:
+            raise ValueError("revision needs model, with a hub id")
+        if self.init is not None and self.lora is not None:
+            raise ValueError("lora needs an existing model to adapt; a new micro policy trains all its weights")
+        return self
+
+
+class OptimizerSection(Section):
+    """AdamW and its schedule, the same for RL and SFT."""
+
+    lr: float = Field(default=1e-3, gt=0, description="Learning rate after warmup.")
+    schedule: Schedule = Field(default="constant", description="How the learning rate changes after warmup.")
+    warmup: float = Field(default=0.05, ge=0, lt=1, description="Share of the steps in which the learning rate rises to `lr`.")
+    lr_floor: float = Field(default=0.1, ge=0, le=1, description="Share of `lr` at which a falling schedule ends.")
+    betas: tuple[float, float] = Field(default=(0.9, 0.95), description="AdamW's decay rates of the two moments.")
+    weight_decay: float = Field(default=0.0, ge=0, description="AdamW's weight decay.")
+    max_grad_norm: float = Field(default=1.0, gt=0, description="Limit of the gradient's norm; larger gradients are scaled down.")
+
+
+class LearnSection(OptimizerSection):
+    """The RL loop."""
+
+    steps: int = Field(default=200, ge=1, description="Number of training steps.")
+    problems_per_step: int = Field(default=32, ge=1, description="Problems in each step.")
+    group_size: int = Field(default=8, ge=2, description="Rollouts of each problem.")
+    updates_per_step: int = Field(
+        default=1, ge=1, description="Optimizer steps on the rollouts of a step, each on a share of them."
+    )
+    tokens_per_microbatch: int = Field(
+        default=2048,
+        ge=1,
+        description="Tokens in one forward and backward pass, but always at least one rollout; halved when memory runs out.",
+    )
+    old_logprobs: Literal["engine", "learner"] = Field(
+        default="engine",
+        description="Log-probabilities that the likelihood ratio starts from: the engine's at sampling, or the learner's own, with "
+        "truncated importance sampling weights for the difference between the two.",
+    )
+    importance_cap: float = Field(default=2.0, ge=1, description="Limit of the truncated importance sampling weights.")
+    give_up_after: int = Field(
+        default=20, ge=1, description="The run stops after this many steps in a row without a group to learn from."
+    )
+
+
+class DistillSection(Section):
+    """On-policy distillation (train/distill.py): a frozen teacher reads what the policy wrote, and how much likelier the teacher
+    would have made a token is that token's advantage. Every group is then trained on, also those with equal rewards and those that
+    screening ended. The rewards' advantage is added with its own weight; after `steps`, only the rewards train. A policy that
+    only distils cannot become better than its teacher.
+    """
+
+    model: Annotated[str, ReadsFrom("model")] = Field(
+        description="The teacher, named as policy.model is; it must have the policy's tokens."
+    )
+    revision: str | None = Field(default=None, description="Branch, tag or commit of a hub id. Default: the newest commit.")
+    dtype: Dtype = Field(default="float32", description="Data type of the teacher's weights.")
+    weight: float = Field(default=1.0, gt=0, description="Weight of the teacher's advantage, in nats a token.")
+    reward_weight: float = Field(
+        default=0.0, ge=0, description="Weight of the rewards' advantage during distillation; 0 is pure distillation."
+    )
+    steps: int | None = Field(default=None, ge=1, description="Number of first steps that distil. Default: all steps.")
+    advantage_clip: float = Field(
+        default=5.0,
+        gt=0,
+        description="Limit of a token's advantage in nats, in both directions: a token that the teacher would never write cannot "
+        "dominate the step.",
+    )
+
+
+class LedgerSection(Section):
+    """How the ledger estimates pass rates; see ledger/posterior.py."""
+
+    profile: Annotated[Path | None, ReadsFrom("files")] = Field(
+        default=None, description="Folder of a profile that `outgrow passrate` made; the first estimates come from it."
+    )
+    half_life: float = Field(default=40.0, gt=0, description="Steps after which a rollout counts half.")
+    prior_weight: float = Field(
+        default=4.0, gt=0, description="Weight of the level's pass rate in a problem's estimate, as a number of rollouts."
+    )
+
+
+class SFTSection(OptimizerSection):
+    """Supervised fine-tuning on written-out solutions."""
+
+    steps: int = Field(default=1000, ge=1, description="Number of training steps.")
+    batch_size: int = Field(default=64, ge=1, description="Examples in each step.")
+    tokens_per_microbatch: int | None = Field(
+        default=None,
+        ge=1,
+        description="Tokens in one forward and backward pass, but always at least one example; halved when memory runs out. "
+        "Default: the whole batch.",
+    )
+
+
+class VerifySection(Section):
+    """How answers are extracted and compared, in training and in evaluation."""
+
+    extract: tuple[str, ...] = Field(default=("boxed",), min_length=1, description="Names of the extractors, tried in this order.")
+    exact: bool = Field(
+        default=False,
+        description="An answer is right only with the same characters. Default: with the same number, choice, words or LaTeX.",
+    )
+
+    @field_validator("extract")
+    @classmethod
+    def _known(cls, names: tuple[str, ...]) -> tuple[str, ...]:
+        for name in names:
+            if name not in EXTRACTORS:
+                raise ValueError(f"no extractor called {name!r}{nearest(name, list(EXTRACTORS))}")
+        return names
+
+
+class EvaluateSection(Section):
+    """How the policy is measured before, during and after training."""
+
+    suite: Annotated[str, ReadsFrom("suite")] = Field(
+        default="micro", description="Suite of held-out problems, measured before and after."
+    )
+    extra_suites: Annotated[tuple[str, ...], ReadsFrom("suite")] = Field(
+        default=(), description="More suites, measured before and after, to see what else training changed."
+    )
+    samples: int = Field(default=8, ge=1, description="Answers sampled for each problem, on every suite.")
+    temperature: float = Field(default=1.0, gt=0, description="Sampling temperature of all measurements.")
+    every: int = Field(default=25, ge=0, description="Steps between measurements on the validation problems; 0 for none.")
+    validation: Annotated[str, ReadsFrom("suite")] = Field(
+        default="micro-validation", description="Suite of validation problems, measured during training."
+    )
+    validation_samples: int = Field(default=4, ge=1, description="Answers sampled for each validation problem.")
+
+
+class DataSection(Section):
+    """How a policy's own answers become synthetic data for a new base; see synthetic/."""
+
+    k: int = Field(default=8, ge=0, description="Answers sampled for each problem; 0 for none.")
+    rollouts: bool = Field(
+        default=False, description="Also use what the run (in a flywheel, the student) wrote during training, at no extra cost."
+    )
+    temperature: float = Field(default=1.0, gt=0, description="Sampling temperature.")
+    keep: Literal["verified", "all"] = Field(
+        default="verified",
+        description="verified keeps right answers only; all keeps every complete answer with a result, as a control.",
+    )
+    per_problem: int = Field(default=4, ge=1, description="Max answers kept for a problem; they are all different.")
+    per_easy_problem: int = Field(default=1, ge=1, description="Max answers kept for an easy problem (pass rate >= 0.8).")
+    min_pass_rate: float = Field(default=0.0, ge=0, le=1, description="Skip problems solved less often than this.")
+    max_pass_rate: float = Field(default=1.0, ge=0, le=1, description="Skip problems solved more often than this.")
+    max_tokens: int | None = Field(
+        default=None,
+        ge=1,
+        description="Skip answers longer than this. Default: keep every answer that the token limit did not cut.",
+    )
+    fields: tuple[str, ...] | None = Field(default=None, min_length=1, description="Only problems of these fields. Default: all.")
+    levels: tuple[int, ...] | None = Field(default=None, min_length=1, description="Only problems of these levels. Default: all.")
+
+    @model_validator(mode="after")
+    def _in_order(self) -> "DataSection":
+        if self.min_pass_rate > self.max_pass_rate:
+            raise ValueError("min_pass_rate is above max_pass_rate")
+        if self.k == 0 and not self.rollouts:
+            raise ValueError("k = 0 samples no answers and rollouts = false uses no existing ones; change one of them")
+        return self
+
+
+class RunSection(Section):
+    """What a run leaves behind."""
+
+    checkpoint_every: int = Field(default=10, ge=1, description="Steps between checkpoints.")
+    keep_checkpoints: int = Field(
+        default=3, ge=2, description="Number of newest checkpoints kept; at least two, in case the newest is damaged."
+    )
+    threads: int = Field(
+        default=2, ge=1, description="CPU threads. They are part of the recipe because sums depend on them, to the last bit."
+    )
+    dollars_per_hour: float = Field(default=0.0, ge=0, description="Price of the machine, for the cost in the report.")
+    trackers: tuple[str, ...] = Field(default=(), description="Where to send the metrics as well: tensorboard, trackio or wandb.")
+
+    @field_validator("trackers")
+    @classmethod
+    def _known(cls, names: tuple[str, ...]) -> tuple[str, ...]:
+        for name in names:
+            if name not in get_args(TrackerName):
+                raise ValueError(f"no tracker called {name!r}{nearest(name, get_args(TrackerName))}")
+        return names
