@@ -273,6 +273,9 @@ class Broken(Reward):
     def compute(self, group):
         return [float("nan")] * len(group.rollouts)
 
+class Unfinished(Reward):
+    pass
+
 class LastOnes(Sampler):
     def pick(self, ask, known):
         return range(len(known) - ask.count, len(known))
@@ -280,7 +283,7 @@ class LastOnes(Sampler):
 class Twice(Advantage):
     factor: float = 2.0
 
-    def compute(self, rewards_PG, expected_P):
+    def compute(self, rewards_PG, groups):
         return self.factor * rewards_PG
 """
 
@@ -308,6 +311,23 @@ def test_a_sampler_a_reward_and_an_advantage_from_outside_the_package(tmp_path):
     asked = [sorted({row["problem_id"] for row in rows if row["step"] == step}) for step in (1, 2, 3)]
     assert len(asked[0]) == 6
     assert asked[0] == asked[1] == asked[2]
+
+
+@pytest.mark.parametrize(
+    ("override", "words"),
+    [
+        ('rewards=[{type="mine:LastOnes"}]', ["mine:LastOnes", "Reward"]),  # a component, but a sampler
+        ('loss={type="mine:Twice"}', ["mine:Twice", "Loss"]),
+        ('engine={type="mine:Shorter"}', ["mine:Shorter", "EngineConfig"]),
+        ('rewards=[{type="mine:Unfinished"}]', ["mine:Unfinished", "compute"]),
+    ],
+)
+def test_a_class_from_outside_of_the_wrong_kind_is_one_line(tmp_path, override, words):
+    result = outside(tmp_path, override)
+    assert result.returncode == 2
+    [line] = result.stderr.splitlines()
+    assert all(word in line for word in words), line
+    assert not (tmp_path / "run").exists()
 
 
 def test_a_reward_from_outside_that_pays_no_number_is_named(tmp_path):

@@ -31,13 +31,15 @@ from .sections import (
     VerifySection,
 )
 
-AnySource = Annotated[SerializeAsAny[Source], BeforeValidator(lambda value: build(value, SOURCES, "problem source"))]
-AnyReward = Annotated[SerializeAsAny[Reward], BeforeValidator(lambda value: build(value, REWARDS, "reward"))]
-AnyAdvantage = Annotated[SerializeAsAny[Advantage], BeforeValidator(lambda value: build(value, ADVANTAGES, "advantage"))]
-AnyLoss = Annotated[SerializeAsAny[Loss], BeforeValidator(lambda value: build(value, LOSSES, "loss", default="clipped_surrogate"))]
-AnySampler = Annotated[SerializeAsAny[Sampler], BeforeValidator(lambda value: build(value, SAMPLERS, "sampler"))]
+AnySource = Annotated[SerializeAsAny[Source], BeforeValidator(lambda value: build(value, Source, SOURCES, "problem source"))]
+AnyReward = Annotated[SerializeAsAny[Reward], BeforeValidator(lambda value: build(value, Reward, REWARDS, "reward"))]
+AnyAdvantage = Annotated[SerializeAsAny[Advantage], BeforeValidator(lambda value: build(value, Advantage, ADVANTAGES, "advantage"))]
+AnyLoss = Annotated[
+    SerializeAsAny[Loss], BeforeValidator(lambda value: build(value, Loss, LOSSES, "loss", default="clipped_surrogate"))
+]
+AnySampler = Annotated[SerializeAsAny[Sampler], BeforeValidator(lambda value: build(value, Sampler, SAMPLERS, "sampler"))]
 AnyEngine = Annotated[
-    SerializeAsAny[EngineConfig], BeforeValidator(lambda value: build(value, ENGINES, "engine", default="native"))
+    SerializeAsAny[EngineConfig], BeforeValidator(lambda value: build(value, EngineConfig, ENGINES, "engine", default="native"))
 ]
 
 

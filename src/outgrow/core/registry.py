@@ -4,6 +4,7 @@ A component is a pydantic model: its fields are its settings, its defaults the v
 """
 
 import importlib
+import inspect
 import sys
 from collections.abc import Mapping
 from typing import Any, TypeVar
@@ -24,30 +25,30 @@ class Component(BaseModel):
 C = TypeVar("C", bound=Component)
 
 
-def build(value: Any, known: Mapping[str, type[C]], kind: str, default: str | None = None) -> C:
+def build(value: Any, base: type[C], known: Mapping[str, type[C]], kind: str, default: str | None = None) -> C:
     """Make the component that a recipe entry describes.
 
-    value: the entry (a table with `type`), or a component already made. known: type name -> class. default: the type of a table
-    without one; by default such a table is an error.
+    value: the entry (a table with `type`), or a component already made. base: the class that each of this kind extends. known: type
+    name -> class. default: the type of a table without one; by default such a table is an error.
     Raises ValueError naming the nearest known type or setting, or what is wrong with an outside one.
     """
-    if isinstance(value, Component):
-        return value  # type: ignore[return-value]
+    if isinstance(value, base):
+        return value
     if default is not None and isinstance(value, Mapping) and "type" not in value:
         value = {"type": default, **value}
     if not isinstance(value, Mapping) or not isinstance(value.get("type"), str):
         raise ValueError(f"this {kind} needs a type, one of: {', '.join(sorted(known))}")
     name = value["type"]
-    found = known.get(name) if ":" not in name else _outside(name, kind)
+    found = known.get(name) if ":" not in name else _outside(name, base, kind)
     if found is None:
         raise ValueError(f"unknown {kind} {name!r}{nearest(name, list(known))}")
     try:
-        return found.model_validate(dict(value))  # type: ignore[return-value]
+        return found.model_validate(dict(value))
     except ValidationError as error:
         raise ValueError(f"{kind} {name!r}: {explain(error, found)}") from error
 
 
-def _outside(name: str, kind: str) -> type[Component]:
+def _outside(name: str, base: type[C], kind: str) -> type[C]:
     module, _, attribute = name.partition(":")
     if "" not in sys.path:  # Python starts a console script without the folder that it was called from
         sys.path.append("")
@@ -55,8 +56,10 @@ def _outside(name: str, kind: str) -> type[Component]:
         found = getattr(importlib.import_module(module), attribute)
     except (ImportError, AttributeError) as error:
         raise ValueError(f"cannot import {kind} {name!r}: {error}") from error
-    if not (isinstance(found, type) and issubclass(found, Component)):
-        raise ValueError(f"{name!r} is not a subclass of outgrow.core.registry.Component")
+    if not (isinstance(found, type) and issubclass(found, base)):
+        raise ValueError(f"{name!r} is not a {kind}; let it extend {base.__module__}.{base.__qualname__}")
+    if inspect.isabstract(found):
+        raise ValueError(f"{kind} {name!r} lacks a method: {', '.join(sorted(found.__abstractmethods__))}")
     return found
 
 

@@ -20,7 +20,7 @@ from .trial import Trial, trial_key
 PREPARED = Path("runs/lab/prepared")
 _PREPARED_NAME = re.compile(r"prepared:([\w-]+)")
 
-AnyMeasure = Annotated[SerializeAsAny[Measure], BeforeValidator(lambda value: build(value, MEASURES, "measure"))]
+AnyMeasure = Annotated[SerializeAsAny[Measure], BeforeValidator(lambda value: build(value, Measure, MEASURES, "measure"))]
 
 
 class _Strict(BaseModel):

@@ -27,7 +27,7 @@ class Shuffled(Source):
     def _built(cls, value: Any) -> Source:
         from . import SOURCES  # this one is among them
 
-        return build(value, SOURCES, "problem source")
+        return build(value, Source, SOURCES, "problem source")  # type: ignore[type-abstract]
 
     def load(self, warn: Warn = quiet) -> list[Problem]:
         """Return the problems in their order, with shuffled answers."""
