@@ -218,14 +218,14 @@ def test_a_served_judge_scores(serve):
 
 def test_a_judge_that_dies_is_told_and_gives_no_score(serve):
     stub = serve(lambda body: (None, None))
-    with pytest.raises(OutgrowError, match="cannot be reached, 2 times over"):
+    with pytest.raises(OutgrowError, match=r"cannot be reached .*2 tries"):
         at(stub.url).scores(ANSWERS)
 
 
 def test_a_judge_that_stalls_is_told_and_gives_no_score(serve):
     released = threading.Event()
     stub = serve(lambda body: (released.wait(20), (200, completion("late")))[1])
-    with pytest.raises(OutgrowError, match=r"silent for 0.5 s or more"):
+    with pytest.raises(OutgrowError, match=r"0\.5 s"):
         at(stub.url).scores(ANSWERS)
     released.set()
 
