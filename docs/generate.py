@@ -16,6 +16,7 @@ sys.path.insert(0, str(Path(__file__).parent))
 from _generate import markdown as md
 from _generate.commands import commands_page
 from _generate.components import base_of, component_page, instances_table, registries
+from _generate.metrics import metrics_page
 from _generate.settings import is_list, models_in, settings_table
 from outgrow.cli.app import app
 from outgrow.config import schema, shipped_recipes
@@ -159,6 +160,7 @@ def pages() -> dict[str, str]:
         "recipes.md": recipes_page(),
         "cli.md": commands_page(typer.main.get_command(app)),
         "extractors.md": extractors_page(),
+        "metrics.md": metrics_page(),
     }
     for name, (title, package) in PAGES.items():
         make = partial(component_page, title, importlib.import_module(package), component_link)

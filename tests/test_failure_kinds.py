@@ -163,7 +163,7 @@ def visits(*rights, n=8):
 )
 def test_journeys_by_hand(rights, fate, turns):
     [journey] = journeys(visits(*rights))
-    assert (journey.fate, [(turn.step, turn.can) for turn in journey.turns]) == (fate, turns)
+    assert (journey.fate, [(turn.step, turn.solved) for turn in journey.turns]) == (fate, turns)
 
 
 def test_gains_by_base_show_none_where_there_is_none():

@@ -274,12 +274,11 @@ def test_the_page_says_when_and_why(tmp_path, monkeypatch):
     monkeypatch.setattr(judge_scores, "judge_model", lambda section, warn, engine: Says(full_score))
     train(recipe_with("warn"), tmp_path / "run", Silent())
     page = write_report(tmp_path / "run").read_text()
-    assert "The judge seemed to be fooled at 4 of 4 steps, at step 1 first: answers that say nothing" in page
-    for title in ("The judge beside the checker", "What the judge sees", "Answers that say nothing", "Alarms"):
-        assert title in page
+    assert re.search(r"4 of 4 steps, the first at step 1: .* empty 1\.00", page)
+    assert "<h3>Judge</h3>" in page
 
 
-def test_a_run_without_a_teacher_has_no_word_of_one(tmp_path):
+def test_the_page_of_a_run_without_a_judge_does_not_mention_one(tmp_path):
     train(load_recipe("micro", JUDGED), tmp_path / "run", Silent())
     page = write_report(tmp_path / "run").read_text()
-    assert "The judge beside the checker" not in page and "seemed to be fooled" not in page
+    assert "<h3>Judge</h3>" not in page and "xploit" not in page

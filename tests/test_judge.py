@@ -218,7 +218,7 @@ def test_a_served_judge_scores(serve):
 
 def test_a_judge_that_dies_is_told_and_gives_no_score(serve):
     stub = serve(lambda body: (None, None))
-    with pytest.raises(OutgrowError, match="cannot be reached after 2 tries"):
+    with pytest.raises(OutgrowError, match=r"cannot be reached .*2 tries"):
         at(stub.url).scores(ANSWERS)
 
 

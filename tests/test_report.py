@@ -199,19 +199,24 @@ def test_curves_are_smoothed_over_their_own_raw_points(run, page):
     end = traces["test, after"]
     assert (end["x"], end["y"]) == ([STEPS], [pytest.approx(summary["pass@1"], rel=1e-3)])
     assert end["error_y"]["array"][0] == pytest.approx(summary["ci95"][1] - summary["pass@1"], rel=1e-2)
-    named = {"all together", "accuracy", "format", "mean length", "entropy", "KL", "clipped low", "clipped high", "mean", "largest"}
-    named |= {
-        "gradient norm",
-        "learning rate",
-        "loss",
-        "informative groups",
-        "truncated",
-        "no answer",
-        "verifier failed",
+    shown = {
+        "total",
+        "accuracy",
+        "format",
+        "mean tokens",
+        "entropy",
+        "kl to reference",
+        "clipped low",
+        "clipped high",
+        "mean",
+        "max",
     }
-    assert named <= traces.keys()
-    assert page.table("steps")["1–3"][4] == f"{mean(row['kl'] for row in rows[:3]):.3g}"
-    assert page.table("steps")["1–3"][1] == f"{100 * mean(raw[:3]):.1f}%"
+    shown |= {"grad norm", "lr", "loss", "mixed", "truncated", "no answer", "verifier failed"}
+    assert shown <= traces.keys()
+    table = page.table("steps")
+    first_steps = dict(zip(table["steps"], table["1–3"], strict=True))
+    assert first_steps["policy/kl_to_reference"] == f"{mean(row['policy/kl_to_reference'] for row in rows[:3]):.3g}"
+    assert first_steps["rollouts/pass_rate"] == f"{100 * mean(raw[:3]):.1f}%"
     assert all(y == float(f"{y:.4g}") for trace in traces.values() for y in trace["y"] if y is not None)
 
 
@@ -241,14 +246,14 @@ def test_time_and_cost_equal_the_timings(run, page):
     table = page.table("phase")
     for phase, seconds in totals.items():
         assert table[phase.replace("_", " ")] == [f"{seconds:.1f} s", f"{seconds / wall:.0%}"]
-    assert f"${wall / 3600 * 2.5:.2f} ({wall / 3600:.2f} h at $2.50 an hour)" in page.text
+    assert f"${wall / 3600 * 2.5:.2f} ({wall / 3600:.2f} h at $2.50 " in page.text
     assert "1,440 rollouts of 50 of 50 problems" in page.text
     assert (run / "recipe.toml").read_text() in page.pres
 
 
 def test_no_price_is_said(tmp_path):
     write_recipe(tmp_path, run={})
-    assert "no price given" in Page(write_report(tmp_path)).text
+    assert "dollars_per_hour" in Page(write_report(tmp_path)).text
 
 
 def test_page_stands_alone_and_is_the_same_again(run, page):
@@ -341,7 +346,7 @@ def test_other_suites_are_drawn_as_measured(tmp_path):
     [table] = [rows for rows in found.tables if rows[0][0] == "suite"]
     assert table[2] == [PAYLOAD, "10", "50 × 4", "40.0% (40.0–60.0)", "−10.0 points (−20.0 to +5.0)"]
     (path / "evals" / "drift.json").write_text('[{"suite": 3}]')
-    with pytest.raises(OutgrowError, match=r"drift.json: cannot read these figures .* outgrow drift RUN"):
+    with pytest.raises(OutgrowError, match=r"drift.json: .* outgrow drift RUN"):
         write_report(path)
 
 
@@ -379,14 +384,14 @@ def test_summary_says_the_cost_and_what_became_of_other_suites(run, tmp_path):
     rows = [json.loads(line) for line in (path / "timings.jsonl").read_text().splitlines()]
     seconds = sum(value for row in rows for key, value in row.items() if key != "step")
     text = Page(write_report(path)).text
-    assert f"It took {seconds:.1f} s and ${seconds / 3600 * 2.5:.2f} (" in text
-    assert "What it did to other suites was not measured" in text
+    assert f"{seconds:.1f} s, ${seconds / 3600 * 2.5:.2f} (" in text
+    assert "evaluate.extra_suites" in text
     figures = {"n": 40, "k": 2, "pass_at_1": 0.4, "low": 0.3, "high": 0.5, "turnover": 0.1, "kl": 0.02}
     changes = ((0, 0.0, 0.0, 0.0), (10, 0.3, 0.2, 0.4), (20, -0.05, -0.1, -0.01))
     named = [dict(zip(("step", "change", "change_low", "change_high"), row, strict=True)) for row in changes]
     (path / "evals" / "drift.json").write_text(json.dumps([{"suite": "puzzles", **figures, **row} for row in named]))
     text = Page(write_report(path)).text
-    assert "Other suites by step 20: puzzles −5.0 points (−10.0 to −1.0) from 45.0%, n = 40 × 2, KL to the base 0.02 a" in text
+    assert re.search(r"step 20: puzzles −5\.0 points \(−10\.0 to −1\.0\) from 45\.0%, n = 40 × 2, .* 0\.02 ", text)
     assert "No field and no level is shown to be worse." in text
 
 
@@ -396,7 +401,7 @@ def test_what_got_worse_is_named_in_every_suite(run, tmp_path):
     save(path, "before", evaluation({1: 0.4, 2: 0.8, 3: 0.0}, seed=1))
     save(path, "after", evaluation({1: 0.9, 2: 0.1, 3: 0.1}, seed=2))
     text = Page(write_report(path)).text
-    assert "Worse, in points: level 2 −" in text
+    assert re.search(r"Worse, .*: level 2 −", text)
     assert "No field and no level is shown to be worse." not in text
     other = path / "evals" / "riddles"
     other.mkdir()
@@ -460,12 +465,12 @@ def test_unfinished_run_says_what_is_missing(tmp_path, steps, measured):
         save(tmp_path, "before", evaluation({1: 0.4}, seed=1))
     page = Page(write_report(tmp_path))
     assert f"Unfinished: step {steps} of {STEPS}" in page.text
-    assert "not measured after training yet" in page.text
+    assert "not yet measured after training" in page.text
     assert ("Nothing has been measured yet." in page.text) is not measured
-    assert ("before training, n = 16 problems × 8 samples; not measured after training yet." in page.text) is measured
+    assert ("before training, n = 16 problems × 8 samples; not yet measured after training." in page.text) is measured
     assert ("No step is done yet." in page.text) is (steps == 0)
     assert ("No problem has been visited yet." in page.text) is (steps == 0)
-    assert "one after training" in page.text
+    assert re.search(r"needs measurements before and after", page.text)
     assert bool(page.figures()) is (steps > 0)
 
 
@@ -494,7 +499,7 @@ def test_fine_tuning_run(tmp_path):
     assert "Unfinished" not in page.text
     assert "Pass rates of visited problems" not in page.text
     titles = [figure["layout"]["yaxis"]["title"]["text"] for figure in page.figures()]
-    assert titles == ["loss", "norm", "learning rate", "seconds a step"]
+    assert titles == ["loss", "norm", "learning rate", "seconds per step"]
     assert page.table("steps")["1–2"] == [f"{(3 + 1.5) / 2:.3g}", "1", "0.001"]
     assert {path.name for path in tmp_path.iterdir()} == {"recipe.toml", "metrics.jsonl", "timings.jsonl", "evals", "report.html"}
 
@@ -509,7 +514,7 @@ def test_long_run_with_long_completions_stays_small(tmp_path):
     page = Page(path)
     assert "6 averaged into one" in page.text
     assert max(len(trace["x"]) for figure in page.figures() for trace in figure["data"]) <= curves.MAX_POINTS
-    assert "characters left out" in page.text
+    assert "characters not shown" in page.text
 
 
 def test_bad_folders_are_told_in_one_line(tmp_path):

@@ -1,4 +1,4 @@
-"""What a run says of itself: one self-contained HTML page."""
+"""The report of a run: one self-contained HTML page; live/ serves the pages of all runs while they train."""
 
 from .page import write_report
 

@@ -1,4 +1,4 @@
-"""Where training helped and where it failed: kinds of failure, turns of problems, and what goes with length and difficulty."""
+"""Where training helped and where it failed: kinds of failure, won and lost problems, pass rates by difficulty and length."""
 
 from collections import Counter
 from collections.abc import Sequence
@@ -14,34 +14,41 @@ from .data import RunData
 from .journeys import FATES, Fate, Journey, journeys
 
 _EXAMPLES = 3
-_LENGTHS = 5  # parts of equal size that answers are sorted into by their length
+_LENGTHS = 5  # parts of equal size, by length
 
 
 @dataclass(frozen=True)
 class FailureRow:
-    """One kind of failure: its share of a problem's samples before and after, and examples of different problems of each."""
+    """One kind of failure, before and after training."""
 
     failure: Failure
     shares: Comparison
+    """Share of a problem's samples that fail this way."""
     count_before: int
     count_after: int
     before: list[Sample]
+    """Examples, of different problems."""
     after: list[Sample]
+    """Examples, of different problems."""
 
 
 @dataclass(frozen=True)
 class Transitions:
-    """Problems by their greedy answers, before and after."""
+    """Numbers of problems by their greedy answers before and after training."""
 
     won: int
+    """Wrong before, right after."""
     lost: int
+    """Right before, wrong after."""
     kept: int
+    """Right both times."""
     never: int
+    """Wrong both times."""
 
 
 @dataclass(frozen=True)
 class Part:
-    """Pass rates before and after of one part of the problems, or of the answers."""
+    """Pass rates before and after training of one part of the problems, or of the answers."""
 
     label: str
     compared: Comparison
@@ -49,7 +56,7 @@ class Part:
 
 @dataclass(frozen=True)
 class Analysis:
-    """All of it; what was not measured yet is empty or None."""
+    """The whole analysis. What is not measured yet is empty or None."""
 
     failures: list[FailureRow]
     transitions: Transitions | None
@@ -58,17 +65,17 @@ class Analysis:
     journeys: list[Journey]
 
     def fates(self) -> dict[Fate, int]:
-        """How many problems met each fate, those that none met left out."""
+        """Return the number of problems of each fate that occurs."""
         counts = Counter(journey.fate for journey in self.journeys)
         return {fate: counts[fate] for fate in FATES if counts[fate]}
 
 
 def analyze(data: RunData) -> Analysis:
-    """Of a run as far as it is."""
+    """Analyze a run as far as it has come. Raises OutgrowError where before and after are of different problems."""
     before, after = data.before, data.after
     both = (before, after) if before and after else None
     if both and both[0].pass_rates().keys() != both[1].pass_rates().keys():
-        raise OutgrowError("the before and after measurements of this run are of different problems, so they cannot be compared")
+        raise OutgrowError("the measurements before and after training are of different problems, so they cannot be compared")
     return Analysis(
         failures=_failures(before, after),
         transitions=_transitions(*both) if both else None,
@@ -104,7 +111,7 @@ def _by_kind(evaluation: Evaluation) -> dict[Failure, list[Sample]]:
 
 
 def _shares(evaluation: Evaluation | None, samples: Sequence[Sample]) -> dict[str, float] | None:
-    """Problem -> the share of its samples that are among these; None where nothing was measured."""
+    """Return for each problem the share of its samples that are among these; None where nothing was measured."""
     if evaluation is None:
         return None
     counts = Counter(sample.problem_id for sample in samples)
@@ -125,8 +132,11 @@ def _transitions(before: Evaluation, after: Evaluation) -> Transitions:
 
 
 def _by_base(before: Evaluation, after: Evaluation) -> list[Part]:
-    """Gains by how often the base was right. Its samples are split: one half says where a problem belongs, the other is compared;
-    the same ones for both would show gains of the weak and losses of the strong where there are none (regression to the mean)."""
+    """Return the gains by how often the base was right.
+
+    One half of the base's samples sorts the problems, the other half is compared. With the same samples for both, weak problems
+    would seem to gain and strong ones to lose (regression to the mean).
+    """
     drawn, second = before.drawn(), after.pass_rates()
     if before.k < 2:
         return []
@@ -140,7 +150,7 @@ def _by_base(before: Evaluation, after: Evaluation) -> list[Part]:
 
 
 def _by_length(before: Evaluation | None, after: Evaluation | None) -> list[Part]:
-    """Pass rates of the shortest answers to the longest; the answers of both sides together are cut into equal parts."""
+    """Return the pass rates from the shortest to the longest answers, in parts of equal size over both sides."""
     sides = [[s for part in side.drawn().values() for s in part] if side else [] for side in (before, after)]
     lengths = sorted(sample.length for side in sides for sample in side)
     if not lengths:
@@ -155,7 +165,7 @@ def _by_length(before: Evaluation | None, after: Evaluation | None) -> list[Part
 
 
 def _rates(samples: Sequence[Sample]) -> list[float]:
-    """Of each problem among them, the share that is right."""
+    """Return the share of right samples of each problem."""
     by_problem: dict[str, list[Sample]] = {}
     for sample in samples:
         by_problem.setdefault(sample.problem_id, []).append(sample)

@@ -1,10 +1,10 @@
-"""Series of a run's figures, as pure functions: smoothed, thinned, summed up by windows of steps."""
+"""Series of a run's metrics, as pure functions: smoothed, thinned, averaged over windows of steps."""
 
 from collections.abc import Iterable, Mapping, Sequence
 
 from ..types import Visit
 
-# Points of one drawn series; longer runs are averaged down to it, so that a page of 10,000 steps is no larger than one of 1,000.
+# Points of one drawn series. Longer runs are averaged down to it, so that a page of 10,000 steps is no larger than one of 1,000.
 MAX_POINTS = 500
 
 # Pass-rate buckets of the histogram, as `bucket` numbers them.
@@ -14,22 +14,22 @@ Series = Sequence[float | None]
 
 
 def figure_keys(rows: Sequence[Mapping[str, float]]) -> list[str]:
-    """Names of all figures in rows, in the order they first come up, without the step."""
+    """Return the names of all metrics in rows, in the order of their first use, without the step."""
     return [key for key in dict.fromkeys(key for row in rows for key in row) if key != "step"]
 
 
 def series(rows: Sequence[Mapping[str, float]], key: str) -> Series:
-    """A figure over the rows, None where a row lacks it."""
+    """Return a metric over the rows, None where a row lacks it."""
     return [row.get(key) for row in rows]
 
 
 def smoothing_width(steps: int) -> int:
-    """Steps a curve is averaged over: one in twenty, an odd number, at least 3; 1 (none) for a run too short to need it."""
+    """Return the steps that a curve is averaged over: a twentieth, an odd number, 3 or more; 1 (no smoothing) for short runs."""
     return 1 if steps < 10 else max(3, steps // 20 | 1)
 
 
 def smooth(values: Series, width: int) -> Series:
-    """Centred moving mean over `width` steps, over fewer near the ends and around gaps; a gap stays a gap.
+    """Return the centred moving mean over `width` steps, over fewer near the ends and around gaps; a gap stays a gap.
 
     >>> smooth([1.0, 3.0, None, 5.0], 3)
     [2.0, 2.0, None, 5.0]
@@ -39,18 +39,18 @@ def smooth(values: Series, width: int) -> Series:
 
 
 def thin(values: Series) -> Series:
-    """At most MAX_POINTS values: means of as many neighbours as that takes (see `thinning`)."""
+    """Return MAX_POINTS values or fewer: means of neighbours (see `thinning`)."""
     size = thinning(len(values))
     return values if size == 1 else [mean(values[first : first + size]) for first in range(0, len(values), size)]
 
 
 def thinning(length: int) -> int:
-    """How many neighbours `thin` averages into one value."""
+    """Return how many neighbours `thin` averages into one value."""
     return max(1, -(-length // MAX_POINTS))
 
 
 def windows(steps: int, count: int) -> list[range]:
-    """At most `count` windows of steps, equally wide but for the last, that cover 1 .. steps.
+    """Return `count` windows or fewer that cover steps 1 to `steps`, equally wide except the last.
 
     >>> windows(5, 2)
     [range(1, 4), range(4, 6)]
@@ -60,12 +60,12 @@ def windows(steps: int, count: int) -> list[range]:
 
 
 def window_means(rows: Sequence[Mapping[str, float]], key: str, spans: Iterable[range]) -> Series:
-    """Mean of a figure in each window of steps, None where no step of it has the figure."""
+    """Return the mean of a metric in each window of steps, None where no step of it has the metric."""
     return [mean([row.get(key) for row in rows if row["step"] in span]) for span in spans]
 
 
 def bucket(right: int, n: int) -> int:
-    """Where `right` of `n` stands in BUCKETS: 0 none, then quarters (upper end included), 5 all.
+    """Return the index in BUCKETS of `right` of `n`: 0 none, then quarters (upper end included), 5 all.
 
     >>> [bucket(right, 8) for right in (0, 1, 2, 3, 7, 8)]
     [0, 1, 1, 2, 4, 5]
@@ -74,23 +74,23 @@ def bucket(right: int, n: int) -> int:
 
 
 def visit_windows(visits: Iterable[Visit], count: int) -> list[range]:
-    """Windows over the steps of these visits, with step 0 (a profile) by itself before them, where it has any."""
+    """Return windows over the steps of these visits, with step 0 (a profile) as a window of its own before them."""
     steps = {visit.step for visit in visits}
     spans = windows(max(steps), count) if steps - {0} else []
     return [range(1), *spans] if 0 in steps else spans
 
 
 def bucket_counts(visits: Iterable[Visit], spans: Sequence[range]) -> list[list[int]]:
-    """For each window of steps, the number of visits in each bucket."""
+    """Return the number of visits in each bucket, for each window of steps."""
     counts = [[0] * len(BUCKETS) for _ in spans]
-    place = {step: index for index, span in enumerate(spans) for step in span}
+    window = {step: index for index, span in enumerate(spans) for step in span}
     for visit in visits:
-        if visit.step in place:
-            counts[place[visit.step]][bucket(visit.right, visit.n)] += 1
+        if visit.step in window:
+            counts[window[visit.step]][bucket(visit.right, visit.n)] += 1
     return counts
 
 
 def mean(values: Sequence[float | None]) -> float | None:
-    """Mean of the values that are there, None where none is."""
-    there = [value for value in values if value is not None]
-    return sum(there) / len(there) if there else None
+    """Return the mean of the values that are not None; None without any."""
+    known = [value for value in values if value is not None]
+    return sum(known) / len(known) if known else None

@@ -1,4 +1,4 @@
-"""A run's folder read into plain values, as far as it is there: a run may be unfinished, and is then shown as it stands."""
+"""A run's folder read into plain values. An unfinished run is read as far as it has come."""
 
 import json
 import sqlite3
@@ -23,7 +23,7 @@ _Row = TypeVar("_Row", Calibration, Drift)
 
 @dataclass(frozen=True)
 class RunData:
-    """Everything the page is made from. What is not there yet is None or empty."""
+    """Everything that a page is made from. What does not exist yet is None or empty."""
 
     name: str
     recipe: Recipe
@@ -33,9 +33,11 @@ class RunData:
     timings: list[dict[str, float]]
     visits: list[Visit]
     known_problems: int
+    """Problems in the ledger."""
     before: Evaluation | None
     after: Evaluation | None
-    others: Mapping[str, tuple[Evaluation, Evaluation]]  # suite -> before and after
+    others: Mapping[str, tuple[Evaluation, Evaluation]]
+    """Other suite -> before and after."""
     calibration: list[Calibration]
     drift: list[Drift]
 
@@ -55,7 +57,7 @@ class RunData:
 
 
 def read_run(run: Path, visits_too: bool = True) -> RunData:
-    """Read a run's folder; without its visits where they are not asked for, which are most of a long run.
+    """Read a run's folder. visits_too: whether to read the visits, which are most of a long run.
 
     Raises UsageError where there is no run, OutgrowError where one of its files is damaged.
     """
@@ -83,7 +85,7 @@ def _read_rows(path: Path) -> list[dict[str, float]]:
     try:
         return read_lines(path)
     except (OSError, ValueError) as error:
-        raise OutgrowError(f"{path}: cannot read these figures ({error})") from error
+        raise OutgrowError(f"{path}: cannot be read ({error})") from error
 
 
 def _read_evaluation(path: Path) -> Evaluation | None:
@@ -91,7 +93,7 @@ def _read_evaluation(path: Path) -> Evaluation | None:
 
 
 def _read_others(evals: Path) -> dict[str, tuple[Evaluation, Evaluation]]:
-    """The suites of evaluate.extra_suites, each in a folder of its name."""
+    """Read the suites of evaluate.extra_suites, each from a folder of its name."""
     return {
         after.parent.name: (Evaluation.load(after.with_name("before.parquet")), Evaluation.load(after))
         for after in sorted(evals.glob("*/after.parquet"))
@@ -102,13 +104,13 @@ def _read_figures(path: Path, kind: type[_Row], command: str) -> list[_Row]:
     try:
         return [kind(**row) for row in json.loads(path.read_text())] if path.exists() else []
     except (OSError, ValueError, TypeError) as error:
-        raise OutgrowError(f"{path}: cannot read these figures ({error}); write them again with: {command}") from error
+        raise OutgrowError(f"{path}: cannot be read ({error}); write it again with: {command}") from error
 
 
 def _read_ledger(path: Path) -> tuple[int, list[Visit]]:
-    """Number of known problems, and every visit, oldest first; nothing where there is no ledger (SFT keeps none).
+    """Return the number of problems and every visit, oldest first; nothing where there is no ledger (SFT keeps none).
 
-    Read without a lock, so that a run can be looked at while it trains, and without leaving a file behind: SQLite's
+    The file is read without a lock, so that the page of a run can be made while it trains, and no file is left behind: SQLite's
     write-ahead log is opened only where a training process has one.
     """
     if not path.exists():
@@ -122,5 +124,5 @@ def _read_ledger(path: Path) -> tuple[int, list[Visit]]:
         finally:
             db.close()
     except sqlite3.Error as error:
-        raise OutgrowError(f"{path}: cannot read this ledger ({error})") from error
+        raise OutgrowError(f"{path}: the ledger cannot be read ({error})") from error
     return known, [Visit(*row) for row in rows]

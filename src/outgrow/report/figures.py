@@ -1,4 +1,4 @@
-"""Plotly figures as plain dicts. Colours are names of the page's CSS variables ("@c1"), put in by the page for its scheme."""
+"""Plotly figures as plain dicts. Colours are names of the page's CSS variables ("@c1"); the page's script replaces them."""
 
 import html
 import math
@@ -11,12 +11,12 @@ from .curves import Series, smooth, thin
 Figure = dict[str, Any]
 
 _COLOURS = ("@c1", "@c2", "@c3", "@c4", "@c5", "@c6")
-_DASHES = ("solid", "dash", "dot", "dashdot", "longdash", "longdashdot")  # so that colour is not all that tells curves apart
-_MOST_MARKED = 60  # points of an unsmoothed curve that are drawn as such
+_DASHES = ("solid", "dash", "dot", "dashdot", "longdash", "longdashdot")  # curves differ in more than their colour
+_MAX_MARKERS = 60  # an unsmoothed curve with more points has no markers
 
 
 def rounded(values: Series, log: bool = False) -> list[float | None]:
-    """Four significant digits, which is more than a screen shows; None for what cannot be drawn."""
+    """Return values with four significant digits, more than a screen shows; None for what cannot be drawn."""
     return [
         float(f"{value:.4g}") if value is not None and math.isfinite(value) and (value > 0 or not log) else None for value in values
     ]
@@ -25,23 +25,23 @@ def rounded(values: Series, log: bool = False) -> list[float | None]:
 def curves(
     steps: Sequence[float], named: Mapping[str, Series], axis: str, width: int, *, share: bool = False, log: bool = False
 ) -> Figure:
-    """Curves over steps. named: what the legend says -> values. width: steps a curve is smoothed over, 1 for not at all.
+    """Return curves over steps. named: label -> values. width: steps that a curve is smoothed over, 1 for no smoothing.
 
-    A figure that most steps lack is drawn as it is; any other as its smoothed line over the raw points.
+    A metric that most steps lack is drawn as it is; any other as a smoothed line over the raw points.
     """
     number = "%{y:.1%}" if share else "%{y:.4~g}"
     traces: list[Figure] = []
     for index, (name, values) in enumerate(named.items()):
         style = {"color": _COLOURS[index % len(_COLOURS)], "dash": _DASHES[index % len(_DASHES)], "width": 2.25}
         common = {"type": "scatter", "name": html.escape(name), "legendgroup": str(index), "connectgaps": True}
-        there = [(step, value) for step, value in zip(steps, values, strict=True) if value is not None]
-        if width == 1 or len(there) < len(values) / 2:
-            xs, ys = _places([step for step, _ in there]), rounded(thin([value for _, value in there]), log)
-            mode = "lines+markers" if len(xs) <= _MOST_MARKED else "lines"
+        known = [(step, value) for step, value in zip(steps, values, strict=True) if value is not None]
+        if width == 1 or len(known) < len(values) / 2:
+            xs, ys = _positions([step for step, _ in known]), rounded(thin([value for _, value in known]), log)
+            mode = "lines+markers" if len(xs) <= _MAX_MARKERS else "lines"
             marker = {"color": style["color"], "size": 7}
             traces.append({**common, "mode": mode, "x": xs, "y": ys, "line": style, "marker": marker, "hovertemplate": number})
             continue
-        xs, raw, line = _places(steps), rounded(thin(values), log), rounded(thin(smooth(values, width)), log)
+        xs, raw, line = _positions(steps), rounded(thin(values), log), rounded(thin(smooth(values, width)), log)
         dots = {"color": style["color"], "size": 4, "opacity": 0.4}
         traces.append({**common, "mode": "markers", "x": xs, "y": raw, "marker": dots, "hoverinfo": "skip", "showlegend": False})
         exact = number.replace("{y", "{customdata")
@@ -53,7 +53,7 @@ def curves(
 
 
 def interval_point(name: str, step: float, estimate: Estimate, colour: str) -> Figure:
-    """A trace of one estimate of a share: a diamond with its interval."""
+    """Return a trace of one estimate of a share: a diamond with its interval."""
     value, low, high = (float(f"{number:.4g}") for number in (estimate.value, estimate.low, estimate.high))
     return {
         "type": "scatter",
@@ -75,27 +75,27 @@ def interval_point(name: str, step: float, estimate: Estimate, colour: str) -> F
     }
 
 
-def estimates(places: Sequence[float], named: Mapping[str, Sequence[Estimate | None]], x: str, y: str) -> Figure:
-    """Lines through estimates of shares, with intervals. named: what the legend says -> one a place, None where there is none."""
+def estimates(positions: Sequence[float], named: Mapping[str, Sequence[Estimate | None]], x: str, y: str) -> Figure:
+    """Return lines through estimates of shares, with intervals. named: label -> one estimate or None for each position."""
     traces = []
-    for index, (name, found) in enumerate(named.items()):
-        there = [(place, one) for place, one in zip(places, found, strict=True) if one is not None]
-        points = [interval_point(name, place, one, _COLOURS[index % len(_COLOURS)]) for place, one in there]
+    for index, (name, values) in enumerate(named.items()):
+        known = [(x_value, estimate) for x_value, estimate in zip(positions, values, strict=True) if estimate is not None]
+        points = [interval_point(name, x_value, estimate, _COLOURS[index % len(_COLOURS)]) for x_value, estimate in known]
         line = {"color": _COLOURS[index % len(_COLOURS)], "dash": _DASHES[index % len(_DASHES)], "width": 2.25}
         ends = {part: [end for point in points for end in point["error_y"][part]] for part in ("array", "arrayminus")}
         for point in points[:1]:
-            whole = {axis: [value for one in points for value in one[axis]] for axis in ("x", "y")}
+            line_xy = {axis: [value for other in points for value in other[axis]] for axis in ("x", "y")}
             bars = {**point["error_y"], **ends}
-            traces.append({**point, **whole, "mode": "lines+markers", "line": line, "error_y": bars, "hovertemplate": "%{y:.1%}"})
+            traces.append({**point, **line_xy, "mode": "lines+markers", "line": line, "error_y": bars, "hovertemplate": "%{y:.1%}"})
     layout = _layout(x, y, legend=True)
-    layout["xaxis"] |= {"tickvals": list(places)}
+    layout["xaxis"] |= {"tickvals": list(positions)}
     layout["yaxis"] |= _number_axis(share=True, log=False)
     return {"data": traces, "layout": layout}
 
 
 def stacked_seconds(steps: Sequence[float], named: Mapping[str, Series]) -> Figure:
-    """Seconds of every step by phase, as stacked bars."""
-    xs = _places(steps)
+    """Return the seconds of every step by phase, as stacked bars."""
+    xs = _positions(steps)
     traces = [
         {
             "type": "bar",
@@ -107,13 +107,13 @@ def stacked_seconds(steps: Sequence[float], named: Mapping[str, Series]) -> Figu
         }
         for index, (name, values) in enumerate(named.items())
     ]
-    layout = _layout("step", "seconds a step", legend=len(named) > 1)
+    layout = _layout("step", "seconds per step", legend=len(named) > 1)
     layout["yaxis"] |= {"rangemode": "tozero"}
     return {"data": traces, "layout": {**layout, "barmode": "stack", "bargap": 0}}
 
 
 def stacked_shares(labels: Sequence[str], names: Sequence[str], counts: Sequence[Sequence[int]]) -> Figure:
-    """Shares that add up to 1 in each window. labels: of the windows. counts: a row a window, a number a name."""
+    """Return shares that add up to 1 in each window. labels: of the windows. counts: a row per window, a number per name."""
     totals = [sum(row) for row in counts]
     traces = [
         {
@@ -133,8 +133,8 @@ def stacked_shares(labels: Sequence[str], names: Sequence[str], counts: Sequence
     return {"data": traces, "layout": {**layout, "barmode": "stack", "bargap": 0.06}}
 
 
-def _places(steps: Sequence[float]) -> list[float | None]:
-    """Where the points of a thinned curve stand."""
+def _positions(steps: Sequence[float]) -> list[float | None]:
+    """Return the x values of a thinned curve."""
     return [step if step is None else round(step, 1) for step in thin(steps)]
 
 

@@ -1,4 +1,4 @@
-"""An analysis as finished text: sentences for the top of the page, and tables, for the page and the terminal alike."""
+"""The findings of an analysis as text: sentences and tables, for the page and the terminal."""
 
 from collections.abc import Iterator
 
@@ -12,68 +12,69 @@ from .journeys import FATES
 from .tables import Table
 
 _NOT_YET = "not yet"
-_CHANGE = "change, in points"
+_CHANGE = "change in points"
 _JOURNEYS_SHOWN = 20
 
 
 def sentences(data: RunData, analysis: Analysis, own: Grid) -> Iterator[str]:
-    """What a reader in a hurry should know beside the headline: on what, what was lost, what fails, what else it did, the cost."""
+    """Yield what a hurried reader should know after the headline: where it changed, what got worse, what fails, the cost."""
     yield from _where(own)
     yield from _worse(data, own)
     if moved := analysis.transitions:
         n = moved.won + moved.lost + moved.kept + moved.never
         yield (
-            f"Of {n:,} problems {moved.won:,} were won and {moved.lost:,} lost ({words.percent(moved.lost / n)}) by the greedy "
-            f"answer; {moved.kept:,} were right both times, {moved.never:,} never."
+            f"Of {n:,} problems, {moved.won:,} were won and {moved.lost:,} lost ({words.percent(moved.lost / n)}), by the greedy "
+            f"answer; {moved.kept:,} were right before and after, {moved.never:,} neither time."
         )
     left = [(row.shares.after.value, row.failure) for row in analysis.failures if row.shares.after and row.count_after]
     if left:
         most = ", ".join(f"{failure} {words.percent(share)}" for share, failure in sorted(left, reverse=True)[:3])
-        yield f"What still fails, of all answers: {most}."
+        yield f"Most frequent failures, as shares of all answers: {most}."
     fates = {fate: count for fate, count in analysis.fates().items() if fate != "undecided"}
     if fates:
         parts = ", ".join(f"{count:,} {fate}" for fate, count in fates.items())
-        yield f"Of the practised problems whose visits tell: {parts}."
-    yield from _taught(data)
+        yield f"Practised problems, where the visits show it: {parts}."
+    yield from _judge(data)
     if data.after:
-        yield _elsewhere(data)
+        yield _other_suites(data)
     if seconds := sum(data.seconds().values()):
         price = data.recipe.run.dollars_per_hour
-        yield f"It took {words.duration(seconds)}{f' and {words.cost(seconds, price)}' if price else ''}, measuring included."
+        yield f"Time: {words.duration(seconds)}{f', {words.cost(seconds, price)}' if price else ''}, with measurements."
 
 
-def _taught(data: RunData) -> Iterator[str]:
-    """What its judge was worth: how well it told right from wrong, and when it seemed to be fooled, by which evidence."""
+def _judge(data: RunData) -> Iterator[str]:
+    """Yield how well the judge separated right from wrong answers, and when an alarm reported that it was exploited."""
     rows = [row for row in data.metrics if "judge/score" in row]
     if not rows:
         return
-    seen = [row["judge/auc"] for row in rows if "judge/auc" in row]
-    if seen:
-        yield f"The judge scored a right answer above a wrong one in {words.percent(sum(seen) / len(seen))} of cases."
-    if rang := [place for place, row in enumerate(rows, 1) if row.get("judge/alarm")]:
-        first = int(rows[rang[0] - 1]["step"])
-        said = "; ".join(evidence(rows[: rang[0]]))
-        yield f"The judge seemed to be fooled at {len(rang):,} of {len(rows):,} steps, at step {first:,} first: {said}."
+    aucs = [row["judge/auc"] for row in rows if "judge/auc" in row]
+    if aucs:
+        yield f"The judge scored a right answer above a wrong one in {words.percent(sum(aucs) / len(aucs))} of pairs."
+    if alarms := [count for count, row in enumerate(rows, 1) if row.get("judge/alarm")]:
+        first = int(rows[alarms[0] - 1]["step"])
+        reasons = "; ".join(evidence(rows[: alarms[0]]))
+        yield (
+            f"The policy may have exploited the judge: alarms in {len(alarms):,} of {len(rows):,} steps, the first at step "
+            f"{first:,}: {reasons}."
+        )
 
 
-def _elsewhere(data: RunData) -> str:
-    """What training did to other suites, by the last checkpoint that was measured."""
+def _other_suites(data: RunData) -> str:
+    """Return the change on other suites at the last checkpoint that was measured."""
     last = max((row.step for row in data.drift), default=0)
     if not last:
-        return (
-            "What it did to other suites was not measured (evaluate.extra_suites in the recipe, or outgrow drift RUN --on SUITES)."
-        )
+        return "Other suites were not measured (set evaluate.extra_suites, or run: outgrow drift RUN --on SUITES)."
     parts = [
         f"{row.suite} {words.share_change(row.change_estimate)} from "
-        f"{words.percent(row.pass_at_1 - row.change)}, n = {row.n:,} × {row.k}, KL to the base {row.kl:.2g} a token"
+        f"{words.percent(row.pass_at_1 - row.change)}, n = {row.n:,} × {row.k}, KL from the base {row.kl:.2g} per token"
         for row in data.drift
         if row.step == last
     ]
-    return f"Other suites by step {last:,}: {'; '.join(parts)}."
+    return f"Other suites at step {last:,}: {'; '.join(parts)}."
 
 
 def failure_table(analysis: Analysis) -> Table:
-    """Every kind that occurs, as a share of all answers."""
+    """Return each kind of failure as a share of all answers."""
     rows = [
         [str(row.failure), *("none" if cell.startswith("0.0% (0.0–0.0)") else cell for cell in _compared(row.shares))]
         for row in analysis.failures
@@ -82,29 +83,29 @@ def failure_table(analysis: Analysis) -> Table:
 
 
 def base_table(analysis: Analysis) -> Table:
-    """Gains by how often the base was right."""
+    """Return the gains by how often the base was right."""
     return Table(["the base was", "n", "before", "after", _CHANGE], [_part(part) for part in analysis.by_base])
 
 
 def length_table(analysis: Analysis) -> Table:
-    """Pass rates by length."""
+    """Return the pass rates by length."""
     rows = [
-        [part.label, *(_share(one) if one else "no answer so long" for one in (part.compared.before, part.compared.after))]
+        [part.label, *(_share(estimate) if estimate else "no answers" for estimate in (part.compared.before, part.compared.after))]
         for part in analysis.by_length
     ]
     return Table(["tokens", "before", "after"], rows)
 
 
 def fate_table(analysis: Analysis) -> Table:
-    """What became of the problems practised."""
+    """Return the number of practised problems of each fate."""
     return Table(
-        ["problems", "number", "at their visits"],
+        ["fate", "problems", "meaning"],
         [[fate, f"{count:,}", FATES[fate]] for fate, count in analysis.fates().items()],
     )
 
 
 def turns_table(analysis: Analysis) -> Table:
-    """Problems that were forgotten, or came back: the step of every turn. Those with the most turns first."""
+    """Return the problems that were forgotten or relearned, with the step of every turn; those with the most turns first."""
     eventful = [journey for journey in analysis.journeys if journey.fate in ("forgotten", "relearned")]
     eventful.sort(key=lambda journey: -len(journey.turns))
     rows = [
@@ -112,7 +113,7 @@ def turns_table(analysis: Analysis) -> Table:
             journey.problem_id,
             journey.fate,
             str(journey.visits),
-            ", ".join(f"step {turn.step} {'can' if turn.can else 'cannot'}" for turn in journey.turns),
+            ", ".join(f"step {turn.step} {'solved' if turn.solved else 'not solved'}" for turn in journey.turns),
         ]
         for journey in eventful[:_JOURNEYS_SHOWN]
     ]
@@ -120,7 +121,7 @@ def turns_table(analysis: Analysis) -> Table:
 
 
 def _where(own: Grid) -> Iterator[str]:
-    """Which fields, and which levels, moved most and least."""
+    """Yield which fields and which levels changed most and least."""
     for name, cells in (
         ("Fields", [(field, own.cells.get((field, None))) for field in own.fields]),
         ("Levels", [(str(level), own.cells.get((None, level))) for level in own.levels]),
@@ -128,24 +129,24 @@ def _where(own: Grid) -> Iterator[str]:
         moved = [(cell.change, label) for label, cell in cells if cell and cell.change]
         if len(moved) > 1:
             ranked = sorted(moved, key=lambda pair: -pair[0].value)
-            told = [f"{label} {words.points(change.value)}" for change, label in ranked]
-            yield f"{name}, in points: {', '.join(told if len(told) <= 4 else [*told[:2], '…', *told[-2:]])}."
+            texts = [f"{label} {words.points(change.value)}" for change, label in ranked]
+            yield f"{name}, change in points: {', '.join(texts if len(texts) <= 4 else [*texts[:2], '…', *texts[-2:]])}."
 
 
 def _worse(data: RunData, own: Grid) -> Iterator[str]:
-    """Which fields and levels, of any suite, are shown to have got worse."""
+    """Yield which fields and levels, of any suite, are shown to be worse."""
     changes = list(_margins(own))
     for suite, ends in data.others.items():
         changes += [(f"{suite}: {label}", change) for label, change in _margins(grid(*ends))]
     fallen = [f"{label} {words.point_change(change)}" for label, change in changes if change.high < 0]
     if fallen:
-        yield f"Worse, in points: {', '.join(fallen)}."
+        yield f"Worse, change in points: {', '.join(fallen)}."
     elif changes:
         yield "No field and no level is shown to be worse."
 
 
 def _margins(cells: Grid) -> Iterator[tuple[str, Estimate]]:
-    """The change of each field, and of each level, where there is more than one."""
+    """Yield the change of each field and of each level, where there is more than one."""
     places: list[tuple[str, tuple[str | None, int | None]]] = []
     if len(cells.fields) > 1:
         places += [(field, (field, None)) for field in cells.fields]

@@ -1,4 +1,4 @@
-"""What became of the problems that were practised: learned, forgotten, relearned, kept, never, each with its step."""
+"""The fate of each practised problem: kept, learned, forgotten, relearned or never, with the steps of its turns."""
 
 from collections import Counter
 from collections.abc import Iterable
@@ -11,52 +11,53 @@ from ..types import Visit
 
 Fate = Literal["kept", "learned", "forgotten", "relearned", "never", "undecided"]
 FATES: dict[Fate, str] = {
-    "kept": "could at the first visit, and no later one told otherwise",
-    "learned": "could not, or not yet, and can since a later visit",
-    "forgotten": "could once, and cannot any more",
-    "relearned": "could, could not, and can again",
-    "never": "could not at any visit",
-    "undecided": "no visit tells it apart from a coin, or there was one alone",
+    "kept": "solved at the first visit, and no later visit shows the contrary",
+    "learned": "not solved at first, solved since a later visit",
+    "forgotten": "solved once, and not any more",
+    "relearned": "solved, then not, and solved again",
+    "never": "not solved at any visit",
+    "undecided": "no visit shows it, or there was only one",
 }
 
 
 @dataclass(frozen=True)
 class Turn:
-    """A visit that told that a problem can be done (or not) where the one before had told otherwise."""
+    """A visit that shows a problem to be solved (or not), where the visits before showed the contrary."""
 
     step: int
-    can: bool
+    solved: bool
 
 
 @dataclass(frozen=True)
 class Journey:
-    """One problem's way through training. turns: the first is where it stood when first told."""
+    """The visits of one problem in training."""
 
     problem_id: str
     first_step: int
     visits: int
     turns: list[Turn]
+    """The first visit that shows anything, and every change after it."""
 
     @property
     def fate(self) -> Fate:
-        """What became of it."""
+        """The problem's fate over the run."""
         turns = self.turns
         if self.visits < 2 or not turns:
             return "undecided"
-        if not any(turn.can for turn in turns):
+        if not any(turn.solved for turn in turns):
             return "never"
-        if not turns[-1].can:
+        if not turns[-1].solved:
             return "forgotten"
-        if any(turn.can for turn in turns[:-1]):
+        if any(turn.solved for turn in turns[:-1]):
             return "relearned"
         return "learned" if len(turns) > 1 or turns[0].step > self.first_step else "kept"
 
 
 def journeys(visits: Iterable[Visit]) -> list[Journey]:
-    """Of all problems, in the order of their first visits; visits in theirs.
+    """Return the journeys of all problems, in the order of their first visits. visits: oldest first.
 
-    A visit tells that a problem can be done where the 95% interval of its pass rate lies above one half (7 of 8, 4 of 4), that it
-    cannot where it lies below. So of problems that are right half of the time one visit of 8 in 14 tells either, by chance.
+    A visit shows a problem as solved where the 95% interval of its pass rate lies above one half (7 of 8, 4 of 4), as not solved
+    where it lies below. For a problem that is right half of the time, one visit of 8 rollouts in 14 shows either by chance.
     """
     first: dict[str, int] = {}
     counts: Counter[str] = Counter()
@@ -64,13 +65,13 @@ def journeys(visits: Iterable[Visit]) -> list[Journey]:
     for visit in visits:
         first.setdefault(visit.problem_id, visit.step)
         counts[visit.problem_id] += 1
-        told, so_far = _told(visit.right, visit.n), turns.setdefault(visit.problem_id, [])
-        if told is not None and (not so_far or so_far[-1].can is not told):
-            so_far.append(Turn(visit.step, told))
+        solved, so_far = _solved(visit.right, visit.n), turns.setdefault(visit.problem_id, [])
+        if solved is not None and (not so_far or so_far[-1].solved is not solved):
+            so_far.append(Turn(visit.step, solved))
     return [Journey(problem, first[problem], counts[problem], turns[problem]) for problem in first]
 
 
 @lru_cache
-def _told(right: int, n: int) -> bool | None:
+def _solved(right: int, n: int) -> bool | None:
     low, high = wilson_ci95(right, n)
     return True if low > 0.5 else False if high < 0.5 else None

@@ -19,7 +19,7 @@
     root.classList.add("drawn");
     for (const box of boxes) {
       await draw(box, false);
-      await new Promise((resolve) => setTimeout(resolve)); // the page stays alive between charts
+      await new Promise((resolve) => setTimeout(resolve)); // let the page respond between charts
     }
     const redraw = (printing) => boxes.forEach((box) => draw(box, printing));
     matchMedia("(prefers-color-scheme: dark)").addEventListener("change", () => redraw(false));
@@ -34,6 +34,6 @@
   } catch (error) {
     root.classList.remove("drawn");
     document.getElementById("undrawn").textContent =
-      "This browser could not unpack the charts (" + error.message + "); their figures are in the tables under them.";
+      "This browser could not unpack the charts (" + error.message + "); the tables below hold their numbers.";
   }
 })();

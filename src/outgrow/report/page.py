@@ -1,4 +1,4 @@
-"""The run's page: words, tables and charts put into the template, and written as one file that needs no network."""
+"""The page of a run: sentences, tables and charts in a template, written as one file that needs no network."""
 
 import base64
 import gzip
@@ -19,7 +19,7 @@ from ..evaluate.failure_kinds import MEANING
 from ..runs.folder import RunFolder
 from . import findings, tables, words
 from .analysis import analyze
-from .charts import drift_charts, histogram_chart, learning_charts, seconds_chart
+from .charts import chart_groups, drift_charts, histogram_chart, learning_charts, seconds_chart
 from .curves import smoothing_width, thinning
 from .data import RunData, read_run
 
@@ -27,7 +27,7 @@ _PROBLEMS_SHOWN = 10
 
 
 def write_report(run: Path) -> Path:
-    """Write report.html into a run's folder, finished or not, and return its path.
+    """Write report.html into a run's folder, finished or not. Return its path.
 
     Raises UsageError where there is no run, OutgrowError where one of its files is damaged or the page cannot be written.
     """
@@ -41,7 +41,7 @@ def write_report(run: Path) -> Path:
 
 
 def render(data: RunData) -> str:
-    """The page as HTML. The same run gives the same page."""
+    """Return the page as HTML. The same run gives the same page."""
     comparisons = compare(data.before, data.after)
     pass_at_1 = comparisons.get("pass@1")
     cells = grid(data.before, data.after)
@@ -66,7 +66,7 @@ def render(data: RunData) -> str:
         measures=tables.measure_rows(comparisons),
         heat_maps=tables.heat_maps(cells, k),
         cell_table=tables.cell_table(cells),
-        charts=learning_charts(data, pass_at_1),
+        charts=chart_groups(learning_charts(data, pass_at_1)),
         width=smoothing_width(len(data.metrics)),
         thinning=thinning(len(data.metrics)),
         curve_table=tables.curve_table(data),
@@ -86,8 +86,8 @@ def render(data: RunData) -> str:
 
 @cache
 def page_template(name: str) -> Template:
-    """A page's template by its place in the package."""
-    # autoescape stands for every name: what a model wrote is text on the page, never markup. tojson escapes <, > and &.
+    """Return a page's template by its path in the package."""
+    # autoescape is on for every template: what a model wrote is text on the page, never markup. tojson escapes <, > and &.
     environment = Environment(
         loader=PackageLoader("outgrow", ""), autoescape=True, undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True
     )
@@ -98,7 +98,7 @@ def page_template(name: str) -> Template:
 
 @cache
 def page_scripts() -> dict[str, Any]:
-    """A page's own style and script, plotly packed to a third, and the policy that lets these two scripts run and no other."""
+    """Return a page's style and script, plotly compressed, and the policy that allows only these two scripts."""
     here = files("outgrow.report")
     style, charts, own = ((here / name).read_text(encoding="utf-8") for name in ("page.css", "charts.js", "page.js"))
     script = charts + own

@@ -1,12 +1,12 @@
-"""The page's tables as rows of finished text, so that the template only lays them out."""
+"""The tables of a run's page, as rows of finished text that the template lays out."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from ..core.estimate import Estimate
+from ..core.metrics import is_share
 from ..evaluate.change import Comparison, Grid, grid, shows_change
 from . import words
-from .charts import is_share
 from .curves import BUCKETS, bucket_counts, figure_keys, visit_windows, window_means, windows
 from .data import RunData
 
@@ -15,22 +15,21 @@ _NOT_YET = "not yet"
 
 _MEASURES = {
     "pass@1": "one sample",
-    "greedy": "the likeliest answer",
-    "between": "problems with samples of both kinds",
+    "greedy": "the most likely answer",
+    "between": "problems with right and wrong samples",
     "truncated": "samples cut at the token limit",
     "no_answer": "samples without a final answer",
-    "length": "tokens a sample",
+    "length": "tokens per sample",
 }
-
-
 _NAMES = {"between": "sometimes right", "no_answer": "no answer"}
 
 
 @dataclass(frozen=True)
 class Bar:
-    """An interval on a scale from 0 to 100: its ends and its middle."""
+    """An interval drawn on a scale from 0 to 100."""
 
     which: str
+    """"before" or "after"."""
     low: float
     high: float
     value: float
@@ -38,7 +37,7 @@ class Bar:
 
 @dataclass(frozen=True)
 class MeasureRow:
-    """A measure before and after. tone: gain, loss or none, where more is better; empty where it is neither."""
+    """A measure before and after training."""
 
     name: str
     note: str
@@ -46,40 +45,46 @@ class MeasureRow:
     after: str
     change: str
     tone: str
+    """gain, loss or none for measures where more is better; empty for others."""
     bars: list[Bar]
 
 
 @dataclass(frozen=True)
 class HeatCell:
-    """A coloured cell. strength: 0 to 100, how much of the colour it takes. tint: share, gain or loss. marked: stands out."""
+    """A coloured cell of a heat map."""
 
     text: str
     hint: str
+    """Tooltip."""
     tint: str = "share"
+    """share, gain or loss."""
     strength: float = 0.0
+    """Strength of the colour, from 0 to 100."""
     marked: bool = False
+    """Whether the text is underlined."""
 
 
 @dataclass(frozen=True)
 class HeatMap:
-    """A table of coloured cells. rows: heading and cells."""
+    """A table of coloured cells."""
 
     title: str
     legend: str
     columns: list[str]
     rows: list[tuple[str, list[HeatCell]]]
+    """Heading and cells of each row."""
 
 
 @dataclass(frozen=True)
 class Table:
-    """A plain table; the first of each row is its heading."""
+    """A plain table; the first cell of each row is its heading."""
 
     columns: list[str]
     rows: list[list[str]]
 
 
 def measure_rows(comparisons: Mapping[str, Comparison]) -> list[MeasureRow]:
-    """Before, after and change of every measure, as text and as bars."""
+    """Return before, after and change of every measure, as text and as bars."""
     rows = []
     for name, compared in comparisons.items():
         share = name != "length"
@@ -106,18 +111,18 @@ def measure_rows(comparisons: Mapping[str, Comparison]) -> list[MeasureRow]:
 
 def _note(name: str) -> str:
     kind, _, k = name.partition("@")
-    return f"at least one of {k} samples right" if kind == "pass" else f"the commonest answer of {k}"
+    return f"at least one of {k} samples right" if kind == "pass" else f"the most frequent answer of {k} samples"
 
 
 def tone(change: Estimate | None) -> str:
-    """gain, loss, or none where the interval holds 0 or nothing was measured."""
+    """Return gain, loss, or none where the interval holds 0 or nothing was measured."""
     if change is None or not change.excludes():
         return "none"
     return "gain" if change.value > 0 else "loss"
 
 
 def heat_maps(grid: Grid, k: int) -> list[HeatMap]:
-    """Field × level before, after, and the change, as far as measured."""
+    """Return the field × level maps before, after, and of the change, as far as measured."""
     compared = grid.cells.values()
     strongest = max((abs(cell.change.value) for cell in compared if cell.change), default=0.0) or 1.0
     levels: list[int | None] = [*grid.levels, None]
@@ -137,17 +142,17 @@ def heat_maps(grid: Grid, k: int) -> list[HeatMap]:
 
     maps = []
     if any(cell.before for cell in compared):
-        maps.append(table("Before", "Percent right.", "before"))
+        maps.append(table("Before", "Percent of right answers.", "before"))
     if any(cell.after for cell in compared):
-        maps.append(table("After", "Percent right.", "after"))
+        maps.append(table("After", "Percent of right answers.", "after"))
     if any(cell.change for cell in compared):
-        legend = "Points gained or lost. Underlined: the cell's own 95% interval leaves out 0."
+        legend = "Change in percentage points. Underlined: the cell's 95% interval excludes 0."
         maps.append(table("Change", legend, "change"))
     return maps
 
 
 def _heat_cell(estimate: Estimate | None, place: str, k: int, strongest: float | None) -> HeatCell:
-    """strongest: the change that takes the full colour; None where the cell is a pass rate."""
+    """Return a cell. strongest: the change with the full colour; None where the cell is a pass rate."""
     if estimate is None:
         return HeatCell("", f"{place}: no problems")
     size = f"n = {estimate.n} problems × {k} samples"
@@ -164,7 +169,7 @@ def _heat_cell(estimate: Estimate | None, place: str, k: int, strongest: float |
 
 
 def cell_table(grid: Grid) -> Table:
-    """Every cell of the heat maps with its intervals."""
+    """Return every cell of the heat maps with its intervals."""
     rows = []
     for (field, level), compared in grid.cells.items():
         known = compared.before or compared.after
@@ -177,7 +182,7 @@ def cell_table(grid: Grid) -> Table:
 
 
 def curve_table(data: RunData) -> Table:
-    """The learning curves as numbers: the mean of every figure in each of a few windows of steps."""
+    """Return the learning curves as numbers: the mean of every metric in a few windows of steps."""
     spans = windows(data.steps_done, _TABLE_WINDOWS)
     keys = figure_keys(data.metrics)
     columns = [window_means(data.metrics, key, spans) for key in keys]
@@ -185,11 +190,11 @@ def curve_table(data: RunData) -> Table:
         [words.span_label(span), *(words.figure(column[index], is_share(key)) for key, column in zip(keys, columns, strict=True))]
         for index, span in enumerate(spans)
     ]
-    return Table(["steps", *(key.replace("_", " ") for key in keys)], rows)
+    return Table(["steps", *keys], rows)
 
 
 def histogram_table(data: RunData) -> Table:
-    """The pass-rate histogram as numbers."""
+    """Return the pass-rate histogram as numbers."""
     spans = visit_windows(data.visits, _TABLE_WINDOWS)
     rows = []
     for span, counts in zip(spans, bucket_counts(data.visits, spans), strict=True):
@@ -199,7 +204,7 @@ def histogram_table(data: RunData) -> Table:
 
 
 def calibration_table(data: RunData) -> Table:
-    """How far the ledger's estimates were from fresh samples."""
+    """Return how far the ledger's estimates were from new samples."""
     columns = ["last visited", "problems", "the ledger", "the last visit", "the level", "rank correlation"]
     rows = [
         [row.staleness, str(row.n), *map(_error, (row.brier, row.brier_last, row.brier_level, row.rank_correlation))]
@@ -209,16 +214,16 @@ def calibration_table(data: RunData) -> Table:
 
 
 def drift_table(data: RunData) -> Table:
-    """Other suites over the run, with intervals."""
+    """Return pass@1 on other suites over the run, with intervals."""
     rows = []
     for row in sorted(data.drift, key=lambda row: row.suite):
         change = words.share_change(row.change_estimate) if row.step else ""
         rows.append([row.suite, str(row.step), f"{row.n:,} × {row.k}", words.share_estimate(row.estimate), change])
-    return Table(["suite", "step", "n × k", "pass@1", "change since the base"], rows)
+    return Table(["suite", "step", "n × k", "pass@1", "change from the base"], rows)
 
 
 def others_table(data: RunData) -> Table:
-    """Fields of the suites of evaluate.extra_suites, with intervals."""
+    """Return pass@1 by field on the suites of evaluate.extra_suites, with intervals."""
     rows = []
     for suite, (before, after) in data.others.items():
         cells = grid(before, after)
@@ -235,7 +240,7 @@ def _error(value: float | None) -> str:
 
 
 def time_table(data: RunData) -> Table:
-    """Where the time went."""
+    """Return the time of each phase."""
     seconds = data.seconds()
     total = sum(seconds.values())
     rows = [[phase.replace("_", " "), words.duration(spent), f"{spent / total:.0%}"] for phase, spent in seconds.items() if total]
@@ -243,13 +248,13 @@ def time_table(data: RunData) -> Table:
 
 
 def facts(data: RunData) -> list[tuple[str, str]]:
-    """What was run, and what it took, in a few lines."""
+    """Return what was run, and its cost, in a few lines."""
     recipe, seconds = data.recipe, data.seconds()
-    visits = [visit for visit in data.visits if visit.step > 0]  # a profile is none of training
+    visits = [visit for visit in data.visits if visit.step > 0]  # step 0 is a profile
     rollouts, visited = sum(visit.n for visit in visits), len({visit.problem_id for visit in visits})
     lines = [
         ("Steps", f"{data.steps_done:,} of {recipe.learn.steps:,}"),
-        ("Model", recipe.policy.model or "a micro policy made from nothing"),
+        ("Model", recipe.policy.model or "a new micro policy"),
         ("Problems", _types(recipe.problems)),
     ]
     if recipe.kind == "rl":
@@ -259,12 +264,12 @@ def facts(data: RunData) -> list[tuple[str, str]]:
         ]
         if recipe.distill:
             first = f" in the first {recipe.distill.steps:,} steps" if recipe.distill.steps else ""
-            lines.append(("Distilled", recipe.distill.model + first))
+            lines.append(("Distilled teacher", recipe.distill.model + first))
         if visits:
             lines.append(("Practised", f"{rollouts:,} rollouts of {visited:,} of {data.known_problems:,} problems"))
         tokens = sum(visit.n * visit.mean_length for visit in visits)
         if seconds.get("generation"):
-            lines.append(("Generated", f"{tokens:,.0f} tokens, {tokens / seconds['generation']:,.0f} a second"))
+            lines.append(("Generated", f"{tokens:,.0f} tokens, {tokens / seconds['generation']:,.0f} per second"))
     lines += [
         ("Wall-clock", words.duration(sum(seconds.values()))),
         ("Cost", words.cost(sum(seconds.values()), recipe.run.dollars_per_hour)),

@@ -1,17 +1,18 @@
-"""Numbers as a person reads them, and the sentence on top of the page."""
+"""Numbers as text, and the headline of a page."""
 
 import re
 
 from ..core.estimate import Estimate
 from ..evaluate.change import Comparison
 
-# Characters of one completion on the page; a long one keeps its end, where the answer is.
+# Characters of a completion on the page. A long one keeps its end, where the answer is.
 _HEAD, _TAIL = 1500, 2500
 _SIGNED_ZERO = re.compile(r"[+-](0(?:\.0+)?)(?![\d.])")
 
 
 def percent(share: float) -> str:
-    """
+    """Return a share in percent.
+
     >>> percent(0.1698)
     '17.0%'
     """
@@ -19,7 +20,7 @@ def percent(share: float) -> str:
 
 
 def points(change: float, digits: int = 1) -> str:
-    """A change of a share, in percentage points, with its sign.
+    """Return a change of a share in percentage points, with its sign.
 
     >>> points(-0.1346), points(0.0)
     ('−13.5', '0.0')
@@ -28,7 +29,8 @@ def points(change: float, digits: int = 1) -> str:
 
 
 def share_estimate(estimate: Estimate) -> str:
-    """
+    """Return a share in percent with its interval.
+
     >>> share_estimate(Estimate(0.17, 0.1429, 0.1993, 377))
     '17.0% (14.3–19.9)'
     """
@@ -36,7 +38,8 @@ def share_estimate(estimate: Estimate) -> str:
 
 
 def share_change(estimate: Estimate) -> str:
-    """
+    """Return a change of a share in points, with its unit and interval.
+
     >>> share_change(Estimate(0.3, 0.25, 0.36, 377))
     '+30.0 points (+25.0 to +36.0)'
     """
@@ -44,7 +47,8 @@ def share_change(estimate: Estimate) -> str:
 
 
 def point_change(estimate: Estimate) -> str:
-    """
+    """Return a change of a share in points, with its interval.
+
     >>> point_change(Estimate(0.3, 0.25, 0.36, 377))
     '+30.0 (+25.0 to +36.0)'
     """
@@ -52,7 +56,8 @@ def point_change(estimate: Estimate) -> str:
 
 
 def token_estimate(estimate: Estimate) -> str:
-    """
+    """Return a number of tokens with its interval.
+
     >>> token_estimate(Estimate(27.75, 27.1, 28.4, 377))
     '27.8 (27.1–28.4)'
     """
@@ -60,7 +65,8 @@ def token_estimate(estimate: Estimate) -> str:
 
 
 def token_change(estimate: Estimate) -> str:
-    """
+    """Return a change of a number of tokens, with its interval.
+
     >>> token_change(Estimate(-2.0, -3.0, 1.0, 377))
     '−2.0 (−3.0 to +1.0)'
     """
@@ -68,7 +74,7 @@ def token_change(estimate: Estimate) -> str:
 
 
 def figure(value: float | None, share: bool) -> str:
-    """A figure of metrics.jsonl in a table cell.
+    """Return a metric as the text of a table cell.
 
     >>> figure(0.25, True), figure(12.345, False), figure(3.3e-7, False), figure(None, False)
     ('25.0%', '12.3', '3.3e−07', '')
@@ -79,7 +85,8 @@ def figure(value: float | None, share: bool) -> str:
 
 
 def duration(seconds: float) -> str:
-    """
+    """Return a time in its natural units.
+
     >>> duration(30.59), duration(750), duration(11520)
     ('30.6 s', '12 min 30 s', '3 h 12 min')
     """
@@ -90,19 +97,20 @@ def duration(seconds: float) -> str:
 
 
 def cost(seconds: float, dollars_per_hour: float) -> str:
-    """What the machine cost, or that nobody said what it costs.
+    """Return the price of a time on the machine, or that its price is not given.
 
     >>> cost(1800, 2.5)
-    '$1.25 (0.50 h at $2.50 an hour)'
+    '$1.25 (0.50 h at $2.50 per hour)'
     """
     if not dollars_per_hour:
-        return "no price given (run.dollars_per_hour is 0)"
+        return "unknown (run.dollars_per_hour is 0)"
     hours = seconds / 3600
-    return f"${hours * dollars_per_hour:,.2f} ({hours:.2f} h at ${dollars_per_hour:,.2f} an hour)"
+    return f"${hours * dollars_per_hour:,.2f} ({hours:.2f} h at ${dollars_per_hour:,.2f} per hour)"
 
 
 def span_label(steps: range) -> str:
-    """
+    """Return the label of a window of steps; step 0 is a profile.
+
     >>> span_label(range(1, 6)), span_label(range(7, 8)), span_label(range(1))
     ('1–5', '7', 'profile')
     """
@@ -112,22 +120,22 @@ def span_label(steps: range) -> str:
 
 
 def shortened(text: str) -> str:
-    """A completion short enough for a page: its beginning and, longer, its end."""
-    left_out = len(text) - _HEAD - _TAIL
-    if left_out <= 0:
+    """Return a completion short enough for a page: its beginning, and more of its end."""
+    hidden = len(text) - _HEAD - _TAIL
+    if hidden <= 0:
         return text
-    return f"{text[:_HEAD]}\n[… {left_out:,} characters left out …]\n{text[-_TAIL:]}"
+    return f"{text[:_HEAD]}\n[… {hidden:,} characters not shown …]\n{text[-_TAIL:]}"
 
 
 def headline(pass_at_1: Comparison | None, k: int) -> str:
-    """What came of the run, in one sentence with its interval and its n. k: samples a problem."""
+    """Return the run's result in one sentence, with its interval and n. k: samples per problem."""
     if pass_at_1 is None:
         return "Nothing has been measured yet."
     change, known = pass_at_1.change, pass_at_1.before or pass_at_1.after
     if change is None:
         assert known is not None
         when, missing = ("before", "after") if pass_at_1.before else ("after", "before")
-        return f"pass@1 was {share_estimate(known)} {when} training, {_count(known, k)}; not measured {missing} training yet."
+        return f"pass@1 was {share_estimate(known)} {when} training, {_count(known, k)}; not yet measured {missing} training."
     if not change.excludes():
         return f"No difference shown: pass@1 changed by {share_change(change)}, {_count(change, k)}."
     moved = "rose" if change.value > 0 else "fell"

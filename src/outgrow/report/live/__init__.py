@@ -1,4 +1,4 @@
-"""The live page over all runs: a list, curves while they train, every problem and every rollout, runs side by side."""
+"""`outgrow serve`: live pages of all runs in a folder, with curves, problems, rollouts and comparisons."""
 
 from .app import application
 

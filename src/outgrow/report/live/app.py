@@ -1,4 +1,4 @@
-"""The pages and their addresses. Every page is plain HTML that works without a script; the script brings it up to date."""
+"""The live pages and their addresses. Every page is plain HTML that works without a script; the script updates it."""
 
 import hashlib
 from collections import Counter
@@ -24,11 +24,11 @@ from ..page import render
 from . import problems
 from .guard import Guard
 from .rollouts import VERDICTS, RolloutIndex
-from .views import View, beside, compared_charts, run_names, view
+from .views import View, compare_to_first, compared_charts, run_names, view
 
 _PAGE = 50
 _ROLLOUTS = 16
-_READING = 0.3  # seconds a page spends on parts that were not read yet
+_READING = 0.3  # seconds that a page spends on reading new files of rollouts
 
 _ASSETS = {
     "style.css": ("report", "page.css"),
@@ -39,7 +39,7 @@ _ASSETS = {
 
 
 def application(folder: Path, token: str | None = None) -> Starlette:
-    """The live page over the runs of a folder. token: asked for where it is given."""
+    """Return the application for the runs of a folder. token: required from every visitor. Default: no token."""
     pages = _Pages(folder)
     routes = [
         Route("/", pages.runs),
@@ -66,59 +66,59 @@ class _Pages:
     def compare(self, request: Request) -> Response:
         views = [self._view(name) for name in dict.fromkeys(request.query_params.getlist("run"))]
         if len(views) < 2:
-            raise HTTPException(400, "Choose two runs or more to compare.")
-        return _page(request, "compare", rows=beside(views), charts=compared_charts(views))
+            raise HTTPException(400, "Choose two or more runs to compare.")
+        return _page(request, "compare", rows=compare_to_first(views), charts=compared_charts(views))
 
     def run(self, request: Request) -> Response:
         return _page(request, "run", view=self._view(request.path_params["run"]))
 
     def report(self, request: Request) -> Response:
         page = render(read_run(self._view(request.path_params["run"]).path))
-        # The report brings its own policy, which lets its own two scripts run and no other.
+        # The report has its own policy, which allows only its own two scripts.
         return HTMLResponse(page.encode("utf-8", "replace"), headers={"Content-Security-Policy": "frame-ancestors 'none'"})
 
     def problems(self, request: Request) -> Response:
-        found, ask = self._view(request.path_params["run"]), request.query_params
-        practising = ask.get("of") == "practised"
-        index = self._index(found)
-        if practising:
+        run_view, query = self._view(request.path_params["run"]), request.query_params
+        practised = query.get("of") == "practised"
+        index = self._index(run_view)
+        if practised:
             rows = problems.practised(index, _READING)
         else:
-            rows = problems.tested(found.data.before, found.data.after) if found.data else []
-        chosen = problems.search(rows, *(ask.get(name, "") for name in ("q", "field", "level", "turn")))
+            rows = problems.tested(run_view.data.before, run_view.data.after) if run_view.data else []
+        chosen = problems.search(rows, *(query.get(name, "") for name in ("q", "field", "level", "turn")))
         orders = {"gain": lambda row: -(row.change or 0), "loss": lambda row: row.change or 0}
-        if order := orders.get(ask.get("sort", "")):
+        if order := orders.get(query.get("sort", "")):
             chosen.sort(key=order)
-        page, pages = problems.page_of(len(chosen), _number(ask.get("page", "")), _PAGE)
+        page, pages = problems.page_of(len(chosen), _number(query.get("page", "")), _PAGE)
         turns = Counter(row.turn for row in rows)
         lists: dict[str, Any] = {
             "fields": sorted({row.field for row in rows}),
             "levels": sorted({row.level for row in rows}),
             "counts": turns,
-            "meaning": problems.meaning(practising),
+            "meaning": problems.meaning(practised),
         }
         shown = chosen[(page - 1) * _PAGE : page * _PAGE]
         return _page(
-            request, "problems", view=found, rows=shown, count=len(chosen), known=len(rows), page=page, pages=pages,
-            practising=practising, index=index, **lists,
+            request, "problems", view=run_view, rows=shown, count=len(chosen), known=len(rows), page=page, pages=pages,
+            practised=practised, index=index, **lists,
         )  # fmt: skip
 
     def problem(self, request: Request) -> Response:
-        found, wanted = self._view(request.path_params["run"]), request.query_params.get("id", "")
-        sides = [("Before", found.data.before), ("After", found.data.after)] if found.data else []
+        run_view, wanted = self._view(request.path_params["run"]), request.query_params.get("id", "")
+        sides = [("Before", run_view.data.before), ("After", run_view.data.after)] if run_view.data else []
         answers = [(when, [s for s in side.samples if s.problem_id == wanted]) for when, side in sides if side]
         if not any(samples for _, samples in answers):
-            raise HTTPException(404, "There is no such problem in this run's test suite.")
+            raise HTTPException(404, "This run's test suite has no problem of this id.")
         about = next(samples[0] for _, samples in answers if samples)
-        return _page(request, "problem", view=found, about=about, answers=answers)
+        return _page(request, "problem", view=run_view, about=about, answers=answers)
 
     def rollouts(self, request: Request) -> Response:
-        found, ask = self._view(request.path_params["run"]), request.query_params
-        index = self._index(found)
+        run_view, query = self._view(request.path_params["run"]), request.query_params
+        index = self._index(run_view)
         rows = index.refresh(_READING)
         steps = np.unique(rows["step"]).tolist()
-        problem, verdict = ask.get("problem", ""), ask.get("verdict", "")
-        step = _number(ask.get("step", ""), 0)
+        problem, verdict = query.get("problem", ""), query.get("verdict", "")
+        step = _number(query.get("step", ""), 0)
         if not step and not problem and steps:
             step = steps[-1]
         chosen = rows
@@ -130,12 +130,12 @@ class _Pages:
         counts = {str(name): int((chosen["verdict"] == place).sum()) for place, name in enumerate(VERDICTS)}
         if verdict in counts:
             chosen = chosen[chosen["verdict"] == list(counts).index(verdict)]
-        q = ask.get("q", "").casefold().strip()
+        q = query.get("q", "").casefold().strip()
         whole = None
-        if q and step:  # a part at most is searched in its texts
+        if q and step:  # only the texts of one step are searched
             whole = [row for row in index.texts(chosen) if q in f"{row['question']}\n{row['completion']}".casefold()]
         count = len(chosen) if whole is None else len(whole)
-        page, pages = problems.page_of(count, _number(ask.get("page", "")), _ROLLOUTS)
+        page, pages = problems.page_of(count, _number(query.get("page", "")), _ROLLOUTS)
         part = slice((page - 1) * _ROLLOUTS, page * _ROLLOUTS)
         shown = index.texts(chosen[part]) if whole is None else whole[part]
         near = {
@@ -143,21 +143,21 @@ class _Pages:
             "later": min((s for s in steps if s > step), default=None),
         }
         return _page(
-            request, "rollouts", view=found, rows=shown, count=count, page=page, pages=pages, step=step, steps=steps, counts=counts,
-            problem=problem, index=index, near=near, total=len(rows),
+            request, "rollouts", view=run_view, rows=shown, count=count, page=page, pages=pages, step=step, steps=steps,
+            counts=counts, problem=problem, index=index, near=near, total=len(rows),
         )  # fmt: skip
 
     def _view(self, name: str) -> View:
-        if name not in run_names(self.folder):  # so that no name leads out of the folder
-            raise HTTPException(404, "There is no such run here.")
+        if name not in run_names(self.folder):  # no name may lead out of the folder
+            raise HTTPException(404, "This folder has no run of this name.")
         return view(self.folder / name)
 
-    def _index(self, found: View) -> RolloutIndex:
-        return self._indexes.setdefault(found.name, RolloutIndex(found.path))
+    def _index(self, run_view: View) -> RolloutIndex:
+        return self._indexes.setdefault(run_view.name, RolloutIndex(run_view.path))
 
 
-def _number(text: str, otherwise: int = 1) -> int:
-    return int(text) if text.isascii() and text.isdigit() and len(text) < 10 else otherwise
+def _number(text: str, default: int = 1) -> int:
+    return int(text) if text.isascii() and text.isdigit() and len(text) < 10 else default
 
 
 def _page(request: Request, template: str, status: int = 200, **values: Any) -> Response:
@@ -173,8 +173,8 @@ def _page(request: Request, template: str, status: int = 200, **values: Any) -> 
 
 
 def _failed(request: Request, error: Exception) -> Response:
-    status, said = (error.status_code, error.detail) if isinstance(error, HTTPException) else (500, str(error))
-    return _page(request, "error", status, said=said)
+    status, message = (error.status_code, error.detail) if isinstance(error, HTTPException) else (500, str(error))
+    return _page(request, "error", status, message=message)
 
 
 def _asset(request: Request) -> Response:
@@ -182,7 +182,7 @@ def _asset(request: Request) -> Response:
     if name == "plotly.js":
         return Response(get_plotlyjs(), media_type="text/javascript", headers={"Cache-Control": "private, max-age=86400"})
     if name not in _ASSETS:
-        raise HTTPException(404, "There is no such page.")
+        raise HTTPException(404, "No page has this address.")
     package, file = _ASSETS[name]
     text = files(f"outgrow.{package}").joinpath(file).read_text(encoding="utf-8")
     return Response(text, media_type="text/css" if name.endswith("css") else "text/javascript")
@@ -190,7 +190,7 @@ def _asset(request: Request) -> Response:
 
 @cache
 def _templates() -> Environment:
-    # autoescape stands for every name: what a model wrote is text on the page, never markup. tojson escapes <, > and &.
+    # autoescape is on for every template: what a model wrote is text on the page, never markup. tojson escapes <, > and &.
     environment = Environment(
         loader=PackageLoader("outgrow", "report/live/templates"),
         autoescape=True,

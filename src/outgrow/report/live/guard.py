@@ -1,4 +1,4 @@
-"""Who may look: on this machine anyone who asks it by a name of its own, from elsewhere who has the token."""
+"""Access to the live pages: from this machine without a token, from elsewhere only with it."""
 
 import secrets
 from ipaddress import ip_address
@@ -24,10 +24,10 @@ def is_loopback(host: str) -> bool:
 
 
 class Guard:
-    """token: None where none is asked for, which is for a loopback address alone.
+    """Middleware that checks every request. token: None for a loopback address, where no token is needed.
 
-    Without a token the request must name this machine, so that a page elsewhere cannot read runs by a name of its own that
-    leads here (DNS rebinding). With one, it comes once in the address and is kept in a cookie that no script can read.
+    Without a token the request must name this machine, so that a page elsewhere cannot read runs through a name that resolves to it
+    (DNS rebinding). A token comes once in the address and is then kept in a cookie that no script can read.
     """
 
     def __init__(self, app: ASGIApp, token: str | None) -> None:
@@ -48,10 +48,10 @@ class Guard:
                 answer.set_cookie(_COOKIE, self.token, httponly=True, samesite="strict")
                 await answer(scope, receive, send)
                 return
-            await PlainTextResponse("This token is not the one that outgrow serve printed.\n", 401)(scope, receive, send)
+            await PlainTextResponse("Wrong token; open the address that `outgrow serve` printed.\n", 401)(scope, receive, send)
             return
         elif not secrets.compare_digest(request.cookies.get(_COOKIE, "").encode(), self.token.encode()):
-            await PlainTextResponse("Open the address that outgrow serve printed, with its token.\n", 401)(scope, receive, send)
+            await PlainTextResponse("Token missing; open the address that `outgrow serve` printed.\n", 401)(scope, receive, send)
             return
 
         async def guarded(message: Message) -> None:

@@ -1,8 +1,8 @@
 "use strict";
-// Draws the charts, and brings what stands in <main> up to date while a run writes.
+// Draws the charts, and updates <main> while a run writes.
 (() => {
-  const EVERY = 3000; // milliseconds between looks
-  const READING = 100; // the same while the server is still reading a long run
+  const EVERY = 3000; // milliseconds between requests
+  const READING = 100; // the same while the server reads a long run
 
   const drawAll = () => {
     if (window.Plotly) for (const box of document.querySelectorAll(".chart")) draw(box, false);
@@ -14,7 +14,7 @@
     const next = [...fresh.querySelectorAll(".chart > script")];
     const chosen = new Set([...live.querySelectorAll("input:checked")].map((input) => input.value));
     if (old.length && old.length === next.length) {
-      // Charts stay where they are, so that a zoom or a hover is not lost; only their figures change.
+      // Charts stay in place, so that a zoom or a hover is not lost; only their data changes.
       old.forEach((script, place) => (script.textContent = next[place].textContent));
       const boxes = [...live.querySelectorAll(":scope > section:not(:has(.chart))")];
       const others = [...fresh.querySelectorAll(":scope > section:not(:has(.chart))")];
@@ -41,7 +41,7 @@
         if (answer.ok) seen = tag;
         document.documentElement.classList.remove("offline");
       } catch {
-        document.documentElement.classList.add("offline"); // the server has stopped; what is shown stays
+        document.documentElement.classList.add("offline"); // the server has stopped; the page stays as it is
       }
     }
     setTimeout(look, live.querySelector("[data-reading]") ? READING : EVERY);

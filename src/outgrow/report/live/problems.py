@@ -1,4 +1,4 @@
-"""The problems of a run, as one list to search: those it was tested on, before and after, and those it practised."""
+"""The problems of a run as a list to search: the test problems, before and after, and the practised problems."""
 
 from collections.abc import Iterable
 from typing import NamedTuple
@@ -18,7 +18,7 @@ TRANSITIONS = {
 
 
 class ProblemRow(NamedTuple):
-    """A problem with what became of it. first, last: shares right, before and after, or at its first and its last visit."""
+    """A problem with its fate."""
 
     problem_id: str
     field: str
@@ -26,18 +26,22 @@ class ProblemRow(NamedTuple):
     question: str
     answer: str
     turn: str
+    """A key of TRANSITIONS for test problems, of FATES for practised ones."""
     first: float | None
+    """Pass rate before training, or at the first visit."""
     last: float | None
+    """Pass rate after training, or at the last visit."""
     rollouts: int
+    """Number of answers."""
 
     @property
     def change(self) -> float | None:
-        """last − first."""
+        """Change of the pass rate."""
         return None if self.first is None or self.last is None else self.last - self.first
 
 
 def tested(before: Evaluation | None, after: Evaluation | None) -> list[ProblemRow]:
-    """Problems of the test suite; the turn is that of the greedy answer, and empty where one side was not measured."""
+    """Return the test problems. The turn is that of the greedy answer; empty where one side was not measured."""
     sides = [side for side in (before, after) if side]
     if not sides:
         return []
@@ -55,25 +59,25 @@ def tested(before: Evaluation | None, after: Evaluation | None) -> list[ProblemR
 
 
 def practised(index: RolloutIndex, seconds: float) -> list[ProblemRow]:
-    """Problems met in training, as far as the index has read; it may read on for so many seconds."""
+    """Return the practised problems, as far as the index has read. seconds: how long it may read new files."""
     rows = index.refresh(seconds)
-    if index.remembered and index.remembered[0] is rows:
-        return index.remembered[1]
+    if index.cached and index.cached[0] is rows:
+        return index.cached[1]
     visits = index.visits
     last = {visit.problem_id: visit.pass_rate for visit in visits}
     first = {visit.problem_id: visit.pass_rate for visit in reversed(visits)}
     counts = np.bincount(rows["problem"]).tolist()
-    found = []
+    listed = []
     for journey in journeys(visits):
         code = journey.problem_id
         about = index.problems[int(code)]
-        found.append(ProblemRow(*about, journey.fate, first[code], last[code], counts[int(code)]))
-    index.remembered = rows, found
-    return found
+        listed.append(ProblemRow(*about, journey.fate, first[code], last[code], counts[int(code)]))
+    index.cached = rows, listed
+    return listed
 
 
 def search(rows: Iterable[ProblemRow], words: str, field: str, level: str, turn: str) -> list[ProblemRow]:
-    """Those whose question or answer has these words (in any case) and that are of this field, level and turn; "" is any."""
+    """Return the problems with these words in question or answer (in any case), and of this field, level and turn; "" is any."""
     words = words.casefold().strip()
     return [
         row
@@ -85,12 +89,12 @@ def search(rows: Iterable[ProblemRow], words: str, field: str, level: str, turn:
     ]
 
 
-def meaning(practising: bool) -> dict[str, str]:
-    """What a turn may be, and what it says."""
-    return {str(fate): text for fate, text in FATES.items()} if practising else TRANSITIONS
+def meaning(of_practised: bool) -> dict[str, str]:
+    """Return the possible turns with their meanings, of practised or of test problems."""
+    return {str(fate): text for fate, text in FATES.items()} if of_practised else TRANSITIONS
 
 
 def page_of(count: int, page: int, size: int) -> tuple[int, int]:
-    """A page's number, brought into range, and how many pages there are; both from 1."""
+    """Return a page's number, brought into range, and the number of pages; both from 1."""
     pages = max(1, -(-count // size))
     return min(max(1, page), pages), pages

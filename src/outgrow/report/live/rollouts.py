@@ -1,7 +1,7 @@
-"""What can be asked of all rollouts of a run at once, without their texts; it grows as the run writes.
+"""An index of all rollouts of a run, without their texts; it grows as the run writes.
 
-A part is read once. Of each rollout a row of 17 bytes is kept, of each group its count, of each problem its question; texts
-are read again from the few parts that hold the rows of a page, so that no page waits for a whole run.
+Each file is read once. The index keeps 17 bytes per rollout, the counts of each group and the question of each problem. Texts are
+read again from the few files that hold the rows of a page, so that no page waits for a whole run.
 """
 
 import gc
@@ -20,15 +20,15 @@ from ...types import Verdict, Visit
 
 VERDICTS = tuple(Verdict)
 _COLUMNS = ("step", "problem_id", "field", "level", "question", "answer", "verdict", "length")
-_SHOWN = {"completion", "extracted", "reward", "advantage"}  # what a page shows of a rollout beside these
-_MANY = 64  # parts read at once by a page, as of a long run that was not looked at before
+_SHOWN = {"completion", "extracted", "reward", "advantage"}  # other columns that a page shows
+_MANY = 64  # files read at once, as for a long run that is opened first
 ROW = np.dtype([("step", np.int32), ("row", np.int32), ("problem", np.int32), ("verdict", np.int8), ("length", np.int32)])
 
 Rows = NDArray[np.void]
 
 
 class Practised(NamedTuple):
-    """A problem that was practised."""
+    """A practised problem."""
 
     problem_id: str
     field: str
@@ -38,7 +38,7 @@ class Practised(NamedTuple):
 
 
 class RolloutIndex:
-    """The rollouts of one run. Safe to ask from several threads."""
+    """The rollouts of one run. Safe to use from several threads."""
 
     def __init__(self, run: Path) -> None:
         self.run = run
@@ -50,18 +50,18 @@ class RolloutIndex:
         self._lock = Lock()
         self.unread = 0
         self.visits: list[Visit] = []
-        # The rows that a list of problems was last made from, and that list: kept here until the run has written more.
-        self.remembered: tuple[Rows, list[Any]] | None = None
+        # The rows that the list of problems was last made from, and that list; valid until the run writes more.
+        self.cached: tuple[Rows, list[Any]] | None = None
 
     @property
     def unreadable(self) -> list[str]:
-        """Names of parts that are damaged."""
+        """Names of damaged files."""
         return sorted(path.name for path in self._unreadable)
 
     def refresh(self, seconds: float) -> Rows:
-        """Read what was written since, newest first, for at most about so many seconds; `unread` parts are left for the next time.
+        """Read new files, newest first, for about `seconds`; `unread` files are left for the next time.
 
-        Returns all rows known, by step and place in its part. A part that was written again, as after a resume, is read again.
+        Return all known rows, by step and row of its file. A file that was written again, as after a resume, is read again.
         """
         with self._lock:
             stamps = {path: stamp for path in rollouts_folder(self.run).glob("step-*.parquet") if (stamp := stamp_of(path))}
@@ -73,8 +73,8 @@ class RolloutIndex:
             until, read = time.monotonic() + seconds, 0
             for path in new:
                 try:
-                    found = self._read(path)
-                    self._parts[path] = stamps[path], found, visits_of(found)
+                    rows = self._read(path)
+                    self._parts[path] = stamps[path], rows, visits_of(rows)
                 except (OSError, pa.ArrowException, KeyError, ValueError, TypeError, OverflowError):
                     self._unreadable[path] = stamps[path]
                 read += 1
@@ -86,7 +86,7 @@ class RolloutIndex:
                 self._rows = np.concatenate(parts) if parts else np.empty(0, ROW)
                 self.visits = [visit for path in sorted(self._parts) for visit in self._parts[path][2]]
             if read >= _MANY:
-                gc.freeze()  # these stay; looking through them for cycles would cost a page over a million rollouts 0.4 s
+                gc.freeze()  # the rows stay; a search for cycles in them would cost a page over a million rollouts 0.4 s
             return self._rows
 
     def _read(self, path: Path) -> Rows:
@@ -108,11 +108,11 @@ class RolloutIndex:
         return code
 
     def code_of(self, problem_id: str) -> int | None:
-        """The number of a problem in the rows, None where it was not met."""
+        """Return the number of a problem in the rows, None where it was not practised."""
         return self._codes.get(problem_id)
 
     def texts(self, rows: Rows) -> list[dict[str, Any]]:
-        """The whole rollouts behind a few rows; one whose part has gone since is left out."""
+        """Return the whole rollouts of a few rows, without those whose file has gone."""
         parts: dict[int, list[dict[str, Any]]] = {}
         for step in {int(step) for step in rows["step"]}:
             try:
@@ -124,7 +124,7 @@ class RolloutIndex:
 
 
 def visits_of(rows: Rows) -> list[Visit]:
-    """Every group among the rows as a visit, oldest first. Its problem_id is the problem's number, as text."""
+    """Return every group among the rows as a visit, oldest first. Its problem_id is the problem's number, as text."""
     if not len(rows):
         return []
     size = int(rows["problem"].max()) + 1
@@ -133,14 +133,14 @@ def visits_of(rows: Rows) -> list[Visit]:
     right = np.bincount(group, rows["verdict"] == VERDICTS.index(Verdict.RIGHT))
     length = np.bincount(group, rows["length"]) / n
     steps, problems = np.divmod(keys, size)
-    found = zip(steps.tolist(), problems.tolist(), n.tolist(), right.tolist(), length.tolist(), strict=True)
-    return [Visit(step, str(problem), n, int(right), length) for step, problem, n, right, length in found]
+    groups = zip(steps.tolist(), problems.tolist(), n.tolist(), right.tolist(), length.tolist(), strict=True)
+    return [Visit(step, str(problem), n, int(right), length) for step, problem, n, right, length in groups]
 
 
 def stamp_of(path: Path) -> tuple[int, int] | None:
-    """What changes when a file is written again: time and size; None where there is none."""
+    """Return the time and size of a file, which change when it is written again; None where it does not exist."""
     try:
-        found = path.stat()
+        status = path.stat()
     except OSError:
         return None
-    return found.st_mtime_ns, found.st_size
+    return status.st_mtime_ns, status.st_size

@@ -1,4 +1,4 @@
-"""What the pages show of runs, read anew when a file of theirs has changed and remembered while none has."""
+"""The runs as the live pages show them; a run is read again when one of its files has changed."""
 
 import time
 from collections.abc import Mapping
@@ -11,7 +11,7 @@ from ...core.errors import OutgrowError
 from ...evaluate.change import Comparison, compare
 from ...evaluate.compare import Against, Side, against
 from ...runs.folder import RunFolder
-from ..charts import Chart, learning_charts
+from ..charts import Chart, chart_groups, learning_charts
 from ..curves import figure_keys, smooth, smoothing_width, thin
 from ..data import RunData, read_run
 from ..figures import curves
@@ -19,45 +19,46 @@ from ..tables import tone
 from ..words import headline
 from .rollouts import stamp_of
 
-_RECENT = 120.0  # seconds since its last figures, for a run to be called "training"
+_RECENT = 120.0  # a run that wrote in the last 120 seconds counts as training
 _MARGIN = 0.02
 _COMPARED = {
     "rollouts/pass_rate": "Pass rate in training",
     "validation/pass_rate": "Validation",
     "reward/total": "Reward",
-    "rollouts/mean_tokens": "Tokens an answer",
+    "rollouts/mean_tokens": "Tokens per completion",
 }
 
 
 @dataclass(frozen=True)
 class View:
-    """A run as read. error: why it cannot be, with everything else empty."""
+    """A run as it was read."""
 
     name: str
     path: Path
     data: RunData | None = None
     comparisons: Mapping[str, Comparison] | None = None
     error: str = ""
+    """Why the run cannot be read; everything else is empty then."""
 
     @property
     def pass_at_1(self) -> Comparison | None:
-        """Before, after and change, as far as measured."""
+        """pass@1 before and after training and its change, as far as measured."""
         return (self.comparisons or {}).get("pass@1")
 
     @property
     def tone(self) -> str:
-        """gain, loss or none."""
+        """Colour of the result: gain, loss or none."""
         return tone(self.pass_at_1.change if self.pass_at_1 else None)
 
     @property
     def headline(self) -> str:
-        """What came of it, in one sentence."""
+        """The result in one sentence."""
         known = self.data and (self.data.after or self.data.before)
         return headline(self.pass_at_1, known.k if known else 0)
 
     @property
     def state(self) -> str:
-        """finished, or when it last wrote."""
+        """finished, training, or the time of the last update."""
         if self.data and self.data.finished:
             return "finished"
         stamps = [stamp for file in _read_files(self.path) if (stamp := stamp_of(file))]
@@ -68,16 +69,16 @@ class View:
 
     @property
     def sparkline(self) -> str:
-        """Points of the training pass rate in a box of 100 by 24, smoothed; empty where there are fewer than two."""
+        """Points of the smoothed training pass rate in a box of 100 by 24; empty for fewer than two steps."""
         rates = [row["rollouts/pass_rate"] for row in self.data.metrics if "rollouts/pass_rate" in row] if self.data else []
         line = [rate for rate in thin(smooth(rates, smoothing_width(len(rates)))) if rate is not None]
         if len(line) < 2:
             return ""
-        return " ".join(f"{100 * place / (len(line) - 1):.1f},{23 - 22 * rate:.1f}" for place, rate in enumerate(line))
+        return " ".join(f"{100 * index / (len(line) - 1):.1f},{23 - 22 * rate:.1f}" for index, rate in enumerate(line))
 
-    def charts(self) -> list[Chart]:
-        """The learning curves, with the measurements before and after."""
-        return learning_charts(self.data, self.pass_at_1) if self.data and self.data.metrics else []
+    def charts(self) -> list[tuple[str, list[Chart]]]:
+        """Return the learning curves by group, with the measurements before and after training."""
+        return chart_groups(learning_charts(self.data, self.pass_at_1)) if self.data and self.data.metrics else []
 
 
 def _read_files(run: Path) -> list[Path]:
@@ -87,9 +88,9 @@ def _read_files(run: Path) -> list[Path]:
 
 
 def run_names(folder: Path) -> list[str]:
-    """Names of the runs in a folder, those that wrote last first."""
-    found = [path for path in folder.iterdir() if stamp_of(RunFolder(path).recipe)]
-    return [path.name for path in sorted(found, key=_wrote, reverse=True)]
+    """Return the names of the runs in a folder, the last that wrote first."""
+    runs = [path for path in folder.iterdir() if stamp_of(RunFolder(path).recipe)]
+    return [path.name for path in sorted(runs, key=_wrote, reverse=True)]
 
 
 def _wrote(run: Path) -> int:
@@ -97,7 +98,7 @@ def _wrote(run: Path) -> int:
 
 
 def view(run: Path) -> View:
-    """A run as it stands now."""
+    """Return a run as it stands now."""
     return _view(run, tuple(stamp_of(file) for file in _read_files(run)))
 
 
@@ -112,48 +113,50 @@ def _view(run: Path, stamps: tuple[Any, ...]) -> View:
 
 @dataclass(frozen=True)
 class Compared:
-    """A run beside the first. said: what that comes to; found: None where the two cannot be paired."""
+    """A run compared with the first one."""
 
     view: View
-    said: str
-    found: Against | None = None
+    verdict: str
+    """The result in words, or why the two cannot be compared."""
+    comparison: Against | None = None
+    """None where the two cannot be compared."""
 
 
-def beside(views: list[View]) -> list[Compared]:
-    """Every run after the first against it, by what was measured after training."""
+def compare_to_first(views: list[View]) -> list[Compared]:
+    """Compare every run with the first one, by what was measured after training."""
     first, *others = views
-    rows = [Compared(first, "what the others are compared with")]
+    rows = [Compared(first, "the others are compared with this run")]
     for other in others:
-        sides = [one.data.after if one.data else None for one in (other, first)]
+        sides = [view.data.after if view.data else None for view in (other, first)]
         if sides[0] is None or sides[1] is None:
-            rows.append(Compared(other, "one of the two is not measured after training yet"))
+            rows.append(Compared(other, "one of the two is not yet measured after training"))
             continue
         try:
-            found = against(Side(other.name, [sides[0]]), Side(first.name, [sides[1]]), _MARGIN)
+            comparison = against(Side(other.name, [sides[0]]), Side(first.name, [sides[1]]), _MARGIN)
         except OutgrowError as error:
             rows.append(Compared(other, str(error)))
             continue
-        rows.append(Compared(other, found.verdict, found))
+        rows.append(Compared(other, comparison.verdict, comparison))
     return rows
 
 
 def compared_charts(views: list[View]) -> list[Chart]:
-    """The same figure of several runs in one chart."""
-    read = [(one.name, one.data.metrics) for one in views if one.data and one.data.metrics]
+    """Return charts that show the same metric of several runs."""
+    runs = [(view.name, view.data.metrics) for view in views if view.data and view.data.metrics]
     charts = []
     for key, title in _COMPARED.items():
-        having = [(name, rows) for name, rows in read if key in figure_keys(rows)]
+        having = [(name, rows) for name, rows in runs if key in figure_keys(rows)]
         if not having:
             continue
         steps = sorted({row["step"] for _, rows in having for row in rows})
-        lined = {name: _on(steps, rows, key) for name, rows in having}
+        named = {name: _at_steps(steps, rows, key) for name, rows in having}
         share = key.endswith("/pass_rate")
-        figure = curves(steps, lined, "share right" if share else title.lower(), smoothing_width(len(steps)), share=share)
+        figure = curves(steps, named, "share right" if share else title.lower(), smoothing_width(len(steps)), share=share)
         charts.append(Chart(title, "", figure))
     return charts
 
 
-def _on(steps: list[float], rows: list[dict[str, float]], key: str) -> list[float | None]:
-    """A figure at these steps, None where a run has not got there."""
-    found = {row["step"]: row.get(key) for row in rows}
-    return [found.get(step) for step in steps]
+def _at_steps(steps: list[float], rows: list[dict[str, float]], key: str) -> list[float | None]:
+    """Return a metric at these steps, None where a run has not reached a step."""
+    values = {row["step"]: row.get(key) for row in rows}
+    return [values.get(step) for step in steps]
