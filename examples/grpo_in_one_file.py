@@ -1,6 +1,6 @@
 """GRPO in one file, from top to bottom, over outgrow's own parts.
 
-    python examples/grpo_in_one_file.py 20      # 20 steps on two CPU cores, a line a step
+    .venv/bin/python examples/grpo_in_one_file.py 20      # 20 steps on two CPU cores, a line a step
 
 `outgrow train` runs the same step (src/outgrow/train/rl.py) and adds what a long run needs: checkpoints and resume, screening and
 refill, a judge, distillation, memory limits, warnings. tests/test_examples.py holds the metrics of both equal.
@@ -32,7 +32,8 @@ from outgrow.train.step_records import ledger_visit, total_reward
 from outgrow.types import GradedGroup
 from outgrow.verify import Attempt, Verifier
 
-RECIPE = [  # the shipped recipe, without screening and without looks at validation problems
+RECIPE = [  # the shipped recipe with GRPO's advantage, without screening and without looks at validation problems
+    "advantage={type='grpo'}",
     "curriculum={type='frontier'}",
     "evaluate.every=0",
 ]
@@ -44,7 +45,7 @@ def grpo(recipe: RLRecipe, steps: int, folder: Path) -> Iterator[dict[str, float
     policy = base_policy(recipe)
     reference = frozen_copy(policy)  # the policy before step 1, for the KL divergence
     engine, optimizer = recipe.engine.build(), Optimizer(policy.model, recipe.learn, recipe.learn.steps)
-    [problems] = training_problems(recipe, warn=print)
+    [problems] = training_problems(recipe, warn=print)  # a list for each source of the recipe; this one has one source
     ledger = Ledger(folder / "ledger.sqlite", PassRatePosterior())
     ledger.enter(problems)
     stats = ledger.known(problems)
@@ -98,11 +99,11 @@ def grpo(recipe: RLRecipe, steps: int, folder: Path) -> Iterator[dict[str, float
         ]
         loss = 0.0
         for batch in microbatches(rows, recipe.learn.tokens_per_microbatch):
-            prompts, completions = [row.prompt_ids for row in batch], [row.completion_ids for row in batch]
+            prompt_ids, completion_ids = [row.prompt_ids for row in batch], [row.completion_ids for row in batch]
             with torch.no_grad():
-                reference_BT = completion_logprobs(reference, prompts, completions, recipe.sampling)[0]
-            logprobs_BT, _, mask_BT = completion_logprobs(policy, prompts, completions, recipe.sampling)
-            drawn_BT = torch.zeros_like(logprobs_BT)
+                reference_BT = completion_logprobs(reference, prompt_ids, completion_ids, recipe.sampling)[0]
+            logprobs_BT, _, mask_BT = completion_logprobs(policy, prompt_ids, completion_ids, recipe.sampling)
+            drawn_BT = torch.zeros_like(logprobs_BT)  # the engine's log-probabilities, padded with 0
             for row, logprobs in enumerate(row.rollout.logprobs for row in batch):
                 drawn_BT[row, : len(logprobs)] = torch.tensor(logprobs)
             result = recipe.loss.compute(

@@ -112,7 +112,7 @@ def test_what_cannot_be_paired_is_refused():
     for seeds in ([one, other], [one, evaluation({"a": 1, "b": 2}, k=8)]):
         with pytest.raises(UsageError, match="its seeds were measured on different problems, or with different numbers of samples"):
             Side("new", seeds)
-    with pytest.raises(UsageError, match="new has 3 seeds, old 2"):
+    with pytest.raises(UsageError, match="new has 3 seeds and old 2"):
         against(Side("new", [one] * 3), Side("old", [one] * 2), 0.02)
 
 

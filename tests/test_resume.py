@@ -176,6 +176,10 @@ def test_resume_can_go_further(uninterrupted, tmp_path):
     signal_when(start(path, ["learn.steps=6"]), path, 6, 0.0, signal.SIGTERM)
     resume(path, ["learn.steps=8"], Silent())
     assert (path / "metrics.jsonl").read_bytes().count(b"\n") == 8
+    before = (path / "recipe.toml").read_bytes()
+    with pytest.raises(UsageError, match="8 steps.*learn.steps=7"):
+        resume(path, ["learn.steps=7"], Silent())
+    assert (path / "recipe.toml").read_bytes() == before
 
 
 @pytest.mark.parametrize("sampler", SAMPLERS)

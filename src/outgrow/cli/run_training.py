@@ -74,13 +74,14 @@ def _comparison(summary: dict[str, Any]) -> Table:
     from ..runs.folder import pass_at_1
 
     before, after, delta = summary["before"], summary["after"], summary["paired_delta"]
-    table = Table(title=f"{before['n']} held-out problems × {before['k']} samples; intervals are 95%")
-    for heading in ("", "pass@1", "greedy", f"pass@{before['k']}", "truncated", "tokens"):
+    k = before["k"]
+    table = Table(title=f"{before['n']} held-out problems × {k} sample{'s' if k > 1 else ''}; intervals are 95%")
+    for heading in ("", "pass@1", "greedy", *([f"pass@{k}"] if k > 1 else []), "truncated", "tokens"):
         table.add_column(heading, justify="left" if not heading else "right")
     for name, row in (("before", before), ("after", after)):
-        pass_k = row["pass@k"][str(row["k"])]
+        pass_k = [f"{row['pass@k'][str(k)]:.3f}"] if k > 1 else []
         table.add_row(
-            name, pass_at_1(row).text(), f"{row['greedy']:.3f}", f"{pass_k:.3f}", f"{row['truncated']:.3f}", f"{row['length']:.1f}"
+            name, pass_at_1(row).text(), f"{row['greedy']:.3f}", *pass_k, f"{row['truncated']:.3f}", f"{row['length']:.1f}"
         )
-    table.add_row("change, paired", pass_at_1(delta).text("+.3f"), "", "", "", "")
+    table.add_row("change, paired", pass_at_1(delta).text("+.3f"))
     return table

@@ -123,14 +123,16 @@ def _run(
 ) -> None:  # fmt: skip
     files = RunFolder(path)
     with held(path), Interrupt() as interrupt:
-        if changed:
-            write_recipe(path, recipe, digests(base, distilled))
         checkpoint, warnings = newest_whole_checkpoint(path)
         for warning in warnings:
             watcher.warn(warning)
+        done = checkpoint.step if checkpoint else 0
+        if recipe.learn.steps < done:
+            raise UsageError(f"{path} has done {done} steps, more than learn.steps={recipe.learn.steps}; give {done} or more")
+        if changed:
+            write_recipe(path, recipe, digests(base, distilled))
         if checkpoint:
             point_latest(checkpoint)  # a kill may have come before the link was set
-        done = checkpoint.step if checkpoint else 0
         meter = Meter(files.timings, recipe.run.dollars_per_hour, began, budget)
         engine = recipe.engine.build(watcher.warn)
         policy, reference = learner_and_reference(recipe, base, checkpoint)
