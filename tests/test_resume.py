@@ -177,7 +177,7 @@ def test_resume_can_go_further(uninterrupted, tmp_path):
     resume(path, ["learn.steps=8"], Silent())
     assert (path / "metrics.jsonl").read_bytes().count(b"\n") == 8
     before = (path / "recipe.toml").read_bytes()
-    with pytest.raises(UsageError, match="8 steps.*learn.steps=7"):
+    with pytest.raises(UsageError, match=r"8 steps.*learn.steps=7"):
         resume(path, ["learn.steps=7"], Silent())
     assert (path / "recipe.toml").read_bytes() == before
 
