@@ -13,6 +13,7 @@ import typer
 from helpers.runs import SMALL
 from outgrow.cli import main
 from outgrow.cli.app import app
+from outgrow.config import dump_recipe, load_recipe
 
 TINY = [arg for override in [*SMALL, "learn.steps=3"] for arg in ("--set", override)]
 
@@ -262,6 +263,7 @@ def test_a_spent_budget_says_how_to_go_on_and_leaves_a_report(tmp_path):
 
 OUTSIDE = """
 from outgrow.algorithms.advantages import Advantage
+from outgrow.algorithms.losses import Loss
 from outgrow.algorithms.samplers import Sampler
 from outgrow.algorithms.rewards import Reward
 
@@ -275,6 +277,14 @@ class Broken(Reward):
 
 class Unfinished(Reward):
     pass
+
+class NoLoss(Loss):
+    def compute(self, batch):
+        return batch.logprobs_BT
+
+class Lists(Advantage):
+    def compute(self, rewards_PG, groups):
+        return rewards_PG.tolist()
 
 class LastOnes(Sampler):
     def pick(self, ask, known):
@@ -291,6 +301,8 @@ class Twice(Advantage):
 def outside(folder, *overrides):
     """Train, in a folder that holds mine.py, with the command that a person types there."""
     (folder / "mine.py").write_text(OUTSIDE)
+    (folder / "leaves.py").write_text("import sys; sys.exit(3)")
+    (folder / "torn.py").write_text("def (")
     command = [Path(sys.executable).with_name("outgrow"), "train", "micro", "--out", "run", *TINY]
     command += [part for override in overrides for part in ("--set", override)]
     return subprocess.run(command, capture_output=True, text=True, timeout=120, cwd=folder)
@@ -320,6 +332,8 @@ def test_a_sampler_a_reward_and_an_advantage_from_outside_the_package(tmp_path):
         ('loss={type="mine:Twice"}', ["mine:Twice", "Loss"]),
         ('engine={type="mine:Shorter"}', ["mine:Shorter", "EngineConfig"]),
         ('rewards=[{type="mine:Unfinished"}]', ["mine:Unfinished", "compute"]),
+        ('rewards=[{type="leaves:Anything"}]', ["cannot import", "leaves:Anything"]),  # a module that ends the process
+        ('rewards=[{type="torn:Anything"}]', ["cannot import", "torn:Anything"]),  # one that is not Python
     ],
 )
 def test_a_class_from_outside_of_the_wrong_kind_is_one_line(tmp_path, override, words):
@@ -328,6 +342,40 @@ def test_a_class_from_outside_of_the_wrong_kind_is_one_line(tmp_path, override, 
     [line] = result.stderr.splitlines()
     assert all(word in line for word in words), line
     assert not (tmp_path / "run").exists()
+
+
+@pytest.mark.parametrize(
+    ("override", "name"),
+    [
+        ('loss={type="mine:NoLoss"}', "mine:NoLoss"),
+        ('advantage={type="mine:Lists"}', "mine:Lists"),
+    ],
+)
+def test_what_returns_something_else_is_named(tmp_path, override, name):
+    result = outside(tmp_path, override)
+    assert result.returncode == 1
+    assert name in result.stderr
+    assert "Traceback" not in result.stderr
+
+
+def test_recipes_that_extend_each_other_are_one_line(tmp_path, outgrow):
+    first, second = tmp_path / "a.toml", tmp_path / "b.toml"
+    first.write_text(f'extends = "{second}"')
+    second.write_text(f'extends = "{first}"')
+    code, _, complaint = outgrow("plan", first)
+    assert (code, complaint.count("\n")) == (2, 1)
+    assert str(first) in complaint and "circle" in complaint
+
+
+def test_a_run_that_cannot_be_read_hides_no_other(tmp_path, outgrow):
+    recipe = dump_recipe(load_recipe("micro"), {"made_with": {}})
+    for name, text in (("good", recipe), ("old", recipe + '[teacher]\nmodel = "m"\n')):
+        (tmp_path / name).mkdir()
+        (tmp_path / name / "recipe.toml").write_text(text)
+    code, printed, complaint = outgrow("runs", tmp_path)
+    assert code == 0
+    assert "good" in printed and "old" in printed
+    assert "judge" in printed + complaint, "the old key's new name is said"
 
 
 def test_a_reward_from_outside_that_pays_no_number_is_named(tmp_path):

@@ -197,3 +197,13 @@ def test_a_slots_bytes_are_what_a_cache_takes(untrained):
     decoder = LlamaDecoder(untrained.model.config, untrained.named_weights())
     cache = decoder.new_cache(3, 7)
     assert sum(part.nbytes for part in cache.layers) == 3 * 7 * decoder.bytes_a_slot
+
+
+def test_a_state_of_another_engine_leaves_the_size_as_it_is():
+    """A run may go on with another engine, which left nothing that this one knows."""
+    size = AutoBatchSize("n", 8, lambda _: None)
+    size.load_state_dict({})
+    assert size.size == 8
+    size.load_state_dict({"start": 8, "size": 2})
+    assert size.size == 2
+    NativeEngine().load_state_dict({})

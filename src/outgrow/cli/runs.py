@@ -4,9 +4,9 @@ from pathlib import Path
 
 from rich.table import Table
 
-from ..core.errors import UsageError
+from ..core.errors import OutgrowError, UsageError
 from .app import LOOK, command
-from .console import console
+from .console import console, warn
 from .options import Runs
 
 
@@ -21,8 +21,14 @@ def runs(folder: Runs = Path("runs")) -> None:
     table = Table()
     for heading in ("run", "recipe", "seed", "steps", "pass@1 before", "after", "change"):
         table.add_column(heading)
+    unreadable = []
     for path in sorted(entry for entry in folder.iterdir() if RunFolder(entry).is_run()):
-        recipe, _ = read_recipe(path)
+        try:
+            recipe, _ = read_recipe(path)
+        except OutgrowError as error:
+            table.add_row(path.name, "cannot be read")
+            unreadable.append(str(error))
+            continue
         files = RunFolder(path)
         metrics = read_lines(files.metrics)
         done = int(metrics[-1]["step"]) if metrics else 0
@@ -36,3 +42,5 @@ def runs(folder: Runs = Path("runs")) -> None:
             ]
         table.add_row(path.name, recipe.name, str(recipe.seed), f"{done}/{recipe.learn.steps}", *figures)
     console.print(table)
+    for line in unreadable:
+        warn(line)

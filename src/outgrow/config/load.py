@@ -47,7 +47,7 @@ def dump_recipe(recipe: Recipe, extra: dict[str, Any]) -> str:
     return tomli_w.dumps({**recipe.model_dump(mode="json", exclude_none=True), **extra})
 
 
-def raw_recipe(name: str) -> dict[str, Any]:
+def raw_recipe(name: str, extending: tuple[str, ...] = ()) -> dict[str, Any]:
     """What a recipe's file says, on top of what it extends, not yet checked. Raises UsageError where it cannot be read."""
     path = Path(name) if name.endswith(".toml") else shipped_recipes().get(name)
     if path is None and (renamed := renamed_recipe(name)):
@@ -61,7 +61,11 @@ def raw_recipe(name: str) -> dict[str, Any]:
     except tomllib.TOMLDecodeError as error:
         raise UsageError(f"{path}: not valid TOML: {error}") from error
     base = values.pop("extends", None)
-    return merge_recipes(raw_recipe(str(base)), values) if base else values
+    if base is None:
+        return values
+    if str(base) in (name, *extending):
+        raise UsageError(f"{path}: extends goes in a circle: {' -> '.join((*extending, name, str(base)))}")
+    return merge_recipes(raw_recipe(str(base), (*extending, name)), values)
 
 
 def merge_recipes(base: dict[str, Any], change: dict[str, Any]) -> dict[str, Any]:

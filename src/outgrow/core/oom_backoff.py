@@ -26,9 +26,10 @@ class AutoBatchSize:
     def load_state_dict(self, state: dict[str, int]) -> None:
         """Take over the size from a checkpoint, so that a resumed run computes with the same one.
 
-        Where the start is another now, since a person or a machine changed it, the new one counts.
+        An empty state, as another engine or an older version left it, and a start that a person or a machine has changed since,
+        leave the size as it is.
         """
-        if state["start"] == self._start:
+        if state.get("start") == self._start:
             self.size = state["size"]
 
     def run(self, work: Callable[[int], T], smallest: int, most: int, undo: Callable[[], None] = lambda: None) -> T:

@@ -11,7 +11,7 @@ from typing import Any, TypeVar
 
 from pydantic import BaseModel, ConfigDict, ValidationError
 
-from .errors import nearest
+from .errors import first_line, nearest
 
 
 class Component(BaseModel):
@@ -54,8 +54,8 @@ def _outside(name: str, base: type[C], kind: str) -> type[C]:
         sys.path.append("")
     try:
         found = getattr(importlib.import_module(module), attribute)
-    except (ImportError, AttributeError) as error:
-        raise ValueError(f"cannot import {kind} {name!r}: {error}") from error
+    except (Exception, SystemExit) as error:  # a module is a program, and fails as it likes
+        raise ValueError(f"cannot import {kind} {name!r}: {first_line(error)}") from error
     if not (isinstance(found, type) and issubclass(found, base)):
         raise ValueError(f"{name!r} is not a {kind}; let it extend {base.__module__}.{base.__qualname__}")
     if inspect.isabstract(found):

@@ -20,8 +20,8 @@ class Checkpointer:
     def restore(self, checkpoint: Checkpoint) -> None:
         """Put optimizer, job and engine back to where they were when the checkpoint was written."""
         tensors_to_optimizer(self._job.optimizer.adamw, self._job.optimizer.names, checkpoint.optimizer_tensors())
-        self._job.load_state_dict(checkpoint.state["job"])
-        self._engine.load_state_dict(checkpoint.state["engine"])
+        self._job.load_state_dict(checkpoint.state.get("job", {}))
+        self._engine.load_state_dict(checkpoint.state.get("engine", {}))
         self._saved = checkpoint.step
 
     def due(self, step: int) -> bool:

@@ -12,7 +12,7 @@ from ..algorithms.rewards import compose
 from ..config import RLRecipe
 from ..config.sections import KL_ROLLOUTS
 from ..core.callbacks import CheckStop, Warn
-from ..core.errors import NotFiniteError, OutgrowError
+from ..core.errors import NotFiniteError, OutgrowError, UsageError
 from ..core.files import read_lines
 from ..core.rollout_log import drop_parts_after, write_part
 from ..engines import Engine, LocalModel, sync
@@ -75,7 +75,7 @@ class RLJob:
 
     def load_state_dict(self, state: dict[str, Any]) -> None:
         """See `Job.load_state_dict`."""
-        self.learner.batch_size.load_state_dict(state["tokens_per_microbatch"])
+        self.learner.batch_size.load_state_dict(state.get("tokens_per_microbatch", {}))
 
     def rewind(self, step: int) -> None:
         """See `Job.rewind`."""
@@ -83,6 +83,8 @@ class RLJob:
         drop_parts_after(self.run, step)
         rows = read_lines(RunFolder(self.run).metrics)
         rows = [row for row in rows if row["step"] <= step]
+        if any("groups/trained_frac" not in row for row in rows):
+            raise UsageError(f"{self.run}: its metrics.jsonl is of another version of outgrow; start a new run")
         self.idle = step - max((row["step"] for row in rows if row["groups/trained_frac"] > 0), default=0)
         if self.judging:
             self.judging.rewind(rows)

@@ -57,7 +57,7 @@ class SFTJob:
 
     def load_state_dict(self, state: dict[str, Any]) -> None:
         """See `Job.load_state_dict`."""
-        self.batch_size.load_state_dict(state["tokens_per_microbatch"])
+        self.batch_size.load_state_dict(state.get("tokens_per_microbatch", {}))
 
     def rewind(self, step: int) -> None:
         """Do nothing: SFT leaves only metrics on disk."""

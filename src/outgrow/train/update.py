@@ -164,6 +164,7 @@ class Learner:
         if self.section.old_logprobs == "learner":
             importance_BT = truncated_importance(old_BT, drawn_BT, self.section.importance_cap)
         result = self.loss.compute(LossBatch(logprobs_BT, old_BT, advantages_BT, weights_BT, reference_BT, importance_BT))
+        _check_loss(self.loss, result)
         result.loss.backward()
         gap_BT = (logprobs_BT.detach() - drawn_BT).abs()
         metrics = {
@@ -188,6 +189,12 @@ class Learner:
         prompts, completions = [rollout.prompt_ids for rollout in rollouts], [rollout.completion_ids for rollout in rollouts]
         logprobs_BT, _, mask_BT = completion_logprobs(policy, prompts, completions, self.sampling)
         return logprobs_BT, mask_BT
+
+
+def _check_loss(loss: Loss, result: object) -> None:
+    """Raise OutgrowError where a loss does not return a PolicyLoss with one number that has a gradient."""
+    if not (isinstance(result, PolicyLoss) and result.loss.dim() == 0 and result.loss.requires_grad):
+        raise OutgrowError(f"loss {loss.type!r} must return a PolicyLoss whose loss is one number with a gradient")
 
 
 def _per_token(row: TrainRow) -> list[float]:

@@ -29,6 +29,8 @@ def rollout_advantages(
         _check(advantage, "of all rollouts", computed, tuple(rewards_PG.shape))
         rows: list[list[RolloutAdvantage]] = (weight * computed).tolist()
         return rows
+    if not isinstance(computed, list) or not all(isinstance(row, list) for row in computed):
+        raise OutgrowError(f"advantage {advantage.type!r} returned neither a tensor nor a list of tensors for each group")
     if [len(row) for row in computed] != [len(group.rollouts) for group in groups]:
         raise OutgrowError(
             f"advantage {advantage.type!r} returned lists of {[len(row) for row in computed]} rollouts for groups of "
@@ -45,7 +47,9 @@ def mean_advantage(advantage: RolloutAdvantage) -> float:
     return float(advantage.mean()) if isinstance(advantage, Tensor) else advantage
 
 
-def _check(advantage: Advantage, whose: str, value: Tensor, shape: tuple[int, ...]) -> None:
+def _check(advantage: Advantage, whose: str, value: object, shape: tuple[int, ...]) -> None:
+    if not isinstance(value, Tensor):
+        raise OutgrowError(f"advantage {advantage.type!r}: what it returned {whose} is not a tensor, but {type(value).__name__}")
     if tuple(value.shape) != shape:
         raise OutgrowError(f"advantage {advantage.type!r}: the tensor {whose} has shape {tuple(value.shape)}; it must be {shape}")
     if not bool(value.isfinite().all()):

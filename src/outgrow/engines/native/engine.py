@@ -65,7 +65,7 @@ class NativeEngine(Engine):
         return {"max_sequences": self._max_sequences.state_dict()}
 
     def load_state_dict(self, state: dict[str, Any]) -> None:
-        self._max_sequences.load_state_dict(state["max_sequences"])
+        self._max_sequences.load_state_dict(state.get("max_sequences", {}))
 
 
 def _rows_in_memory(decoder: LlamaDecoder, slots: int) -> int:
