@@ -154,8 +154,8 @@ def test_a_run_begins_with_its_profile_once(tmp_path, monkeypatch):
     rows = json.loads((tmp_path / "run" / "evals" / "calibration.json").read_text())
     assert rows[-1]["staleness"] == "all"
     assert rows[-1]["n"] == sum(row["n"] for row in rows[:-1])
-    assert "estimates are</h3>" not in page
-    assert "estimates are</h3>" in write_report(tmp_path / "run").read_text()
+    assert "the ledger's estimates</h3>" not in page
+    assert "the ledger's estimates</h3>" in write_report(tmp_path / "run").read_text()
 
 
 def test_a_profile_of_other_problems_is_refused(problems, tmp_path, monkeypatch, capsys):
