@@ -28,6 +28,7 @@ def test_one_file_computes_the_metrics_of_the_library(tmp_path):
     one_file = list(example.grpo(recipe, STEPS, tmp_path))
     assert one_file == [{name: row[name] for name in one_file[0]} for row in library], "equal to the last bit"
     assert len(one_file) == STEPS
+    assert len((EXAMPLES / "grpo_in_one_file.py").read_text(encoding="utf-8").splitlines()) <= 150, "the README says so"
     assert len({row["train/loss"] for row in one_file}) == STEPS
 
 

@@ -321,7 +321,7 @@ def test_a_finished_rows_place_goes_to_the_next_group(untrained, monkeypatch):
     assert sum(steps[: len(steps) // 2]) > 0.8 * 8 * (len(steps) // 2)
 
 
-def test_splitting_by_max_rows_changes_nothing(untrained):
+def test_splitting_by_max_sequences_changes_nothing(untrained):
     prompts, sampling = prompts_of(untrained, QUESTIONS[::8]), Sampling(max_tokens=12)
     seeds = list(range(len(prompts)))
     request = GenerationRequest(prompts, 4, sampling, seeds)

@@ -14,11 +14,13 @@ from typer.testing import CliRunner
 
 import outgrow
 from outgrow.algorithms.advantages import ADVANTAGES
+from outgrow.algorithms.losses import LOSSES
 from outgrow.algorithms.rewards import REWARDS
 from outgrow.algorithms.samplers import SAMPLERS
 from outgrow.cli.app import DATA, LOOK, MEASURE, MODELS, TRAIN, app
 from outgrow.config import RLRecipe, SFTRecipe
 from outgrow.core.registry import Component
+from outgrow.engines import ENGINES
 from outgrow.flywheel.recipe import FlywheelRecipe
 from outgrow.problems import SOURCES
 
@@ -188,7 +190,7 @@ def models_in(annotation: object) -> Iterator[type[BaseModel]]:
 def settings() -> list[type[BaseModel]]:
     """Every model of a recipe, and every component that a recipe can name."""
     waiting: list[type[BaseModel]] = [RLRecipe, SFTRecipe, FlywheelRecipe]
-    for registry in (SAMPLERS, REWARDS, ADVANTAGES, SOURCES):
+    for registry in (SAMPLERS, REWARDS, ADVANTAGES, LOSSES, SOURCES, ENGINES):
         waiting += registry.values()
     met: dict[type[BaseModel], None] = {}
     while waiting:

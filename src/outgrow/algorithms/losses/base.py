@@ -53,10 +53,11 @@ class PolicyLoss:
 class Loss(Component):
     """Base of the losses. `compute` is the algorithm; its settings, and these two, are keys of the recipe's `[loss]`."""
 
-    kl_weight: float = Field(default=0.0, ge=0, description="weight of the KL divergence to the starting policy")
+    kl_weight: float = Field(default=0.0, ge=0, description="Weight of the KL divergence from the starting policy in the loss.")
     aggregation: Aggregation = Field(
         default="token",
-        description="what counts the same: every token of the batch; every sequence; or `constant`, every token of any batch",
+        description="What has the same weight: every token of the batch (`token`), every completion (`sequence`), or every token "
+        "of any batch (`constant`).",
     )
 
     @abstractmethod

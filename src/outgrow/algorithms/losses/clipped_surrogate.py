@@ -11,8 +11,8 @@ class ClippedSurrogate(Loss):
     """−Σ w · min(ρA, clip(ρ, 1 − clip_low, 1 + clip_high)A) + kl_weight · KL(π ‖ reference), with ρ = π/π_old of each token."""
 
     type: str = "clipped_surrogate"
-    clip_low: float = Field(default=0.2, gt=0, lt=1, description="the ratio counts down to 1 − clip_low")
-    clip_high: float = Field(default=0.28, gt=0, description="the ratio counts up to 1 + clip_high")
+    clip_low: float = Field(default=0.2, gt=0, lt=1, description="The likelihood ratio is clipped below at 1 − clip_low.")
+    clip_high: float = Field(default=0.28, gt=0, description="The likelihood ratio is clipped above at 1 + clip_high.")
 
     def compute(self, batch: LossBatch) -> PolicyLoss:
         ratio_BT = (batch.logprobs_BT - batch.old_logprobs_BT).exp()

@@ -19,9 +19,9 @@ class GSPO(Loss):
     """
 
     type: str = "gspo"
-    aggregation: Aggregation = "sequence"
-    clip_low: float = Field(default=3e-4, gt=0, lt=1, description="the ratio counts down to 1 − clip_low")
-    clip_high: float = Field(default=4e-4, gt=0, description="the ratio counts up to 1 + clip_high")
+    aggregation: Aggregation = Field(default="sequence", description="What has the same weight; the paper weighs completions.")
+    clip_low: float = Field(default=3e-4, gt=0, lt=1, description="The likelihood ratio is clipped below at 1 − clip_low.")
+    clip_high: float = Field(default=4e-4, gt=0, description="The likelihood ratio is clipped above at 1 + clip_high.")
 
     def compute(self, batch: LossBatch) -> PolicyLoss:
         ratio_BT = sequence_ratio(batch)
