@@ -3,10 +3,8 @@ r"""Numbers that say their base: 1011_2, 2516_{8}, (1A)_{16}, 1011_{\text{two}}.
 import re
 
 _BASED = re.compile(r"\(?(-?[0-9A-Za-z]+(?:\.[0-9A-Za-z]+)?)\)? ?_ ?\(?(?:base )?([0-9]{1,2}|[a-z]+)\)?", re.ASCII)
-_NAMES = (
-    "two three four five six seven eight nine ten eleven twelve thirteen fourteen fifteen sixteen".split()
-)
-_BASES = {name: base for base, name in enumerate(_NAMES, 2)}
+_BASES = {"two": 2, "three": 3, "four": 4, "five": 5, "six": 6, "seven": 7, "eight": 8, "nine": 9, "ten": 10, "eleven": 11}
+_BASES |= {"twelve": 12, "thirteen": 13, "fourteen": 14, "fifteen": 15, "sixteen": 16}
 
 
 def read_based(plain: str) -> tuple[str, int] | None:

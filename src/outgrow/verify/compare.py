@@ -1,15 +1,17 @@
 """Is an extracted answer the known one? The known answer decides how.
 
-A number wants a number that is written as one: an expression that is not worked out (3+4, 2^{10}) is wrong there. A choice wants its
-letter, words the same words. Anything else is read as what it is made of (`structure`) and compared part by part (`match`), formulas
-by their exact values (`equal`). An answer that lists the known one among others is wrong everywhere. Nothing is rounded.
+A number wants a number that is written as one: an expression that is not worked out (3+4, 2^{10}) is wrong there. A choice wants
+its letter, words the same words. Anything else is read as what it is made of (`structure`) and compared part by part (`match`),
+formulas by their exact values (`equal`). An answer that lists the known one among others is wrong everywhere. Nothing is rounded.
 """
 
 import re
+from fractions import Fraction
 
 from .fold import fold, words
 from .match import matches
-from .number import join_thousands, read_number, same_number
+from .number import join_thousands
+from .prose import without_prose
 from .structure import read_answer
 from .tokens import tokens_of
 
@@ -33,18 +35,34 @@ def same(known: str, answer: str) -> bool:
     if len(answer) > LONGEST or len(known) > LONGEST:
         return False
     known, answer = fold(known), fold(answer)
+    if _same_folded(known, answer):
+        return True
+    plain = without_prose(answer)
+    return plain != answer and _same_folded(known, fold(plain))
+
+
+def _same_folded(known: str, answer: str) -> bool:
     if known == answer:
         return True
     if not answer:
         return False
-    if _PLAIN.fullmatch(known) and _PLAIN.fullmatch(answer) and len(known) < 12 > len(answer):
-        return float(known) == float(answer)
+    if _PLAIN.fullmatch(known) and _PLAIN.fullmatch(answer):
+        return Fraction(known) == Fraction(answer)
     known_words, answer_words = words(known), words(answer)
     if choice := _CHOICE.fullmatch(known_words):
-        return _letter(answer_words) == choice[1] or read_number(known) is None and _formula(known, answer)
+        return _letter(answer_words) == choice[1] or _formula(known, answer)
     if _WORDS.fullmatch(known_words):
-        return answer_words.casefold() == known_words.casefold()
+        return _same_words(known_words, answer_words)
     return _formula(known, answer)
+
+
+def _same_words(known: str, answer: str) -> bool:
+    """Return whether the words are the same, in any case; a letter that stands by itself is a name: Brand B is not Brand b."""
+    known_parts, answer_parts = known.split(), answer.split()
+    return len(known_parts) == len(answer_parts) and all(
+        one == other if len(one) == 1 < index else one.casefold() == other.casefold()
+        for index, (one, other) in enumerate(zip(known_parts, answer_parts, strict=True), 1)
+    )
 
 
 def _formula(known: str, answer: str) -> bool:

@@ -21,6 +21,8 @@ _ENOUGH = 3
 _PRIMES = (7, 11, 13, 17, 19, 23, 29, 31, 37, 41)
 FULL_LENGTH = 12
 """Significant digits from which on a decimal stands for the number that it is rounded or cut from: 0.0833333333333 is 1/12."""
+_DOUBLE = 2.0**-52
+"""Or that it is as near to as double precision is: the 17 digits that Python prints of 37/11 end in …38, not …36."""
 
 
 def same_value(known: Node, answer: Node) -> bool:
@@ -40,7 +42,7 @@ def same_value(known: Node, answer: Node) -> bool:
 
 
 def proportional(one: Node, other: Node) -> bool:
-    """Return whether one formula is the other one times a number that is not 0: the equations one = 0 and other = 0 are the same."""
+    """Return whether one formula is the other times a number that is not 0: the equations one = 0 and other = 0 are the same."""
     names = sorted(symbols_of(one) | symbols_of(other))
     if not names or symbols_of(one) != symbols_of(other):
         return False
@@ -70,12 +72,21 @@ def symbols_of(node: Node) -> set[str]:
     return set()
 
 
-def close(one: Node, other: Node, within: Fraction) -> bool:
-    """Return whether two constants differ by no more than `within`."""
+def rounds_to(exact: Node, rounded: Node, unit: Fraction, double: float = 0.0) -> bool:
+    """Return whether a constant becomes a decimal when it is rounded to, or cut after, the decimal's last place.
+
+    unit: what one unit in that place is worth. double: relative difference that is allowed in any case.
+    """
     try:
         with mpmath.workdps(_DIGITS):
-            difference = complex_of(evaluate(one, {}, _DIGITS)) - complex_of(evaluate(other, {}, _DIGITS))
-            return bool(abs(difference) <= complex_of(within).real)
+            one, other = complex_of(evaluate(exact, {}, _DIGITS)), complex_of(evaluate(rounded, {}, _DIGITS))
+            if one.imag != 0 or other.imag != 0:
+                return False
+            rest = abs(one.real) - abs(other.real)
+            place = complex_of(unit).real
+            slack = place * mpmath.mpf(10) ** -20  # half a unit is not exact in binary
+            near = -place / 2 - slack <= rest < place or abs(rest) <= abs(one.real) * double
+            return bool(near and mpmath.sign(one.real) * mpmath.sign(other.real) >= 0)
     except (TooHard, Undefined):
         return False
 
@@ -83,7 +94,7 @@ def close(one: Node, other: Node, within: Fraction) -> bool:
 def _same_constant(known: Node, answer: Node) -> bool:
     for exact, rounded in ((known, answer), (answer, known)):
         if (unit := _full_length(rounded)) is not None and _full_length(exact) is None:
-            return close(exact, rounded, unit)
+            return rounds_to(exact, rounded, unit, _DOUBLE)
     return _agree(known, answer, {}, False) is True
 
 
@@ -173,7 +184,8 @@ def _points(names: list[str]) -> Iterable[dict[str, Fraction]]:
         if index % 2 and 1 in signs and -1 not in signs:
             signs[draw.randrange(len(signs))] = -1
         yield {
-            name: Fraction(sign * draw.randint(prime // 3 + 1, 3 * prime - 1), prime) for name, sign in zip(names, signs, strict=True)
+            name: Fraction(sign * draw.randint(prime // 3 + 1, 3 * prime - 1), prime)
+            for name, sign in zip(names, signs, strict=True)
         }
 
 

@@ -7,6 +7,7 @@ operations of one value together may handle `FUEL` bits. What goes beyond raises
 import math
 from collections.abc import Callable, Mapping
 from fractions import Fraction
+from typing import Any, TypeAlias
 
 import mpmath
 
@@ -17,8 +18,8 @@ MOST_BITS = 50_000
 FUEL = 3_000_000
 _LARGEST_FACTORIAL = 4000
 
-Value = Fraction | mpmath.mpc
-"""A rational number, or a complex one."""
+Value: TypeAlias = Fraction | Any
+"""A rational number, or a complex one (mpmath.mpc, which has no types)."""
 
 
 class TooHard(Exception):
@@ -94,14 +95,14 @@ def _bits(value: Value) -> int:
     return 400
 
 
-def complex_of(value: Value) -> mpmath.mpc:
+def complex_of(value: Value) -> Any:
     """Return a value as a complex number of the working precision."""
     if isinstance(value, Fraction):
         return mpmath.mpc(mpmath.mpf(value.numerator) / value.denominator)
     return value
 
 
-def _complex_if_needed(exact: Callable[..., Fraction], rounded: Callable[..., mpmath.mpc]) -> Callable[..., Value]:
+def _complex_if_needed(exact: Callable[..., Fraction], rounded: Callable[..., Any]) -> Callable[..., Value]:
     def operation(*values: Value) -> Value:
         if all(isinstance(value, Fraction) for value in values):
             return exact(*values)
@@ -117,7 +118,7 @@ def _power(base: Value, exponent: Value) -> Value:
             if base == 0 and whole <= 0:
                 raise Undefined
             size = max(base.numerator.bit_length(), base.denominator.bit_length())
-            if size > 1 and size * abs(whole) > MOST_BITS or abs(whole) > 10**6 and size > 1:
+            if size > 1 and (size * abs(whole) > MOST_BITS or abs(whole) > 10**6):
                 raise TooHard
             return base**whole if abs(base) != 1 else Fraction(-1 if base < 0 and whole % 2 else 1)
         if (root := _exact_root(base, exponent.denominator)) is not None and abs(exponent.numerator) < 100:
@@ -153,7 +154,7 @@ def _integer_root(whole: int, degree: int) -> int:
     return low
 
 
-def _bounded_exp(value: mpmath.mpc) -> mpmath.mpc:
+def _bounded_exp(value: Any) -> Any:
     if abs(value.real) > MOST_BITS or abs(value.imag) > 10**9:
         raise TooHard
     return mpmath.exp(value)
@@ -185,7 +186,7 @@ def _factorial(value: Value) -> Value:
     return _gamma(complex_of(value) + 1)
 
 
-def _gamma(value: mpmath.mpc) -> mpmath.mpc:
+def _gamma(value: Any) -> Any:
     if abs(value) > 1000:
         raise TooHard
     return mpmath.gamma(value)
@@ -211,7 +212,7 @@ def _rounded(how: Callable[[Fraction], int]) -> Callable[[Value], Value]:
     return operation
 
 
-def _of_complex(function: Callable[[mpmath.mpc], mpmath.mpc], largest: float = 10**6) -> Callable[[Value], Value]:
+def _of_complex(function: Callable[[Any], Any], largest: float = 10**6) -> Callable[[Value], Value]:
     def operation(value: Value) -> Value:
         argument = complex_of(value)
         if abs(argument.real) > largest or abs(argument.imag) > 1000:
@@ -258,7 +259,7 @@ def _sum(*values: Value) -> Value:
 
 
 _EXACT_ZERO = {"sin", "tan", "arcsin", "arctan", "sinh", "tanh"}
-_TRIGONOMETRY: dict[str, Callable[[mpmath.mpc], mpmath.mpc]] = {
+_TRIGONOMETRY: dict[str, Callable[[Any], Any]] = {
     **{name: getattr(mpmath, name) for name in ("sin", "cos", "tan", "cot", "sec", "csc", "sinh", "cosh", "tanh", "coth")},
     **{"arc" + name: getattr(mpmath, "a" + name) for name in ("sin", "cos", "tan", "cot", "sinh", "cosh", "tanh")},
 }

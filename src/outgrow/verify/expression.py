@@ -9,7 +9,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from fractions import Fraction
 
-from .symbols import CONSTANTS, DECORATIONS
+from .symbols import CONSTANTS, DECORATIONS, SHAPES
 from .tokens import Kind, Style, Token, written
 
 DEEPEST = 60
@@ -164,7 +164,9 @@ class _Reader:
             return True
         if token.text == "|":
             return self._bars == 0
-        return token.text in ("(", "[", "{", "frac", "sqrt", "binom", "lfloor", "lceil") or token.text in DECORATIONS
+        return token.text in ("(", "[", "{", "frac", "sqrt", "binom", "lfloor", "lceil", "infty") or token.text in (
+            DECORATIONS | SHAPES
+        )
 
     def _factor(self) -> Node:
         base = self._base()
@@ -181,6 +183,8 @@ class _Reader:
                 return base
 
     def _powered(self, base: Node) -> Node:
+        if isinstance(base, Symbol) and (self._take("'") or (self._is("{") and self._ahead(1) == "'" and self._primes())):
+            return self._symbol(base.name + "'")
         if self._take("deg"):
             return Apply("deg", (base,))
         if self._is("{") and self._index + 2 < len(self._tokens) and self._tokens[self._index + 1].text == "deg":
@@ -188,6 +192,16 @@ class _Reader:
             self._need("}")
             return Apply("deg", (base,))
         return Apply("^", (base, self._exponent()))
+
+    def _ahead(self, by: int) -> str:
+        return self._tokens[self._index + by].sign if self._index + by < len(self._tokens) else ""
+
+    def _primes(self) -> bool:
+        """Take the group that holds a prime: y^{\\prime}."""
+        if self._ahead(2) != "}":
+            return False
+        self._index += 3
+        return True
 
     def _exponent(self) -> Node:
         if self._take("-"):
@@ -273,6 +287,8 @@ class _Reader:
                 return Symbol(token.text)
         if token.text in DECORATIONS:
             return self._decorated(token.text)
+        if token.text in SHAPES:
+            return self._shape(token.text)
         raise Unreadable
 
     def _number(self, token: Token) -> Node:
@@ -296,7 +312,7 @@ class _Reader:
             raise Unreadable
         return digits.text
 
-    def _symbol(self, name: str) -> Node:
+    def _symbol(self, name: str) -> Symbol:
         while self._is("_", "'"):
             if self._take("'"):
                 name += "'"
@@ -330,15 +346,19 @@ class _Reader:
     def _decorated(self, decoration: str) -> Node:
         return self._symbol(f"{decoration} {self._raw_group()}")
 
+    def _shape(self, shape: str) -> Node:
+        """Return the angle or triangle that the letters behind it name."""
+        while self.here is not None and (self.here.kind is Kind.SYMBOL or self.here.kind is Kind.WORD):
+            name = self._next().text
+            shape += " " + (self._symbol(name).name)
+        return Symbol(shape)
+
     def _root(self) -> Node:
         degree: Node | None = None
         if self._take("["):
             degree = self.sum()
             self._need("]")
-        if self._is("("):
-            radicand = self._base()
-        else:
-            radicand = self._digit()
+        radicand = self._base() if self._is("(") else self._digit()
         return Apply("root", (radicand, degree or Number(Fraction(2))))
 
     def _function(self, name: str) -> Node:

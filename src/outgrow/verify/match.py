@@ -6,14 +6,15 @@ step is the known answer and all steps agree with each other.
 """
 
 import re
+from fractions import Fraction
 
 from .based import read_based
 from .clock import read_clock
-from .equal import close, proportional, same_value
-from .expression import Apply, Node, Unreadable, decimal, read_expression
+from .equal import proportional, rounds_to, same_value
+from .expression import Apply, Node, Number, Unreadable, read_expression
 from .number import number_of, same_number
 from .structure import Answer, Equation, Many, Matrix, Ordered, Row, Tokens, Union, Value
-from .tokens import Kind, Style, written
+from .tokens import Kind, Style, tokens_of, written
 from .units import split_unit
 
 _MOST_PARTS = 60
@@ -93,15 +94,16 @@ def _consistent(value: Value) -> bool:
         one, other = _node(before), _node(after)
         if one is None or other is None:
             return False
-        if not (same_value(one, other) or sign == "~=" and _rounds(one, other)):
+        if not (same_value(one, other) or (sign == "~=" and _rounds(one, other))):
             return False
     return True
 
 
 def _rounds(exact: Node, rounded: Node) -> bool:
-    node = rounded.arguments[0] if isinstance(rounded, Apply) and rounded.operation == "neg" else rounded
-    unit = getattr(node, "unit", None)
-    return unit is not None and close(exact, rounded, unit or decimal("1.").unit)
+    match rounded:
+        case Number(_, _, unit) | Apply("neg", (Number(_, _, unit),)):
+            return rounds_to(exact, rounded, unit or Fraction(1))
+    return False
 
 
 def same_tokens(known: Tokens, answer: Tokens) -> bool:
@@ -117,14 +119,12 @@ def same_tokens(known: Tokens, answer: Tokens) -> bool:
     if known_based or answer_based:
         return _same_based(known_based, answer_based, known_text, answer_text)
     if number := number_of(known):
-        other = number_of(answer)
+        other = number_of(answer, plain_units=True)
         return other is not None and same_number(number, other)
     if _is_choice(known):
         return _letter(answer_text) == _letter(known_text)
-    if all(token.kind is Kind.WORD for token in known):
-        return known_text.casefold() == answer_text.casefold() and (
-            known_text == answer_text or len(known_text) > 3 or Style.TEXT in (known[0].style, answer[0].style) if answer else False
-        )
+    if known and all(token.kind is Kind.WORD for token in known) and not _is_product(known):
+        return known_text.casefold() == answer_text.casefold()
     return _same_formula(known, answer)
 
 
@@ -153,10 +153,10 @@ def _same_equation(known: tuple[Tokens, Tokens], answer: tuple[Tokens, Tokens]) 
     return proportional(one, other)
 
 
-def _same_based(known: "tuple[str, int] | None", answer: "tuple[str, int] | None", known_text: str, answer_text: str) -> bool:
-    r"""Return whether numbers with a base are the same. The base may be missing where the known answer has it: the question asks for it.
+def _same_based(known: tuple[str, int] | None, answer: tuple[str, int] | None, known_text: str, answer_text: str) -> bool:
+    """Return whether numbers with a base are the same.
 
-    12_{10} is 12.
+    The answer's base may be missing where the known one has it, since the question asks for it. 12_{10} is 12.
     """
     if known and answer:
         return known == answer
@@ -177,6 +177,11 @@ def _plain(tokens: Tokens) -> str:
     return "".join(" " * token.spaced + token.text for token in tokens if token.sign not in ("{", "}")).strip()
 
 
+def _is_product(tokens: Tokens) -> bool:
+    """Whether a run of letters is a product of two symbols, as ab, and no word."""
+    return len(tokens) == 1 and tokens[0].style is Style.PLAIN and len(tokens[0].text) == 2
+
+
 def _is_choice(tokens: Tokens) -> bool:
     return bool(re.fullmatch(r"\(?[A-Z]\)?", _plain(tokens)))
 
@@ -192,6 +197,4 @@ def _holds_symbols(tokens: Tokens) -> bool:
 
 
 def _tokens_of_name(value: Value) -> Tokens:
-    from .tokens import tokens_of
-
     return tokens_of(value.name)

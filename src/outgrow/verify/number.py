@@ -1,6 +1,7 @@
-r"""Is an answer written as a number, and which? Exact (`fractions.Fraction`); nothing is worked out: 3+4 and \sqrt{49} are no number.
+r"""Is an answer written as a number, and which? Exact (`fractions.Fraction`); nothing is worked out: 3+4 is no number.
 
-What a person reads as one number is read: 1,000   8\,000   -7   7.0   .5   1/2   \frac{1}{-2}   6 \frac34   3 \times 10^5   0.\overline{3}.
+What a person reads as one number is read: 1,000   8\,000   -7   7.0   .5   1/2   \frac{1}{-2}   6 \frac34   3 \times 10^5
+0.\overline{3}.
 
 - A **currency sign** before it, a **unit** or ordinal behind it are passed over (see `units`), neither compared nor converted: the
   question says which is asked for, so 50 cents is 50, and not $0.50.
@@ -53,7 +54,7 @@ def read_number(folded: str) -> Number | None:
         return Number(Fraction(int(folded)))
     answer = read_answer(tokens_of(join_thousands(folded)))
     if isinstance(answer, Value) and len(answer.links) == 1:
-        number = number_of(answer.links[0][1])
+        number = number_of(answer.links[0][1], plain_units=True)
         return number and number._replace(name=answer.name)
     return None
 
@@ -61,18 +62,21 @@ def read_number(folded: str) -> Number | None:
 def join_thousands(text: str) -> str:
     """Return the text without the commas of 1,000 where it has one such number and no other comma.
 
-    >>> join_thousands("$1,234.50"), join_thousands("(1,200)"), join_thousands("1,000, 2,000")
-    ('$1234.50', '(1,200)', '1000, 2000')
+    >>> join_thousands("$1,234.50"), join_thousands("(1,200)"), join_thousands("1,200,5")
+    ('$1234.50', '(1,200)', '1,200,5')
     """
     if "," not in text or "(" in text or "[" in text or "\\{" in text:
         return text
     joined = _THOUSANDS.sub(lambda match: match[0].replace(",", ""), text)
-    return joined if "," not in joined or re.search(r",\s", text) else text
+    return text if "," in joined else joined
 
 
-def number_of(tokens: list[Token]) -> Number | None:
-    """Return the number that tokens without a name write; None where they write anything else."""
-    rest, unit = split_unit(tokens)
+def number_of(tokens: list[Token], plain_units: bool = False) -> Number | None:
+    """Return the number that tokens without a name write; None where they write anything else.
+
+    plain_units: whether 25 m^2 and 18 m/s are numbers with a unit, as in an answer where a number is known.
+    """
+    rest, unit = split_unit(tokens, plain_units)
     try:
         node = read_expression(rest)
         if not is_literal(node):

@@ -92,11 +92,11 @@ def read_answer(tokens: Tokens, depth: int = 0) -> Answer:
     tokens = _trimmed(tokens)
     if depth > _DEEPEST:
         return Value((("", tokens),))
-    parts = [part for part in _split(tokens, lambda token: token.sign in (",", ";", "and", "or")) if part]
+    parts = _split(tokens, lambda token: token.sign in (",", ";", "and", "or"))
     if len(parts) > 1:
-        return _several(tokens, [read_answer(part, depth + 1) for part in parts])
-    if parts and len(parts[0]) < len(tokens):
-        tokens = parts[0]
+        if not parts[0]:
+            return Value((("", tokens),))  # ,100 is no list
+        return _several(tokens, [read_answer(part, depth + 1) for part in parts if part])
     pieces = _split(tokens, lambda token: token.kind is Kind.SIGN and token.sign == "cup")
     relations = [token for token in _top(tokens) if token.sign in _EQUAL | _ORDER | {"in", "!="}]
     if relations:
@@ -117,7 +117,7 @@ def _several(tokens: Tokens, parts: list[Answer]) -> Answer:
 
 def _bracketed(tokens: Tokens, depth: int) -> Answer | None:
     r"""Return what stands in brackets that enclose all: \{1, 2\}, (1, 2), [0, 1), a matrix; None where no brackets do."""
-    if len(tokens) == 1 and tokens[0].sign == "emptyset" or [token.text for token in tokens] == [r"\{", r"\}"]:
+    if (len(tokens) == 1 and tokens[0].sign == "emptyset") or [token.text for token in tokens] == [r"\{", r"\}"]:
         return Many((), is_set=True)
     if len(tokens) < 3 or tokens[0].sign not in _OPEN or _closing(tokens) != len(tokens) - 1:
         return None
@@ -162,7 +162,7 @@ def _plus_minus(tokens: Tokens, depth: int) -> Answer | None:
 
 def _related(tokens: Tokens, depth: int) -> Answer:
     """Return what an equation, a chain of them, an inequality or a membership says."""
-    if _top(tokens)[0].text in ("~=", "="):
+    if tokens[0].sign in _EQUAL:
         return read_answer(tokens[1:], depth + 1)
     terms = _split(tokens, lambda token: token.sign in _EQUAL | _ORDER | {"in", "!="})
     signs = [token.text for token in _top(tokens) if token.sign in _EQUAL | _ORDER | {"in", "!="}]
@@ -242,7 +242,7 @@ def _infinity(sign: str) -> Value:
     return Value((("", tokens_of(sign + r"\infty")),))
 
 
-def name_of(tokens: Sequence[Token]) -> str:
+def name_of(tokens: Tokens) -> str:
     r"""Return the name that stands alone before an equals sign: x, v_0, f(x), AB, \angle ABC, (x, y); "" for anything else.
 
     >>> [name_of(tokens_of(text)) for text in ("x", "f(x)", "2x", "0", "a+b", "(x,y)", "v_{0}")]
@@ -263,7 +263,7 @@ def name_of(tokens: Sequence[Token]) -> str:
 
 
 def _is_name(tokens: Tokens) -> bool:
-    """Whether it is a letter, a run of capitals (a segment), a word, or a decorated letter, with subscript, primes and arguments."""
+    """Whether it is a letter, capitals (a segment), a word, or a decorated letter, with subscript, primes and arguments."""
     index = 0
     if tokens and tokens[0].sign in DECORATIONS:
         index = 1
@@ -283,10 +283,8 @@ def _is_name(tokens: Tokens) -> bool:
             index += 1
         elif tokens[index].sign == "_" and index + 1 < len(tokens):
             index = _closing(tokens[index + 1 :]) + index + 2 if tokens[index + 1].text == "{" else index + 2
-        elif tokens[index].sign == "(" and _closing(tokens[index:]) + index == len(tokens) - 1:
-            return True
         else:
-            return False
+            return tokens[index].sign == "(" and _closing(tokens[index:]) + index == len(tokens) - 1
     return True
 
 
@@ -300,7 +298,7 @@ def _names_itself(token: Token) -> bool:
 def _trimmed(tokens: Tokens) -> Tokens:
     while tokens and tokens[-1].sign in (".", ",", ";", "?", ":"):
         tokens = tokens[:-1]
-    while tokens and tokens[0].sign in (",", ";", ":", "."):
+    while tokens and tokens[0].sign in (":", "."):
         tokens = tokens[1:]
     return tokens
 

@@ -5,16 +5,48 @@ FUNCTIONS = {
     *("arcsinh", "arccosh", "arctanh", "asin", "acos", "atan", "log", "ln", "lg", "exp", "abs", "sqrt", "max", "min", "gcd", "lcm"),
 }
 CONSTANTS = {"pi", "e", "i"}
-GREEK = dict(
-    zip(
-        "αβγδεζηθικλμνξπρστυφχψωΓΔΘΛΞΠΣΦΨΩϵϕµ",
-        "alpha beta gamma delta epsilon zeta eta theta iota kappa lambda mu nu xi pi rho sigma tau upsilon phi chi psi omega "
-        "Gamma Delta Theta Lambda Xi Pi Sigma Phi Psi Omega epsilon phi mu".split(),
-        strict=True,
-    )
-)
+GREEK = {
+    "α": "alpha",
+    "β": "beta",
+    "γ": "gamma",
+    "δ": "delta",
+    "ε": "epsilon",
+    "ϵ": "epsilon",
+    "ζ": "zeta",
+    "η": "eta",
+    "θ": "theta",
+    "ι": "iota",
+    "κ": "kappa",
+    "λ": "lambda",
+    "μ": "mu",
+    "µ": "mu",
+    "ν": "nu",
+    "ξ": "xi",
+    "π": "pi",
+    "ρ": "rho",
+    "σ": "sigma",
+    "τ": "tau",
+    "υ": "upsilon",
+    "φ": "phi",
+    "ϕ": "phi",
+    "χ": "chi",
+    "ψ": "psi",
+    "ω": "omega",
+    "Γ": "Gamma",
+    "Δ": "Delta",
+    "Θ": "Theta",
+    "Λ": "Lambda",
+    "Ξ": "Xi",
+    "Π": "Pi",
+    "Σ": "Sigma",
+    "Φ": "Phi",
+    "Ψ": "Psi",
+    "Ω": "Omega",
+}
 GREEK_NAMES = frozenset(GREEK.values())
-DECORATIONS = frozenset({"vec", "hat", "bar", "tilde", "dot", "ddot", "overline", "widehat", "widetilde", "overrightarrow", "underline"})
+DECORATIONS = frozenset(
+    {"vec", "hat", "bar", "tilde", "dot", "ddot", "overline", "widehat", "widetilde", "overrightarrow", "underline"}
+)
 SHAPES = frozenset({"angle", "triangle", "measuredangle"})
 
 TEXT_WRAPPERS = frozenset(

@@ -8,8 +8,18 @@ import re
 from enum import Enum, auto
 from typing import NamedTuple
 
-from .symbols import BLANK_COMMANDS, BLANKS, CONSTANTS, FUNCTIONS, GREEK_NAMES, IGNORED_COMMANDS, SUPERSCRIPTS
-from .symbols import TEXT_WRAPPERS, UPRIGHT_WRAPPERS, form
+from .symbols import (
+    BLANK_COMMANDS,
+    BLANKS,
+    CONSTANTS,
+    FUNCTIONS,
+    GREEK_NAMES,
+    IGNORED_COMMANDS,
+    SUPERSCRIPTS,
+    TEXT_WRAPPERS,
+    UPRIGHT_WRAPPERS,
+    form,
+)
 
 
 class Kind(Enum):
@@ -103,7 +113,7 @@ def written(tokens: list[Token]) -> str:
 
 
 def _braced(text: str, start: int) -> tuple[str, int]:
-    """Return what stands in braces from `start` on, and the place behind them; nothing where there are none or they do not close."""
+    """Return what stands in braces from `start` on, and the place behind them; nothing where none open there and close."""
     begin = start
     while begin < len(text) and text[begin] in " *":
         begin += 1
@@ -153,7 +163,7 @@ def _letters(run: str, style: Style) -> list[Token]:
         return [Token(Kind.SIGN, "infty")]
     if run in CONSTANTS:
         return [Token(Kind.CONSTANT, run, style=style)]
-    if len(run) == 1 and style is not Style.TEXT or run in GREEK_NAMES:
+    if (len(run) == 1 and style is not Style.TEXT) or run in GREEK_NAMES:
         return [Token(Kind.SYMBOL, run, style=style)]
     return [Token(Kind.WORD, run, style=style)]
 

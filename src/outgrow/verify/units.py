@@ -13,14 +13,74 @@ SCALES = {"dozen": 12, "hundred": 100, "thousand": 10**3, "million": 10**6, "bil
 _PERCENT = {"%", "percent", "percentage", "percents"}
 _NO_UNIT = {
     *("and", "or", "not", "to", "plus", "minus", "times", "squared", "cubed", "factorial", "tenths", "hundredths", "thousandths"),
-    *("more", "less", "fewer", "if", "when", "where", "for", "than", "least", "most", "negative", "halves", "thirds", "power", "choose"),
+    *(
+        "more",
+        "less",
+        "fewer",
+        "if",
+        "when",
+        "where",
+        "for",
+        "than",
+        "least",
+        "most",
+        "negative",
+        "halves",
+        "thirds",
+        "power",
+        "choose",
+    ),
 }
 _SHORT = {
-    *("mm", "cm", "dm", "km", "kg", "mg", "ml", "mL", "ft", "in", "yd", "mi", "lb", "lbs", "oz", "hr", "hrs", "min", "mph", "sec", "kJ"),
-    *("Hz", "Pa", "MeV", "eV", "keV", "GeV", "nm", "pm", "am", "th", "st", "nd", "rd", "units", "unit", "AU", "pc", "Mpc", "kpc", "Gyr"),
+    *(
+        "mm",
+        "cm",
+        "dm",
+        "km",
+        "kg",
+        "mg",
+        "ml",
+        "mL",
+        "ft",
+        "in",
+        "yd",
+        "mi",
+        "lb",
+        "lbs",
+        "oz",
+        "hr",
+        "hrs",
+        "min",
+        "mph",
+        "sec",
+        "kJ",
+    ),
+    *(
+        "Hz",
+        "Pa",
+        "MeV",
+        "eV",
+        "keV",
+        "GeV",
+        "nm",
+        "pm",
+        "am",
+        "th",
+        "st",
+        "nd",
+        "rd",
+        "units",
+        "unit",
+        "AU",
+        "pc",
+        "Mpc",
+        "kpc",
+        "Gyr",
+    ),
 }
 _SINGLE = frozenset("mgshlLNJWVAKCFTdyMRk")
 _ORDINALS = {"th", "st", "nd", "rd"}
+_PLAIN_UNITS = {"^2", "^3", "^{2}", "^{3}", "/", "/^2", "/^{2}", "/^3", "/^{3}"}
 _UNIT_POWER = re.compile(r"[1-9]")
 _LONGEST = 8
 """Words of a unit that are passed over; "12 units of the first kind of paint that she has" is prose."""
@@ -35,8 +95,10 @@ class Unit(NamedTuple):
     degrees: bool = False
 
 
-def split_unit(tokens: list[Token]) -> tuple[list[Token], Unit]:
+def split_unit(tokens: list[Token], plain: bool = False) -> tuple[list[Token], Unit]:
     r"""Return the tokens before the unit that ends an answer, and the unit. Where the end is no unit, all the tokens.
+
+    plain: whether single letters in a power or a quotient are a unit though they are set as symbols: 25 m^2, 18 m/s.
 
     >>> from .tokens import tokens_of, written
     >>> [written(split_unit(tokens_of(text))[0]) for text in (r"18\mathrm{~km}/\mathrm{h}", r"18^{\text{th}}", "7 or more", "7k")]
@@ -45,6 +107,8 @@ def split_unit(tokens: list[Token]) -> tuple[list[Token], Unit]:
     for start in range(1, len(tokens)):
         if _may_begin(tokens, start) and (unit := _unit(tokens[start:])) is not None:
             return tokens[:start], unit
+        if plain and tokens[start].spaced and _is_plain_unit(tokens[start:]):
+            return tokens[:start], Unit()
     return tokens, Unit()
 
 
@@ -64,6 +128,13 @@ def _may_begin(tokens: list[Token], start: int) -> bool:
     if token.text in _SHORT:
         return before.kind is Kind.NUMBER or token.spaced
     return token.kind is Kind.WORD and len(token.text) > 2 and token.spaced
+
+
+def _is_plain_unit(tokens: list[Token]) -> bool:
+    """Whether it is a quotient or a power of single letters: m^2, m/s, m/s^2."""
+    letters = [token for token in tokens if token.kind is Kind.SYMBOL]
+    others = "".join(token.text for token in tokens if token.kind is not Kind.SYMBOL)
+    return all(token.text in _SINGLE for token in letters) and others in _PLAIN_UNITS and tokens[0].kind is Kind.SYMBOL
 
 
 def _is_atom(token: Token) -> bool:
@@ -96,7 +167,7 @@ def _unit(tokens: list[Token]) -> Unit | None:
             scale, atoms = scale * SCALES[token.text.lower()], atoms + 1
         elif _is_atom(token) or (atoms and token.kind is Kind.SYMBOL and token.text in _SINGLE):
             atoms += 1
-        elif token.text not in ("/", "*", "-", "{", "}", ".", "(", ")", "'"):
+        elif token.text not in ("/", "*", "-", "{", "}", ".", "'"):
             return None
         index += 1
     return Unit(scale, percent, degrees) if 0 < atoms <= _LONGEST else None
