@@ -13,7 +13,7 @@ from .data_tables import show
 from .interrupt import interruptible
 from .open_model import open_model, recipe_for, sampling_for
 from .options import SUITES_HELP, ModelArg, ProblemsArg, Seed, SetsFolder, use_data
-from .progress import counting
+from .progress import answering
 
 if TYPE_CHECKING:
     from ..config import Recipe
@@ -83,16 +83,16 @@ def data(
     source = recipe_for(model, None) or as_recipe
     held_out = suites(on) if on else [*SUITES, *(_own(as_recipe) if as_recipe else ())]
     respondent = open_model(model, source)
+    sampling = sampling_for(source, respondent)
     with (
         interruptible() as check_stop,
-        counting(f"{section.k} answers a problem", len(chosen)) as progress,
+        answering("sampling", section.k * len(chosen), sampling.max_tokens) as tally,
         verifier_for(source) as verifier,
     ):
         rows = _run_rows(model, chosen, respondent, generation) if section.rollouts else []
-        request = DataRequest(chosen, section, sampling_for(source, respondent), seed, generation, held_out, rows)
-        summary = make_data(
-            respondent if section.k else None, verifier, request, out, warn=warn, check_stop=check_stop, on_progress=progress
-        )
+        request = DataRequest(chosen, section, sampling, seed, generation, held_out, rows)
+        asked = respondent if section.k else None
+        summary = make_data(asked, verifier, request, out, warn=warn, check_stop=check_stop, on_written=tally.call())
     show(summary)
 
 

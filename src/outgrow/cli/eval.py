@@ -13,7 +13,7 @@ from .console import console, warn
 from .interrupt import interruptible
 from .open_model import open_model, recipe_for, sampling_for
 from .options import SUITES_HELP, Fresh, MaxTokens, ModelArg, RecipeOption, Seed, SetsFolder, use_data
-from .progress import counting
+from .progress import answering
 from .tables import figures_table
 
 Suites = Annotated[
@@ -88,17 +88,19 @@ def evaluate(
     sampling = sampling_for(source, respondent, temperature or section.temperature, max_tokens)
     for name in names:
         require_room(name, respondent, problems[name], sampling.max_tokens, "--max-tokens")
+    sizes = {name: samples or (section.samples if name == section.suite else samples_for(len(problems[name]))) for name in names}
     questions = 2 * sum(map(len, problems.values()))  # sampled, and greedy
+    answers = sum((sizes[name] + 1) * len(problems[name]) for name in names)
     with (
         interruptible(f"run the same command{' without --fresh' if fresh else ''} to continue") as check_stop,
         _printed(model, names, sampling.temperature) as summaries,
-        counting("measuring", questions) as progress,
+        answering("measuring", answers, sampling.max_tokens) as tally,
         verifier_for(source) as verifier,
-        AnswerCache(cache_folder() / "answers.sqlite", fresh, warn, progress) as cache,
+        AnswerCache(cache_folder() / "answers.sqlite", fresh, warn) as cache,
     ):
+        counted = tally.wrap(cache.wrap(respondent))
         for name in names:
-            k = samples or (section.samples if name == section.suite else samples_for(len(problems[name])))
-            evaluation = measure(cache.wrap(respondent), verifier, problems[name], k, sampling, seed, check_stop)
+            evaluation = measure(counted, verifier, problems[name], sizes[name], sampling, seed, check_stop)
             summaries[name] = evaluation.summary()
             if out is not None:
                 evaluation.save(out if len(names) == 1 else out / f"{name.replace('/', '+')}.parquet")

@@ -11,7 +11,7 @@ from .console import console, say, warn
 from .interrupt import interruptible
 from .open_model import open_model, recipe_for, sampling_for
 from .options import MaxTokens, ModelArg, ProblemsArg, RecipeOption, Seed
-from .progress import counting
+from .progress import answering
 
 if TYPE_CHECKING:
     from ..evaluate.pass_rates import PassRate
@@ -59,10 +59,10 @@ def passrate(
     spec = open_profile(folder, spec, update)
     with (
         interruptible() as check_stop,
-        counting(f"{spec.samples} samples a problem", len(problems)) as progress,
+        answering("measuring", spec.samples * len(problems), spec.max_tokens) as tally,
         verifier_for(source) as verifier,
     ):
-        table = fill(folder, spec, respondent, verifier, sampling, problems, check_stop, progress)
+        table = fill(folder, spec, respondent, verifier, sampling, problems, check_stop, tally)
     _show(table)
     say(f"{folder / 'pass_rates.parquet'}")
 

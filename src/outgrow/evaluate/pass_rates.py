@@ -18,7 +18,7 @@ from pydantic.dataclasses import dataclass as checked
 from ..core.errors import OutgrowError, UsageError
 from ..core.files import write_atomic, write_json
 from ..core.rng import seed_from
-from ..engines import ChatModel
+from ..engines import ChatModel, Tally
 from ..ledger import Ledger
 from ..ledger.bands import band
 from ..policy import Sampling
@@ -119,20 +119,20 @@ def fill(
     sampling: Sampling,
     problems: Sequence[Problem],
     check_stop: Callable[[], None],
-    on_progress: Callable[[int], None],
+    tally: Tally,
 ) -> list[PassRate]:
-    """Draw what the profile's last pass still lacks, then write the table. on_progress: takes how many problems are done."""
+    """Draw what the profile's last pass still lacks, then write the table. tally: counts the answers of this pass."""
+    respondent = tally.wrap(respondent)
     with Ledger(folder / "ledger.sqlite") as ledger:
         ledger.enter(problems)
         done = {visit.problem_id for visit in ledger.visits() if visit.step == spec.passes}
         left = [problem for problem in problems if problem.id not in done]
-        on_progress(len(problems) - len(left))
+        tally.add_stored(spec.samples * (len(problems) - len(left)))
         for start in range(0, len(left), _CHUNK):
             chunk = left[start : start + _CHUNK]
             seed = seed_from(spec.seed, "profile", spec.passes)
             samples = sample_problems(respondent, verifier, chunk, spec.samples, sampling, seed, check_stop)
             ledger.record(_visits(spec.passes, samples))
-            on_progress(len(problems) - len(left) + start + len(chunk))
         table = _table(problems, ledger.visits())
     buffer = io.BytesIO()
     pq.write_table(pa.Table.from_pylist([asdict(row) for row in table]), buffer, compression="zstd")

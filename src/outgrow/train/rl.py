@@ -11,11 +11,11 @@ from ..algorithms.advantages.per_rollout import mean_advantage, rollout_advantag
 from ..algorithms.rewards import compose
 from ..config import RLRecipe
 from ..config.sections import KL_ROLLOUTS
-from ..core.callbacks import CheckStop, Warn
+from ..core.callbacks import Answering, CheckStop, Warn, unwatched
 from ..core.errors import NotFiniteError, OutgrowError, UsageError
 from ..core.files import read_lines
 from ..core.rollout_log import drop_parts_after, write_part
-from ..engines import Engine, LocalModel, sync
+from ..engines import Engine, LocalModel, Tally, sync
 from ..ledger import Ledger, PassRatePosterior
 from ..policy import Policy
 from ..problems.suites import suite
@@ -41,13 +41,13 @@ class RLJob:
 
     def __init__(
         self, recipe: RLRecipe, policy: Policy, reference: Policy, engine: Engine, run: Path, warn: Warn,
-        distilled: Policy | None = None,
+        distilled: Policy | None = None, answering: Answering = unwatched,
     ) -> None:  # fmt: skip
         """policy: what learns, at any step. reference: the policy as it was before step 1. distilled: the teacher of
-        recipe.distill, if there is one.
+        recipe.distill, if there is one. answering: told how far the rollouts of a step are.
         """
         self.recipe, self.policy, self.run = recipe, policy, run
-        self.reference, self.distilled = reference, distilled
+        self.reference, self.distilled, self.answering = reference, distilled, answering
         self.steps = recipe.learn.steps
         self.optimizer = Optimizer(policy.model, recipe.learn, self.steps)
         batch_size = fitted_batch_size(recipe, policy, distilled, warn)
@@ -65,7 +65,7 @@ class RLJob:
             ids = {problem.id for problems in sources for problem in problems}
             start_from_profile(recipe.ledger.profile, self.ledger, ids, reference, recipe.sampling.temperature, warn)
         known = [self.ledger.known(problems) for problems in sources]
-        self.collector = Collector(recipe, policy, engine, self.verifier, self.ledger, known, counts)
+        self.collector = Collector(recipe, policy, engine, self.verifier, self.ledger, known, counts, answering)
         self.judging = JudgeInLoop(recipe, recipe.judge, run, warn) if recipe.judge else None
         self.idle = 0  # steps in a row without anything to learn from
 
@@ -110,7 +110,9 @@ class RLJob:
         model = LocalModel(self.policy, self.engine)
         metrics: dict[str, float] = {"step": step}
         if recipe.evaluate.every and (step - 1) % recipe.evaluate.every == 0:
-            metrics |= validation_metrics(recipe, model, self.verifier, self.validation, check_stop)
+            answers = recipe.evaluate.validation_samples * len(self.validation)
+            counted = Tally(self.answering(f"step {step}: validation", answers)).wrap(model)
+            metrics |= validation_metrics(recipe, counted, self.verifier, self.validation, check_stop)
         clock.lap("validation")
 
         whole, screened = self.collector.collect(step, check_stop, clock.lap)
