@@ -70,7 +70,7 @@ def judge(
         AnswerCache(cache_folder() / "answers.sqlite", fresh, warn) as cache,
     ):
         scorer = Judge(tally.wrap(cache.wrap(respondent)), section, seed)
-        result = run_benchmark(scorer, rows, canaries, check_stop)
+        result = run_benchmark(scorer, rows, canaries, tally.watching(check_stop))
     how = f"with the table [judge] of {recipe}" if recipe else "with the default rubric"
     say(f"{model}, {how}, on answers of {', '.join(map(str, runs))}")
     show(result.answers)

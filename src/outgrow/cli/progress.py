@@ -184,21 +184,22 @@ class _Work:
     def __call__(self, written: "Written") -> None:
         self._latest = written
         now, done = clock(), written.answers >= self._total
-        if self._brief and now - self._began < _FIRST_S:
+        if self._over or (self._brief and now - self._began < _FIRST_S):
             return
-        if self._display.console.is_terminal:
+        if done and self._brief:
+            self.close()
+        elif self._display.console.is_terminal:
             if done or now - self._drawn >= _REDRAW_S:
                 self._draw(now)
-            if done and self._brief and self._task is not None:
-                self._display.bar.remove_task(self._task)
-                self._task = None
-        elif self._lines.due(now) or (done and self._brief):
+        elif self._lines.due(now):
             self._show(now)
 
     def close(self) -> None:
         """Show how much was done, and how long it took."""
         self._over = True
         self._show(clock())
+        if self._brief and self._task is not None:
+            self._display.bar.remove_task(self._task)
 
     def _show(self, now: float) -> None:
         if not self._total:

@@ -7,7 +7,8 @@ import typer
 
 from ..core.errors import UsageError, nearest
 from .app import MEASURE, command
-from .console import console, say
+from .console import say
+from .progress import measurements
 
 
 @command(MEASURE, "outgrow verify outputs.jsonl --output completion --answer answer --extract boxed --extract last_number")
@@ -38,8 +39,8 @@ def verify(
             raise UsageError(f"--extract: no extractor called {name!r}{nearest(name, list(EXTRACTORS))}")
     if out is not None and not out.parent.is_dir():
         raise UsageError(f"--out {out}: the folder {out.parent} does not exist")
-    with console.status(f"grading {file}"):
-        counts = grade_file(file, output, answer, extract or ["boxed"], out)
+    with measurements() as display:
+        counts = grade_file(file, output, answer, extract or ["boxed"], out, display.answering)
     n = counts.total()
     shares = "   ".join(f"{verdict} {counts[verdict]} ({counts[verdict] / n:.1%})" for verdict in Verdict)
     say(f"n = {n}   {shares}")

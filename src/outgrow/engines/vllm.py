@@ -146,6 +146,7 @@ def _start(spec: ModelSpec, gpu_memory_utilization: float, max_sequences: int) -
                 max_model_len=-1,  # the model's, or less where the cache has no room for one such row
                 max_num_seqs=max_sequences,
                 logprobs_mode="processed_logprobs",
+                use_tqdm_on_load=False,  # no bars in a log
                 **place,
             )
         except Exception as error:  # vLLM's parts raise errors of many types

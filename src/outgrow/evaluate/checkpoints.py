@@ -48,7 +48,8 @@ def drift_of(
                 k, step = samples or samples_for(len(asked)), checkpoint.step if checkpoint else 0
                 number += 1
                 what = f"step {step}, {name} (measurement {number} of {measurements})"
-                counted = Tally(answering(what, (k + 1) * len(asked))).wrap(model)
-                now = evaluate(counted, session.verifier, asked, k, session.evaluation_sampling, seed, check_stop)
+                tally = Tally(answering(what, (k + 1) * len(asked)))
+                counted, watch = tally.wrap(model), tally.watching(check_stop)
+                now = evaluate(counted, session.verifier, asked, k, session.evaluation_sampling, seed, watch)
                 before.setdefault(name, now)
                 yield drift(name, step, base, policy, before[name], now)

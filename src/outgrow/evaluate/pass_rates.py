@@ -7,7 +7,7 @@ whole, pass_rates.parquet. It is filled a chunk of problems at a time, so a prof
 import io
 import json
 from collections.abc import Callable, Iterable, Sequence
-from dataclasses import asdict, dataclass, replace
+from dataclasses import asdict, dataclass, fields, replace
 from pathlib import Path
 
 import pyarrow as pa
@@ -22,6 +22,7 @@ from ..engines import ChatModel, Tally
 from ..ledger import Ledger
 from ..ledger.bands import band
 from ..policy import Sampling
+from ..problems.limit import Limit
 from ..types import Problem, Verdict, Visit
 from ..verify import Verifier
 from .sample import Sample, sample_problems
@@ -50,6 +51,8 @@ class ProfileSpec:
     how: str
     """The prompt, and how answers are graded, as text."""
     passes: int = 1
+    limit: Limit | None = None
+    """How the problems were sampled from the data; None where they are all of them."""
 
 
 @dataclass(frozen=True)
@@ -106,9 +109,10 @@ def _read(file: Path) -> ProfileSpec:
 
 
 def _require_same(folder: Path, old: ProfileSpec, new: ProfileSpec, free: Sequence[str]) -> None:
-    for name, value in asdict(new).items():
-        if name not in free and getattr(old, name) != value:
-            raise UsageError(f"{folder} was made with {name} {getattr(old, name)}, not {value}; choose another --out")
+    for field in fields(ProfileSpec):
+        before, value = getattr(old, field.name), getattr(new, field.name)
+        if field.name not in free and before != value:
+            raise UsageError(f"{folder} was made with {field.name} {before}, not {value}; choose another --out")
 
 
 def fill(

@@ -51,8 +51,9 @@ def make_data(
     if model is not None:
         require_room("synthetic data", model, problems, request.sampling.max_tokens, "sampling.max_tokens in the model's recipe")
         with AnswerCache(cache_file, warn=warn) as cache:
-            counted = Tally(on_written).wrap(cache.wrap(model))
-            fresh = draw(counted, verifier, problems, section.k, request.sampling, seed, request.generation, check_stop)
+            tally = Tally(on_written)
+            counted, watch = tally.wrap(cache.wrap(model)), tally.watching(check_stop)
+            fresh = draw(counted, verifier, problems, section.k, request.sampling, seed, request.generation, watch)
     drawn = rated([*fresh, *existing])
     if not drawn:
         raise UsageError("No answers to select from: set k > 0, or choose problems that this run practised.")
@@ -81,6 +82,7 @@ def make_data(
             path=out,
             sha256=sha256,
             written=len(existing),
+            limit=request.limit,
         )
 
     summary = export(rows, out, summarise, lambda summary: card(rows, request, summary))

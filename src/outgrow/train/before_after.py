@@ -82,8 +82,9 @@ class Outcome:
         with open_session(self.recipe, policy, engine=self.engine) as session:
             sampling, problems = session.evaluation_sampling, suite(on).load()
             total = (section.samples + 1) * len(problems)  # sampled, and greedy
-            model = Tally(self.answering(f"{name} training on {on}", total)).wrap(session.model)
-            answers = evaluate(model, session.verifier, problems, section.samples, sampling, 0, self.check_stop)
+            tally = Tally(self.answering(f"{name} training on {on}", total))
+            model, watch = tally.wrap(session.model), tally.watching(self.check_stop)
+            answers = evaluate(model, session.verifier, problems, section.samples, sampling, 0, watch)
         file.parent.mkdir(parents=True, exist_ok=True)
         answers.save(file)
         self.meter.write(step, f"evaluation_{name}")

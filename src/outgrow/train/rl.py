@@ -58,6 +58,7 @@ class RLJob:
         self.verifier = verifier_for(recipe)
         counts = shares(recipe.learn.problems_per_step, [source.weight for source in recipe.problems])
         sources = distinct(training_problems(recipe, warn))
+        _warn_about_few_problems(recipe.learn.problems_per_step, counts, [len(problems) for problems in sources], warn)
         self.validation = suite(recipe.evaluate.validation).load() if recipe.evaluate.every else []
         self.ledger = Ledger(RunFolder(run).ledger, PassRatePosterior(recipe.ledger.half_life, recipe.ledger.prior_weight))
         self.ledger.enter([problem for problems in sources for problem in problems])
@@ -185,6 +186,15 @@ class RLJob:
         if self.idle >= self.recipe.learn.give_up_after:
             raise OutgrowError(f"nothing to learn from in {self.idle} steps in a row. {warning}")
         return warning
+
+
+def _warn_about_few_problems(asked: int, counts: Sequence[int], sizes: Sequence[int], warn: Warn) -> None:
+    """Say where a step asks a source for more problems than it has. counts: what it asks of each source. sizes: what each has."""
+    short = [number for number, (count, size) in enumerate(zip(counts, sizes, strict=True), 1) if count > size]
+    if short:
+        which = "the data" if len(sizes) == 1 else f"[[problems]] number {' and '.join(map(str, short))}"
+        took = sum(map(min, counts, sizes))
+        warn(f"learn.problems_per_step={asked} asks for more problems than {which} holds; a step takes {took}")
 
 
 def _spread(groups: Sequence[GradedGroup], count: int) -> list[Rollout]:
