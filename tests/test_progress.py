@@ -3,19 +3,26 @@
 import io
 import itertools
 import json
+import os
 import re
 import subprocess
 import sys
 
 import pytest
 from rich.console import Console
+from typer.testing import CliRunner
 
+from helpers.runs import SMALL, Silent
 from helpers.slow_engine import SlowEngine
 from outgrow.cli import progress
+from outgrow.cli.app import app
 from outgrow.cli.eta import duration, seconds_left
+from outgrow.config import load_recipe
 from outgrow.core.callbacks import Written
+from outgrow.core.errors import install_hint
 from outgrow.engines import ChatRequest, GenerationRequest, LocalModel, NativeEngine, OpenAIServer, Tally, sync
 from outgrow.policy import Sampling
+from outgrow.train.loop import train
 
 LINE = re.compile(r"measuring: ([\d,]+) of ([\d,]+) answers(, [\d,]+ tokens, [\d,]+ tokens/s)?(, (ETA|after) .+)?")
 
@@ -220,3 +227,119 @@ def test_a_log_has_no_bars(problems, tmp_path):
     lines = lines_of(log.read_text())
     assert LINE.fullmatch(lines[0])
     assert any(line.startswith("measuring: 90 of 90 answers") for line in lines)
+
+
+def test_grading_a_file_says_how_far_it_is(outgrow, monkeypatch, tmp_path):
+    monkeypatch.setattr(progress, "clock", Clock(step=2.0))
+    monkeypatch.chdir(tmp_path)
+    rows = [{"output": rf"\boxed{{{n}}}", "answer": str(n)} for n in range(5000)]
+    (tmp_path / "outputs.jsonl").write_text("".join(json.dumps(row) + "\n" for row in rows))
+    code, out, err = outgrow("verify", "outputs.jsonl", "--output", "output", "--answer", "answer", "--extract", "boxed")
+    assert (code, out.split()[:3]) == (0, ["n", "=", "5000"])
+    lines = lines_of(err)
+    assert re.fullmatch(r"grading outputs\.jsonl: [1-4],000 of 5,000 answers, ETA \d+ s", lines[0])
+    assert lines[-1].startswith("grading outputs.jsonl: 5,000 of 5,000 answers, after")
+
+
+def test_a_run_and_its_drift_say_how_far_their_measurements_are(outgrow, monkeypatch, tmp_path):
+    monkeypatch.setattr(progress, "clock", Clock(step=1.0))
+    options = [part for key in (*SMALL, "learn.steps=2", "evaluate.every=1") for part in ("--set", key)]
+    code, out, err = outgrow("train", "micro", "--out", tmp_path / "run", *options)
+    assert code == 0, err
+    lines = lines_of(out)
+    for what in ("measuring before training on micro-validation", "step 1, validation", "step 2, rollout"):
+        counted = [line for line in lines if line.startswith(f"{what}: ")]
+        assert re.search(r": \d+ of \d+ answers, .*tokens/s, ETA ", counted[0]), lines
+        assert " tokens/s, after " in counted[-1]
+    assert any(re.match(r"step 2/2  pass rate .* ETA 0 s", line) for line in lines)
+    code, _, err = outgrow("drift", tmp_path / "run", "--on", "micro-lab", "--samples", "1")
+    lines = lines_of(err)
+    assert code == 0
+    assert any(re.match(r"step 0, micro-lab \(measurement 1 of 2\): \d+ of \d+ answers, .* ETA ", line) for line in lines)
+    assert any(line.startswith("step 2, micro-lab (measurement 2 of 2): ") for line in lines)
+
+
+HARNESS = """
+import sys
+from functools import partial
+from outgrow.cli import main
+sys.argv = ["outgrow", "harness", "micro-base", "sums", "--folder", sys.argv[1]]
+
+def quick():  # without the harness's own 14,000 tasks
+    from outgrow.evaluate import lm_eval
+    lm_eval._LoadedOnce = partial(lm_eval._LoadedOnce, include_defaults=False)
+
+import outgrow.cli.harness as command
+real = command.recipe_for
+command.recipe_for = lambda *names: (quick(), real(*names))[1]
+main()
+"""
+SUMS = r"""
+task: sums
+dataset_path: json
+dataset_kwargs: {data_files: {test: DATA}}
+test_split: test
+output_type: multiple_choice
+doc_to_text: "{{question}}"
+doc_to_choice: ["2", "3"]
+doc_to_target: 0
+metric_list: [{metric: acc, aggregation: mean, higher_is_better: true}]
+"""
+
+
+def test_the_bars_of_libraries_are_kept_out_of_a_log(problems, tmp_path):
+    """datasets, the harness and transformers all show bars where nobody stops them."""
+    pytest.importorskip("lm_eval")
+    (tmp_path / "sums.yaml").write_text(SUMS.replace("DATA", str(problems)))
+    environment = {**os.environ, "HF_DATASETS_CACHE": str(tmp_path / "cache")}
+    command = [sys.executable, "-c", HARNESS, str(tmp_path)]
+    with (tmp_path / "log").open("w") as log:
+        subprocess.run(command, stdout=log, stderr=subprocess.STDOUT, check=True, timeout=200, env=environment)
+    lines = lines_of((tmp_path / "log").read_text())
+    assert "loading sums" in lines
+    assert not [line for line in lines if "it/s" in line or "examples/s" in line or "100%" in line]
+
+
+@pytest.mark.parametrize("kept", [None, "0"])
+def test_a_terminal_keeps_the_bars_and_so_does_who_asked_for_them(monkeypatch, kept):
+    name = "HF_HUB_DISABLE_PROGRESS_BARS"
+    monkeypatch.delenv(name, raising=False)
+    if kept is not None:
+        monkeypatch.setenv(name, kept)
+    seen = []
+    monkeypatch.setattr("outgrow.cli.recipes.console.print", lambda *args, **more: seen.append(os.environ.get(name)))
+    for terminal in (False, True):
+        monkeypatch.setattr(sys.modules["outgrow.cli.app"], "errors", Console(file=io.StringIO(), force_terminal=terminal))
+        CliRunner().invoke(app, ["recipes"])
+    assert seen[0] == ("1" if kept is None else kept)
+    assert seen[-1] == kept
+    assert os.environ.get(name) == kept, "put back"
+
+
+@pytest.mark.parametrize(
+    ("sources", "words"),
+    [
+        ([40], []),
+        ([5], ["learn.problems_per_step=6", "the data", "a step takes 5"]),
+        ([40, 2], ["learn.problems_per_step=6", "number 2", "a step takes 5"]),
+    ],
+)
+def test_a_step_larger_than_the_data_is_told_in_a_line(tmp_path, sources, words):
+    tables = []
+    for number, count in enumerate(sources):
+        rows = [{"question": f"{number}{n}+1=?", "answer": str(number * 10 + n + 1)} for n in range(count)]
+        file = tmp_path / f"{number}.jsonl"
+        file.write_text("".join(json.dumps(row) + "\n" for row in rows))
+        tables.append(f'{{type="table",path="{file}"}}')
+    watcher = Silent()
+    recipe = load_recipe("micro", [*SMALL, "learn.steps=1", "evaluate.every=0", f"problems=[{','.join(tables)}]"])
+    train(recipe, tmp_path / "run", watcher)
+    told = [note for note in watcher.notes if "problems_per_step" in note]
+    assert len(told) == bool(words)
+    for word in words:
+        assert word in told[0]
+
+
+def test_an_extra_is_named_for_a_clone_too():
+    assert 'pip install "outgrow[lab]"' in install_hint("lab")
+    assert 'pip install ".[lab]"' in install_hint("lab")

@@ -18,11 +18,8 @@ LOOK = "Look"
 DATA = "Data and flywheel"
 MODELS = "Models"
 
-_NO_BARS = {
-    name: os.environ.get(name, "1")
-    for name in ("HF_HUB_DISABLE_PROGRESS_BARS", "HF_DATASETS_DISABLE_PROGRESS_BARS", "TQDM_DISABLE")
-}
-"""What keeps the bars of libraries out of a log; read when these are imported. A value that the user set stays."""
+_NO_BARS = ("HF_HUB_DISABLE_PROGRESS_BARS", "HF_DATASETS_DISABLE_PROGRESS_BARS", "TQDM_DISABLE")
+"""Environment variables that keep the bars of libraries out of a log; the libraries read them when they are imported."""
 
 app = typer.Typer(
     name="outgrow",
@@ -56,7 +53,7 @@ def command(panel: str, *examples: str, name: str | None = None) -> Callable[[Fu
 @app.callback(invoke_without_command=True)
 def _root(context: typer.Context, version: Annotated[bool, typer.Option("--version", help="Print the version.")] = False) -> None:
     if not errors.is_terminal:
-        context.with_resource(environment(**_NO_BARS))
+        context.with_resource(environment(**{name: "1" for name in _NO_BARS if name not in os.environ}))
     if version:
         console.print(f"outgrow {__version__}", highlight=False)
         raise typer.Exit

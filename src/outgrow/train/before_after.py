@@ -82,7 +82,7 @@ class Outcome:
         with open_session(self.recipe, policy, engine=self.engine) as session:
             sampling, problems = session.evaluation_sampling, suite(on).load()
             total = (section.samples + 1) * len(problems)  # sampled, and greedy
-            tally = Tally(self.answering(f"{name} training on {on}", total))
+            tally = Tally(self.answering(f"measuring {name} training on {on}", total))
             model, watch = tally.wrap(session.model), tally.watching(self.check_stop)
             answers = evaluate(model, session.verifier, problems, section.samples, sampling, 0, watch)
         file.parent.mkdir(parents=True, exist_ok=True)

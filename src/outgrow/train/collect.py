@@ -79,7 +79,7 @@ class Collector:
         recipe, policy = self.recipe, self.policy
         prompts = [policy.prompt_ids(problem.question) for problem in problems]
         seeds = [seed_from(recipe.seed, purpose, step, problem.id) for problem in problems]
-        on_written = self.answering(f"step {step}: {purpose}", len(problems) * n)
+        on_written = self.answering(f"step {step}, {purpose}", len(problems) * n)
         groups_rollouts = self.engine.generate(GenerationRequest(prompts, n, recipe.sampling, seeds, on_written), check_stop)
         lap("generation")
         pairs = list(zip(problems, groups_rollouts, strict=True))

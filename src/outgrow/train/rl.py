@@ -112,7 +112,7 @@ class RLJob:
         metrics: dict[str, float] = {"step": step}
         if recipe.evaluate.every and (step - 1) % recipe.evaluate.every == 0:
             answers = recipe.evaluate.validation_samples * len(self.validation)
-            counted = Tally(self.answering(f"step {step}: validation", answers)).wrap(model)
+            counted = Tally(self.answering(f"step {step}, validation", answers)).wrap(model)
             metrics |= validation_metrics(recipe, counted, self.verifier, self.validation, check_stop)
         clock.lap("validation")
 
