@@ -4,7 +4,7 @@ python benchmarks/verify_peers.py --data DATA --json benchmarks/results/verify_p
 
 DATA has math/{train,test}.jsonl, gsm8k/{train,test}.jsonl, minerva/test.jsonl, olympiadbench/test.jsonl and asdiv/all.jsonl.
 Four parts: known answers against their own solutions, mutants (wrong by construction), rewritings (right by construction), and
-outputs of models (--outputs FILE.jsonl with `output`, `answer`, `right`). An output that takes a grader too long counts as not right.
+outputs of models (--outputs FILE.jsonl with `output`, `answer`, `right`). Too long an answer time counts as not right.
 A peer that is not installed is passed over and named. MathRuler: pip install mathruler==0.1.0 pylatexenc.
 """
 
@@ -60,7 +60,7 @@ def _options() -> argparse.Namespace:
         "--outputs", type=Path, action="append", default=[], help="JSONL with output, answer and right; repeatable."
     )
     parser.add_argument("--sample", type=int, help="Grade only this number of cases of each part, drawn by the seed.")
-    parser.add_argument("--mutants", type=int, default=800, help="Limit of mutants of each kind.")
+    parser.add_argument("--mutants", type=int, default=1000, help="Limit of mutants of each kind.")
     parser.add_argument("--rewritings", type=int, default=80, help="Limit of rewritings of each kind.")
     parser.add_argument("--limit-s", type=float, default=5.0, help="Seconds that a grader has for an output.")
     parser.add_argument("--seed", type=int, default=0)

@@ -11,7 +11,7 @@ _DIGIT = re.compile(r"\d")
 _DECIMAL = re.compile(r"\d+\.\d*|\.\d+")
 _PLAIN = re.compile(r"[+-]?(?:\d+(?:\.\d*)?|\.\d+)")
 _FRACTION = re.compile(r"(\\[dt]?frac)\s*(?:\{([^{}]*)\}|(\d))\s*(?:\{([^{}]*)\}|(\d))|(?<![\d.])(\d+)/(\d+)(?![\d.])")
-_NAME = re.compile(r"(?<![A-Za-z\\])(?<!\d\s)[A-Za-z](?![A-Za-z])")
+_NAME = re.compile(r"(?<![A-Za-z\\])(?<!(?<!_)\d\s)[A-Za-z](?![A-Za-z])")
 _FIXED = frozenset("eiEIC")  # constants, and the constant of integration, whose name is free
 _I = re.compile(r"(?<![A-Za-z\\])i(?![A-Za-z])|\\(?:mathrm|text)\{\s*i\s*\}")
 _PI = re.compile(r"\\pi(?![A-Za-z])")
@@ -70,7 +70,7 @@ def off_by_one(text: str, rng: random.Random) -> Iterator[str]:
 def tiny_halved(text: str, rng: random.Random) -> Iterator[str]:
     """Halve a value below 10^-6: to a comparison that rounds to six places both are zero."""
     known = value(text)
-    if known is None or not 0 < abs(known) < _TINY or _NAME.search(text):
+    if known is None or not 0 < abs(known) < _TINY or _names(text):
         return
     mantissa = re.match(r"[+-]?(?:\d+(?:\.\d*)?|\.\d+)", text)
     if mantissa:
@@ -95,14 +95,14 @@ def letter_case(text: str, rng: random.Random) -> Iterator[str]:
     """Change a name's case everywhere; not a single capital (a choice?), nor a letter behind a number and a blank (a unit?)."""
     if re.fullmatch(r"\s*[A-Z]\s*", text):
         return
-    letters = sorted({name[0] for name in _NAME.finditer(text)} - _FIXED)
+    letters = _names(text)
     for letter in rng.sample(letters, len(letters)):
         yield _NAME.sub(lambda name, letter=letter: name[0].swapcase() if name[0] == letter else name[0], text)  # type: ignore[misc]
 
 
 def names_swapped(text: str, rng: random.Random) -> Iterator[str]:
     """Swap two names everywhere."""
-    letters = sorted({name[0] for name in _NAME.finditer(text)} - _FIXED)
+    letters = _names(text)
     pairs = [(one, other) for one in letters for other in letters if one < other]
     for one, other in rng.sample(pairs, len(pairs)):
         swapped = {one: other, other: one}
@@ -130,3 +130,7 @@ def root_dropped(text: str, rng: random.Random) -> Iterator[str]:
         inside = root[1] or root[2]
         whole = root.span() == (0, len(text))
         yield inside if whole else f"{text[: root.start()]}({inside}){text[root.end() :]}"
+
+
+def _names(text: str) -> list[str]:
+    return sorted({name[0] for name in _NAME.finditer(text)} - _FIXED)

@@ -21,6 +21,7 @@ _UPRIGHT = re.compile(r"\\(?:mathrm|text|rm)\s*\{\s*([ei])\s*\}")
 _TOKEN = re.compile(
     r"\\[A-Za-z]+|" + THOUSANDS + r"|(?:\d+(?:\.\d*)?|\.\d+)(?:[eE][+-]?\d{1,3}(?!\d))?|[A-Za-z]|[-+*/^_(){}\[\]!]|\s+|."
 )
+_WORD = re.compile(r"(?<![\\A-Za-z])[A-Za-z]{3,}|^\s*[A-Z][a-z]\s*$")
 _NUMBER = re.compile(r"[\d.]")
 _INTEGER = re.compile(r"[+-]?(?:\d+|" + THOUSANDS + ")")
 _GREEK = re.compile(
@@ -60,7 +61,7 @@ def value(text: str, point: int = 0) -> complex | None:
     >>> value("xy", 1) == value("y x", 1) != value("x+y", 1)
     True
     """
-    if len(text) > _LONGEST:
+    if len(text) > _LONGEST or _WORD.search(text):
         return None
     try:
         reader = _Reader(text, point)
