@@ -1,4 +1,4 @@
-"""The graders' benchmark: rewritings are right by construction, cases come from rows as sets have them, a grader that hangs is killed."""
+"""The benchmark of graders: rewritings are right by construction, known answers are read as sets write them, a hang is ended."""
 
 import json
 import random
