@@ -21,6 +21,7 @@ from dataclasses import asdict
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 
+from kept_verdicts import KeptVerdicts
 from peer_cases import PLAIN_NUMBER, Case, known_answers, made, outputs, own_solutions
 from peer_graders import GRADERS, GraderProcess, Said
 
@@ -40,7 +41,10 @@ def main() -> None:
     for name in [name for name, installed in versions.items() if installed is None]:
         print(f"{name} is not installed: pip install {GRADERS[name].package}", file=sys.stderr)
         del versions[name]
-    results = {name: _graded(name, cases, options.limit_s) for name in versions}
+    results = {}
+    for name, installed in versions.items():
+        kept = KeptVerdicts(options.keep, f"{name} {installed}") if options.keep and name != "outgrow" else None
+        results[name] = _graded(name, cases, options.limit_s, kept)
     summary = _summary(cases, results)
     _print_tables(cases, results, summary, versions)
     print(f"\n{(time.monotonic() - started) / 60:.0f} minutes, seed {options.seed}.")
@@ -63,6 +67,7 @@ def _options() -> argparse.Namespace:
     parser.add_argument("--mutants", type=int, default=1000, help="Limit of mutants of each kind.")
     parser.add_argument("--rewritings", type=int, default=80, help="Limit of rewritings of each kind.")
     parser.add_argument("--limit-s", type=float, default=5.0, help="Seconds that a grader has for an output.")
+    parser.add_argument("--keep", type=Path, help="Keep the peers' verdicts in this file and ask only what it lacks; ours are new.")
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--json", type=Path, help="Write the figures here.")
     parser.add_argument("--cases", type=Path, help="Write the cases here, JSONL.")
@@ -86,16 +91,20 @@ def _cases(options: argparse.Namespace) -> list[Case]:
     return [case for part in parts for case in random.Random(options.seed).sample(part, min(options.sample, len(part)))]
 
 
-def _graded(name: str, cases: Sequence[Case], limit_s: float) -> list[Said]:
+def _graded(name: str, cases: Sequence[Case], limit_s: float, kept: KeptVerdicts | None) -> list[Said]:
     """Return what a grader says of each case; batches hold cases of one speed group, since only a batch's time is known."""
-    said: dict[int, Said] = {}
+    pairs = [(case.answer, case.output) for case in cases]
+    said = {at: one for at, pair in enumerate(pairs) if kept and (one := kept.get(pair))}
     batch, started, reported = GRADERS[name].batch, time.monotonic(), time.monotonic()
     with GraderProcess(name, limit_s) as process:
         for group in (*SPEEDS, ""):
-            members = [at for at, case in enumerate(cases) if _speed_group(case) == group]
+            members = [at for at, case in enumerate(cases) if at not in said and _speed_group(case) == group]
             for start in range(0, len(members), batch):
                 places = members[start : start + batch]
-                said |= zip(places, process.grade([(cases[at].answer, cases[at].output) for at in places]), strict=True)
+                new = process.grade([pairs[at] for at in places])
+                said |= zip(places, new, strict=True)
+                if kept:
+                    kept.add([pairs[at] for at in places], new)
                 if time.monotonic() - reported > 20:
                     reported = time.monotonic()
                     print(f"{name}: {len(said)} of {len(cases)}, {reported - started:.0f} s", file=sys.stderr, flush=True)

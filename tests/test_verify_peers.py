@@ -17,6 +17,7 @@ from hypothesis import strategies as st
 BENCHMARKS = Path(__file__).parents[1] / "benchmarks"
 sys.path.insert(0, str(BENCHMARKS))
 try:
+    import kept_verdicts
     import peer_cases
     import peer_graders
     from rewritings import rewritings
@@ -258,3 +259,15 @@ def test_a_batch_that_takes_too_long_is_put_again_answer_by_answer(monkeypatch):
     said = process.grade([("1", ""), ("hangs", ""), ("2", "")])
     assert [one.how for one in said] == ["said", "timeout", "said"]
     assert asked == [(3, 3.0), (1, 1.0), (1, 1.0), (1, 1.0)]
+
+
+def test_kept_verdicts_are_those_of_the_same_grader_and_version(tmp_path):
+    file = tmp_path / "kept.jsonl"
+    said = [peer_graders.Said(True, "said", 0.5), peer_graders.Said(False, "timeout", 5.0)]
+    kept_verdicts.KeptVerdicts(file, "a 1.0").add([("1", "x"), ("2", "y")], said)
+    file.write_text(file.read_text(encoding="utf-8") + '{"grader": "a 1', encoding="utf-8")  # cut by a kill
+    again = kept_verdicts.KeptVerdicts(file, "a 1.0")
+    assert [again.get(("1", "x")), again.get(("2", "y")), again.get(("1", "y"))] == [*said, None]
+    again.add([("3", "z")], said[:1])
+    assert kept_verdicts.KeptVerdicts(file, "a 1.0").get(("3", "z")) == said[0]
+    assert kept_verdicts.KeptVerdicts(file, "a 1.1").get(("1", "x")) is None
