@@ -170,6 +170,20 @@ def test_terms_are_parted_at_the_top(terms):
     assert signed_terms(text) == terms
 
 
+@pytest.mark.parametrize(
+    ("known", "kind", "forms"),
+    [
+        (r"\text{4:30 p.m.}", "p.m. written otherwise", {r"4:30\text{ p.m.}", "4:30 PM", r"4:30 \text{pm}"}),
+        ("3:30 p.m.", "p.m. written otherwise", {r"3:30\text{ p.m.}", "3:30 PM", r"3:30 \text{pm}"}),
+        (r"\text{VW}", "word", {"VW"}),
+        (r"\text{Dana}", "word", {"Dana", r"\text{dana}"}),
+        ("B", "choice", {"(B)", r"\text{B}", r"\text{(B)}", r"(\text{B})", r"\textbf{(B)}", "B."}),
+    ],
+)
+def test_every_form_of_words_and_times(known, kind, forms):
+    assert {made(known, seed)[kind] for seed in range(60)} == forms
+
+
 # --- cases
 
 
