@@ -289,6 +289,8 @@ def test_where_single_expressions_stand(known, wanted):
 
 def test_parts_of_nothing_else():
     assert parts("(1)(2)") is None and parts(r"f(1,2)") is None and parts("") is None
+    assert parts(r"25 \, \text{km}") is None
+    assert parts(r"5,\,-11").texts(r"5,\,-11") == ["5", "-11"]
     assert parts(r"\text{A, B}").texts(r"\text{A, B}") == ["A", "B"]
 
 
