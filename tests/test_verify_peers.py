@@ -13,6 +13,7 @@ import pytest
 import sympy
 from hypothesis import given
 from hypothesis import strategies as st
+from scipy.stats import binomtest
 
 BENCHMARKS = Path(__file__).parents[1] / "benchmarks"
 sys.path.insert(0, str(BENCHMARKS))
@@ -20,6 +21,7 @@ try:
     import kept_verdicts
     import peer_cases
     import peer_graders
+    import peer_tables
     from rewritings import rewritings
     from rewritings.expressions import signed_terms
     from rewritings.numbers import expanded
@@ -236,7 +238,11 @@ def test_the_program_counts_faults_and_writes_its_files(data, tmp_path):
     files = {name: tmp_path / name for name in ("json", "cases", "disagreements")}
     command = [sys.executable, str(BENCHMARKS / "verify_peers.py"), "--data", str(data), "--graders", "outgrow,math-verify",
                "--sample", "6", "--outputs", str(outputs)]  # fmt: skip
-    for name, file in files.items():
+    page = tmp_path / "page.md"
+    page.write_text(
+        "# Before\n<!-- benchmarks/verify_peers.py writes from here -->\nold\n<!-- to here -->\nafter\n", encoding="utf-8"
+    )
+    for name, file in (files | {"page": page}).items():
         command += [f"--{name}", str(file)]
     done = subprocess.run(command, capture_output=True, text=True, check=True, timeout=300)
     figures = json.loads(files["json"].read_text(encoding="utf-8"))
@@ -250,6 +256,8 @@ def test_the_program_counts_faults_and_writes_its_files(data, tmp_path):
     totals = {name: sum(part[name]["faults"] for part in figures["parts"].values()) for name in ("outgrow", "math-verify")}
     assert {name: sum(row["grader"] == name for row in wrong) for name in totals} == totals
     assert "| own solutions failed | 6 |" in done.stdout
+    assert page.read_text(encoding="utf-8").startswith("# Before\n<!--") and page.read_text(encoding="utf-8").endswith("after\n")
+    assert "| own solutions failed | 6 |" in page.read_text(encoding="utf-8")
 
 
 def test_an_answer_that_takes_too_long_counts_as_not_right_and_the_next_is_graded():
@@ -285,3 +293,9 @@ def test_kept_verdicts_are_those_of_the_same_grader_and_version(tmp_path):
     again.add([("3", "z")], said[:1])
     assert kept_verdicts.KeptVerdicts(file, "a 1.0").get(("3", "z")) == said[0]
     assert kept_verdicts.KeptVerdicts(file, "a 1.1").get(("1", "x")) is None
+
+
+@given(st.integers(0, 200), st.integers(1, 200))
+def test_the_interval_is_scipys(hits, more):
+    low, high = binomtest(hits, hits + more).proportion_ci(method="wilson")
+    assert peer_tables.wilson(hits, hits + more) == pytest.approx((low, high), abs=1e-6)
