@@ -18,6 +18,7 @@ from ..verify.extract import after_thinking, extract
 
 _AT_ONCE = 1000  # outputs between two looks at how far it is
 
+
 @dataclass(frozen=True)
 class GradedOutput:
     """A row's output, with its verdict."""
