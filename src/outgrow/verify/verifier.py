@@ -1,10 +1,10 @@
 """The verifier: completions in, verdicts out."""
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from types import TracebackType
 
-from ..types import Graded, Verdict
+from ..types import Graded, Problem, Verdict
 from .compare import LONGEST, same
 from .extract import EXTRACTORS, after_thinking
 from .pool import GYM, LATEX, Pool
@@ -24,6 +24,17 @@ class Attempt:
     """Whether the token limit did not cut it."""
     scorer: str = ""
     """The problem's own scorer, which then decides (see `types.Problem`); empty elsewhere."""
+    alternatives: tuple[str, ...] = ()
+    """Other known answers: the completion is right where it gives any of them."""
+
+    @classmethod
+    def at(cls, problem: Problem, text: str, finished: bool = True) -> "Attempt":
+        """Return a completion of this problem, to be graded by what the problem says is right."""
+        return cls(text, problem.answer, finished, problem.scorer, problem.alternatives)
+
+    def each(self) -> list["Attempt"]:
+        """Return an attempt for each known answer."""
+        return [replace(self, answer=answer, alternatives=()) for answer in (self.answer, *self.alternatives)]
 
 
 class Verifier:
@@ -64,6 +75,12 @@ class Verifier:
         absurdly long, or where the comparison or the scoring had to be killed, crashed or raised.
         inside_think: the prompt already opened <think>. check_stop is called while processes work; what it raises ends the grading.
         """
+        each = [attempt.each() for attempt in attempts]
+        graded = iter(self._grade([part for parts in each for part in parts], inside_think, check_stop))
+        return [_best([next(graded) for _ in parts]) for parts in each]
+
+    def _grade(self, attempts: Sequence[Attempt], inside_think: bool, check_stop: Callable[[], None]) -> list[Graded]:
+        """Grade attempts that have one known answer each."""
         graded = [self._at_once(attempt, inside_think) for attempt in attempts]
         undecided = [(attempt, found) for attempt, found in zip(attempts, graded, strict=True) if isinstance(found, str)]
         latex = _ask(self._latex, [(attempt.answer, found) for attempt, found in undecided if not attempt.scorer], check_stop)
@@ -92,6 +109,12 @@ class Verifier:
             return found if len(found) <= LONGEST_SCORED else Graded(Verdict.WRONG, found)
         equal = attempt.answer == found if self._exact else same(attempt.answer, found)
         return found if equal is None else Graded(_VERDICTS[equal], found)
+
+
+def _best(grades: Sequence[Graded]) -> Graded:
+    """Return the grade of a completion that was graded by each of its known answers: right, else undecided, else the first."""
+    order = (Verdict.RIGHT, Verdict.VERIFIER_FAILED)
+    return next((grade for verdict in order for grade in grades if grade.verdict is verdict), grades[0])
 
 
 def _ask(pool: Pool, pairs: list[tuple[str, str]], check_stop: Callable[[], None]) -> dict[tuple[str, str], bool | None]:
