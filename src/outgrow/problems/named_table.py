@@ -52,6 +52,16 @@ def absolute(name: str) -> str:
     return ":".join([str(Path(place).expanduser().absolute()), *parts]) if is_path(place) else name
 
 
+def label(name: str) -> str:
+    """Return a table's name for readers elsewhere: of a path on this machine only the last part; other names as they are.
+
+    >>> label("/home/ada/sets/a.csv:answer=gold"), label("OWNER/NAME:test")
+    ('a.csv:answer=gold', 'OWNER/NAME:test')
+    """
+    place, parts = _divided(name)
+    return ":".join([Path(place).name, *parts]) if is_path(place) else name
+
+
 def _divided(name: str) -> tuple[str, list[str]]:
     place, *parts = name.split(":")
     return place, [part for part in parts if part]

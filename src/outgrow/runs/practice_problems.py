@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 
-from ..config import Recipe, load_recipe
+from ..config import Recipe, load_recipe, shipped_recipes
 from ..core.callbacks import Warn
 from ..core.errors import UsageError
 from ..problems.checked import checked_problems
@@ -51,7 +51,8 @@ def problems_of(data: str, warn: Warn) -> tuple[list[Problem], Recipe | None]:
 
     Raises UsageError where the table or the recipe does not exist.
     """
-    if not data.endswith(".toml") and (table := named_table(data, "train")):
+    is_recipe = data.endswith(".toml") or data in shipped_recipes()
+    if not is_recipe and (table := named_table(data, "train")):
         return table.load(warn), None
     recipe = load_recipe(data)
     return practice_problems(recipe, warn), recipe
