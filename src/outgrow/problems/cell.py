@@ -12,7 +12,8 @@ from typing import Any
 MISSING = frozenset({"n/a", "nan", "<na>", "#n/a", "null", "<null>", "nat"})
 """Texts in any case that tools write for a value that is not there."""
 _NO_ANSWER = re.compile(r"None|[\s?.…_–—−-]*")  # what Python writes for no value, and marks that stand for one
-_DECIMAL = re.compile(r"-?\d*\.\d{12,}(?:e[+-]?\d+)?", re.IGNORECASE | re.ASCII)
+_NOISY = 10  # digits from which a number may have noise; pandas writes that many into JSON
+_DECIMAL = re.compile(r"-?\d*\.\d{9,}(?:e[+-]?\d+)?", re.IGNORECASE | re.ASCII)
 
 
 class Unusable(ValueError):
@@ -60,39 +61,46 @@ def answer_text(value: object) -> str:
 
 
 def plain(value: object) -> Any:
-    """Return the Python value of a scalar of numpy, pandas or torch, None for pandas' missing values, other values as they are."""
+    """Return the Python value of a scalar or an array of numpy, pandas or torch; None for pandas' missing values."""
     if type(value).__name__ in ("NAType", "NaTType"):
         return None
-    if type(value).__module__ == "builtins" or not hasattr(value, "item") or getattr(value, "ndim", 0) != 0:
-        return str(value) if isinstance(value, str) else value
-    return value.item()
+    if isinstance(value, str):
+        return str(value)
+    if type(value).__module__ != "builtins" and hasattr(value, "tolist"):
+        return value.tolist()
+    return value
 
 
 def float_text(value: float) -> str:
     """Return a finite number in decimals, whole ones without a point, and without the noise of arithmetic or of float32.
 
-    The noise is what is gone in 15 digits, or in float32, where most of the digits go with it.
+    Noise is what is gone in 15 digits, or in float32, where most of the digits go with it.
 
-    >>> float_text(0.1 + 0.2), float_text(1 / 3), float_text(1e22), float_text(-0.0)
-    ('0.3', '0.3333333333333333', '1e+22', '0')
+    >>> float_text(0.1 + 0.2), float_text(0.300000011920929), float_text(1 / 3), float_text(1e22), float_text(-0.0)
+    ('0.3', '0.3', '0.3333333333333333', '1e+22', '0')
     """
     if value == int(value) and abs(value) < 2**53:
         return str(int(value))
     full = repr(value)
-    if _digits(full) < 15:
+    digits = _digits(full)
+    if digits < _NOISY:
         return full
     short = f"{value:.15g}"
-    if _digits(short) <= 12:
-        return short
-    return _float32_text(value) or full
+    return short if digits > 15 and _digits(short) <= 12 else _without_float32(value, digits) or full
 
 
-def _float32_text(value: float) -> str | None:
-    """Return up to 7 digits that are this number in float32; None where there are none, and for simple binary fractions."""
-    if abs(value) > 3e38 or _in_float32(value) != value or value.as_integer_ratio()[0].bit_length() <= 12:
+def _without_float32(value: float, digits: int) -> str | None:
+    """Return up to 7 digits that are this number in float32; None where there are none, and for simple binary fractions.
+
+    digits: how many the number has; writing it may have cut the float32's own.
+    """
+    if not 1e-37 < abs(value) < 3e38:
         return None
-    texts = (f"{value:.{digits}g}" for digits in range(1, 8))
-    return next((text for text in texts if _in_float32(float(text)) == value), None)
+    single = _in_float32(value)
+    if float(f"{single:.{digits}g}") != value or single.as_integer_ratio()[0].bit_length() <= 12:
+        return None
+    texts = (f"{single:.{length}g}" for length in range(1, 8))
+    return next((text for text in texts if _in_float32(float(text)) == single), None)
 
 
 def _in_float32(value: float) -> float:

@@ -29,7 +29,7 @@ def checked_problems(source: Source, warn: Warn) -> list[Problem]:
         except Unusable as reason:
             skipped.append((where, str(reason)))
         except (TypeError, ValueError) as error:
-            raise UsageError(f"{source.type}, {where}: its level {problem.level!r} is not a whole number") from error
+            raise UsageError(f"{source.type}, {where}: its level {problem.level} is not a whole number") from error
     if skipped:
         warn(skipped_rows(source.type, skipped))
     return problems

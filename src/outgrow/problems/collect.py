@@ -49,7 +49,7 @@ def collect(name: str, read: Iterable[Read], warn: Warn) -> list[Problem]:
             rows.setdefault(item.id, []).append((where, item))
     contradicted = _contradicted({id: [problem for _, problem in several] for id, several in rows.items() if len(several) > 1})
     repeats = [where for id, several in rows.items() if id not in contradicted for where, _ in several[1:]]
-    against = [where for id in contradicted for where, _ in rows[id]]
+    against = [where for id, several in rows.items() if id in contradicted for where, _ in several]
     if skipped:
         warn(skipped_rows(name, skipped))
     if repeats:

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 
 from ..verify.compare import LONGEST
 from .boxes import boxed_answers
-from .cell import Unusable, answer_text
+from .cell import Unusable, answer_text, plain
 
 _MARK = "####"
 
@@ -31,6 +31,7 @@ def known_answer(value: object, question: str = "") -> KnownAnswer:
     >>> known_answer(["color", "colour"])
     KnownAnswer(answer='color', alternatives=('colour',), solution='')
     """
+    value = plain(value)
     if isinstance(value, list | tuple):
         return _any_of(value, question)
     text = answer_text(value)
