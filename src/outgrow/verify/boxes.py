@@ -98,13 +98,15 @@ def _boxes(text: str) -> list[_Box]:
     """Return every box by where it opens. One pass: a stack holds the open braces, with the box that each belongs to or -1."""
     boxes: list[_Box] = []
     open_braces: list[int] = []
-    for token in _TOKEN.finditer(text):
+    starts = [start for name in ("\\boxed", "\\fbox") if (start := text.find(name)) >= 0]
+    if not starts:
+        return []
+    for token in _TOKEN.finditer(text, min(starts)):
         if token[1]:
             open_braces.append(len(boxes))
             boxes.append(_Box(token.start(), token.end(), -1, -1))
         elif token[0] == "{":
-            if boxes:
-                open_braces.append(-1)
+            open_braces.append(-1)
         elif token[0] == "}":
             if open_braces and (index := open_braces.pop()) >= 0:
                 boxes[index] = boxes[index]._replace(close=token.start(), end=token.end())

@@ -112,7 +112,7 @@ def clip(text: str, only_number: bool = False) -> str:
     if count is None:
         return text
     behind = text[count.end() :]
-    return count[0] if (only_number or _SENTENCE.search(behind)) and not _SECOND.search(behind) else text
+    return count[0] if (only_number or _SENTENCE.search(behind[:500])) and not _SECOND.search(behind) else text
 
 
 def _last(pattern: re.Pattern[str], text: str) -> re.Match[str] | None:
