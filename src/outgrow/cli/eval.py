@@ -74,6 +74,7 @@ def evaluate(
     from ..evaluate import evaluate as measure
     from ..evaluate import require_room
     from ..evaluate.answer_cache import AnswerCache
+    from ..evaluate.unread import unread
     from ..policy.pull import cache_folder
     from ..problems.limit import limited
     from ..problems.suites import samples_for, suite, suites
@@ -94,6 +95,7 @@ def evaluate(
         require_room(name, respondent, problems[name], sampling.max_tokens, "--max-tokens")
     sizes = {name: samples or (section.samples if name == section.suite else samples_for(len(whole[name]))) for name in names}
     questions = 2 * sum(map(len, problems.values()))  # sampled, and greedy
+    unread_lines: list[str] = []
     answers = sum((sizes[name] + 1) * len(problems[name]) for name in names)
     with (
         interruptible(f"run the same command{' without --fresh' if fresh else ''} to continue") as check_stop,
@@ -106,8 +108,13 @@ def evaluate(
         for name in names:
             evaluation = measure(counted, verifier, problems[name], sizes[name], sampling, seed, watch, limits[name])
             summaries[name] = evaluation.summary()
+            setting = 'verify.extract = ["{}"] in the recipe'
+            lines = unread(evaluation.samples, verifier.extractors, setting, respondent.opens_think)
+            unread_lines += [f"{name}: {lines[0]}", *lines[1:]] if lines else []
             if out is not None:
                 evaluation.save(out if len(names) == 1 else out / f"{name.replace('/', '+')}.parquet")
+    for line in unread_lines:
+        warn(line)
     if cache.found:
         warn(f"{cache.found:,} of {questions:,} questions were answered from the store; --fresh asks them again")
 
