@@ -18,7 +18,7 @@ from typing import Any
 from pydantic import Field, JsonValue
 
 from ..core.callbacks import Warn, quiet
-from ..core.errors import OutgrowError, UsageError
+from ..core.errors import OutgrowError, UsageError, install_hint
 from ..types import Problem
 from .overlap import question_id
 from .source import Source
@@ -120,9 +120,7 @@ class _Drawer:
 
     def _start(self) -> None:
         if find_spec("reasoning_gym") is None:
-            raise UsageError(
-                'problem source reasoning_gym needs a package that is not installed: pip install "outgrow[reasoning-gym]"'
-            )
+            raise UsageError(f"problem source reasoning_gym needs a package that is not installed: {install_hint('reasoning-gym')}")
         self._process = subprocess.Popen(
             [sys.executable, "-P", str(_DRAW)],
             env={**os.environ, "PYTHONHASHSEED": "0"},
