@@ -1,6 +1,6 @@
 """Whether the policy earns enough of the reward to learn from it: figures of sampled answers, and a verdict."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 from ..core.estimate import Estimate

@@ -11,8 +11,8 @@ UNREAD = 0.5
 which another extractor, a prompt or a short fine-tuning gives for less."""
 
 MIXED = 0.1
-"""Share of groups with both right and wrong answers. Only these teach: where all rewards of a group are equal, its advantages are 0.
-Below a tenth, nine of ten tokens are paid for nothing."""
+"""Share of groups with both right and wrong answers. Only these teach: where all rewards of a group are equal, its advantages are
+0. Below a tenth, nine of ten tokens are paid for nothing."""
 
 ALL_RIGHT = EASY
-"""Share of groups with right answers only. From four of five on, problems are easy in the sense of the ledger's bands."""
+"""Share of groups with right answers only. From four of five on, the problems are easy, as in the ledger's bands."""
