@@ -73,6 +73,7 @@ def evaluate(
     from ..evaluate import evaluate as measure
     from ..evaluate import require_room
     from ..evaluate.answer_cache import AnswerCache
+    from ..evaluate.unread import unread
     from ..policy.pull import cache_folder
     from ..problems.suites import samples_for, suite, suites
     from ..runs.session import verifier_for
@@ -89,6 +90,7 @@ def evaluate(
     for name in names:
         require_room(name, respondent, problems[name], sampling.max_tokens, "--max-tokens")
     questions = 2 * sum(map(len, problems.values()))  # sampled, and greedy
+    unread_lines: list[str] = []
     with (
         interruptible(f"run the same command{' without --fresh' if fresh else ''} to continue") as check_stop,
         _printed(model, names, sampling.temperature) as summaries,
@@ -100,8 +102,13 @@ def evaluate(
             k = samples or (section.samples if name == section.suite else samples_for(len(problems[name])))
             evaluation = measure(cache.wrap(respondent), verifier, problems[name], k, sampling, seed, check_stop)
             summaries[name] = evaluation.summary()
+            setting = 'verify.extract = ["{}"] in the recipe'
+            lines = unread(evaluation.samples, verifier.extractors, setting, respondent.opens_think)
+            unread_lines += [f"{name}: {lines[0]}", *lines[1:]] if lines else []
             if out is not None:
                 evaluation.save(out if len(names) == 1 else out / f"{name.replace('/', '+')}.parquet")
+    for line in unread_lines:
+        warn(line)
     if cache.found:
         warn(f"{cache.found:,} of {questions:,} questions were answered from the store; --fresh asks them again")
 

@@ -11,7 +11,7 @@ from fractions import Fraction
 from .fold import fold, words
 from .match import matches
 from .number import join_thousands
-from .prose import without_prose
+from .introduction import without_prose
 from .structure import read_answer
 from .tokens import tokens_of
 

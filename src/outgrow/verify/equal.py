@@ -2,7 +2,7 @@
 
 Two formulas that are not the same agree at a random point with probability 0, up to digits. Points are fixed by the symbols' names,
 so that every run says the same. Where a side has no real value, as the root of a negative number, the point does not count; both
-must have a real value at three points at least, or be equal as complex numbers where one of them holds i.
+must have a real value at three points at least, or be equal as complex numbers where one of them holds i. Five points are plenty.
 """
 
 import random
@@ -17,7 +17,7 @@ from .symbols import CONSTANTS
 
 _DIGITS, _MORE_DIGITS = 50, 80
 _POINTS = 10
-_ENOUGH = 3
+_ENOUGH, _PLENTY = 3, 5
 _PRIMES = (7, 11, 13, 17, 19, 23, 29, 31, 37, 41)
 FULL_LENGTH = 12
 """Significant digits from which on a decimal stands for the number that it is rounded or cut from: 0.0833333333333 is 1/12."""
@@ -117,6 +117,8 @@ def _same_function(known: Node, answer: Node, names: list[str]) -> bool:
             if agree is False:
                 return False
             agreed += agree is True
+            if agreed == _PLENTY:
+                return True
         if agreed >= _ENOUGH:
             return True
     return False

@@ -6,14 +6,14 @@ which is the same for both sides of a comparison.
 """
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from fractions import Fraction
 
 from .symbols import CONSTANTS, DECORATIONS, SHAPES
 from .tokens import Kind, Style, Token, written
 
 DEEPEST = 60
-"""Levels of brackets that are read."""
+"""Levels of a tree, and of brackets, that are read."""
 _PRODUCT_LETTERS = 4
 """Letters of a plain word that is read as the product of its letters. A longer one is one name."""
 _INVERSE = {name: "arc" + name for name in ("sin", "cos", "tan", "cot", "sinh", "cosh", "tanh")}
@@ -45,10 +45,20 @@ class Symbol:
 
 @dataclass(frozen=True)
 class Apply:
-    """An operation on trees: + * / ^ neg ! mixed deg % root log abs floor ceil binom and the functions' names."""
+    """An operation on trees: + * / ^ neg ! mixed deg % root log abs floor ceil binom and the functions' names.
+
+    Raises Unreadable where the tree gets higher than `DEEPEST`, so that no walk through it can exhaust the stack.
+    """
 
     operation: str
     arguments: tuple["Node", ...]
+    height: int = field(default=0, compare=False, repr=False)
+
+    def __post_init__(self) -> None:
+        height = 1 + max((one.height for one in self.arguments if isinstance(one, Apply)), default=0)
+        if height > DEEPEST:
+            raise Unreadable
+        object.__setattr__(self, "height", height)
 
 
 Node = Number | Symbol | Apply
@@ -123,7 +133,7 @@ class _Reader:
         product = self._factor()
         while True:
             if self._take("*"):
-                product = Apply("*", (product, self._maybe_signed()))
+                product = _times(product, self._maybe_signed())
             elif self._take("/", ":"):
                 product = Apply("/", (product, self._maybe_signed()))
             elif self._starts_factor():
@@ -147,14 +157,14 @@ class _Reader:
         if here is None or not isinstance(before, Number):
             if here is not None and here.kind is Kind.NUMBER and isinstance(before, Symbol):
                 raise Unreadable
-            return Apply("*", (before, factor))
+            return _times(before, factor)
         if here.kind is Kind.NUMBER:
             factor = Apply("/", (factor, self._factor())) if here.spaced and self._take("/") else factor
             if not _is_proper(factor):
                 raise Unreadable
             return Apply("mixed", (before, factor))
         mixed = here.text == "frac" and _is_proper(factor) and before.digits == 0 and before.value.denominator == 1
-        return Apply("mixed" if mixed else "*", (before, factor))
+        return Apply("mixed", (before, factor)) if mixed else _times(before, factor)
 
     def _starts_factor(self) -> bool:
         token = self.here
@@ -207,7 +217,9 @@ class _Reader:
         if self._take("-"):
             return Apply("neg", (self._argument(),))
         exponent = self._argument()
-        return Apply("^", (exponent, self._exponent())) if self._take("^") else exponent
+        if self._is("^"):
+            raise Unreadable  # TeX refuses x^2^3 as well
+        return exponent
 
     def _argument(self) -> Node:
         """Return what a command or an exponent takes: a group in braces, or one token; one digit of a number, as TeX does."""
@@ -421,6 +433,13 @@ def decimal(text: str) -> Number:
 
 def _letter_kind(text: str, kind: Kind) -> Kind:
     return Kind.CONSTANT if text in CONSTANTS else kind
+
+
+def _times(product: Node, factor: Node) -> Node:
+    """Return a product with one more factor. A product of many is one level, and x \\cdot 10^5 of a number stays as it is."""
+    if isinstance(product, Apply) and product.operation == "*":
+        return Apply("*", (*product.arguments, factor))
+    return Apply("*", (product, factor))
 
 
 def _is_proper(node: Node) -> bool:
