@@ -8,10 +8,11 @@ from ..core.callbacks import CheckStop, Warn
 from ..core.rng import python_rng
 from ..engines import ChatModel
 from ..evaluate.sample import Sample, require_room, sample_problems
+from ..evaluate.unread import unread
 from ..policy import Policy
 from ..runs.practice_problems import practice_problems
 from ..runs.session import open_session, verifier_for
-from ..types import Problem
+from ..types import Problem, Verdict
 from .record import Audit
 from .reward_audit import RewardAudit, audit_reward
 from .support import judge_support, support
@@ -59,12 +60,25 @@ def sample_policy(
         return sample_problems(wrap(session.model), session.verifier, problems.sample, k, session.sampling, seed, check_stop)
 
 
-def conclude(reward: RewardAudit, samples: list[Sample] | None, seed: int) -> Audit:
+def conclude(recipe: RLRecipe, policy: Policy, reward: RewardAudit, samples: list[Sample] | None, seed: int) -> Audit:
     """Return the audit with its verdict. samples: answers of the policy; None where it was not asked."""
     figures = support(samples) if samples is not None else None
     verdict, reasons = judge_support(figures) if figures else (AuditVerdict.NOT_SAMPLED, [])
+    if verdict in (AuditVerdict.FORMAT, AuditVerdict.NO_SUPPORT):
+        reasons += _unread(recipe, samples or [], policy.opens_think)
     if not reward.sound:
-        wrong = [f"pays and should not: {kind.kind} ({len(kind.failures)} of {kind.n})" for kind in reward.pays_wrong]
-        right = [f"does not pay and should: {kind.kind} ({len(kind.failures)} of {kind.n})" for kind in reward.fails_right]
-        verdict, reasons = AuditVerdict.FIX_REWARD, [*right, *wrong]
+        verdict, reasons = AuditVerdict.FIX_REWARD, _failures(reward)
     return Audit(seed, reward, figures, verdict, reasons)
+
+
+def _unread(recipe: RLRecipe, samples: list[Sample], inside_think: bool) -> list[str]:
+    """Return what the extractors looked for, two answers, and the extractor that would find more; [] where answers are found."""
+    finished = [sample for sample in samples if sample.verdict is not Verdict.TRUNCATED]
+    return unread(finished, recipe.verify.extract, "--set 'verify.extract=[\"{}\"]'", inside_think)
+
+
+def _failures(reward: RewardAudit) -> list[str]:
+    return [
+        *(f"does not pay and should: {kind.kind} ({len(kind.failures)} of {kind.n})" for kind in reward.fails_right),
+        *(f"pays and should not: {kind.kind} ({len(kind.failures)} of {kind.n})" for kind in reward.pays_wrong),
+    ]

@@ -12,7 +12,8 @@ from ..verify.mutants import mutants
 from .answer_form import can_be_written, written_for
 
 _NUMBER = re.compile(r"\d{1,3}(?:,\d{3})+(?:\.\d+)?|\d+(?:\.\d+)?", re.ASCII)
-_THOUGHT = "I work it out step by step."
+# Short, so that a reward that punishes answers near the token limit does not punish these, even where a character is a token.
+_THOUGHT = "Let me see."
 _NO_IDEA = "I do not know."
 
 
@@ -75,7 +76,7 @@ def _worth(asked: Asked) -> Iterator[Probe]:
     if not asked.inside_think:
         thought = f"{THINK_OPEN}{_THOUGHT}{THINK_CLOSE}\n{_answer(asked, form)}"
         yield Probe("the known answer after a finished thought", thought, worth=True)
-    prose = f"{_THOUGHT} Here is what comes of it.\n{_answer(asked, form)}\nThis is what was asked."
+    prose = f"Here it is.\n{_answer(asked, form)}\nThat is all."
     yield Probe("the known answer between sentences", _thought(asked, prose), worth=True)
 
 

@@ -63,8 +63,15 @@ def record_path(recipe: RLRecipe) -> Path:
 
 
 def write_record(recipe: RLRecipe, audit: Audit) -> Path:
-    """Write the record of an audit in place of an earlier one, and return its file. Raises UsageError as `audit_key` does."""
-    path = record_path(recipe)
+    """Write the record of an audit, and return its file. Raises UsageError as `audit_key` does.
+
+    It replaces an earlier record. An audit that finds nothing wrong with the reward and asked the policy nothing leaves the record
+    of one that did.
+    """
+    path, earlier = record_path(recipe), standing(recipe)
+    sampled = earlier and earlier.verdict not in (AuditVerdict.FIX_REWARD, AuditVerdict.NOT_SAMPLED)
+    if audit.verdict is AuditVerdict.NOT_SAMPLED and sampled:
+        return path
     path.parent.mkdir(parents=True, exist_ok=True)
     record = {
         "recipe": recipe.name,

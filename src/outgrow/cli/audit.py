@@ -56,7 +56,7 @@ def audit(
                 AnswerCache(cache_folder() / "answers.sqlite", warn=warn, on_progress=progress) as cache,
             ):
                 drawn = sample_policy(read, policy, tried, samples, seed, warn, cache.wrap, check_stop)
-    result = conclude(reward, drawn, seed)
+    result = conclude(read, policy, reward, drawn, seed)
     if result.support:
         show_support(read, result.support)
     show_verdict(result)

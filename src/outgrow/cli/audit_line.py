@@ -9,6 +9,8 @@ from ..core.errors import UsageError
 if TYPE_CHECKING:
     from ..config import RLRecipe
 
+_REASONS = 2
+
 
 def audit_line(recipe: "RLRecipe", name: str, overrides: Sequence[str]) -> str | None:
     """Return a line where the recipe was never audited, or where its audit did not say go; None elsewhere.
@@ -30,7 +32,9 @@ def audit_line(recipe: "RLRecipe", name: str, overrides: Sequence[str]) -> str |
         return f"The audit of this recipe tried its reward only; to sample its policy too: {command}"
     if said.verdict is AuditVerdict.GO:
         return None
-    return f"The audit of this recipe says: {said.verdict} ({'; '.join(said.reasons)}); to audit it again: {command}"
+    more = f"; and {len(said.reasons) - _REASONS} more" if len(said.reasons) > _REASONS else ""
+    reasons = "; ".join(said.reasons[:_REASONS]) + more
+    return f"The audit of this recipe says: {said.verdict} ({reasons}); to audit it again: {command}"
 
 
 def _table(override: str) -> str:

@@ -39,7 +39,7 @@ def show_support(recipe: "RLRecipe", figures: "Support") -> None:
     """Print what the policy earns."""
     name = recipe.policy.model or "a new micro policy"
     title = f"{name} on {figures.n} problems × {figures.k} samples, temperature {recipe.sampling.temperature:g}"
-    table = figures_table("", "share (95% interval)", title=f"{title}, at most {recipe.sampling.max_tokens} tokens", text=[""])
+    table = figures_table("", "share (95% interval)", title=f"{title}, limit {recipe.sampling.max_tokens:,} tokens", text=[""])
     rows = {
         "right answers (pass@1)": figures.pass_1,
         f"problems with a right answer (pass@{figures.k})": figures.pass_k,
