@@ -12,6 +12,8 @@ from rewritings import rewritings
 
 from outgrow.verify.mutants import mutants
 
+PARTS = ("known", "mutant", "rewriting", "output")
+
 _BOX = re.compile(r"\\(?:boxed|fbox)\s*\{")
 _ASKS_FOR_ALL = re.compile(r"separated by|all possible|list all|all values", re.IGNORECASE)
 _TAKEN_APART = re.compile(r"not both", re.IGNORECASE)
@@ -23,7 +25,7 @@ class Case:
     """One output to grade."""
 
     part: str
-    """known, mutant, rewriting or output."""
+    """One of `PARTS`."""
     kind: str
     set: str
     answer: str

@@ -1,32 +1,30 @@
 """How often do graders pass what is wrong and fail what is right? Ours, math-verify, TRL's accuracy reward, MathRuler, in one run.
 
-python benchmarks/verify_peers.py --data DATA --json benchmarks/results/verify_peers.json > benchmarks/results/verify_peers.md
+python benchmarks/verify_peers.py --data DATA --json benchmarks/results/verify_peers.json --page docs/results/verifier.md
 
 DATA has math/{train,test}.jsonl, gsm8k/{train,test}.jsonl, minerva/test.jsonl, olympiadbench/test.jsonl and asdiv/all.jsonl.
 Four parts: known answers against their own solutions, mutants (wrong by construction), rewritings (right by construction), and
 outputs of models (--outputs FILE.jsonl with `output`, `answer`, `right`). Too long an answer time counts as not right.
-A peer that is not installed is passed over and named. MathRuler: pip install mathruler==0.1.0 pylatexenc.
+A peer that is not installed is passed over and named. MathRuler: pip install mathruler==0.1.0 pylatexenc==2.11.
 """
 
 import argparse
 import json
 import os
-import platform
 import random
 import sys
 import time
-from collections import Counter, defaultdict
 from collections.abc import Sequence
 from dataclasses import asdict
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 
-from peer_cases import PLAIN_NUMBER, Case, known_answers, made, outputs, own_solutions
+from kept_verdicts import KeptVerdicts
+from peer_cases import PARTS, Case, known_answers, made, outputs, own_solutions
 from peer_graders import GRADERS, GraderProcess, Said
+from peer_tables import SPEEDS, Results, figures, speed_group, tables
 
-PARTS = ("known", "mutant", "rewriting", "output")
-SPEEDS = ("GSM8K", "LaTeX")
-Results = dict[str, list[Said]]
+BEGINS, ENDS = "<!-- benchmarks/verify_peers.py writes from here -->\n", "<!-- to here -->\n"
 
 
 def main() -> None:
@@ -40,12 +38,18 @@ def main() -> None:
     for name in [name for name, installed in versions.items() if installed is None]:
         print(f"{name} is not installed: pip install {GRADERS[name].package}", file=sys.stderr)
         del versions[name]
-    results = {name: _graded(name, cases, options.limit_s) for name in versions}
-    summary = _summary(cases, results)
-    _print_tables(cases, results, summary, versions)
-    print(f"\n{(time.monotonic() - started) / 60:.0f} minutes, seed {options.seed}.")
+    results = {}
+    for name, installed in versions.items():
+        kept = KeptVerdicts(options.keep, f"{name} {installed}") if options.keep and name != "outgrow" else None
+        results[name] = _graded(name, cases, options.limit_s, kept)
+    measured = figures(cases, results)
+    text = tables(measured, versions)
+    print(f"{text}\n{(time.monotonic() - started) / 60:.0f} minutes, seed {options.seed}.")
     if options.json:
-        options.json.write_text(json.dumps({"versions": versions, "seed": options.seed, **summary}, indent=1) + "\n")
+        options.json.write_text(json.dumps({"versions": versions, "seed": options.seed, **measured}, indent=1) + "\n")
+    if options.page:
+        head, rest = options.page.read_text(encoding="utf-8").split(BEGINS)
+        options.page.write_text(head + BEGINS + text + ENDS + rest.split(ENDS)[1], encoding="utf-8")
     if options.disagreements:
         _write_lines(options.disagreements, _disagreements(cases, results))
 
@@ -63,8 +67,10 @@ def _options() -> argparse.Namespace:
     parser.add_argument("--mutants", type=int, default=1000, help="Limit of mutants of each kind.")
     parser.add_argument("--rewritings", type=int, default=80, help="Limit of rewritings of each kind.")
     parser.add_argument("--limit-s", type=float, default=5.0, help="Seconds that a grader has for an output.")
+    parser.add_argument("--keep", type=Path, help="Keep the peers' verdicts in this file and ask only what it lacks; ours are new.")
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--json", type=Path, help="Write the figures here.")
+    parser.add_argument("--page", type=Path, help="Write the tables into this page, between its two marks.")
     parser.add_argument("--cases", type=Path, help="Write the cases here, JSONL.")
     parser.add_argument("--disagreements", type=Path, help="Write every output that a grader got wrong here, JSONL.")
     options = parser.parse_args()
@@ -86,96 +92,24 @@ def _cases(options: argparse.Namespace) -> list[Case]:
     return [case for part in parts for case in random.Random(options.seed).sample(part, min(options.sample, len(part)))]
 
 
-def _graded(name: str, cases: Sequence[Case], limit_s: float) -> list[Said]:
+def _graded(name: str, cases: Sequence[Case], limit_s: float, kept: KeptVerdicts | None) -> list[Said]:
     """Return what a grader says of each case; batches hold cases of one speed group, since only a batch's time is known."""
-    said: dict[int, Said] = {}
+    pairs = [(case.answer, case.output) for case in cases]
+    said = {at: one for at, pair in enumerate(pairs) if kept and (one := kept.get(pair))}
     batch, started, reported = GRADERS[name].batch, time.monotonic(), time.monotonic()
     with GraderProcess(name, limit_s) as process:
         for group in (*SPEEDS, ""):
-            members = [at for at, case in enumerate(cases) if _speed_group(case) == group]
+            members = [at for at, case in enumerate(cases) if at not in said and speed_group(case) == group]
             for start in range(0, len(members), batch):
                 places = members[start : start + batch]
-                said |= zip(places, process.grade([(cases[at].answer, cases[at].output) for at in places]), strict=True)
+                new = process.grade([pairs[at] for at in places])
+                said |= zip(places, new, strict=True)
+                if kept:
+                    kept.add([pairs[at] for at in places], new)
                 if time.monotonic() - reported > 20:
                     reported = time.monotonic()
                     print(f"{name}: {len(said)} of {len(cases)}, {reported - started:.0f} s", file=sys.stderr, flush=True)
     return [said[at] for at in range(len(cases))]
-
-
-def _speed_group(case: Case) -> str:
-    if case.part == "known" and case.set == "GSM8K":
-        return "GSM8K"
-    latex = case.part in ("mutant", "rewriting") and not PLAIN_NUMBER.fullmatch(case.answer)
-    return "LaTeX" if latex else ""
-
-
-def _summary(cases: Sequence[Case], results: Results) -> dict[str, object]:
-    """Return counts and rates: of each part and grader, of each kind and grader, and answers a second."""
-    parts: dict[str, dict[str, object]] = {}
-    kinds: dict[str, dict[str, dict[str, dict[str, int]]]] = defaultdict(lambda: defaultdict(dict))
-    for name, said in results.items():
-        pairs = list(zip(cases, said, strict=True))
-        for part in PARTS:
-            for right in (False, True):
-                mine = [(case, one) for case, one in pairs if case.part == part and case.right is right]
-                if mine:
-                    faults = sum(one.right is not right for _, one in mine)
-                    hows = Counter(one.how for _, one in mine)
-                    parts.setdefault(_error(part, right), {})[name] = {
-                        "n": len(mine), "faults": faults, "rate": faults / len(mine), "interval": _wilson(faults, len(mine)),
-                        "timeouts": hows["timeout"], "nothing said": hows["nothing"],
-                    }  # fmt: skip
-        for case, one in pairs:
-            row = kinds[case.part][case.kind].setdefault(name, {"n": 0, "faults": 0})
-            row["n"] += 1
-            row["faults"] += one.right is not case.right
-    speeds = {name: _speeds(cases, said) for name, said in results.items()}
-    return {"parts": parts, "kinds": kinds, "answers a second": speeds}
-
-
-def _speeds(cases: Sequence[Case], said: Sequence[Said]) -> dict[str, float]:
-    """Return answers a second: of GSM8K's solutions, and of mutants and rewritings whose known answer is not a plain number."""
-    seconds = {
-        group: [one.seconds for case, one in zip(cases, said, strict=True) if _speed_group(case) == group] for group in SPEEDS
-    }
-    return {group: len(each) / sum(each) for group, each in seconds.items() if each}
-
-
-def _print_tables(cases: Sequence[Case], results: Results, summary: dict[str, object], versions: dict[str, str | None]) -> None:
-    names = list(results)
-    python = f"Python {platform.python_version()}, sympy {_version('sympy')}"
-    print("# Graders compared\n")
-    print(
-        f"{platform.machine()} CPU, one core each, {python}, "
-        + ", ".join(f"{GRADERS[n].package} {v}" for n, v in versions.items())
-        + ".\n"
-    )
-    print("## Rates\n\nFaults, and the 95% interval (Wilson). A timeout, an exception or nothing said counts as not right.\n")
-    print("| | n | " + " | ".join(names) + " |\n|---|---|" + "---|" * len(names))
-    parts: dict = summary["parts"]  # type: ignore[assignment]
-    for error, by_name in parts.items():
-        n = next(iter(by_name.values()))["n"]
-        print(f"| {error} | {n} | " + " | ".join(_rate(by_name[name]) for name in names) + " |")
-    for what in ("timeouts", "nothing said"):
-        totals = [sum(by_name[name][what] for by_name in parts.values()) for name in names]
-        print(f"| {what} | {len(cases)} | " + " | ".join(map(str, totals)) + " |")
-    speeds: dict = summary["answers a second"]  # type: ignore[assignment]
-    for group in SPEEDS:
-        if all(group in speeds[name] for name in names):
-            print(f"| answers a second, {group} | | " + " | ".join(f"{speeds[name][group]:.0f}" for name in names) + " |")
-    kinds: dict = summary["kinds"]  # type: ignore[assignment]
-    titles = {
-        "known": "Own solutions failed, by set",
-        "mutant": "Mutants passed, by kind",
-        "rewriting": "Rewritings failed, by kind",
-    }
-    for part in PARTS:
-        if kinds.get(part):
-            print(f"\n## {titles.get(part, 'Outputs graded wrong, by kind')}\n")
-            print("| kind | n | " + " | ".join(names) + " |\n|---|---|" + "---|" * len(names))
-            for kind, by_name in sorted(kinds[part].items()):
-                n = by_name[names[0]]["n"]
-                print(f"| {_cell(kind)} | {n} | " + " | ".join(str(by_name[name]["faults"]) for name in names) + " |")
 
 
 def _disagreements(cases: Sequence[Case], results: Results) -> list[dict[str, object]]:
@@ -185,33 +119,6 @@ def _disagreements(cases: Sequence[Case], results: Results) -> list[dict[str, ob
         for case, one in zip(cases, said, strict=True)
         if one.right is not case.right
     ]
-
-
-def _error(part: str, right: bool) -> str:
-    names = {
-        ("known", True): "own solutions failed",
-        ("mutant", False): "mutants passed",
-        ("rewriting", True): "rewritings failed",
-        ("output", True): "right outputs failed",
-        ("output", False): "wrong outputs passed",
-    }
-    return names[part, right]
-
-
-def _rate(row: dict) -> str:
-    low, high = row["interval"]
-    return f"{row['faults']}: {row['rate']:.2%} ({low:.2%} to {high:.2%})"
-
-
-def _cell(kind: str) -> str:
-    return f"`{kind}`" if "\\" in kind or "$" in kind else kind
-
-
-def _wilson(hits: int, n: int) -> tuple[float, float]:
-    """Return Wilson's 95% interval of a share."""
-    z = 1.96
-    middle, half = hits / n + z**2 / (2 * n), z * (hits / n * (1 - hits / n) / n + z**2 / (4 * n**2)) ** 0.5
-    return max(0.0, (middle - half) / (1 + z**2 / n)), min(1.0, (middle + half) / (1 + z**2 / n))
 
 
 def _version(package: str) -> str | None:

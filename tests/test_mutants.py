@@ -201,7 +201,9 @@ def test_what_is_symmetric_has_no_swapped_names(known):
     assert not every(known, "names swapped")
 
 
-@pytest.mark.parametrize("known", ["B", "C", "e^2", "3i", r"5\text{ cm}", "5 m", r"\sin 2", r"\text{odd}", "4", r"\frac{1}{e}"])
+@pytest.mark.parametrize(
+    "known", ["B", "C", "e^2", "3i", r"5\text{ cm}", "5 m", r"\sin 2", r"\text{odd}", "4", r"\frac{1}{e}", "152A_{11}"]
+)
 def test_choices_constants_and_units_have_no_other_case(known):
     assert not every(known, "letter case")
 
@@ -287,6 +289,8 @@ def test_where_single_expressions_stand(known, wanted):
 
 def test_parts_of_nothing_else():
     assert parts("(1)(2)") is None and parts(r"f(1,2)") is None and parts("") is None
+    assert parts(r"25 \, \text{km}") is None
+    assert parts(r"5,\,-11").texts(r"5,\,-11") == ["5", "-11"]
     assert parts(r"\text{A, B}").texts(r"\text{A, B}") == ["A", "B"]
 
 

@@ -12,7 +12,7 @@ _INEQUALITY = re.compile(r"\s*([a-z])\s*(\\leq?|\\geq?|<|>)\s*(-?\d+|-?\\frac\{\
 _MIRRORED = {"<": ">", ">": "<", r"\le": r"\ge", r"\leq": r"\geq", r"\ge": r"\le", r"\geq": r"\leq"}
 _CHOICE = re.compile(r"\s*(?:\\text\{\s*)?\(?(?:\\text\{)?([A-E])\}?\)?(?:\s*\})?\s*")
 _CLOCK = re.compile(r"(\d):(\d\d)(.*)")
-_HALF = re.compile(r"(.*\d)\s*(?:\\text\{\s*)?([ap])\.m\.\}?")
+_HALF = re.compile(r"(?:\\text\{)?([\d:\\!]*\d)\s*(?:\\text\{\s*)?([ap])\.m\.\}?")
 _BASE = re.compile(r"(\d+)_(?:\{(\d+)\}|(\d))")
 _WORD = re.compile(r"[A-Za-z]+")
 _TEXT = re.compile(r"\\text\{\s*([A-Za-z ]+?)\s*\}")
@@ -105,8 +105,11 @@ def base(known: str, rng: random.Random) -> Iterator[tuple[str, str]]:
 
 
 def word(known: str, rng: random.Random) -> Iterator[tuple[str, str]]:
-    r"""Write a word with or without \text, or in another case."""
+    r"""Write a word with or without \text, or in lower case."""
     text = _TEXT.fullmatch(known)
     plain = text[1] if text else known if _WORD.fullmatch(known) and len(known) > 2 else None
     if plain and len(plain) > 1:
-        yield "word", rng.choice([form for form in (plain, rf"\text{{{plain}}}", rf"\text{{{plain.lower()}}}") if form != known])
+        forms = [plain, rf"\text{{{plain}}}"]
+        if not plain.isupper():  # names of points keep their case
+            forms.append(rf"\text{{{plain.lower()}}}")
+        yield "word", rng.choice([form for form in forms if form != known])

@@ -7,7 +7,8 @@ import typer
 
 from ..core.errors import UsageError, nearest
 from .app import MEASURE, command
-from .console import console, say, warn
+from .console import say, warn
+from .progress import measurements
 
 
 @command(
@@ -44,8 +45,8 @@ def verify(
     if out is not None and not out.parent.is_dir():
         raise UsageError(f"--out {out}: the folder {out.parent} does not exist")
     extractors = extract or ["auto"]
-    with console.status(f"grading {file}"):
-        graded = grade_file(file, output, answer, extractors, out)
+    with measurements() as display:
+        graded = grade_file(file, output, answer, extractors, out, display.answering)
     verdicts, n = graded.verdicts(), len(graded.outputs)
     shares = "   ".join(f"{verdict} {verdicts[verdict]} ({verdicts[verdict] / n:.1%})" for verdict in Verdict)
     say(f"n = {n}   {shares}")

@@ -7,13 +7,16 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from ..core.callbacks import Answering, OnWritten, Written, unwatched
 from ..core.errors import OutgrowError, UsageError, nearest
 from ..core.files import write_atomic
 from ..problems.rows import file_rows
-from ..types import Verdict
+from ..types import Graded, Verdict
 from ..verify import Attempt, Verifier
 from ..verify.auto import WAYS
 from ..verify.extract import after_thinking, extract
+
+_AT_ONCE = 1000  # outputs between two looks at how far it is
 
 
 @dataclass(frozen=True)
@@ -45,10 +48,13 @@ class GradedFile:
         return {way: counts[way] for way in dict.fromkeys(ways)}
 
 
-def grade_file(file: Path, output: str, answer: str, extractors: Sequence[str], out: Path | None) -> GradedFile:
+def grade_file(
+    file: Path, output: str, answer: str, extractors: Sequence[str], out: Path | None, answering: Answering = unwatched
+) -> GradedFile:
     """Grade each row of `file` and write the graded rows to `out` (whole, or not at all).
 
     output, answer: the columns that hold what a model wrote and the known answer (text, or a number).
+    answering: told how many are graded.
     Raises UsageError where the file, a row or a column cannot be read, naming the line.
     """
     rows = list(file_rows(file))
@@ -56,7 +62,7 @@ def grade_file(file: Path, output: str, answer: str, extractors: Sequence[str], 
         raise UsageError(f"{file}: the file has no rows")
     attempts = [Attempt(_text(where, row, output), _text(where, row, answer)) for where, row in rows]
     with Verifier(extractors) as verifier:
-        graded = verifier.grade(attempts)
+        graded = _grade(verifier, attempts, answering(f"grading {file.name}", len(attempts)))
     if out is not None:
         lines = [
             json.dumps({**row, "verdict": str(grade.verdict), "extracted": grade.extracted}, default=str) + "\n"
@@ -68,6 +74,19 @@ def grade_file(file: Path, output: str, answer: str, extractors: Sequence[str], 
             raise OutgrowError(f"{out}: cannot write the graded rows ({error.strerror})") from error
     outputs = [GradedOutput(attempt.text, attempt.answer, grade.verdict) for attempt, grade in zip(attempts, graded, strict=True)]
     return GradedFile(outputs, tuple(extractors))
+
+
+def _grade(verifier: Verifier, attempts: Sequence[Attempt], on_graded: OnWritten) -> list[Graded]:
+    """Return the verdicts. on_graded: told how many there are."""
+    graded: list[Graded] = []
+
+    def tell() -> None:
+        on_graded(Written(len(graded)))
+
+    for start in range(0, len(attempts), _AT_ONCE):
+        graded += verifier.grade(attempts[start : start + _AT_ONCE], check_stop=tell)
+        tell()
+    return graded
 
 
 def _text(where: str, row: dict[str, Any], column: str) -> str:

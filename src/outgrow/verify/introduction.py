@@ -19,10 +19,10 @@ _CHANGES = re.compile(
 
 
 def without_prose(text: str) -> str:
-    r"""Return an answer without the words that introduce or conclude it; the text itself where they could change its value.
+    r"""Return an answer without the words that introduce or conclude it; words that could change its value stay.
 
     >>> without_prose(r"\text{The sum is } 12"), without_prose("The sum is $12$"), without_prose("it is not 12")
-    ('12', '12', 'it is not 12')
+    ('12', '12', 'not 12')
     """
     if (found := _MATH_IN_WORDS.fullmatch(text)) and (found[1].strip() or found[3].strip()):
         before, value, after = found.groups()

@@ -13,6 +13,7 @@ _PLAIN = re.compile(r"[+-]?(?:\d+(?:\.\d*)?|\.\d+)")
 _FRACTION = re.compile(r"(\\[dt]?frac)\s*(?:\{([^{}]*)\}|(\d))\s*(?:\{([^{}]*)\}|(\d))|(?<![\d.])(\d+)/(\d+)(?![\d.])")
 _NAME = re.compile(r"(?<![A-Za-z\\])(?<!(?<!_)\d\s)[A-Za-z](?![A-Za-z])")
 _FIXED = frozenset("eiEIC")  # constants, and the constant of integration, whose name is free
+_DIGITS_OF_A_BASE = re.compile(r"\s*-?[\dA-Z]+_\{?\d+\}?\s*")
 _I = re.compile(r"(?<![A-Za-z\\])i(?![A-Za-z])|\\(?:mathrm|text)\{\s*i\s*\}")
 _PI = re.compile(r"\\pi(?![A-Za-z])")
 _ROOT = re.compile(r"\\sqrt\s*(?:\{([^{}]*)\}|(\d))")
@@ -93,7 +94,7 @@ def inverted(text: str, rng: random.Random) -> Iterator[str]:
 
 def letter_case(text: str, rng: random.Random) -> Iterator[str]:
     """Change a name's case everywhere; not a single capital (a choice?), nor a letter behind a number and a blank (a unit?)."""
-    if re.fullmatch(r"\s*[A-Z]\s*", text):
+    if re.fullmatch(r"\s*[A-Z]\s*", text) or _DIGITS_OF_A_BASE.fullmatch(text):
         return
     letters = _names(text)
     for letter in rng.sample(letters, len(letters)):

@@ -7,7 +7,9 @@ from .value import THOUSANDS, value
 
 _NUMBER_WITH_THOUSANDS = re.compile(r"[+-]?" + THOUSANDS)
 _DOUBTFUL_LIST = re.compile(r"[+-]?\d{1,3}(?:,\s*\d{3})+")
-_SEPARATOR = re.compile(r"\s*,?\s*\\(?:text|mbox)\s*\{\s*,?\s*(?:and|or)\s*\}\s*|\s*,?\s+(?:and|or)\s+|\s*\$?,\$?\s*(?:\\!)?\s*")
+_SEPARATOR = re.compile(
+    r"\s*,?\s*\\(?:text|mbox)\s*\{\s*,?\s*(?:and|or)\s*\}\s*|\s*,?\s+(?:and|or)\s+|\s*\$?(?<!\\),\$?(?:\s|~|\\[,;:! ])*"
+)
 _NAMED = re.compile(r"\s*[A-Za-z](?:\([a-z]\))?\s*=\s*")
 _PREFIX = re.compile(r"\s*(?:\\?\$|[£€]|\\approx(?![A-Za-z]))\s*")
 _SUFFIX = re.compile(

@@ -2,6 +2,7 @@ r"""What number does a LaTeX expression stand for, where its names have drawn va
 
 The makers of mutants ask it whether two texts really differ. So it reads only what has one meaning: sums, products, quotients,
 powers, roots, factorials, elementary functions, mixed numbers. Everything else, and what overflows a float, has no value here.
+It shares nothing with the verifier's own reading of answers, so that a fault there cannot hide in the mutants.
 """
 
 import cmath
