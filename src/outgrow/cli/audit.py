@@ -9,7 +9,7 @@ from .app import TRAIN, command
 from .console import say, warn
 from .interrupt import interruptible
 from .options import Overrides, RecipeName, Seed, SetsFolder, use_data
-from .progress import counting
+from .progress import answering
 
 
 @command(TRAIN, "outgrow audit micro", "outgrow audit mine.toml --problems 64 --samples 16", "outgrow audit mine.toml --no-samples")
@@ -52,10 +52,11 @@ def audit(
         show_reward(read, reward, seed)
         if not no_samples:
             with (
-                counting(f"{samples} samples a problem", len(tried.sample)) as progress,
-                AnswerCache(cache_folder() / "answers.sqlite", warn=warn, on_progress=progress) as cache,
+                answering("sampling", samples * len(tried.sample), read.sampling.max_tokens) as tally,
+                AnswerCache(cache_folder() / "answers.sqlite", warn=warn) as cache,
             ):
-                drawn = sample_policy(read, policy, tried, samples, seed, warn, cache.wrap, check_stop)
+                watch = tally.watching(check_stop)
+                drawn = sample_policy(read, policy, tried, samples, seed, warn, lambda m: tally.wrap(cache.wrap(m)), watch)
     result = conclude(read, policy, reward, drawn, seed)
     if result.support:
         show_support(read, result.support)
