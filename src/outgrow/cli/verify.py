@@ -33,7 +33,10 @@ def verify(
         Path | None, typer.Option("--out", metavar="FILE", help="Also write the rows here, with columns verdict and extracted.")
     ] = None,
 ) -> None:
-    """Grade outputs that were made elsewhere, exactly as training and evaluation grade them."""
+    """Grade outputs that were made elsewhere, with the verifier of training and evaluation.
+
+    Prints how often each extractor found the answer. If outputs have no answer, shows two and names the extractor that finds more.
+    """
     from ..evaluate.grade_file import grade_file
     from ..evaluate.unread import unread
     from ..types import Verdict
