@@ -9,7 +9,7 @@ from .app import TRAIN, command
 from .console import say, warn
 from .interrupt import interruptible
 from .options import Overrides, RecipeName, Seed, SetsFolder, use_data
-from .progress import counting
+from .progress import answering
 
 
 @command(TRAIN, "outgrow audit micro", "outgrow audit mine.toml --problems 64 --samples 16", "outgrow audit mine.toml --no-samples")
@@ -48,17 +48,18 @@ def audit(
     policy = base_policy(read)
     drawn = None
     with interruptible() as check_stop:
-        reward = try_reward(read, policy, tried, seed, check_stop)
-        show_reward(read, reward, seed)
+        reward = try_reward(read, policy, tried, check_stop)
+        show_reward(read, tried, reward)
         if not no_samples:
             with (
-                counting(f"{samples} samples a problem", len(tried.sample)) as progress,
-                AnswerCache(cache_folder() / "answers.sqlite", warn=warn, on_progress=progress) as cache,
+                answering("sampling", samples * len(tried.sample), read.sampling.max_tokens) as tally,
+                AnswerCache(cache_folder() / "answers.sqlite", warn=warn) as cache,
             ):
-                drawn = sample_policy(read, policy, tried, samples, seed, warn, cache.wrap, check_stop)
-    result = conclude(read, policy, reward, drawn, seed)
+                watch = tally.watching(check_stop)
+                drawn = sample_policy(read, policy, tried, samples, warn, lambda model: tally.wrap(cache.wrap(model)), watch)
+    result = conclude(read, policy, tried, reward, drawn)
     if result.support:
-        show_support(read, result.support)
+        show_support(read, tried, result.support)
     show_verdict(result)
     say(f"{write_record(read, result)}")
     if not result.verdict.opens:
