@@ -93,7 +93,7 @@ def _percent(figure: Estimate) -> str:
 
 
 def _mean(values: Sequence[float]) -> Estimate:
-    """Return the mean of a share over problems. Where all are 0, or all 1, resampling shows nothing of others: Wilson's interval."""
+    """Return the mean of a share over problems; with Wilson's interval where all are 0 or all 1, which resampling only repeats."""
     if set(values) in ({0.0}, {1.0}):
         return _of_problems([value == 1 for value in values])
     estimate = mean_estimate(values)
