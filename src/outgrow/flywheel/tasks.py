@@ -8,7 +8,7 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
-from ..config import Recipe, dump_recipe
+from ..config import Recipe, dump_recipe, with_absolute_paths
 from ..config.sections import DataSection
 from ..core.files import write_atomic
 from ..policy import Policy
@@ -46,8 +46,9 @@ class TrainStage(StageSpec):
             train(self.recipe, path, watcher, budget)
         else:
             stored, made_with = read_recipe(path)
-            if stored != self.recipe:  # they differ only in words, prices and the places of files
-                write_atomic(files.recipe, dump_recipe(self.recipe, {"made_with": made_with}).encode())
+            recipe = with_absolute_paths(self.recipe)
+            if stored != recipe:  # they differ only in words, prices and the places of files
+                write_atomic(files.recipe, dump_recipe(recipe, {"made_with": made_with}).encode())
             resume(path, [], watcher, budget)
         summary = files.read_summary()
         return StageOutput(summary["policy_sha256"], summary["rollouts"], summary)

@@ -13,6 +13,7 @@ from pydantic import BaseModel
 
 from ..core.errors import UsageError
 from ..core.inputs import InputKind, input_kind
+from ..problems.named_table import named_table
 from ..problems.suites import SUITES
 from .resolve_model import resolve_model
 
@@ -30,8 +31,8 @@ def content(kind: InputKind, name: str) -> str:
 
     A hub id, an address and a shipped suite are returned as they are. Raises UsageError where a model is missing.
     """
-    if kind == "suite" and name in SUITES:
-        return name
+    if kind == "suite":
+        return _suite_content(name)
     place = Path(resolve_model(name).location if kind == "model" else name)
     if place.is_file():
         return _sha256(place)
@@ -39,6 +40,17 @@ def content(kind: InputKind, name: str) -> str:
         return name
     files = sorted(path for path in place.rglob("*") if path.is_file() and not _is_ignored(path.relative_to(place)))
     return digest_of({str(path.relative_to(place)): _sha256(path) for path in files})
+
+
+def _suite_content(name: str) -> str:
+    """Return the digest of a suite on this machine, with the columns that its name gives; the names of others as they are."""
+    table = None if name in SUITES else named_table(name, "test")
+    if table is None or table.path is None:
+        return name
+    unused = {"path", "split"} if table.path.is_file() else {"path"}
+    settings = table.model_dump(mode="json", exclude=unused, exclude_defaults=True)
+    digest = content("files", str(table.path))
+    return digest_of({"content": digest, **settings}) if settings else digest
 
 
 def with_digests(section: BaseModel, values: Mapping[str, Any], path_digest: PathDigest) -> dict[str, Any]:
