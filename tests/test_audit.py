@@ -17,10 +17,10 @@ from outgrow.verify import EXTRACTORS, Attempt, Verifier
 from outgrow.verify.compare import same
 
 IN_THOUGHT = "the known answer only in the thought"
-OPEN_THOUGHT = "the known answer in a thought without an end"
+OPEN_THOUGHT = "the known answer in an open thought"
 BETWEEN = "the known answer between two wrong ones"
 CUT = "the known answer, cut by the token limit"
-IN_TEXT = "the known answer in the text, a wrong one given"
+IN_TEXT = "a wrong answer after the known one"
 
 
 class Anywhere(Reward):
@@ -75,7 +75,7 @@ def audit(policy, *overrides, rewards=(), count=12, name="micro"):
     if rewards:
         recipe = recipe.model_copy(update={"rewards": rewards})
     problems = problems_to_audit(recipe, count, 0, print)
-    return try_reward(recipe, policy, problems, 0, never_stop)
+    return try_reward(recipe, policy, problems, never_stop)
 
 
 def failing(result):
@@ -214,7 +214,7 @@ def test_probes_hold_what_they_are_called(shipped):
     assert re.findall(r"\\boxed\{([^}]*)\}", made["a box for every number of the question"].text) == listed
     assert not made[CUT].finished and all(probe.finished for kind, probe in made.items() if kind != CUT)
     assert [kind for kind, probe in made.items() if probe.worth] == [
-        "the known answer as 'boxed' reads it",
+        "the known answer for 'boxed'",
         "the known answer after a finished thought",
         "the known answer between sentences",
     ]

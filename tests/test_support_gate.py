@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from outgrow.audit.audit import conclude
+from outgrow.audit.audit import AuditProblems, conclude
 from outgrow.audit.record import AUDITS, audit_key, record_path, standing
 from outgrow.audit.reward_audit import RewardAudit
 from outgrow.audit.support import judge_support, support
@@ -20,6 +20,7 @@ from outgrow.runs.input_digests import digest_of
 from outgrow.types import Verdict
 
 LETTERS = {"r": Verdict.RIGHT, "w": Verdict.WRONG, "n": Verdict.NO_ANSWER, "t": Verdict.TRUNCATED}
+NO_PROBLEMS = AuditProblems([], [], 0)
 SOUND = RewardAudit(1, 0, [])
 
 
@@ -52,6 +53,8 @@ def test_no_right_answer_at_all_still_has_an_interval():
     figures = support(samples(*["wwww"] * 32))
     assert (figures.pass_k.value, figures.pass_k.low) == (0, 0)
     assert 0.1 < figures.pass_k.high < 0.12
+    assert figures.pass_1.high == figures.pass_k.high
+    assert support(samples(*["tttt"] * 32)).cut.low == pytest.approx(1 - figures.pass_k.high)
 
 
 @pytest.mark.parametrize(
@@ -97,7 +100,7 @@ def test_answers_that_are_not_read_name_the_extractor_that_reads_them(shipped, t
     other = "first_boxed" if name != "boxed" else "hash"
     recipe = load_recipe("micro", [f'verify.extract=["{other}"]'])
     drawn = samples(*["nnnn"] * 10, text=f"</think>{text}")
-    audit = conclude(recipe, shipped, SOUND, drawn, 0)
+    audit = conclude(recipe, shipped, NO_PROBLEMS, SOUND, drawn)
     assert audit.verdict is AuditVerdict.FORMAT
     assert f'verify.extract=["{name}"]' in audit.reasons[-1]
     assert "40" in audit.reasons[-1]
@@ -108,10 +111,10 @@ def test_an_unsound_reward_comes_before_what_the_policy_earns(shipped):
     from outgrow.core.callbacks import never_stop
 
     recipe = load_recipe("micro", ['rewards=[{type="format"}]'])
-    reward = try_reward(recipe, shipped, problems_to_audit(recipe, 2, 0, print), 0, never_stop)
-    assert conclude(recipe, shipped, reward, samples(*["rw"] * 9), 0).verdict is AuditVerdict.FIX_REWARD
-    assert conclude(recipe, shipped, reward, None, 0).verdict is AuditVerdict.FIX_REWARD
-    assert conclude(recipe, shipped, SOUND, None, 0).verdict is AuditVerdict.NOT_SAMPLED
+    reward = try_reward(recipe, shipped, problems_to_audit(recipe, 2, 0, print), never_stop)
+    assert conclude(recipe, shipped, NO_PROBLEMS, reward, samples(*["rw"] * 9)).verdict is AuditVerdict.FIX_REWARD
+    assert conclude(recipe, shipped, NO_PROBLEMS, reward, None).verdict is AuditVerdict.FIX_REWARD
+    assert conclude(recipe, shipped, NO_PROBLEMS, SOUND, None).verdict is AuditVerdict.NOT_SAMPLED
 
 
 # The record and the commands

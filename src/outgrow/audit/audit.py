@@ -5,11 +5,11 @@ from dataclasses import dataclass
 
 from ..config import RLRecipe
 from ..core.callbacks import CheckStop, Warn
-from ..core.rng import python_rng
 from ..engines import ChatModel
 from ..evaluate.sample import Sample, require_room, sample_problems
 from ..evaluate.unread import unread
 from ..policy import Policy
+from ..problems.limit import limited
 from ..runs.practice_problems import practice_problems
 from ..runs.session import open_session, verifier_for
 from ..types import Problem, Verdict
@@ -27,18 +27,22 @@ class AuditProblems:
     """Those that are tried."""
     all: list[Problem]
     """All that the recipe practises on."""
+    seed: int
+
+    def __str__(self) -> str:
+        return f"{len(self.sample):,} of {len(self.all):,} problems, seed {self.seed}"
 
 
 def problems_to_audit(recipe: RLRecipe, count: int, seed: int, warn: Warn) -> AuditProblems:
     """Return a random sample of the recipe's problems, all of them where there are fewer than `count`."""
     problems = practice_problems(recipe, warn)
-    return AuditProblems(python_rng(seed, "audit problems").sample(problems, min(count, len(problems))), problems)
+    return AuditProblems(limited(problems, count, seed)[0], problems, seed)
 
 
-def try_reward(recipe: RLRecipe, policy: Policy, problems: AuditProblems, seed: int, check_stop: CheckStop) -> RewardAudit:
+def try_reward(recipe: RLRecipe, policy: Policy, problems: AuditProblems, check_stop: CheckStop) -> RewardAudit:
     """Try the recipe's reward (see `audit_reward`). policy: what the recipe starts from."""
     with verifier_for(recipe) as verifier:
-        return audit_reward(recipe, policy, verifier, problems.sample, problems.all, seed, check_stop)
+        return audit_reward(recipe, policy, verifier, problems.sample, problems.all, problems.seed, check_stop)
 
 
 def sample_policy(
@@ -46,7 +50,6 @@ def sample_policy(
     policy: Policy,
     problems: AuditProblems,
     k: int,
-    seed: int,
     warn: Warn,
     wrap: Callable[[ChatModel], ChatModel],
     check_stop: CheckStop,
@@ -57,10 +60,12 @@ def sample_policy(
     """
     with open_session(recipe, policy, warn) as session:
         require_room("the recipe's problems", session.model, problems.sample, session.sampling.max_tokens, "sampling.max_tokens")
-        return sample_problems(wrap(session.model), session.verifier, problems.sample, k, session.sampling, seed, check_stop)
+        return sample_problems(
+            wrap(session.model), session.verifier, problems.sample, k, session.sampling, problems.seed, check_stop
+        )
 
 
-def conclude(recipe: RLRecipe, policy: Policy, reward: RewardAudit, samples: list[Sample] | None, seed: int) -> Audit:
+def conclude(recipe: RLRecipe, policy: Policy, problems: AuditProblems, reward: RewardAudit, samples: list[Sample] | None) -> Audit:
     """Return the audit with its verdict. samples: answers of the policy; None where it was not asked."""
     figures = support(samples) if samples is not None else None
     verdict, reasons = judge_support(figures) if figures else (AuditVerdict.NOT_SAMPLED, [])
@@ -68,7 +73,7 @@ def conclude(recipe: RLRecipe, policy: Policy, reward: RewardAudit, samples: lis
         reasons += _unread(recipe, samples or [], policy.opens_think)
     if not reward.sound:
         verdict, reasons = AuditVerdict.FIX_REWARD, _failures(reward)
-    return Audit(seed, reward, figures, verdict, reasons)
+    return Audit(str(problems), reward, figures, verdict, reasons)
 
 
 def _unread(recipe: RLRecipe, samples: list[Sample], inside_think: bool) -> list[str]:

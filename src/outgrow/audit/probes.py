@@ -100,9 +100,9 @@ def _worthless(asked: Asked) -> Iterator[Probe]:
         boxes = " ".join(f"\\boxed{{{number}}}" for number in listed)
         yield Probe("a box for every number of the question", _thought(asked, boxes), worth=False)
     yield Probe("the known answer between two wrong ones", _thought(asked, f"{wrong}\n{answer}\n{wrong}"), worth=False)
-    yield Probe("the known answer in the text, a wrong one given", _thought(asked, f"It is not {known}.\n{wrong}"), worth=False)
+    yield Probe("a wrong answer after the known one", _thought(asked, f"It is not {known}.\n{wrong}"), worth=False)
     yield Probe("the known answer only in the thought", f"{open_thought}{answer}{THINK_CLOSE}\n{_NO_IDEA}", worth=False)
-    yield Probe("the known answer in a thought without an end", f"{open_thought}{_THOUGHT} {answer}", worth=False)
+    yield Probe("the known answer in an open thought", f"{open_thought}{_THOUGHT} {answer}", worth=False)
     yield Probe("the known answer, cut by the token limit", _thought(asked, answer), worth=False, finished=False)
 
 
@@ -114,7 +114,7 @@ def _of_mutants(asked: Asked, rng: random.Random) -> Iterator[Probe]:
 
 
 def _in_form(extractor: str) -> str:
-    return f"the known answer as {extractor!r} reads it"
+    return f"the known answer for {extractor!r}"
 
 
 def _answer(asked: Asked, extractor: str) -> str:

@@ -27,8 +27,8 @@ AUDITS = Path("runs", "audits")
 class Audit:
     """What was found out about a recipe."""
 
-    seed: int
-    """Seed of the choice of problems, and of the answers."""
+    problems: str
+    """How many of the recipe's problems were tried, and how they were drawn."""
     reward: RewardAudit
     support: Support | None
     """None where the policy was not sampled."""
@@ -77,7 +77,7 @@ def write_record(recipe: RLRecipe, audit: Audit) -> Path:
         "recipe": recipe.name,
         "verdict": audit.verdict,
         "reasons": audit.reasons,
-        "seed": audit.seed,
+        "problems": audit.problems,
         "reward": {
             "problems": audit.reward.problems,
             "unusable": audit.reward.unusable,

@@ -48,14 +48,15 @@ def support(samples: Sequence[Sample]) -> Support:
     drawn = list(groups.values())
     right = [[sample.right for sample in group] for group in drawn]
     finished = [[sample for sample in group if sample.verdict is not Verdict.TRUNCATED] for group in drawn]
+    unread = [_share([sample.verdict is Verdict.NO_ANSWER for sample in group]) for group in finished if group]
     return Support(
         k=max(map(len, drawn)),
         pass_1=_mean([_share(row) for row in right]),
-        pass_k=_mean_of_shares([any(row) for row in right]),
-        mixed=_mean_of_shares([any(row) and not all(row) for row in right]),
-        all_right=_mean_of_shares([all(row) for row in right]),
+        pass_k=_of_problems([any(row) for row in right]),
+        mixed=_of_problems([any(row) and not all(row) for row in right]),
+        all_right=_of_problems([all(row) for row in right]),
         cut=_mean([_share([sample.verdict is Verdict.TRUNCATED for sample in group]) for group in drawn]),
-        unread=mean_estimate([_share([sample.verdict is Verdict.NO_ANSWER for sample in group]) for group in finished if group]),
+        unread=_mean(unread) if unread else None,
         tokens=sum(sample.length for sample in samples) / len(samples),
     )
 
@@ -92,12 +93,15 @@ def _percent(figure: Estimate) -> str:
 
 
 def _mean(values: Sequence[float]) -> Estimate:
+    """Return the mean of a share over problems; with Wilson's interval where all are 0 or all 1, which resampling only repeats."""
+    if set(values) in ({0.0}, {1.0}):
+        return _of_problems([value == 1 for value in values])
     estimate = mean_estimate(values)
     assert estimate is not None
     return estimate
 
 
-def _mean_of_shares(held: Sequence[bool]) -> Estimate:
+def _of_problems(held: Sequence[bool]) -> Estimate:
     estimate = share_estimate(held)
     assert estimate is not None
     return estimate

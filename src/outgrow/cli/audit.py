@@ -48,18 +48,18 @@ def audit(
     policy = base_policy(read)
     drawn = None
     with interruptible() as check_stop:
-        reward = try_reward(read, policy, tried, seed, check_stop)
-        show_reward(read, reward, seed)
+        reward = try_reward(read, policy, tried, check_stop)
+        show_reward(read, tried, reward)
         if not no_samples:
             with (
                 answering("sampling", samples * len(tried.sample), read.sampling.max_tokens) as tally,
                 AnswerCache(cache_folder() / "answers.sqlite", warn=warn) as cache,
             ):
                 watch = tally.watching(check_stop)
-                drawn = sample_policy(read, policy, tried, samples, seed, warn, lambda m: tally.wrap(cache.wrap(m)), watch)
-    result = conclude(read, policy, reward, drawn, seed)
+                drawn = sample_policy(read, policy, tried, samples, warn, lambda model: tally.wrap(cache.wrap(model)), watch)
+    result = conclude(read, policy, tried, reward, drawn)
     if result.support:
-        show_support(read, result.support)
+        show_support(read, tried, result.support)
     show_verdict(result)
     say(f"{write_record(read, result)}")
     if not result.verdict.opens:

@@ -6,6 +6,7 @@ from .console import console, say, strip_control_chars
 from .tables import figures_table
 
 if TYPE_CHECKING:
+    from ..audit.audit import AuditProblems
     from ..audit.record import Audit
     from ..audit.reward_audit import KindResult, RewardAudit, Trial
     from ..audit.support import Support
@@ -14,14 +15,14 @@ if TYPE_CHECKING:
 _SHOWN = 120
 
 
-def show_reward(recipe: "RLRecipe", audit: "RewardAudit", seed: int) -> None:
+def show_reward(recipe: "RLRecipe", problems: "AuditProblems", audit: "RewardAudit") -> None:
     """Print what each kind of completion is paid, then an example of each that is paid as it should not be."""
     from ..audit.reward_audit import RIGHT_ONES
 
     judged = "; a judge is taken to be fooled by every wrong answer" if recipe.judge else ""
     parts = " + ".join(f"{reward.weight:g} {reward.type}" for reward in recipe.rewards)
-    title = f"{recipe.name}: reward {parts}, on {audit.problems} problems (seed {seed})"
-    table = figures_table("completion", "n", "right", "reward", "of right", "fails", title=title, text=["completion"])
+    say(f"{recipe.name}: reward {parts}, on {problems}")
+    table = figures_table("completion", "n", "right", "reward", "of right", "fails", text=["completion"])
     for worth, heading in ((True, "should be paid"), (False, "should not be paid")):
         table.add_row(f"[bold]{heading}[/]")
         for kind in audit.kinds:
@@ -35,11 +36,12 @@ def show_reward(recipe: "RLRecipe", audit: "RewardAudit", seed: int) -> None:
         say(_failure(kind))
 
 
-def show_support(recipe: "RLRecipe", figures: "Support") -> None:
+def show_support(recipe: "RLRecipe", problems: "AuditProblems", figures: "Support") -> None:
     """Print what the policy earns."""
     name = recipe.policy.model or "a new micro policy"
-    title = f"{name} on {figures.n} problems × {figures.k} samples, temperature {recipe.sampling.temperature:g}"
-    table = figures_table("", "share (95% interval)", title=f"{title}, limit {recipe.sampling.max_tokens:,} tokens", text=[""])
+    how = f"temperature {recipe.sampling.temperature:g}, limit {recipe.sampling.max_tokens:,} tokens"
+    say(f"{name} on {problems}, {figures.k} samples each, {how}")
+    table = figures_table("", "share (95% interval)", text=[""])
     rows = {
         "right answers (pass@1)": figures.pass_1,
         f"problems with a right answer (pass@{figures.k})": figures.pass_k,
