@@ -5,7 +5,7 @@ from typing import ClassVar
 import torch
 from transformers import AutoModelForCausalLM
 
-from outgrow.core.callbacks import never_stop, quiet
+from outgrow.core.callbacks import Written, never_stop, quiet
 from outgrow.core.rng import torch_rng
 from outgrow.engines import Engine, EngineConfig
 from outgrow.policy.sampling import distribution, draw
@@ -50,6 +50,7 @@ class SlowEngine(Engine):
         ids, logprobs = [[] for _ in prompts], [[] for _ in prompts]
         for place in range(sampling.max_tokens):
             check_stop()
+            request.on_written(Written(sum(spec.end_id in written for written in ids), sum(map(len, ids))))
             rows = [row for row, written in enumerate(ids) if spec.end_id not in written]
             if not rows:
                 break

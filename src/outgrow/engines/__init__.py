@@ -5,6 +5,7 @@ from .engine import Engine, EngineConfig, GenerationRequest, check_room, sync
 from .native import NativeEngine, NativeEngineConfig
 from .openai_server import OpenAIServer, is_served
 from .second_engine import second_engine
+from .tally import Tally
 from .vllm import VLLMEngine, VLLMEngineConfig
 
 ENGINES: dict[str, type[EngineConfig]] = {
@@ -25,6 +26,7 @@ __all__ = [
     "NativeEngine",
     "NativeEngineConfig",
     "OpenAIServer",
+    "Tally",
     "VLLMEngine",
     "VLLMEngineConfig",
     "check_room",

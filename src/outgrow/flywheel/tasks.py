@@ -20,6 +20,7 @@ from ..runs.practice_problems import practice_problems
 from ..runs.session import local_model, verifier_for
 from ..runs.signals import Interrupt
 from ..synthetic import DataRequest, SyntheticRow, make_data, read_summary, rows_from_run
+from ..synthetic.pipeline import matching_problems
 from ..train.before_after import Outcome, suites_of
 from ..train.loop import deterministic, resume, train
 from ..train.watcher import Watcher
@@ -65,7 +66,7 @@ class MeasureStage(StageSpec):
     def run(self, path: Path, watcher: Watcher, budget: Budget) -> StageOutput:
         with deterministic(self.recipe), _session(path, self.recipe, budget) as (meter, interrupt):
             policy, engine = base_policy(self.recipe), self.recipe.engine.build(watcher.warn)
-            outcome = Outcome(self.recipe, path, engine, meter, watcher.phase, interrupt.check_stop)
+            outcome = Outcome(self.recipe, path, engine, meter, watcher.phase, watcher.answering, interrupt.check_stop)
             outcome.measure("after", policy, 0)
             return StageOutput(policy.digest())
 
@@ -149,7 +150,7 @@ class DataStage(StageSpec):
                 out,
                 warn=watcher.warn,
                 check_stop=check_stop,
-                on_progress=watcher.counting("making data", len(problems)),
+                on_written=watcher.answering("making data", self.section.k * len(matching_problems(problems, self.section))),
             )
 
 

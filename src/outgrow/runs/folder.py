@@ -124,7 +124,7 @@ def pass_at_1(row: Mapping[str, Any]) -> Estimate:
 
 def versions() -> dict[str, str]:
     """Return the versions of Python and of the packages that decide what a run computes."""
-    packages = ("outgrow", "torch", "transformers", "tokenizers", "safetensors", "numpy", "pyarrow", "math-verify", "peft")
+    packages = ("outgrow", "torch", "transformers", "tokenizers", "safetensors", "numpy", "pyarrow", "mpmath", "peft")
     return {"python": platform.python_version(), **{package: version(package) for package in packages}}
 
 

@@ -94,11 +94,12 @@ def _how_it_was_made(rows: Sequence[SyntheticRow], request: DataRequest, summary
         "sampling": request.sampling.model_dump(),
     }
     written = f"; {summary.written:,} of them were written in training, by weights before the final ones" if summary.written else ""
+    sample = f" (n = {summary.limit})" if summary.limit else ""
     return [
         "## How it was made",
         "",
-        f"By `outgrow data`, from {summary.drawn:,} answers to {summary.problems:,} problems, {summary.right:,} of them right"
-        f"{written}. Written by the weights with this sha256 (`Policy.digest()`), or by the model of this name on a server:",
+        f"By `outgrow data`, from {summary.drawn:,} answers to {summary.problems:,} problems{sample}, {summary.right:,} of them "
+        f"right{written}. Written by the weights with this sha256 (`Policy.digest()`), or by the model of this name on a server:",
         "",
         *(f"- {_name(model)}" for model in sorted({row.model for row in rows})),
         "",

@@ -139,7 +139,7 @@ def _run(
         policy, reference = learner_and_reference(recipe, base, checkpoint)
         policy.model.eval()  # no dropout: the log-probabilities of the learner must be those of the engine
         job: Job = (
-            RLJob(recipe, policy, reference, engine, path, watcher.warn, distilled)
+            RLJob(recipe, policy, reference, engine, path, watcher.warn, distilled, watcher.answering)
             if isinstance(recipe, RLRecipe)
             else SFTJob(recipe, policy, path, watcher.warn)
         )
@@ -151,7 +151,7 @@ def _run(
             job.rewind(done)
             meter.rewind(done)
             meter.write(done, "loading")
-            outcome = Outcome(recipe, path, engine, meter, watcher.phase, interrupt.check_stop)
+            outcome = Outcome(recipe, path, engine, meter, watcher.phase, watcher.answering, interrupt.check_stop)
             outcome.measure("before", reference, 0)
             if done < job.steps:
                 outcome.forget()
