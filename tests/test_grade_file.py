@@ -175,9 +175,7 @@ def test_known_answers_are_read_as_those_of_problems(outgrow, tmp_path):
     """By a path into nested values, out of a whole solution, out of a list; and a text that holds none is counted as failed."""
     known = ["6*3=18\n#### 18", r"So $\boxed{18}$.", ["eighteen", "18"], 18.0, "N/A", r"\boxed{}", "6*3=18\n#### 19"]
     write(tmp_path, [{"model": {"output": "\\boxed{18}"}, "reward_model": {"ground_truth": answer}} for answer in known])
-    code, _, _ = outgrow(
-        "in.jsonl", "--output", "model.output", "--answer", "reward_model.ground_truth", "--out", "out.jsonl"
-    )
+    code, _, _ = outgrow("in.jsonl", "--output", "model.output", "--answer", "reward_model.ground_truth", "--out", "out.jsonl")
     assert not code
     graded = [json.loads(line)["verdict"] for line in (tmp_path / "out.jsonl").read_bytes().splitlines()]
     assert graded == ["right"] * 4 + ["verifier failed"] * 2 + ["wrong"]
