@@ -83,7 +83,11 @@ def test_below_a_null_there_is_nothing(tmp_path):
             "own.jsonl, line 1: .*the answer",
         ),  # a solution that marks no answer
         ({"question": "a", "answer": "7"}, {"answer": "meta.gold"}, "no column 'meta.gold'; it has 'question', 'answer'"),
-        ({"question": "a", "meta": {"gold": 7}}, {"answer": "meta.god"}, "no column 'meta.god'; it has 'question', 'meta.gold'"),
+        (
+            {"question": "a", "meta": {"gold": 7}},
+            {"answer": "meta.god"},
+            "no column 'meta.god' .did you mean 'meta.gold'.*; it has 'question', 'meta.gold'",
+        ),
         ({"question": "a", "answer": {"value": "7", "aliases": []}}, {}, "name one of answer.value, answer.aliases"),
         ({"question": ["a"], "answer": "7"}, {}, "column 'question' holds list values"),
     ],

@@ -17,7 +17,9 @@ from .progress import measurements
     "outgrow verify outputs.jsonl --output completion --answer answer --extract boxed --extract last_number",
 )
 def verify(
-    file: Annotated[Path, typer.Argument(metavar="FILE", help="A JSONL or Parquet file with one output in each row.")],
+    file: Annotated[
+        Path, typer.Argument(metavar="FILE", help="A file (.jsonl, .json, .csv, .parquet) with one output in each row.")
+    ],
     output: Annotated[str, typer.Option("--output", metavar="COLUMN", help="Column that holds the model's output.")],
     answer: Annotated[str, typer.Option("--answer", metavar="COLUMN", help="Column that holds the correct answer.")],
     extract: Annotated[

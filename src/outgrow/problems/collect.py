@@ -7,7 +7,6 @@ from typing import Any, NamedTuple
 from ..core.callbacks import Warn
 from ..core.errors import UsageError
 from ..types import Problem
-from ..verify import Attempt, Verifier
 from ..verify.compare import same
 from .cell import Unusable
 from .formats import Row
@@ -83,29 +82,12 @@ def _why(skipped: list[tuple[str, str]]) -> str:
 
 def _contradicted(repeated: dict[str, list[Problem]]) -> set[str]:
     """Return the ids whose problems do not all agree with the first one. repeated: id -> its problems, two or more."""
-    pairs = [(id, first, other) for id, (first, *others) in repeated.items() for other in others]
-    agreed = {index: _agree(first, other) for index, (_, first, other) in enumerate(pairs)}
-    unsure = [index for index, agree in agreed.items() if agree is None]
-    if unsure:
-        attempts = [
-            Attempt(f"\\boxed{{{answer}}}", pairs[index][1].answer, alternatives=pairs[index][1].alternatives)
-            for index in unsure
-            for answer in _answers(pairs[index][2])
-        ]
-        with Verifier() as verifier:
-            grades = iter(verifier.grade(attempts))
-        for index in unsure:
-            rights = [next(grades).right for _ in _answers(pairs[index][2])]
-            agreed[index] = any(rights)
-    return {id for index, (id, _, _) in enumerate(pairs) if not agreed[index]}
+    return {id for id, (first, *others) in repeated.items() if not all(_agree(first, other) for other in others)}
 
 
-def _agree(problem: Problem, other: Problem) -> bool | None:
-    """Return whether the two have an answer in common; None where only a comparison of LaTeX can tell."""
-    if set(_answers(problem)) & set(_answers(other)):
-        return True
-    verdicts = {same(known, answer) for known in _answers(problem) for answer in _answers(other)}
-    return True if True in verdicts else None if None in verdicts else False
+def _agree(problem: Problem, other: Problem) -> bool:
+    """Return whether the two have an answer in common."""
+    return any(same(known, answer) for known in _answers(problem) for answer in _answers(other))
 
 
 def _answers(problem: Problem) -> tuple[str, ...]:

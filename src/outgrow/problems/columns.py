@@ -4,7 +4,7 @@ import json
 from dataclasses import dataclass
 from typing import Any
 
-from ..core.errors import UsageError
+from ..core.errors import UsageError, nearest
 
 QUESTIONS = ("question", "problem", "extra_info.question", "prompt", "query", "instruction", "problem_statement", "input")
 """Names of a question's column, in any case; the first that a table has counts."""
@@ -48,7 +48,7 @@ def value_at(row: dict[str, Any], path: str, where: str) -> Any:
     """
     value = lookup(row, path)
     if value is _MISSING:
-        raise UsageError(f"{where}: no column {path!r}; it has {_listed(row)}")
+        raise UsageError(f"{where}: no column {path!r}{_close(path, row)}; it has {_listed(row)}")
     return value
 
 
@@ -97,8 +97,18 @@ def _none(row: dict[str, Any], where: str, what: str) -> str:
 
 
 def _listed(row: dict[str, Any]) -> str:
-    names = [f"{key}.{name}" for key, value in row.items() for name in (value if isinstance(value, dict) else ())]
-    return ", ".join(map(repr, [*(key for key, value in row.items() if not isinstance(value, dict)), *names]))
+    return ", ".join(map(repr, _names(row)))
+
+
+def _close(path: str, row: dict[str, Any]) -> str:
+    hint = nearest(path, _names(row))
+    return hint if "did you mean" in hint else ""
+
+
+def _names(row: dict[str, Any]) -> list[str]:
+    """Return the names of a row's columns, and the paths one level below."""
+    below = [f"{key}.{name}" for key, value in row.items() if isinstance(value, dict) for name in value]
+    return [key for key, value in row.items() if not isinstance(value, dict)] + below
 
 
 def _parsed(text: str) -> Any:

@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from ..verify.compare import LONGEST
-from .boxes import boxed_answers
+from .boxed_answers import boxed_answers
 from .cell import Unusable, answer_text, plain
 
 _MARK = "####"

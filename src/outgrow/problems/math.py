@@ -7,7 +7,7 @@ from pydantic import Field
 
 from ..core.callbacks import Warn, quiet
 from ..types import Problem
-from .boxes import boxed_answers
+from .boxed_answers import boxed_answers
 from .collect import Skipped, collect, read_rows
 from .hub import set_rows
 from .known_errors import corrected

@@ -1,14 +1,13 @@
-r"""The boxes of a worked solution, `\boxed{...}` or `\boxed 5`, and which of them are its answer."""
+"""Which boxes of a worked solution are its known answer: the last one, all of them, or any of them."""
 
 import re
+from collections.abc import Sequence
 from itertools import pairwise
 from typing import NamedTuple
 
+from ..verify.boxes import Box, all_boxes
 from .cell import Unusable
 
-_BOX = re.compile(r"\\(?:boxed|fbox)(?![A-Za-z])\s*")
-_BRACE = re.compile(r"(?<!\\)[{}]")
-_TOKEN = re.compile(r"\\[A-Za-z]+|-?\d+(?:\.\d+)?|[A-Za-z]")
 _FIGURE = re.compile(r"\[asy\].*?(?:\[/asy\]|\Z)", re.DOTALL)  # a drawing's program, which may draw boxes
 # Questions that want every solution: "Find all values of x", "Enter the angles, separated by commas".
 _WANTS_ALL = re.compile(
@@ -24,48 +23,13 @@ _ALSO_ACCEPTED = re.compile(
 _NEAR = 80  # characters
 
 
-class Box(NamedTuple):
-    """A box in a text."""
+class _Written(NamedTuple):
+    """A box of a solution: text[start:end]."""
 
     start: int
     end: int
-    """Behind its closing brace."""
     content: str
-
-
-def boxes(text: str) -> list[Box]:
-    r"""Return the boxes of a text in order, the outer one of nested boxes, without those whose braces do not close.
-
-    >>> [box.content for box in boxes(r"\boxed{\frac{1}{2}}, \fbox{\boxed{3}} or \boxed 5")]
-    ['\\frac{1}{2}', '3', '5']
-    """
-    found: list[Box] = []
-    for opened in _BOX.finditer(text):
-        if found and opened.start() < found[-1].end:
-            continue
-        if text[opened.end() : opened.end() + 1] == "{":
-            end = _closing(text, opened.end())
-            if end is not None:
-                found.append(Box(opened.start(), end, _unwrapped(text[opened.end() + 1 : end - 1])))
-        elif token := _TOKEN.match(text, opened.end()):
-            found.append(Box(opened.start(), token.end(), token[0]))
-    return found
-
-
-def _unwrapped(content: str) -> str:
-    """Return what a box holds, without a box that is all of it."""
-    inside = boxes(content) if _BOX.match(content.lstrip()) else []
-    whole = len(inside) == 1 and len(content.strip()) == inside[0].end - inside[0].start
-    return inside[0].content if whole else content
-
-
-def _closing(text: str, start: int) -> int | None:
-    depth = 0
-    for brace in _BRACE.finditer(text, start):
-        depth += 1 if brace[0] == "{" else -1
-        if depth == 0:
-            return brace.end()
-    return None
+    """What it holds, without blanks around it."""
 
 
 def boxed_answers(solution: str, question: str = "") -> tuple[str, ...]:
@@ -81,9 +45,11 @@ def boxed_answers(solution: str, question: str = "") -> tuple[str, ...]:
     (('28_9', '28'), ('9',))
     """
     solution = _FIGURE.sub("", solution)
-    found = boxes(solution)
-    if not found or not found[-1].content.strip():
-        raise Unusable("an empty box" if found else "a box that does not close")
+    found = _outer_boxes(solution)
+    if not found:
+        raise Unusable("a box that does not close")
+    if not found[-1].content:
+        raise Unusable("an empty box")
     *earlier, last = _different(found)
     if not earlier:
         return (last,)
@@ -95,19 +61,40 @@ def boxed_answers(solution: str, question: str = "") -> tuple[str, ...]:
     return (last, *dict.fromkeys(content for content in _accepted(solution, found) if content in earlier))
 
 
-def _different(found: list[Box]) -> list[str]:
+def _outer_boxes(text: str) -> list[_Written]:
+    """Return the boxes that stand in no other box; none where the last one does not close."""
+    found = all_boxes(text)
+    outer: list[_Written] = []
+    for index, box in enumerate(found):
+        if box.close < 0:
+            outer.clear()
+        elif not outer or box.start >= outer[-1].end:
+            outer.append(_Written(box.start, box.end, _content(text, box, found[index + 1 :])))
+    return outer
+
+
+def _content(text: str, box: Box, following: Sequence[Box]) -> str:
+    """Return what a box holds; where that is only another box, what that one holds. following: the boxes that open after it."""
+    content = text[box.inner : box.close].strip()
+    inside = following[0] if following and following[0].start < box.close else None
+    if inside is None or inside.close < 0 or text[inside.start : inside.end] != content:
+        return content
+    return _content(text, inside, following[1:])
+
+
+def _different(found: list[_Written]) -> list[str]:
     """Return the contents of boxes that are not the same without blanks; the last box is the last."""
-    contents = {"".join(box.content.split()): box.content.strip() for box in found if box.content.strip()}
+    contents = {"".join(box.content.split()): box.content for box in found if box.content}
     last = "".join(found[-1].content.split())
     return [content for key, content in contents.items() if key != last] + [contents[last]]
 
 
-def _accepted(solution: str, found: list[Box]) -> list[str]:
+def _accepted(solution: str, found: list[_Written]) -> list[str]:
     """Return what stands in boxes that the text calls as good as the next."""
     accepted: list[str] = []
     for box, following in pairwise(found):
         between = solution[box.end : following.start]
         joined = len(between) <= _NEAR and _OR.search(between)
         if joined or _ALSO_ACCEPTED.match(solution, following.end):
-            accepted.append(box.content.strip())
+            accepted.append(box.content)
     return accepted
