@@ -158,7 +158,7 @@ def test_outputs_that_are_not_read_are_shown_with_the_extractor_that_would(outgr
 
 
 def test_outputs_are_shown_short_and_without_what_a_terminal_obeys(outgrow, tmp_path):
-    write(tmp_path, [{"text": "x" * 10**5 + "\x1b[31m\u202e\ud800\r\nend", "answer": "7"}] * 3)
+    write(tmp_path, [{"text": f"{n}" + "x" * 10**5 + "\x1b[31m\u202e\ud800\r\nend", "answer": "7"} for n in range(3)])
     _, _, warned = outgrow(*ARGS, "--extract", "hash")
     shown = [line for line in warned.splitlines() if line.endswith("(known answer: 7)")]
     assert len(shown) == 2

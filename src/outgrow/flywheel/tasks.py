@@ -15,6 +15,7 @@ from ..policy import Policy
 from ..policy.export import export
 from ..runs.cost import Budget, Meter
 from ..runs.folder import RunFolder, read_recipe
+from ..runs.input_digests import PathDigest, digest_of
 from ..runs.models import base_policy, run_policy
 from ..runs.practice_problems import practice_problems
 from ..runs.session import local_model, verifier_for
@@ -26,7 +27,7 @@ from ..train.loop import deterministic, resume, train
 from ..train.watcher import Watcher
 from ..types import Problem
 from ..verify.extract import THINK_OPEN
-from .cache_key import PathDigest, digest_of, recipe_key
+from .cache_key import recipe_key
 from .promotion import Promotion
 from .stage_cache import StageOutput, StageResult, StageSpec
 

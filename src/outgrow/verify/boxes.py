@@ -3,6 +3,8 @@ r"""Boxed answers: what `\boxed{...}` and `\fbox{...}` hold, with and without br
 import re
 from typing import NamedTuple
 
+from .tail import start_of_last
+
 # A box and the brace behind it; an escaped brace, which opens and closes nothing; a brace.
 _TOKEN = re.compile(r"\\(?:boxed|fbox)(?![A-Za-z])\s{0,20}(\{)?|(?<!\\)\\[{}]|[{}]")
 _LONGEST_BLANK = 200
@@ -95,16 +97,18 @@ def _belongs(text: str, box: Box, following: Box) -> bool:
 
 
 def all_boxes(text: str) -> list[Box]:
-    """Return every box by where it opens. One pass: a stack holds the open braces, with the box that each belongs to or -1."""
+    """Return the boxes by where they open (see `tail`).
+
+    One pass: a stack holds the open braces, with the box that each belongs to or -1.
+    """
     boxes: list[Box] = []
     open_braces: list[int] = []
-    for token in _TOKEN.finditer(text):
+    for token in _TOKEN.finditer(text, max(start_of_last(text, "box") - len("\\f"), 0)):
         if token[1]:
             open_braces.append(len(boxes))
             boxes.append(Box(token.start(), token.end(), -1, -1))
         elif token[0] == "{":
-            if boxes:
-                open_braces.append(-1)
+            open_braces.append(-1)
         elif token[0] == "}":
             if open_braces and (index := open_braces.pop()) >= 0:
                 boxes[index] = boxes[index]._replace(close=token.start(), end=token.end())
