@@ -158,7 +158,7 @@ def test_outputs_that_are_not_read_are_shown_with_the_extractor_that_would(outgr
 
 
 def test_outputs_are_shown_short_and_without_what_a_terminal_obeys(outgrow, tmp_path):
-    write(tmp_path, [{"text": "x" * 10**5 + "\x1b[31m\u202e\ud800\r\nend", "answer": "7"}] * 3)
+    write(tmp_path, [{"text": f"{n}" + "x" * 10**5 + "\x1b[31m\u202e\ud800\r\nend", "answer": "7"} for n in range(3)])
     _, _, warned = outgrow(*ARGS, "--extract", "hash")
     shown = [line for line in warned.splitlines() if line.endswith("(known answer: 7)")]
     assert len(shown) == 2
@@ -169,3 +169,27 @@ def test_outputs_are_shown_short_and_without_what_a_terminal_obeys(outgrow, tmp_
 def test_outputs_that_are_read_are_not_shown(outgrow, tmp_path):
     write(tmp_path, [*STRONG, *({"text": "none", "answer": 1} for _ in STRONG)])
     assert outgrow(*ARGS, "--extract", "hash")[2] == ""
+
+
+def test_known_answers_are_read_as_those_of_problems(outgrow, tmp_path):
+    """By a path into nested values, out of a whole solution, out of a list; and a text that holds none is counted as failed."""
+    known = ["6*3=18\n#### 18", r"So $\boxed{18}$.", ["eighteen", "18"], 18.0, "N/A", r"\boxed{}", "6*3=18\n#### 19"]
+    write(tmp_path, [{"model": {"output": "\\boxed{18}"}, "reward_model": {"ground_truth": answer}} for answer in known])
+    code, _, _ = outgrow("in.jsonl", "--output", "model.output", "--answer", "reward_model.ground_truth", "--out", "out.jsonl")
+    assert not code
+    graded = [json.loads(line)["verdict"] for line in (tmp_path / "out.jsonl").read_bytes().splitlines()]
+    assert graded == ["right"] * 4 + ["verifier failed"] * 2 + ["wrong"]
+
+
+@pytest.mark.parametrize("name", ["in.csv", "in.json", "in.jsonl.gz"])
+def test_other_formats_are_graded(outgrow, tmp_path, name):
+    import pandas as pd
+
+    frame = pd.DataFrame([{"text": r"\boxed{7}", "answer": "7"}, {"text": r"\boxed{8}", "answer": "7"}])
+    if name.endswith(".csv"):
+        frame.to_csv(tmp_path / name)
+    else:
+        frame.to_json(tmp_path / name, orient="records", lines=".jsonl" in name)
+    code, printed, _ = outgrow(name, "--output", "text", "--answer", "answer")
+    assert not code
+    assert "right 1 (50.0%)" in printed and "wrong 1 (50.0%)" in printed

@@ -19,7 +19,7 @@ from outgrow.cli.app import app
 from outgrow.cli.eta import duration, seconds_left
 from outgrow.config import load_recipe
 from outgrow.core.callbacks import Written
-from outgrow.core.errors import install_hint
+from outgrow.core.errors import OutgrowError, install_hint
 from outgrow.engines import ChatRequest, GenerationRequest, LocalModel, NativeEngine, OpenAIServer, Tally, sync
 from outgrow.policy import Sampling
 from outgrow.train.loop import train
@@ -101,23 +101,36 @@ def test_lines_come_soon_and_then_at_growing_gaps_up_to_a_minute(clock, log):
     assert gaps == sorted(gaps)
     assert max(gaps) == 60
     lines = log.getvalue().splitlines()
-    assert lines[0] == "measuring: 0 of 1,000 answers"
     assert all(LINE.fullmatch(line) for line in lines), lines
-    assert lines[1] == "measuring: 5 of 1,000 answers, 250 tokens, 50 tokens/s, ETA 17 min"
+    assert lines[0] == "measuring: 5 of 1,000 answers, 250 tokens, 50 tokens/s, ETA 17 min"
     assert lines[-1] == "measuring: 600 of 1,000 answers, 30,000 tokens, 50 tokens/s, after 10 min"
 
 
-def test_work_that_is_done_at_once_has_a_first_and_a_last_line_and_brief_work_none(clock, log):
+def test_work_that_is_done_at_once_has_a_last_line_and_brief_work_none(clock, log):
     with progress.answering("measuring", 3, 8) as tally:
         tally.call()(Written(3, 12))
-    assert len(log.getvalue().splitlines()) == 2
+    assert log.getvalue() == "measuring: 3 of 3 answers, 12 tokens, after 0 s\n"
     with progress.measurements() as display:
         display.answering("one", 4)(Written(4, 9))
         brief = display.answering("two", 4)
         clock.now += 6
         brief(Written(1, 9))
         brief(Written(4, 30))
-    assert [line[:16] for line in log.getvalue().splitlines()[2:]] == ["two: 1 of 4 answ", "two: 4 of 4 answ"]
+    assert [line[:16] for line in log.getvalue().splitlines()[1:]] == ["two: 1 of 4 answ", "two: 4 of 4 answ"]
+
+
+@pytest.mark.parametrize(("seconds", "lines"), [(1, 0), (6, 2)])
+def test_an_error_says_how_far_it_was_unless_it_comes_at_once(clock, log, seconds, lines):
+    def fail():
+        with progress.answering("measuring", 30, 8) as tally:
+            tell = tally.call()
+            clock.now += seconds
+            tell(Written(4, 20))
+            raise OutgrowError("out of reach")
+
+    with pytest.raises(OutgrowError, match="out of reach"):
+        fail()
+    assert [line.split(",")[0] for line in log.getvalue().splitlines()] == ["measuring: 4 of 30 answers"] * lines
 
 
 def test_what_was_done_before_takes_no_time(clock, log):
@@ -226,7 +239,7 @@ def test_a_log_has_no_bars(problems, tmp_path):
         subprocess.run(command, stdout=file, stderr=subprocess.STDOUT, check=True, timeout=120)
     lines = lines_of(log.read_text())
     assert LINE.fullmatch(lines[0])
-    assert any(line.startswith("measuring: 90 of 90 answers") for line in lines)
+    assert any(line.startswith("measuring: 90 of 90 answers, ") for line in lines)
 
 
 def test_grading_a_file_says_how_far_it_is(outgrow, monkeypatch, tmp_path):

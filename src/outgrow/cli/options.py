@@ -26,7 +26,8 @@ ProblemsArg = Annotated[
     str,
     typer.Argument(
         metavar="PROBLEMS",
-        help="A recipe, for the problems it trains on, or a .jsonl or .parquet file with columns question and answer.",
+        help="A recipe, for the problems it trains on, or a table: a file (.jsonl, .json, .csv, .parquet), a folder with files for "
+        "each split, or a data set on the hub (OWNER/NAME), followed by :SPLIT and :answer=COLUMN where needed.",
     ),
 ]
 Overrides = Annotated[
@@ -49,7 +50,10 @@ MaxTokens = Annotated[
         "whichever is smaller.",
     ),
 ]
-SUITES_HELP = "names, the groups related and unrelated, a .jsonl or .parquet file, or a data set on the hub (OWNER/NAME:SPLIT)"
+SUITES_HELP = (
+    "names, the groups related and unrelated, a file (.jsonl, .json, .csv, .parquet), a folder with files for each split, or a "
+    "data set on the hub (OWNER/NAME), followed by :SPLIT and :answer=COLUMN where needed"
+)
 Temperature = Annotated[float, typer.Option("--temperature", min=0.0, help="Sampling temperature; 0 is greedy.")]
 Seed = Annotated[int, typer.Option("--seed", help="Seed of all random choices.")]
 SetsFolder = Annotated[

@@ -143,8 +143,11 @@ def _shown(what: str, total: int, unit: str, max_tokens: int | None = None) -> "
         work = _Work(display, what, total, unit, max_tokens)
         try:
             yield work
-        finally:
-            work.close()
+        except BaseException:
+            if work.shown:  # an error that comes at once is one line
+                work.close()
+            raise
+        work.close()
 
 
 class _Schedule:
@@ -176,10 +179,8 @@ class _Work:
         self._began = self._drawn = clock()
         self._lines = _Schedule(self._began)
         self._latest = Written()
-        self._line = ""  # the last one printed
+        self.shown = ""  # the last line
         self._task: TaskID | None = None
-        if not brief:
-            self._show(self._began)
 
     def __call__(self, written: "Written") -> None:
         self._latest = written
@@ -207,10 +208,11 @@ class _Work:
         if self._display.console.is_terminal:
             self._draw(now)
             return
-        done = f"{self._what}: {self._latest.answers:,} of {self._total:,} {self._unit}"
+        answers = self._latest.answers  # more than expected where a judge is asked again
+        done = f"{self._what}: {answers:,} of {max(answers, self._total):,} {self._unit}"
         line = ", ".join(filter(None, (done, self._text(now))))
-        if line != self._line:
-            self._line = line
+        if line != self.shown:
+            self.shown = line
             _print_plain(self._display.console, line)
 
     def _draw(self, now: float) -> None:

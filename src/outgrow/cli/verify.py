@@ -17,7 +17,9 @@ from .progress import measurements
     "outgrow verify outputs.jsonl --output completion --answer answer --extract boxed --extract last_number",
 )
 def verify(
-    file: Annotated[Path, typer.Argument(metavar="FILE", help="A JSONL or Parquet file with one output in each row.")],
+    file: Annotated[
+        Path, typer.Argument(metavar="FILE", help="A file (.jsonl, .json, .csv, .parquet) with one output in each row.")
+    ],
     output: Annotated[str, typer.Option("--output", metavar="COLUMN", help="Column that holds the model's output.")],
     answer: Annotated[str, typer.Option("--answer", metavar="COLUMN", help="Column that holds the correct answer.")],
     extract: Annotated[
@@ -33,7 +35,10 @@ def verify(
         Path | None, typer.Option("--out", metavar="FILE", help="Also write the rows here, with columns verdict and extracted.")
     ] = None,
 ) -> None:
-    """Grade outputs that were made elsewhere, exactly as training and evaluation grade them."""
+    """Grade outputs that were made elsewhere, with the verifier of training and evaluation.
+
+    Prints how often each extractor found the answer. If outputs have no answer, shows two and names the extractor that finds more.
+    """
     from ..evaluate.grade_file import grade_file
     from ..evaluate.unread import unread
     from ..types import Verdict

@@ -1,4 +1,4 @@
-"""Grading outputs made elsewhere: a JSONL or Parquet file in, the same rows with `verdict` and `extracted` out."""
+"""Grading outputs made elsewhere: a table in, the same rows with `verdict` and `extracted` out."""
 
 import json
 from collections import Counter
@@ -8,8 +8,11 @@ from pathlib import Path
 from typing import Any
 
 from ..core.callbacks import Answering, OnWritten, Written, unwatched
-from ..core.errors import OutgrowError, UsageError, nearest
+from ..core.errors import OutgrowError, UsageError
 from ..core.files import write_atomic
+from ..problems.cell import Unusable
+from ..problems.columns import value_at
+from ..problems.known_answer import known_answer
 from ..problems.rows import file_rows
 from ..types import Graded, Verdict
 from ..verify import Attempt, Verifier
@@ -53,14 +56,14 @@ def grade_file(
 ) -> GradedFile:
     """Grade each row of `file` and write the graded rows to `out` (whole, or not at all).
 
-    output, answer: the columns that hold what a model wrote and the known answer (text, or a number).
+    output, answer: the columns that hold what a model wrote and the known answer, by name or by path.
     answering: told how many are graded.
     Raises UsageError where the file, a row or a column cannot be read, naming the line.
     """
     rows = list(file_rows(file))
     if not rows:
         raise UsageError(f"{file}: the file has no rows")
-    attempts = [Attempt(_text(where, row, output), _text(where, row, answer)) for where, row in rows]
+    attempts = [_attempt(where, row, output, answer) for where, row in rows]
     with Verifier(extractors) as verifier:
         graded = _grade(verifier, attempts, answering(f"grading {file.name}", len(attempts)))
     if out is not None:
@@ -89,10 +92,22 @@ def _grade(verifier: Verifier, attempts: Sequence[Attempt], on_graded: OnWritten
     return graded
 
 
-def _text(where: str, row: dict[str, Any], column: str) -> str:
-    if column not in row:
-        raise UsageError(f"{where}: no column {column!r}{nearest(column, list(row))}")
-    value = row[column]
-    if isinstance(value, bool) or not isinstance(value, str | int | float):
-        raise UsageError(f"{where}: column {column!r} holds {json.dumps(value)[:40]}, not a text or a number")
-    return str(value)
+def _attempt(where: str, row: dict[str, Any], output: str, answer: str) -> Attempt:
+    """Return a row's output, and the known answer as a problem's is read (see `known_answer`).
+
+    A text that holds no known answer becomes an empty one, so that the verifier counts the row as failed.
+    """
+    text, known = value_at(row, output, where), value_at(row, answer, where)
+    if isinstance(text, bool) or not isinstance(text, str | int | float):
+        raise UsageError(f"{where}: column {output!r} holds {_shown(text)}, not a text or a number")
+    try:
+        answers = known_answer(known)
+    except Unusable as reason:
+        if isinstance(known, str):
+            return Attempt(str(text), "")
+        raise UsageError(f"{where}: column {answer!r} holds {_shown(known)}, not a known answer ({reason})") from reason
+    return Attempt(str(text), answers.answer, alternatives=answers.alternatives)
+
+
+def _shown(value: Any) -> str:
+    return json.dumps(value, default=str)[:40]

@@ -42,7 +42,9 @@ def unread(outputs: Sequence[Output], extractors: Sequence[str], setting: str, i
         f"{right:,} of {n:,} outputs are right; {len(without):,} have no answer.",
         "Looked for: " + "; ".join(f"{LOOKS_FOR[name]} ({name})" for name in extractors) + ".",
     ]
-    shown = [*without, *(output for output in outputs if output.verdict is not Verdict.NO_ANSWER)][:_SHOWN]
+    others = [output for output in outputs if output.verdict is not Verdict.NO_ANSWER]
+    different = {output.text: output for output in reversed([*without, *others])}
+    shown = list(reversed(different.values()))[:_SHOWN]
     lines.append("The end of two outputs:" if len(shown) == 2 else "The end of the output:")
     lines += [f"  {_end_of(output.text)}   (known answer: {_end_of(output.answer)})" for output in shown]
     return [*lines, _advice(outputs[:_TRIED], extractors, setting, inside_think)]

@@ -8,13 +8,14 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
-from ..config import Recipe, dump_recipe
+from ..config import Recipe, dump_recipe, with_absolute_paths
 from ..config.sections import DataSection
 from ..core.files import write_atomic
 from ..policy import Policy
 from ..policy.export import export
 from ..runs.cost import Budget, Meter
 from ..runs.folder import RunFolder, read_recipe
+from ..runs.input_digests import PathDigest, digest_of
 from ..runs.models import base_policy, run_policy
 from ..runs.practice_problems import practice_problems
 from ..runs.session import local_model, verifier_for
@@ -26,7 +27,7 @@ from ..train.loop import deterministic, resume, train
 from ..train.watcher import Watcher
 from ..types import Problem
 from ..verify.extract import THINK_OPEN
-from .cache_key import PathDigest, digest_of, recipe_key
+from .cache_key import recipe_key
 from .promotion import Promotion
 from .stage_cache import StageOutput, StageResult, StageSpec
 
@@ -45,8 +46,9 @@ class TrainStage(StageSpec):
             train(self.recipe, path, watcher, budget)
         else:
             stored, made_with = read_recipe(path)
-            if stored != self.recipe:  # they differ only in words, prices and the places of files
-                write_atomic(files.recipe, dump_recipe(self.recipe, {"made_with": made_with}).encode())
+            recipe = with_absolute_paths(self.recipe)
+            if stored != recipe:  # they differ only in words, prices and the places of files
+                write_atomic(files.recipe, dump_recipe(recipe, {"made_with": made_with}).encode())
             resume(path, [], watcher, budget)
         summary = files.read_summary()
         return StageOutput(summary["policy_sha256"], summary["rollouts"], summary)

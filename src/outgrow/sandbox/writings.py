@@ -47,7 +47,15 @@ _NO_UNIT = {
 _FRACTION = re.compile(r"(-?)\\[dtc]?frac ?(?:\{ ?(\d+) ?\}|(\d)) ?(?:\{ ?(\d+) ?\}|(\d))|(-?\d+) ?/ ?(\d+)", re.ASCII)
 # What the questions of 0.1.25 let one choose from; in other words the case may be what is asked for.
 _CHOICES = {"true", "false", "yes", "no", "on", "off", "undetermined", "peng", "chi", "pass"}
-_TIMES = re.compile(r"\\times|\\cdot|[*x·]")
+# Signs that a question writes, in LaTeX and in ASCII.
+_SIGNS = {
+    "×": re.compile(r"\\times(?![A-Za-z])|\\cdot(?![A-Za-z])|[*x·]"),
+    "→": re.compile(r"\\(?:long)?rightarrow(?![A-Za-z])|\\(?:to|implies)(?![A-Za-z])|->"),
+    "↔": re.compile(r"\\(?:left|longleft)rightarrow(?![A-Za-z])|\\iff(?![A-Za-z])|<->"),
+    "∧": re.compile(r"\\(?:land|wedge)(?![A-Za-z])"),
+    "∨": re.compile(r"\\(?:lor|vee)(?![A-Za-z])"),
+    "¬": re.compile(r"\\(?:neg|lnot)(?![A-Za-z])"),
+}
 
 
 def writings(answer: str, known: str, question: str) -> list[str]:
@@ -70,19 +78,20 @@ def writings(answer: str, known: str, question: str) -> list[str]:
             texts.append(number)
         if fraction := _FRACTION.fullmatch(plain):
             texts.append(_plain_fraction(fraction))
-        if "×" in known:
-            texts.append(_TIMES.sub("×", plain))
-    return list(dict.fromkeys(texts))
+    for sign in "×↔→∧∨¬":
+        if sign in (known or question):
+            plain = _SIGNS[sign].sub(sign, plain)
+    return list(dict.fromkeys([*texts, plain]))
 
 
 def plain_number(text: str, question: str) -> str | None:
-    r"""Return a number in Python's writing, without a unit; None where the text is not one number.
+    r"""Return a number in Python's writing, with all its digits and no unit; None where the text is not one number.
 
     A unit is a word that the question has, too, or a common one. Leading zeros are kept out: 011 may be a text of digits. So are
     exponents without a point or a sign: 1e5 may be hexadecimal.
 
     >>> plain_number(r"-\$1\,204.50", ""), plain_number(r"3.0 \times 10^{-5}", ""), plain_number("12 kiwis", "plums")
-    ('-1204.5', '3e-5', None)
+    ('-1204.50', '3.0e-5', None)
     """
     if len(text) > _LONGEST_NUMBER:
         return None
@@ -93,7 +102,7 @@ def plain_number(text: str, question: str) -> str | None:
     if (len(whole) > 1 and whole[0] == "0") or (exponent and decimals is None and exponent[0] not in "+-"):
         return None
     exponent = exponent or found["power"] or found["power1"] or ""
-    number = whole + (f".{decimals}".rstrip("0").rstrip(".") if decimals else "") + (f"e{exponent}" if exponent else "")
+    number = whole + (f".{decimals}" if decimals else "") + (f"e{exponent}" if exponent else "")
     return f"-{number}" if "-" in (found["sign"], found["inner"]) and Decimal(number) else number
 
 

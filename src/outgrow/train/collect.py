@@ -83,7 +83,7 @@ class Collector:
         groups_rollouts = self.engine.generate(GenerationRequest(prompts, n, recipe.sampling, seeds, on_written), check_stop)
         lap("generation")
         pairs = list(zip(problems, groups_rollouts, strict=True))
-        attempts = [Attempt(r.text, problem.answer, r.finished, problem.scorer) for problem, rollouts in pairs for r in rollouts]
+        attempts = [Attempt.at(problem, r.text, r.finished) for problem, rollouts in pairs for r in rollouts]
         graded = iter(self.verifier.grade(attempts, inside_think=policy.opens_think, check_stop=check_stop))
 
         def group_of(problem: Problem, rollouts: list[Rollout]) -> GradedGroup:

@@ -12,7 +12,7 @@ from typing import Any
 
 import torch
 
-from ..config import Recipe, RLRecipe
+from ..config import Recipe, RLRecipe, with_absolute_paths
 from ..core.errors import OutgrowError, SpoiledError, UsageError
 from ..core.files import append_line, keep_lines_through
 from ..core.memory import keep_large_buffers
@@ -50,6 +50,7 @@ def train(recipe: Recipe, path: Path, watcher: Watcher, budget: Budget = _NO_LIM
     Raises OutgrowError, StopRequested after a signal, or BudgetReached; what is done is saved then.
     """
     began = time.perf_counter()
+    recipe = with_absolute_paths(recipe)
     with deterministic(recipe):
         check_prerequisites(recipe, budget)
         suites_of(recipe)  # a wrong name is told before anything is made

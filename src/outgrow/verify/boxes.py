@@ -3,6 +3,8 @@ r"""Boxed answers: what `\boxed{...}` and `\fbox{...}` hold, with and without br
 import re
 from typing import NamedTuple
 
+from .tail import start_of_last
+
 # A box and the brace behind it; an escaped brace, which opens and closes nothing; a brace.
 _TOKEN = re.compile(r"\\(?:boxed|fbox)(?![A-Za-z])\s{0,20}(\{)?|(?<!\\)\\[{}]|[{}]")
 _LONGEST_BLANK = 200
@@ -27,7 +29,7 @@ _GAP = re.compile(
 _SEPARATOR = re.compile(r"(?<!\\)[,;&]|\n|and|or")
 
 
-class _Box(NamedTuple):
+class Box(NamedTuple):
     """Where a box stands in a text. Its content is text[inner:close]."""
 
     start: int
@@ -47,7 +49,7 @@ def boxed(text: str) -> str | None:
     >>> boxed(r"\boxed{1") is None
     True
     """
-    for box in reversed(_boxes(text)):
+    for box in reversed(all_boxes(text)):
         if box.close < 0:
             return None
         if not is_blank(text, box.inner, box.close):
@@ -75,7 +77,7 @@ def last_boxes(text: str) -> list[str]:
     >>> last_boxes(r"From \boxed{4} we get $x = \boxed{2}$ or $x = \boxed{-2}$.")
     ['2', '-2']
     """
-    boxes = _boxes(text)
+    boxes = all_boxes(text)
     while boxes and boxes[-1].close >= 0 and is_blank(text, boxes[-1].inner, boxes[-1].close):
         boxes.pop()
     if not boxes or boxes[-1].close < 0:
@@ -86,7 +88,7 @@ def last_boxes(text: str) -> list[str]:
     return [text[box.inner : box.close] for box in reversed(run)]
 
 
-def _belongs(text: str, box: _Box, following: _Box) -> bool:
+def _belongs(text: str, box: Box, following: Box) -> bool:
     """Return whether a box is one answer with the next one."""
     if box.close < 0 or is_blank(text, box.inner, box.close) or not 0 <= following.start - box.end <= _LONGEST_GAP:
         return False
@@ -94,23 +96,25 @@ def _belongs(text: str, box: _Box, following: _Box) -> bool:
     return gap is not None and _SEPARATOR.search(gap[0]) is not None
 
 
-def _boxes(text: str) -> list[_Box]:
-    """Return every box by where it opens. One pass: a stack holds the open braces, with the box that each belongs to or -1."""
-    boxes: list[_Box] = []
+def all_boxes(text: str) -> list[Box]:
+    """Return every box by where they open (see `tail`).
+
+    One pass: a stack holds the open braces, with the box that each belongs to or -1.
+    """
+    boxes: list[Box] = []
     open_braces: list[int] = []
-    for token in _TOKEN.finditer(text):
+    for token in _TOKEN.finditer(text, max(start_of_last(text, "box") - len("\\f"), 0)):
         if token[1]:
             open_braces.append(len(boxes))
-            boxes.append(_Box(token.start(), token.end(), -1, -1))
+            boxes.append(Box(token.start(), token.end(), -1, -1))
         elif token[0] == "{":
-            if boxes:
-                open_braces.append(-1)
+            open_braces.append(-1)
         elif token[0] == "}":
             if open_braces and (index := open_braces.pop()) >= 0:
                 boxes[index] = boxes[index]._replace(close=token.start(), end=token.end())
         elif len(token[0]) > 2:
             close = _bare_end(text, token.end())
-            boxes.append(_Box(token.start(), token.end(), close, close))
+            boxes.append(Box(token.start(), token.end(), close, close))
     return boxes
 
 

@@ -3,6 +3,7 @@
 import re
 
 from .prose import after_phrase, clip, number_at_start
+from .tail import start_of_last
 
 _MARK = re.compile(r"#{4}(?!#)")
 # What opens another problem: at a line's start, or right behind the answer.
@@ -29,7 +30,7 @@ def hashes(text: str) -> str | None:
     >>> hashes("6 * 3 = 18 eggs\\\\n#### 18"), hashes("She eats #### 7 dozen eggs in 4 weeks."), hashes("#### The answer is 18")
     ('18', '7', '18')
     """
-    marks = list(_MARK.finditer(text))
+    marks = list(_MARK.finditer(text, start_of_last(text, "####")))
     answer, previous = None, 0
     for index, mark in enumerate(marks):
         following = marks[index + 1].start() if index + 1 < len(marks) else len(text)

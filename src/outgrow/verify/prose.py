@@ -6,6 +6,7 @@ from collections import deque
 from .boxes import is_blank
 
 _TAIL = 10_000
+_LONGEST_SENTENCE = 2000  # a longer one holds no answer that can be right (`compare.LONGEST`)
 _NUMBER = r"""
     (?: (?<![\w.)}])[-−–](?:\\?[$€£])? | [$€£] )? (?:
         \\[dtc]?frac (?: \{-?\d{1,100}\}\{\d{1,100}\} | \d\d(?!\d) )
@@ -105,7 +106,10 @@ def clip(text: str, only_number: bool = False) -> str:
     ('72', '72 clips', '7', '6 eggs or 7 eggs')
     """
     end = _SENTENCE_END.search(text)
-    text = _EMPHASIS.sub("", _CALCULATOR.sub("", text[: end.start() if end else None])).strip()
+    text = text[: end.start() if end else None].strip()
+    if len(text) > _LONGEST_SENTENCE:
+        return text
+    text = _EMPHASIS.sub("", _CALCULATOR.sub("", text)).strip()
     if (clause := _CLAUSE.search(text)) and clause.start():
         text = text[: clause.start()]
     count = _COUNT.match(text)

@@ -1,10 +1,10 @@
 """The verifier: completions in, verdicts out."""
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from types import TracebackType
 
-from ..types import Graded, Verdict
+from ..types import Graded, Problem, Verdict
 from .boxes import last_boxes
 from .compare import LONGEST, same
 from .extract import after_thinking, extract
@@ -26,6 +26,17 @@ class Attempt:
     """Whether the token limit did not cut it."""
     scorer: str = ""
     """The problem's own scorer, which then decides (see `types.Problem`); empty elsewhere."""
+    alternatives: tuple[str, ...] = ()
+    """Other known answers: the completion is right where it gives any of them."""
+
+    @classmethod
+    def at(cls, problem: Problem, text: str, finished: bool = True) -> "Attempt":
+        """Return a completion of this problem, to be graded by what the problem says is right."""
+        return cls(text, problem.answer, finished, problem.scorer, problem.alternatives)
+
+    def each(self) -> list["Attempt"]:
+        """Return an attempt for each known answer."""
+        return [replace(self, answer=answer, alternatives=()) for answer in (self.answer, *self.alternatives)]
 
 
 class Verifier:
@@ -66,6 +77,12 @@ class Verifier:
         absurdly long, or where the scoring had to be killed, crashed or raised.
         inside_think: the prompt already opened <think>. check_stop is called while processes work; what it raises ends the grading.
         """
+        each = [attempt.each() for attempt in attempts]
+        graded = iter(self._grade([part for parts in each for part in parts], inside_think, check_stop))
+        return [_best([next(graded) for _ in parts]) for parts in each]
+
+    def _grade(self, attempts: Sequence[Attempt], inside_think: bool, check_stop: Callable[[], None]) -> list[Graded]:
+        """Grade attempts that have one known answer each."""
         graded = [self._at_once(attempt, inside_think) for attempt in attempts]
         undecided = [(attempt, found) for attempt, found in zip(attempts, graded, strict=True) if isinstance(found, str)]
         scored = _ask(self._scorers, [(attempt.scorer, found) for attempt, found in undecided], check_stop)
@@ -97,6 +114,12 @@ class Verifier:
         if several(attempt.answer) and not several(extracted.answer):
             return ", ".join(last_boxes(part))
         return extracted.answer
+
+
+def _best(grades: Sequence[Graded]) -> Graded:
+    """Return the grade of a completion that was graded by each of its known answers: right, else undecided, else the first."""
+    order = (Verdict.RIGHT, Verdict.VERIFIER_FAILED)
+    return next((grade for verdict in order for grade in grades if grade.verdict is verdict), grades[0])
 
 
 def _ask(pool: Pool, pairs: list[tuple[str, str]], check_stop: Callable[[], None]) -> dict[tuple[str, str], bool | None]:
