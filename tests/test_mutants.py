@@ -287,6 +287,18 @@ def test_where_single_expressions_stand(known, wanted):
     assert [known[start:end] for start, end in places(known)] == wanted
 
 
+@pytest.mark.parametrize(
+    "known", ["1,234", r"\$1,000", r"\$32,\!348", r"\$16,\!386.16", r"111, \! 111", r"2,000\text{ cm}", "100,200"]
+)
+def test_thousands_are_not_a_list(known):
+    assert parts(known) is None
+
+
+@pytest.mark.parametrize(("known", "items"), [("81, 256", ["81", "256"]), ("(100,200)", ["100", "200"]), ("12,13", ["12", "13"])])
+def test_what_is_a_list(known, items):
+    assert parts(known).texts(known) == items
+
+
 def test_parts_of_nothing_else():
     assert parts("(1)(2)") is None and parts(r"f(1,2)") is None and parts("") is None
     assert parts(r"25 \, \text{km}") is None

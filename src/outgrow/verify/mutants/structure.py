@@ -2,11 +2,11 @@ r"""How is a known answer put together: one expression, a list, a tuple, a set, 
 
 import re
 from dataclasses import dataclass
+from itertools import pairwise
 
-from .value import THOUSANDS, value
+from .value import value
 
-_NUMBER_WITH_THOUSANDS = re.compile(r"[+-]?" + THOUSANDS)
-_DOUBTFUL_LIST = re.compile(r"[+-]?\d{1,3}(?:,\s*\d{3})+")
+_THREE_DIGITS = re.compile(r"\d{3}(?!\d)")
 _SEPARATOR = re.compile(
     r"\s*,?\s*\\(?:text|mbox)\s*\{\s*,?\s*(?:and|or)\s*\}\s*|\s*,?\s+(?:and|or)\s+|\s*\$?(?<!\\),\$?(?:\s|~|\\[,;:! ])*"
 )
@@ -60,8 +60,6 @@ def parts(known: str) -> Parts | None:
     if shell := _SHELL.fullmatch(known):
         start, end = shell.span(1)
     text = known[start:end]
-    if _NUMBER_WITH_THOUSANDS.fullmatch(text.strip()) or _DOUBTFUL_LIST.fullmatch(text.strip()):
-        return None
     opening = closing = ""
     inner = (start, end)
     if bracket := _enclosed(text):
@@ -69,6 +67,8 @@ def parts(known: str) -> Parts | None:
         inner = (start + left, start + right)
     items = _items(known, *inner)
     if len(items) < 2 or any(first == last for first, last in items):
+        return None
+    if not opening and any(_thousands(known, end, start) for (_, end), (start, _) in pairwise(items)):
         return None
     return Parts(opening, closing, tuple(items), (start, end))
 
@@ -126,6 +126,13 @@ def _enclosed(text: str) -> tuple[str, str, tuple[int, int]] | None:
         if depth < 0:
             return None
     return (opening[1], closing[1], (opening.end(), closing.start())) if depth == 0 else None
+
+
+def _thousands(known: str, end: int, start: int) -> bool:
+    """Whether what ends here and what starts there may be two groups of digits of one number: 1,000 but not 81, 256."""
+    apart = known[end:start]
+    digits = known[:end][-1:].isdigit() and _THREE_DIGITS.match(known, start) is not None
+    return digits and (r"\!" in apart or " " not in apart)
 
 
 def _items(known: str, start: int, end: int) -> list[tuple[int, int]]:
