@@ -77,7 +77,7 @@ class KindResult:
 
     @property
     def n(self) -> int:
-        """Number of problems."""
+        """Number of completions; one a problem, except for other accepted answers."""
         return len(self.trials)
 
     @property
@@ -150,7 +150,7 @@ def audit_reward(
             prompt = policy.prompt.messages(problem.question, policy.tokenizer)[-1]["content"]
             asked = Asked(problem, prompt, extractors, inside_think, wrong)
             tried.append((problem, [right(asked), plain_wrong(asked), *probes(asked, rng)]))
-    attempts = [Attempt(probe.text, problem.answer, probe.finished, problem.scorer) for problem, row in tried for probe in row]
+    attempts = [Attempt.at(problem, probe.text, probe.finished) for problem, row in tried for probe in row]
     graded = iter(verifier.grade(attempts, inside_think=inside_think, check_stop=check_stop))
     kinds: dict[str, KindResult] = {}
     for problem, row in tried:
