@@ -248,3 +248,13 @@ def test_a_wrong_answer_is_wrong_and_may_come_from_another_problem():
     others = [name, Problem("q", "f", 1, "q", "Alan Turing")]
     assert wrong_answer(name, [name], "boxed", random.Random(0)) is None
     assert wrong_answer(name, others, "boxed", random.Random(0)) == "Alan Turing"
+
+
+def test_other_accepted_answers_are_worth_it_and_are_no_mutants():
+    problem = Problem("p", "f", 1, "From 3 to 9: an odd prime above 3?", "5", alternatives=("7", "-5"))
+    made = probes(asked(problem), random.Random(0))
+    with Verifier() as verifier:
+        graded = verifier.grade([Attempt.at(problem, probe.text, probe.finished) for probe in made])
+    assert [grade.right for grade in graded] == [probe.worth for probe in made]
+    assert [probe.text for probe in made if probe.kind == "another accepted answer"] == [r"\boxed{7}", r"\boxed{-5}"]
+    assert "mutant: sign" not in {probe.kind for probe in made}, "-5 is accepted"

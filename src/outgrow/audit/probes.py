@@ -60,7 +60,7 @@ def wrong_answer(problem: Problem, others: Sequence[Problem], extractor: str, rn
     """Return a wrong answer that looks like the known one: a mutant of it, else the answer of another problem; None without any."""
     made = (mutant.text for mutant in mutants(problem.answer, rng))
     drawn = (other.answer for other in rng.sample(others, len(others)))
-    return next((text for text in (*made, *drawn) if can_be_written(extractor, text) and not same(problem.answer, text)), None)
+    return next((text for text in (*made, *drawn) if can_be_written(extractor, text) and not _accepts(problem, text)), None)
 
 
 def probes(asked: Asked, rng: random.Random) -> list[Probe]:
@@ -73,6 +73,8 @@ def _worth(asked: Asked) -> Iterator[Probe]:
     for name in asked.extractors[1:]:
         yield Probe(_in_form(name), _thought(asked, _answer(asked, name)), worth=True)
     form = asked.extractors[0]
+    for answer in asked.problem.alternatives:
+        yield Probe("another accepted answer", _thought(asked, written_for(form, answer)), worth=True)
     if not asked.inside_think:
         thought = f"{THINK_OPEN}{_THOUGHT}{THINK_CLOSE}\n{_answer(asked, form)}"
         yield Probe("the known answer after a finished thought", thought, worth=True)
@@ -81,7 +83,7 @@ def _worth(asked: Asked) -> Iterator[Probe]:
 
 
 def _worthless(asked: Asked) -> Iterator[Probe]:
-    form, known = asked.extractors[0], asked.problem.answer
+    form, problem, known = asked.extractors[0], asked.problem, asked.problem.answer
     answer, wrong = _answer(asked, form), written_for(form, asked.wrong)
     open_thought = "" if asked.inside_think else THINK_OPEN
     yield Probe("nothing", "", worth=False)
@@ -89,13 +91,13 @@ def _worthless(asked: Asked) -> Iterator[Probe]:
     yield Probe("a thought and no answer", f"{open_thought}{_THOUGHT}{THINK_CLOSE}\n{_NO_IDEA}", worth=False)
     yield Probe("the form without an answer", _thought(asked, written_for(form, "")), worth=False)
     yield plain_wrong(asked)
-    numbers = _numbers(asked.problem)
+    numbers = _NUMBER.findall(problem.question)
     # An honest reader takes the first number or the last for the answer, and here it could be right by chance.
-    if not numbers or not (same(known, numbers[0]) or same(known, numbers[-1])):
-        yield Probe("the question", _thought(asked, asked.problem.question), worth=False)
-        if asked.prompt != asked.problem.question:
+    if not numbers or not (_accepts(problem, numbers[0]) or _accepts(problem, numbers[-1])):
+        yield Probe("the question", _thought(asked, problem.question), worth=False)
+        if asked.prompt != problem.question:
             yield Probe("the prompt", _thought(asked, asked.prompt), worth=False)
-    if listed := _listed(numbers, known):
+    if listed := _listed(numbers, problem):
         yield Probe("every number of the question", _thought(asked, ", ".join(listed)), worth=False)
         boxes = " ".join(f"\\boxed{{{number}}}" for number in listed)
         yield Probe("a box for every number of the question", _thought(asked, boxes), worth=False)
@@ -109,7 +111,7 @@ def _worthless(asked: Asked) -> Iterator[Probe]:
 def _of_mutants(asked: Asked, rng: random.Random) -> Iterator[Probe]:
     form = asked.extractors[0]
     for mutant in mutants(asked.problem.answer, rng):
-        if can_be_written(form, mutant.text):
+        if can_be_written(form, mutant.text) and not any(same(other, mutant.text) for other in asked.problem.alternatives):
             yield Probe(f"mutant: {mutant.kind}", _thought(asked, written_for(form, mutant.text)), worth=False)
 
 
@@ -126,14 +128,14 @@ def _thought(asked: Asked, text: str) -> str:
     return f"{_THOUGHT}{THINK_CLOSE}\n{text}" if asked.inside_think else text
 
 
-def _numbers(problem: Problem) -> list[str]:
-    return _NUMBER.findall(problem.question)
+def _accepts(problem: Problem, text: str) -> bool:
+    return any(same(known, text) for known in (problem.answer, *problem.alternatives))
 
 
-def _listed(numbers: Sequence[str], known: str) -> list[str]:
+def _listed(numbers: Sequence[str], problem: Problem) -> list[str]:
     """Return the numbers with a wrong one at both ends, since either end could be taken for the answer; [] without a wrong one."""
-    wrong = [number for number in numbers if not same(known, number)]
+    wrong = [number for number in numbers if not _accepts(problem, number)]
     if not wrong:
         return []
-    inside = [*(number for number in numbers if same(known, number)), *wrong[1:-1]]
+    inside = [*(number for number in numbers if _accepts(problem, number)), *wrong[1:-1]]
     return [wrong[0], *inside, wrong[-1]]

@@ -77,7 +77,7 @@ class KindResult:
 
     @property
     def n(self) -> int:
-        """Number of problems."""
+        """Number of completions; one a problem, except for other accepted answers."""
         return len(self.trials)
 
     @property
