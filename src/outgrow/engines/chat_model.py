@@ -86,12 +86,12 @@ class LocalModel(ChatModel):
 
     @cached_property
     def identity(self) -> str:
-        """Digest of all that decides the answers: weights, architecture, tokenizer, chat template, and the engine that draws."""
+        """Digest of all that decides the answers: weights, architecture, tokenizer, end tokens, chat template, engine."""
         policy = self.policy
         parts = [
             policy.spec().settings,
             policy.tokenizer.get_vocab(),
-            str(policy.tokenizer.init_kwargs.get("eos_token")),
+            policy.end_ids,
             policy.prompt_text("?"),
             type(self.engine).__name__,
         ]

@@ -11,7 +11,7 @@ from ..engines import ChatModel, Engine, LocalModel, NativeEngineConfig, OpenAIS
 from ..policy import Policy, Sampling, load_policy
 from ..verify import Verifier
 from .folder import RunFolder
-from .models import run_policy
+from .models import evaluation_sampling, run_policy
 from .resolve_model import resolve_model
 
 
@@ -50,11 +50,6 @@ def local_model(policy: Policy, engine: Engine) -> LocalModel:
 def verifier_for(recipe: Recipe | None) -> Verifier:
     """Return the verifier that a recipe asks for; without one, a verifier with its defaults."""
     return Verifier(recipe.verify.extract, recipe.verify.exact) if recipe else Verifier()
-
-
-def evaluation_sampling(recipe: Recipe) -> Sampling:
-    """Return the recipe's sampling at the temperature that it measures at."""
-    return recipe.sampling.model_copy(update={"temperature": recipe.evaluate.temperature})
 
 
 def open_chat_model(name: str, recipe: Recipe | None, warn: Warn) -> ChatModel:
