@@ -12,7 +12,7 @@ from .console import warn
 from .data_tables import show
 from .interrupt import interruptible
 from .open_model import open_model, recipe_for, sampling_for
-from .options import SUITES_HELP, ModelArg, ProblemsArg, Seed, SetsFolder, use_data
+from .options import SUITES_HELP, ModelArg, OmitSettings, ProblemsArg, Seed, SetsFolder, use_data
 from .progress import counting
 
 if TYPE_CHECKING:
@@ -59,6 +59,7 @@ def data(
     generation: Annotated[int, typer.Option("--generation", min=0, help="Generation of the flywheel, written into each row.")] = 1,
     seed: Seed = 0,
     sets: SetsFolder = None,
+    omit_settings: OmitSettings = None,
 ) -> None:
     """Make synthetic data from a model's own answers: sample, verify, select, check against the suites, write Parquet with a card.
 
@@ -82,7 +83,7 @@ def data(
     chosen = matching_problems(every, section)
     source = recipe_for(model, None) or as_recipe
     held_out = suites(on) if on else [*SUITES, *(_own(as_recipe) if as_recipe else ())]
-    respondent = open_model(model, source)
+    respondent = open_model(model, source, omit_settings)
     with (
         interruptible() as check_stop,
         counting(f"{section.k} answers a problem", len(chosen)) as progress,

@@ -3,7 +3,7 @@
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
@@ -12,9 +12,13 @@ from .app import MEASURE, command
 from .console import console, warn
 from .interrupt import interruptible
 from .open_model import open_model, recipe_for, sampling_for
-from .options import SUITES_HELP, Fresh, MaxTokens, ModelArg, RecipeOption, Seed, SetsFolder, use_data
+from .options import SUITES_HELP, Fresh, MaxTokens, ModelArg, OmitSettings, RecipeOption, Seed, SetsFolder, use_data
 from .progress import counting
 from .tables import figures_table
+
+if TYPE_CHECKING:
+    from ..engines import ChatModel
+    from ..evaluate import Evaluation
 
 Suites = Annotated[
     str | None,
@@ -59,6 +63,7 @@ def evaluate(
     samples: Samples = None,
     temperature: Temperature = None,
     max_tokens: MaxTokens = None,
+    omit_settings: OmitSettings = None,
     seed: Seed = 0,
     data: SetsFolder = None,
     out: Out = None,
@@ -84,14 +89,14 @@ def evaluate(
     if out is not None:
         _require_place(out, len(names))
     problems = {name: suite(name).load(warn) for name in names}
-    respondent = open_model(model, source)
+    respondent = open_model(model, source, omit_settings)
     sampling = sampling_for(source, respondent, temperature or section.temperature, max_tokens)
     for name in names:
         require_room(name, respondent, problems[name], sampling.max_tokens, "--max-tokens")
     questions = 2 * sum(map(len, problems.values()))  # sampled, and greedy
     with (
         interruptible(f"run the same command{' without --fresh' if fresh else ''} to continue") as check_stop,
-        _printed(model, names, sampling.temperature) as summaries,
+        _printed(model, names, _temperature(respondent, sampling.temperature)) as summaries,
         counting("measuring", questions) as progress,
         verifier_for(source) as verifier,
         AnswerCache(cache_folder() / "answers.sqlite", fresh, warn, progress) as cache,
@@ -100,6 +105,7 @@ def evaluate(
             k = samples or (section.samples if name == section.suite else samples_for(len(problems[name])))
             evaluation = measure(cache.wrap(respondent), verifier, problems[name], k, sampling, seed, check_stop)
             summaries[name] = evaluation.summary()
+            _tell_refusals(name, evaluation)
             if out is not None:
                 evaluation.save(out if len(names) == 1 else out / f"{name.replace('/', '+')}.parquet")
     if cache.found:
@@ -118,17 +124,39 @@ def _require_place(out: Path, suites: int) -> None:
         out.mkdir(exist_ok=True)
 
 
+def _temperature(respondent: "ChatModel", temperature: float) -> str:
+    """Return the temperature that is measured, as text; a server may be left to its own."""
+    from ..engines import OpenAIServer
+
+    own = isinstance(respondent, OpenAIServer) and "temperature" in respondent.omit_settings
+    return "the server's own temperature" if own else f"temperature {temperature:g}"
+
+
+def _tell_refusals(suite: str, evaluation: "Evaluation") -> None:
+    """Say how many prompts the server refused, and why."""
+    reasons = {sample.problem_id: sample.refused for sample in evaluation.samples if sample.refused}
+    if reasons:
+        problems = len({sample.problem_id for sample in evaluation.samples})
+        first = next(iter(reasons.values()))
+        warn(f"{suite}: the server refused {len(reasons):,} of {problems:,} questions ({first}); they count as failed")
+
+
+def _length(summary: dict[str, Any], places: int) -> str:
+    """Return the mean length of the answers, in tokens."""
+    return "unknown" if summary["length"] is None else f"{summary['length']:.{places}f}"
+
+
 @contextmanager
-def _printed(model: str, suites: list[str], temperature: float) -> Iterator[dict[str, dict[str, Any]]]:
+def _printed(model: str, suites: list[str], temperature: str) -> Iterator[dict[str, dict[str, Any]]]:
     """Yield a dict that takes a summary for each suite; print those that it has at the end, even after a stop."""
     summaries: dict[str, dict[str, Any]] = {}
     try:
         yield summaries
     finally:
         if summaries and len(suites) == 1:
-            _show_one(f"{model} on {suites[0]}, temperature {temperature:g}", summaries[suites[0]])
+            _show_one(f"{model} on {suites[0]}, {temperature}", summaries[suites[0]])
         elif summaries:
-            _show_all(f"{model}, temperature {temperature:g}", summaries)
+            _show_all(f"{model}, {temperature}", summaries)
 
 
 def _show_all(title: str, summaries: dict[str, dict[str, Any]]) -> None:
@@ -139,7 +167,7 @@ def _show_all(title: str, summaries: dict[str, dict[str, Any]]) -> None:
     table = figures_table(*headings, title=title, text=["suite"], whole=["suite", "n × k"])
     for name, summary in summaries.items():
         shares = (f"{summary[part]:.3f}" for part in ("greedy", "truncated", "no_answer"))
-        table.add_row(name, pass_at_1(summary).text(), f"{summary['n']} × {summary['k']}", *shares, f"{summary['length']:.0f}")
+        table.add_row(name, pass_at_1(summary).text(), f"{summary['n']} × {summary['k']}", *shares, _length(summary, 0))
     console.print(table)
 
 
@@ -152,7 +180,8 @@ def _show_one(title: str, summary: dict[str, Any]) -> None:
         f"pass@1 {pass_at_1(summary).text()}   greedy {summary['greedy']:.3f}   "
         + "   ".join(f"pass@{k} {value:.3f}" for k, value in summary["pass@k"].items() if k != "1")
         + f"\ntruncated {summary['truncated']:.3f}   "
-        f"no answer {summary['no_answer']:.3f}   mean length {summary['length']:.1f} tokens",
+        f"no answer {summary['no_answer']:.3f}   mean length {_length(summary, 1)} tokens"
+        + (f"   refused {summary['refused']:.3f}" if summary["refused"] else ""),
         highlight=False,
     )
     levels = sorted({cell["level"] for cell in summary["cells"]})

@@ -5,6 +5,7 @@ from .engine import Engine, EngineConfig, GenerationRequest, check_room, sync
 from .native import NativeEngine, NativeEngineConfig
 from .openai_server import OpenAIServer, is_served
 from .second_engine import second_engine
+from .server_settings import SERVER_SETTINGS, ServerSetting
 from .vllm import VLLMEngine, VLLMEngineConfig
 
 ENGINES: dict[str, type[EngineConfig]] = {
@@ -14,6 +15,7 @@ ENGINES: dict[str, type[EngineConfig]] = {
 
 __all__ = [
     "ENGINES",
+    "SERVER_SETTINGS",
     "Answer",
     "ChatModel",
     "ChatRequest",
@@ -25,6 +27,7 @@ __all__ = [
     "NativeEngine",
     "NativeEngineConfig",
     "OpenAIServer",
+    "ServerSetting",
     "VLLMEngine",
     "VLLMEngineConfig",
     "check_room",

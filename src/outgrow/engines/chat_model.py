@@ -37,8 +37,10 @@ class Answer:
     """The answer, with its thoughts if the model thinks."""
     finished: bool
     """Whether the model ended it. Otherwise the token limit cut it."""
-    length: int
-    """Tokens of the answer, its end token included."""
+    length: int | None
+    """Tokens of the answer, its end token included; None where a server does not say."""
+    refused: str = ""
+    """Why a server refused the prompt, for example as too long; empty where it answered. A refused prompt counts as failed."""
 
 
 class ChatModel(ABC):
