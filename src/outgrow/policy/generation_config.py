@@ -39,10 +39,15 @@ def require_end(name: str, tokenizer: PreTrainedTokenizerBase, model: PreTrained
     first = named[0] if isinstance(named, list) and named else named
     known = isinstance(first, int) and 0 <= first < min(rows, len(tokenizer))
     example = tokenizer.convert_ids_to_tokens(first) if known else "<|im_end|>"
-    raise UsageError(
-        f"{name}: {what}, so no answer would end; write the token that ends an answer into tokenizer_config.json of a copy of this "
-        f'model, for example "eos_token": "{example}"'
+    change = (
+        "write the token that ends an answer into tokenizer_config.json of a copy of this model, for example "
+        f'"eos_token": "{example}"'
     )
+    if name.endswith(".gguf"):
+        change = (
+            f"name the token that ends an answer, for example: gguf-new-metadata --special-token eos '{example}' {name} NEW.gguf"
+        )
+    raise UsageError(f"{name}: {what}, so no answer would end; {change}")
 
 
 def generation_config(
