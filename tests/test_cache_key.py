@@ -14,8 +14,9 @@ from outgrow.config import load_recipe
 from outgrow.config.schema import RLRecipe, SFTRecipe
 from outgrow.core.errors import UsageError
 from outgrow.core.inputs import input_kind
-from outgrow.flywheel.cache_key import digest_of, recipe_key
+from outgrow.flywheel.cache_key import recipe_key
 from outgrow.problems import SOURCES
+from outgrow.runs.input_digests import digest_of
 
 OUTSIDE = """
 from pathlib import Path

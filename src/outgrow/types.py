@@ -36,6 +36,8 @@ class Problem:
     """Whether `solution` is the whole completion, and not only the thoughts before a boxed answer."""
     about: str = ""
     """The question whose answer a judge grades, where this problem asks for a grade; empty elsewhere."""
+    alternatives: tuple[str, ...] = ()
+    """Other answers that are as right as `answer`."""
 
 
 @dataclass(frozen=True)

@@ -5,7 +5,7 @@ from typing import ClassVar
 import torch
 from transformers import AutoModelForCausalLM
 
-from outgrow.core.callbacks import never_stop, quiet
+from outgrow.core.callbacks import Written, never_stop, quiet
 from outgrow.core.rng import torch_rng
 from outgrow.engines import Engine, EngineConfig
 from outgrow.policy.sampling import distribution, draw
@@ -50,7 +50,9 @@ class SlowEngine(Engine):
         ids, logprobs = [[] for _ in prompts], [[] for _ in prompts]
         for place in range(sampling.max_tokens):
             check_stop()
-            rows = [row for row, written in enumerate(ids) if not set(spec.end_ids) & set(written)]
+            ended = [bool(set(spec.end_ids) & set(written)) for written in ids]
+            request.on_written(Written(sum(ended), sum(map(len, ids))))
+            rows = [row for row, done in enumerate(ended) if not done]
             if not rows:
                 break
             texts = [prompts[row] + ids[row] for row in rows]

@@ -29,6 +29,11 @@ def show(suites: Suites, margin: float) -> None:
             changes.add_row(f"[bold]{escape(suite)}[/]")
         for side in (baseline, *others):
             figures.add_row(escape(side.name), *_figures(side))
+            limit = side.evaluations[0].limit
+            if limit:
+                sentences.append(
+                    f"{f'{suite}: ' if suite else ''}{side.name} is measured on a sample of the problems: n = {limit}."
+                )
         for side in others:
             result = against(side, baseline, margin)
             changes.add_row(escape(side.name), result.change.text("+.1f", 100), _split(result))

@@ -12,8 +12,19 @@ from .app import MEASURE, command
 from .console import console, warn
 from .interrupt import interruptible
 from .open_model import open_model, recipe_for, sampling_for
-from .options import SUITES_HELP, Fresh, MaxTokens, ModelArg, OmitSettings, RecipeOption, Seed, SetsFolder, use_data
-from .progress import counting
+from .options import (
+    SUITES_HELP,
+    Fresh,
+    Limit,
+    MaxTokens,
+    ModelArg,
+    OmitSettings,
+    RecipeOption,
+    Seed,
+    SetsFolder,
+    use_data,
+)
+from .progress import answering
 from .tables import figures_table
 
 if TYPE_CHECKING:
@@ -64,6 +75,7 @@ def evaluate(
     temperature: Temperature = None,
     max_tokens: MaxTokens = None,
     omit_settings: OmitSettings = None,
+    limit: Limit = None,
     seed: Seed = 0,
     data: SetsFolder = None,
     out: Out = None,
@@ -78,7 +90,9 @@ def evaluate(
     from ..evaluate import evaluate as measure
     from ..evaluate import require_room
     from ..evaluate.answer_cache import AnswerCache
+    from ..evaluate.unread import unread
     from ..policy.pull import cache_folder
+    from ..problems.limit import limited
     from ..problems.suites import samples_for, suite, suites
     from ..runs.session import verifier_for
 
@@ -88,26 +102,37 @@ def evaluate(
     names = suites(on or section.suite)
     if out is not None:
         _require_place(out, len(names))
-    problems = {name: suite(name).load(warn) for name in names}
+    whole = {name: suite(name).load(warn) for name in names}
+    problems = {name: limited(whole[name], limit, seed)[0] for name in names}
+    limits = {name: limited(whole[name], limit, seed)[1] for name in names}
     respondent = open_model(model, source, omit_settings)
     sampling = sampling_for(source, respondent, temperature or section.temperature, max_tokens)
     for name in names:
         require_room(name, respondent, problems[name], sampling.max_tokens, "--max-tokens")
+    sizes = {name: samples or (section.samples if name == section.suite else samples_for(len(whole[name]))) for name in names}
     questions = 2 * sum(map(len, problems.values()))  # sampled, and greedy
+    notes: list[str] = []
+    answers = sum((sizes[name] + 1) * len(problems[name]) for name in names)
     with (
         interruptible(f"run the same command{' without --fresh' if fresh else ''} to continue") as check_stop,
         _printed(model, names, _temperature(respondent, sampling.temperature)) as summaries,
-        counting("measuring", questions) as progress,
+        answering("measuring", answers, sampling.max_tokens) as tally,
         verifier_for(source) as verifier,
-        AnswerCache(cache_folder() / "answers.sqlite", fresh, warn, progress) as cache,
+        AnswerCache(cache_folder() / "answers.sqlite", fresh, warn) as cache,
     ):
+        counted, watch = tally.wrap(cache.wrap(respondent)), tally.watching(check_stop)
         for name in names:
-            k = samples or (section.samples if name == section.suite else samples_for(len(problems[name])))
-            evaluation = measure(cache.wrap(respondent), verifier, problems[name], k, sampling, seed, check_stop)
+            evaluation = measure(counted, verifier, problems[name], sizes[name], sampling, seed, watch, limits[name])
             summaries[name] = evaluation.summary()
-            _tell_refusals(name, evaluation)
+            notes += _refusals(name, evaluation)
+            setting = 'verify.extract = ["{}"] in the recipe'
+            answered = [sample for sample in evaluation.samples if not sample.refused]
+            lines = unread(answered, verifier.extractors, setting, respondent.opens_think)
+            notes += [f"{name}: {lines[0]}", *lines[1:]] if lines else []
             if out is not None:
                 evaluation.save(out if len(names) == 1 else out / f"{name.replace('/', '+')}.parquet")
+    for note in notes:
+        warn(note)
     if cache.found:
         warn(f"{cache.found:,} of {questions:,} questions were answered from the store; --fresh asks them again")
 
@@ -132,13 +157,14 @@ def _temperature(respondent: "ChatModel", temperature: float) -> str:
     return "the server's own temperature" if own else f"temperature {temperature:g}"
 
 
-def _tell_refusals(suite: str, evaluation: "Evaluation") -> None:
-    """Say how many prompts the server refused, and why."""
+def _refusals(suite: str, evaluation: "Evaluation") -> list[str]:
+    """Return a line that says how many questions the server refused, and why; nothing where it refused none."""
     reasons = {sample.problem_id: sample.refused for sample in evaluation.samples if sample.refused}
-    if reasons:
-        problems = len({sample.problem_id for sample in evaluation.samples})
-        first = next(iter(reasons.values()))
-        warn(f"{suite}: the server refused {len(reasons):,} of {problems:,} questions ({first}); they count as failed")
+    if not reasons:
+        return []
+    problems = len({sample.problem_id for sample in evaluation.samples})
+    first = next(iter(reasons.values()))
+    return [f"{suite}: the server refused {len(reasons):,} of {problems:,} questions ({first}); they count as failed"]
 
 
 def _length(summary: dict[str, Any], places: int) -> str:
@@ -156,7 +182,9 @@ def _printed(model: str, suites: list[str], temperature: str) -> Iterator[dict[s
         if summaries and len(suites) == 1:
             _show_one(f"{model} on {suites[0]}, {temperature}", summaries[suites[0]])
         elif summaries:
-            _show_all(f"{model}, {temperature}", summaries)
+            seeds = {summary["limit"]["seed"] for summary in summaries.values() if "limit" in summary}
+            sample = "".join(f"; samples of suites by seed {seed}" for seed in seeds)
+            _show_all(f"{model}, {temperature}{sample}", summaries)
 
 
 def _show_all(title: str, summaries: dict[str, dict[str, Any]]) -> None:
@@ -167,16 +195,20 @@ def _show_all(title: str, summaries: dict[str, dict[str, Any]]) -> None:
     table = figures_table(*headings, title=title, text=["suite"], whole=["suite", "n × k"])
     for name, summary in summaries.items():
         shares = (f"{summary[part]:.3f}" for part in ("greedy", "truncated", "no_answer"))
-        table.add_row(name, pass_at_1(summary).text(), f"{summary['n']} × {summary['k']}", *shares, _length(summary, 0))
+        of = f" of {summary['limit']['of']:,}" if "limit" in summary else ""
+        n = f"{summary['n']:,}{of} × {summary['k']}"
+        table.add_row(name, pass_at_1(summary).text(), n, *shares, _length(summary, 0))
     console.print(table)
 
 
 def _show_one(title: str, summary: dict[str, Any]) -> None:
     """Print the figures of one suite, and pass@1 by field and level."""
+    from ..problems.limit import Limit as ProblemLimit
     from ..runs.folder import pass_at_1
 
+    n = f"{ProblemLimit(**summary['limit'])}," if "limit" in summary else f"{summary['n']:,} problems"
     console.print(
-        f"{title}, n = {summary['n']} problems × {summary['k']} samples\n"
+        f"{title}, n = {n} × {summary['k']} samples\n"
         f"pass@1 {pass_at_1(summary).text()}   greedy {summary['greedy']:.3f}   "
         + "   ".join(f"pass@{k} {value:.3f}" for k, value in summary["pass@k"].items() if k != "1")
         + f"\ntruncated {summary['truncated']:.3f}   "

@@ -6,6 +6,7 @@ from .native import NativeEngine, NativeEngineConfig
 from .openai_server import OpenAIServer, is_served
 from .second_engine import second_engine
 from .server_settings import SERVER_SETTINGS, ServerSetting
+from .tally import Tally
 from .vllm import VLLMEngine, VLLMEngineConfig
 
 ENGINES: dict[str, type[EngineConfig]] = {
@@ -28,6 +29,7 @@ __all__ = [
     "NativeEngineConfig",
     "OpenAIServer",
     "ServerSetting",
+    "Tally",
     "VLLMEngine",
     "VLLMEngineConfig",
     "check_room",

@@ -10,7 +10,7 @@ from functools import partial
 from typing import TYPE_CHECKING, Any, TypeVar
 from urllib.parse import urlsplit
 
-from ..core.callbacks import CheckStop, Warn, never_stop, quiet
+from ..core.callbacks import CheckStop, Warn, Written, never_stop, quiet
 from ..core.errors import OutgrowError, UsageError
 from ..core.rng import seed_from
 from ..policy import Prompt
@@ -112,25 +112,29 @@ class OpenAIServer(ChatModel):
             for index in range(request.n)
         ]
         # The event loop runs in its own thread: this works inside another loop (a notebook's), and signals arrive here.
+        received: list[Answer] = []  # in the order in which they come
         with start_blocking_portal() as portal:
-            pending = portal.start_task_soon(self._send_all, bodies)
+            pending = portal.start_task_soon(self._send_all, bodies, received.append)
             try:
                 while not wait([pending], _POLL_S).done:
                     check_stop()
+                    request.on_written(Written(len(received), sum(answer.length or 0 for answer in received)))
             except BaseException:
                 pending.cancel()
                 raise
         answers = pending.result()
         return [answers[first : first + request.n] for first in range(0, len(answers), request.n)]
 
-    async def _send_all(self, bodies: list[dict[str, Any]]) -> list[Answer]:
+    async def _send_all(self, bodies: list[dict[str, Any]], on_answer: Callable[[Answer], None]) -> list[Answer]:
         slots = asyncio.Semaphore(self._at_once)
         await self._find_name()
         async with self._client() as client:
 
             async def send(body: dict[str, Any]) -> Answer:
                 async with slots:
-                    return await self._ask(client, body)
+                    answer = await self._ask(client, body)
+                on_answer(answer)
+                return answer
 
             tasks = [asyncio.create_task(send(body)) for body in bodies]
             try:

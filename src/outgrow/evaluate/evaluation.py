@@ -1,5 +1,6 @@
 """An evaluation: graded samples of a suite, what they add up to, and the paired comparison of two of them."""
 
+import json
 from collections import defaultdict
 from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass
@@ -11,9 +12,12 @@ import pyarrow.parquet as pq
 
 from ..core.errors import OutgrowError
 from ..core.files import write_atomic
+from ..problems.limit import Limit
 from ..types import Verdict
 from .sample import Sample
 from .statistics import bootstrap_ci95, majority, pass_at_k
+
+_METADATA = "outgrow"
 
 
 @dataclass(frozen=True)
@@ -21,6 +25,8 @@ class Evaluation:
     """Samples of one policy on one suite: k at a temperature, and a greedy one, of each problem."""
 
     samples: list[Sample]
+    limit: Limit | None = None
+    """How the problems were sampled from the suite; None where they are the whole suite."""
 
     @property
     def k(self) -> int:
@@ -74,7 +80,10 @@ class Evaluation:
         }
 
     def summary(self) -> dict[str, Any]:
-        """Return what summary.json holds: pass@1 with its interval, n, k, means of the other measures, and pass@1 by cell."""
+        """Return what summary.json holds: pass@1 with its interval, n, k, means of the other measures, and pass@1 by cell.
+
+        `limit` is among them where the problems are a sample of the suite.
+        """
         measures = {name: list(values.values()) for name, values in self.measures().items()}
         means = {name: _mean(values) for name, values in measures.items()}
         sizes = {name.removeprefix("pass@"): mean for name, mean in means.items() if name.startswith("pass@")}
@@ -84,6 +93,7 @@ class Evaluation:
             "greedy": means["greedy"],
             "n": len(measures["pass@1"]),
             "k": self.k,
+            **({"limit": asdict(self.limit)} if self.limit else {}),
             "pass@k": sizes,
             "maj@k": means.get(f"maj@{self.k}", means["pass@1"]),
             **{name: means[name] for name in ("between", "truncated", "no_answer", "refused")},
@@ -95,18 +105,23 @@ class Evaluation:
         }
 
     def save(self, path: Path) -> None:
-        """Write the samples as Parquet, atomically."""
+        """Write the samples as Parquet, atomically. Its metadata say under `outgrow` how the problems were sampled."""
         sink = pa.BufferOutputStream()
         rows = [{**asdict(sample), "verdict": str(sample.verdict)} for sample in self.samples]
-        pq.write_table(pa.Table.from_pylist(rows), sink, compression="zstd")
+        table = pa.Table.from_pylist(rows)
+        if self.limit:
+            table = table.replace_schema_metadata({_METADATA: json.dumps({"limit": asdict(self.limit)})})
+        pq.write_table(table, sink, compression="zstd")
         write_atomic(path, sink.getvalue().to_pybytes())
 
     @staticmethod
     def load(path: Path) -> "Evaluation":
         """Read what `save` wrote. Raises OutgrowError where the file is missing or not an evaluation."""
         try:
-            rows = pq.read_table(path).to_pylist()
-            return Evaluation([Sample(**{**row, "verdict": Verdict(row["verdict"])}) for row in rows])
+            table = pq.read_table(path)
+            samples = [Sample(**{**row, "verdict": Verdict(row["verdict"])}) for row in table.to_pylist()]
+            limit = json.loads((table.schema.metadata or {}).get(_METADATA.encode(), b"{}")).get("limit")
+            return Evaluation(samples, Limit(**limit) if limit else None)
         except (OSError, pa.ArrowInvalid, KeyError, TypeError, ValueError) as error:
             raise OutgrowError(f"{path}: cannot read this evaluation ({error})") from error
 

@@ -3,28 +3,66 @@
 import json
 from collections import Counter
 from collections.abc import Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from ..core.callbacks import Answering, OnWritten, Written, unwatched
 from ..core.errors import OutgrowError, UsageError, nearest
 from ..core.files import write_atomic
 from ..problems.rows import file_rows
-from ..types import Verdict
+from ..types import Graded, Verdict
 from ..verify import Attempt, Verifier
+from ..verify.auto import WAYS
+from ..verify.extract import after_thinking, extract
+
+_AT_ONCE = 1000  # outputs between two looks at how far it is
 
 
-def grade_file(file: Path, output: str, answer: str, extract: Sequence[str], out: Path | None) -> Counter[Verdict]:
-    """Grade each row of `file`, write the graded rows to `out` (whole, or not at all), and count the verdicts.
+@dataclass(frozen=True)
+class GradedOutput:
+    """A row's output, with its verdict."""
+
+    text: str
+    answer: str
+    verdict: Verdict
+
+
+@dataclass(frozen=True)
+class GradedFile:
+    """The graded outputs of a file, in its order."""
+
+    outputs: list[GradedOutput]
+    extractors: tuple[str, ...]
+
+    def verdicts(self) -> Counter[Verdict]:
+        """Return how many outputs have each verdict."""
+        return Counter(output.verdict for output in self.outputs)
+
+    def found_by(self) -> dict[str, int]:
+        """Return how many answers each extractor found; `auto` is counted by the ways that it took."""
+        ways = [way for name in self.extractors for way in (WAYS if name == "auto" else (name,))]
+        parts = (after_thinking(output.text, False) for output in self.outputs)
+        answers = (extract(part, self.extractors) for part in parts if part is not None)
+        counts = Counter(answer.extractor for answer in answers if answer is not None)
+        return {way: counts[way] for way in dict.fromkeys(ways)}
+
+
+def grade_file(
+    file: Path, output: str, answer: str, extractors: Sequence[str], out: Path | None, answering: Answering = unwatched
+) -> GradedFile:
+    """Grade each row of `file` and write the graded rows to `out` (whole, or not at all).
 
     output, answer: the columns that hold what a model wrote and the known answer (text, or a number).
+    answering: told how many are graded.
     Raises UsageError where the file, a row or a column cannot be read, naming the line.
     """
     rows = list(file_rows(file))
     if not rows:
         raise UsageError(f"{file}: the file has no rows")
     attempts = [Attempt(_text(where, row, output), _text(where, row, answer)) for where, row in rows]
-    with Verifier(extract) as verifier:
-        graded = verifier.grade(attempts)
+    with Verifier(extractors) as verifier:
+        graded = _grade(verifier, attempts, answering(f"grading {file.name}", len(attempts)))
     if out is not None:
         lines = [
             json.dumps({**row, "verdict": str(grade.verdict), "extracted": grade.extracted}, default=str) + "\n"
@@ -34,7 +72,21 @@ def grade_file(file: Path, output: str, answer: str, extract: Sequence[str], out
             write_atomic(out, "".join(lines).encode())
         except OSError as error:
             raise OutgrowError(f"{out}: cannot write the graded rows ({error.strerror})") from error
-    return Counter(grade.verdict for grade in graded)
+    outputs = [GradedOutput(attempt.text, attempt.answer, grade.verdict) for attempt, grade in zip(attempts, graded, strict=True)]
+    return GradedFile(outputs, tuple(extractors))
+
+
+def _grade(verifier: Verifier, attempts: Sequence[Attempt], on_graded: OnWritten) -> list[Graded]:
+    """Return the verdicts. on_graded: told how many there are."""
+    graded: list[Graded] = []
+
+    def tell() -> None:
+        on_graded(Written(len(graded)))
+
+    for start in range(0, len(attempts), _AT_ONCE):
+        graded += verifier.grade(attempts[start : start + _AT_ONCE], check_stop=tell)
+        tell()
+    return graded
 
 
 def _text(where: str, row: dict[str, Any], column: str) -> str:

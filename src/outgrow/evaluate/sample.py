@@ -80,7 +80,7 @@ def sample_problems(
     drawn = [
         (problem, index, answer) for problem, group in zip(problems, groups, strict=True) for index, answer in enumerate(group)
     ]
-    attempts = [Attempt(answer.text, problem.answer, answer.finished, problem.scorer) for problem, _, answer in drawn]
+    attempts = [Attempt.at(problem, answer.text, answer.finished) for problem, _, answer in drawn]
     graded = verifier.grade(attempts, inside_think=respondent.opens_think, check_stop=check_stop)
     return [
         Sample(

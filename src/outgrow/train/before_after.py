@@ -5,8 +5,9 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from ..config import Recipe
+from ..core.callbacks import Answering
 from ..core.files import write_json
-from ..engines import Engine
+from ..engines import Engine, Tally
 from ..evaluate import Evaluation, evaluate, paired_delta
 from ..evaluate.drift import drift, write_drift
 from ..policy import Policy
@@ -34,6 +35,7 @@ class Outcome:
     engine: Engine
     meter: Meter
     phase: Callable[[str], None]  # told what is being measured
+    answering: Answering  # told how far a measurement is
     check_stop: Callable[[], None]  # may raise
 
     def measure(self, name: When, policy: Policy, step: int) -> None:
@@ -79,7 +81,10 @@ class Outcome:
         # The same dice for every run's seed and for before and after: what differs is the policy.
         with open_session(self.recipe, policy, engine=self.engine) as session:
             sampling, problems = session.evaluation_sampling, suite(on).load()
-            answers = evaluate(session.model, session.verifier, problems, section.samples, sampling, 0, self.check_stop)
+            total = (section.samples + 1) * len(problems)  # sampled, and greedy
+            tally = Tally(self.answering(f"measuring {name} training on {on}", total))
+            model, watch = tally.wrap(session.model), tally.watching(self.check_stop)
+            answers = evaluate(model, session.verifier, problems, section.samples, sampling, 0, watch)
         file.parent.mkdir(parents=True, exist_ok=True)
         answers.save(file)
         self.meter.write(step, f"evaluation_{name}")

@@ -14,7 +14,9 @@ _COMMANDS = [
     (re.compile(r"\^ ?(?:\\circ|\{ ?\\circ ?\})(?![A-Za-z])|\\degree(?![A-Za-z])"), "°"),
 ]
 _BLANKS = re.compile(r"\s+")
-_LOOSE_BLANK = re.compile(r"(?<![0-9A-Za-z]) | (?![0-9A-Za-z])")
+_THOUSANDS = re.compile(r"(?<![\d.,])[1-9]\d{0,2}(?:,\d{3})+(?![\d,]\d)", re.ASCII)
+_BRACKET = re.compile(r"[(\[{]")
+_LOOSE_BLANK = re.compile(r"(?<![0-9A-Za-z})]) |(?<=[})]) (?![A-Za-z])| (?![0-9A-Za-z])")
 
 
 def fold(text: str) -> str:
@@ -35,6 +37,8 @@ def fold(text: str) -> str:
         if whole := _LOOKS.fullmatch(text.strip()):
             text = whole[1]
     text = _BLANKS.sub(" ", text.replace("−", "-")).strip().rstrip(".")
+    if ", " in text and not _BRACKET.search(text):
+        text = _THOUSANDS.sub(lambda match: match[0].replace(",", ""), text)  # the blanks tell a list's commas from a number's
     return _LOOSE_BLANK.sub("", text) if " " in text else text
 
 

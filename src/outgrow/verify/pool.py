@@ -1,7 +1,7 @@
-"""Answers compared by math-verify or scored by reasoning-gym, in processes that are killed when they take too long.
+"""Answers scored by reasoning-gym, in processes that are killed when they take too long.
 
-A few characters (9^{9^{9^9}}) can keep SymPy busy for ever, or fill the memory, in C code that no exception reaches. So comparisons
-run in processes (`worker`, `sandbox.scorer_process`) without a model and with bounded memory, which the pool kills and replaces.
+A few characters (9**9**9**9) can keep a scorer busy for ever, or fill the memory, in C code that no exception reaches. So scorers
+run in processes (`sandbox.scorer_process`) without a model and with bounded memory, which the pool kills and replaces.
 """
 
 import contextlib
@@ -36,7 +36,6 @@ class Kind:
     """What the program cannot start without."""
 
 
-LATEX = Kind("compare LaTeX answers", Path(__file__).with_name("worker.py"), "math-verify")
 GYM = Kind("score answers", Path(__file__).parents[1] / "sandbox" / "scorer_process.py", "reasoning-gym")
 
 _REPLIES = {b"1": True, b"0": False}  # any other byte: it raised
@@ -45,15 +44,15 @@ _REPLIES = {b"1": True, b"0": False}  # any other byte: it raised
 class Pool:
     """Worker processes, started when there is something to compare and kept until `close`."""
 
-    def __init__(self, kind: Kind = LATEX) -> None:
+    def __init__(self, kind: Kind = GYM) -> None:
         self._kind = kind
         self._size = min(os.cpu_count() or 1, 8)
         self._workers: list[_Worker] = []
 
     def compare(self, pairs: Sequence[tuple[str, str]], check_stop: Callable[[], None] = lambda: None) -> list[bool | None]:
-        """Return for each (known or scorer, answer) whether it is right; None where the comparison was killed, crashed or raised.
+        """Return for each (scorer, answer) whether it is right; None where the scoring was killed, crashed or raised.
 
-        What check_stop raises ends all comparisons. Raises OutgrowError where no worker can be started.
+        What check_stop raises ends all scoring. Raises OutgrowError where no worker can be started.
         """
         equal: list[bool | None] = [None] * len(pairs)
         waiting = deque(range(len(pairs)))

@@ -15,6 +15,7 @@ Once enough rows are free, waiting prompts fill them from row B on (`_refill`).
 import torch
 from torch import Tensor
 
+from ...core.callbacks import Written
 from ...core.rng import torch_rng
 from ...policy import ModelSpec, Sampling
 from ...policy.sampling import distribution, draw
@@ -48,6 +49,7 @@ class Batch:
         self.logprobs_RT = torch.zeros(total, self.limit, device=device)
         self.lengths_R = torch.full((total,), self.limit, device=device)
         self.ends_E = torch.tensor(spec.end_ids, device=device)
+        self.tokens = 0  # written so far, over all rollouts
         # For each row in use: its rollout, the tokens in its cache, the completion tokens among them, its next token's logits.
         self.rollout_B, self.filled_B, self.written_B = (torch.empty(0, dtype=torch.long, device=device) for _ in range(3))
         self.logits_BV = torch.empty(0, decoder.head.outputs, device=device)
@@ -56,6 +58,10 @@ class Batch:
         """Whether a rollout is being decoded or waits."""
         return bool(self.waiting) or len(self.rollout_B) > 0
 
+    def written(self) -> Written:
+        """How many rollouts are complete, and how many tokens are written."""
+        return Written(self.request.rollouts - len(self.waiting) * self.n - len(self.rollout_B), self.tokens)
+
     def advance(self) -> None:
         """Write one more token of every row. Ended rollouts leave, and waiting groups come in."""
         self._refill()
@@ -63,6 +69,7 @@ class Batch:
         self.completions_RT[self.rollout_B, self.written_B] = token_B
         self.logprobs_RT[self.rollout_B, self.written_B] = logprob_B
         self.written_B = self.written_B + 1
+        self.tokens += len(token_B)
         ended_B = torch.isin(token_B, self.ends_E)
         self.lengths_R[self.rollout_B[ended_B]] = self.written_B[ended_B]
         stays_B = ~ended_B & (self.written_B < self.limit)
