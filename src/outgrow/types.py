@@ -158,7 +158,7 @@ class Visit:
     right: int
     """Number of right ones."""
     mean_length: float
-    """Mean completion length in tokens."""
+    """Mean completion length in tokens; 0 where it is unknown."""
     shortest_right: int | None = None
     """Completion tokens of the shortest right rollout; None where none was right."""
     truncated: int = 0

@@ -57,7 +57,7 @@ def support(samples: Sequence[Sample]) -> Support:
         all_right=_of_problems([all(row) for row in right]),
         cut=_mean([_share([sample.verdict is Verdict.TRUNCATED for sample in group]) for group in drawn]),
         unread=_mean(unread) if unread else None,
-        tokens=sum(sample.length for sample in samples) / len(samples),
+        tokens=sum(sample.length or 0 for sample in samples) / len(samples),
     )
 
 

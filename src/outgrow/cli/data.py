@@ -12,7 +12,7 @@ from .console import warn
 from .data_tables import show
 from .interrupt import interruptible
 from .open_model import open_model, recipe_for, sampling_for
-from .options import SUITES_HELP, Limit, ModelArg, ProblemsArg, Seed, SetsFolder, use_data
+from .options import SUITES_HELP, Limit, ModelArg, OmitSettings, ProblemsArg, Seed, SetsFolder, use_data
 from .progress import answering
 
 if TYPE_CHECKING:
@@ -60,6 +60,7 @@ def data(
     limit: Limit = None,
     seed: Seed = 0,
     sets: SetsFolder = None,
+    omit_settings: OmitSettings = None,
 ) -> None:
     """Make synthetic data from a model's own answers: sample, verify, select, check against the suites, write Parquet with a card.
 
@@ -84,7 +85,7 @@ def data(
     chosen, sample = limited(matching_problems(every, section), limit, seed)
     source = recipe_for(model, None) or as_recipe
     held_out = suites(on) if on else [*SUITES, *(_own(as_recipe) if as_recipe else ())]
-    respondent = open_model(model, source)
+    respondent = open_model(model, source, omit_settings)
     sampling = sampling_for(source, respondent)
     with (
         interruptible() as check_stop,

@@ -3,7 +3,7 @@
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
@@ -12,9 +12,24 @@ from .app import MEASURE, command
 from .console import console, warn
 from .interrupt import interruptible
 from .open_model import open_model, recipe_for, sampling_for
-from .options import SUITES_HELP, Fresh, Limit, MaxTokens, ModelArg, RecipeOption, Seed, SetsFolder, use_data
+from .options import (
+    SUITES_HELP,
+    Fresh,
+    Limit,
+    MaxTokens,
+    ModelArg,
+    OmitSettings,
+    RecipeOption,
+    Seed,
+    SetsFolder,
+    use_data,
+)
 from .progress import answering
 from .tables import figures_table
+
+if TYPE_CHECKING:
+    from ..engines import ChatModel
+    from ..evaluate import Evaluation
 
 Suites = Annotated[
     str | None,
@@ -59,6 +74,7 @@ def evaluate(
     samples: Samples = None,
     temperature: Temperature = None,
     max_tokens: MaxTokens = None,
+    omit_settings: OmitSettings = None,
     limit: Limit = None,
     seed: Seed = 0,
     data: SetsFolder = None,
@@ -89,17 +105,17 @@ def evaluate(
     whole = {name: suite(name).load(warn) for name in names}
     problems = {name: limited(whole[name], limit, seed)[0] for name in names}
     limits = {name: limited(whole[name], limit, seed)[1] for name in names}
-    respondent = open_model(model, source)
+    respondent = open_model(model, source, omit_settings)
     sampling = sampling_for(source, respondent, temperature or section.temperature, max_tokens)
     for name in names:
         require_room(name, respondent, problems[name], sampling.max_tokens, "--max-tokens")
     sizes = {name: samples or (section.samples if name == section.suite else samples_for(len(whole[name]))) for name in names}
     questions = 2 * sum(map(len, problems.values()))  # sampled, and greedy
-    unread_lines: list[str] = []
+    notes: list[str] = []
     answers = sum((sizes[name] + 1) * len(problems[name]) for name in names)
     with (
         interruptible(f"run the same command{' without --fresh' if fresh else ''} to continue") as check_stop,
-        _printed(model, names, sampling.temperature) as summaries,
+        _printed(model, names, _temperature(respondent, sampling.temperature)) as summaries,
         answering("measuring", answers, sampling.max_tokens) as tally,
         verifier_for(source) as verifier,
         AnswerCache(cache_folder() / "answers.sqlite", fresh, warn) as cache,
@@ -108,13 +124,15 @@ def evaluate(
         for name in names:
             evaluation = measure(counted, verifier, problems[name], sizes[name], sampling, seed, watch, limits[name])
             summaries[name] = evaluation.summary()
+            notes += _refusals(name, evaluation)
             setting = 'verify.extract = ["{}"] in the recipe'
-            lines = unread(evaluation.samples, verifier.extractors, setting, respondent.opens_think)
-            unread_lines += [f"{name}: {lines[0]}", *lines[1:]] if lines else []
+            answered = [sample for sample in evaluation.samples if not sample.refused]
+            lines = unread(answered, verifier.extractors, setting, respondent.opens_think)
+            notes += [f"{name}: {lines[0]}", *lines[1:]] if lines else []
             if out is not None:
                 evaluation.save(out if len(names) == 1 else out / f"{name.replace('/', '+')}.parquet")
-    for line in unread_lines:
-        warn(line)
+    for note in notes:
+        warn(note)
     if cache.found:
         warn(f"{cache.found:,} of {questions:,} questions were answered from the store; --fresh asks them again")
 
@@ -131,19 +149,42 @@ def _require_place(out: Path, suites: int) -> None:
         out.mkdir(exist_ok=True)
 
 
+def _temperature(respondent: "ChatModel", temperature: float) -> str:
+    """Return the temperature that is measured, as text; a server may be left to its own."""
+    from ..engines import OpenAIServer
+
+    own = isinstance(respondent, OpenAIServer) and "temperature" in respondent.omit_settings
+    return "the server's own temperature" if own else f"temperature {temperature:g}"
+
+
+def _refusals(suite: str, evaluation: "Evaluation") -> list[str]:
+    """Return a line that says how many questions the server refused, and why; nothing where it refused none."""
+    reasons = {sample.problem_id: sample.refused for sample in evaluation.samples if sample.refused}
+    if not reasons:
+        return []
+    problems = len({sample.problem_id for sample in evaluation.samples})
+    first = next(iter(reasons.values()))
+    return [f"{suite}: the server refused {len(reasons):,} of {problems:,} questions ({first}); they count as failed"]
+
+
+def _length(summary: dict[str, Any], places: int) -> str:
+    """Return the mean length of the answers, in tokens."""
+    return "unknown" if summary["length"] is None else f"{summary['length']:.{places}f}"
+
+
 @contextmanager
-def _printed(model: str, suites: list[str], temperature: float) -> Iterator[dict[str, dict[str, Any]]]:
+def _printed(model: str, suites: list[str], temperature: str) -> Iterator[dict[str, dict[str, Any]]]:
     """Yield a dict that takes a summary for each suite; print those that it has at the end, even after a stop."""
     summaries: dict[str, dict[str, Any]] = {}
     try:
         yield summaries
     finally:
         if summaries and len(suites) == 1:
-            _show_one(f"{model} on {suites[0]}, temperature {temperature:g}", summaries[suites[0]])
+            _show_one(f"{model} on {suites[0]}, {temperature}", summaries[suites[0]])
         elif summaries:
             seeds = {summary["limit"]["seed"] for summary in summaries.values() if "limit" in summary}
             sample = "".join(f"; samples of suites by seed {seed}" for seed in seeds)
-            _show_all(f"{model}, temperature {temperature:g}{sample}", summaries)
+            _show_all(f"{model}, {temperature}{sample}", summaries)
 
 
 def _show_all(title: str, summaries: dict[str, dict[str, Any]]) -> None:
@@ -156,7 +197,7 @@ def _show_all(title: str, summaries: dict[str, dict[str, Any]]) -> None:
         shares = (f"{summary[part]:.3f}" for part in ("greedy", "truncated", "no_answer"))
         of = f" of {summary['limit']['of']:,}" if "limit" in summary else ""
         n = f"{summary['n']:,}{of} × {summary['k']}"
-        table.add_row(name, pass_at_1(summary).text(), n, *shares, f"{summary['length']:.0f}")
+        table.add_row(name, pass_at_1(summary).text(), n, *shares, _length(summary, 0))
     console.print(table)
 
 
@@ -171,7 +212,8 @@ def _show_one(title: str, summary: dict[str, Any]) -> None:
         f"pass@1 {pass_at_1(summary).text()}   greedy {summary['greedy']:.3f}   "
         + "   ".join(f"pass@{k} {value:.3f}" for k, value in summary["pass@k"].items() if k != "1")
         + f"\ntruncated {summary['truncated']:.3f}   "
-        f"no answer {summary['no_answer']:.3f}   mean length {summary['length']:.1f} tokens",
+        f"no answer {summary['no_answer']:.3f}   mean length {_length(summary, 1)} tokens"
+        + (f"   refused {summary['refused']:.3f}" if summary["refused"] else ""),
         highlight=False,
     )
     levels = sorted({cell["level"] for cell in summary["cells"]})

@@ -41,6 +41,15 @@ RecipeOption = Annotated[
         help="Use this recipe's prompt, token limits and answer extractors. A run uses its own recipe.",
     ),
 ]
+OmitSettings = Annotated[
+    str | None,
+    typer.Option(
+        "--omit-settings",
+        metavar="NAMES",
+        help="Settings that are not sent to a server, comma-separated, where it refuses them: seed, temperature, top_p, top_k, "
+        "max_tokens (the limit is then sent as max_completion_tokens), max_completion_tokens. Default: the recipe's.",
+    ),
+]
 MaxTokens = Annotated[
     int | None,
     typer.Option(

@@ -10,7 +10,7 @@ from .app import MEASURE, command
 from .console import console, say, warn
 from .interrupt import interruptible
 from .open_model import open_model, recipe_for, sampling_for
-from .options import Limit, MaxTokens, ModelArg, ProblemsArg, RecipeOption, Seed
+from .options import Limit, MaxTokens, ModelArg, OmitSettings, ProblemsArg, RecipeOption, Seed
 from .progress import answering
 
 if TYPE_CHECKING:
@@ -31,6 +31,7 @@ def passrate(
     samples: Annotated[int, typer.Option("--samples", min=1, help="Answers sampled for each problem.")] = 10,
     temperature: Annotated[float, typer.Option("--temperature", min=0.01, help="Sampling temperature.")] = 0.6,
     max_tokens: MaxTokens = None,
+    omit_settings: OmitSettings = None,
     limit: Limit = None,
     seed: Seed = 0,
     out: Annotated[
@@ -44,7 +45,7 @@ def passrate(
 
     Run the same command again to continue after a stop. A recipe starts from the profile with --set ledger.profile=profiles/….
     """
-    from ..engines import LocalModel
+    from ..engines import LocalModel, OpenAIServer
     from ..evaluate.pass_rates import ProfileSpec, fill, open_profile
     from ..problems.limit import limited
     from ..runs.practice_problems import problems_of
@@ -54,11 +55,13 @@ def passrate(
     every, as_recipe = problems_of(data, warn)
     problems, sample = limited(every, limit, seed)
     source = source or as_recipe
-    respondent = open_model(model, source)
+    respondent = open_model(model, source, omit_settings)
     sampling = sampling_for(source, respondent, temperature, max_tokens)
     digest = respondent.policy.digest() if isinstance(respondent, LocalModel) else model
     folder = out or Path("profiles") / Path(data).stem
     how = "as it is" if source is None else f"{source.prompt.model_dump_json()} {source.verify.model_dump_json()}"
+    if isinstance(respondent, OpenAIServer) and respondent.omit_settings:
+        how += f" without {','.join(respondent.omit_settings)}"
     spec = ProfileSpec(model, digest, data, len(problems), samples, temperature, sampling.max_tokens, seed, how, limit=sample)
     spec = open_profile(folder, spec, update)
     with (

@@ -39,8 +39,10 @@ class Answer:
     """The answer, with its thoughts if the model thinks."""
     finished: bool
     """Whether the model ended it. Otherwise the token limit cut it."""
-    length: int
-    """Tokens of the answer, its end token included."""
+    length: int | None
+    """Tokens of the answer, its end token included; None where a server does not say."""
+    refused: str = ""
+    """Why a server refused the prompt, for example as too long; empty where it answered. A refused prompt counts as failed."""
 
 
 class ChatModel(ABC):
@@ -88,12 +90,12 @@ class LocalModel(ChatModel):
 
     @cached_property
     def identity(self) -> str:
-        """Digest of all that decides the answers: weights, architecture, tokenizer, chat template, and the engine that draws."""
+        """Digest of all that decides the answers: weights, architecture, tokenizer, end tokens, chat template, engine."""
         policy = self.policy
         parts = [
             policy.spec().settings,
             policy.tokenizer.get_vocab(),
-            str(policy.tokenizer.init_kwargs.get("eos_token")),
+            policy.end_ids,
             policy.prompt_text("?"),
             type(self.engine).__name__,
         ]

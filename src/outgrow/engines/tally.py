@@ -78,5 +78,6 @@ class _TalliedModel(ChatModel):
         groups = self.model.answer(replace(request, on_written=on_written), check_stop)
         # Not every engine tells anything.
         if latest.answers < len(groups) * request.n:
-            tell(Written(len(groups) * request.n, sum(answer.length for group in groups for answer in group), latest.stored))
+            tokens = sum(answer.length or 0 for group in groups for answer in group)
+            tell(Written(len(groups) * request.n, tokens, latest.stored))
         return groups

@@ -163,9 +163,9 @@ def _settings(spec: ModelSpec, sampling: Sampling, seed: int) -> Any:
         max_tokens=sampling.max_tokens,
         seed=seed,
         logprobs=0,  # of the drawn token only
-        # Only the policy's end token ends a completion, not others that a model's files may name.
+        # The policy's end tokens end a completion, and no token of vLLM's own reading of the model's files.
         ignore_eos=True,
-        stop_token_ids=[spec.end_id],
+        stop_token_ids=list(spec.end_ids),
         detokenize=False,
     )
 
@@ -174,4 +174,4 @@ def _rollout(spec: ModelSpec, output: Any, version: int) -> Rollout:
     [completion] = output.outputs
     ids = [int(token) for token in completion.token_ids]
     logprobs = [float(place[token].logprob) for token, place in zip(ids, completion.logprobs, strict=True)]
-    return Rollout(list(output.prompt_token_ids), ids, logprobs, ids[-1] == spec.end_id, spec.text(ids), version)
+    return Rollout(list(output.prompt_token_ids), ids, logprobs, ids[-1] in spec.end_ids, spec.text(ids), version)

@@ -53,7 +53,7 @@ class AnswerCache:
             return None
         try:
             row = self._db.execute("SELECT answers FROM answers WHERE key = ?", (key,)).fetchone()
-            return [Answer(*values) for values in json.loads(row[0])] if row else None
+            return _answers(row[0]) if row else None
         except (sqlite3.Error, ValueError, TypeError) as error:
             self._disable(error)
             return None
@@ -131,11 +131,20 @@ class CachedModel(ChatModel):
             )
             drawn = self.model.answer(chosen, check_stop)
             fresh = {keys[place]: answers for place, answers in zip(part, drawn, strict=True)}
-            self.cache.write(fresh)
+            # A refused prompt is asked again: the server may be started with a longer context.
+            self.cache.write({key: answers for key, answers in fresh.items() if not any(answer.refused for answer in answers)})
             known |= fresh
-            there += Written(len(part) * request.n, sum(answer.length for answers in drawn for answer in answers))
+            there += Written(len(part) * request.n, sum(answer.length or 0 for answers in drawn for answer in answers))
             request.on_written(there)
         return [known[key] for key in keys]
+
+
+def _answers(text: str) -> list[Answer]:
+    """Return the answers in a row. Raises ValueError or TypeError where it holds something else."""
+    rows = json.loads(text)
+    if not isinstance(rows, list) or not all(isinstance(values, list) for values in rows):
+        raise TypeError("a row holds no answers")
+    return [Answer(*values) for values in rows]
 
 
 def _after(before: Written, on_written: OnWritten) -> OnWritten:

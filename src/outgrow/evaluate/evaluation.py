@@ -59,21 +59,24 @@ class Evaluation:
         return dict(drawn)
 
     def measures(self) -> dict[str, dict[str, float]]:
-        """Return name of a measure -> problem id -> value; each is a mean over problems, so all have the same n."""
+        """Return name of a measure -> problem id -> value; each is a mean over problems. All have the same n, except that `length`
+        lacks problems without an answer of known length."""
         k, rates, drawn = self.k, self.pass_rates(), self.drawn()
         sizes = [size for size in sorted({2, 4, 8, 16, 32, 64, k}) if 1 < size <= k]
         by_problem: dict[str, Callable[[list[Sample]], float]] = {
             "between": lambda samples: 0 < _mean([s.right for s in samples]) < 1,
             "truncated": lambda samples: _mean([s.verdict is Verdict.TRUNCATED for s in samples]),
-            "no_answer": lambda samples: _mean([s.verdict is Verdict.NO_ANSWER for s in samples]),
-            "length": lambda samples: _mean([s.length for s in samples]),
+            "no_answer": lambda samples: _mean([s.verdict is Verdict.NO_ANSWER and not s.refused for s in samples]),
+            "refused": lambda samples: _mean([bool(s.refused) for s in samples]),
         }
+        lengths = {problem: [s.length for s in samples if s.length is not None] for problem, samples in drawn.items()}
         return {
             "pass@1": rates,
             "greedy": {sample.problem_id: float(sample.right) for sample in self.samples if sample.index < 0},
             **{f"pass@{size}": {problem: pass_at_k(k, round(rate * k), size) for problem, rate in rates.items()} for size in sizes},
             **({f"maj@{k}": {problem: _majority(samples) for problem, samples in drawn.items()}} if k > 1 else {}),
             **{name: {problem: float(of(samples)) for problem, samples in drawn.items()} for name, of in by_problem.items()},
+            "length": {problem: _mean(known) for problem, known in lengths.items() if known},
         }
 
     def summary(self) -> dict[str, Any]:
@@ -93,7 +96,8 @@ class Evaluation:
             **({"limit": asdict(self.limit)} if self.limit else {}),
             "pass@k": sizes,
             "maj@k": means.get(f"maj@{self.k}", means["pass@1"]),
-            **{name: means[name] for name in ("between", "truncated", "no_answer", "length")},
+            **{name: means[name] for name in ("between", "truncated", "no_answer", "refused")},
+            "length": means["length"] if measures["length"] else None,  # a server need not say it
             "cells": [
                 {"field": field, "level": level, "pass@1": _mean(cell), "n": len(cell)}
                 for (field, level), cell in self.cells().items()

@@ -130,7 +130,7 @@ class _Harnessed(TemplateLM):  # type: ignore[misc]  # the harness has no types
 
     @property
     def eot_token_id(self) -> int:
-        return int(self.tokenizer.eos_token_id)
+        return self.policy.end_id
 
     @property
     def prefix_token_id(self) -> int:

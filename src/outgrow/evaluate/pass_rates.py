@@ -25,7 +25,7 @@ from ..policy import Sampling
 from ..problems.limit import Limit
 from ..types import Problem, Verdict, Visit
 from ..verify import Verifier
-from .sample import Sample, sample_problems
+from .sample import Sample, require_an_answer, sample_problems
 from .statistics import wilson_ci95
 
 _CHUNK = 128  # problems between two looks at the ledger: what a kill may cost
@@ -73,7 +73,7 @@ class PassRate:
     band: str
     """easy, medium or hard."""
     mean_length: float
-    """Mean completion length in tokens."""
+    """Mean completion length in tokens; 0 where a server does not say it."""
     truncated: float
     """Share of samples that the token limit cut."""
 
@@ -125,7 +125,10 @@ def fill(
     check_stop: Callable[[], None],
     tally: Tally,
 ) -> list[PassRate]:
-    """Draw what the profile's last pass still lacks, then write the table. tally: counts the answers of this pass."""
+    """Draw what the profile's last pass still lacks, then write the table. tally: counts the answers of this pass.
+
+    Raises OutgrowError where a server refuses every prompt of the first chunk.
+    """
     respondent = tally.wrap(respondent)
     with Ledger(folder / "ledger.sqlite") as ledger:
         ledger.enter(problems)
@@ -136,6 +139,8 @@ def fill(
             chunk = left[start : start + _CHUNK]
             seed = seed_from(spec.seed, "profile", spec.passes)
             samples = sample_problems(respondent, verifier, chunk, spec.samples, sampling, seed, check_stop)
+            if not done and start == 0:  # later, some prompts have been answered
+                require_an_answer(samples)
             ledger.record(_visits(spec.passes, samples))
         table = _table(problems, ledger.visits())
     buffer = io.BytesIO()
@@ -154,12 +159,16 @@ def _visits(step: int, samples: Iterable[Sample]) -> list[Visit]:
             problem_id=problem_id,
             n=len(group),
             right=sum(sample.right for sample in group),
-            mean_length=sum(sample.length for sample in group) / len(group),
-            shortest_right=min((sample.length for sample in group if sample.right), default=None),
+            mean_length=_mean([sample.length for sample in group if sample.length is not None]),
+            shortest_right=min((sample.length for sample in group if sample.right and sample.length is not None), default=None),
             truncated=sum(sample.verdict is Verdict.TRUNCATED for sample in group),
         )
         for problem_id, group in by_problem.items()
     ]
+
+
+def _mean(lengths: Sequence[int]) -> float:
+    return sum(lengths) / len(lengths) if lengths else 0.0
 
 
 def summed(visits: Iterable[Visit]) -> list[Visit]:

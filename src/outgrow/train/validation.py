@@ -6,7 +6,7 @@ from ..config import RLRecipe
 from ..core.callbacks import CheckStop
 from ..engines import ChatModel
 from ..evaluate.sample import sample_problems
-from ..runs.session import evaluation_sampling
+from ..runs.models import evaluation_sampling
 from ..types import Problem
 from ..verify import Verifier
 

@@ -45,9 +45,10 @@ class Batch:
         # Drawn on the CPU, so that every machine draws the same.
         uniforms = [torch.rand(self.n, self.limit, generator=torch_rng(seed, "draw"), device="cpu") for seed in request.seeds]
         self.uniform_RT = torch.cat(uniforms).to(device)
-        self.completions_RT = torch.full((total, self.limit), spec.end_id, device=device)
+        self.completions_RT = torch.full((total, self.limit), spec.end_ids[0], device=device)
         self.logprobs_RT = torch.zeros(total, self.limit, device=device)
         self.lengths_R = torch.full((total,), self.limit, device=device)
+        self.ends_E = torch.tensor(spec.end_ids, device=device)
         self.tokens = 0  # written so far, over all rollouts
         # For each row in use: its rollout, the tokens in its cache, the completion tokens among them, its next token's logits.
         self.rollout_B, self.filled_B, self.written_B = (torch.empty(0, dtype=torch.long, device=device) for _ in range(3))
@@ -69,7 +70,7 @@ class Batch:
         self.logprobs_RT[self.rollout_B, self.written_B] = logprob_B
         self.written_B = self.written_B + 1
         self.tokens += len(token_B)
-        ended_B = token_B == self.spec.end_id
+        ended_B = torch.isin(token_B, self.ends_E)
         self.lengths_R[self.rollout_B[ended_B]] = self.written_B[ended_B]
         stays_B = ~ended_B & (self.written_B < self.limit)
         if not bool(stays_B.all()):
@@ -126,7 +127,7 @@ class Batch:
         rows = zip(self.completions_RT.tolist(), self.logprobs_RT.tolist(), self.lengths_R.tolist(), strict=True)
         for index, (ids, logprobs, length) in enumerate(rows):
             ids, prompt = ids[:length], list(self.prompts[index // self.n])
-            finished = ids[-1] == self.spec.end_id
+            finished = ids[-1] in self.spec.end_ids
             rollouts.append(Rollout(prompt, ids, logprobs[:length], finished, self.spec.text(ids), weights_version))
         return [rollouts[first : first + self.n] for first in range(0, len(rollouts), self.n)]
 
