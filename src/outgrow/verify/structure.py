@@ -139,8 +139,10 @@ def _matrix(tokens: Tokens, depth: int) -> Answer | None:
     name_end = next((index for index, token in enumerate(tokens) if token.sign == "}"), 0)
     if "".join(token.text for token in tokens[2:name_end]) not in _MATRICES:
         return None
-    end = max(index for index, token in enumerate(tokens) if token.sign == "end")
-    inside = tokens[name_end + 1 : end]
+    ends = [index for index, token in enumerate(tokens) if token.sign == "end"]
+    if not ends:
+        return None
+    inside = tokens[name_end + 1 : ends[-1]]
     rows = [row for row in split(inside, lambda token: token.sign == "\\") if row]
     cells = [[read_answer(cell, depth + 1) for cell in split(row, lambda token: token.sign == "&")] for row in rows]
     return Matrix(tuple(map(tuple, cells)))
