@@ -1,9 +1,10 @@
 """Whether two formulas are the same: by their values at chosen points, exact or to 80 digits, never rounded to some places.
 
-Two formulas that are not the same agree at a random point with probability 0, up to digits. Points are fixed by the symbols' names,
-so that every run says the same. A formula with steps or corners, as |x - 3|, is also tried far from 0, since it agrees with 3 - x near 0;
-one with \\lfloor n/2 \\rfloor is a function of whole numbers. Where a side has no real value, as the root of a negative number, the point does not count; both
-must have a real value at three points at least, or be equal as complex numbers where one of them holds i. Five points are plenty.
+Two formulas that are not the same agree at a random point with probability 0, up to digits. Points are fixed by the symbols'
+names, so that every run says the same. A formula with corners or steps, as |x - 3|, is also tried far from 0, since near 0 it
+agrees with 3 - x. One with floors and with n, m or k is a function of whole numbers. Where a side has no real value, as the root
+of a negative number, the point does not count; both must have a real value at three points at least, or be equal as complex
+numbers where one of them holds i. Five points are plenty.
 """
 
 import random
@@ -115,12 +116,8 @@ def _full_length(node: Node) -> Fraction | None:
 def _same_function(known: Node, answer: Node, names: list[str]) -> bool:
     is_complex = _holds_i(known) or _holds_i(answer)
     if _holds(known, {"floor", "ceil"}) and set(names) <= _WHOLE_NUMBERS:
-        verdicts = [_agree_if_easy(known, answer, point, not is_complex) for point in _far_points(names, whole=True)]
-        return False not in verdicts and verdicts.count(True) >= _PLENTY
-    if _holds(known, _CORNERS) or _holds(answer, _CORNERS):
-        for point in _far_points(names):
-            if _agree_if_easy(known, answer, point, not is_complex) is False:
-                return False
+        first, *others = _far_points(names, whole=True)
+        return _agree(known, answer, first, not is_complex) is not False and _agree_far(known, answer, others, _PLENTY)
     for points in (_points(names), _whole_points(names), _far_points(names)):
         agreed = 0
         for point in points:
@@ -129,18 +126,26 @@ def _same_function(known: Node, answer: Node, names: list[str]) -> bool:
                 return False
             agreed += agree is True
             if agreed == _PLENTY:
-                return True
+                break
         if agreed >= _ENOUGH:
-            return True
+            corners = _holds(known, _CORNERS) or _holds(answer, _CORNERS)
+            return not corners or _agree_far(known, answer, _far_points(names), 0)
     return False
 
 
-def _agree_if_easy(known: Node, answer: Node, point: dict[str, Fraction], real: bool) -> bool | None:
-    """Return what `_agree` does; None also where a value has too many digits."""
-    try:
-        return _agree(known, answer, point, real)
-    except TooHard:
-        return None
+def _agree_far(known: Node, answer: Node, points: Iterable[dict[str, Fraction]], enough: int) -> bool:
+    """Return whether two formulas differ at no point and agree at `enough` (one with too many digits is passed over)."""
+    is_complex = _holds_i(known) or _holds_i(answer)
+    agreed = 0
+    for point in points:
+        try:
+            agree = _agree(known, answer, point, not is_complex)
+        except TooHard:
+            continue
+        if agree is False:
+            return False
+        agreed += agree is True
+    return agreed >= enough
 
 
 def _agree(known: Node, answer: Node, point: dict[str, Fraction], real: bool) -> bool | None:

@@ -298,7 +298,7 @@ class _Reader:
         return Symbol(name + self._whole_argument())
 
     def _whole_argument(self) -> str:
-        """Return the number in parentheses behind a letter, as a part of its name: I(0) is the value of a function, and not I times 0."""
+        """Return the number in parentheses behind a letter, as a part of its name: I(0) is a function's value, not I times 0."""
         ahead = self._tokens[self._index : self._index + 4]
         length = 4 if len(ahead) == 4 and ahead[1].sign == "-" else 3
         if self._ahead(0) != "(" or self._ahead(length - 1) != ")" or ahead[length - 2].kind is not Kind.NUMBER:
