@@ -2,7 +2,7 @@ r"""Numbers that say their base: 1011_2, 2516_{8}, (1A)_{16}, 1011_{\text{two}}.
 
 import re
 
-_BASED = re.compile(r"\(?(-?[0-9A-Za-z]+(?:\.[0-9A-Za-z]+)?)\)? ?_ ?\(?(?:base )?([0-9]{1,2}|[a-z]+)\)?", re.ASCII)
+_BASED = re.compile(r"\(?(-?[0-9A-Za-z]+(?:\.[0-9A-Za-z]+)?)\)?(?: ?_ ?\(?(?:base )?| ?\(?base )([0-9]{1,2}|[a-z]+)\)?", re.ASCII)
 _BASES = {"two": 2, "three": 3, "four": 4, "five": 5, "six": 6, "seven": 7, "eight": 8, "nine": 9, "ten": 10, "eleven": 11}
 _BASES |= {"twelve": 12, "thirteen": 13, "fourteen": 14, "fifteen": 15, "sixteen": 16}
 
@@ -12,8 +12,8 @@ def read_based(plain: str) -> tuple[str, int] | None:
 
     plain: without commands and braces.
 
-    >>> read_based("1011_2"), read_based("1a_16"), read_based("52_two"), read_based("x_2"), read_based("19_8")
-    (('1011', 2), ('1A', 16), None, None, None)
+    >>> read_based("1011_2"), read_based("52 (base 7)"), read_based("52_two"), read_based("x_2"), read_based("19_8")
+    (('1011', 2), ('52', 7), None, None, None)
     """
     found = _BASED.fullmatch(plain)
     if found is None or len(found[1]) > 200:

@@ -12,6 +12,7 @@ from .fold import fold, words
 from .introduction import without_prose
 from .match import matches
 from .number import join_thousands
+from .phrases import without_phrase
 from .structure import read_answer
 from .tokens import tokens_of
 
@@ -19,6 +20,9 @@ from .tokens import tokens_of
 LONGEST = 1000
 
 _PLAIN = re.compile(r"-?(?:0|[1-9]\d*)(?:\.\d+)?", re.ASCII)
+_DECIDED = re.compile(r"(yes|no)[,.;:](?!.*\b(?:yes|no)\b).*", re.IGNORECASE | re.DOTALL)
+_ARTICLE = re.compile(r"(?:an?|the) (?=.)", re.IGNORECASE)
+_OPTION = re.compile(r"(?:option|choice|answer) ?(?=\(?[A-Z]\)?\Z)", re.IGNORECASE | re.ASCII)
 _CHOICE = re.compile(r"\(?([A-Z])\)?[.:]?", re.ASCII)
 _CHOICE_AND_TEXT = re.compile(r"(?:\(([A-Za-z])\)|([A-Za-z])[).:])(?!.*(?:\([A-Za-z]\)|\b[A-Za-z][).:]|\b[A-Z]$)).+", re.ASCII)
 _WORDS = re.compile(r"(?=.*[^\W\d_]{3})[^\W\d_](?:[^\W\d_]|[' -])*|yes|no", re.IGNORECASE)
@@ -52,8 +56,14 @@ def _same_folded(known: str, answer: str) -> bool:
     if choice := _CHOICE.fullmatch(known_words):
         return _letter(answer_words) == choice[1] or _formula(known, answer)
     if _WORDS.fullmatch(known_words):
-        return _same_words(known_words, answer_words)
-    return _formula(known, answer)
+        if (decided := _DECIDED.fullmatch(answer_words)) and known_words.casefold() in ("yes", "no"):
+            return known_words.casefold() == decided[1].casefold()
+        if _same_words(_ARTICLE.sub("", known_words, count=1), _ARTICLE.sub("", answer_words, count=1)):
+            return True
+    known_form, answer_form = without_phrase(known_words), without_phrase(answer_words)
+    if known_form == known_words and _WORDS.fullmatch(known_words):
+        return False
+    return _formula(known if known_form == known_words else known_form, answer if answer_form == answer_words else answer_form)
 
 
 def _same_words(known: str, answer: str) -> bool:
@@ -81,6 +91,7 @@ def _readings(folded: str) -> list[str]:
 
 def _letter(answer: str) -> str | None:
     """Return the capital letter of a choice: B, (B), B. or b), by itself or before its text; None where another choice follows."""
+    answer = _OPTION.sub("", answer, count=1)
     if found := _CHOICE.fullmatch(answer):
         return found[1]
     found = re.fullmatch(r"\(?([a-z])\)", answer) or _CHOICE_AND_TEXT.fullmatch(answer)

@@ -1,8 +1,10 @@
 """Whether two formulas are the same: by their values at chosen points, exact or to 80 digits, never rounded to some places.
 
-Two formulas that are not the same agree at a random point with probability 0, up to digits. Points are fixed by the symbols' names,
-so that every run says the same. Where a side has no real value, as the root of a negative number, the point does not count; both
-must have a real value at three points at least, or be equal as complex numbers where one of them holds i. Five points are plenty.
+Two formulas that are not the same agree at a random point with probability 0, up to digits. Points are fixed by the symbols'
+names, so that every run says the same. A formula with corners or steps, as |x - 3|, is also tried far from 0, since near 0 it
+agrees with 3 - x. One with floors and with n, m or k is a function of whole numbers. Where a side has no real value, as the root
+of a negative number, the point does not count; both must have a real value at three points at least, or be equal as complex
+numbers where one of them holds i. Five points are plenty.
 """
 
 import random
@@ -19,6 +21,9 @@ _DIGITS, _MORE_DIGITS = 50, 80
 _POINTS = 10
 _ENOUGH, _PLENTY = 3, 5
 _PRIMES = (7, 11, 13, 17, 19, 23, 29, 31, 37, 41)
+_SCALES = (8, 40, 200, 1000)
+_CORNERS = {"floor", "ceil", "abs", "max", "min", "gcd", "lcm", "root"}
+_WHOLE_NUMBERS = set("kmnKMN")
 FULL_LENGTH = 12
 """Significant digits from which on a decimal stands for the number that it is rounded or cut from: 0.0833333333333 is 1/12."""
 _DOUBLE = 2.0**-52
@@ -110,7 +115,10 @@ def _full_length(node: Node) -> Fraction | None:
 
 def _same_function(known: Node, answer: Node, names: list[str]) -> bool:
     is_complex = _holds_i(known) or _holds_i(answer)
-    for points in (_points(names), _whole_points(names)):
+    if _holds(known, {"floor", "ceil"}) and set(names) <= _WHOLE_NUMBERS:
+        first, *others = _far_points(names, whole=True)
+        return _agree(known, answer, first, not is_complex) is not False and _agree_far(known, answer, others, _PLENTY)
+    for points in (_points(names), _whole_points(names), _far_points(names)):
         agreed = 0
         for point in points:
             agree = _agree(known, answer, point, not is_complex)
@@ -118,10 +126,26 @@ def _same_function(known: Node, answer: Node, names: list[str]) -> bool:
                 return False
             agreed += agree is True
             if agreed == _PLENTY:
-                return True
+                break
         if agreed >= _ENOUGH:
-            return True
+            corners = _holds(known, _CORNERS) or _holds(answer, _CORNERS)
+            return not corners or _agree_far(known, answer, _far_points(names), 0)
     return False
+
+
+def _agree_far(known: Node, answer: Node, points: Iterable[dict[str, Fraction]], enough: int) -> bool:
+    """Return whether two formulas differ at no point and agree at `enough` (one with too many digits is passed over)."""
+    is_complex = _holds_i(known) or _holds_i(answer)
+    agreed = 0
+    for point in points:
+        try:
+            agree = _agree(known, answer, point, not is_complex)
+        except TooHard:
+            continue
+        if agree is False:
+            return False
+        agreed += agree is True
+    return agreed >= enough
 
 
 def _agree(known: Node, answer: Node, point: dict[str, Fraction], real: bool) -> bool | None:
@@ -169,6 +193,16 @@ def _holds_i(node: Node) -> bool:
     return False
 
 
+def _holds(node: Node, operations: set[str]) -> bool:
+    """Whether one of the operations is done to a symbol."""
+    match node:
+        case Apply(operation, arguments):
+            if operation in operations and symbols_of(node):
+                return True
+            return any(_holds(argument, operations) for argument in arguments)
+    return False
+
+
 def _at(node: Node, point: dict[str, Fraction]) -> Node:
     match node:
         case Symbol(name) if name in point:
@@ -196,3 +230,13 @@ def _whole_points(names: list[str]) -> Iterable[dict[str, Fraction]]:
     for index in range(2 * _POINTS):
         draw = random.Random(f"whole {index} {' '.join(names)}")
         yield {name: Fraction(draw.randint(1, 9)) for name in names}
+
+
+def _far_points(names: list[str], whole: bool = False) -> Iterable[dict[str, Fraction]]:
+    """Return points of all sizes up to 1000, by turns positive and of mixed signs. whole: positive whole numbers only."""
+    for scale in _SCALES:
+        for index in range(4):
+            draw = random.Random(f"far {scale} {index} {' '.join(names)}")
+            parts = 1 if whole or index < 2 else 7
+            signs = (1,) if whole or index % 2 == 0 else (1, -1)
+            yield {name: Fraction(draw.choice(signs) * draw.randint(1, scale * parts), parts) for name in names}

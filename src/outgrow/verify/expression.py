@@ -27,7 +27,7 @@ def read_expression(tokens: Sequence[Token]) -> Node:
     Apply(operation='/', arguments=(Symbol(name='x'), Number(value=Fraction(2, 1), digits=0, unit=Fraction(0, 1))))
     """
     reader = _Reader(tokens)
-    node = reader.sum()
+    node = reader.group()
     if reader.here is not None:
         raise Unreadable
     return node
@@ -75,6 +75,13 @@ class _Reader:
         self._depth -= 1
         return terms[0] if len(terms) == 1 else Apply("+", tuple(terms))
 
+    def group(self) -> Node:
+        """Return what stands in braces: a sum, or two with \\choose or \\over between them."""
+        node = self.sum()
+        if self._take("choose"):
+            return Apply("binom", (node, self.sum()))
+        return Apply("/", (node, self.sum())) if self._take("over") else node
+
     def _signed(self) -> Node:
         if self._take("-"):
             if self._is("+", "-"):
@@ -86,10 +93,14 @@ class _Reader:
 
     def _product(self) -> Node:
         product = self._factor()
+        ratio = False
         while True:
             if self._take("*"):
                 product = times(product, self._maybe_signed())
-            elif self._take("/", ":"):
+            elif self._is("/", ":"):
+                if ratio:
+                    raise Unreadable  # 1:2:3 is no quotient
+                ratio = self._next().text == ":"
                 product = Apply("/", (product, self._maybe_signed()))
             elif self._starts_factor():
                 product = self._followed(product)
@@ -225,9 +236,7 @@ class _Reader:
                 return self._word(token)
         match token.text:
             case "{":
-                node = self.sum()
-                if self._take("choose"):
-                    node = Apply("binom", (node, self.sum()))
+                node = self.group()
                 self._need("}")
                 return node
             case "(" | "[":
@@ -286,7 +295,16 @@ class _Reader:
             else:
                 self._index += 1
                 name += "_" + self._raw_group()
-        return Symbol(name)
+        return Symbol(name + self._whole_argument())
+
+    def _whole_argument(self) -> str:
+        """Return the number in parentheses behind a letter, as a part of its name: I(0) is a function's value, not I times 0."""
+        ahead = self._tokens[self._index : self._index + 4]
+        length = 4 if len(ahead) == 4 and ahead[1].sign == "-" else 3
+        if self._ahead(0) != "(" or self._ahead(length - 1) != ")" or ahead[length - 2].kind is not Kind.NUMBER:
+            return ""
+        self._index += length
+        return "".join(token.text for token in ahead[:length])
 
     def _raw_group(self) -> str:
         """Return a subscript as the text that names it."""

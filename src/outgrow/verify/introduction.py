@@ -10,6 +10,10 @@ _IS_THE_ANSWER = re.compile(
     r"\s*(?:is|are) (?:the|our|my|its?) (?:final |correct |right )?(?:answers?|solutions?|results?|values?)\s*", re.ASCII
 )
 _MATH_IN_WORDS = re.compile(r"([A-Za-z',\- ]{0,120}:?)\s*\$([^$]+)\$\s*([A-Za-z'. ]{0,60})", re.ASCII)
+_FOR_ALL = re.compile(
+    r",? ?(?:\\text ?\{,? ?for (?:all|any|every)[^{}]{0,60}\}|\\forall|\bfor (?:all|any|every)\b)[A-Za-z0-9 \\{}()_>$]{0,60}$",
+    re.ASCII,
+)
 # With these the value is another one, or none.
 _CHANGES = re.compile(
     r"\b(?:not|no|never|cannot|neither|nor|or|and|between|minus|negative|plus|times|less|more|fewer|greater|least|most|than|about|half"
@@ -24,6 +28,8 @@ def without_prose(text: str) -> str:
     >>> without_prose(r"\text{The sum is } 12"), without_prose("The sum is $12$"), without_prose("it is not 12")
     ('12', '12', 'not 12')
     """
+    if (found := _FOR_ALL.search(text[-160:])) and "or" not in found[0].split():
+        text = text[: len(text) - len(found[0])].strip()
     if (found := _MATH_IN_WORDS.fullmatch(text)) and (found[1].strip() or found[3].strip()):
         before, value, after = found.groups()
         introduced = not before.strip() or _ENDS.search(before)

@@ -13,6 +13,7 @@ from .clock import read_clock
 from .equal import proportional, rounds_to, same_value
 from .expression import read_expression
 from .formula import Apply, Node, Number, Unreadable
+from .names import name_of
 from .number import number_of, same_number
 from .structure import Answer, Equation, Many, Matrix, Ordered, Row, Tokens, Union, Value
 from .tokens import Kind, Style, tokens_of, written
@@ -27,6 +28,9 @@ def matches(known: Answer, answer: Answer) -> bool:
     match known, answer:
         case Value(), Value():
             return _same_named(known, answer)
+        case Value(), Equation() if not _holds_symbols([*answer.left, *answer.right]):
+            # 3 + 4 = 7 is a chain of equalities.
+            return _same_named(known, Value((("", answer.left), ("=", answer.right))))
         case Many(), Many():
             return not (known.is_set and not known.parts) ^ (answer.is_set and not answer.parts) and _paired(
                 known.parts, answer.parts
@@ -42,6 +46,8 @@ def matches(known: Answer, answer: Answer) -> bool:
                 and len(known.parts) == len(answer.parts)
                 and all(matches(*pair) for pair in zip(known.parts, answer.parts, strict=True))
             )
+        case Row("(", ")", parts), Many():
+            return _same_tuple(parts, answer.parts)
         case Union(), Union():
             return _names_agree(known.name, answer.name) and _paired(known.parts, answer.parts)
         case Matrix(), Matrix():
@@ -76,13 +82,22 @@ def _paired(known: tuple[Answer, ...], answer: tuple[Answer, ...]) -> bool:
     return True
 
 
+def _same_tuple(known: tuple[Answer, ...], answer: tuple[Answer, ...]) -> bool:
+    """Return whether y = 3, x = 9 say what the tuple (9, 3) says: its parts by the order of their names."""
+    named = {part.name: part for part in answer if isinstance(part, Value) and part.name}
+    ordered = [named[name] for name in sorted(named)]
+    return len(known) == len(answer) == len(ordered) and all(matches(*pair) for pair in zip(known, ordered, strict=True))
+
+
 def _names_agree(known: str, answer: str) -> bool:
     return not known or not answer or known == answer
 
 
 def _same_named(known: Value, answer: Value) -> bool:
     if not _names_agree(known.name, answer.name):
-        return False
+        # P = Q is Q = P.
+        turned = (name_of(answer.links[-1][1]), name_of(known.links[-1][1]))
+        return len(known.links) == len(answer.links) == 1 and turned == (known.name, answer.name)
     if len(answer.links) > 1 and not _consistent(answer):
         return False
     return any(same_tokens(one, other) for _, one in known.links for _, other in answer.links)

@@ -1,7 +1,7 @@
-r"""What may stand before an equals sign and only name the answer: x, f(x), AB, \angle ABC, (x, y)."""
+r"""What may stand before an equals sign and only name the answer: x, f(x), AB, \angle ABC, (x, y), \cos A, f^{-1}(x)."""
 
 from .brackets import closing, split
-from .symbols import DECORATIONS, SHAPES
+from .symbols import CIRCULAR, DECORATIONS, SHAPES
 from .tokens import Kind, Style, Token
 
 _LONGEST_NAME = 12
@@ -18,6 +18,8 @@ def name_of(tokens: list[Token]) -> str:
     if not tokens or len(tokens) > _LONGEST_NAME:
         return ""
     text = "".join(token.text for token in tokens if token.text not in ("{", "}"))
+    if tokens[0].kind is Kind.FUNCTION and tokens[0].text in CIRCULAR:
+        return text if name_of(tokens[1:]) else ""
     if tokens[0].sign in SHAPES:
         tokens = tokens[1:]
     if all(token.kind is Kind.WORD and token.style is Style.TEXT for token in tokens):
@@ -50,6 +52,10 @@ def _is_name(tokens: list[Token]) -> bool:
             index += 1
         elif tokens[index].sign == "_" and index + 1 < len(tokens):
             index = closing(tokens[index + 1 :]) + index + 2 if tokens[index + 1].text == "{" else index + 2
+        elif [token.text for token in tokens[index : index + 5]] == ["^", "{", "-", "1", "}"]:
+            index += 5  # of a matrix or a function; 1/x is no name
+            if not tokens[0].text.isupper() and index == len(tokens):
+                return False
         else:
             return tokens[index].sign == "(" and closing(tokens[index:]) + index == len(tokens) - 1
     return True

@@ -110,7 +110,10 @@ def _several(tokens: Tokens, parts: list[Answer]) -> Answer:
         rows = [part for part in parts if isinstance(part, Row)]
         if len({row.name for row in rows}) == 1:
             return Union(tuple(Row(row.opening, row.closing, row.parts) for row in rows), rows[0].name)
-    return Many(tuple(parts))
+    # \pm 1, \pm 2 are four answers.
+    return Many(
+        tuple(single for part in parts for single in (part.parts if isinstance(part, Many) and not part.is_set else (part,)))
+    )
 
 
 def _bracketed(tokens: Tokens, depth: int) -> Answer | None:
@@ -123,16 +126,26 @@ def _bracketed(tokens: Tokens, depth: int) -> Answer | None:
     if left == "{" and right == "}":
         return read_answer(inside, depth + 1)
     if left == r"\{":
-        content = read_answer(inside, depth + 1)
-        return Many(content.parts if isinstance(content, Many) else (content,), is_set=True)
+        return _set(inside, depth)
     if left == "begin":
         return _matrix(tokens, depth)
     if left not in ("(", "[") or right not in (")", "]"):
         return None
     parts = split(inside, lambda token: token.sign in (",", ";"))
-    if len(parts) == 1 and left == "(" and right == ")":
+    if len(parts) == 1 and ((left == "(" and right == ")") or inside[0].sign == "begin"):
         return read_answer(inside, depth + 1)
     return Row(left, right, tuple(read_answer(part, depth + 1) for part in parts))
+
+
+def _set(inside: Tokens, depth: int) -> Answer:
+    r"""Return the set that stands in braces; of \{x \mid x < 3\} the interval."""
+    halves = split(inside, lambda token: token.sign in ("|", ":"))
+    if len(halves) == 2 and name_of(halves[0]):
+        content = read_answer(halves[1], depth + 1)
+        if isinstance(content, Row | Union) and content.name == name_of(halves[0]):
+            return content
+    content = read_answer(inside, depth + 1)
+    return Many(content.parts if isinstance(content, Many) and not content.is_set else (content,), is_set=True)
 
 
 def _matrix(tokens: Tokens, depth: int) -> Answer | None:
@@ -142,6 +155,8 @@ def _matrix(tokens: Tokens, depth: int) -> Answer | None:
     ends = [index for index, token in enumerate(tokens) if token.sign == "end"]
     if not ends:
         return None
+    if tokens[name_end + 1].text == "{":  # how the columns of an array are set
+        name_end += 1 + closing(tokens[name_end + 1 :])
     inside = tokens[name_end + 1 : ends[-1]]
     rows = [row for row in split(inside, lambda token: token.sign == "\\") if row]
     cells = [[read_answer(cell, depth + 1) for cell in split(row, lambda token: token.sign == "&")] for row in rows]

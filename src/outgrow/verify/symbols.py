@@ -4,6 +4,8 @@ FUNCTIONS = {
     *("sin", "cos", "tan", "cot", "sec", "csc", "arcsin", "arccos", "arctan", "arccot", "sinh", "cosh", "tanh", "coth"),
     *("arcsinh", "arccosh", "arctanh", "asin", "acos", "atan", "log", "ln", "lg", "exp", "abs", "sqrt", "max", "min", "gcd", "lcm"),
 }
+CIRCULAR = frozenset({"sin", "cos", "tan", "cot", "sec", "csc"})
+"""Functions of an angle."""
 CONSTANTS = {"pi", "e", "i"}
 GREEK = {
     "α": "alpha",

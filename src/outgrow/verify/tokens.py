@@ -94,7 +94,7 @@ def tokens_of(text: str, style: Style = Style.PLAIN) -> list[Token]:
             spaced = inner[-1:] in BLANKS if inner else spaced
         elif piece in BLANKS if group == "sign" else piece in BLANK_COMMANDS and group == "command":
             spaced = True
-        elif not (group == "command" and piece in IGNORED_COMMANDS) and not (group == "sign" and piece in "$€£¥"):
+        elif not (group == "command" and piece in IGNORED_COMMANDS) and not (group == "sign" and piece in "$€£¥₹¢"):
             read = _read(group, piece, style)
             tokens += [read[0]._replace(spaced=spaced), *read[1:]]
             spaced = False

@@ -7,16 +7,17 @@ change the value ("7 or more", "7 squared") are no unit. A scale word multiplies
 import re
 from typing import NamedTuple
 
+from .symbols import CIRCULAR
 from .tokens import Kind, Style, Token
 
 SCALES = {"dozen": 12, "hundred": 100, "thousand": 10**3, "million": 10**6, "billion": 10**9, "trillion": 10**12}
+SCALES |= {"lakh": 10**5, "crore": 10**7}
 _PERCENT = {"%", "percent", "percentage", "percents"}
 _NO_UNIT = {
     *("and", "or", "not", "to", "plus", "minus", "times", "squared", "cubed", "factorial", "tenths", "hundredths", "thousandths"),
+    *("fourths", "fifths", "sixths", "sevenths", "eighths", "ninths", "half", "twice", "doubled", "tripled", "halved", "below"),
+    *("inverse", "reciprocal", "maybe", "perhaps", "possibly", "otherwise", "else", "except", "unless"),
     *(
-        "more",
-        "less",
-        "fewer",
         "if",
         "when",
         "where",
@@ -118,7 +119,9 @@ def _may_begin(tokens: list[Token], start: int) -> bool:
     if before.kind is Kind.SIGN and before.text not in (")", "]", "}", "infty", "'", "!", "|", "deg"):
         return False
     if token.text in ("^", "deg", "%"):
-        return True
+        return not any(earlier.text in CIRCULAR for earlier in tokens[:start])  # cos 13° is not cos 13
+    if token.sign == "frac":  # 18 \frac{\text{m}}{\text{s}}
+        return start + 2 < len(tokens) and tokens[start + 1].sign == "{" and tokens[start + 2].style is not Style.PLAIN
     if token.text == "{":  # {\rm cm}
         return start + 1 < len(tokens) and tokens[start + 1].style is not Style.PLAIN
     if token.text in "-" and before.kind is Kind.NUMBER:  # 12-inch
@@ -167,7 +170,7 @@ def _unit(tokens: list[Token]) -> Unit | None:
             scale, atoms = scale * SCALES[token.text.lower()], atoms + 1
         elif _is_atom(token) or (atoms and token.kind is Kind.SYMBOL and token.text in _SINGLE):
             atoms += 1
-        elif token.text not in ("/", "*", "-", "{", "}", ".", "'"):
+        elif token.text not in ("frac", "/", "*", "-", "{", "}", ".", "'"):
             return None
         index += 1
     return Unit(scale, percent, degrees) if 0 < atoms <= _LONGEST else None
