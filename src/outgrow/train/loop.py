@@ -14,11 +14,11 @@ import torch
 
 from ..config import Recipe, RLRecipe
 from ..core.errors import OutgrowError, SpoiledError, UsageError
-from ..core.files import append_line, keep_lines_through
+from ..core.files import append_line, keep_lines_through, read_lines
 from ..core.memory import keep_large_buffers
 from ..core.oom_backoff import ran_out_of_memory
 from ..policy import Policy
-from ..runs.checkpoint import newest_whole_checkpoint, point_latest
+from ..runs.checkpoint import Checkpoint, newest_whole_checkpoint, point_latest
 from ..runs.cost import Budget, BudgetReached, Meter
 from ..runs.folder import RunFolder, create_run, held, read_recipe, versions, write_recipe
 from ..runs.models import (
@@ -123,9 +123,7 @@ def _run(
 ) -> None:  # fmt: skip
     files = RunFolder(path)
     with held(path), Interrupt() as interrupt:
-        checkpoint, warnings = newest_whole_checkpoint(path)
-        for warning in warnings:
-            watcher.warn(warning)
+        checkpoint = _newest_checkpoint(path, watcher)
         done = checkpoint.step if checkpoint else 0
         if recipe.learn.steps < done:
             raise UsageError(f"{path} has done {done} steps, more than learn.steps={recipe.learn.steps}; give {done} or more")
@@ -171,6 +169,26 @@ def _run(
         finally:
             job.close()
             meter.close()
+
+
+def _newest_checkpoint(path: Path, watcher: Watcher) -> Checkpoint | None:
+    """Return what the run continues from; None at its start. What is lost is told.
+
+    Raises OutgrowError where every checkpoint is torn: starting over would drop all that the run has written.
+    """
+    checkpoint, warnings = newest_whole_checkpoint(path)
+    files = RunFolder(path)
+    if checkpoint is None and warnings:
+        raise OutgrowError(
+            f"{path}: no whole checkpoint to continue from ({'; '.join(warnings)}); restore one from a copy, or remove "
+            f"{files.checkpoints} to begin again at step 1, which drops what the run has written so far"
+        )
+    for warning in warnings:
+        watcher.warn(warning)
+    lost = len(read_lines(files.metrics)) if checkpoint is None else 0
+    if lost:
+        watcher.warn(f"{path}: no checkpoint yet, so the {lost} steps that it has done are dropped; it begins again at step 1")
+    return checkpoint
 
 
 def _advance(
