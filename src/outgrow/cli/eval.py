@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import replace
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -73,6 +74,7 @@ def evaluate(
     from ..evaluate import evaluate as measure
     from ..evaluate import require_room
     from ..evaluate.answer_cache import AnswerCache
+    from ..evaluate.conditions import conditions
     from ..policy.pull import cache_folder
     from ..problems.suites import samples_for, suite, suites
     from ..runs.session import verifier_for
@@ -101,6 +103,7 @@ def evaluate(
             evaluation = measure(cache.wrap(respondent), verifier, problems[name], k, sampling, seed, check_stop)
             summaries[name] = evaluation.summary()
             if out is not None:
+                evaluation = replace(evaluation, conditions=conditions(source, sampling, k, seed))
                 evaluation.save(out if len(names) == 1 else out / f"{name.replace('/', '+')}.parquet")
     if cache.found:
         warn(f"{cache.found:,} of {questions:,} questions were answered from the store; --fresh asks them again")

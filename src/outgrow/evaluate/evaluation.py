@@ -1,5 +1,6 @@
 """An evaluation: graded samples of a suite, what they add up to, and the paired comparison of two of them."""
 
+import json
 from collections import defaultdict
 from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass
@@ -12,8 +13,11 @@ import pyarrow.parquet as pq
 from ..core.errors import OutgrowError
 from ..core.files import write_atomic
 from ..types import Verdict
+from .conditions import Conditions
 from .sample import Sample
 from .statistics import bootstrap_ci95, majority, pass_at_k
+
+_METADATA = "outgrow"
 
 
 @dataclass(frozen=True)
@@ -21,6 +25,8 @@ class Evaluation:
     """Samples of one policy on one suite: k at a temperature, and a greedy one, of each problem."""
 
     samples: list[Sample]
+    conditions: Conditions | None = None
+    """How they were measured; None where that was not recorded."""
 
     @property
     def k(self) -> int:
@@ -91,18 +97,23 @@ class Evaluation:
         }
 
     def save(self, path: Path) -> None:
-        """Write the samples as Parquet, atomically."""
+        """Write the samples as Parquet, atomically. Its metadata say under `outgrow` how they were measured."""
         sink = pa.BufferOutputStream()
         rows = [{**asdict(sample), "verdict": str(sample.verdict)} for sample in self.samples]
-        pq.write_table(pa.Table.from_pylist(rows), sink, compression="zstd")
+        table = pa.Table.from_pylist(rows)
+        if self.conditions:
+            table = table.replace_schema_metadata({_METADATA: json.dumps({"conditions": self.conditions.model_dump(mode="json")})})
+        pq.write_table(table, sink, compression="zstd")
         write_atomic(path, sink.getvalue().to_pybytes())
 
     @staticmethod
     def load(path: Path) -> "Evaluation":
         """Read what `save` wrote. Raises OutgrowError where the file is missing or not an evaluation."""
         try:
-            rows = pq.read_table(path).to_pylist()
-            return Evaluation([Sample(**{**row, "verdict": Verdict(row["verdict"])}) for row in rows])
+            table = pq.read_table(path)
+            samples = [Sample(**{**row, "verdict": Verdict(row["verdict"])}) for row in table.to_pylist()]
+            known = json.loads((table.schema.metadata or {}).get(_METADATA.encode(), b"{}")).get("conditions")
+            return Evaluation(samples, Conditions(**known) if known else None)
         except (OSError, pa.ArrowInvalid, KeyError, TypeError, ValueError) as error:
             raise OutgrowError(f"{path}: cannot read this evaluation ({error})") from error
 

@@ -44,6 +44,11 @@ class RunFolder:
         return self.path / "timings.jsonl"
 
     @property
+    def data(self) -> Path:
+        """A digest of every problem that the run reads."""
+        return self.path / "data.parquet"
+
+    @property
     def ledger(self) -> Path:
         """Problems and visits (SQLite); SFT keeps none."""
         return self.path / "ledger.sqlite"
@@ -139,19 +144,21 @@ def create_run(path: Path, recipe: Recipe, digests: dict[str, str]) -> None:
         raise UsageError(f"{path} already exists; continue it with: outgrow resume {path}   (or choose another --out)")
     try:
         if path.exists():  # empty, and kept: it may be the folder that a shell or this process works in
-            write_recipe(path, recipe, digests)
+            write_recipe(path, recipe, {**versions(), **digests})
             return
         # A folder appears under its name with its recipe already inside, so a kill never leaves one that cannot be resumed.
         with new_folder(path, suffix=f".{os.getpid()}") as unfinished:
-            write_recipe(unfinished, recipe, digests)
+            write_recipe(unfinished, recipe, {**versions(), **digests})
     except OSError as error:
         raise OutgrowError(f"{path}: cannot make this run's folder ({error.strerror})") from error
 
 
-def write_recipe(path: Path, recipe: Recipe, digests: dict[str, str]) -> None:
-    """Write recipe.toml: the resolved recipe, and what it was made with: versions, and the digests of its models by name."""
-    made_with = {"made_with": {**versions(), **digests}}
-    write_atomic(RunFolder(path).recipe, dump_recipe(recipe, made_with).encode())
+def write_recipe(path: Path, recipe: Recipe, made_with: Mapping[str, Any]) -> None:
+    """Write recipe.toml: the resolved recipe, and what it was made with.
+
+    made_with: versions, the digests of its models by name, and under `changed` what was changed when it was resumed.
+    """
+    write_atomic(RunFolder(path).recipe, dump_recipe(recipe, {"made_with": dict(made_with)}).encode())
 
 
 def read_recipe(path: Path, overrides: list[str] | None = None) -> tuple[Recipe, dict[str, Any]]:

@@ -13,14 +13,16 @@ from typing import Any
 import torch
 
 from ..config import Recipe, RLRecipe
+from ..core.changes import differences, flat
 from ..core.errors import OutgrowError, SpoiledError, UsageError
 from ..core.files import append_line, keep_lines_through, read_lines
 from ..core.memory import keep_large_buffers
 from ..core.oom_backoff import ran_out_of_memory
 from ..policy import Policy
+from ..problems.suites import suite
 from ..runs.checkpoint import Checkpoint, newest_whole_checkpoint, point_latest
 from ..runs.cost import Budget, BudgetReached, Meter
-from ..runs.folder import RunFolder, create_run, held, read_recipe, versions, write_recipe
+from ..runs.folder import RunFolder, create_run, held, read_recipe, versions
 from ..runs.models import (
     base_policy,
     check_engine,
@@ -34,6 +36,7 @@ from ..runs.resolve_model import resolve_model
 from ..runs.signals import Interrupt, StopRequested
 from ..runs.trackers import Track, require_packages, tracking
 from .before_after import Outcome, suites_of
+from .changes import Changes, is_finished, record_data, require_more_steps
 from .checkpointer import Checkpointer
 from .job import Job
 from .rl import RLJob
@@ -59,11 +62,18 @@ def train(recipe: Recipe, path: Path, watcher: Watcher, budget: Budget = _NO_LIM
         _run(recipe, path, base, distilled, watcher, budget, began)
 
 
-def resume(path: Path, overrides: list[str], watcher: Watcher, budget: Budget = _NO_LIMIT) -> None:
-    """Continue a run exactly where its newest whole checkpoint stands. Raises as `train` does."""
+def resume(path: Path, overrides: list[str], watcher: Watcher, budget: Budget = _NO_LIMIT) -> bool:
+    """Continue a run exactly where its newest whole checkpoint stands; return False where it was finished already.
+
+    Raises as `train` does, and UsageError where `overrides` would change the records of a finished run.
+    """
     began = time.perf_counter()
     stored, made_with = read_recipe(path)
     recipe, _ = read_recipe(path, overrides)
+    if is_finished(path, stored):
+        if recipe == stored:
+            return False
+        require_more_steps(path, recipe, stored)
     if recipe.policy != stored.policy:
         raise UsageError(f"{path}: a run keeps the policy it was started with; for another one, start a new run")
     with deterministic(recipe):
@@ -77,7 +87,10 @@ def resume(path: Path, overrides: list[str], watcher: Watcher, budget: Budget = 
             watcher.warn(
                 f"continuing with other versions than it began with ({', '.join(newer)}); results may differ in the last bits"
             )
-        _run(recipe, path, base, distilled, watcher, budget, began, changed=recipe != stored)
+        made_with |= digests(base, distilled)
+        changed = differences(flat(stored.model_dump(mode="json")), flat(recipe.model_dump(mode="json")))
+        _run(recipe, path, base, distilled, watcher, budget, began, Changes(recipe, made_with, changed))
+    return True
 
 
 @contextmanager
@@ -119,7 +132,7 @@ def check_prerequisites(recipe: Recipe, budget: Budget) -> None:
 
 def _run(
     recipe: Recipe, path: Path, base: Policy, distilled: Policy | None, watcher: Watcher, budget: Budget, began: float,
-    changed: bool = False,
+    changes: Changes | None = None,
 ) -> None:  # fmt: skip
     files = RunFolder(path)
     with held(path), Interrupt() as interrupt:
@@ -127,8 +140,8 @@ def _run(
         done = checkpoint.step if checkpoint else 0
         if recipe.learn.steps < done:
             raise UsageError(f"{path} has done {done} steps, more than learn.steps={recipe.learn.steps}; give {done} or more")
-        if changed:
-            write_recipe(path, recipe, digests(base, distilled))
+        if changes:
+            changes.record_settings(path, done, watcher.warn)
         if checkpoint:
             point_latest(checkpoint)  # a kill may have come before the link was set
         meter = Meter(files.timings, recipe.run.dollars_per_hour, began, budget)
@@ -141,6 +154,8 @@ def _run(
             else SFTJob(recipe, policy, path, watcher.warn)
         )
         try:
+            suites = {name: suite(name).load() for name in suites_of(recipe)}
+            record_data(recipe, path, job, suites, changes, done, watcher.warn)
             checkpointer = Checkpointer(path, recipe.run, job, engine, meter)
             if checkpoint:
                 checkpointer.restore(checkpoint)
@@ -148,7 +163,7 @@ def _run(
             job.rewind(done)
             meter.rewind(done)
             meter.write(done, "loading")
-            outcome = Outcome(recipe, path, engine, meter, watcher.phase, interrupt.check_stop)
+            outcome = Outcome(recipe, path, engine, meter, watcher.phase, interrupt.check_stop, watcher.warn, suites)
             outcome.measure("before", reference, 0)
             if done < job.steps:
                 outcome.forget()
