@@ -43,7 +43,9 @@ def passrate(
     Run the same command again to continue after a stop. A recipe starts from the profile with --set ledger.profile=profiles/….
     """
     from ..engines import LocalModel
+    from ..evaluate.answer_cache import AnswerCache
     from ..evaluate.pass_rates import ProfileSpec, fill, open_profile
+    from ..policy.pull import cache_folder
     from ..runs.practice_problems import problems_of
     from ..runs.session import verifier_for
 
@@ -52,7 +54,11 @@ def passrate(
     source = source or as_recipe
     respondent = open_model(model, source)
     sampling = sampling_for(source, respondent, temperature, max_tokens)
-    digest = respondent.policy.digest() if isinstance(respondent, LocalModel) else model
+    if isinstance(respondent, LocalModel):
+        digest = respondent.policy.digest()
+    else:
+        with AnswerCache(cache_folder() / "answers.sqlite", warn=warn) as cache:
+            digest = cache.who(respondent)
     folder = out or Path("profiles") / Path(data).stem
     how = "as it is" if source is None else f"{source.prompt.model_dump_json()} {source.verify.model_dump_json()}"
     spec = ProfileSpec(model, digest, data, len(problems), samples, temperature, sampling.max_tokens, seed, how)
