@@ -104,6 +104,8 @@ def read_checkpoint(folder: Path) -> Checkpoint:
     try:
         content = json.loads((folder / _STATE).read_bytes())
         sums, step = dict(content["sha256"]), content["step"]
+        if _STATE not in sums:
+            raise TornCheckpoint(f"{_STATE} has no sha256 of its own; an earlier version of outgrow wrote it, or it was changed")
         own = sums.pop(_STATE)
         if _sha256_of({**content, "sha256": sums}) != own:
             raise TornCheckpoint(f"{_STATE} is not what was written")

@@ -61,8 +61,10 @@ _OF_THE_CURVE = (
 
 def is_finished(run: Path, recipe: Recipe) -> bool:
     """Return whether every step is done, measured and summarised."""
+    if not RunFolder(run).summary.exists():
+        return False
     checkpoint, _ = newest_whole_checkpoint(run)
-    if checkpoint is None or checkpoint.step != recipe.learn.steps or not RunFolder(run).summary.exists():
+    if checkpoint is None or checkpoint.step != recipe.learn.steps:
         return False
     point_latest(checkpoint)  # a kill may have come before the link was set
     return True
