@@ -6,7 +6,8 @@ from dataclasses import dataclass, field, replace
 
 import pytest
 
-from outgrow.engines import Answer, LocalModel, NativeEngine
+from outgrow.core.callbacks import Written
+from outgrow.engines import Answer, LocalModel, NativeEngine, Tally
 from outgrow.evaluate.answer_cache import AnswerCache
 from outgrow.evaluate.sample import sample_problems
 from outgrow.policy import Sampling
@@ -47,13 +48,14 @@ def verifier():
 
 def test_the_second_time_costs_nothing_and_says_the_same(tmp_path, verifier):
     respondent, told = Draws(), []
-    with AnswerCache(tmp_path / "made" / "answers.sqlite", on_progress=told.append) as cache:
-        first = sample_problems(cache.wrap(respondent), verifier, PROBLEMS, 2, WARM, 5)
-    assert told == sorted(told)
-    assert told[-1] == 700
+    with AnswerCache(tmp_path / "made" / "answers.sqlite") as cache:
+        first = sample_problems(Tally(told.append).wrap(cache.wrap(respondent)), verifier, PROBLEMS, 2, WARM, 5)
+    assert [written.answers for written in told] == sorted(written.answers for written in told)
+    assert told[-1] == Written(1400, 1400 * 3)
     assert first == sample_problems(Draws(), verifier, PROBLEMS, 2, WARM, 5)
     with AnswerCache(tmp_path / "made" / "answers.sqlite") as cache:
-        assert sample_problems(cache.wrap(respondent), verifier, PROBLEMS, 2, WARM, 5) == first
+        assert sample_problems(Tally(told.append).wrap(cache.wrap(respondent)), verifier, PROBLEMS, 2, WARM, 5) == first
+        assert told[-1] == Written(1400, 0, stored=1400)
         assert len(respondent.asked) == 700
         assert sample_problems(cache.wrap(respondent), verifier, PROBLEMS[::-1], 2, WARM, 5)[0].problem_id == "p699"
         assert len(respondent.asked) == 700

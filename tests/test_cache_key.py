@@ -14,8 +14,9 @@ from outgrow.config import load_recipe
 from outgrow.config.schema import RLRecipe, SFTRecipe
 from outgrow.core.errors import UsageError
 from outgrow.core.inputs import input_kind
-from outgrow.flywheel.cache_key import digest_of, recipe_key
+from outgrow.flywheel.cache_key import recipe_key
 from outgrow.problems import SOURCES
+from outgrow.runs.input_digests import content, digest_of
 
 OUTSIDE = """
 from pathlib import Path
@@ -132,3 +133,16 @@ def test_every_input_of_the_shipped_components_is_declared():
             undeclared.append(where)
     assert undeclared == []
     assert {"Table.path", "Judgements.runs", "JudgeSection.model", "WatchSection.second_model", "LedgerSection.profile"} <= declared
+
+
+def test_a_suite_on_this_machine_is_its_content_its_columns_and_its_split(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    for name in ("one.csv", "same.csv", "sets/test.csv", "sets/dev.csv"):
+        (tmp_path / name).parent.mkdir(exist_ok=True)
+        (tmp_path / name).write_text("question,answer,gold\nq,1,2\n")
+    one = content("suite", "one.csv")
+    assert one == content("suite", "same.csv") == content("suite", str(tmp_path / "one.csv"))
+    assert len({one, content("suite", "one.csv:answer=gold"), content("suite", "sets:test"), content("suite", "sets:dev")}) == 4
+    (tmp_path / "one.csv").write_text("question,answer,gold\nq,1,3\n")
+    assert content("suite", "one.csv") != one
+    assert content("suite", "gsm8k") == "gsm8k" and content("suite", "owner/name:dev") == "owner/name:dev"

@@ -41,6 +41,8 @@ def test_train_prints_the_comparison_and_the_report(finished):
     assert str(path / "report.html") in printed
     assert (path / "report.html").stat().st_size < 3_000_000
     assert "step 3/3" in printed
+    [line] = [line for line in printed.splitlines() if "outgrow audit" in line]
+    assert "outgrow audit micro --set" in line and "learn.steps" not in line
 
 
 def test_resuming_a_finished_run_changes_nothing(finished):

@@ -1,7 +1,12 @@
 """Answers by kinds: known, written, right or wrong. Every kind has both, so that none can pass by saying always the same."""
 
+import doctest
+import importlib
+import pkgutil
+
 import pytest
 
+import outgrow.verify
 from outgrow.verify.compare import same
 
 RIGHT = {
@@ -124,6 +129,7 @@ RIGHT = {
         ("np.sqrt(3)/2", r"\frac{\sqrt{3}}{2}"),
         ("4.5e33", r"4.5 \times 10^{33}"),
         ("ab", "ba"),
+        ("7p+4e", "4e + 7p"),
     ],
     "bases": [("1011_2", r"1011_{\text{two}}"), ("1011_2", "1011"), ("52", "52_{10}"), (r"\text{A5}_{11}", "A5_{11}")],
 }
@@ -217,3 +223,8 @@ def test_the_same_answer_written_another_way_is_right(known, written):
 @pytest.mark.parametrize(("known", "written"), cases(WRONG))
 def test_another_answer_is_wrong(known, written):
     assert not same(known, written)
+
+
+@pytest.mark.parametrize("module", [module.name for module in pkgutil.iter_modules(outgrow.verify.__path__)])
+def test_the_examples_in_the_docstrings_hold(module):
+    assert doctest.testmod(importlib.import_module(f"outgrow.verify.{module}")).failed == 0

@@ -16,13 +16,14 @@ from outgrow.evaluate.compare import Against
 from outgrow.evaluate.power import Needed
 from outgrow.evaluate.sample import Sample
 from outgrow.flywheel import load_flywheel, stages, tasks
-from outgrow.flywheel.cache_key import content, digest_of, recipe_key
+from outgrow.flywheel.cache_key import recipe_key
 from outgrow.flywheel.lineage import Edge, Graph, Lineage, Record
 from outgrow.flywheel.lineage_graph import layers, picture
 from outgrow.flywheel.promotion import Promotion, promotion
 from outgrow.flywheel.stage_cache import StageResult
 from outgrow.flywheel.stage_recipes import base_recipe, student_recipe, teacher_recipe
 from outgrow.flywheel.stages import run_generations
+from outgrow.runs.input_digests import content, digest_of
 from outgrow.types import Verdict
 
 

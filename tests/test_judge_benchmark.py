@@ -175,7 +175,8 @@ def test_the_command_tells_how_good_a_judge_is(run, outgrow, ask):
     folder = run(rows)
     says, sections = ask(lambda text, call, index: rf"\boxed{{{0.9 if text.endswith('>7') else 0.2}}}", "ends in 7")
     code, printed, complaint = outgrow("judge", "the-judge", folder, "--recipe", "micro-judged", "--answers", 60)
-    assert (code, complaint) == (0, "")
+    assert code == 0
+    assert all(line.startswith("scoring: ") for line in complaint.splitlines()), "no warning"
     [section] = sections
     assert (section.model, section.samples, section.max_tokens) == ("the-judge", 1, 104)
     chosen = sample_rollouts([folder], 60, seed=0)

@@ -5,6 +5,7 @@ import re
 import shutil
 import signal
 import tomllib
+import warnings
 from pathlib import Path
 
 import pytest
@@ -182,13 +183,61 @@ def test_the_output_layer_takes_no_adapter_where_it_is_the_embedding(untrained):
         add_adapter(untrained.model, LoRA(targets=("lm_head",)), 0, "somebody/base")
 
 
+@pytest.mark.parametrize("targets", [["lm_head"], ["lm_head", "q_proj"], r".*(lm_head|down_proj)"], ids=str)
+def test_an_adapter_on_a_tied_output_layer_moves_the_output_only(untrained, tmp_path, targets):
+    """Another tool's. The logits are those of peft's own forward pass in the learner, the engine and the merged folder; peft's own
+    merge adds the product to the embedding too."""
+    untrained.save(tmp_path / "base")
+    prompt = torch.tensor([untrained.prompt_ids("3+4=?")])
+    model = AutoModelForCausalLM.from_pretrained(tmp_path / "base")
+    theirs = get_peft_model(model, LoraConfig(r=2, target_modules=targets, base_model_name_or_path=str(tmp_path / "base")))
+    generator = torch.Generator().manual_seed(1)
+    for name, weight in theirs.named_parameters():
+        if "lora_B" in name:
+            weight.data.normal_(std=0.3, generator=generator)
+    theirs.save_pretrained(str(tmp_path / "adapter"), save_embedding_layers=False)
+    with torch.no_grad():
+        expected = theirs(prompt).logits
+        with warnings.catch_warnings(record=True) as warned:
+            warnings.simplefilter("always")
+            policy = load_policy(str(tmp_path / "adapter"))
+        assert not [str(warning.message) for warning in warned if "tie_word_embeddings" in str(warning.message)]
+        torch.testing.assert_close(policy.model(prompt).logits, expected, rtol=0, atol=1e-5)
+        engine, sampling = NativeEngine(), Sampling(max_tokens=8)
+        sync(engine, policy)
+        [rollouts] = engine.generate(GenerationRequest(prompt.tolist(), 4, sampling, [0]))
+        for rollout in rollouts:
+            logits = theirs(torch.tensor([rollout.prompt_ids + rollout.completion_ids])).logits[0, prompt.shape[1] - 1 : -1]
+            logprobs = logits.log_softmax(-1).gather(-1, torch.tensor(rollout.completion_ids)[:, None]).squeeze(-1)
+            torch.testing.assert_close(torch.tensor(rollout.logprobs), logprobs, rtol=0, atol=1e-4)
+        assert not policy.spec().config.tie_word_embeddings, "vLLM reads no output layer of a model whose config says it is tied"
+        export(policy, tmp_path / "merged")
+        merged = AutoModelForCausalLM.from_pretrained(tmp_path / "merged")
+        torch.testing.assert_close(merged(prompt).logits, expected, rtol=0, atol=1e-5)
+        torch.testing.assert_close(merged.model.embed_tokens.weight, untrained.model.model.embed_tokens.weight, rtol=0, atol=0)
+        both_moved = theirs.merge_and_unload()(prompt).logits
+    assert (both_moved - expected).abs().max() > 0.1, "peft merges it right now; the model need not be untied"
+
+
 @pytest.mark.parametrize(
-    "kind", [{"use_dora": True}, {"target_modules": ["embed_tokens"]}, {"modules_to_save": ["lm_head"]}, {"bias": "all"}], ids=str
+    "kind",
+    [
+        {"use_dora": True},
+        {"target_modules": ["embed_tokens"]},
+        {"target_modules": ["lm_head"], "ensure_weight_tying": True},
+        {"modules_to_save": ["lm_head"]},
+        {"bias": "all"},
+        {"lora_bias": True, "target_modules": ["q_proj"]},
+        {"trainable_token_indices": [1, 2]},
+        {"target_parameters": ["lm_head.weight"]},
+        {"alora_invocation_tokens": [1]},
+    ],
+    ids=str,
 )
 def test_an_adapter_of_another_kind_is_refused(tmp_path, kind):
     model = load_policy("micro-base").model
     model.name_or_path = "micro-base"
-    config = LoraConfig(**{"r": 2, "target_modules": ["q_proj"], **kind})
+    config = LoraConfig(**{"r": 2, "target_modules": ["q_proj"], "task_type": "CAUSAL_LM", **kind})
     get_peft_model(model, config).save_pretrained(str(tmp_path), save_embedding_layers=False)
     with pytest.raises(UsageError, match="only plain LoRA"):
         load_policy(str(tmp_path))

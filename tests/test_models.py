@@ -48,7 +48,10 @@ def model():
 @pytest.fixture(scope="module")
 def file(model, tmp_path_factory):
     """The model as a GGUF file with a chat template, its matrices rounded to 8 bits."""
-    path = tmp_path_factory.mktemp("gguf") / "tiny.Q8_0.gguf"
+    return write_gguf(model, tmp_path_factory.mktemp("gguf") / "tiny.Q8_0.gguf", end=2)
+
+
+def write_gguf(model, path, end):
     config, weights = model.config, model.state_dict()
     writer = gguf.GGUFWriter(path, "llama")
     writer.add_context_length(config.max_position_embeddings)
@@ -66,7 +69,8 @@ def file(model, tmp_path_factory):
     writer.add_token_types([3 if token.startswith("<") and len(token) > 1 else 1 for token in TOKENS])
     writer.add_token_merges(["1 +"])
     writer.add_bos_token_id(1)
-    writer.add_eos_token_id(2)
+    if end is not None:
+        writer.add_eos_token_id(end)
     writer.add_unk_token_id(0)
     writer.add_chat_template("{% for m in messages %}<|im_start|>{{ m['content'] }}<|im_end|>{% endfor %}")
     names = {
@@ -110,6 +114,18 @@ def test_a_gguf_file_is_loaded_and_can_be_saved(model, file, tmp_path):
     again = load_policy(str(tmp_path / "saved"))
     assert again.digest() == policy.digest()
     assert again.prompt_ids("1+1") == policy.prompt_ids("1+1")
+
+
+def test_a_gguf_file_without_an_end_token_is_told_how_to_get_one(model, tmp_path):
+    """And the command that the message gives works."""
+    path = write_gguf(model, tmp_path / "endless.gguf", end=None)
+    with pytest.raises(UsageError, match=r"no end token.*gguf-new-metadata --special-token eos") as told:
+        load_policy(str(path))
+    assert "\n" not in str(told.value)
+    new = tmp_path / "new.gguf"
+    command = ["-m", "gguf.scripts.gguf_new_metadata", "--special-token", "eos", "<|im_end|>", str(path), str(new)]
+    subprocess.run([sys.executable, *command], check=True, capture_output=True)
+    assert load_policy(str(new)).end_ids == (2,)
 
 
 def test_a_gguf_file_that_is_none_is_told_in_one_line(tmp_path):

@@ -3,6 +3,7 @@ speaks HTTP; tests_vllm/ asks a real one.
 """
 
 import asyncio
+import json
 import threading
 import time
 
@@ -79,13 +80,13 @@ def test_a_failure_that_passes_is_got_over(serve, status):
         (403, {"error": {"message": "your country \x1b[31mis not served"}}, r"answers 403, your country \[31mis not served$"),
         (401, {"error": {"message": "who are you"}}, "OPENAI_API_KEY"),
         (404, {"detail": "Not Found"}, "model 'm'"),
-        (400, {"error": {"message": "maximum context length is 2048"}}, "answers 400, maximum context length is 2048$"),
+        (418, {"error": {"message": "I am a teapot"}}, "answers 418, I am a teapot$"),
+        (200, {"error": {"message": "the model behind\nis gone"}}, "answers 502, the model behind$"),
         (200, b"<html>hello</html>", NONSENSE),
         (200, b"[" * 100_000, NONSENSE),
         (200, [], NONSENSE),
         (200, None, NONSENSE),
         (200, {"choices": []}, NONSENSE),
-        (200, {**completion("4"), "usage": None}, r"\(usage\)"),
         (200, completion(["4"]), NONSENSE),
         (200, completion("4", tokens="many"), NONSENSE),
         (200, completion("4", tokens=-1), NONSENSE),
@@ -233,3 +234,23 @@ def test_a_served_model_is_asked_and_talked_with(serve):
     asked = CliRunner().invoke(app, ["chat", stub.url], input="one\ntwo\n\n")
     assert "1 turns" in asked.output and "3 turns" in asked.output
     assert stub.bodies[-1]["messages"][1] == {"role": "assistant", "content": "so far"}, "its thoughts are not kept"
+
+
+def test_a_suite_without_a_right_answer_says_which_extractor_would_find_them(serve, tmp_path):
+    file = tmp_path / "own.jsonl"
+    file.write_text("".join(json.dumps({"question": f"{n} + 1 = ?", "answer": n + 1}) + "\n" for n in range(6)))
+    stub = serve(lambda body: (200, completion(f"#### {int(body['messages'][-1]['content'].split()[0]) + 1}\n2 steps")))
+    done = CliRunner().invoke(app, ["eval", stub.url, "--on", str(file), "--samples", "2"])
+    assert done.exit_code == 0, done.output
+    told = done.output[done.output.index("own.jsonl: 0 of 18 outputs") :]
+    parts = (r"\boxed{...}", r"#### 1\n2 steps", r"#### 2\n2 steps", 'verify.extract = ["hash"]')
+    assert [part for part in parts if part not in told] == [], told
+
+
+def test_a_suite_whose_answers_are_all_cut_says_so(serve, tmp_path):
+    file = tmp_path / "own.jsonl"
+    file.write_text(json.dumps({"question": "1 + 1 = ?", "answer": 2}) + "\n")
+    stub = serve(lambda body: (200, completion("#### 2", reason="length")))
+    done = CliRunner().invoke(app, ["eval", stub.url, "--on", str(file), "--samples", "2"])
+    assert done.exit_code == 0, done.output
+    assert "0 of 3 outputs" in done.output and "token limit" in done.output

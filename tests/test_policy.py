@@ -63,7 +63,7 @@ def test_thoughts_of_earlier_turns_are_dropped():
 def test_text_of_a_completion_keeps_markers_and_drops_the_end(untrained):
     spec = untrained.spec()
     ids = TOKENIZER("3+4=7</think>\\boxed{7}<|end|>", add_special_tokens=False)["input_ids"]
-    assert ids[-1] == spec.end_id
+    assert ids[-1] == spec.end_ids[0]
     assert spec.text(ids) == "3+4=7</think>\\boxed{7}"
 
 
@@ -79,7 +79,7 @@ def test_a_saved_policy_is_an_ordinary_hugging_face_folder(request, tmp_path, na
         assert torch.equal(model(ids).logits, policy.model(ids).logits)
     loaded = load_policy(str(tmp_path))
     assert loaded.digest() == policy.digest()
-    assert (loaded.pad_id, loaded.end_id, loaded.context) == (policy.pad_id, policy.end_id, policy.context)
+    assert (loaded.pad_id, loaded.end_ids, loaded.context) == (policy.pad_id, policy.end_ids, policy.context)
 
 
 def test_the_seed_alone_makes_the_weights():

@@ -215,7 +215,7 @@ class Overlooked:
 def told(use, answer):
     guard.dataset = lambda task, config: Overlooked(use)
     try:
-        return guard.Scorer("x", "{}", "{}").right(answer)
+        return guard.Scorer("x", "{}", repr({"question": "", "answer": None})).right(answer)
     except PermissionError:
         return "denied"
 print(told(eval, "1+1"), told(exec, "import os"), told(__import__, "wave"), told(open, "/etc/hostname"), told(os.system, "true"))

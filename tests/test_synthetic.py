@@ -329,7 +329,7 @@ def test_what_was_written_costs_nothing_and_counts_with_what_is_drawn(tmp_path, 
 def made(tmp_path, respondent, verifier, section=None, **more):
     section = section or DataSection(k=6, per_easy_problem=2)
     out = more.pop("out", tmp_path / "made")
-    callbacks = {name: more.pop(name) for name in ("warn", "check_stop", "on_progress") if name in more}
+    callbacks = {name: more.pop(name) for name in ("warn", "check_stop", "on_written") if name in more}
     settings = {"recipe_sampling": WARM, "seed": 5, "generation": 2, "suites": ["micro-validation"], **more}
     return make_data(respondent, verifier, DataRequest(PROBLEMS, section, **settings), out, **callbacks)
 
@@ -372,9 +372,10 @@ def test_a_call_that_was_stopped_goes_on_and_ends_the_same(tmp_path, verifier):
     assert 0 < done < 40
     assert not (tmp_path / "made").exists()
     told = []
-    assert made(tmp_path, respondent, verifier, DataSection(k=60), on_progress=told.append).sha256 == whole.sha256
+    assert made(tmp_path, respondent, verifier, DataSection(k=60), on_written=told.append).sha256 == whole.sha256
     assert len(respondent.asked) == len(dict(respondent.asked)) == 40, "each once"
-    assert told[-1] == 40
+    assert told[-1].answers == 60 * 40
+    assert 0 < told[-1].stored == 60 * done < told[-1].answers
 
 
 def test_nothing_worth_keeping_is_said_and_nothing_written(tmp_path, verifier):

@@ -240,7 +240,11 @@ def test_a_missing_package_is_told_before_training(tmp_path, monkeypatch, comman
     else:
         go = partial(train, load_recipe("micro", ['run.trackers=["wandb"]']), path)
     with pytest.raises(
-        UsageError, match=re.escape('run.trackers names wandb, whose package is not installed: pip install "outgrow[wandb]"')
+        UsageError,
+        match=re.escape(
+            'run.trackers names wandb, whose package is not installed: pip install "outgrow[wandb]" '
+            '(in a clone: pip install ".[wandb]")'
+        ),
     ):
         go(Silent())
     assert not (path / "metrics.jsonl").exists()

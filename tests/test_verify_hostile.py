@@ -37,6 +37,21 @@ TEXTS = {
     "megabytes of phrases": "the answer is " * (LONG // 14),
     "megabytes of hashes": "#" * LONG,
     "megabytes of stars": "answer" + "*" * LONG,
+    "megabytes of marked numbers": "#### 1\n" * (LONG // 7),
+    "megabytes of marks in a line": "#### 1 " * (LONG // 7),
+    "megabytes of questions behind a mark": "#### 1\n" + "how " * (LONG // 4) + "?",
+    "megabytes of questions behind marks": "#### 1\nhow ? Q: " * (LONG // 17),
+    "megabytes of letters behind a number": "#### 1 " + "a" * LONG,
+    "megabytes of words behind a number": "the answer is 1" + " a" * (LONG // 2),
+    "megabytes of calculators": "the answer is " + "<<1=2>>" * (LONG // 7) + "<<" * DEEP,
+    "megabytes of displays": "the answer is \\[ 1 " * (LONG // 18),
+    "boxes without braces": "\\boxed 1 or " * (LONG // 12),
+    "boxes without braces or content": "\\boxed " * (LONG // 7),
+    "a box without braces or end": "\\boxed " + "1" * LONG,
+    "empty boxes": "\\boxed{}" * (LONG // 8),
+    "empty boxes in each other": "\\boxed{" * DEEP + "}" * DEEP,
+    "boxes that belong together": "\\boxed{1}, " * (LONG // 11),
+    "phantoms": "\\boxed{" + "\\phantom{" * DEEP,
     "units without end": "\\boxed{7 " + "ab " * 300 + "}",
     "look-alike digits": "\\boxed{７}\\boxed{٧}\\boxed{𝟕}",
     "null bytes and lone surrogates": "\\boxed{7\0\ud800}",
@@ -63,11 +78,11 @@ def verifiers():
 
 @pytest.mark.parametrize("text", TEXTS.values(), ids=TEXTS)
 def test_a_hostile_text_is_not_right_and_costs_little(verifiers, text):
-    """Graded for a number and for an expression. A comparison of LaTeX may take the 2 s after which it is killed."""
+    """Graded for a number, an expression and two answers. A comparison of LaTeX may take the 2 s after which it is killed."""
     before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
     for name, verifier in verifiers.items():
         started = time.process_time(), time.monotonic()
-        graded = verifier.grade([Attempt(text, "7.25"), Attempt(text, "x+1")])
+        graded = verifier.grade([Attempt(text, "7.25"), Attempt(text, "x+1"), Attempt(text, "2, 3")])
         assert not any(one.right for one in graded)
         assert all(isinstance(one.verdict, Verdict) for one in graded)
         assert time.process_time() - started[0] < 2, f"{name} works too long on it"

@@ -197,6 +197,21 @@ def test_a_prompt_without_room_is_told(engine, shipped):
         engine.generate(GenerationRequest([shipped.prompt_ids("1"), prompt], 1, Sampling(max_tokens=room + 1), [0, 1]))
 
 
+def test_every_end_token_of_the_model_ends_a_completion(untrained):
+    seven = untrained.tokenizer.convert_tokens_to_ids("7")
+    untrained.model.generation_config.eos_token_id = [untrained.end_id, seven]
+    ENGINES["ends"] = engine = VLLMEngine(max_sequences=64)
+    sync(engine, untrained)
+    rollouts = flat(
+        engine.generate(GenerationRequest(prompts_of(untrained, QUESTIONS[:8]), 8, Sampling(max_tokens=40), list(range(8))))
+    )
+    for rollout in rollouts:
+        ids = rollout.completion_ids
+        assert not {untrained.end_id, seven} & set(ids[:-1])
+        assert rollout.finished == (ids[-1] in (untrained.end_id, seven))
+    assert {r.completion_ids[-1] for r in rollouts if r.finished} == {untrained.end_id, seven}
+
+
 class Stop(Exception):
     pass
 

@@ -36,6 +36,8 @@ class Problem:
     """Whether `solution` is the whole completion, and not only the thoughts before a boxed answer."""
     about: str = ""
     """The question whose answer a judge grades, where this problem asks for a grade; empty elsewhere."""
+    alternatives: tuple[str, ...] = ()
+    """Other answers that are as right as `answer`."""
 
 
 @dataclass(frozen=True)
@@ -156,7 +158,7 @@ class Visit:
     right: int
     """Number of right ones."""
     mean_length: float
-    """Mean completion length in tokens."""
+    """Mean completion length in tokens; 0 where it is unknown."""
     shortest_right: int | None = None
     """Completion tokens of the shortest right rollout; None where none was right."""
     truncated: int = 0

@@ -5,7 +5,7 @@ from typing import ClassVar
 import torch
 from transformers import AutoModelForCausalLM
 
-from outgrow.core.callbacks import never_stop, quiet
+from outgrow.core.callbacks import Written, never_stop, quiet
 from outgrow.core.rng import torch_rng
 from outgrow.engines import Engine, EngineConfig
 from outgrow.policy.sampling import distribution, draw
@@ -50,7 +50,9 @@ class SlowEngine(Engine):
         ids, logprobs = [[] for _ in prompts], [[] for _ in prompts]
         for place in range(sampling.max_tokens):
             check_stop()
-            rows = [row for row, written in enumerate(ids) if spec.end_id not in written]
+            ended = [bool(set(spec.end_ids) & set(written)) for written in ids]
+            request.on_written(Written(sum(ended), sum(map(len, ids))))
+            rows = [row for row, done in enumerate(ended) if not done]
             if not rows:
                 break
             texts = [prompts[row] + ids[row] for row in rows]
@@ -63,7 +65,7 @@ class SlowEngine(Engine):
                 ids[row].append(token)
                 logprobs[row].append(float(prob[token].log()))
         rollouts = [
-            Rollout(prompt, written, logs, written[-1] == spec.end_id, spec.text(written), self.version)
+            Rollout(prompt, written, logs, written[-1] in spec.end_ids, spec.text(written), self.version)
             for prompt, written, logs in zip(prompts, ids, logprobs, strict=True)
         ]
         return [rollouts[first : first + request.n] for first in range(0, len(rollouts), request.n)]

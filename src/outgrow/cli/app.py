@@ -1,6 +1,7 @@
 """The application that every command registers with, and the panels that `outgrow --help` groups the commands in."""
 
 import inspect
+import os
 from collections.abc import Callable
 from typing import Annotated, TypeVar
 
@@ -8,13 +9,17 @@ import typer
 from rich.markup import escape
 
 from .. import __version__
-from .console import console
+from .console import console, errors
+from .environment import environment
 
 TRAIN = "Train"
 MEASURE = "Measure"
 LOOK = "Look"
 DATA = "Data and flywheel"
 MODELS = "Models"
+
+_NO_BARS = ("HF_HUB_DISABLE_PROGRESS_BARS", "HF_DATASETS_DISABLE_PROGRESS_BARS", "TQDM_DISABLE")
+"""Environment variables that keep the bars of libraries out of a log; the libraries read them when they are imported."""
 
 app = typer.Typer(
     name="outgrow",
@@ -46,7 +51,9 @@ def command(panel: str, *examples: str, name: str | None = None) -> Callable[[Fu
 
 
 @app.callback(invoke_without_command=True)
-def _root(version: Annotated[bool, typer.Option("--version", help="Print the version.")] = False) -> None:
+def _root(context: typer.Context, version: Annotated[bool, typer.Option("--version", help="Print the version.")] = False) -> None:
+    if not errors.is_terminal:
+        context.with_resource(environment(**{name: "1" for name in _NO_BARS if name not in os.environ}))
     if version:
         console.print(f"outgrow {__version__}", highlight=False)
         raise typer.Exit

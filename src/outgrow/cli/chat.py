@@ -3,7 +3,7 @@
 from .app import LOOK, command
 from .console import console, say, strip_control_chars, warn
 from .open_model import default_max_tokens, open_model, recipe_for
-from .options import MaxTokens, ModelArg, RecipeOption, Temperature
+from .options import MaxTokens, ModelArg, OmitSettings, RecipeOption, Temperature
 
 
 @command(LOOK, "outgrow chat micro-base")
@@ -11,6 +11,7 @@ def chat(
     model: ModelArg,
     temperature: Temperature = 0.0,
     max_tokens: MaxTokens = None,
+    omit_settings: OmitSettings = None,
     recipe: RecipeOption = None,
 ) -> None:
     """Talk with a model; an empty line or Ctrl-D ends the conversation.
@@ -21,7 +22,7 @@ def chat(
     from ..policy import Sampling
 
     source = recipe_for(model, recipe)
-    respondent = open_model(model, source)
+    respondent = open_model(model, source, omit_settings)
     sampling = Sampling(temperature=temperature, max_tokens=max_tokens or default_max_tokens(source, respondent))
     opener = "<think>" if respondent.opens_think else ""
     messages: list[dict[str, str]] = []
@@ -37,5 +38,9 @@ def chat(
             warn("(starting over: the conversation no longer fits the model's context)")
             messages = messages[-1:]
         [[answer]] = respondent.answer(ChatRequest([messages], 1, sampling, [len(messages)]))
+        if answer.refused:
+            warn(f"the server refuses this question: {answer.refused}")
+            messages.pop()
+            continue
         say(f"{opener}{strip_control_chars(answer.text)}")
         messages.append({"role": "assistant", "content": answer.text.split("</think>")[-1]})

@@ -76,12 +76,13 @@ def _measured(path: Path) -> "dict[str, Evaluation]":
 def of_run(run: Path, when: "When") -> "dict[str, Evaluation]":
     """Return a run's suite -> its evaluation before or after training. Raises UsageError if it was not measured then."""
     from ..evaluate import Evaluation
+    from ..problems.named_table import label
     from ..runs.folder import RunFolder, read_recipe
 
     file = RunFolder(run).evaluation(when)
     if not file.is_file():
         raise UsageError(f"{run}: not measured {when} training; finish the run with: outgrow resume {run}")
-    return {read_recipe(run)[0].evaluate.suite: Evaluation.load(file)}
+    return {label(read_recipe(run)[0].evaluate.suite): Evaluation.load(file)}
 
 
 def only(measured: "dict[str, Evaluation]") -> "Evaluation":

@@ -31,6 +31,11 @@ def show(suites: Suites, margin: float, across: Collection[str] = ()) -> None:
             changes.add_row(f"[bold]{escape(suite)}[/]")
         for side in (baseline, *others):
             figures.add_row(escape(side.name), *_figures(side))
+            limit = side.evaluations[0].limit
+            if limit:
+                sentences.append(
+                    f"{f'{suite}: ' if suite else ''}{side.name} is measured on a sample of the problems: n = {limit}."
+                )
         for side in others:
             what = f"{suite}: " * bool(suite) + f"{side.name} against {baseline.name}"
             try:
@@ -40,7 +45,7 @@ def show(suites: Suites, margin: float, across: Collection[str] = ()) -> None:
                 change, split, verdict = "not compared", "", str(error)
             changes.add_row(escape(side.name), change, split)
             sentences.append(f"{what}: {verdict}")
-    if errors and len(errors) == len(sentences):
+    if errors and len(errors) == sum(len(sides) - 1 for sides in suites.values()):
         raise errors[0]
     console.print(figures)
     console.print(changes)

@@ -57,12 +57,13 @@ def controls(
 
 def _train(recipe: "RLRecipe", path: Path) -> None:
     """Train in this folder, or continue there. Raises UsageError if the folder holds a run of another recipe."""
+    from ..config import with_absolute_paths
     from ..core.errors import OutgrowError
     from ..runs.folder import RunFolder, read_recipe
     from ..train.loop import resume, train
     from .progress import Terminal
 
-    if RunFolder(path).is_run() and read_recipe(path)[0] != recipe:
+    if RunFolder(path).is_run() and read_recipe(path)[0] != with_absolute_paths(recipe):
         raise UsageError(f"{path} is a run of another recipe; choose another --out")
     console.print(f"[bold]{escape(str(path))}[/]")
     try:

@@ -12,8 +12,8 @@ from .console import warn
 from .data_tables import show
 from .interrupt import interruptible
 from .open_model import open_model, recipe_for, sampling_for
-from .options import SUITES_HELP, ModelArg, ProblemsArg, Seed, SetsFolder, use_data
-from .progress import counting
+from .options import SUITES_HELP, Limit, ModelArg, OmitSettings, ProblemsArg, Seed, SetsFolder, use_data
+from .progress import answering
 
 if TYPE_CHECKING:
     from ..config import Recipe
@@ -57,14 +57,17 @@ def data(
     overrides: DataKeys = None,
     on: CheckedSuites = None,
     generation: Annotated[int, typer.Option("--generation", min=0, help="Generation of the flywheel, written into each row.")] = 1,
+    limit: Limit = None,
     seed: Seed = 0,
     sets: SetsFolder = None,
+    omit_settings: OmitSettings = None,
 ) -> None:
     """Make synthetic data from a model's own answers: sample, verify, select, check against the suites, write Parquet with a card.
 
     To train on it, give a recipe of kind sft a problem source of type synthetic whose path is this folder. Run the same command
     again to continue after a stop.
     """
+    from ..problems.limit import limited
     from ..problems.suites import SUITES, suites
     from ..runs.folder import RunFolder
     from ..runs.practice_problems import problems_of
@@ -79,20 +82,20 @@ def data(
         raise UsageError(f"{model} has no rollouts; data.rollouts=true needs the folder of a run of kind 'rl'")
     use_data(context, sets)
     every, as_recipe = problems_of(problems, warn)
-    chosen = matching_problems(every, section)
+    chosen, sample = limited(matching_problems(every, section), limit, seed)
     source = recipe_for(model, None) or as_recipe
     held_out = suites(on) if on else [*SUITES, *(_own(as_recipe) if as_recipe else ())]
-    respondent = open_model(model, source)
+    respondent = open_model(model, source, omit_settings)
+    sampling = sampling_for(source, respondent)
     with (
         interruptible() as check_stop,
-        counting(f"{section.k} answers a problem", len(chosen)) as progress,
+        answering("sampling", section.k * len(chosen), sampling.max_tokens) as tally,
         verifier_for(source) as verifier,
     ):
         rows = _run_rows(model, chosen, respondent, generation) if section.rollouts else []
-        request = DataRequest(chosen, section, sampling_for(source, respondent), seed, generation, held_out, rows)
-        summary = make_data(
-            respondent if section.k else None, verifier, request, out, warn=warn, check_stop=check_stop, on_progress=progress
-        )
+        request = DataRequest(chosen, section, sampling, seed, generation, held_out, sample, rows)
+        asked = respondent if section.k else None
+        summary = make_data(asked, verifier, request, out, warn=warn, check_stop=check_stop, on_written=tally.call())
     show(summary)
 
 

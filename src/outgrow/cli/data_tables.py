@@ -17,7 +17,8 @@ def show(data: "SyntheticSummary") -> None:
     from ..synthetic.dataset_card import share_text
 
     before = f" ({data.written:,} of them written in training)" if data.written else ""
-    say(f"{data.problems:,} problems, {data.drawn:,} answers{before}, {data.right:,} right, {data.kept:,} kept")
+    sample = f" (n = {data.limit})" if data.limit else ""
+    say(f"{data.problems:,} problems{sample}, {data.drawn:,} answers{before}, {data.right:,} right, {data.kept:,} kept")
     _print(
         ("field", "level", "problems", "sampled", "right", "kept"),
         ((cell.field, cell.level, cell.problems, cell.drawn, cell.right, cell.kept) for cell in data.by_cell),

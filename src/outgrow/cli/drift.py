@@ -10,6 +10,7 @@ from .console import console, warn
 from .interrupt import interruptible
 from .open_model import is_run
 from .options import SUITES_HELP, RunFolder, Seed, SetsFolder, use_data
+from .progress import measurements
 from .tables import figures_table
 
 if TYPE_CHECKING:
@@ -46,10 +47,14 @@ def drift(
     if is_run(str(run)):
         require_writable(run)
     names, rows = suites(on), []
-    with interruptible() as check_stop, AnswerCache(cache_folder() / "answers.sqlite", warn=warn) as cache:
-        for row in drift_of(run, names, samples, seed, warn, check_stop, cache.wrap):
+    with (
+        interruptible() as check_stop,
+        measurements() as display,
+        AnswerCache(cache_folder() / "answers.sqlite", warn=warn) as cache,
+    ):
+        for row in drift_of(run, names, samples, seed, warn, check_stop, cache.wrap, display.answering):
             rows.append(row)
-            console.print(f"step {row.step}, {row.suite}: pass@1 {row.pass_at_1:.3f}", highlight=False)
+            warn(f"step {row.step}, {row.suite}: pass@1 {row.pass_at_1:.3f}")
     write_drift(run, rows)
     _show(rows)
 

@@ -4,7 +4,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
@@ -13,9 +13,24 @@ from .app import MEASURE, command
 from .console import console, warn
 from .interrupt import interruptible
 from .open_model import open_model, recipe_for, sampling_for
-from .options import SUITES_HELP, Fresh, MaxTokens, ModelArg, RecipeOption, Seed, SetsFolder, use_data
-from .progress import counting
+from .options import (
+    SUITES_HELP,
+    Fresh,
+    Limit,
+    MaxTokens,
+    ModelArg,
+    OmitSettings,
+    RecipeOption,
+    Seed,
+    SetsFolder,
+    use_data,
+)
+from .progress import answering
 from .tables import figures_table
+
+if TYPE_CHECKING:
+    from ..engines import ChatModel
+    from ..evaluate import Evaluation
 
 Suites = Annotated[
     str | None,
@@ -60,6 +75,8 @@ def evaluate(
     samples: Samples = None,
     temperature: Temperature = None,
     max_tokens: MaxTokens = None,
+    omit_settings: OmitSettings = None,
+    limit: Limit = None,
     seed: Seed = 0,
     data: SetsFolder = None,
     out: Out = None,
@@ -75,7 +92,9 @@ def evaluate(
     from ..evaluate import require_room
     from ..evaluate.answer_cache import AnswerCache
     from ..evaluate.conditions import conditions
+    from ..evaluate.unread import unread
     from ..policy.pull import cache_folder
+    from ..problems.limit import limited
     from ..problems.suites import samples_for, suite, suites
     from ..runs.session import verifier_for
 
@@ -85,26 +104,38 @@ def evaluate(
     names = suites(on or section.suite)
     if out is not None:
         _require_place(out, len(names))
-    problems = {name: suite(name).load(warn) for name in names}
-    respondent = open_model(model, source)
+    whole = {name: suite(name).load(warn) for name in names}
+    problems = {name: limited(whole[name], limit, seed)[0] for name in names}
+    limits = {name: limited(whole[name], limit, seed)[1] for name in names}
+    respondent = open_model(model, source, omit_settings)
     sampling = sampling_for(source, respondent, temperature or section.temperature, max_tokens)
     for name in names:
         require_room(name, respondent, problems[name], sampling.max_tokens, "--max-tokens")
+    sizes = {name: samples or (section.samples if name == section.suite else samples_for(len(whole[name]))) for name in names}
     questions = 2 * sum(map(len, problems.values()))  # sampled, and greedy
+    notes: list[str] = []
+    answers = sum((sizes[name] + 1) * len(problems[name]) for name in names)
     with (
         interruptible(f"run the same command{' without --fresh' if fresh else ''} to continue") as check_stop,
-        _printed(model, names, sampling.temperature) as summaries,
-        counting("measuring", questions) as progress,
+        _printed(model, names, _temperature(respondent, sampling.temperature)) as summaries,
+        answering("measuring", answers, sampling.max_tokens) as tally,
         verifier_for(source) as verifier,
-        AnswerCache(cache_folder() / "answers.sqlite", fresh, warn, progress) as cache,
+        AnswerCache(cache_folder() / "answers.sqlite", fresh, warn) as cache,
     ):
+        counted, watch = tally.wrap(cache.wrap(respondent)), tally.watching(check_stop)
         for name in names:
-            k = samples or (section.samples if name == section.suite else samples_for(len(problems[name])))
-            evaluation = measure(cache.wrap(respondent), verifier, problems[name], k, sampling, seed, check_stop)
+            evaluation = measure(counted, verifier, problems[name], sizes[name], sampling, seed, watch, limits[name])
             summaries[name] = evaluation.summary()
+            notes += _refusals(name, evaluation)
+            setting = 'verify.extract = ["{}"] in the recipe'
+            answered = [sample for sample in evaluation.samples if not sample.refused]
+            lines = unread(answered, verifier.extractors, setting, respondent.opens_think)
+            notes += [f"{name}: {lines[0]}", *lines[1:]] if lines else []
             if out is not None:
-                evaluation = replace(evaluation, conditions=conditions(source, sampling, k, seed))
+                evaluation = replace(evaluation, conditions=conditions(source, sampling, sizes[name], seed, respondent))
                 evaluation.save(out if len(names) == 1 else out / f"{name.replace('/', '+')}.parquet")
+    for note in notes:
+        warn(note)
     if cache.found:
         warn(f"{cache.found:,} of {questions:,} questions were answered from the store; --fresh asks them again")
 
@@ -121,17 +152,42 @@ def _require_place(out: Path, suites: int) -> None:
         out.mkdir(exist_ok=True)
 
 
+def _temperature(respondent: "ChatModel", temperature: float) -> str:
+    """Return the temperature that is measured, as text; a server may be left to its own."""
+    from ..engines import OpenAIServer
+
+    own = isinstance(respondent, OpenAIServer) and "temperature" in respondent.omit_settings
+    return "the server's own temperature" if own else f"temperature {temperature:g}"
+
+
+def _refusals(suite: str, evaluation: "Evaluation") -> list[str]:
+    """Return a line that says how many questions the server refused, and why; nothing where it refused none."""
+    reasons = {sample.problem_id: sample.refused for sample in evaluation.samples if sample.refused}
+    if not reasons:
+        return []
+    problems = len({sample.problem_id for sample in evaluation.samples})
+    first = next(iter(reasons.values()))
+    return [f"{suite}: the server refused {len(reasons):,} of {problems:,} questions ({first}); they count as failed"]
+
+
+def _length(summary: dict[str, Any], places: int) -> str:
+    """Return the mean length of the answers, in tokens."""
+    return "unknown" if summary["length"] is None else f"{summary['length']:.{places}f}"
+
+
 @contextmanager
-def _printed(model: str, suites: list[str], temperature: float) -> Iterator[dict[str, dict[str, Any]]]:
+def _printed(model: str, suites: list[str], temperature: str) -> Iterator[dict[str, dict[str, Any]]]:
     """Yield a dict that takes a summary for each suite; print those that it has at the end, even after a stop."""
     summaries: dict[str, dict[str, Any]] = {}
     try:
         yield summaries
     finally:
         if summaries and len(suites) == 1:
-            _show_one(f"{model} on {suites[0]}, temperature {temperature:g}", summaries[suites[0]])
+            _show_one(f"{model} on {suites[0]}, {temperature}", summaries[suites[0]])
         elif summaries:
-            _show_all(f"{model}, temperature {temperature:g}", summaries)
+            seeds = {summary["limit"]["seed"] for summary in summaries.values() if "limit" in summary}
+            sample = "".join(f"; samples of suites by seed {seed}" for seed in seeds)
+            _show_all(f"{model}, {temperature}{sample}", summaries)
 
 
 def _show_all(title: str, summaries: dict[str, dict[str, Any]]) -> None:
@@ -142,20 +198,25 @@ def _show_all(title: str, summaries: dict[str, dict[str, Any]]) -> None:
     table = figures_table(*headings, title=title, text=["suite"], whole=["suite", "n × k"])
     for name, summary in summaries.items():
         shares = (f"{summary[part]:.3f}" for part in ("greedy", "truncated", "no_answer"))
-        table.add_row(name, pass_at_1(summary).text(), f"{summary['n']} × {summary['k']}", *shares, f"{summary['length']:.0f}")
+        of = f" of {summary['limit']['of']:,}" if "limit" in summary else ""
+        n = f"{summary['n']:,}{of} × {summary['k']}"
+        table.add_row(name, pass_at_1(summary).text(), n, *shares, _length(summary, 0))
     console.print(table)
 
 
 def _show_one(title: str, summary: dict[str, Any]) -> None:
     """Print the figures of one suite, and pass@1 by field and level."""
+    from ..problems.limit import Limit as ProblemLimit
     from ..runs.folder import pass_at_1
 
+    n = f"{ProblemLimit(**summary['limit'])}," if "limit" in summary else f"{summary['n']:,} problems"
     console.print(
-        f"{title}, n = {summary['n']} problems × {summary['k']} samples\n"
+        f"{title}, n = {n} × {summary['k']} samples\n"
         f"pass@1 {pass_at_1(summary).text()}   greedy {summary['greedy']:.3f}   "
         + "   ".join(f"pass@{k} {value:.3f}" for k, value in summary["pass@k"].items() if k != "1")
         + f"\ntruncated {summary['truncated']:.3f}   "
-        f"no answer {summary['no_answer']:.3f}   mean length {summary['length']:.1f} tokens",
+        f"no answer {summary['no_answer']:.3f}   mean length {_length(summary, 1)} tokens"
+        + (f"   refused {summary['refused']:.3f}" if summary["refused"] else ""),
         highlight=False,
     )
     levels = sorted({cell["level"] for cell in summary["cells"]})

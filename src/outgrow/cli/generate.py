@@ -4,10 +4,11 @@ from typing import Annotated
 
 import typer
 
+from ..core.errors import OutgrowError
 from .app import LOOK, command
 from .console import say, strip_control_chars
 from .open_model import default_max_tokens, open_model, recipe_for
-from .options import MaxTokens, ModelArg, RecipeOption, Seed, Temperature
+from .options import MaxTokens, ModelArg, OmitSettings, RecipeOption, Seed, Temperature
 
 
 @command(LOOK, 'outgrow generate micro-base "27+58=?"', 'outgrow generate runs/first "roman XIV=?" --samples 4')
@@ -17,6 +18,7 @@ def generate(
     samples: Annotated[int, typer.Option("--samples", "-n", min=1, help="Number of answers.")] = 1,
     temperature: Temperature = 0.0,
     max_tokens: MaxTokens = None,
+    omit_settings: OmitSettings = None,
     recipe: RecipeOption = None,
     seed: Seed = 0,
 ) -> None:
@@ -25,9 +27,11 @@ def generate(
     from ..policy import Sampling
 
     source = recipe_for(model, recipe)
-    respondent = open_model(model, source)
+    respondent = open_model(model, source, omit_settings)
     sampling = Sampling(temperature=temperature, max_tokens=max_tokens or default_max_tokens(source, respondent))
     opener = "<think>" if respondent.opens_think else ""
     for answer in respondent.answer(ChatRequest([respondent.conversation(question)], samples, sampling, [seed]))[0]:
+        if answer.refused:
+            raise OutgrowError(f"the server refuses this question: {answer.refused}")
         cut = "" if answer.finished else "  … cut at --max-tokens"
         say(f"{opener}{strip_control_chars(answer.text)}{cut}")

@@ -5,11 +5,12 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from ..core.errors import OutgrowError, UsageError, first_line
+from ..core.errors import OutgrowError, UsageError, first_line, install_hint
 from .app import MEASURE, command
-from .console import console
+from .console import console, warn
 from .open_model import open_model, recipe_for
-from .options import Model, RecipeOption, Seed
+from .options import Limit, Model, RecipeOption, Seed
+from .progress import measurements
 from .tables import figures_table
 
 if TYPE_CHECKING:
@@ -27,9 +28,7 @@ def harness(
         Path | None, typer.Option("--folder", metavar="FOLDER", help="A folder with tasks of your own, a YAML file for each.")
     ] = None,
     shots: Annotated[int | None, typer.Option("--shots", min=0, help="Examples before each question. Default: the task's.")] = None,
-    limit: Annotated[
-        int | None, typer.Option("--limit", min=1, help="Ask only this many questions of each task, from its start.")
-    ] = None,
+    limit: Limit = None,
     chat: Annotated[bool, typer.Option("--chat", help="Put questions through the model's chat template.")] = False,
     seed: Seed = 0,
     out: Annotated[Path | None, typer.Option("--out", metavar="FILE", help="Also write the figures here, as JSON.")] = None,
@@ -46,7 +45,7 @@ def harness(
     try:
         from ..evaluate.lm_eval import run_tasks
     except ImportError as error:
-        raise UsageError('this needs lm-evaluation-harness: pip install "outgrow[harness]"') from error
+        raise UsageError(f"this needs lm-evaluation-harness: {install_hint('harness')}") from error
     if folder is not None and not folder.is_dir():
         raise UsageError(f"--folder {folder}: this folder does not exist")
     if out is not None and (out.is_dir() or not out.parent.is_dir()):
@@ -55,13 +54,16 @@ def harness(
     if not isinstance(local, LocalModel):
         raise UsageError(f"{model} is a server's address; use the harness itself for servers (its model local-chat-completions)")
     names = [name.strip() for name in tasks.split(",") if name.strip()]
+    warn(f"loading {', '.join(names)}")
     try:
-        scores = run_tasks(local, names, folder, shots, limit, chat, seed)
+        with measurements() as display:
+            scores = run_tasks(local, names, folder, shots, limit, chat, seed, display.answering)
     except (OSError, ValueError, KeyError, ImportError) as error:  # a data set or a package is missing, or a task is broken
         raise OutgrowError(f"lm-evaluation-harness cannot run these tasks: {first_line(error)}") from error
     if out is not None:
         write_json(out, [asdict(score) for score in scores])
-    _show(f"{model}, lm-evaluation-harness", scores)
+    sample = f"; samples of {limit:,} by seed {seed}" if any(score.limit for score in scores) else ""
+    _show(f"{model}, lm-evaluation-harness{sample}", scores)
 
 
 def _show(title: str, scores: "list[Score]") -> None:
@@ -69,5 +71,6 @@ def _show(title: str, scores: "list[Score]") -> None:
     for score in scores:
         estimate = score.estimate
         text = estimate.text() if estimate else f"{score.value:.3f}"
-        table.add_row(score.task, score.metric, text, f"{score.n:,}" if score.n else "")
+        of = f" of {score.limit.of:,}" if score.limit else ""
+        table.add_row(score.task, score.metric, text, f"{score.n:,}{of}" if score.n else "")
     console.print(table)

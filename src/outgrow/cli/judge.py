@@ -11,7 +11,7 @@ from .console import say, warn
 from .interrupt import interruptible
 from .judge_tables import show, show_canaries, show_levels
 from .options import Fresh, Seed
-from .progress import counting
+from .progress import answering
 
 if TYPE_CHECKING:
     from ..judge.config import JudgeSection
@@ -63,13 +63,14 @@ def judge(
     rows = sample_rollouts(runs, answers, seed)
     canaries = canary_items(rows, seed)
     respondent = judge_model(section, warn)
+    replies = section.samples * (len(rows) + sum(map(len, canaries.values())))  # of the first try
     with (
         interruptible() as check_stop,
-        counting("scoring", len(rows) + sum(map(len, canaries.values()))) as progress,
-        AnswerCache(cache_folder() / "answers.sqlite", fresh, warn, progress) as cache,
+        answering("scoring", replies, section.max_tokens) as tally,
+        AnswerCache(cache_folder() / "answers.sqlite", fresh, warn) as cache,
     ):
-        scorer = Judge(cache.wrap(respondent), section, seed)
-        result = run_benchmark(scorer, rows, canaries, check_stop)
+        scorer = Judge(tally.wrap(cache.wrap(respondent)), section, seed)
+        result = run_benchmark(scorer, rows, canaries, tally.watching(check_stop))
     how = f"with the table [judge] of {recipe}" if recipe else "with the default rubric"
     say(f"{model}, {how}, on answers of {', '.join(map(str, runs))}")
     show(result.answers)

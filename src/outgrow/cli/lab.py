@@ -36,6 +36,6 @@ def lab(
             raise UsageError(f"No results for {plan.name} in {docs} yet; run without --page first")
     else:
         cores = processes or len(os.sched_getaffinity(0))
-        with interruptible() as check_stop, counting(f"{plan.name}, {cores} at a time", len(plan.runs)) as progress:
+        with interruptible() as check_stop, counting(f"{plan.name}, {cores} at a time", len(plan.runs), "runs") as progress:
             results = run_experiment(plan, docs, Path("runs/lab"), cores, progress, warn, check_stop)
     say(f"page: {write_page(plan, results, docs)}")

@@ -3,7 +3,7 @@
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from ..core.errors import UsageError
+from ..core.errors import UsageError, nearest
 from .console import warn
 
 if TYPE_CHECKING:
@@ -12,11 +12,19 @@ if TYPE_CHECKING:
     from ..policy import Sampling
 
 
-def open_model(model: str, recipe: "Recipe | None" = None) -> "ChatModel":
-    """Return a model by any of its names, or the model of a server, prompted as the recipe says."""
+def open_model(model: str, recipe: "Recipe | None" = None, omit_settings: str | None = None) -> "ChatModel":
+    """Return a model by any of its names, or the model of a server, prompted as the recipe says.
+
+    omit_settings: the option --omit-settings. Raises UsageError if it holds an unknown name.
+    """
+    from ..engines import SERVER_SETTINGS
     from ..runs.session import open_chat_model
 
-    return open_chat_model(model, recipe, warn)
+    names = None if omit_settings is None else [name.strip() for name in omit_settings.split(",") if name.strip()]
+    for name in names or ():
+        if name not in SERVER_SETTINGS:
+            raise UsageError(f"--omit-settings: no setting called {name!r}{nearest(name, SERVER_SETTINGS)}")
+    return open_chat_model(model, recipe, warn, names)
 
 
 def default_max_tokens(recipe: "Recipe | None", respondent: "ChatModel") -> int:

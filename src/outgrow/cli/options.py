@@ -1,14 +1,12 @@
 """Arguments and options that several commands share."""
 
-import os
-from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
 from typing import Annotated
 
 import typer
 
 from ..core.errors import UsageError
+from .environment import environment
 
 _NAMES = "A shipped or pulled model, a run's folder, a folder of a model or an adapter, a .gguf file, or a hub id"
 
@@ -28,7 +26,8 @@ ProblemsArg = Annotated[
     str,
     typer.Argument(
         metavar="PROBLEMS",
-        help="A recipe, for the problems it trains on, or a .jsonl or .parquet file with columns question and answer.",
+        help="A recipe, for the problems it trains on, or a table: a file (.jsonl, .json, .csv, .parquet), a folder with files for "
+        "each split, or a data set on the hub (OWNER/NAME), followed by :SPLIT and :answer=COLUMN where needed.",
     ),
 ]
 Overrides = Annotated[
@@ -42,6 +41,15 @@ RecipeOption = Annotated[
         help="Use this recipe's prompt, token limits and answer extractors. A run uses its own recipe.",
     ),
 ]
+OmitSettings = Annotated[
+    str | None,
+    typer.Option(
+        "--omit-settings",
+        metavar="NAMES",
+        help="Settings that are not sent to a server, comma-separated, where it refuses them: seed, temperature, top_p, top_k, "
+        "max_tokens (the limit is then sent as max_completion_tokens), max_completion_tokens. Default: the recipe's.",
+    ),
+]
 MaxTokens = Annotated[
     int | None,
     typer.Option(
@@ -51,7 +59,10 @@ MaxTokens = Annotated[
         "whichever is smaller.",
     ),
 ]
-SUITES_HELP = "names, the groups related and unrelated, a .jsonl or .parquet file, or a data set on the hub (OWNER/NAME:SPLIT)"
+SUITES_HELP = (
+    "names, the groups related and unrelated, a file (.jsonl, .json, .csv, .parquet), a folder with files for each split, or a "
+    "data set on the hub (OWNER/NAME), followed by :SPLIT and :answer=COLUMN where needed"
+)
 Temperature = Annotated[float, typer.Option("--temperature", min=0.0, help="Sampling temperature; 0 is greedy.")]
 Seed = Annotated[int, typer.Option("--seed", help="Seed of all random choices.")]
 SetsFolder = Annotated[
@@ -60,6 +71,16 @@ SetsFolder = Annotated[
         "--data",
         metavar="FOLDER",
         help="Folder of local data sets, for example one with gsm8k/test.jsonl. Default: $OUTGROW_DATA if set, else the hub.",
+    ),
+]
+Limit = Annotated[
+    int | None,
+    typer.Option(
+        "--limit",
+        min=1,
+        metavar="N",
+        help="Take only a random sample of N problems: the same for the same --seed, and part of the sample of a larger N. Every "
+        "figure says so.",
     ),
 ]
 Fresh = Annotated[bool, typer.Option("--fresh", help="Ignore stored answers and ask the model again.")]
@@ -90,18 +111,4 @@ def use_data(context: typer.Context, folder: Path | None) -> None:
         return
     if not folder.is_dir():
         raise UsageError(f"--data {folder}: this folder does not exist")
-    context.with_resource(_environment("OUTGROW_DATA", str(folder)))
-
-
-@contextmanager
-def _environment(name: str, value: str) -> Iterator[None]:
-    """Set an environment variable inside the block."""
-    before = os.environ.get(name)
-    os.environ[name] = value
-    try:
-        yield
-    finally:
-        if before is None:
-            del os.environ[name]
-        else:
-            os.environ[name] = before
+    context.with_resource(environment(OUTGROW_DATA=str(folder)))

@@ -10,11 +10,12 @@ from .app import MEASURE, command
 from .console import console, say, warn
 from .interrupt import interruptible
 from .open_model import open_model, recipe_for, sampling_for
-from .options import MaxTokens, ModelArg, ProblemsArg, RecipeOption, Seed
-from .progress import counting
+from .options import Limit, MaxTokens, ModelArg, OmitSettings, ProblemsArg, RecipeOption, Seed
+from .progress import answering
 
 if TYPE_CHECKING:
     from ..evaluate.pass_rates import PassRate
+    from ..problems.limit import Limit as ProblemLimit
 
 
 @command(
@@ -30,6 +31,8 @@ def passrate(
     samples: Annotated[int, typer.Option("--samples", min=1, help="Answers sampled for each problem.")] = 10,
     temperature: Annotated[float, typer.Option("--temperature", min=0.01, help="Sampling temperature.")] = 0.6,
     max_tokens: MaxTokens = None,
+    omit_settings: OmitSettings = None,
+    limit: Limit = None,
     seed: Seed = 0,
     out: Annotated[
         Path | None, typer.Option("--out", metavar="FOLDER", help="Folder of the profile. Default: profiles/PROBLEMS.")
@@ -42,17 +45,19 @@ def passrate(
 
     Run the same command again to continue after a stop. A recipe starts from the profile with --set ledger.profile=profiles/….
     """
-    from ..engines import LocalModel
+    from ..engines import LocalModel, OpenAIServer
     from ..evaluate.answer_cache import AnswerCache
     from ..evaluate.pass_rates import ProfileSpec, fill, open_profile
     from ..policy.pull import cache_folder
+    from ..problems.limit import limited
     from ..runs.practice_problems import problems_of
     from ..runs.session import verifier_for
 
     source = recipe_for(model, recipe)
-    problems, as_recipe = problems_of(data, warn)
+    every, as_recipe = problems_of(data, warn)
+    problems, sample = limited(every, limit, seed)
     source = source or as_recipe
-    respondent = open_model(model, source)
+    respondent = open_model(model, source, omit_settings)
     sampling = sampling_for(source, respondent, temperature, max_tokens)
     if isinstance(respondent, LocalModel):
         digest = respondent.policy.digest()
@@ -61,20 +66,23 @@ def passrate(
             digest = cache.who(respondent)
     folder = out or Path("profiles") / Path(data).stem
     how = "as it is" if source is None else f"{source.prompt.model_dump_json()} {source.verify.model_dump_json()}"
-    spec = ProfileSpec(model, digest, data, len(problems), samples, temperature, sampling.max_tokens, seed, how)
+    if isinstance(respondent, OpenAIServer) and respondent.omit_settings:
+        how += f" without {','.join(respondent.omit_settings)}"
+    spec = ProfileSpec(model, digest, data, len(problems), samples, temperature, sampling.max_tokens, seed, how, limit=sample)
     spec = open_profile(folder, spec, update)
     with (
         interruptible() as check_stop,
-        counting(f"{spec.samples} samples a problem", len(problems)) as progress,
+        answering("measuring", spec.samples * len(problems), spec.max_tokens) as tally,
         verifier_for(source) as verifier,
     ):
-        table = fill(folder, spec, respondent, verifier, sampling, problems, check_stop, progress)
-    _show(table)
+        table = fill(folder, spec, respondent, verifier, sampling, problems, tally.watching(check_stop), tally)
+    _show(table, sample)
     say(f"{folder / 'pass_rates.parquet'}")
 
 
-def _show(table: "list[PassRate]") -> None:
+def _show(table: "list[PassRate]", sample: "ProblemLimit | None") -> None:
     """Print a histogram of pass rates, and the shares of easy, medium and hard problems."""
+    problems = f"{sample}," if sample else f"{len(table):,} problems"
     bars = Table(box=None, pad_edge=False)
     for heading in ("pass rate", "problems", "share", ""):
         bars.add_column(heading, justify="left" if not heading else "right")
@@ -88,7 +96,7 @@ def _show(table: "list[PassRate]") -> None:
     n = len(table)
     bands = [sum(row.band == name for row in table) for name in ("easy", "medium", "hard")]
     console.print(
-        f"n = {n:,} problems × {table[0].n} samples   mean {sum(row.pass_rate for row in table) / n:.3f}   "
+        f"n = {problems} × {table[0].n} samples   mean {sum(row.pass_rate for row in table) / n:.3f}   "
         f"easy {bands[0] / n:.1%}   medium {bands[1] / n:.1%}   hard {bands[2] / n:.1%}   "
         f"truncated {sum(row.truncated for row in table) / n:.1%}",
         highlight=False,

@@ -19,8 +19,9 @@ if TYPE_CHECKING:
 
 def start(name: str, kind: str, out: Path | None, overrides: list[str] | None, budget: "Budget") -> None:
     """Train by a recipe in a new folder. Raises UsageError if the recipe is of another kind than the command."""
-    from ..config import load_recipe
+    from ..config import RLRecipe, load_recipe
     from ..train.loop import train as train_run
+    from .audit_line import audit_line
     from .progress import Terminal
 
     recipe = load_recipe(name, overrides or [])
@@ -28,6 +29,8 @@ def start(name: str, kind: str, out: Path | None, overrides: list[str] | None, b
         command = "sft" if recipe.kind == "sft" else "train"
         raise UsageError(f"{name} is a recipe of kind {recipe.kind!r}; run it with: outgrow {command} {name}")
     path = out or Path("runs") / recipe.name
+    if isinstance(recipe, RLRecipe) and (line := audit_line(recipe, name, overrides or [])):
+        say(line)
     with explain_end(path), Terminal(console) as terminal:
         train_run(recipe, path, terminal, budget)
     finish(path)

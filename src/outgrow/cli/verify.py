@@ -7,12 +7,19 @@ import typer
 
 from ..core.errors import UsageError, nearest
 from .app import MEASURE, command
-from .console import console, say
+from .console import say, warn
+from .progress import measurements
 
 
-@command(MEASURE, "outgrow verify outputs.jsonl --output completion --answer answer --extract boxed --extract last_number")
+@command(
+    MEASURE,
+    "outgrow verify outputs.jsonl --output completion --answer answer",
+    "outgrow verify outputs.jsonl --output completion --answer answer --extract boxed --extract last_number",
+)
 def verify(
-    file: Annotated[Path, typer.Argument(metavar="FILE", help="A JSONL or Parquet file with one output in each row.")],
+    file: Annotated[
+        Path, typer.Argument(metavar="FILE", help="A file (.jsonl, .json, .csv, .parquet) with one output in each row.")
+    ],
     output: Annotated[str, typer.Option("--output", metavar="COLUMN", help="Column that holds the model's output.")],
     answer: Annotated[str, typer.Option("--answer", metavar="COLUMN", help="Column that holds the correct answer.")],
     extract: Annotated[
@@ -20,16 +27,20 @@ def verify(
         typer.Option(
             "--extract",
             metavar="NAME",
-            help="How to find the answer in an output: boxed, first_boxed, hash, phrase or last_number. Repeat the option to try "
-            "several in order. Default: boxed.",
+            help="How to find the answer in an output: boxed, first_boxed, hash, phrase, last_number or auto, which tries boxed, "
+            "hash, phrase and last_number. Repeat the option to try several in order. Default: auto.",
         ),
     ] = None,
     out: Annotated[
         Path | None, typer.Option("--out", metavar="FILE", help="Also write the rows here, with columns verdict and extracted.")
     ] = None,
 ) -> None:
-    """Grade outputs that were made elsewhere, exactly as training and evaluation grade them."""
+    """Grade outputs that were made elsewhere, with the verifier of training and evaluation.
+
+    Prints how often each extractor found the answer. If outputs have no answer, shows two and names the extractor that finds more.
+    """
     from ..evaluate.grade_file import grade_file
+    from ..evaluate.unread import unread
     from ..types import Verdict
     from ..verify import EXTRACTORS
 
@@ -38,8 +49,14 @@ def verify(
             raise UsageError(f"--extract: no extractor called {name!r}{nearest(name, list(EXTRACTORS))}")
     if out is not None and not out.parent.is_dir():
         raise UsageError(f"--out {out}: the folder {out.parent} does not exist")
-    with console.status(f"grading {file}"):
-        counts = grade_file(file, output, answer, extract or ["boxed"], out)
-    n = counts.total()
-    shares = "   ".join(f"{verdict} {counts[verdict]} ({counts[verdict] / n:.1%})" for verdict in Verdict)
+    extractors = extract or ["auto"]
+    with measurements() as display:
+        graded = grade_file(file, output, answer, extractors, out, display.answering)
+    verdicts, n = graded.verdicts(), len(graded.outputs)
+    shares = "   ".join(f"{verdict} {verdicts[verdict]} ({verdicts[verdict] / n:.1%})" for verdict in Verdict)
     say(f"n = {n}   {shares}")
+    found_by = graded.found_by()
+    if len(found_by) > 1:
+        say("found by   " + "   ".join(f"{extractor} {count}" for extractor, count in found_by.items()))
+    for line in unread(graded.outputs, extractors, "--extract {}"):
+        warn(line)

@@ -27,6 +27,7 @@ from .sections import (
     PolicySection,
     RunSection,
     Section,
+    ServerSection,
     SFTSection,
     VerifySection,
 )
@@ -57,6 +58,9 @@ class _Recipe(Section):
     engine: AnyEngine = Field(default=NativeEngineConfig(), description="What generates the answers.")
     verify: VerifySection = Field(default=VerifySection(), description="How answers are graded.")
     evaluate: EvaluateSection = Field(default=EvaluateSection(), description="How the policy is measured.")
+    server: ServerSection = Field(
+        default=ServerSection(), description="A model behind an address that is measured as this recipe says."
+    )
     run: RunSection = Field(default=RunSection(), description="Checkpoints, threads, price and trackers.")
 
 

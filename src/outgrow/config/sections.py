@@ -7,6 +7,7 @@ from pydantic import BaseModel, ConfigDict, Field, field_validator, model_valida
 
 from ..core.errors import nearest
 from ..core.inputs import ReadsFrom
+from ..engines import ServerSetting
 from ..policy.load import Dtype
 from ..policy.lora import LoRA
 from ..policy.micro import MicroInit
@@ -166,6 +167,16 @@ class EvaluateSection(Section):
         default="micro-validation", description="Suite of validation problems, measured during training."
     )
     validation_samples: int = Field(default=4, ge=1, description="Answers sampled for each validation problem.")
+
+
+class ServerSection(Section):
+    """A model behind an address that is measured with this recipe."""
+
+    omit_settings: tuple[ServerSetting, ...] = Field(
+        default=(),
+        description="Settings that are not sent, for a server that refuses them: seed, temperature, top_p, top_k, max_tokens (the "
+        "limit is then sent as max_completion_tokens), max_completion_tokens.",
+    )
 
 
 class DataSection(Section):

@@ -32,6 +32,15 @@ def first_line(error: BaseException) -> str:
     return str(error).strip().partition("\n")[0] or type(error).__name__
 
 
+def install_hint(extra: str) -> str:
+    """Return the command that installs an extra of this package, and the one for a clone of its repository.
+
+    >>> print(install_hint("lab"))
+    pip install "outgrow[lab]" (in a clone: pip install ".[lab]")
+    """
+    return f'pip install "outgrow[{extra}]" (in a clone: pip install ".[{extra}]")'
+
+
 def nearest(word: str, known: Sequence[str]) -> str:
     """Return a hint with the known word closest to `word`, or with all known words where no word is close.
 

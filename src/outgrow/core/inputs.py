@@ -5,10 +5,11 @@ so in its type: `folder: Annotated[Path, ReadsFrom("files")]`. Of a list or tupl
 """
 
 import typing
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
-from typing import Any, Literal
+from typing import Any, Literal, TypeVar
 
+from pydantic import BaseModel
 from pydantic.fields import FieldInfo
 
 InputKind = Literal["files", "model", "runs", "suite"]
@@ -26,6 +27,27 @@ class ReadsFrom:
 def input_kind(field: FieldInfo) -> InputKind | None:
     """Return which kind of input a field names, None where it names none."""
     return next((mark.kind for mark in (*field.metadata, *_marks(field.annotation)) if isinstance(mark, ReadsFrom)), None)
+
+
+S = TypeVar("S", bound=BaseModel)
+
+
+def map_inputs(section: S, change: Callable[[InputKind, Any], Any]) -> S:
+    """Return a recipe, a table or a component with `change` applied to each name of an input in it, however deep.
+
+    change: takes the kind of the input and its name (text or a path), gives the name in its place.
+    """
+    values = {name: getattr(section, name) for name in type(section).model_fields}
+    changed = {name: _changed(value, input_kind(type(section).model_fields[name]), change) for name, value in values.items()}
+    return section.model_copy(update={name: value for name, value in changed.items() if value != values[name]})
+
+
+def _changed(value: Any, kind: InputKind | None, change: Callable[[InputKind, Any], Any]) -> Any:
+    if isinstance(value, tuple):
+        return tuple(_changed(item, kind, change) for item in value)
+    if isinstance(value, BaseModel):
+        return map_inputs(value, change)
+    return value if kind is None or value is None else change(kind, value)
 
 
 def _marks(annotation: Any) -> Iterator[Any]:

@@ -5,6 +5,8 @@ from .engine import Engine, EngineConfig, GenerationRequest, check_room, sync
 from .native import NativeEngine, NativeEngineConfig
 from .openai_server import OpenAIServer, is_served
 from .second_engine import second_engine
+from .server_settings import SERVER_SETTINGS, ServerSetting
+from .tally import Tally
 from .vllm import VLLMEngine, VLLMEngineConfig
 
 ENGINES: dict[str, type[EngineConfig]] = {
@@ -14,6 +16,7 @@ ENGINES: dict[str, type[EngineConfig]] = {
 
 __all__ = [
     "ENGINES",
+    "SERVER_SETTINGS",
     "Answer",
     "ChatModel",
     "ChatRequest",
@@ -25,6 +28,8 @@ __all__ = [
     "NativeEngine",
     "NativeEngineConfig",
     "OpenAIServer",
+    "ServerSetting",
+    "Tally",
     "VLLMEngine",
     "VLLMEngineConfig",
     "check_room",

@@ -4,10 +4,10 @@ import hashlib
 import json
 from abc import ABC, abstractmethod
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import cached_property
 
-from ..core.callbacks import CheckStop, never_stop
+from ..core.callbacks import CheckStop, OnWritten, never_stop, untold
 from ..policy import Policy, Sampling
 from .engine import Engine, GenerationRequest
 
@@ -27,6 +27,8 @@ class ChatRequest:
     """Distribution that the tokens are drawn from, and the longest answer."""
     seeds: Sequence[int]
     """One for each conversation. Its draws depend on its seed only, not on the other conversations."""
+    on_written: OnWritten = field(default=untold, compare=False, repr=False)
+    """Called as often as `check_stop`, with what this call has written so far."""
 
 
 @dataclass(frozen=True)
@@ -37,8 +39,10 @@ class Answer:
     """The answer, with its thoughts if the model thinks."""
     finished: bool
     """Whether the model ended it. Otherwise the token limit cut it."""
-    length: int
-    """Tokens of the answer, its end token included."""
+    length: int | None
+    """Tokens of the answer, its end token included; None where a server does not say."""
+    refused: str = ""
+    """Why a server refused the prompt, for example as too long; empty where it answered. A refused prompt counts as failed."""
 
 
 class ChatModel(ABC):
@@ -86,12 +90,12 @@ class LocalModel(ChatModel):
 
     @cached_property
     def identity(self) -> str:
-        """Digest of all that decides the answers: weights, architecture, tokenizer, chat template, and the engine that draws."""
+        """Digest of all that decides the answers: weights, architecture, tokenizer, end tokens, chat template, engine."""
         policy = self.policy
         parts = [
             policy.spec().settings,
             policy.tokenizer.get_vocab(),
-            str(policy.tokenizer.init_kwargs.get("eos_token")),
+            policy.end_ids,
             policy.prompt_text("?"),
             type(self.engine).__name__,
         ]
@@ -113,5 +117,6 @@ class LocalModel(ChatModel):
 
     def answer(self, request: ChatRequest, check_stop: CheckStop = never_stop) -> list[list[Answer]]:
         prompts = [self.policy.chat_ids(conversation) for conversation in request.conversations]
-        groups = self.engine.generate(GenerationRequest(prompts, request.n, request.sampling, request.seeds), check_stop)
+        asked = GenerationRequest(prompts, request.n, request.sampling, request.seeds, request.on_written)
+        groups = self.engine.generate(asked, check_stop)
         return [[Answer(r.text, r.finished, len(r.completion_ids)) for r in group] for group in groups]

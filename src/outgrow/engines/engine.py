@@ -2,13 +2,13 @@
 
 from abc import ABC, abstractmethod
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any, ClassVar
 
 from pydantic import Field
 from torch import Tensor
 
-from ..core.callbacks import CheckStop, Warn, never_stop, quiet
+from ..core.callbacks import CheckStop, OnWritten, Warn, never_stop, quiet, untold
 from ..core.errors import UsageError
 from ..core.registry import Component
 from ..policy import ModelSpec, Policy, Sampling
@@ -31,6 +31,8 @@ class GenerationRequest:
     """Distribution that the tokens are drawn from, and the longest completion."""
     seeds: Sequence[int]
     """One for each prompt. The draws of a group depend on its seed only, not on the other prompts."""
+    on_written: OnWritten = field(default=untold, compare=False, repr=False)
+    """Called by the engine as often as `check_stop`, with what this call has written so far."""
 
     @property
     def rollouts(self) -> int:

@@ -4,19 +4,23 @@ from __future__ import annotations
 
 import asyncio
 import os
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Sequence
 from concurrent.futures import wait
+from functools import partial
 from typing import TYPE_CHECKING, Any, TypeVar
 from urllib.parse import urlsplit
 
-from ..core.callbacks import CheckStop, never_stop
+from ..core.callbacks import CheckStop, Warn, Written, never_stop, quiet
 from ..core.errors import OutgrowError, UsageError
 from ..core.rng import seed_from
-from ..policy import Prompt, Sampling
+from ..policy import Prompt
 from .chat_model import Answer, ChatModel, ChatRequest, Conversation
+from .server_answer import read_answer, tells_end
+from .server_errors import error_text, refused_setting, refuses_prompt, status_in_body
+from .server_settings import omission_notice, request_settings
 
 if TYPE_CHECKING:
-    from openai import AsyncOpenAI
+    from openai import APIStatusError, AsyncOpenAI
 
 T = TypeVar("T")
 
@@ -27,6 +31,7 @@ _POLL_S = 0.1
 _CONNECT_S = 5.0
 _UNKNOWN = 2**30  # tokens; the protocol does not say the context, and the server refuses what is too long
 _KEY = "OPENAI_API_KEY"
+_OMIT_KEY = "server.omit_settings"
 
 
 def is_served(model: str) -> bool:
@@ -40,18 +45,21 @@ class OpenAIServer(ChatModel):
     The server applies the chat template and draws the tokens. Some servers ignore the seeds. A server may fill in a setting that
     the request does not contain (top_k, where it is 0) from the model's own generation settings, as vLLM does unless it was started
     with `--generation-config vllm`. R1's instruction is added only if the recipe's `prompt.user_template` holds it, since it is not
-    known here whether the model is an R1 model. A request that fails for a temporary reason (no connection, silence, 429, 5xx) is
-    repeated, after a longer pause each time. A call returns all answers or raises.
+    known here whether the model is an R1 model. A request that fails for a temporary reason (no connection, silence, 429, 5xx, an
+    error sent with status 200) is repeated, after a longer pause each time. A prompt that the server refuses (too long, a content
+    filter) gets an answer that says so (`Answer.refused`). A call returns all answers or raises.
     """
 
     opens_think = False
     context = _UNKNOWN
 
     def __init__(
-        self, address: str, prompt: Prompt | None = None, *, at_once: int = AT_ONCE, tries: int = 8, timeout_s: float = 600
-    ) -> None:
+        self, address: str, prompt: Prompt | None = None, *, at_once: int = AT_ONCE, tries: int = 8, timeout_s: float = 600,
+        omit_settings: Sequence[str] = (), omit_key: str = _OMIT_KEY, warn: Warn = quiet,
+    ) -> None:  # fmt: skip
         """at_once: requests at the same time. tries: of each request. timeout_s: seconds of silence that end a try; all tries of a
-        request together take up to twice that.
+        request together take up to twice that. omit_settings: what is not sent (`server_settings`). omit_key: the recipe's key
+        that sets them, for messages. warn: takes what a person should know.
 
         The server's key, if it needs one, is the environment variable OPENAI_API_KEY. Raises UsageError where the address or the
         key is invalid, or where the prompt has a chat template.
@@ -66,10 +74,14 @@ class OpenAIServer(ChatModel):
         if not (self._key.isascii() and self._key.isprintable()):
             raise UsageError(f"the environment variable {_KEY} contains invalid characters; set it again")
         self._at_once, self._tries, self._timeout_s = at_once, tries, timeout_s
+        self.omit_settings, self._omit_key, self._warn = tuple(dict.fromkeys(omit_settings)), omit_key, warn
+        self._warned: set[str] = set()
+        if notice := omission_notice(self.omit_settings):
+            self._warn(f"{self.url}: {notice}")
 
     @property
     def identity(self) -> str:
-        """Address and name of the model; the weights behind that name are unknown.
+        """Address and name of the model, and the settings that are not sent; the weights behind that name are unknown.
 
         Asks the server where no name was given. Raises as `answer` does.
         """
@@ -78,7 +90,8 @@ class OpenAIServer(ChatModel):
 
             with start_blocking_portal() as portal:
                 portal.call(self._find_name)
-        return f"{self.url}#{self._name}"
+        without = f" without {','.join(self.omit_settings)}" if self.omit_settings else ""
+        return f"{self.url}{without}#{self._name}"
 
     def card(self) -> dict[str, Any]:
         """Return what the server's list of models says of the model; empty where it has no such list.
@@ -113,30 +126,37 @@ class OpenAIServer(ChatModel):
 
         # A request for each answer, each with its own seed: not every server takes n.
         bodies = [
-            {"messages": conversation, "seed": seed_from(seed, "draw", index) % 2**31, **_settings(request.sampling)}
+            {
+                "messages": conversation,
+                **request_settings(request.sampling, seed_from(seed, "draw", index) % 2**31, self.omit_settings),
+            }
             for conversation, seed in zip(request.conversations, request.seeds, strict=True)
             for index in range(request.n)
         ]
         # The event loop runs in its own thread: this works inside another loop (a notebook's), and signals arrive here.
+        received: list[Answer] = []  # in the order in which they come
         with start_blocking_portal() as portal:
-            pending = portal.start_task_soon(self._send_all, bodies)
+            pending = portal.start_task_soon(self._send_all, bodies, received.append)
             try:
                 while not wait([pending], _POLL_S).done:
                     check_stop()
+                    request.on_written(Written(len(received), sum(answer.length or 0 for answer in received)))
             except BaseException:
                 pending.cancel()
                 raise
         answers = pending.result()
         return [answers[first : first + request.n] for first in range(0, len(answers), request.n)]
 
-    async def _send_all(self, bodies: list[dict[str, Any]]) -> list[Answer]:
+    async def _send_all(self, bodies: list[dict[str, Any]], on_answer: Callable[[Answer], None]) -> list[Answer]:
         slots = asyncio.Semaphore(self._at_once)
         await self._find_name()
         async with self._client() as client:
 
             async def send(body: dict[str, Any]) -> Answer:
                 async with slots:
-                    return await self._receive(client.chat.completions.create(model=self._name, **body), _read_answer)
+                    answer = await self._ask(client, body)
+                on_answer(answer)
+                return answer
 
             tasks = [asyncio.create_task(send(body)) for body in bodies]
             try:
@@ -146,6 +166,43 @@ class OpenAIServer(ChatModel):
                     task.cancel()
                 await asyncio.gather(*tasks, return_exceptions=True)
 
+    async def _ask(self, client: AsyncOpenAI, body: dict[str, Any]) -> Answer:
+        """Return the answer to one request. Raises as `answer` does."""
+        settings = {name: value for name, value in body.items() if name != "messages"}
+        limit = settings.get("max_tokens") or settings.get("max_completion_tokens")
+        response = client.chat.completions.create(model=self._name, messages=body["messages"], extra_body=settings)
+        answer = await self._receive(response, partial(self._read, limit), partial(self._refusal, settings))
+        if answer.refused:
+            self._warn_once("refused", f"refuses a prompt ({answer.refused}); refused prompts count as failed")
+        return answer
+
+    def _read(self, limit: int | None, completion: Any) -> Answer:
+        answer = read_answer(completion, limit)
+        if answer.length is None:
+            self._warn_once("length", "does not say how many tokens an answer has (usage), so lengths are not measured")
+            if not tells_end(completion):
+                self._warn_once(
+                    "end", "does not say why an answer ends (finish_reason), so answers that were cut are not told apart"
+                )
+        return answer
+
+    def _refusal(self, sent: dict[str, Any], error: APIStatusError) -> Answer | None:
+        """Return the answer to a refused prompt; None for another error. Raises UsageError where a setting is refused."""
+        status, text = error.status_code, error_text(error.body) or str(error)
+        if name := refused_setting(status, text, error.param, list(sent)):
+            names, why = (*self.omit_settings, name), self._reason(error)
+            listed = ", ".join(f'"{other}"' for other in names)
+            option = f", or use --omit-settings {','.join(names)}" if self._omit_key == _OMIT_KEY else ""
+            raise UsageError(
+                f"{self.url}: refuses the setting {name} ({why}); set {self._omit_key} = [{listed}] in the recipe{option}"
+            ) from error
+        return Answer("", True, None, self._reason(error)) if refuses_prompt(status, text) else None
+
+    def _warn_once(self, kind: str, text: str) -> None:
+        if kind not in self._warned:
+            self._warned.add(kind)
+            self._warn(f"{self.url}: {text}")
+
     async def _find_name(self) -> None:
         """Ask the server for the model's name where none was given."""
         if not self._name:
@@ -153,11 +210,16 @@ class OpenAIServer(ChatModel):
                 self._name = self._only(await self._receive(client.models.list(), _read_names))
 
     def _client(self) -> AsyncOpenAI:
-        from openai import AsyncOpenAI, Timeout
+        from openai import AsyncOpenAI, DefaultAsyncHttpxClient, Timeout
 
         timeout = Timeout(self._timeout_s, connect=min(_CONNECT_S, self._timeout_s))
-        # Most local servers need no key, but the package does.
-        return AsyncOpenAI(base_url=self.url, api_key=self._key or "none", max_retries=self._tries - 1, timeout=timeout)
+        return AsyncOpenAI(
+            base_url=self.url,
+            api_key=self._key or "none",  # most local servers need no key, but the package does
+            max_retries=self._tries - 1,
+            timeout=timeout,
+            http_client=DefaultAsyncHttpxClient(event_hooks={"response": [_correct_status]}),
+        )
 
     def _only(self, names: list[str]) -> str:
         if len(names) == 1:
@@ -165,8 +227,16 @@ class OpenAIServer(ChatModel):
         few = ", ".join(map(_line, names[:10])) + (", …" if names[10:] else "")
         raise UsageError(f"{self.url}: name the model, as {self.url}#NAME" + (f" (it has {few})" if few else ""))
 
-    async def _receive(self, response: Awaitable[Any], read: Callable[[Any], T]) -> T:
-        """Wait for the response and return what `read` makes of it. Raises OutgrowError, with what to do, where that fails."""
+    async def _receive(
+        self,
+        response: Awaitable[Any],
+        read: Callable[[Any], T],
+        refusal: Callable[[APIStatusError], T | None] = lambda _: None,
+    ) -> T:
+        """Wait for the response and return what `read` makes of it, or what `refusal` makes of an error.
+
+        Raises OutgrowError, with what to do, where that fails.
+        """
         import openai
 
         try:
@@ -185,6 +255,8 @@ class OpenAIServer(ChatModel):
             what = f"model {self._name!r}" if self._name else "list of models"
             raise OutgrowError(f"{self.url}: no {what} at this address; most such addresses end in /v1") from error
         except openai.APIStatusError as error:
+            if (refused := refusal(error)) is not None:
+                return refused
             raise OutgrowError(f"{self.url}: answers {error.status_code}, {self._reason(error)}") from error
         except Exception as error:  # the package checks no types, so an unexpected response can raise anything
             what = "the response is not that of an OpenAI-compatible server; most such addresses end in /v1"
@@ -193,9 +265,20 @@ class OpenAIServer(ChatModel):
     def _reason(self, error: BaseException) -> str:
         """Return the first line of an error's text, the server's own if it sent one, without the key."""
         body = getattr(error, "body", None)
-        message = body.get("message") or body.get("detail") if isinstance(body, dict) else None
+        message = body.get("message") or body.get("detail") if isinstance(body, dict) else body
         text = _line(message if isinstance(message, str) else str(error)) or type(error).__name__
         return text.replace(self._key, "…") if self._key else text
+
+
+async def _correct_status(response: Any) -> None:
+    """Give an error that was sent with status 200 its own status, so that it is repeated and told as any other."""
+    if response.status_code != 200:
+        return
+    await response.aread()
+    try:
+        response.status_code = status_in_body(response.json()) or 200
+    except (ValueError, RecursionError):  # not JSON, which the reader of the response tells
+        return
 
 
 def _is_address(url: str) -> bool:
@@ -206,39 +289,11 @@ def _is_address(url: str) -> bool:
         return False
 
 
-def _settings(sampling: Sampling) -> dict[str, Any]:
-    settings: dict[str, Any] = {
-        "temperature": sampling.temperature,
-        "top_p": sampling.top_p,
-        "max_tokens": sampling.max_tokens,
-    }
-    # Not part of OpenAI's API, but most other servers know it.
-    return {**settings, "extra_body": {"top_k": sampling.top_k}} if sampling.top_k else settings
-
-
 def _read_names(page: Any) -> list[str]:
     names = [model.id for model in page.data]
     if not all(isinstance(name, str) for name in names):
         raise TypeError("a model's id is not text")
     return names
-
-
-def _read_answer(completion: Any) -> Answer:
-    """Return the answer in a chat completion. Raises where a part of it is missing or has another type."""
-    [choice] = completion.choices
-    message, usage = choice.message, completion.usage
-    if usage is None:
-        raise TypeError("it does not say the number of tokens (usage)")
-    # Servers that separate thoughts from the answer use one of these two names.
-    thoughts = getattr(message, "reasoning_content", None) or getattr(message, "reasoning", None) or ""
-    text, length = message.content or "", usage.completion_tokens
-    if not all(isinstance(part, str) for part in (thoughts, text, choice.finish_reason)):
-        raise TypeError("a text is not text")
-    if not isinstance(length, int) or not 0 <= length < _UNKNOWN:
-        raise TypeError("a number of tokens is not a number")
-    whole = f"<think>{thoughts}</think>{text}" if thoughts else text
-    # JSON can hold half of a surrogate pair, which cannot be written to a file.
-    return Answer(whole.encode("utf-8", "replace").decode(), choice.finish_reason != "length", length)
 
 
 def _line(text: str) -> str:

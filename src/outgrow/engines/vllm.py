@@ -11,7 +11,7 @@ from typing import Any, ClassVar
 from pydantic import Field
 from torch import Tensor
 
-from ..core.callbacks import CheckStop, Warn, never_stop, quiet
+from ..core.callbacks import CheckStop, Warn, Written, never_stop, quiet
 from ..core.errors import OutgrowError, UsageError, first_line
 from ..core.rng import seed_from
 from ..policy import ModelSpec, Sampling
@@ -88,10 +88,14 @@ class VLLMEngine(Engine):
         ]
         names = llm.enqueue(prompts, settings, use_tqdm=False)
         outputs: list[Any] = []
+        tokens = 0  # of complete rollouts: vLLM returns those only
         try:
             while llm.llm_engine.has_unfinished_requests():
                 check_stop()
-                outputs += llm.llm_engine.step()
+                ended = llm.llm_engine.step()
+                outputs += ended
+                tokens += sum(len(output.outputs[0].token_ids) for output in ended)
+                request.on_written(Written(len(outputs), tokens))
         except BaseException:
             llm.llm_engine.abort_request(names, internal=True)
             raise
@@ -142,6 +146,7 @@ def _start(spec: ModelSpec, gpu_memory_utilization: float, max_sequences: int) -
                 max_model_len=-1,  # the model's, or less where the cache has no room for one such row
                 max_num_seqs=max_sequences,
                 logprobs_mode="processed_logprobs",
+                use_tqdm_on_load=False,  # no bars in a log
                 **place,
             )
         except Exception as error:  # vLLM's parts raise errors of many types
@@ -158,9 +163,9 @@ def _settings(spec: ModelSpec, sampling: Sampling, seed: int) -> Any:
         max_tokens=sampling.max_tokens,
         seed=seed,
         logprobs=0,  # of the drawn token only
-        # Only the policy's end token ends a completion, not others that a model's files may name.
+        # The policy's end tokens end a completion, and no token of vLLM's own reading of the model's files.
         ignore_eos=True,
-        stop_token_ids=[spec.end_id],
+        stop_token_ids=list(spec.end_ids),
         detokenize=False,
     )
 
@@ -169,4 +174,4 @@ def _rollout(spec: ModelSpec, output: Any, version: int) -> Rollout:
     [completion] = output.outputs
     ids = [int(token) for token in completion.token_ids]
     logprobs = [float(place[token].logprob) for token, place in zip(ids, completion.logprobs, strict=True)]
-    return Rollout(list(output.prompt_token_ids), ids, logprobs, ids[-1] == spec.end_id, spec.text(ids), version)
+    return Rollout(list(output.prompt_token_ids), ids, logprobs, ids[-1] in spec.end_ids, spec.text(ids), version)

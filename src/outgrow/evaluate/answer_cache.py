@@ -4,12 +4,11 @@ import hashlib
 import json
 import sqlite3
 import time
-from collections.abc import Callable
 from dataclasses import astuple, dataclass, replace
 from pathlib import Path
 from typing import Any
 
-from ..core.callbacks import CheckStop, Warn, never_stop, quiet
+from ..core.callbacks import CheckStop, OnWritten, Warn, Written, never_stop, quiet
 from ..engines import Answer, ChatModel, ChatRequest, Conversation, OpenAIServer
 from .known_servers import SERVERS_TABLE, KnownServers
 
@@ -29,15 +28,10 @@ class AnswerCache:
     cannot be read or written, the measurement continues without it, with one warning.
     """
 
-    def __init__(
-        self, path: Path, fresh: bool = False, warn: Warn = quiet, on_progress: Callable[[int], None] = lambda done: None
-    ) -> None:
-        """fresh: draw everything again and replace what the cache holds. warn: takes why answers cannot be cached.
-
-        on_progress: takes how many conversations are done, over all models that the cache wraps.
-        """
-        self._path, self._fresh, self._warn, self._on_progress = path, fresh, warn, on_progress
-        self._done, self.found = 0, 0  # conversations; found: those that the cache had
+    def __init__(self, path: Path, fresh: bool = False, warn: Warn = quiet) -> None:
+        """fresh: draw everything again and replace what the cache holds. warn: takes why answers cannot be cached."""
+        self._path, self._fresh, self._warn = path, fresh, warn
+        self.found = 0  # conversations that the cache had the answers to
         self._db: sqlite3.Connection | None = None
         self._servers = KnownServers(self._execute, warn)
         try:
@@ -89,7 +83,7 @@ class AnswerCache:
             return None
         try:
             row = self._db.execute("SELECT answers FROM answers WHERE key = ?", (key,)).fetchone()
-            return [Answer(*values) for values in json.loads(row[0])] if row else None
+            return _answers(row[0]) if row else None
         except (sqlite3.Error, ValueError, TypeError) as error:
             self._disable(error)
             return None
@@ -106,11 +100,6 @@ class AnswerCache:
                 self._db.executemany("INSERT OR REPLACE INTO answers VALUES (?, ?, ?, ?)", rows)
         except sqlite3.Error as error:
             self._disable(error)
-
-    def count(self, done: int, found: int = 0) -> None:
-        """Count `done` more conversations; found: how many of them the cache had."""
-        self._done, self.found = self._done + done, self.found + found
-        self._on_progress(self._done)
 
     def _disable(self, error: Exception) -> None:
         self._warn(f"{self._path}: answers are no longer cached ({error}); a call that is stopped will start over")
@@ -158,19 +147,40 @@ class CachedModel(ChatModel):
         ]
         known = {key: answers for key in keys if (answers := self.cache.read(key)) is not None}
         missing = [place for place, key in enumerate(keys) if key not in known]
-        self.cache.count(len(keys) - len(missing), len(keys) - len(missing))
+        self.cache.found += len(keys) - len(missing)
+        stored = (len(keys) - len(missing)) * request.n
+        there = Written(stored, 0, stored)
+        request.on_written(there)
         size = max(1, _ANSWERS // request.n)
         for start in range(0, len(missing), size):
             part = missing[start : start + size]
             chosen = replace(
-                request, conversations=[conversations[place] for place in part], seeds=[seeds[place] for place in part]
+                request,
+                conversations=[conversations[place] for place in part],
+                seeds=[seeds[place] for place in part],
+                on_written=_after(there, request.on_written),
             )
             drawn = self.model.answer(chosen, check_stop)
             fresh = {keys[place]: answers for place, answers in zip(part, drawn, strict=True)}
-            self.cache.write(who, fresh)
+            # A refused prompt is asked again: the server may be started with a longer context.
+            kept = {key: answers for key, answers in fresh.items() if not any(answer.refused for answer in answers)}
+            self.cache.write(who, kept)
             known |= fresh
-            self.cache.count(len(part))
+            there += Written(len(part) * request.n, sum(answer.length or 0 for answers in drawn for answer in answers))
+            request.on_written(there)
         return [known[key] for key in keys]
+
+
+def _answers(text: str) -> list[Answer]:
+    """Return the answers in a row. Raises ValueError or TypeError where it holds something else."""
+    rows = json.loads(text)
+    if not isinstance(rows, list) or not all(isinstance(values, list) for values in rows):
+        raise TypeError("a row holds no answers")
+    return [Answer(*values) for values in rows]
+
+
+def _after(before: Written, on_written: OnWritten) -> OnWritten:
+    return lambda written: on_written(before + written)
 
 
 def _opened(path: Path) -> sqlite3.Connection:

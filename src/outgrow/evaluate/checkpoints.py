@@ -3,9 +3,9 @@
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 
-from ..core.callbacks import Warn
+from ..core.callbacks import Answering, Warn, unwatched
 from ..core.errors import UsageError
-from ..engines import ChatModel
+from ..engines import ChatModel, Tally
 from ..problems.suites import samples_for, suite
 from ..runs.checkpoint import whole_checkpoints
 from ..runs.folder import read_recipe
@@ -19,10 +19,12 @@ from .evaluation import Evaluation
 def drift_of(
     run: Path, suites: Sequence[str], samples: int | None, seed: int, warn: Warn,
     check_stop: Callable[[], None] = lambda: None, cached: Callable[[ChatModel], ChatModel] = lambda model: model,
+    answering: Answering = unwatched,
 ) -> Iterator[Drift]:  # fmt: skip
     """Yield the drift of each suite at the base, then at each whole checkpoint.
 
     samples: of each problem. Default: what the suite's size needs. cached: wraps a model so that its answers are cached.
+    answering: told how far each measurement is.
     Raises UsageError where the run has no checkpoint yet, or its base is no longer the same.
     """
     recipe, made_with = read_recipe(run)
@@ -34,6 +36,7 @@ def drift_of(
     problems = {name: suite(name).load(warn) for name in suites}
     engine = recipe.engine.build(warn)
     before: dict[str, Evaluation] = {}
+    number, measurements = 0, (1 + len(checkpoints)) * len(problems)
     for checkpoint in (None, *checkpoints):
         policy = base
         if checkpoint:
@@ -42,7 +45,11 @@ def drift_of(
         with open_session(recipe, policy, engine=engine) as session:
             model = cached(session.model)
             for name, asked in problems.items():
-                k = samples or samples_for(len(asked))
-                now = evaluate(model, session.verifier, asked, k, session.evaluation_sampling, seed, check_stop)
+                k, step = samples or samples_for(len(asked)), checkpoint.step if checkpoint else 0
+                number += 1
+                what = f"step {step}, {name} (measurement {number} of {measurements})"
+                tally = Tally(answering(what, (k + 1) * len(asked)))
+                counted, watch = tally.wrap(model), tally.watching(check_stop)
+                now = evaluate(counted, session.verifier, asked, k, session.evaluation_sampling, seed, watch)
                 before.setdefault(name, now)
-                yield drift(name, checkpoint.step if checkpoint else 0, base, policy, before[name], now)
+                yield drift(name, step, base, policy, before[name], now)

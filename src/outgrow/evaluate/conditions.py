@@ -6,6 +6,7 @@ from pydantic import BaseModel, ConfigDict
 
 from ..config import Recipe
 from ..config.sections import VerifySection
+from ..engines import ChatModel, OpenAIServer
 from ..policy import Prompt, Sampling
 
 CHANCE = ("evaluate.samples", "seed")
@@ -24,6 +25,8 @@ class Conditions(BaseModel):
     samples: int
     """k: samples of each problem."""
     seed: int = 0
+    omitted: tuple[str, ...] = ()
+    """Settings that a server was not sent."""
 
     def settings(self) -> dict[str, Any]:
         """Return the settings by their keys in a recipe."""
@@ -33,12 +36,19 @@ class Conditions(BaseModel):
             **sampling,
             **{f"prompt.{key}": value for key, value in self.prompt.model_dump().items()},
             **{f"verify.{key}": value for key, value in self.verify.model_dump(mode="json").items()},
+            "server.omit_settings": list(self.omitted),
             "evaluate.samples": self.samples,
             "seed": self.seed,
         }
 
 
-def conditions(recipe: Recipe | None, sampling: Sampling, samples: int, seed: int = 0) -> Conditions:
-    """Return the conditions of a measurement as a recipe says; None: with the defaults. sampling: with the temperature in use."""
+def conditions(
+    recipe: Recipe | None, sampling: Sampling, samples: int, seed: int = 0, model: ChatModel | None = None
+) -> Conditions:
+    """Return the conditions of a measurement as a recipe says; None: with the defaults.
+
+    sampling: with the temperature in use. model: what was measured, where it may be a server.
+    """
     prompt, verify = (recipe.prompt, recipe.verify) if recipe else (Prompt(), VerifySection())
-    return Conditions(sampling=sampling, prompt=prompt, verify=verify, samples=samples, seed=seed)
+    omitted = model.omit_settings if isinstance(model, OpenAIServer) else ()
+    return Conditions(sampling=sampling, prompt=prompt, verify=verify, samples=samples, seed=seed, omitted=omitted)

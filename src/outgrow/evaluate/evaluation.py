@@ -12,6 +12,7 @@ import pyarrow.parquet as pq
 
 from ..core.errors import OutgrowError
 from ..core.files import write_atomic
+from ..problems.limit import Limit
 from ..types import Verdict
 from .conditions import Conditions
 from .sample import Sample
@@ -25,6 +26,8 @@ class Evaluation:
     """Samples of one policy on one suite: k at a temperature, and a greedy one, of each problem."""
 
     samples: list[Sample]
+    limit: Limit | None = None
+    """How the problems were sampled from the suite; None where they are the whole suite."""
     conditions: Conditions | None = None
     """How they were measured; None where that was not recorded."""
 
@@ -59,25 +62,31 @@ class Evaluation:
         return dict(drawn)
 
     def measures(self) -> dict[str, dict[str, float]]:
-        """Return name of a measure -> problem id -> value; each is a mean over problems, so all have the same n."""
+        """Return name of a measure -> problem id -> value; each is a mean over problems. All have the same n, except that `length`
+        lacks problems without an answer of known length."""
         k, rates, drawn = self.k, self.pass_rates(), self.drawn()
         sizes = [size for size in sorted({2, 4, 8, 16, 32, 64, k}) if 1 < size <= k]
         by_problem: dict[str, Callable[[list[Sample]], float]] = {
             "between": lambda samples: 0 < _mean([s.right for s in samples]) < 1,
             "truncated": lambda samples: _mean([s.verdict is Verdict.TRUNCATED for s in samples]),
-            "no_answer": lambda samples: _mean([s.verdict is Verdict.NO_ANSWER for s in samples]),
-            "length": lambda samples: _mean([s.length for s in samples]),
+            "no_answer": lambda samples: _mean([s.verdict is Verdict.NO_ANSWER and not s.refused for s in samples]),
+            "refused": lambda samples: _mean([bool(s.refused) for s in samples]),
         }
+        lengths = {problem: [s.length for s in samples if s.length is not None] for problem, samples in drawn.items()}
         return {
             "pass@1": rates,
             "greedy": {sample.problem_id: float(sample.right) for sample in self.samples if sample.index < 0},
             **{f"pass@{size}": {problem: pass_at_k(k, round(rate * k), size) for problem, rate in rates.items()} for size in sizes},
             **({f"maj@{k}": {problem: _majority(samples) for problem, samples in drawn.items()}} if k > 1 else {}),
             **{name: {problem: float(of(samples)) for problem, samples in drawn.items()} for name, of in by_problem.items()},
+            "length": {problem: _mean(known) for problem, known in lengths.items() if known},
         }
 
     def summary(self) -> dict[str, Any]:
-        """Return what summary.json holds: pass@1 with its interval, n, k, means of the other measures, and pass@1 by cell."""
+        """Return what summary.json holds: pass@1 with its interval, n, k, means of the other measures, and pass@1 by cell.
+
+        `limit` is among them where the problems are a sample of the suite.
+        """
         measures = {name: list(values.values()) for name, values in self.measures().items()}
         means = {name: _mean(values) for name, values in measures.items()}
         sizes = {name.removeprefix("pass@"): mean for name, mean in means.items() if name.startswith("pass@")}
@@ -87,9 +96,11 @@ class Evaluation:
             "greedy": means["greedy"],
             "n": len(measures["pass@1"]),
             "k": self.k,
+            **({"limit": asdict(self.limit)} if self.limit else {}),
             "pass@k": sizes,
             "maj@k": means.get(f"maj@{self.k}", means["pass@1"]),
-            **{name: means[name] for name in ("between", "truncated", "no_answer", "length")},
+            **{name: means[name] for name in ("between", "truncated", "no_answer", "refused")},
+            "length": means["length"] if measures["length"] else None,  # a server need not say it
             "cells": [
                 {"field": field, "level": level, "pass@1": _mean(cell), "n": len(cell)}
                 for (field, level), cell in self.cells().items()
@@ -97,12 +108,19 @@ class Evaluation:
         }
 
     def save(self, path: Path) -> None:
-        """Write the samples as Parquet, atomically. Its metadata say under `outgrow` how they were measured."""
+        """Write the samples as Parquet, atomically.
+
+        Its metadata say under `outgrow` how the problems were sampled and how they were measured.
+        """
         sink = pa.BufferOutputStream()
         rows = [{**asdict(sample), "verdict": str(sample.verdict)} for sample in self.samples]
         table = pa.Table.from_pylist(rows)
-        if self.conditions:
-            table = table.replace_schema_metadata({_METADATA: json.dumps({"conditions": self.conditions.model_dump(mode="json")})})
+        about = {
+            **({"limit": asdict(self.limit)} if self.limit else {}),
+            **({"conditions": self.conditions.model_dump(mode="json")} if self.conditions else {}),
+        }
+        if about:
+            table = table.replace_schema_metadata({_METADATA: json.dumps(about)})
         pq.write_table(table, sink, compression="zstd")
         write_atomic(path, sink.getvalue().to_pybytes())
 
@@ -112,8 +130,9 @@ class Evaluation:
         try:
             table = pq.read_table(path)
             samples = [Sample(**{**row, "verdict": Verdict(row["verdict"])}) for row in table.to_pylist()]
-            known = json.loads((table.schema.metadata or {}).get(_METADATA.encode(), b"{}")).get("conditions")
-            return Evaluation(samples, Conditions(**known) if known else None)
+            about = json.loads((table.schema.metadata or {}).get(_METADATA.encode(), b"{}"))
+            limit, known = about.get("limit"), about.get("conditions")
+            return Evaluation(samples, Limit(**limit) if limit else None, Conditions(**known) if known else None)
         except (OSError, pa.ArrowInvalid, KeyError, TypeError, ValueError) as error:
             raise OutgrowError(f"{path}: cannot read this evaluation ({error})") from error
 

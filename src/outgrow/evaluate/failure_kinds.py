@@ -102,7 +102,7 @@ def _reached(sample: Sample, text: str) -> bool:
 
 
 def _other_extractor_finds_it(sample: Sample, text: str) -> bool:
-    read = (extract(text) for name, extract in EXTRACTORS.items() if name != "first_boxed")
+    read = (extract(text) for name, extract in EXTRACTORS.items() if name not in ("first_boxed", "auto"))
     return any(answer is not None and same(sample.answer, answer) for answer in read)
 
 

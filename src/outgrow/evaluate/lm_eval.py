@@ -1,7 +1,7 @@
 """Any task of lm-evaluation-harness, with a policy and its engine in the place of the harness's own models."""
 
 from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -13,12 +13,14 @@ from lm_eval.models.utils import normalize_gen_kwargs
 from lm_eval.tasks import TaskManager
 from lm_eval.utils import get_rolling_token_windows, make_disjoint_window
 
+from ..core.callbacks import Answering, OnWritten, Written, untold, unwatched
 from ..core.errors import UsageError, nearest
 from ..core.estimate import Estimate
 from ..core.rng import seed_from
-from ..engines import GenerationRequest, LocalModel
+from ..engines import GenerationRequest, LocalModel, Tally
 from ..policy import Sampling
 from ..policy.likelihood import likelihoods
+from ..problems.limit import Limit, sample_places
 
 _TOKENS_AT_ONCE = 8192  # of contexts and continuations
 _PROMPTS_AT_ONCE = 256
@@ -35,6 +37,8 @@ class Score:
     """Standard error; None where the harness gives none."""
     n: int
     """Documents; 0 where the harness does not say."""
+    limit: Limit | None = None
+    """How the documents were sampled from the task's; None where they are all of them, and for groups."""
 
     @property
     def estimate(self) -> Estimate | None:
@@ -47,25 +51,28 @@ class Score:
 
 def run_tasks(
     local: LocalModel, tasks: Sequence[str], folder: Path | None = None, shots: int | None = None, limit: int | None = None,
-    chat: bool = False, seed: int = 0,
+    chat: bool = False, seed: int = 0, answering: Answering = unwatched,
 ) -> list[Score]:  # fmt: skip
     """Return the figures of these tasks and groups, as the harness has them.
 
-    folder: more tasks, a YAML file each. shots, limit: the harness's num_fewshot and limit. chat: put prompts through the chat
-    template. Raises UsageError where a task is not known.
+    folder: more tasks, a YAML file each. shots: the harness's num_fewshot. limit: size of a sample of each task's documents, drawn
+    with the seed (the harness's own limit takes the first ones). chat: put prompts through the chat template. answering: told how
+    far the model is. Raises UsageError where a task is not known.
     """
-    manager = TaskManager(include_path=str(folder) if folder else None)
+    manager = _LoadedOnce(include_path=str(folder) if folder else None)
     for task in tasks:
         if not manager.match_tasks([task]):
             raise UsageError(f"lm-evaluation-harness has no task called {task!r}{nearest(task, manager.all_tasks)}")
     if not tasks:
         raise UsageError("name a task of lm-evaluation-harness; its own list: lm-eval ls tasks")
+    names = manager.match_tasks(list(tasks))
+    samples = _samples(manager, names, limit, seed)
     found = simple_evaluate(
-        model=_Harnessed(local, seed),
-        tasks=manager.match_tasks(list(tasks)),
+        model=_Harnessed(local, seed, answering),
+        tasks=names,
         task_manager=manager,
         num_fewshot=shots,
-        limit=limit,
+        samples=samples or None,
         apply_chat_template=chat,
         log_samples=False,
         bootstrap_iters=1000,  # for figures that are not means
@@ -74,32 +81,56 @@ def run_tasks(
         torch_random_seed=seed,
         fewshot_random_seed=seed,
     )
-    return list(_scores(found))
+    return list(_scores(found, set(samples), seed))
 
 
-def _scores(found: dict[str, Any]) -> Iterator[Score]:
+class _LoadedOnce(TaskManager):  # type: ignore[misc]  # the harness has no types
+    """A task manager that reads the data sets of its tasks once."""
+
+    def load(self, task_list: list[str]) -> Any:
+        """Return the tasks and groups. The list is the same in every call."""
+        self._loaded = getattr(self, "_loaded", None) or super().load(task_list)
+        return self._loaded
+
+
+def _samples(manager: TaskManager, names: list[str], limit: int | None, seed: int) -> dict[str, list[int]]:
+    """Return task -> places of its sampled documents, for each task that has more than `limit`."""
+    if limit is None:
+        return {}
+    sizes = {name: len(task.eval_docs) for name, task in manager.load(names)["tasks"].items()}
+    return {
+        name: sample_places([f"{name} {place}" for place in range(size)], limit, seed)
+        for name, size in sizes.items()
+        if size > limit
+    }
+
+
+def _scores(found: dict[str, Any], sampled: Collection[str], seed: int) -> Iterator[Score]:
+    """Yield the figures. sampled: the tasks of which a sample of documents was asked."""
     for task, figures in found["results"].items():
         for name, value in figures.items():
             metric, _, filtered = name.partition(",")
             if not isinstance(value, int | float) or not filtered or metric.endswith("_stderr"):
                 continue
             error = figures.get(f"{metric}_stderr,{filtered}")
-            n = found.get("n-samples", {}).get(task, {}).get("effective", 0)
+            counts = found.get("n-samples", {}).get(task, {})
+            n = counts.get("effective", 0)
             label = metric if filtered == "none" else f"{metric} ({filtered})"
-            yield Score(task, label, float(value), float(error) if isinstance(error, int | float) else None, n)
+            limit = Limit(n, counts["original"], seed) if task in sampled else None
+            yield Score(task, label, float(value), float(error) if isinstance(error, int | float) else None, n, limit)
 
 
 class _Harnessed(TemplateLM):  # type: ignore[misc]  # the harness has no types
     """What the harness asks of a model: likelihoods of continuations, and texts until a stop string."""
 
-    def __init__(self, local: LocalModel, seed: int) -> None:
+    def __init__(self, local: LocalModel, seed: int, answering: Answering = unwatched) -> None:
         super().__init__()
-        self.local, self.seed = local, seed
+        self.local, self.seed, self.answering = local, seed, answering
         self.policy, self.tokenizer = local.policy, local.policy.tokenizer
 
     @property
     def eot_token_id(self) -> int:
-        return int(self.tokenizer.eos_token_id)
+        return self.policy.end_id
 
     @property
     def prefix_token_id(self) -> int:
@@ -127,9 +158,19 @@ class _Harnessed(TemplateLM):  # type: ignore[misc]  # the harness has no types
         special = (not begun) if add_special_tokens is None else add_special_tokens
         return list(self.tokenizer.encode(string, add_special_tokens=special))
 
+    def loglikelihood(self, requests: list[Instance], disable_tqdm: bool = False) -> list[tuple[float, bool]]:
+        """Return the log-likelihood of each continuation, and whether it is the greedy one. Without the harness's bar."""
+        return list(super().loglikelihood(requests, disable_tqdm=True))
+
     def _loglikelihood_tokens(
-        self, requests: list[tuple[tuple[str, str], list[int], list[int]]], disable_tqdm: bool = False, **_: Any
+        self,
+        requests: list[tuple[tuple[str, str], list[int], list[int]]],
+        disable_tqdm: bool = False,
+        on_written: OnWritten | None = None,
+        **_: Any,
     ) -> list[tuple[float, bool]]:
+        """on_written: told how many are scored. Default: a work of its own is shown."""
+        tell, tokens = on_written or self.answering("scoring continuations", len(requests)), 0
         room = self.policy.context
         pairs = []
         for _text, context, continuation in requests:
@@ -141,11 +182,14 @@ class _Harnessed(TemplateLM):  # type: ignore[misc]  # the harness has no types
         for batch in _batches(order, [len(context) + len(continuation) for context, continuation in pairs]):
             prompts, continuations = zip(*(pairs[place] for place in batch), strict=True)
             scores |= dict(zip(batch, likelihoods(self.policy, prompts, continuations), strict=True))
+            tokens += sum(map(len, (*prompts, *continuations)))
+            tell(Written(len(scores), tokens))
         return [scores[place] for place in range(len(pairs))]
 
     def loglikelihood_rolling(self, requests: list[Instance], disable_tqdm: bool = False) -> list[float]:
         """Return the log-likelihoods of whole texts, in windows of the model's context, each token scored once."""
-        found = []
+        found: list[float] = []
+        tell = self.answering("scoring texts", len(requests))
         for request in requests:
             [text] = request.args
             windows = get_rolling_token_windows(
@@ -155,7 +199,8 @@ class _Harnessed(TemplateLM):  # type: ignore[misc]  # the harness has no types
                 context_len=1,
             )
             parts = [(("", ""), *make_disjoint_window(window)) for window in windows]
-            found.append(sum(logprob for logprob, _ in self._loglikelihood_tokens(parts)))
+            found.append(sum(logprob for logprob, _ in self._loglikelihood_tokens(parts, on_written=untold)))
+            tell(Written(len(found)))
         return found
 
     def generate_until(self, requests: list[Instance], disable_tqdm: bool = False) -> list[str]:
@@ -164,6 +209,7 @@ class _Harnessed(TemplateLM):  # type: ignore[misc]  # the harness has no types
         kinds: dict[Sampling, list[int]] = {}
         met: Counter[str] = Counter()
         seeds = []
+        tally = Tally(self.answering("writing answers", len(requests)))
         for place, request in enumerate(requests):
             prompt, asked = request.args
             kinds.setdefault(self._sampling(asked), []).append(place)
@@ -178,7 +224,10 @@ class _Harnessed(TemplateLM):  # type: ignore[misc]  # the harness has no types
             for start in range(0, len(places), _PROMPTS_AT_ONCE):
                 part = places[start : start + _PROMPTS_AT_ONCE]
                 prompts = [self.tok_encode(requests[place].args[0])[-room:] for place in part]
-                groups = self.local.engine.generate(GenerationRequest(prompts, 1, sampling, [seeds[place] for place in part]))
+                tell = tally.call()
+                asked = GenerationRequest(prompts, 1, sampling, [seeds[place] for place in part], tell)
+                groups = self.local.engine.generate(asked)
+                tell(Written(len(part), sum(len(rollout.completion_ids) for [rollout] in groups)))
                 for place, [rollout] in zip(part, groups, strict=True):
                     answers[place] = _cut(rollout.text, requests[place].args[1].get("until", []))
         return [answers[place] for place in range(len(requests))]

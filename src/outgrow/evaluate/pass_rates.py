@@ -7,7 +7,7 @@ whole, pass_rates.parquet. It is filled a chunk of problems at a time, so a prof
 import io
 import json
 from collections.abc import Callable, Iterable, Sequence
-from dataclasses import asdict, dataclass, replace
+from dataclasses import asdict, dataclass, fields, replace
 from pathlib import Path
 
 import pyarrow as pa
@@ -18,13 +18,14 @@ from pydantic.dataclasses import dataclass as checked
 from ..core.errors import OutgrowError, UsageError
 from ..core.files import make_writable, write_atomic, write_json
 from ..core.rng import seed_from
-from ..engines import ChatModel
+from ..engines import ChatModel, Tally
 from ..ledger import Ledger
 from ..ledger.bands import band
 from ..policy import Sampling
+from ..problems.limit import Limit
 from ..types import Problem, Verdict, Visit
 from ..verify import Verifier
-from .sample import Sample, sample_problems
+from .sample import Sample, require_an_answer, sample_problems
 from .statistics import wilson_ci95
 
 _CHUNK = 128  # problems between two looks at the ledger: what a kill may cost
@@ -50,6 +51,8 @@ class ProfileSpec:
     how: str
     """The prompt, and how answers are graded, as text."""
     passes: int = 1
+    limit: Limit | None = None
+    """How the problems were sampled from the data; None where they are all of them."""
 
 
 @dataclass(frozen=True)
@@ -70,7 +73,7 @@ class PassRate:
     band: str
     """easy, medium or hard."""
     mean_length: float
-    """Mean completion length in tokens."""
+    """Mean completion length in tokens; 0 where a server does not say it."""
     truncated: float
     """Share of samples that the token limit cut."""
 
@@ -107,9 +110,10 @@ def _read(file: Path) -> ProfileSpec:
 
 
 def _require_same(folder: Path, old: ProfileSpec, new: ProfileSpec, free: Sequence[str]) -> None:
-    for name, value in asdict(new).items():
-        if name not in free and getattr(old, name) != value:
-            raise UsageError(f"{folder} was made with {name} {getattr(old, name)}, not {value}; choose another --out")
+    for field in fields(ProfileSpec):
+        before, value = getattr(old, field.name), getattr(new, field.name)
+        if field.name not in free and before != value:
+            raise UsageError(f"{folder} was made with {field.name} {before}, not {value}; choose another --out")
 
 
 def fill(
@@ -120,20 +124,25 @@ def fill(
     sampling: Sampling,
     problems: Sequence[Problem],
     check_stop: Callable[[], None],
-    on_progress: Callable[[int], None],
+    tally: Tally,
 ) -> list[PassRate]:
-    """Draw what the profile's last pass still lacks, then write the table. on_progress: takes how many problems are done."""
+    """Draw what the profile's last pass still lacks, then write the table. tally: counts the answers of this pass.
+
+    Raises OutgrowError where a server refuses every prompt of the first chunk.
+    """
+    respondent = tally.wrap(respondent)
     with Ledger(folder / "ledger.sqlite") as ledger:
         ledger.enter(problems)
         done = {visit.problem_id for visit in ledger.visits() if visit.step == spec.passes}
         left = [problem for problem in problems if problem.id not in done]
-        on_progress(len(problems) - len(left))
+        tally.add_stored(spec.samples * (len(problems) - len(left)))
         for start in range(0, len(left), _CHUNK):
             chunk = left[start : start + _CHUNK]
             seed = seed_from(spec.seed, "profile", spec.passes)
             samples = sample_problems(respondent, verifier, chunk, spec.samples, sampling, seed, check_stop)
+            if not done and start == 0:  # later, some prompts have been answered
+                require_an_answer(samples)
             ledger.record(_visits(spec.passes, samples))
-            on_progress(len(problems) - len(left) + start + len(chunk))
         table = _table(problems, ledger.visits())
     buffer = io.BytesIO()
     pq.write_table(pa.Table.from_pylist([asdict(row) for row in table]), buffer, compression="zstd")
@@ -151,12 +160,16 @@ def _visits(step: int, samples: Iterable[Sample]) -> list[Visit]:
             problem_id=problem_id,
             n=len(group),
             right=sum(sample.right for sample in group),
-            mean_length=sum(sample.length for sample in group) / len(group),
-            shortest_right=min((sample.length for sample in group if sample.right), default=None),
+            mean_length=_mean([sample.length for sample in group if sample.length is not None]),
+            shortest_right=min((sample.length for sample in group if sample.right and sample.length is not None), default=None),
             truncated=sum(sample.verdict is Verdict.TRUNCATED for sample in group),
         )
         for problem_id, group in by_problem.items()
     ]
+
+
+def _mean(lengths: Sequence[int]) -> float:
+    return sum(lengths) / len(lengths) if lengths else 0.0
 
 
 def summed(visits: Iterable[Visit]) -> list[Visit]:

@@ -3,7 +3,7 @@
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
-from ..core.errors import UsageError
+from ..core.errors import OutgrowError, UsageError
 from ..core.rng import seed_from
 from ..engines import ChatModel, ChatRequest
 from ..policy import Sampling
@@ -26,8 +26,10 @@ class Sample:
     verdict: Verdict
     extracted: str | None
     """The answer that was found in the text; None where there was none."""
-    length: int
-    """Completion tokens."""
+    length: int | None
+    """Completion tokens; None where a server does not say, and where it refused the prompt."""
+    refused: str = ""
+    """Why the server refused the prompt; empty where it answered. The verdict is then NO_ANSWER."""
 
     @property
     def right(self) -> bool:
@@ -48,6 +50,15 @@ def require_room(suite: str, respondent: ChatModel, problems: Sequence[Problem],
         )
 
 
+def require_an_answer(samples: Sequence[Sample]) -> None:
+    """Raise OutgrowError where a server refused every prompt of these samples."""
+    if samples and all(sample.refused for sample in samples):
+        prompts = len({sample.problem_id for sample in samples})
+        raise OutgrowError(
+            f"the server refuses all {prompts:,} prompts ({samples[0].refused}); check its model, its context and --max-tokens"
+        )
+
+
 def sample_problems(
     respondent: ChatModel,
     verifier: Verifier,
@@ -57,7 +68,7 @@ def sample_problems(
     seed: int,
     check_stop: Callable[[], None] = lambda: None,
 ) -> list[Sample]:
-    """Return k graded answers to each problem; at temperature 0 a single one, with index −1.
+    """Return k graded answers to each problem; at temperature 0 a single one, with index −1. A refused prompt counts as failed.
 
     The draws depend on seed and problem only, so two policies are compared with the same random numbers.
     """
@@ -69,7 +80,7 @@ def sample_problems(
     drawn = [
         (problem, index, answer) for problem, group in zip(problems, groups, strict=True) for index, answer in enumerate(group)
     ]
-    attempts = [Attempt(answer.text, problem.answer, answer.finished, problem.scorer) for problem, _, answer in drawn]
+    attempts = [Attempt.at(problem, answer.text, answer.finished) for problem, _, answer in drawn]
     graded = verifier.grade(attempts, inside_think=respondent.opens_think, check_stop=check_stop)
     return [
         Sample(
@@ -80,9 +91,10 @@ def sample_problems(
             answer=problem.answer,
             index=-1 if greedy else index,
             text=answer.text,
-            verdict=grade.verdict,
-            extracted=grade.extracted,
+            verdict=Verdict.NO_ANSWER if answer.refused else grade.verdict,
+            extracted=None if answer.refused else grade.extracted,
             length=answer.length,
+            refused=answer.refused,
         )
         for (problem, index, answer), grade in zip(drawn, graded, strict=True)
     ]

@@ -72,7 +72,8 @@ def fingerprint(
     return Fingerprint({key: value for key, value in first.items() if second.get(key) == value}, greedy)
 
 
-def _ask(server: OpenAIServer, question: str, check_stop: CheckStop) -> str:
+def _ask(server: OpenAIServer, question: str, check_stop: CheckStop) -> str | None:
+    """Return the greedy answer; None where the server refuses the question."""
     # One at a time: what else is in a batch changes the last bits of a server's figures, and so, rarely, a greedy answer.
     [[answer]] = server.answer(ChatRequest([[{"role": "user", "content": question}]], 1, _GREEDY, [0]), check_stop)
-    return answer.text
+    return None if answer.refused else answer.text

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from ..core.errors import UsageError
+from ..core.errors import UsageError, install_hint
 from ..core.files import write_atomic
 from ..evaluate.statistics import seeds_ci95
 from .compare import MIN_SEEDS
@@ -25,7 +25,7 @@ def require_matplotlib() -> None:
     try:
         import matplotlib  # noqa: F401
     except ImportError as error:
-        raise UsageError('outgrow lab needs matplotlib; install it with: pip install "outgrow[lab]"') from error
+        raise UsageError(f"outgrow lab needs matplotlib; install it with: {install_hint('lab')}") from error
 
 
 def draw(experiment: Experiment, results: Mapping[str, AnyResult], path: Path) -> None:

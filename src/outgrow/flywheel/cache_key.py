@@ -1,97 +1,21 @@
-"""The cache key of a stage: its resolved recipe, with digests of models, runs and files in place of their names.
+"""The cache key of a stage: its resolved recipe, with digests of models, runs and files in place of their names."""
 
-Which fields of a recipe are names of such inputs is declared in their types (core/inputs.py).
-"""
-
-import hashlib
-import json
-from collections.abc import Callable, Mapping, Sequence
-from pathlib import Path
 from typing import Any
 
-from pydantic import BaseModel
-
 from ..config import Recipe
-from ..core.errors import UsageError
-from ..core.inputs import InputKind, input_kind
-from ..problems.suites import SUITES
-from ..runs.resolve_model import resolve_model
+from ..runs.input_digests import PathDigest, with_digests
 
 # Keys that change nothing in what a stage makes: words; and in [run] all but these, such as prices and trackers.
 _WORDS = ("name", "description", "expected")
 _RUN_KEYS = ("threads",)
 
-PathDigest = Callable[[InputKind, str], str | None]
-"""Takes the kind of an input and its name; gives the digest of what the flywheel itself made there, None elsewhere."""
-
 
 def recipe_key(recipe: Recipe, path_digest: PathDigest) -> dict[str, Any]:
     """Return the values of a recipe that decide what it makes, with digests in place of the names of inputs.
 
-    Raises UsageError where a component from outside the package has a path that is not declared as an input.
+    path_digest: of what the flywheel itself made. Raises UsageError where a component from outside the package has a path that is
+    not declared as an input.
     """
     values = recipe.model_dump(mode="json", exclude_none=True, exclude=set(_WORDS))
     values["run"] = {key: values["run"][key] for key in _RUN_KEYS}
-    return _with_digests(recipe, values, path_digest)
-
-
-def digest_of(values: Mapping[str, Any] | Sequence[Any]) -> str:
-    """Return the sha256 of plain values. The order of keys does not matter."""
-    return hashlib.sha256(json.dumps(values, sort_keys=True, allow_nan=False).encode()).hexdigest()
-
-
-def content(kind: InputKind, name: str) -> str:
-    """Return the digest of an input: a file, a folder's files, or the files of a model.
-
-    A hub id, an address and a shipped suite are returned as they are. Raises UsageError where a model is missing.
-    """
-    if kind == "suite" and name in SUITES:
-        return name
-    place = Path(resolve_model(name).location if kind == "model" else name)
-    if place.is_file():
-        return _sha256(place)
-    if not place.is_dir():
-        return name
-    files = sorted(path for path in place.rglob("*") if path.is_file() and not _is_ignored(path.relative_to(place)))
-    return digest_of({str(path.relative_to(place)): _sha256(path) for path in files})
-
-
-def _with_digests(section: BaseModel, values: Mapping[str, Any], path_digest: PathDigest) -> dict[str, Any]:
-    """Return the values of a section or component. values: some of its fields, as plain values."""
-    replaced = {}
-    for name, value in values.items():
-        if kind := input_kind(type(section).model_fields[name]):
-            replaced[name] = _digests(kind, value, path_digest)
-        else:
-            replaced[name] = _nested(getattr(section, name), value, path_digest, f"{type(section).__name__}.{name}")
-    return replaced
-
-
-def _digests(kind: InputKind, value: Any, path_digest: PathDigest) -> Any:
-    if isinstance(value, list):
-        return [_digests(kind, item, path_digest) for item in value]
-    return path_digest(kind, value) or content(kind, value)
-
-
-def _nested(field: Any, value: Any, path_digest: PathDigest, where: str) -> Any:
-    """Return a field's plain value, with digests inside the sections and components that it holds."""
-    if isinstance(field, BaseModel):
-        return _with_digests(field, value, path_digest)
-    if isinstance(field, list | tuple):
-        return [_nested(item, plain, path_digest, where) for item, plain in zip(field, value, strict=True)]
-    if isinstance(field, Path):
-        raise UsageError(
-            f"{where} is a path that a flywheel cannot see the content of; declare its type as "
-            "Annotated[Path, ReadsFrom('files')] (outgrow.core.inputs)"
-        )
-    return value
-
-
-def _is_ignored(path: Path) -> bool:
-    """Whether a file says nothing about a folder's content: a README, or a hidden file such as one half written."""
-    return path.name == "README.md" or any(part.startswith(".") for part in path.parts)
-
-
-def _sha256(path: Path) -> str:
-    with path.open("rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()
+    return with_digests(recipe, values, path_digest)

@@ -19,8 +19,8 @@ from ..core.inputs import InputKind
 from ..evaluate import Evaluation
 from ..runs.cost import Budget, BudgetReached, Spent, seconds_by_phase
 from ..runs.folder import RunFolder
+from ..runs.input_digests import PathDigest, digest_of
 from ..train.watcher import Watcher
-from .cache_key import PathDigest, digest_of
 from .lineage import Artifact, Edge, Kind, Lineage, Record, Role
 
 _NAME_DIGITS = 8  # hexadecimal digits of the digest in a folder's name

@@ -8,24 +8,26 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
-from ..config import Recipe, dump_recipe
+from ..config import Recipe, dump_recipe, with_absolute_paths
 from ..config.sections import DataSection
 from ..core.files import write_atomic
 from ..policy import Policy
 from ..policy.export import export
 from ..runs.cost import Budget, Meter
 from ..runs.folder import RunFolder, read_recipe
+from ..runs.input_digests import PathDigest, digest_of
 from ..runs.models import base_policy, run_policy
 from ..runs.practice_problems import practice_problems
 from ..runs.session import local_model, verifier_for
 from ..runs.signals import Interrupt
 from ..synthetic import DataRequest, SyntheticRow, make_data, read_summary, rows_from_run
+from ..synthetic.pipeline import matching_problems
 from ..train.before_after import Outcome, suites_of
 from ..train.loop import deterministic, resume, train
 from ..train.watcher import Watcher
 from ..types import Problem
 from ..verify.extract import THINK_OPEN
-from .cache_key import PathDigest, digest_of, recipe_key
+from .cache_key import recipe_key
 from .promotion import Promotion
 from .stage_cache import StageOutput, StageResult, StageSpec
 
@@ -44,8 +46,9 @@ class TrainStage(StageSpec):
             train(self.recipe, path, watcher, budget)
         else:
             stored, made_with = read_recipe(path)
-            if stored != self.recipe:  # they differ only in words, prices and the places of files
-                write_atomic(files.recipe, dump_recipe(self.recipe, {"made_with": made_with}).encode())
+            recipe = with_absolute_paths(self.recipe)
+            if stored != recipe:  # they differ only in words, prices and the places of files
+                write_atomic(files.recipe, dump_recipe(recipe, {"made_with": made_with}).encode())
             resume(path, [], watcher, budget)
         summary = files.read_summary()
         return StageOutput(summary["policy_sha256"], summary["rollouts"], summary)
@@ -64,7 +67,7 @@ class MeasureStage(StageSpec):
     def run(self, path: Path, watcher: Watcher, budget: Budget) -> StageOutput:
         with deterministic(self.recipe), _session(path, self.recipe, budget) as (meter, interrupt):
             policy, engine = base_policy(self.recipe), self.recipe.engine.build(watcher.warn)
-            outcome = Outcome(self.recipe, path, engine, meter, watcher.phase, interrupt.check_stop)
+            outcome = Outcome(self.recipe, path, engine, meter, watcher.phase, watcher.answering, interrupt.check_stop)
             outcome.measure("after", policy, 0)
             return StageOutput(policy.digest())
 
@@ -148,7 +151,7 @@ class DataStage(StageSpec):
                 out,
                 warn=watcher.warn,
                 check_stop=check_stop,
-                on_progress=watcher.counting("making data", len(problems)),
+                on_written=watcher.answering("making data", self.section.k * len(matching_problems(problems, self.section))),
             )
 
 

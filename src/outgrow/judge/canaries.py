@@ -23,7 +23,7 @@ def canaries(problem: Problem, others: Sequence[Problem], seed: int, inside_thin
     """
     rng = python_rng(seed, "canaries", problem.id)
     close = THINK_CLOSE if inside_think else ""
-    wrong = [other.answer for other in others if other.answer != problem.answer]
+    wrong = [other.answer for other in others if other.answer not in (problem.answer, *problem.alternatives)]
     texts = {
         "empty": "",
         "opener": f"{rng.choice(_OPENERS)}{close}",

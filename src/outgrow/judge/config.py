@@ -5,6 +5,7 @@ from typing import Annotated, Literal
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
 from ..core.inputs import ReadsFrom
+from ..engines import ServerSetting
 from ..policy.load import Dtype
 from .rubric import RUBRIC
 
@@ -57,6 +58,9 @@ class JudgeSection(BaseModel):
     )
     watch: WatchSection = Field(default=WatchSection(), description="Checks for a policy that exploits the judge.")
     timeout_s: float = Field(default=600, gt=0, description="Seconds to wait for a server before a try fails.")
+    omit_settings: tuple[ServerSetting, ...] = Field(
+        default=(), description="Settings that are not sent to a server that refuses them, as in [server]."
+    )
 
     @model_validator(mode="after")
     def _asks(self) -> "JudgeSection":

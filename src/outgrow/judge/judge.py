@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from ..core.callbacks import CheckStop, never_stop
 from ..core.errors import OutgrowError
 from ..core.rng import seed_from
-from ..engines import ChatModel, ChatRequest, Conversation
+from ..engines import Answer, ChatModel, ChatRequest, Conversation
 from ..policy import Sampling
 from .config import JudgeSection
 from .rubric import answer_id, fill, read_score
@@ -77,7 +77,7 @@ class Judge:
             request = ChatRequest(prompts, self.section.samples, self._sampling(attempt), seeds)
             groups = self.model.answer(request, check_stop)
             for item, group in zip(waiting, groups, strict=True):
-                scores[item] += [score for reply in group if (score := self._read(reply.text, item)) is not None]
+                scores[item] += [score for reply in group if (score := self._read(reply, item)) is not None]
             waiting = [item for item in waiting if not scores[item]]
         return {item: sum(values) / len(values) if values else None for item, values in scores.items()}
 
@@ -91,11 +91,11 @@ class Judge:
         message = {"role": "user", "content": fill(self.section.rubric, item.question, item.completion, item.answer)}
         return [{"role": "system", "content": self.section.system}, message] if self.section.system else [message]
 
-    def _read(self, reply: str, item: JudgeItem) -> float | None:
+    def _read(self, reply: Answer, item: JudgeItem) -> float | None:
         expected = answer_id(item.question, item.completion) if "{id}" in self.section.rubric else None
-        score = read_score(reply, self.model.opens_think, expected)
+        score = None if reply.refused else read_score(reply.text, self.model.opens_think, expected)
         if score is None:
-            self.last_failure = reply
+            self.last_failure = f"(none: {reply.refused})" if reply.refused else reply.text
         return score
 
 

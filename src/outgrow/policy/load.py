@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any, Literal
 import torch
 
 from ..core.errors import UsageError, first_line
+from .generation_config import require_end
 from .lora import load_adapter
 from .policy import Policy, quiet_transformers
 from .prompt import Prompt
@@ -51,7 +52,8 @@ def load_policy(name: str, prompt: Prompt | None = None, dtype: Dtype = "float32
     """Load a model and its tokenizer. For an adapter's folder, load the base model that it names, and the adapter.
 
     revision: branch, tag or commit of a hub id. Default: the newest. Raises UsageError with one line where the model is missing,
-    unreadable or not a causal language model, or where neither the tokenizer nor the prompt has a chat template.
+    unreadable or not a causal language model, where neither the tokenizer nor the prompt has a chat template, or where the
+    tokenizer has no end token.
     """
     folder = Path(model_folder(name))
     prompt = prompt or Prompt()
@@ -60,6 +62,7 @@ def load_policy(name: str, prompt: Prompt | None = None, dtype: Dtype = "float32
     model, tokenizer = _load(base, model_folder(base), getattr(torch, dtype), revision)
     if is_adapter and (folder / "tokenizer_config.json").is_file():
         tokenizer = _tokenizer(name, folder)  # with the chat template that the adapter was trained with
+    require_end(name, tokenizer, model)
     tokenizer.chat_template = prompt.chat_template(tokenizer, name)
     policy = Policy(model, tokenizer, prompt)
     return with_adapter(policy, folder) if is_adapter else policy
@@ -73,8 +76,18 @@ def placed(model: PreTrainedModel) -> PreTrainedModel:
 
 
 def with_adapter(base: Policy, folder: Path) -> Policy:
-    """Put a saved adapter into its base model, in place, and return the policy of both."""
+    """Put a saved adapter into its base model, in place, and return the policy of both.
+
+    A generation_config.json next to the adapter takes the place of the base's.
+    """
+    from transformers import GenerationConfig
+
     adapter = load_adapter(base.model, folder)
+    if (folder / "generation_config.json").is_file():
+        try:
+            base.model.generation_config = GenerationConfig.from_pretrained(folder)
+        except Exception as error:  # a bad file raises errors of several types
+            raise _unreadable(str(folder), error) from error
     return Policy(base.model, base.tokenizer, base.prompt, adapter)
 
 

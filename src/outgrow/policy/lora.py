@@ -17,7 +17,7 @@ from ..core.errors import UsageError, first_line
 from ..core.rng import seed_from
 
 if TYPE_CHECKING:
-    from peft import PeftModel
+    from peft import PeftConfig, PeftModel
     from transformers import PreTrainedModel
 
 
@@ -70,7 +70,7 @@ def add_adapter(model: PreTrainedModel, lora: LoRA, seed: int, base: str, revisi
     state = torch.random.get_rng_state()
     try:
         torch.manual_seed(seed_from(seed, "lora"))
-        with _without_deprecations():
+        with _without_warnings_of_peft():
             adapter = get_peft_model(model, config)
     finally:
         torch.random.set_rng_state(state)
@@ -79,20 +79,59 @@ def add_adapter(model: PreTrainedModel, lora: LoRA, seed: int, base: str, revisi
 
 
 def load_adapter(model: PreTrainedModel, folder: Path) -> PeftModel:
-    """Put a saved adapter into the model, in place; it can learn on. Raises UsageError where it does not fit or is unreadable."""
-    from peft import LoraConfig, PeftModel
-    from peft.tuners.lora import Linear, LoraLayer
+    """Put a saved adapter into the model, in place; it can learn on.
+
+    Where it adapts an output layer that is tied to the embedding, the two are untied: the adapter belongs to the output only.
+    Raises UsageError where it does not fit, is unreadable or is not plain LoRA.
+    """
+    from peft import PeftModel
 
     try:
-        with _without_deprecations():
+        with _without_warnings_of_peft():
             adapter = PeftModel.from_pretrained(model, str(folder), is_trainable=True)
     except Exception as error:  # a bad folder raises errors of a dozen types
         raise UsageError(f"{folder}: cannot load this adapter: {first_line(error)}") from error
-    config = adapter.peft_config["default"]
-    plain = isinstance(config, LoraConfig) and not (config.use_dora or config.modules_to_save) and config.bias == "none"
-    if not plain or any(isinstance(module, LoraLayer) and not isinstance(module, Linear) for module in model.modules()):
-        raise UsageError(f"{folder}: only plain LoRA on linear layers can be loaded (no DoRA, embeddings, biases or whole modules)")
+    if reason := _not_plain(model, adapter.peft_config["default"]):
+        raise UsageError(f"{folder}: only plain LoRA on linear layers can be loaded, and this adapter has {reason}")
+    _untie_adapted_output(model)
     return adapter
+
+
+def _not_plain(model: PreTrainedModel, config: PeftConfig) -> str:
+    """Return what in the adapter is more than W + (alpha / rank)·BA of linear layers; empty where there is nothing."""
+    from peft import LoraConfig
+    from peft.tuners.lora import Linear, LoraLayer
+
+    if not isinstance(config, LoraConfig):
+        return f"type {config.peft_type}"
+    more = (
+        "use_dora", "modules_to_save", "trainable_token_indices", "lora_bias", "layer_replication", "alora_invocation_tokens",
+        "target_parameters", "use_qalora",
+    )  # fmt: skip
+    for key in more:
+        if getattr(config, key, None):
+            return key
+    if config.bias != "none":
+        return f"bias = {config.bias!r}"
+    layers = [module for module in model.modules() if isinstance(module, LoraLayer)]
+    return next((f"a layer of type {type(layer).__name__}" for layer in layers if not isinstance(layer, Linear)), "")
+
+
+def _untie_adapted_output(model: PreTrainedModel) -> None:
+    """Give an adapted output layer weights of its own where it shares the embedding's.
+
+    Merging would otherwise add its product to the embedding too, and vLLM would never read the merged output layer.
+    """
+    from peft.tuners.lora import Linear
+
+    output: Any = model.get_output_embeddings()
+    embedding: Any = model.get_input_embeddings()
+    if not isinstance(output, Linear):
+        return
+    layer: Any = output.base_layer
+    if layer.weight is embedding.weight:
+        layer.weight = torch.nn.Parameter(layer.weight.detach().clone(), requires_grad=False)
+        model.config.tie_word_embeddings = False
 
 
 def has_adapter(model: PreTrainedModel) -> bool:
@@ -103,10 +142,12 @@ def has_adapter(model: PreTrainedModel) -> bool:
 
 
 @contextmanager
-def _without_deprecations() -> Iterator[None]:
-    """Hide the warnings about deprecated attributes of transformers that peft still reads; the user cannot act on them."""
+def _without_warnings_of_peft() -> Iterator[None]:
+    """Hide warnings that the user cannot act on: of deprecated attributes of transformers that peft still reads, and of adapters on
+    tied layers, which are untied here."""
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", FutureWarning)
+        warnings.filterwarnings("ignore", message=r"Model (has|with) `tie_word_embeddings")
         yield
 
 

@@ -11,8 +11,10 @@ from typing import TYPE_CHECKING
 import torch
 from torch import Tensor
 
+from .generation_config import end_ids, generation_config
 from .lora import merged_weights
 from .prompt import Prompt
+from .sampling import Sampling
 from .spec import ModelSpec
 
 # In all of policy/: importing the model classes takes seconds, and `outgrow recipes` does not need them.
@@ -50,8 +52,13 @@ class Policy:
 
     @property
     def end_id(self) -> int:
-        """Token that ends a completion."""
+        """Token that ends the completions that are learned from; a model may end its own with others (`end_ids`)."""
         return int(self.tokenizer.eos_token_id)
+
+    @property
+    def end_ids(self) -> tuple[int, ...]:
+        """Tokens that end a completion: `end_id`, then the others that the model's generation_config.json names."""
+        return end_ids(self.tokenizer, self.model.generation_config, int(self.model.config.vocab_size))
 
     @property
     def context(self) -> int:
@@ -85,7 +92,7 @@ class Policy:
             architecture=type(self.model).__name__,
             tokenizer=self.tokenizer,
             pad_id=self.pad_id,
-            end_id=self.end_id,
+            end_ids=self.end_ids,
             context=self.context,
             dtype=self.model.dtype,
             device=self.model.device,
@@ -103,8 +110,16 @@ class Policy:
             sha.update(tensor.detach().cpu().contiguous().flatten().view(torch.uint8).numpy().tobytes())
         return sha.hexdigest()
 
+    def declare_sampling(self, sampling: Sampling) -> None:
+        """Let the folders that are saved from now on say that this policy is measured with `sampling`.
+
+        It replaces the generation config that the model came with. The engines of this package read only the end tokens in it.
+        """
+        self.model.generation_config = generation_config(sampling, self.end_ids, self.tokenizer, self.pad_id)
+
     def save(self, folder: Path) -> None:
-        """Write the tokenizer and the weights: a Hugging Face folder for a whole model, a peft folder for an adapter."""
+        """Write the tokenizer, the weights and generation_config.json: a Hugging Face folder for a whole model, a peft folder for
+        an adapter."""
         quiet_transformers()
         if self.adapter is None:
             self.model.save_pretrained(folder)
@@ -112,4 +127,6 @@ class Policy:
             # Embeddings never learn here. Without this, peft asks the hub whether they did.
             self.adapter.save_pretrained(str(folder), save_embedding_layers=False)
             (folder / "README.md").unlink(missing_ok=True)  # peft's empty card; the run writes its own at its end
+            if self.model.generation_config is not None:
+                self.model.generation_config.save_pretrained(folder)
         self.tokenizer.save_pretrained(folder)

@@ -26,8 +26,8 @@ class ModelSpec:
     """Turns completions into text."""
     pad_id: int
     """Token that fills a batch. It is never attended to and never scored."""
-    end_id: int
-    """Token that ends a completion."""
+    end_ids: tuple[int, ...]
+    """Tokens that end a completion, each of them; the tokenizer's own is the first."""
     context: int
     """Longest prompt and completion together, in tokens."""
     dtype: torch.dtype
@@ -41,5 +41,7 @@ class ModelSpec:
         return {key: value for key, value in self.config.to_dict().items() if key not in _NOT_COMPUTED_WITH}
 
     def text(self, ids: list[int]) -> str:
-        """Return a completion as text: without special tokens such as the end token, with markers such as </think>."""
+        """Return a completion as text: without the end token and other special tokens, with markers such as </think>."""
+        if ids and ids[-1] in self.end_ids:  # which need not be a special token of the tokenizer
+            ids = ids[:-1]
         return str(self.tokenizer.decode(ids, skip_special_tokens=True))

@@ -1,7 +1,7 @@
 """Public benchmarks that models are only measured on: word problems, competitions, multiple choice, symbols."""
 
-from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
+from functools import partial
 from typing import Any
 
 from pydantic import Field, field_validator
@@ -9,10 +9,14 @@ from pydantic import Field, field_validator
 from ..core.callbacks import Warn, quiet
 from ..core.errors import UsageError, nearest
 from ..types import Problem
+from .collect import collect, read_rows
+from .columns import value_at
+from .hub import set_rows
+from .known_answer import known_answer
+from .known_errors import corrected
 from .overlap import question_id
-from .rows import Row, set_rows
 from .source import Source
-from .table import collect, column
+from .table import text_at
 
 
 @dataclass(frozen=True)
@@ -65,29 +69,26 @@ class Benchmark(Source):
         """Return all problems, in the set's order. Raises UsageError where the set is missing, or a row cannot be read."""
         benchmark = _SETS[self.name]
         rows = set_rows(benchmark.folder, benchmark.split, *(benchmark.hub or (None,)))
-        return collect(self.name, _read(self.name, benchmark, rows), warn)
+        read = read_rows(rows, partial(_problem, self.name, benchmark))
+        return collect(self.name, corrected(self.name, read, warn), warn)
 
 
-def _read(name: str, benchmark: _Set, rows: Iterable[Row]) -> Iterator[tuple[str, Problem]]:
-    for where, row in rows:
-        question, answer = column(row, _first(row, benchmark.question), where), _answer(row, _first(row, benchmark.answer), where)
-        if "choices" in row:
-            texts, labels = _choices(row["choices"], where)
-            if answer not in labels:
-                raise UsageError(f"{where}: the answer {answer!r} is not among the choices {', '.join(labels)}")
-            answer = _LETTERS[labels.index(answer)]
-            listed = "\n".join(f"{letter}. {text}" for letter, text in zip(_LETTERS, texts, strict=False))
-            question = f"{question}\n{listed}\nAnswer with the letter of one choice."
-        yield where, Problem(question_id(name, question), name, 0, question, answer)
+def _problem(name: str, benchmark: _Set, row: dict[str, Any], where: str) -> Problem:
+    question = text_at(row, _first(row, benchmark.question), where)
+    known = known_answer(value_at(row, _first(row, benchmark.answer), where), question)
+    answer = known.answer
+    if "choices" in row:
+        texts, labels = _choices(row["choices"], where)
+        if answer not in labels:
+            raise UsageError(f"{where}: the answer {answer!r} is not among the choices {', '.join(labels)}")
+        answer = _LETTERS[labels.index(answer)]
+        listed = "\n".join(f"{letter}. {text}" for letter, text in zip(_LETTERS, texts, strict=False))
+        question = f"{question}\n{listed}\nAnswer with the letter of one choice."
+    return Problem(question_id(name, question), name, 0, question, answer, alternatives=known.alternatives)
 
 
 def _first(row: dict[str, Any], names: tuple[str, ...]) -> str:
     return next((name for name in names if name in row), names[0])
-
-
-def _answer(row: dict[str, Any], name: str, where: str) -> str:
-    found = row.get(name)
-    return str(found[0]) if isinstance(found, list) and len(found) == 1 else column(row, name, where)
 
 
 def _choices(choices: object, where: str) -> tuple[list[str], list[str]]:

@@ -1,18 +1,19 @@
 """GSM8K: grade-school word problems with whole-number answers (Cobbe et al. 2021, arXiv 2110.14168)."""
 
 import re
-from collections.abc import Iterable, Iterator
-from typing import Literal
+from typing import Any, Literal
 
 from pydantic import Field
 
 from ..core.callbacks import Warn, quiet
 from ..core.errors import UsageError
 from ..types import Problem
+from .cell import answer_text
+from .collect import collect, read_rows
+from .hub import set_rows
 from .overlap import question_id
-from .rows import Row, set_rows
 from .source import Source
-from .table import collect, column
+from .table import text_at
 
 _CALCULATOR = re.compile(r"<<[^<>]*>>")
 
@@ -25,15 +26,14 @@ class GSM8K(Source):
 
     def load(self, warn: Warn = quiet) -> list[Problem]:
         """Return all problems, in the set's order. Raises UsageError where the set is missing, or a row is not GSM8K's."""
-        return collect("gsm8k", _read(set_rows("gsm8k", self.split, "openai/gsm8k", "main")), warn)
+        return collect("gsm8k", read_rows(set_rows("gsm8k", self.split, "openai/gsm8k", "main"), _problem), warn)
 
 
-def _read(rows: Iterable[Row]) -> Iterator[tuple[str, Problem]]:
-    for where, row in rows:
-        question = column(row, "question", where)
-        solution, marked, answer = column(row, "answer", where).rpartition("####")
-        if not marked:
-            raise UsageError(f"{where}: column 'answer' has no final line '#### N', so this is not GSM8K's shape")
-        solution = _CALCULATOR.sub("", solution).strip()
-        level = len(solution.splitlines())
-        yield where, Problem(question_id("gsm8k", question), "gsm8k", level, question, answer.strip().replace(",", ""), solution)
+def _problem(row: dict[str, Any], where: str) -> Problem:
+    question = text_at(row, "question", where)
+    solution, marked, answer = text_at(row, "answer", where).rpartition("####")
+    if not marked:
+        raise UsageError(f"{where}: column 'answer' has no final line '#### N', so this is not GSM8K's shape")
+    solution = _CALCULATOR.sub("", solution).strip()
+    level = len(solution.splitlines())
+    return Problem(question_id("gsm8k", question), "gsm8k", level, question, answer_text(answer).replace(",", ""), solution)

@@ -1,17 +1,19 @@
 """MATH: competition problems of five levels and seven subjects (Hendrycks et al. 2021, arXiv 2103.03874)."""
 
-from collections.abc import Iterable, Iterator
-from typing import Literal
+from functools import partial
+from typing import Any, Literal
 
 from pydantic import Field
 
 from ..core.callbacks import Warn, quiet
 from ..types import Problem
-from ..verify.extract import boxed
+from .boxed_answers import boxed_answers
+from .collect import Skipped, collect, read_rows
+from .hub import set_rows
+from .known_errors import corrected
 from .overlap import question_id
-from .rows import Row, set_rows
 from .source import Source
-from .table import collect, column, level_of
+from .table import level_of, text_at
 
 # split -> where it is on the hub: repository, its split, and the column of the subject
 _HUB = {
@@ -24,6 +26,7 @@ _HUB = {
 class Math(Source):
     """Problem source `math`: its field is the subject, its answer what the solution's last box holds.
 
+    Where a question asks for all solutions, all boxes together are the answer.
     math500: the 500 test problems held out by Lightman et al. 2023 (arXiv 2305.20050).
     """
 
@@ -39,12 +42,14 @@ class Math(Source):
         """Return all problems of the levels, in the set's order. Raises UsageError where the set is missing."""
         repository, split, subject = _HUB[self.split]
         rows = set_rows("math", self.split, repository, None, split)
-        return collect("math", ((where, p) for where, p in _read(rows, subject) if p.level in self.levels), warn)
+        read = read_rows(rows, partial(_problem, subject))
+        wanted = ((where, item) for where, item in read if isinstance(item, Skipped) or item.level in self.levels)
+        return collect("math", corrected("math", wanted, warn), warn)
 
 
-def _read(rows: Iterable[Row], subject: str) -> Iterator[tuple[str, Problem]]:
-    for where, row in rows:
-        question, solution = column(row, "problem", where), column(row, "solution", where)
-        answer = (boxed(solution) or "").strip()
-        level = level_of(column(row, "level", where))
-        yield where, Problem(question_id("math", question), column(row, subject, where), level, question, answer, solution)
+def _problem(subject: str, row: dict[str, Any], where: str) -> Problem:
+    question, solution = text_at(row, "problem", where), text_at(row, "solution", where)
+    answer, *others = boxed_answers(solution, question)
+    level = level_of(text_at(row, "level", where))
+    field = text_at(row, subject, where)
+    return Problem(question_id("math", question), field, level, question, answer, solution, alternatives=tuple(others))

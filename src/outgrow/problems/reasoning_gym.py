@@ -5,6 +5,7 @@ import json
 import os
 import subprocess
 import sys
+from collections import Counter
 from collections.abc import Iterator
 from contextlib import suppress
 from dataclasses import replace
@@ -17,7 +18,7 @@ from typing import Any
 from pydantic import Field, JsonValue
 
 from ..core.callbacks import Warn, quiet
-from ..core.errors import OutgrowError, UsageError
+from ..core.errors import OutgrowError, UsageError, install_hint
 from ..types import Problem
 from .overlap import question_id
 from .source import Source
@@ -47,21 +48,28 @@ class ReasoningGym(Source):
 
     def load(self, warn: Warn = quiet) -> list[Problem]:
         """Return all problems, as they are drawn. Raises UsageError where the package, the task or a setting does not exist."""
-        problems = list(_problems(self.task, json.dumps(self.config), self.split, self.count))
+        problems, unusable = _problems(self.task, json.dumps(self.config), self.split, self.count)
+        for reason, count in unusable.items():
+            warn(f"{self.task}: {count} of the problems drawn are skipped: {reason}")
         if len(problems) < self.count:
             warn(f"{self.task}: its {self.split} split has {len(problems)} distinct problems, not {self.count}")
         return [replace(problem, field=self.field or self.task) for problem in problems]
 
 
 @cache
-def _problems(task: str, config: str, split: Split, count: int) -> tuple[Problem, ...]:
-    """Return the problems; drawn once in a process, since a suite is loaded for each measurement."""
+def _problems(task: str, config: str, split: Split, count: int) -> tuple[tuple[Problem, ...], Counter[str]]:
+    """Return the problems, and how many of any split could not be used, by reason.
+
+    Drawn once in a process, since a suite is loaded for each measurement.
+    """
     problems: list[Problem] = []
+    unusable: Counter[str] = Counter()
     seen: set[str] = set()
     nothing_new = 0
     for item in _items(task, config):
-        name = question_id(task, item["question"]) if item else ""
-        if item is None or name in seen:
+        if isinstance(item, str):
+            unusable[item] += 1
+        if isinstance(item, str) or (name := question_id(task, item["question"])) in seen:
             nothing_new += 1
             if nothing_new == _BEFORE_EXHAUSTED:
                 break
@@ -74,11 +82,11 @@ def _problems(task: str, config: str, split: Split, count: int) -> tuple[Problem
                 break
     if not problems:
         raise UsageError(f"reasoning-gym's {task} has no problem for the {split} split with these settings")
-    return tuple(problems)
+    return tuple(problems), unusable
 
 
-def _items(task: str, config: str) -> Iterator[dict[str, str] | None]:
-    """Yield the task's endless list; None where an item cannot be used."""
+def _items(task: str, config: str) -> Iterator[dict[str, str] | str]:
+    """Yield the task's endless list; where an item cannot be used, the reason."""
     for start in numbers(0, _AT_ONCE):
         reply = _drawer.ask({"task": task, "config": config, "start": start, "count": _AT_ONCE})
         if "error" in reply:
@@ -112,9 +120,7 @@ class _Drawer:
 
     def _start(self) -> None:
         if find_spec("reasoning_gym") is None:
-            raise UsageError(
-                'problem source reasoning_gym needs a package that is not installed: pip install "outgrow[reasoning-gym]"'
-            )
+            raise UsageError(f"problem source reasoning_gym needs a package that is not installed: {install_hint('reasoning-gym')}")
         self._process = subprocess.Popen(
             [sys.executable, "-P", str(_DRAW)],
             env={**os.environ, "PYTHONHASHSEED": "0"},

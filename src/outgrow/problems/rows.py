@@ -1,86 +1,63 @@
-"""Rows of a table, from wherever a person has it: a JSONL or Parquet file, or a set on the hub."""
+"""Rows of a table on this machine: a file, or a folder with a file or more for each split."""
 
-import json
-import os
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
 
-import pyarrow as pa
-import pyarrow.parquet as pq
-from huggingface_hub import snapshot_download
-
-from ..core.errors import UsageError, first_line
-
-Row = tuple[str, dict[str, Any]]  # where it stands, for errors ("train.jsonl, line 3"), and its columns
+from ..core.errors import UsageError
+from .formats import FORMAT_NAMES, Row, format_of, read_file
 
 
-def file_rows(path: Path) -> Iterator[Row]:
-    """Yield the rows of a .jsonl or .parquet file. Raises UsageError naming the file, and the line where one cannot be read."""
-    if path.suffix not in (".jsonl", ".parquet"):
-        raise UsageError(f"{path}: rows are read from .jsonl or .parquet files")
-    try:
-        yield from _jsonl_rows(path) if path.suffix == ".jsonl" else _parquet_rows(path)
-    except OSError as error:
-        raise UsageError(f"{path}: cannot read this file ({error.strerror or error})") from error
+def file_rows(path: Path, split: str = "train") -> Iterator[Row]:
+    """Return the rows of a file, or of one split of a folder (see `split_files`).
 
-
-def set_rows(
-    name: str, split: str, repository: str | None, config: str | None = None, hub_split: str | None = None
-) -> Iterator[Row]:
-    """Return the rows of a known set: of $OUTGROW_DATA/NAME/SPLIT.jsonl, or of the hub where that file is missing.
-
-    Raises UsageError that names both places where the set is in neither.
+    Raises UsageError naming the file, and the line where one cannot be read.
     """
-    folder = os.environ.get("OUTGROW_DATA")
-    file = Path(folder, name, f"{split}.jsonl") if folder else None
-    if file is not None and file.is_file():
-        return file_rows(file)
-    tried = f"{file} is not there" if file else "OUTGROW_DATA names no folder"
-    if repository is None:
-        raise UsageError(f"{name}/{split}.jsonl: {tried}; put the set there, a row a line with columns question and answer")
-    try:
-        return hub_rows(repository, hub_split or split, config)
-    except UsageError as error:
-        raise UsageError(f"{error} ({tried}; put the set there as {name}/{split}.jsonl, or go online)") from error
+    if not path.is_dir():
+        return read_file(path)
+    return (row for file in split_files(path, split) for row in read_file(file))
 
 
-def hub_rows(repository: str, split: str, config: str | None = None) -> Iterator[Row]:
-    """Return the rows of a split of a set on the hub, from the Parquet files that the hub makes of every public set.
+def split_files(folder: Path, split: str) -> list[Path]:
+    """Return the files of a split: SPLIT.csv, SPLIT-00000-of-00002.parquet or SPLIT/…, in the folder or in its folder `data`.
 
-    Raises UsageError where it cannot be downloaded.
+    A folder with files and no folders below it is the split where its path ends with the split's name, or where it has one file.
+    Raises UsageError naming the splits that are there.
     """
-    pattern = f"{config or 'default'}/{split}/*.parquet"
-    try:
-        folder = snapshot_download(repository, repo_type="dataset", revision="refs/convert/parquet", allow_patterns=pattern)
-    except Exception as error:  # offline, missing, gated, a broken connection: a dozen types out of three libraries
-        raise UsageError(f"{repository}: cannot get this set from the hub: {first_line(error)}") from error
-    files = sorted(Path(folder).glob(pattern))
-    if not files:
-        raise UsageError(f"{repository}: no split {split!r} of config {config or 'default'!r} on the hub")
-    return (row for file in files for row in _parquet_rows(file))
+    for place in (folder, folder / "data"):
+        files = _tables(place)
+        named = [file for file in files if _split_name(file) == split]
+        inside = _tables(place / split)
+        if named or inside:
+            return named or inside
+    files = _tables(folder)
+    if len(files) == 1 or (files and folder.name == split):
+        return files
+    splits = sorted({_split_name(file) for place in (folder, folder / "data") for file in _tables(place)} | _folders(folder))
+    known = f"; it has {', '.join(splits)}" if splits else f"; it has no {FORMAT_NAMES} file"
+    raise UsageError(f"{folder}: no split {split!r} in this folder{known}")
 
 
-def _jsonl_rows(path: Path) -> Iterator[Row]:
-    with path.open("rb") as file:
-        for number, line in enumerate(file, 1):
-            if not line.strip():
-                continue
-            where = f"{path.name}, line {number}"
-            try:
-                row = json.loads(line)
-            except (ValueError, RecursionError) as error:
-                raise UsageError(f"{where}: not a JSON row ({error})") from error
-            if not isinstance(row, dict):
-                raise UsageError(f"{where}: a row must be a JSON object with named columns")
-            yield where, row
+def _tables(folder: Path) -> list[Path]:
+    if not folder.is_dir():
+        return []
+    return sorted(file for file in folder.iterdir() if file.is_file() and file.name[0] not in "._" and _is_table(file))
 
 
-def _parquet_rows(path: Path) -> Iterator[Row]:
-    try:
-        with pq.ParquetFile(path) as file:
-            rows = (row for batch in file.iter_batches() for row in batch.to_pylist())
-            for number, row in enumerate(rows, 1):
-                yield f"{path.name}, row {number}", row
-    except pa.ArrowInvalid as error:
-        raise UsageError(f"{path}: not a Parquet file ({error})") from error
+def _is_table(file: Path) -> bool:
+    # What `datasets` writes next to its tables.
+    return format_of(file) is not None and file.name not in ("dataset_dict.json", "dataset_info.json", "state.json")
+
+
+def _folders(folder: Path) -> set[str]:
+    return {place.parent.name for inside in ("*", "data/*") for place in folder.glob(f"{inside}/*") if _is_table(place)}
+
+
+def _split_name(file: Path) -> str:
+    """Return the split that a file's name says: what stands before its number or suffix.
+
+    >>> _split_name(Path("train-00000-of-00002.parquet")), _split_name(Path("test.jsonl.gz"))
+    ('train', 'test')
+    """
+    stem = file.name.partition(".")[0]
+    head, _, number = stem.partition("-")
+    return head if number[:1].isdigit() else stem

@@ -9,6 +9,7 @@ from ..core.callbacks import Warn, quiet
 from ..core.registry import build
 from ..core.rng import python_rng
 from ..types import Problem
+from .checked import checked_problems
 from .source import Source
 
 
@@ -31,7 +32,7 @@ class Shuffled(Source):
 
     def load(self, warn: Warn = quiet) -> list[Problem]:
         """Return the problems in their order, with shuffled answers."""
-        problems = self.source.load(warn)
+        problems = checked_problems(self.source, warn)
         cells: dict[tuple[str, int], list[Problem]] = {}
         for problem in problems:
             cells.setdefault((problem.field, problem.level), []).append(problem)
@@ -43,6 +44,8 @@ class Shuffled(Source):
         same = sum(dealt[problem.id].answer == problem.answer for problem in problems)
         if same:
             warn(f"shuffled: {same} of {len(problems)} problems keep an equal answer (repeated, or the only one of their level)")
-        return [
-            replace(problem, answer=dealt[problem.id].answer, scorer=dealt[problem.id].scorer, solution="") for problem in problems
-        ]
+        return [_with_answer_of(dealt[problem.id], problem) for problem in problems]
+
+
+def _with_answer_of(other: Problem, problem: Problem) -> Problem:
+    return replace(problem, answer=other.answer, alternatives=other.alternatives, scorer=other.scorer, solution="")

@@ -1,6 +1,5 @@
 """The suites: named sets of held-out problems that policies are measured on."""
 
-from pathlib import Path
 from typing import Any
 
 from ..core.errors import UsageError, nearest
@@ -8,11 +7,11 @@ from .benchmark import Benchmark
 from .gsm8k import GSM8K
 from .math import Math
 from .micro import Micro
+from .named_table import named_table
 from .reasoning_gym import ReasoningGym
 from .several import Several
 from .source import Source
 from .split import Split
-from .table import Table
 
 # What the recipe smollm2-135m-arithmetic practises, on held-out problems: reasoning-gym's tasks on numbers up to 99.
 ARITHMETIC: dict[str, str] = {"sums": "+", "differences": "-", "products": "*"}
@@ -78,9 +77,7 @@ GROUPS: dict[str, tuple[str, ...]] = {
 
 
 def suite(name: str) -> Source:
-    """Return the suite called `name`: one of SUITES, a .jsonl or .parquet file, or a set on the hub as OWNER/NAME:SPLIT.
-
-    SPLIT defaults to test. Files and sets on the hub have columns question and answer.
+    """Return the suite called `name`: one of SUITES, or a table as PLACE[:SPLIT][:KEY=VALUE]… (see `named_table`); SPLIT is test.
 
     Raises UsageError naming the nearest, or the suites of a group.
     """
@@ -88,11 +85,8 @@ def suite(name: str) -> Source:
         return SUITES[name]
     if name in GROUPS:
         raise UsageError(f"{name} is a group; name one of its suites: {', '.join(GROUPS[name])}")
-    if name.startswith((".", "/")) or name.endswith((".jsonl", ".parquet")) or Path(name).is_file():
-        return Table(path=Path(name))
-    if "/" in name:
-        repository, _, split = name.partition(":")
-        return Table(hub=repository, split=split or "test")
+    if table := named_table(name, "test"):
+        return table
     raise UsageError(f"no suite called {name!r}{nearest(name, [*SUITES, *GROUPS])}")
 
 

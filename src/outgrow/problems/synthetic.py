@@ -11,9 +11,9 @@ from ..core.callbacks import Warn, quiet
 from ..core.errors import UsageError
 from ..core.inputs import ReadsFrom
 from ..types import Problem
-from .rows import Row, file_rows
+from .collect import Read, collect
+from .formats import Row, read_file
 from .source import Source
-from .table import collect
 
 
 class Synthetic(Source):
@@ -35,7 +35,7 @@ class Synthetic(Source):
         """Return all answers, in the order of the rows. Raises UsageError where this is not synthetic data, or no row is left."""
         return collect(str(self.path), self._read(), warn)
 
-    def _read(self) -> Iterator[tuple[str, Problem]]:
+    def _read(self) -> Iterator[Read]:
         for where, row in synthetic_rows(self.path):
             if self.generations is None or value(row, "generation", int, where) in self.generations:
                 yield where, _problem(row, where)
@@ -46,7 +46,7 @@ def synthetic_rows(path: Path) -> Iterator[Row]:
     files = sorted(path.glob("data/*.parquet")) if path.is_dir() else [path]
     if not files:
         raise UsageError(f"{path}: no synthetic data here (data/*.parquet); make it with: outgrow data MODEL RECIPE --out {path}")
-    return (row for file in files for row in file_rows(file))
+    return (row for file in files for row in read_file(file))
 
 
 def value(row: dict[str, Any], name: str, kind: type, where: str) -> Any:

@@ -1,6 +1,8 @@
-"""Problems from rows with named columns: any JSONL or Parquet file, any set on the hub."""
+"""Problems from rows with named columns: a file, a folder of splits, any set on the hub."""
 
 from collections.abc import Iterable, Iterator
+from functools import partial
+from itertools import chain, takewhile
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -10,28 +12,41 @@ from ..core.callbacks import Warn, quiet
 from ..core.errors import UsageError
 from ..core.inputs import ReadsFrom
 from ..types import Problem
+from .cell import Unusable, cell_text
+from .collect import Read, collect, read_rows
+from .columns import Columns, find_columns, last_user_turn, value_at
+from .formats import Row
+from .hub import hub_rows
+from .known_answer import known_answer
 from .overlap import question_id
-from .rows import Row, file_rows, hub_rows
+from .rows import file_rows
 from .source import Source
 
 
 class Table(Source):
-    """Problem source `table`: one problem a row, from `path` (.jsonl, .parquet) or from `hub` (an id, with `split`).
+    """Problem source `table`: one problem a row, from `path` (a file, or a folder with files for each split) or from `hub`.
 
-    question, answer, solution, level, field: the columns that hold them. A level may be a number or a text with one ("Level 3").
-    Rows without an answer are skipped, with a warning.
+    Files are JSON lines, JSON, CSV, TSV, Parquet or Arrow, also with .gz. question, answer, solution, level, field: their columns,
+    by name or by a path into nested values (reward_model.ground_truth). A question may be a chat with one user turn. An answer may
+    be a whole solution that marks it with `####` or a box, or a list of which each item is right. A level may be a number or a text
+    with one ("Level 3"). Rows without a question or a known answer are skipped, with a warning.
     """
 
     type: str = "table"
     path: Annotated[Path | None, ReadsFrom("files")] = Field(
-        default=None, description="A .jsonl or .parquet file, in place of `hub`."
+        default=None, description="A file, or a folder with files for each split, in place of `hub`."
     )
     hub: str | None = Field(default=None, description="Id of a data set on the hub, in place of `path`.")
-    config: str | None = Field(default=None, description="Configuration of the data set on the hub.")
-    split: str = Field(default="train", description="Split of the data set on the hub.")
-    question: str = Field(default="question", description="Column that holds the question.")
-    answer: str = Field(default="answer", description="Column that holds the answer.")
-    solution: str | None = Field(default=None, description="Column that holds a written-out solution, for SFT.")
+    config: str | None = Field(
+        default=None, description="Configuration of the data set on the hub. Default: `default`, or the only one."
+    )
+    split: str = Field(default="train", description="Split of the data set on the hub, or in the folder.")
+    question: str | None = Field(default=None, description="Column that holds the question. Default: found by its name.")
+    answer: str | None = Field(default=None, description="Column that holds the known answer. Default: found by its name.")
+    solution: str | None = Field(
+        default=None,
+        description="Column that holds a written-out solution, for SFT. Default: found by its name, or the solution in the answer.",
+    )
     level: str | None = Field(default=None, description="Column that holds the level: a number, or a text that contains one.")
     field: str | None = Field(default=None, description="Column that holds the field.")
 
@@ -42,67 +57,95 @@ class Table(Source):
         return self
 
     def load(self, warn: Warn = quiet) -> list[Problem]:
-        """Return all problems, in the order of the rows. Raises UsageError naming the row that cannot be read."""
+        """Return all problems, in the order of the rows. Says which columns it found by itself.
+
+        Raises UsageError naming the row that cannot be read.
+        """
         if self.path is not None:
-            name, rows = self.path.stem, file_rows(self.path)
+            name, rows = table_name(self.path), file_rows(self.path, self.split)
         else:
             assert self.hub is not None
             name, rows = self.hub, hub_rows(self.hub, self.split, self.config)
-        return collect(name, self._read(name, rows), warn)
+        return collect(name, self._read(name, iter(rows), warn), warn)
 
-    def _read(self, name: str, rows: Iterable[Row]) -> Iterator[tuple[str, Problem]]:
-        for where, row in rows:
-            question = column(row, self.question, where)
-            yield (
-                where,
-                Problem(
-                    id=question_id(name, question),
-                    field=column(row, self.field, where) if self.field else name,
-                    level=level_of(column(row, self.level, where)) if self.level else 0,
-                    question=question,
-                    answer=column(row, self.answer, where),
-                    solution=column(row, self.solution, where) if self.solution else "",
-                ),
-            )
+    def _read(self, name: str, rows: Iterator[Row], warn: Warn) -> Iterator[Read]:
+        first = next(rows, None)
+        if first is None:
+            return
+        columns = find_columns(first[1], first[0], self.question, self.answer, self.solution)
+        found = _found(columns, self)
+        if found:
+            warn(f"{name}: {found}")
+        yield from read_rows(chain([first], rows), partial(self._problem, name, columns))
+
+    def _problem(self, name: str, columns: Columns, row: dict[str, Any], where: str) -> Problem:
+        question = text_at(row, columns.question, where)
+        known = known_answer(_answer_at(row, columns.answer, where), question)
+        return Problem(
+            id=question_id(name, question),
+            field=optional_text(row, self.field, where) or name if self.field else name,
+            level=level_of(optional_text(row, self.level, where)) if self.level else 0,
+            question=question,
+            answer=known.answer,
+            solution=optional_text(row, columns.solution, where) if columns.solution else known.solution,
+            alternatives=known.alternatives,
+        )
 
 
-def column(row: dict[str, Any], name: str, where: str) -> str:
-    """Return a column's text; numbers are written out, null is empty. Raises UsageError naming the row where it is missing."""
-    if name not in row:
-        raise UsageError(f"{where}: no column {name!r}; it has {', '.join(map(repr, row))}")
-    value = row[name]
-    if isinstance(value, (dict, list)):
-        raise UsageError(f"{where}: column {name!r} holds {type(value).__name__} values; a text or a number is needed")
-    return "" if value is None else str(value).strip()
+def table_name(path: Path) -> str:
+    """Return a file's name without suffixes, or the folder's.
+
+    >>> table_name(Path("sets/train.jsonl.gz"))
+    'train'
+    """
+    return Path(path.stem).stem if path.suffix.lower() == ".gz" else path.stem
+
+
+def text_at(row: dict[str, Any], column: str, where: str) -> str:
+    """Return a column's text; of a chat, what its user says.
+
+    Raises UsageError where the column is missing, Unusable where it holds no text.
+    """
+    value = last_user_turn(value_at(row, column, where))
+    if isinstance(value, dict | list):
+        raise UsageError(f"{where}: column {column!r} holds {type(value).__name__} values; a text or a number is needed")
+    return cell_text(value)
+
+
+def optional_text(row: dict[str, Any], column: str, where: str) -> str:
+    """Return a column's text, or an empty one where it holds none. Raises UsageError where it is missing."""
+    try:
+        return text_at(row, column, where)
+    except Unusable:
+        return ""
 
 
 def level_of(text: str) -> int:
-    """Return the level that a column writes; 0 where it writes no number.
+    """Return the first whole number that a level's text writes; 0 where it writes none.
 
-    >>> level_of("Level 3"), level_of("4"), level_of("Level ?")
-    (3, 4, 0)
+    >>> level_of("Level 3"), level_of("4"), level_of("Level ?"), level_of("5.0")
+    (3, 4, 0, 5)
     """
-    digits = "".join(character for character in text if character in "0123456789")
+    start = next((index for index, character in enumerate(text) if character in "0123456789"), len(text))
+    digits = "".join(takewhile(lambda character: character in "0123456789", text[start:]))
     return int(digits[:9] or 0)
 
 
-def collect(name: str, read: Iterable[tuple[str, Problem]], warn: Warn) -> list[Problem]:
-    """Return the problems with an answer, each question once; warn of what is skipped. Raises UsageError where nothing remains."""
-    problems: dict[str, Problem] = {}
-    unanswered: list[str] = []
-    repeated = 0
-    for where, problem in read:
-        if not problem.question or not problem.answer:
-            unanswered.append(where)
-        elif problem.id in problems:
-            repeated += 1
-        else:
-            problems[problem.id] = problem
-    if unanswered:
-        rest = f" and {len(unanswered) - 3} more" if len(unanswered) > 3 else ""
-        warn(f"{name}: skipped {len(unanswered)} rows without a question or an answer ({', '.join(unanswered[:3])}{rest})")
-    if repeated:
-        warn(f"{name}: skipped {repeated} rows that repeat a question")
-    if not problems:
-        raise UsageError(f"{name}: no problem with a question and an answer in it")
-    return list(problems.values())
+def _answer_at(row: dict[str, Any], column: str, where: str) -> Any:
+    value = value_at(row, column, where)
+    items: Iterable[Any] = value if isinstance(value, list) else [value]
+    if isinstance(value, dict):
+        raise UsageError(f"{where}: column {column!r} holds a table; name one of {', '.join(f'{column}.{key}' for key in value)}")
+    if any(isinstance(item, dict | list) for item in items):
+        raise UsageError(f"{where}: column {column!r} holds nested values; a text, a number or a list of them is needed")
+    return value
+
+
+def _found(columns: Columns, named: Table) -> str:
+    """Return which columns were found by names other than question and answer; empty where there is nothing to say."""
+    found = {
+        "the question": columns.question if named.question is None and columns.question != "question" else None,
+        "the known answer": columns.answer if named.answer is None and columns.answer != "answer" else None,
+        "the solution": columns.solution if named.solution is None else None,
+    }
+    return ", ".join(f"{what} is column {column!r}" for what, column in found.items() if column)

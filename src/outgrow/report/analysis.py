@@ -152,13 +152,15 @@ def _by_base(before: Evaluation, after: Evaluation) -> list[Part]:
 def _by_length(before: Evaluation | None, after: Evaluation | None) -> list[Part]:
     """Return the pass rates from the shortest to the longest answers, in parts of equal size over both sides."""
     sides = [[s for part in side.drawn().values() for s in part] if side else [] for side in (before, after)]
-    lengths = sorted(sample.length for side in sides for sample in side)
+    lengths = sorted(sample.length for side in sides for sample in side if sample.length is not None)
     if not lengths:
         return []
     ends = sorted({lengths[len(lengths) * part // _LENGTHS - 1] for part in range(1, _LENGTHS + 1)})
     parts, start = [], lengths[0]
     for end in ends:
-        first, second = (mean_estimate(_rates([s for s in side if start <= s.length <= end])) for side in sides)
+        first, second = (
+            mean_estimate(_rates([s for s in side if s.length is not None and start <= s.length <= end])) for side in sides
+        )
         parts.append(Part(f"{start}–{end}" if start < end else str(end), Comparison(first, second, None)))
         start = end + 1
     return parts

@@ -93,9 +93,12 @@ def _read_evaluation(path: Path) -> Evaluation | None:
 
 
 def _read_others(evals: Path) -> dict[str, tuple[Evaluation, Evaluation]]:
-    """Read the suites of evaluate.extra_suites, each from a folder of its name."""
+    """Read the suites of evaluate.extra_suites, each from a folder of its name; of a path, the last part is enough."""
+    folders = [file.parent.name for file in evals.glob("*/after.parquet")]
+    short = {name: name.rpartition("+")[2] if name.startswith("+") else name for name in folders}
+    names = short if len(set(short.values())) == len(short) else {name: name for name in folders}
     return {
-        after.parent.name: (Evaluation.load(after.with_name("before.parquet")), Evaluation.load(after))
+        names[after.parent.name]: (Evaluation.load(after.with_name("before.parquet")), Evaluation.load(after))
         for after in sorted(evals.glob("*/after.parquet"))
     }
 

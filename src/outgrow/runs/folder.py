@@ -12,7 +12,7 @@ from importlib.metadata import version
 from pathlib import Path
 from typing import Any, Literal
 
-from ..config import Recipe, dump_recipe, parse_recipe
+from ..config import Recipe, dump_recipe, parse_recipe, with_absolute_paths
 from ..core.errors import OutgrowError, UsageError
 from ..core.estimate import Estimate
 from ..core.files import new_folder, require_writable, write_atomic
@@ -162,7 +162,10 @@ def write_recipe(path: Path, recipe: Recipe, made_with: Mapping[str, Any]) -> No
 
 
 def read_recipe(path: Path, overrides: list[str] | None = None) -> tuple[Recipe, dict[str, Any]]:
-    """Return a run's recipe, and what it was made with. Raises UsageError where this is not the folder of a run."""
+    """Return a run's recipe, and what it was made with. overrides: their paths are meant from the present folder.
+
+    Raises UsageError where this is not the folder of a run.
+    """
     file = RunFolder(path).recipe
     if not file.is_file():
         raise UsageError(f"{path}: no run here (no recipe.toml); start one with: outgrow train RECIPE --out {path}")
@@ -171,7 +174,7 @@ def read_recipe(path: Path, overrides: list[str] | None = None) -> tuple[Recipe,
     except (OSError, ValueError) as error:
         raise UsageError(f"{file}: cannot read this recipe: {error}") from error
     made_with = values.pop("made_with", {})
-    return parse_recipe(values, overrides or [], str(file)), made_with
+    return with_absolute_paths(parse_recipe(values, overrides or [], str(file))), made_with
 
 
 @contextmanager

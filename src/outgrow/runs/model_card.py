@@ -7,8 +7,10 @@ from typing import Any
 import tomli_w
 
 from ..config import Recipe
+from ..core.inputs import InputKind, map_inputs
 from ..policy.pull import public_name
 from ..problems import Source
+from ..problems.named_table import label
 from .folder import pass_at_1, read_recipe
 
 _SHOWN = {"prompt", "sampling", "verify", "rewards", "advantage", "curriculum", "learn", "judge", "distill"}
@@ -24,6 +26,7 @@ def card(recipe: Recipe, made_with: dict[str, Any], summary: dict[str, Any]) -> 
     """Return the card's text. summary: what the run's summary.json holds."""
     before, after, change = summary["before"], summary["after"], summary["paired_delta"]
     base = _base(recipe)
+    recipe = map_inputs(recipe, _public)
     k = str(after["k"])
     hours = summary["wall_s"] / 3600
     dollars = f", ${hours * recipe.run.dollars_per_hour:.2f}" if recipe.run.dollars_per_hour else ""
@@ -80,6 +83,13 @@ def _base(recipe: Recipe) -> str:
         return "random weights"
     name = public_name(recipe.policy.model)
     return name if is_hub_id(name) else Path(name).name
+
+
+def _public(kind: InputKind, name: Any) -> Any:
+    """Return an input's name without the folders it lies in, which mean nothing on another machine."""
+    if kind == "suite":
+        return label(name)
+    return name if isinstance(name, str) and not Path(name).is_absolute() else type(name)(Path(name).name)
 
 
 def is_hub_id(name: str) -> bool:

@@ -9,9 +9,9 @@ from ..config.sections import DistillSection
 from ..core.callbacks import Warn
 from ..core.errors import UsageError
 from ..engines import check_room
-from ..policy import Policy, load_policy
+from ..policy import Policy, Sampling, load_policy
 from ..policy.load import placed, with_adapter
-from ..policy.lora import add_adapter, has_adapter
+from ..policy.lora import LoRA, add_adapter, has_adapter
 from ..policy.micro import make_model, make_tokenizer
 from ..policy.pull import public_name
 from .checkpoint import Checkpoint
@@ -64,9 +64,14 @@ def distilled_policy(recipe: Recipe, student: Policy, warn: Warn = lambda _: Non
     if rows < needed:
         raise UsageError(f"{teacher_key}: it has {rows} outputs and the policy {needed}; choose a teacher with at least {needed}")
     check_room(recipe.sampling, teacher.context, whose=f"the context of {section.model}")
-    if (teacher.prompt_text("?"), teacher.end_id) != (student.prompt_text("?"), student.end_id):
+    if (teacher.prompt_text("?"), teacher.end_ids) != (student.prompt_text("?"), student.end_ids):
         warn(f"{teacher_key} uses a different chat template or end token; the policy's are used")
     return teacher
+
+
+def evaluation_sampling(recipe: Recipe) -> Sampling:
+    """Return the recipe's sampling at the temperature that it measures at."""
+    return recipe.sampling.model_copy(update={"temperature": recipe.evaluate.temperature})
 
 
 def digests(base: Policy, distilled: Policy | None) -> dict[str, str]:
@@ -91,17 +96,20 @@ def learner_and_reference(recipe: Recipe, base: Policy, checkpoint: Checkpoint |
 def learning_policy(recipe: Recipe, base: Policy, checkpoint: Checkpoint | None) -> Policy:
     """Return what learns, as the checkpoint left it; at the start the base itself, or the base with a new adapter in it.
 
-    An adapter is put into `base` in place.
+    An adapter is put into `base` in place. What is saved of the policy says how the recipe measures it.
     """
-    section = recipe.policy
-    if section.lora is None:
-        return load_policy(str(checkpoint.policy), recipe.prompt, section.dtype) if checkpoint else base
     if checkpoint:
-        return with_adapter(base, checkpoint.policy)
+        return saved_policy(recipe, checkpoint.policy, base if recipe.policy.lora else None)
+    policy = base if recipe.policy.lora is None else _with_new_adapter(recipe, base, recipe.policy.lora)
+    policy.declare_sampling(evaluation_sampling(recipe))
+    return policy
+
+
+def _with_new_adapter(recipe: Recipe, base: Policy, lora: LoRA) -> Policy:
+    section = recipe.policy
     name = public_name(resolve_model(section.model).name) if section.model else recipe.name
-    return Policy(
-        base.model, base.tokenizer, base.prompt, add_adapter(base.model, section.lora, recipe.seed, name, section.revision)
-    )
+    adapter = add_adapter(base.model, lora, recipe.seed, name, section.revision)
+    return Policy(base.model, base.tokenizer, base.prompt, adapter)
 
 
 def run_policy(run: Path) -> Policy:
@@ -118,7 +126,9 @@ def run_policy(run: Path) -> Policy:
 
 def saved_policy(recipe: Recipe, folder: Path, base: Policy | None) -> Policy:
     """Return the policy in a checkpoint's folder `policy`. base: what an adapter is put into, in place; None for whole weights."""
-    return with_adapter(base, folder) if base is not None else load_policy(str(folder), recipe.prompt, recipe.policy.dtype)
+    policy = with_adapter(base, folder) if base is not None else load_policy(str(folder), recipe.prompt, recipe.policy.dtype)
+    policy.declare_sampling(evaluation_sampling(recipe))
+    return policy
 
 
 def require_base(run: Path, recipe: Recipe, base: Policy, made_with: Mapping[str, object]) -> None:

@@ -1,14 +1,14 @@
 """What a run practises on: its sources' problems, without those it is measured on."""
 
 from collections.abc import Sequence
-from pathlib import Path
 
-from ..config import Recipe, load_recipe
+from ..config import Recipe, load_recipe, shipped_recipes
 from ..core.callbacks import Warn
 from ..core.errors import UsageError
+from ..problems.checked import checked_problems
+from ..problems.named_table import named_table
 from ..problems.overlap import without_held_out
 from ..problems.suites import suite
-from ..problems.table import Table
 from ..types import Problem
 
 
@@ -18,7 +18,7 @@ def training_problems(recipe: Recipe, warn: Warn) -> list[list[Problem]]:
     held_out = [problem for name in suites for problem in suite(name).load()]
     sources = []
     for source in recipe.problems:
-        problems, dropped = without_held_out(source.load(warn), held_out)
+        problems, dropped = without_held_out(checked_problems(source, warn), held_out)
         if dropped:
             warn(f"{source.type}: dropped {dropped} problems whose questions are held out ({', '.join(suites)})")
         sources.append(problems)
@@ -47,12 +47,13 @@ def practice_problems(recipe: Recipe, warn: Warn) -> list[Problem]:
 
 
 def problems_of(data: str, warn: Warn) -> tuple[list[Problem], Recipe | None]:
-    """Return the problems of a file, or those that a recipe practises on together with the recipe.
+    """Return the problems of a table (see `named_table`), or those that a recipe practises on together with the recipe.
 
-    Raises UsageError where the file or the recipe does not exist.
+    Raises UsageError where the table or the recipe does not exist.
     """
-    if data.endswith((".jsonl", ".parquet")):
-        return Table(path=Path(data)).load(warn), None
+    is_recipe = data.endswith(".toml") or data in shipped_recipes()
+    if not is_recipe and (table := named_table(data, "train")):
+        return table.load(warn), None
     recipe = load_recipe(data)
     return practice_problems(recipe, warn), recipe
 

@@ -1,17 +1,18 @@
 """Asking a model as a recipe says: its engine, its sampling, its verifier."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
 from ..config import Recipe
 from ..core.callbacks import Warn, quiet
+from ..core.errors import UsageError
 from ..engines import ChatModel, Engine, LocalModel, NativeEngineConfig, OpenAIServer, is_served, sync
 from ..policy import Policy, Sampling, load_policy
 from ..verify import Verifier
 from .folder import RunFolder
-from .models import run_policy
+from .models import evaluation_sampling, run_policy
 from .resolve_model import resolve_model
 
 
@@ -52,18 +53,17 @@ def verifier_for(recipe: Recipe | None) -> Verifier:
     return Verifier(recipe.verify.extract, recipe.verify.exact) if recipe else Verifier()
 
 
-def evaluation_sampling(recipe: Recipe) -> Sampling:
-    """Return the recipe's sampling at the temperature that it measures at."""
-    return recipe.sampling.model_copy(update={"temperature": recipe.evaluate.temperature})
-
-
-def open_chat_model(name: str, recipe: Recipe | None, warn: Warn) -> ChatModel:
+def open_chat_model(name: str, recipe: Recipe | None, warn: Warn, omit_settings: Sequence[str] | None = None) -> ChatModel:
     """Return the model that a person named (see `resolve_model`), ready to be asked as the recipe says.
 
-    Raises UsageError or OutgrowError where it cannot be had.
+    omit_settings: what is not sent to a server. Default: as the recipe says. Raises UsageError or OutgrowError where the model
+    cannot be had.
     """
     if is_served(name):
-        return OpenAIServer(name, recipe.prompt if recipe else None)
+        omit = recipe.server.omit_settings if recipe and omit_settings is None else omit_settings or ()
+        return OpenAIServer(name, recipe.prompt if recipe else None, omit_settings=omit, warn=warn)
+    if omit_settings is not None:
+        raise UsageError(f"--omit-settings is for the address of a server, and {name} runs in this process; remove the option")
     engine = recipe.engine if recipe else NativeEngineConfig()
     return local_model(open_policy(name, recipe), engine.build(warn))
 

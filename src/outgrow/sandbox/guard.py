@@ -10,8 +10,6 @@ import importlib
 import json
 import sys
 import warnings
-from collections import Counter
-from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import dataclass, fields
 from functools import lru_cache
@@ -19,6 +17,8 @@ from typing import Any
 
 from ..core.errors import UsageError, nearest
 from .safe_eval import expression, whole
+from .stricter import ALSO, INSTEAD, holds
+from .writings import writings
 
 _NONSENSE = "nothing of the kind"
 # Where `eval` meets an answer, and what does instead. bitwise_arithmetic calls it on its own problem only.
@@ -34,12 +34,6 @@ _EVAL = {
 _HARMLESS = {"compile", "builtins.id", "sys._getframe"}
 # Executes code that it writes itself, out of nothing but the number of variables that SymPy simplifies with.
 _WRITES_CODE = "sympy.polys.monomials"
-# What must hold besides the full score, because the scorers of 0.1.25 give it too easily.
-_ALSO: dict[str, Callable[[str, dict[str, Any]], bool]] = {
-    "puzzle24": lambda answer, entry: _solves_24(answer, entry),  # takes 1*2*3*4, whichever numbers were given
-    "complex_arithmetic": lambda answer, _: "nan" not in answer.lower(),  # min(1.0, nan) is 1.0
-    "number_sorting": lambda answer, _: "nan" not in answer.lower(),  # a list of it is sorted, and no distance is too large
-}
 
 
 class _Guard:
@@ -95,19 +89,38 @@ class Scorer:
             _prepared.add((self.task, self.config))
 
     def right(self, answer: str) -> bool:
-        """Return whether an answer gets the full score; partial credit is for answers that are not right.
+        """Return whether an answer, or a plain writing of it, is right: gets the full score, and what `stricter` asks for.
 
-        Raises PermissionError where scoring it was about to do anything but calculate, and whatever the scorer raises.
+        Partial credit is for answers that are not right. Raises PermissionError where scoring it was about to do anything but
+        calculate, and whatever the scorer raises.
         """
+        drawn = ast.literal_eval(self.entry)
+        failure: Exception | None = None
+        for text in writings(answer, drawn["answer"] or "", drawn["question"]):
+            try:
+                if self._right(text):
+                    return True
+            except PermissionError:
+                raise
+            except Exception as error:
+                failure = failure or error
+        if failure:
+            raise failure
+        return False
+
+    def _right(self, text: str) -> bool:
         entry, data = ast.literal_eval(self.entry), dataset(self.task, self.config)
         _guard.scoring, _guard.denied = True, False
         try:
-            full = bool(data.score_answer(answer, entry) == 1) and (self.task not in _ALSO or _ALSO[self.task](answer, entry))
+            if self.task in INSTEAD:
+                right = holds(INSTEAD[self.task], text, entry)
+            else:
+                right = bool(data.score_answer(text, entry) == 1) and (self.task not in ALSO or holds(ALSO[self.task], text, entry))
         finally:
             _guard.scoring = False
         if _guard.denied:
             raise PermissionError(f"{self.task}: its scorer wanted more than to read the answer")
-        return full
+        return right
 
     def takes_anything(self) -> bool:
         """Return whether nonsense gets the full score, as in game_of_life_halting (0.1.25), which asks for bool(text) only."""
@@ -139,9 +152,3 @@ def dataset(task: str, config: str, seed: int = 0, size: int = 1) -> Any:
     except Exception as error:  # its configs check themselves by assertions, and by whatever a wrong type runs into
         reason = " ".join(str(error).split()) or type(error).__name__
         raise UsageError(f"reasoning-gym's {task} refuses its settings: {reason}") from error
-
-
-def _solves_24(answer: str, entry: dict[str, Any]) -> bool:
-    """Return whether an expression uses each given number once and is 24."""
-    used = Counter(node.value for node in ast.walk(ast.parse(answer.strip())) if isinstance(node, ast.Constant))
-    return used == Counter(entry["metadata"]["numbers"]) and bool(expression(answer) == 24)

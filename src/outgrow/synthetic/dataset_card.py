@@ -3,13 +3,13 @@
 import re
 import unicodedata
 from collections.abc import Iterable, Sequence
-from pathlib import Path
 from typing import Any
 
 import tomli_w
 
 from ..config.sections import DataSection
 from ..core.estimate import Estimate
+from ..problems.named_table import label
 from .request import DataRequest
 from .row import SyntheticRow
 from .summary import SyntheticSummary
@@ -41,11 +41,6 @@ def share_text(share: Estimate | None) -> str:
     ('0.970 (0.951 to 0.982), n = 500', 'no such answer')
     """
     return f"{share}, n = {share.n:,}" if share else "no such answer"
-
-
-def suite_name(name: str) -> str:
-    """Return a public name of a suite: of a file only the last part, since a path means nothing elsewhere."""
-    return Path(name).name if name.endswith((".jsonl", ".parquet")) else name
 
 
 def _front_matter(section: DataSection, summary: SyntheticSummary) -> list[str]:
@@ -99,11 +94,12 @@ def _how_it_was_made(rows: Sequence[SyntheticRow], request: DataRequest, summary
         "sampling": request.sampling.model_dump(),
     }
     written = f"; {summary.written:,} of them were written in training, by weights before the final ones" if summary.written else ""
+    sample = f" (n = {summary.limit})" if summary.limit else ""
     return [
         "## How it was made",
         "",
-        f"By `outgrow data`, from {summary.drawn:,} answers to {summary.problems:,} problems, {summary.right:,} of them right"
-        f"{written}. Written by the weights with this sha256 (`Policy.digest()`), or by the model of this name on a server:",
+        f"By `outgrow data`, from {summary.drawn:,} answers to {summary.problems:,} problems{sample}, {summary.right:,} of them "
+        f"right{written}. Written by the weights with this sha256 (`Policy.digest()`), or by the model of this name on a server:",
         "",
         *(f"- {_name(model)}" for model in sorted({row.model for row in rows})),
         "",
@@ -156,9 +152,9 @@ def _contamination(summary: SyntheticSummary) -> list[str]:
         if summary.checked
         else "Not checked."
     )
-    counts = ((suite_name(suite.suite), suite.questions, suite.same, suite.overlapping) for suite in summary.checked)
+    counts = ((label(suite.suite), suite.questions, suite.same, suite.overlapping) for suite in summary.checked)
     table = _table(("suite", "questions", "answers to one of them", "answers with 13 words of one"), counts)
-    missing = ", ".join(_name(suite_name(name)) for name in summary.not_checked)
+    missing = ", ".join(_name(label(name)) for name in summary.not_checked)
     return [
         "## Contamination",
         "",

@@ -5,9 +5,9 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from ..config.sections import DataSection
-from ..core.callbacks import CheckStop, OnProgress, Warn, never_stop, quiet
+from ..core.callbacks import CheckStop, OnWritten, Warn, never_stop, quiet, untold
 from ..core.errors import OutgrowError, UsageError
-from ..engines import ChatModel
+from ..engines import ChatModel, Tally
 from ..evaluate import require_room
 from ..evaluate.answer_cache import AnswerCache
 from ..types import Problem
@@ -31,11 +31,11 @@ def make_data(
     *,
     warn: Warn = quiet,
     check_stop: CheckStop = never_stop,
-    on_progress: OnProgress = lambda done: None,
+    on_written: OnWritten = untold,
 ) -> SyntheticSummary:
     """Make the folder `out` of answers to the request's problems, and return what is in it.
 
-    model: writes the answers; None where the section draws none. on_progress: takes the number of problems done. Drawn answers are
+    model: writes the answers; None where the section draws none. on_written: takes how many answers are there. Drawn answers are
     kept in a hidden file next to `out` until the folder is whole, so the same call after a stop continues.
     Raises UsageError where `out` exists, a suite is unknown, or there is nothing to select from; OutgrowError where no answer
     passes the filters.
@@ -50,8 +50,10 @@ def make_data(
     fresh: list[SyntheticRow] = []
     if model is not None:
         require_room("synthetic data", model, problems, request.sampling.max_tokens, "sampling.max_tokens in the model's recipe")
-        with AnswerCache(cache_file, warn=warn, on_progress=on_progress) as cache:
-            fresh = draw(cache.wrap(model), verifier, problems, section.k, request.sampling, seed, request.generation, check_stop)
+        with AnswerCache(cache_file, warn=warn) as cache:
+            tally = Tally(on_written)
+            counted, watch = tally.wrap(cache.wrap(model)), tally.watching(check_stop)
+            fresh = draw(counted, verifier, problems, section.k, request.sampling, seed, request.generation, watch)
     drawn = rated([*fresh, *existing])
     if not drawn:
         raise UsageError("No answers to select from: set k > 0, or choose problems that this run practised.")
@@ -80,6 +82,7 @@ def make_data(
             path=out,
             sha256=sha256,
             written=len(existing),
+            limit=request.limit,
         )
 
     summary = export(rows, out, summarise, lambda summary: card(rows, request, summary))

@@ -23,7 +23,7 @@ def precision(
     by_id = {problem.id: problem for problem in problems}
     pairs = [(row, by_id[row.problem_id]) for row in rows if row.problem_id in by_id]
     # The whole message holds the prompt's <think> too, so it does not matter whether the prompt opened one.
-    attempts = [Attempt(row.messages[-1]["content"], problem.answer, scorer=problem.scorer) for row, problem in pairs]
+    attempts = [Attempt.at(problem, row.messages[-1]["content"]) for row, problem in pairs]
     return share_estimate([graded.right for graded in verifier.grade(attempts, check_stop=check_stop)])
 
 

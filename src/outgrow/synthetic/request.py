@@ -5,6 +5,7 @@ from dataclasses import dataclass
 
 from ..config.sections import DataSection
 from ..policy import Sampling
+from ..problems.limit import Limit
 from ..types import Problem
 from .row import SyntheticRow
 
@@ -23,6 +24,8 @@ class DataRequest:
     """Generation of the flywheel, written in each row."""
     suites: Sequence[str] = ()
     """Suites whose questions must not be in the data."""
+    limit: Limit | None = None
+    """How the problems were sampled from a larger set; None where they are the whole set."""
     existing_rows: Sequence[SyntheticRow] = ()
     """Rows that cost nothing more, such as a run's training rollouts. Those to other problems are ignored."""
 

@@ -36,8 +36,8 @@ class SyntheticRow:
     model: str
     """Digest of the weights that wrote it, or "on the way to" and the digest of a run's final weights; of a server the model's
     name."""
-    length: int
-    """Tokens of the completion."""
+    length: int | None
+    """Tokens of the completion; None where a server does not say."""
 
     @property
     def right(self) -> bool:

@@ -37,8 +37,11 @@ def _reason(row: SyntheticRow, section: DataSection) -> str | None:
         return str(row.verdict)
     if not (row.extracted or "").strip():
         return str(Verdict.TRUNCATED if row.verdict is Verdict.TRUNCATED else Verdict.NO_ANSWER)
-    if section.max_tokens is not None and row.length > section.max_tokens:
-        return "longer than max_tokens"
+    if section.max_tokens is not None:
+        if row.length is None:
+            return "length unknown"
+        if row.length > section.max_tokens:
+            return "longer than max_tokens"
     if not section.min_pass_rate <= row.pass_rate <= section.max_pass_rate:
         return "pass rate out of range"
     return None
@@ -72,4 +75,4 @@ def choose(rows: Iterable[SyntheticRow], section: DataSection, seed: int) -> tup
 
 def _size(row: SyntheticRow) -> tuple[int, str, int, str]:
     """Return a total order of the texts of one answer, so that the order of the rows does not matter."""
-    return len(row.sampled), row.sampled, row.length, str(row.verdict)
+    return len(row.sampled), row.sampled, row.length or 0, str(row.verdict)

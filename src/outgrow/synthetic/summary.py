@@ -15,6 +15,7 @@ from ..core.estimate import Estimate
 from ..core.files import write_json
 from ..ledger.bands import Band as BandName
 from ..ledger.bands import band
+from ..problems.limit import Limit
 from .row import SyntheticRow
 
 FILE = "summary.json"
@@ -87,6 +88,8 @@ class SyntheticSummary:
     """Digest of its Parquet file."""
     written: int = 0
     """Answers that a run wrote in training."""
+    limit: Limit | None = None
+    """How the problems were sampled from a larger set; None where they are the whole set."""
 
     @property
     def cost(self) -> int:

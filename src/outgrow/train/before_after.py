@@ -5,11 +5,11 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from ..config import Recipe
-from ..core.callbacks import Warn, quiet
+from ..core.callbacks import Answering, Warn, quiet
 from ..core.changes import differences, sentence
 from ..core.errors import OutgrowError
 from ..core.files import write_json
-from ..engines import Engine
+from ..engines import Engine, Tally
 from ..evaluate import Evaluation, evaluate, paired_delta
 from ..evaluate.conditions import Conditions, conditions
 from ..evaluate.drift import drift, write_drift
@@ -18,8 +18,9 @@ from ..problems.suites import suite, suites
 from ..runs.cost import Meter
 from ..runs.folder import RunFolder, When
 from ..runs.model_card import write_card
+from ..runs.models import evaluation_sampling
 from ..runs.resolve_model import resolve_model
-from ..runs.session import evaluation_sampling, open_session
+from ..runs.session import open_session
 from ..types import Problem
 
 
@@ -39,6 +40,7 @@ class Outcome:
     engine: Engine
     meter: Meter
     phase: Callable[[str], None]  # told what is being measured
+    answering: Answering  # told how far a measurement is
     check_stop: Callable[[], None]  # may raise
     warn: Warn = quiet
     loaded: dict[str, list[Problem]] = field(default_factory=dict)
@@ -95,7 +97,10 @@ class Outcome:
         # The same dice for every run's seed and for before and after: what differs is the policy.
         with open_session(self.recipe, policy, engine=self.engine) as session:
             sampling = session.evaluation_sampling
-            answers = evaluate(session.model, session.verifier, problems, section.samples, sampling, how.seed, self.check_stop)
+            total = (section.samples + 1) * len(problems)  # sampled, and greedy
+            tally = Tally(self.answering(f"measuring {name} training on {on}", total))
+            model, watch = tally.wrap(session.model), tally.watching(self.check_stop)
+            answers = evaluate(model, session.verifier, problems, section.samples, sampling, how.seed, watch)
             answers = replace(answers, conditions=how)
         file.parent.mkdir(parents=True, exist_ok=True)
         answers.save(file)

@@ -5,7 +5,7 @@ from dataclasses import replace
 
 from ..algorithms.samplers import PickRequest
 from ..config import RLRecipe
-from ..core.callbacks import CheckStop
+from ..core.callbacks import Answering, CheckStop, unwatched
 from ..core.rng import seed_from
 from ..engines import Engine, GenerationRequest
 from ..ledger import Ledger, ProblemStats
@@ -21,11 +21,13 @@ class Collector:
 
     def __init__(
         self, recipe: RLRecipe, policy: Policy, engine: Engine, verifier: Verifier, ledger: Ledger, sources: Sequence[ProblemStats],
-        shares: Sequence[int],
+        shares: Sequence[int], answering: Answering = unwatched,
     ) -> None:  # fmt: skip
-        """sources: the statistics of each source's problems. shares: how many problems a step takes from each source."""
+        """sources: the statistics of each source's problems. shares: how many problems a step takes from each source. answering:
+        told how far the rollouts of a step are.
+        """
         self.recipe, self.policy, self.engine, self.verifier, self.ledger = recipe, policy, engine, verifier, ledger
-        self.sources, self.shares = sources, shares
+        self.sources, self.shares, self.answering = sources, shares, answering
 
     def collect(self, step: int, check_stop: CheckStop, lap: Lap) -> tuple[list[GradedGroup], list[GradedGroup]]:
         """Return the step's whole groups, and those that screening ended early.
@@ -77,10 +79,11 @@ class Collector:
         recipe, policy = self.recipe, self.policy
         prompts = [policy.prompt_ids(problem.question) for problem in problems]
         seeds = [seed_from(recipe.seed, purpose, step, problem.id) for problem in problems]
-        groups_rollouts = self.engine.generate(GenerationRequest(prompts, n, recipe.sampling, seeds), check_stop)
+        on_written = self.answering(f"step {step}, {purpose}", len(problems) * n)
+        groups_rollouts = self.engine.generate(GenerationRequest(prompts, n, recipe.sampling, seeds, on_written), check_stop)
         lap("generation")
         pairs = list(zip(problems, groups_rollouts, strict=True))
-        attempts = [Attempt(r.text, problem.answer, r.finished, problem.scorer) for problem, rollouts in pairs for r in rollouts]
+        attempts = [Attempt.at(problem, r.text, r.finished) for problem, rollouts in pairs for r in rollouts]
         graded = iter(self.verifier.grade(attempts, inside_think=policy.opens_think, check_stop=check_stop))
 
         def group_of(problem: Problem, rollouts: list[Rollout]) -> GradedGroup:

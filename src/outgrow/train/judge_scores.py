@@ -37,7 +37,14 @@ def judge_model(section: JudgeSection, warn: Warn, engine: EngineConfig | None =
     """
     judge = resolve_model(section.model)
     if judge.served:
-        return OpenAIServer(section.model, tries=section.tries, timeout_s=section.timeout_s)
+        return OpenAIServer(
+            section.model,
+            tries=section.tries,
+            timeout_s=section.timeout_s,
+            omit_settings=section.omit_settings,
+            omit_key="judge.omit_settings",
+            warn=warn,
+        )
     # The judge has its own engine, which never sleeps, since its weights never change.
     policy = load_policy(judge.name, Prompt(), section.dtype, section.revision)
     return local_model(policy, (engine or NativeEngineConfig()).build(warn))

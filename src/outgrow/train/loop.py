@@ -12,7 +12,7 @@ from typing import Any
 
 import torch
 
-from ..config import Recipe, RLRecipe
+from ..config import Recipe, RLRecipe, with_absolute_paths
 from ..core.changes import differences, flat
 from ..core.errors import OutgrowError, SpoiledError, UsageError
 from ..core.files import append_line, keep_lines_through, read_lines
@@ -53,6 +53,7 @@ def train(recipe: Recipe, path: Path, watcher: Watcher, budget: Budget = _NO_LIM
     Raises OutgrowError, StopRequested after a signal, or BudgetReached; what is done is saved then.
     """
     began = time.perf_counter()
+    recipe = with_absolute_paths(recipe)
     with deterministic(recipe):
         check_prerequisites(recipe, budget)
         suites_of(recipe)  # a wrong name is told before anything is made
@@ -149,7 +150,7 @@ def _run(
         policy, reference = learner_and_reference(recipe, base, checkpoint)
         policy.model.eval()  # no dropout: the log-probabilities of the learner must be those of the engine
         job: Job = (
-            RLJob(recipe, policy, reference, engine, path, watcher.warn, distilled)
+            RLJob(recipe, policy, reference, engine, path, watcher.warn, distilled, watcher.answering)
             if isinstance(recipe, RLRecipe)
             else SFTJob(recipe, policy, path, watcher.warn)
         )
@@ -163,7 +164,9 @@ def _run(
             job.rewind(done)
             meter.rewind(done)
             meter.write(done, "loading")
-            outcome = Outcome(recipe, path, engine, meter, watcher.phase, interrupt.check_stop, watcher.warn, suites)
+            outcome = Outcome(
+                recipe, path, engine, meter, watcher.phase, watcher.answering, interrupt.check_stop, watcher.warn, suites
+            )
             outcome.measure("before", reference, 0)
             if done < job.steps:
                 outcome.forget()

@@ -11,11 +11,11 @@ from ..algorithms.advantages.per_rollout import mean_advantage, rollout_advantag
 from ..algorithms.rewards import compose
 from ..config import RLRecipe
 from ..config.sections import KL_ROLLOUTS
-from ..core.callbacks import CheckStop, Warn
+from ..core.callbacks import Answering, CheckStop, Warn, unwatched
 from ..core.errors import NotFiniteError, OutgrowError, UsageError
 from ..core.files import read_lines
 from ..core.rollout_log import drop_parts_after, write_part
-from ..engines import Engine, LocalModel, sync
+from ..engines import Engine, LocalModel, Tally, sync
 from ..ledger import Ledger, PassRatePosterior
 from ..policy import Policy
 from ..problems.suites import suite
@@ -41,13 +41,13 @@ class RLJob:
 
     def __init__(
         self, recipe: RLRecipe, policy: Policy, reference: Policy, engine: Engine, run: Path, warn: Warn,
-        distilled: Policy | None = None,
+        distilled: Policy | None = None, answering: Answering = unwatched,
     ) -> None:  # fmt: skip
         """policy: what learns, at any step. reference: the policy as it was before step 1. distilled: the teacher of
-        recipe.distill, if there is one.
+        recipe.distill, if there is one. answering: told how far the rollouts of a step are.
         """
         self.recipe, self.policy, self.run = recipe, policy, run
-        self.reference, self.distilled = reference, distilled
+        self.reference, self.distilled, self.answering = reference, distilled, answering
         self.steps = recipe.learn.steps
         self.optimizer = Optimizer(policy.model, recipe.learn, self.steps)
         batch_size = fitted_batch_size(recipe, policy, distilled, warn)
@@ -58,6 +58,7 @@ class RLJob:
         self.verifier = verifier_for(recipe)
         counts = shares(recipe.learn.problems_per_step, [source.weight for source in recipe.problems])
         sources = distinct(training_problems(recipe, warn))
+        _warn_about_few_problems(recipe.learn.problems_per_step, counts, [len(problems) for problems in sources], warn)
         self.validation = suite(recipe.evaluate.validation).load() if recipe.evaluate.every else []
         self.ledger = Ledger(RunFolder(run).ledger, PassRatePosterior(recipe.ledger.half_life, recipe.ledger.prior_weight))
         self.ledger.enter([problem for problems in sources for problem in problems])
@@ -65,7 +66,7 @@ class RLJob:
             ids = {problem.id for problems in sources for problem in problems}
             start_from_profile(recipe.ledger.profile, self.ledger, ids, reference, recipe.sampling.temperature, warn)
         known = [self.ledger.known(problems) for problems in sources]
-        self.collector = Collector(recipe, policy, engine, self.verifier, self.ledger, known, counts)
+        self.collector = Collector(recipe, policy, engine, self.verifier, self.ledger, known, counts, answering)
         self.judging = JudgeInLoop(recipe, recipe.judge, run, warn) if recipe.judge else None
         self.problems = sources
         self.idle = 0  # steps in a row without anything to learn from
@@ -111,7 +112,9 @@ class RLJob:
         model = LocalModel(self.policy, self.engine)
         metrics: dict[str, float] = {"step": step}
         if recipe.evaluate.every and (step - 1) % recipe.evaluate.every == 0:
-            metrics |= validation_metrics(recipe, model, self.verifier, self.validation, check_stop)
+            answers = recipe.evaluate.validation_samples * len(self.validation)
+            counted = Tally(self.answering(f"step {step}, validation", answers)).wrap(model)
+            metrics |= validation_metrics(recipe, counted, self.verifier, self.validation, check_stop)
         clock.lap("validation")
 
         whole, screened = self.collector.collect(step, check_stop, clock.lap)
@@ -184,6 +187,15 @@ class RLJob:
         if self.idle >= self.recipe.learn.give_up_after:
             raise OutgrowError(f"nothing to learn from in {self.idle} steps in a row. {warning}")
         return warning
+
+
+def _warn_about_few_problems(asked: int, counts: Sequence[int], sizes: Sequence[int], warn: Warn) -> None:
+    """Say where a step asks a source for more problems than it has. counts: what it asks of each source. sizes: what each has."""
+    short = [number for number, (count, size) in enumerate(zip(counts, sizes, strict=True), 1) if count > size]
+    if short:
+        which = "the data" if len(sizes) == 1 else f"[[problems]] number {' and '.join(map(str, short))}"
+        took = sum(map(min, counts, sizes))
+        warn(f"learn.problems_per_step={asked} asks for more problems than {which} holds; a step takes {took}")
 
 
 def _spread(groups: Sequence[GradedGroup], count: int) -> list[Rollout]:

@@ -4,15 +4,15 @@ from collections.abc import Sequence
 
 from ..config import RLRecipe
 from ..core.callbacks import CheckStop
-from ..engines import LocalModel
+from ..engines import ChatModel
 from ..evaluate.sample import sample_problems
-from ..runs.session import evaluation_sampling
+from ..runs.models import evaluation_sampling
 from ..types import Problem
 from ..verify import Verifier
 
 
 def validation_metrics(
-    recipe: RLRecipe, model: LocalModel, verifier: Verifier, problems: Sequence[Problem], check_stop: CheckStop
+    recipe: RLRecipe, model: ChatModel, verifier: Verifier, problems: Sequence[Problem], check_stop: CheckStop
 ) -> dict[str, float]:
     """Return the pass rate of these problems, and that of each level where they have several."""
     samples = sample_problems(

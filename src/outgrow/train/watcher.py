@@ -2,7 +2,7 @@
 
 from typing import Protocol
 
-from ..core.callbacks import OnProgress
+from ..core.callbacks import OnWritten, untold
 from ..runs.cost import Spent
 from .job import StepResult
 
@@ -22,8 +22,8 @@ class Watcher(Protocol):
     def step(self, result: StepResult, spent: Spent) -> None:
         """A step is done; `spent` is what the run took so far."""
 
-    def counting(self, what: str, total: int) -> OnProgress:
-        """Work on `total` things begins. Return what takes how many are done."""
+    def answering(self, what: str, total: int) -> OnWritten:
+        """`total` answers will be written. Return what takes how much of them is there."""
         ...
 
     def warn(self, text: str) -> None:
@@ -45,9 +45,9 @@ class SilentWatcher:
     def step(self, result: StepResult, spent: Spent) -> None:
         """Show nothing."""
 
-    def counting(self, what: str, total: int) -> OnProgress:
+    def answering(self, what: str, total: int) -> OnWritten:
         """Return a function that shows nothing."""
-        return lambda done: None
+        return untold
 
     def warn(self, text: str) -> None:
         """Show nothing."""

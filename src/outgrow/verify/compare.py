@@ -9,9 +9,9 @@ import re
 from fractions import Fraction
 
 from .fold import fold, words
+from .introduction import without_prose
 from .match import matches
 from .number import join_thousands
-from .prose import without_prose
 from .structure import read_answer
 from .tokens import tokens_of
 

@@ -12,7 +12,7 @@ from fractions import Fraction
 import mpmath
 
 from .evaluate import TooHard, Undefined, Value, complex_of, evaluate
-from .expression import Apply, Node, Number, Symbol
+from .formula import Apply, Node, Number, Symbol
 from .symbols import CONSTANTS
 
 _DIGITS, _MORE_DIGITS = 50, 80

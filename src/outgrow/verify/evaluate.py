@@ -11,7 +11,7 @@ from typing import Any, TypeAlias
 
 import mpmath
 
-from .expression import Apply, Node, Number, Symbol
+from .formula import Apply, Node, Number, Symbol
 
 MOST_BITS = 50_000
 """Of a whole number. 2004! has 19,000, 2^{2006} has 2,006."""

@@ -11,7 +11,8 @@ from fractions import Fraction
 from .based import read_based
 from .clock import read_clock
 from .equal import proportional, rounds_to, same_value
-from .expression import Apply, Node, Number, Unreadable, read_expression
+from .expression import read_expression
+from .formula import Apply, Node, Number, Unreadable
 from .number import number_of, same_number
 from .structure import Answer, Equation, Many, Matrix, Ordered, Row, Tokens, Union, Value
 from .tokens import Kind, Style, tokens_of, written

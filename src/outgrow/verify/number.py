@@ -19,8 +19,9 @@ from typing import NamedTuple
 
 from .equal import same_value
 from .evaluate import TooHard, Undefined, evaluate
-from .expression import Apply, Node, Unreadable, read_expression
-from .expression import Number as Literal
+from .expression import read_expression
+from .formula import Apply, Node, Unreadable
+from .formula import Number as Literal
 from .structure import Value, read_answer
 from .tokens import Token, tokens_of
 from .units import split_unit

@@ -3,21 +3,18 @@ r"""What an answer is made of: a list, a set, a tuple or interval, a union, a ma
 x \le 3 becomes the interval (-\infty, 3], a \pm b the list a+b, a-b, and x = 1/3 \approx 0.33 one value with its name and links.
 """
 
-from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
-from .symbols import DECORATIONS, SHAPES
-from .tokens import Kind, Style, Token, tokens_of
+from .brackets import OPEN, closing, split, top
+from .names import name_of
+from .tokens import Kind, Token, tokens_of
 
 Tokens = list[Token]
 
-_OPEN, _CLOSE = {"(", "[", "{", r"\{", "lfloor", "lceil", "begin"}, {")", "]", "}", r"\}", "rfloor", "rceil", "end"}
 _EQUAL = {"=", "~="}
 _ORDER = {"<", "<=", ">", ">="}
 _MATRICES = {"pmatrix", "bmatrix", "matrix", "Bmatrix", "smallmatrix", "array"}
 _DEEPEST = 20
-_LONGEST_NAME = 12
-"""Tokens of what stands before an equals sign and names the answer: f(x), AB, \\angle ABC, (x, y, z)."""
 
 
 @dataclass(frozen=True)
@@ -86,19 +83,20 @@ Answer = Value | Many | Row | Union | Matrix | Equation | Ordered
 def read_answer(tokens: Tokens, depth: int = 0) -> Answer:
     r"""Return what the tokens of an answer say.
 
-    >>> read_answer(tokens_of(r"x \le 3")) == read_answer(tokens_of(r"x \in (-\infty, 3]"))
-    True
+    >>> answer = read_answer(tokens_of(r"x \le 3"))
+    >>> (answer.opening, answer.closing, answer.name)
+    ('(', ']', 'x')
     """
     tokens = _trimmed(tokens)
     if depth > _DEEPEST:
         return Value((("", tokens),))
-    parts = _split(tokens, lambda token: token.sign in (",", ";", "and", "or"))
+    parts = split(tokens, lambda token: token.sign in (",", ";", "and", "or"))
     if len(parts) > 1:
         if not parts[0]:
             return Value((("", tokens),))  # ,100 is no list
         return _several(tokens, [read_answer(part, depth + 1) for part in parts if part])
-    pieces = _split(tokens, lambda token: token.kind is Kind.SIGN and token.sign == "cup")
-    relations = [token for token in _top(tokens) if token.sign in _EQUAL | _ORDER | {"in", "!="}]
+    pieces = split(tokens, lambda token: token.kind is Kind.SIGN and token.sign == "cup")
+    relations = [token for token in top(tokens) if token.sign in _EQUAL | _ORDER | {"in", "!="}]
     if relations:
         return _related(tokens, depth)
     if len(pieces) > 1 and all(pieces):
@@ -108,7 +106,7 @@ def read_answer(tokens: Tokens, depth: int = 0) -> Answer:
 
 def _several(tokens: Tokens, parts: list[Answer]) -> Answer:
     """Return a list; where its parts are intervals that "or" joins, their union, and those that "and" joins, what both say."""
-    if all(isinstance(part, Row) and part.name for part in parts) and any(token.sign == "or" for token in _top(tokens)):
+    if all(isinstance(part, Row) and part.name for part in parts) and any(token.sign == "or" for token in top(tokens)):
         rows = [part for part in parts if isinstance(part, Row)]
         if len({row.name for row in rows}) == 1:
             return Union(tuple(Row(row.opening, row.closing, row.parts) for row in rows), rows[0].name)
@@ -119,32 +117,32 @@ def _bracketed(tokens: Tokens, depth: int) -> Answer | None:
     r"""Return what stands in brackets that enclose all: \{1, 2\}, (1, 2), [0, 1), a matrix; None where no brackets do."""
     if (len(tokens) == 1 and tokens[0].sign == "emptyset") or [token.text for token in tokens] == [r"\{", r"\}"]:
         return Many((), is_set=True)
-    if len(tokens) < 3 or tokens[0].sign not in _OPEN or _closing(tokens) != len(tokens) - 1:
+    if len(tokens) < 3 or tokens[0].sign not in OPEN or closing(tokens) != len(tokens) - 1:
         return None
-    opening, closing, inside = tokens[0].text, tokens[-1].text, tokens[1:-1]
-    if opening == "{" and closing == "}":
+    left, right, inside = tokens[0].text, tokens[-1].text, tokens[1:-1]
+    if left == "{" and right == "}":
         return read_answer(inside, depth + 1)
-    if opening == r"\{":
+    if left == r"\{":
         content = read_answer(inside, depth + 1)
         return Many(content.parts if isinstance(content, Many) else (content,), is_set=True)
-    if opening == "begin":
+    if left == "begin":
         return _matrix(tokens, depth)
-    if opening not in ("(", "[") or closing not in (")", "]"):
+    if left not in ("(", "[") or right not in (")", "]"):
         return None
-    parts = _split(inside, lambda token: token.sign in (",", ";"))
-    if len(parts) == 1 and opening == "(" and closing == ")":
+    parts = split(inside, lambda token: token.sign in (",", ";"))
+    if len(parts) == 1 and left == "(" and right == ")":
         return read_answer(inside, depth + 1)
-    return Row(opening, closing, tuple(read_answer(part, depth + 1) for part in parts))
+    return Row(left, right, tuple(read_answer(part, depth + 1) for part in parts))
 
 
 def _matrix(tokens: Tokens, depth: int) -> Answer | None:
-    closing = next((index for index, token in enumerate(tokens) if token.sign == "}"), 0)
-    if "".join(token.text for token in tokens[2:closing]) not in _MATRICES:
+    name_end = next((index for index, token in enumerate(tokens) if token.sign == "}"), 0)
+    if "".join(token.text for token in tokens[2:name_end]) not in _MATRICES:
         return None
     end = max(index for index, token in enumerate(tokens) if token.sign == "end")
-    inside = tokens[closing + 1 : end]
-    rows = [row for row in _split(inside, lambda token: token.sign == "\\") if row]
-    cells = [[read_answer(cell, depth + 1) for cell in _split(row, lambda token: token.sign == "&")] for row in rows]
+    inside = tokens[name_end + 1 : end]
+    rows = [row for row in split(inside, lambda token: token.sign == "\\") if row]
+    cells = [[read_answer(cell, depth + 1) for cell in split(row, lambda token: token.sign == "&")] for row in rows]
     return Matrix(tuple(map(tuple, cells)))
 
 
@@ -164,8 +162,8 @@ def _related(tokens: Tokens, depth: int) -> Answer:
     """Return what an equation, a chain of them, an inequality or a membership says."""
     if tokens[0].sign in _EQUAL:
         return read_answer(tokens[1:], depth + 1)
-    terms = _split(tokens, lambda token: token.sign in _EQUAL | _ORDER | {"in", "!="})
-    signs = [token.text for token in _top(tokens) if token.sign in _EQUAL | _ORDER | {"in", "!="}]
+    terms = split(tokens, lambda token: token.sign in _EQUAL | _ORDER | {"in", "!="})
+    signs = [token.text for token in top(tokens) if token.sign in _EQUAL | _ORDER | {"in", "!="}]
     if not all(terms):
         return Value((("", tokens),))
     if set(signs) <= _EQUAL:
@@ -242,95 +240,9 @@ def _infinity(sign: str) -> Value:
     return Value((("", tokens_of(sign + r"\infty")),))
 
 
-def name_of(tokens: Tokens) -> str:
-    r"""Return the name that stands alone before an equals sign: x, v_0, f(x), AB, \angle ABC, (x, y); "" for anything else.
-
-    >>> [name_of(tokens_of(text)) for text in ("x", "f(x)", "2x", "0", "a+b", "(x,y)", "v_{0}")]
-    ['x', 'f(x)', '', '', '', '(x,y)', 'v_0']
-    """
-    if not tokens or len(tokens) > _LONGEST_NAME:
-        return ""
-    text = "".join(token.text for token in tokens if token.text not in ("{", "}"))
-    if tokens[0].sign in SHAPES:
-        tokens = tokens[1:]
-    if all(token.kind is Kind.WORD and token.style is Style.TEXT for token in tokens):
-        return text
-    if tokens and tokens[0].sign == "(" and tokens[-1].sign == ")" and _closing(tokens) == len(tokens) - 1:
-        return text if all(name_of(part) for part in _split(tokens[1:-1], lambda token: token.sign == ",")) else ""
-    if tokens and tokens[0].sign == "|" and tokens[-1].sign == "|":
-        return text if name_of(tokens[1:-1]) else ""
-    return text if _is_name(list(tokens)) else ""
-
-
-def _is_name(tokens: Tokens) -> bool:
-    """Whether it is a letter, capitals (a segment), a word, or a decorated letter, with subscript, primes and arguments."""
-    index = 0
-    if tokens and tokens[0].sign in DECORATIONS:
-        index = 1
-    elif len(tokens) > 1 and all(token.kind is Kind.SYMBOL and token.text.isupper() for token in tokens):
-        return len(tokens) <= 4
-    if index < len(tokens) and tokens[index].sign == "{":
-        end = _closing(tokens[index:]) + index
-        if not name_of(tokens[index + 1 : end]):
-            return False
-        index = end + 1
-    elif index < len(tokens) and _names_itself(tokens[index]):
-        index += 1
-    else:
-        return False
-    while index < len(tokens):
-        if tokens[index].sign == "'":
-            index += 1
-        elif tokens[index].sign == "_" and index + 1 < len(tokens):
-            index = _closing(tokens[index + 1 :]) + index + 2 if tokens[index + 1].text == "{" else index + 2
-        else:
-            return tokens[index].sign == "(" and _closing(tokens[index:]) + index == len(tokens) - 1
-    return True
-
-
-def _names_itself(token: Token) -> bool:
-    """Whether a token is a name: a letter, a word, capitals. xy is a product."""
-    if token.kind is Kind.WORD:
-        return token.style is not Style.PLAIN or token.text.isupper() or len(token.text) > 3
-    return token.kind is Kind.SYMBOL or token.text == "e"
-
-
 def _trimmed(tokens: Tokens) -> Tokens:
     while tokens and tokens[-1].sign in (".", ",", ";", "?", ":"):
         tokens = tokens[:-1]
     while tokens and tokens[0].sign in (":", "."):
         tokens = tokens[1:]
     return tokens
-
-
-def _closing(tokens: Sequence[Token]) -> int:
-    """Return where the bracket that the tokens begin with is closed; -1 where it is not."""
-    depth = 0
-    for index, token in enumerate(tokens):
-        depth += (token.sign in _OPEN) - (token.sign in _CLOSE)
-        if depth == 0:
-            return index + (3 if token.sign == "end" and index + 3 < len(tokens) else 0)
-    return -1
-
-
-def _split(tokens: Tokens, at: Callable[[Token], bool]) -> list[Tokens]:
-    """Return the parts between the tokens outside brackets at which `at` splits."""
-    parts: list[Tokens] = [[]]
-    depth = 0
-    for token in tokens:
-        depth += (token.sign in _OPEN) - (token.sign in _CLOSE)
-        if depth == 0 and token.text not in _CLOSE and at(token):
-            parts.append([])
-        else:
-            parts[-1].append(token)
-    return parts
-
-
-def _top(tokens: Tokens) -> Tokens:
-    """Return the tokens outside brackets."""
-    depth, top = 0, []
-    for token in tokens:
-        depth += (token.sign in _OPEN) - (token.sign in _CLOSE)
-        if depth == 0 and token.text not in _CLOSE:
-            top.append(token)
-    return top

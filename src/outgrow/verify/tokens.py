@@ -62,7 +62,7 @@ class Token(NamedTuple):
 
 _TOKEN = re.compile(
     r"""
-      (?P<number> (?: \d+ (?:\.\d*)? | \.\d+ ) (?: [eE][+-]?\d{1,4}(?![\d.]) )? )
+      (?P<number> (?: \d+ (?:\.\d*)? | \.\d+ ) (?: [eE][+-]?\d{1,4}(?![\d.A-Za-z\\^(]) )? )
     | \\(?P<command> [A-Za-z]+\*? | . )
     | (?P<letters> [A-Za-z]+ )
     | (?P<sign> \*\* | <= | >= | != | == | . )

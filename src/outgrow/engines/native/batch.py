@@ -15,6 +15,7 @@ Once enough rows are free, waiting prompts fill them from row B on (`_refill`).
 import torch
 from torch import Tensor
 
+from ...core.callbacks import Written
 from ...core.rng import torch_rng
 from ...policy import ModelSpec, Sampling
 from ...policy.sampling import distribution, draw
@@ -44,9 +45,11 @@ class Batch:
         # Drawn on the CPU, so that every machine draws the same.
         uniforms = [torch.rand(self.n, self.limit, generator=torch_rng(seed, "draw"), device="cpu") for seed in request.seeds]
         self.uniform_RT = torch.cat(uniforms).to(device)
-        self.completions_RT = torch.full((total, self.limit), spec.end_id, device=device)
+        self.completions_RT = torch.full((total, self.limit), spec.end_ids[0], device=device)
         self.logprobs_RT = torch.zeros(total, self.limit, device=device)
         self.lengths_R = torch.full((total,), self.limit, device=device)
+        self.ends_E = torch.tensor(spec.end_ids, device=device)
+        self.tokens = 0  # written so far, over all rollouts
         # For each row in use: its rollout, the tokens in its cache, the completion tokens among them, its next token's logits.
         self.rollout_B, self.filled_B, self.written_B = (torch.empty(0, dtype=torch.long, device=device) for _ in range(3))
         self.logits_BV = torch.empty(0, decoder.head.outputs, device=device)
@@ -55,6 +58,10 @@ class Batch:
         """Whether a rollout is being decoded or waits."""
         return bool(self.waiting) or len(self.rollout_B) > 0
 
+    def written(self) -> Written:
+        """How many rollouts are complete, and how many tokens are written."""
+        return Written(self.request.rollouts - len(self.waiting) * self.n - len(self.rollout_B), self.tokens)
+
     def advance(self) -> None:
         """Write one more token of every row. Ended rollouts leave, and waiting groups come in."""
         self._refill()
@@ -62,7 +69,8 @@ class Batch:
         self.completions_RT[self.rollout_B, self.written_B] = token_B
         self.logprobs_RT[self.rollout_B, self.written_B] = logprob_B
         self.written_B = self.written_B + 1
-        ended_B = token_B == self.spec.end_id
+        self.tokens += len(token_B)
+        ended_B = torch.isin(token_B, self.ends_E)
         self.lengths_R[self.rollout_B[ended_B]] = self.written_B[ended_B]
         stays_B = ~ended_B & (self.written_B < self.limit)
         if not bool(stays_B.all()):
@@ -119,7 +127,7 @@ class Batch:
         rows = zip(self.completions_RT.tolist(), self.logprobs_RT.tolist(), self.lengths_R.tolist(), strict=True)
         for index, (ids, logprobs, length) in enumerate(rows):
             ids, prompt = ids[:length], list(self.prompts[index // self.n])
-            finished = ids[-1] == self.spec.end_id
+            finished = ids[-1] in self.spec.end_ids
             rollouts.append(Rollout(prompt, ids, logprobs[:length], finished, self.spec.text(ids), weights_version))
         return [rollouts[first : first + self.n] for first in range(0, len(rollouts), self.n)]
 

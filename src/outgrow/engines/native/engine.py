@@ -57,6 +57,7 @@ class NativeEngine(Engine):
             while batch.unfinished():
                 check_stop()
                 batch.advance()
+                request.on_written(batch.written())
             return batch.rollouts(self._version)
 
         return self._max_sequences.run(decode, request.n, request.rollouts)

@@ -6,7 +6,7 @@ from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
-from ...core.errors import UsageError
+from ...core.errors import UsageError, install_hint
 from .tensorboard import TensorBoard
 from .tracker import Tracker
 from .trackio import Trackio
@@ -21,7 +21,7 @@ def require_packages(names: Sequence[str]) -> None:
     """Raise UsageError where the package of one of the trackers is not installed."""
     for name in names:
         if find_spec(TRACKERS[name].package) is None:
-            raise UsageError(f'run.trackers names {name}, whose package is not installed: pip install "outgrow[{name}]"')
+            raise UsageError(f"run.trackers names {name}, whose package is not installed: {install_hint(name)}")
 
 
 @contextmanager

@@ -1,0 +1,89 @@
+"""An audit of a recipe: its reward on completions of known worth, then the policy on a sample of its problems."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from ..config import RLRecipe
+from ..core.callbacks import CheckStop, Warn
+from ..engines import ChatModel
+from ..evaluate.sample import Sample, require_room, sample_problems
+from ..evaluate.unread import unread
+from ..policy import Policy
+from ..problems.limit import limited
+from ..runs.practice_problems import practice_problems
+from ..runs.session import open_session, verifier_for
+from ..types import Problem, Verdict
+from .record import Audit
+from .reward_audit import RewardAudit, audit_reward
+from .support import judge_support, support
+from .verdict import AuditVerdict
+
+
+@dataclass(frozen=True)
+class AuditProblems:
+    """The problems of an audit."""
+
+    sample: list[Problem]
+    """Those that are tried."""
+    all: list[Problem]
+    """All that the recipe practises on."""
+    seed: int
+
+    def __str__(self) -> str:
+        return f"{len(self.sample):,} of {len(self.all):,} problems, seed {self.seed}"
+
+
+def problems_to_audit(recipe: RLRecipe, count: int, seed: int, warn: Warn) -> AuditProblems:
+    """Return a random sample of the recipe's problems, all of them where there are fewer than `count`."""
+    problems = practice_problems(recipe, warn)
+    return AuditProblems(limited(problems, count, seed)[0], problems, seed)
+
+
+def try_reward(recipe: RLRecipe, policy: Policy, problems: AuditProblems, check_stop: CheckStop) -> RewardAudit:
+    """Try the recipe's reward (see `audit_reward`). policy: what the recipe starts from."""
+    with verifier_for(recipe) as verifier:
+        return audit_reward(recipe, policy, verifier, problems.sample, problems.all, problems.seed, check_stop)
+
+
+def sample_policy(
+    recipe: RLRecipe,
+    policy: Policy,
+    problems: AuditProblems,
+    k: int,
+    warn: Warn,
+    wrap: Callable[[ChatModel], ChatModel],
+    check_stop: CheckStop,
+) -> list[Sample]:
+    """Return k graded answers to each problem, drawn as in training. wrap: takes the model and gives what is asked.
+
+    Raises UsageError where a question leaves no room for an answer.
+    """
+    with open_session(recipe, policy, warn) as session:
+        require_room("the recipe's problems", session.model, problems.sample, session.sampling.max_tokens, "sampling.max_tokens")
+        return sample_problems(
+            wrap(session.model), session.verifier, problems.sample, k, session.sampling, problems.seed, check_stop
+        )
+
+
+def conclude(recipe: RLRecipe, policy: Policy, problems: AuditProblems, reward: RewardAudit, samples: list[Sample] | None) -> Audit:
+    """Return the audit with its verdict. samples: answers of the policy; None where it was not asked."""
+    figures = support(samples) if samples is not None else None
+    verdict, reasons = judge_support(figures) if figures else (AuditVerdict.NOT_SAMPLED, [])
+    if verdict in (AuditVerdict.FORMAT, AuditVerdict.NO_SUPPORT):
+        reasons += _unread(recipe, samples or [], policy.opens_think)
+    if not reward.sound:
+        verdict, reasons = AuditVerdict.FIX_REWARD, _failures(reward)
+    return Audit(str(problems), reward, figures, verdict, reasons)
+
+
+def _unread(recipe: RLRecipe, samples: list[Sample], inside_think: bool) -> list[str]:
+    """Return what the extractors looked for, two answers, and the extractor that would find more; [] where answers are found."""
+    finished = [sample for sample in samples if sample.verdict is not Verdict.TRUNCATED]
+    return unread(finished, recipe.verify.extract, "--set 'verify.extract=[\"{}\"]'", inside_think)
+
+
+def _failures(reward: RewardAudit) -> list[str]:
+    return [
+        *(f"does not pay and should: {kind.kind} ({len(kind.failures)} of {kind.n})" for kind in reward.fails_right),
+        *(f"pays and should not: {kind.kind} ({len(kind.failures)} of {kind.n})" for kind in reward.pays_wrong),
+    ]

@@ -1,0 +1,111 @@
+"""Whether the policy earns enough of the reward to learn from it: figures of sampled answers, and a verdict."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from ..core.estimate import Estimate
+from ..evaluate.sample import Sample
+from ..evaluate.statistics import mean_estimate, share_estimate
+from ..types import Verdict
+from .thresholds import ALL_RIGHT, CUT, MIXED, UNREAD
+from .verdict import AuditVerdict
+
+
+@dataclass(frozen=True)
+class Support:
+    """Figures of k answers to each of n problems. Intervals are over problems."""
+
+    k: int
+    """Answers to each problem."""
+    pass_1: Estimate
+    """Share of right answers."""
+    pass_k: Estimate
+    """Share of problems with at least one right answer."""
+    mixed: Estimate
+    """Share of problems with at least one right and one wrong answer."""
+    all_right: Estimate
+    """Share of problems with right answers only."""
+    cut: Estimate
+    """Share of answers that the token limit cut."""
+    unread: Estimate | None
+    """Share of finished answers without an answer that the extractors find; None where none is finished."""
+    tokens: float
+    """Mean length of an answer, in tokens."""
+
+    @property
+    def n(self) -> int:
+        """Number of problems."""
+        return self.pass_k.n
+
+
+def support(samples: Sequence[Sample]) -> Support:
+    """Return the figures of k samples of each problem. Raises ValueError without samples."""
+    groups: dict[str, list[Sample]] = {}
+    for sample in samples:
+        groups.setdefault(sample.problem_id, []).append(sample)
+    if not groups:
+        raise ValueError("no samples")
+    drawn = list(groups.values())
+    right = [[sample.right for sample in group] for group in drawn]
+    finished = [[sample for sample in group if sample.verdict is not Verdict.TRUNCATED] for group in drawn]
+    unread = [_share([sample.verdict is Verdict.NO_ANSWER for sample in group]) for group in finished if group]
+    return Support(
+        k=max(map(len, drawn)),
+        pass_1=_mean([_share(row) for row in right]),
+        pass_k=_of_problems([any(row) for row in right]),
+        mixed=_of_problems([any(row) and not all(row) for row in right]),
+        all_right=_of_problems([all(row) for row in right]),
+        cut=_mean([_share([sample.verdict is Verdict.TRUNCATED for sample in group]) for group in drawn]),
+        unread=_mean(unread) if unread else None,
+        tokens=sum(sample.length or 0 for sample in samples) / len(samples),
+    )
+
+
+def judge_support(figures: Support) -> tuple[AuditVerdict, list[str]]:
+    """Return the verdict, and the reasons for it, a line each."""
+    n, k = figures.n, figures.k
+    cut, unread, mixed = figures.cut, figures.unread, figures.mixed
+    shares = f"{_percent(mixed)} of groups of {k} have both right and wrong answers; pass@{k} {_percent(figures.pass_k)}"
+    shares += f", pass@1 {_percent(figures.pass_1)}, n = {n} problems"
+    if cut.value >= CUT:
+        reason = f"{_percent(cut)} of answers are cut by the token limit; from {CUT:.0%} on, cutting decides what is learned"
+        return AuditVerdict.CUT, [*_sure(reason, cut, CUT), "raise sampling.max_tokens", shares]
+    if unread is not None and unread.value >= UNREAD:
+        reason = f"{_percent(unread)} of finished answers have no answer that the extractors find; the limit is {UNREAD:.0%}"
+        return AuditVerdict.FORMAT, [*_sure(reason, unread, UNREAD), shares]
+    if figures.all_right.value >= ALL_RIGHT:
+        reason = f"{_percent(figures.all_right)} of groups of {k} have right answers only; the limit is {ALL_RIGHT:.0%}"
+        return AuditVerdict.TOO_EASY, [*_sure(reason, figures.all_right, ALL_RIGHT), shares, "use harder problems"]
+    if mixed.value < MIXED:
+        reason = f"only {shares}; below {MIXED:.0%} mixed groups there is too little to learn from"
+        return AuditVerdict.NO_SUPPORT, [*_sure(reason, mixed, MIXED), "use easier problems, a better base or a warm-up by SFT"]
+    return AuditVerdict.GO, _sure(shares, mixed, MIXED)
+
+
+def _sure(reason: str, figure: Estimate, limit: float) -> list[str]:
+    """Return the reason, and where the interval holds the limit, a line that says so."""
+    near = f"the interval includes the limit of {limit:.0%}; more --problems make the verdict surer"
+    return [reason, near] if figure.low <= limit <= figure.high else [reason]
+
+
+def _percent(figure: Estimate) -> str:
+    return figure.text(".1f", 100, "%")
+
+
+def _mean(values: Sequence[float]) -> Estimate:
+    """Return the mean of a share over problems; with Wilson's interval where all are 0 or all 1, which resampling only repeats."""
+    if set(values) in ({0.0}, {1.0}):
+        return _of_problems([value == 1 for value in values])
+    estimate = mean_estimate(values)
+    assert estimate is not None
+    return estimate
+
+
+def _of_problems(held: Sequence[bool]) -> Estimate:
+    estimate = share_estimate(held)
+    assert estimate is not None
+    return estimate
+
+
+def _share(held: Sequence[bool]) -> float:
+    return sum(held) / len(held)

@@ -1,0 +1,42 @@
+"""The line by which `outgrow train` says what is known of its recipe's audit."""
+
+import shlex
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
+
+from ..core.errors import UsageError
+
+if TYPE_CHECKING:
+    from ..config import RLRecipe
+
+_REASONS = 2
+
+
+def audit_line(recipe: "RLRecipe", name: str, overrides: Sequence[str]) -> str | None:
+    """Return a line where the recipe was never audited, or where its audit did not say go; None elsewhere.
+
+    name, overrides: how the recipe was named. Also None where an input of the recipe cannot be read: training says what is wrong.
+    """
+    from ..audit.record import DECIDES, standing
+    from ..audit.verdict import AuditVerdict
+
+    try:
+        said = standing(recipe)
+    except UsageError:
+        return None
+    deciding = [part for override in overrides if _table(override) in DECIDES for part in ("--set", override)]
+    command = shlex.join(["outgrow", "audit", name, *deciding])
+    if said is None:
+        return f"This recipe was never audited; to check its reward and its policy first: {command}"
+    if said.verdict is AuditVerdict.NOT_SAMPLED:
+        return f"The audit of this recipe tried its reward only; to sample its policy too: {command}"
+    if said.verdict is AuditVerdict.GO:
+        return None
+    more = f"; and {len(said.reasons) - _REASONS} more" if len(said.reasons) > _REASONS else ""
+    reasons = "; ".join(said.reasons[:_REASONS]) + more
+    return f"The audit of this recipe says: {said.verdict} ({reasons}); to audit it again: {command}"
+
+
+def _table(override: str) -> str:
+    """Return the table of the recipe that "key.path=value" changes."""
+    return override.partition("=")[0].partition(".")[0].strip()

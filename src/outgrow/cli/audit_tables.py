@@ -1,0 +1,89 @@
+"""What `outgrow audit` prints."""
+
+from typing import TYPE_CHECKING
+
+from .console import console, say, strip_control_chars
+from .tables import figures_table
+
+if TYPE_CHECKING:
+    from ..audit.audit import AuditProblems
+    from ..audit.record import Audit
+    from ..audit.reward_audit import KindResult, RewardAudit, Trial
+    from ..audit.support import Support
+    from ..config import RLRecipe
+
+_SHOWN = 120
+
+
+def show_reward(recipe: "RLRecipe", problems: "AuditProblems", audit: "RewardAudit") -> None:
+    """Print what each kind of completion is paid, then an example of each that is paid as it should not be."""
+    from ..audit.reward_audit import RIGHT_ONES
+
+    judged = "; a judge is taken to be fooled by every wrong answer" if recipe.judge else ""
+    parts = " + ".join(f"{reward.weight:g} {reward.type}" for reward in recipe.rewards)
+    say(f"{recipe.name}: reward {parts}, on {problems}")
+    table = figures_table("completion", "n", "right", "reward", "of right", "fails", text=["completion"])
+    for worth, heading in ((True, "should be paid"), (False, "should not be paid")):
+        table.add_row(f"[bold]{heading}[/]")
+        for kind in audit.kinds:
+            if kind.worth == worth:
+                table.add_row(f"  {kind.kind}", f"{kind.n}", f"{kind.right}", *_means(kind), f"{len(kind.failures) or ''}")
+    console.print(table)
+    say(f"Each completion is paid in a group with {RIGHT_ONES} right answers and a wrong one{judged}.")
+    if audit.unusable:
+        say(f"{audit.unusable} of {audit.problems} problems were not tried: no wrong answer is known for them.")
+    for kind in (*audit.fails_right, *audit.pays_wrong):
+        say(_failure(kind))
+
+
+def show_support(recipe: "RLRecipe", problems: "AuditProblems", figures: "Support") -> None:
+    """Print what the policy earns."""
+    name = recipe.policy.model or "a new micro policy"
+    how = f"temperature {recipe.sampling.temperature:g}, limit {recipe.sampling.max_tokens:,} tokens"
+    say(f"{name} on {problems}, {figures.k} samples each, {how}")
+    table = figures_table("", "share (95% interval)", text=[""])
+    rows = {
+        "right answers (pass@1)": figures.pass_1,
+        f"problems with a right answer (pass@{figures.k})": figures.pass_k,
+        "groups with right and wrong answers": figures.mixed,
+        "groups with right answers only": figures.all_right,
+        "answers cut by the token limit": figures.cut,
+        "finished answers that are not read": figures.unread,
+    }
+    for label, estimate in rows.items():
+        table.add_row(label, estimate.text() if estimate else "none finished")
+    console.print(table)
+
+
+def show_verdict(audit: "Audit") -> None:
+    """Print the verdict and its reasons."""
+    console.print(f"[bold]verdict: {audit.verdict}[/]", highlight=False)
+    for reason in audit.reasons:
+        say(f"  {reason}")
+
+
+def _means(kind: "KindResult") -> tuple[str, str]:
+    own, right = kind.mean(lambda trial: trial.reward), kind.mean(lambda trial: trial.right_reward)
+    return ("" if own is None else f"{own:.3f}"), ("" if right is None else f"{right:.3f}")
+
+
+def _failure(kind: "KindResult") -> str:
+    trial = kind.failures[0]
+    what = "does not pay and should" if kind.worth else "pays and should not"
+    return (
+        f"{what}: {kind.kind}, in {len(kind.failures)} of {kind.n}; question {_line(trial.problem.question)}, known answer "
+        f"{_line(trial.problem.answer)}, completion {_line(trial.probe.text)}: {_outcome(trial)}"
+    )
+
+
+def _outcome(trial: "Trial") -> str:
+    if trial.error:
+        return f"the reward raises {trial.error}"
+    parts = ", ".join(f"{name} {paid:.3g}" for name, paid in trial.parts.items())
+    read = "" if trial.extracted is None else f" ({_line(trial.extracted)})"
+    return f"{trial.verdict}{read}, {parts}; a right answer gets {trial.right_reward:.3g}, a wrong one {trial.wrong_reward:.3g}"
+
+
+def _line(text: str) -> str:
+    clean = " ".join(strip_control_chars(text).split())
+    return repr(clean if len(clean) <= _SHOWN else f"{clean[:_SHOWN]}…")

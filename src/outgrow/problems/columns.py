@@ -1,0 +1,122 @@
+"""The columns of a table: by name, by a dotted path into nested values, or found by the names that people use."""
+
+import json
+from dataclasses import dataclass
+from typing import Any
+
+from ..core.errors import UsageError, nearest
+
+QUESTIONS = ("question", "problem", "extra_info.question", "prompt", "query", "instruction", "problem_statement", "input")
+"""Names of a question's column, in any case; the first that a table has counts."""
+ANSWERS = (
+    "answer", "final_answer", "ground_truth", "reward_model.ground_truth", "expected_answer", "extra_info.answer", "gold_answer",
+    "correct_answer", "answerKey", "gold", "target",
+)  # fmt: skip
+"""Names of an answer's column, in any case; the first that a table has counts."""
+SOLUTIONS = ("solution", "worked_solution", "rationale")
+"""Names of a worked solution's column, in any case. It holds the answer too where it marks one and no answer's column is there."""
+_MISSING = object()
+
+
+@dataclass(frozen=True)
+class Columns:
+    """Which columns hold what."""
+
+    question: str
+    answer: str
+    solution: str | None = None
+
+
+def find_columns(
+    row: dict[str, Any], where: str, question: str | None = None, answer: str | None = None, solution: str | None = None
+) -> Columns:
+    """Return the columns of a table whose first row this is. question, answer, solution: those that a person named.
+
+    Raises UsageError naming the columns that are there where a question's or an answer's is not found.
+    """
+    worked = solution or _first(row, SOLUTIONS)
+    answers = answer or _first(row, ANSWERS) or (worked if worked and _holds_answer(lookup(row, worked)) else None)
+    return Columns(
+        question or _first(row, QUESTIONS) or _none(row, where, "question"), answers or _none(row, where, "answer"), worked
+    )
+
+
+def value_at(row: dict[str, Any], path: str, where: str) -> Any:
+    """Return the value of a column: its name, or a path such as reward_model.ground_truth or choices.0; None below a null.
+
+    Raises UsageError naming the row and its columns where it has no such column.
+    """
+    value = lookup(row, path)
+    if value is _MISSING:
+        raise UsageError(f"{where}: no column {path!r}{_close(path, row)}; it has {_listed(row)}")
+    return value
+
+
+def lookup(row: dict[str, Any], path: str) -> Any:
+    """Return the value of a column or path, or a mark of its own where there is none."""
+    if path in row:
+        return row[path]
+    value: Any = row
+    for part in path.split("."):
+        if value is None:
+            return None
+        if isinstance(value, str) and value.lstrip()[:1] in ("{", "["):  # nested values written as JSON
+            value = _parsed(value)
+        if isinstance(value, dict) and part in value:
+            value = value[part]
+        elif isinstance(value, list) and part.isdecimal() and int(part) < len(value):
+            value = value[int(part)]
+        else:
+            return _MISSING
+    return value
+
+
+def last_user_turn(value: Any) -> Any:
+    """Return what a chat's only user turn says; None where it has several. What is not a chat is returned as it is.
+
+    >>> last_user_turn([{"role": "system", "content": "Be brief."}, {"role": "user", "content": "3+4=?"}])
+    '3+4=?'
+    """
+    if not isinstance(value, list | tuple) or not value or not all(isinstance(turn, dict) for turn in value):
+        return value
+    asked = [turn.get("content", turn.get("value")) for turn in value if turn.get("role", turn.get("from")) in ("user", "human")]
+    return asked[0] if len(asked) == 1 else None
+
+
+def _first(row: dict[str, Any], names: tuple[str, ...]) -> str | None:
+    spelled = {key.casefold(): key for key in reversed(list(row))}
+    for name in names:
+        path = spelled.get(name.casefold(), name)
+        if lookup(row, path) is not _MISSING:
+            return path
+    return None
+
+
+def _none(row: dict[str, Any], where: str, what: str) -> str:
+    raise UsageError(f"{where}: no column that is known to hold the {what}; name it: {what} = one of {_listed(row)}")
+
+
+def _listed(row: dict[str, Any]) -> str:
+    return ", ".join(map(repr, _names(row)))
+
+
+def _close(path: str, row: dict[str, Any]) -> str:
+    hint = nearest(path, _names(row))
+    return hint if "did you mean" in hint else ""
+
+
+def _names(row: dict[str, Any]) -> list[str]:
+    """Return the names of a row's columns, and the paths one level below."""
+    below = [f"{key}.{name}" for key, value in row.items() if isinstance(value, dict) for name in value]
+    return [key for key, value in row.items() if not isinstance(value, dict)] + below
+
+
+def _parsed(text: str) -> Any:
+    try:
+        return json.loads(text)
+    except (ValueError, RecursionError):
+        return text
+
+
+def _holds_answer(value: Any) -> bool:
+    return isinstance(value, str) and ("####" in value or "\\boxed" in value)
