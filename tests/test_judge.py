@@ -264,7 +264,7 @@ def test_scores_are_kept(serve, tmp_path):
     for _ in range(2):
         with AnswerCache(tmp_path / "scores.sqlite") as cache:
             assert Judge(cache.wrap(OpenAIServer(stub.url)), section, 0).scores(ANSWERS) == [0.5, 0.5]
-    assert len(stub.bodies) == 2
+    assert len(stub.asked) == 2
 
 
 def length_score(text, call, index):

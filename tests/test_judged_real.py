@@ -104,12 +104,12 @@ def test_a_judge_that_talks_nonsense_ends_the_run_and_another_one_takes_over(wor
     stub = serve(judge)
     resume(STUDENT, [f"judge.model={stub.url}#r1-7b-gsm8k", "judge.max_tokens=2048"], Silent())
     rows = figures(STUDENT)
-    assert {(body["model"], body["temperature"], body["max_tokens"]) for body in stub.bodies} == {("r1-7b-gsm8k", 0.6, 2048)}
+    assert {(body["model"], body["temperature"], body["max_tokens"]) for body in stub.asked} == {("r1-7b-gsm8k", 0.6, 2048)}
     assert all(row["judge/unscored"] == 0 and row["groups/trained_frac"] > 0 for row in rows)
     assert rows[0]["judge/canary_empty"] > 0, "canaries are made of GSM8K, and asked for"
     answers = pq.read_table(STUDENT / "rollouts").to_pylist()
     assert len(answers) == 2 * 4 * 7
-    scores = {round(score(body), 4) for body in stub.bodies}
+    scores = {round(score(body), 4) for body in stub.asked}
     whole = [row for row in answers if row["verdict"] != "truncated"]
     assert whole
     assert all(round(row["score"], 4) in scores for row in whole)

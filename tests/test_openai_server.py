@@ -175,7 +175,7 @@ def test_another_model_at_the_same_address_is_another_respondent(serve, tmp_path
             endpoint = OpenAIServer(stub.url)
             sample_problems(cache.wrap(endpoint), verifier, problems, 1, SAMPLING, 5)
             assert endpoint.identity == f"{stub.url}#{served}"
-            assert len(stub.bodies) == asked
+            assert len(stub.asked) == asked
 
 
 @pytest.mark.parametrize("status", [400, 401, 403])

@@ -162,6 +162,31 @@ def test_visits_are_the_groups_of_a_second_count():
     assert {(v.step, v.problem_id): (v.n, v.right) for v in visits_of(rows)} == {key: (n[key], right[key]) for key in n}
 
 
+def test_pages_of_a_run_that_cannot_be_read_say_only_that(folder, serving):
+    damaged = folder / "damaged"
+    write_recipe(damaged)
+    (damaged / "metrics.jsonl").write_text("{no json\n")
+    port = serving(folder)
+    untrue = ("Nothing has been measured", "not yet", "No step is done", "No matching", "no problem of this id")
+    for place, status in (
+        ("/runs/damaged", 200),
+        ("/runs/damaged/problems", 500),
+        ("/runs/damaged/problem?id=a", 500),
+        ("/compare?run=damaged&run=good", 200),
+        ("/compare?run=good&run=damaged", 200),
+    ):
+        found, page, _ = ask(port, place)
+        assert found == status, place
+        assert "metrics.jsonl" in page, place
+        assert not [text for text in untrue if text in page], place
+    (damaged / "metrics.jsonl").unlink()  # repaired
+    (damaged / "evals").mkdir()
+    (damaged / "evals" / "drift.json").write_text("[")
+    assert "drift.json" in ask(port, "/runs/damaged")[1]
+    (damaged / "evals" / "drift.json").write_text("[]")
+    assert "Nothing has been measured yet" in ask(port, "/runs/damaged")[1]
+
+
 def test_no_name_leads_out_of_the_folder_and_a_damaged_run_is_named(folder, serving):
     (folder.parent / "recipe.toml").write_text("")
     damaged = folder / "damaged"

@@ -4,6 +4,8 @@ import json
 import threading
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
+from outgrow.evaluate.server_weights import QUESTIONS
+
 
 def completion(content, reason="stop", tokens=3, **more):
     message = {"role": "assistant", "content": content, **more}
@@ -33,6 +35,11 @@ class Stub(ThreadingHTTPServer):
         self.now = self.most = 0
         self.lock = threading.Lock()
         self.url = f"http://127.0.0.1:{self.server_port}/v1"
+
+    @property
+    def asked(self):
+        """The bodies of requests, without those that ask which weights it holds."""
+        return [body for body in self.bodies if body["messages"][-1]["content"] not in QUESTIONS]
 
     def handle_error(self, *_):
         """A client that hangs up is part of these tests."""

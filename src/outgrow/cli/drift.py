@@ -4,9 +4,11 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from ..core.files import require_writable
 from .app import MEASURE, command
 from .console import console, warn
 from .interrupt import interruptible
+from .open_model import is_run
 from .options import SUITES_HELP, RunFolder, Seed, SetsFolder, use_data
 from .progress import measurements
 from .tables import figures_table
@@ -42,6 +44,8 @@ def drift(
     from ..problems.suites import suites
 
     use_data(context, data)
+    if is_run(str(run)):
+        require_writable(run)
     names, rows = suites(on), []
     with (
         interruptible() as check_stop,

@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -90,6 +91,7 @@ def evaluate(
     from ..evaluate import evaluate as measure
     from ..evaluate import require_room
     from ..evaluate.answer_cache import AnswerCache
+    from ..evaluate.conditions import conditions
     from ..evaluate.unread import unread
     from ..policy.pull import cache_folder
     from ..problems.limit import limited
@@ -130,6 +132,7 @@ def evaluate(
             lines = unread(answered, verifier.extractors, setting, respondent.opens_think)
             notes += [f"{name}: {lines[0]}", *lines[1:]] if lines else []
             if out is not None:
+                evaluation = replace(evaluation, conditions=conditions(source, sampling, sizes[name], seed, respondent))
                 evaluation.save(out if len(names) == 1 else out / f"{name.replace('/', '+')}.parquet")
     for note in notes:
         warn(note)

@@ -46,7 +46,9 @@ def passrate(
     Run the same command again to continue after a stop. A recipe starts from the profile with --set ledger.profile=profiles/….
     """
     from ..engines import LocalModel, OpenAIServer
+    from ..evaluate.answer_cache import AnswerCache
     from ..evaluate.pass_rates import ProfileSpec, fill, open_profile
+    from ..policy.pull import cache_folder
     from ..problems.limit import limited
     from ..runs.practice_problems import problems_of
     from ..runs.session import verifier_for
@@ -57,7 +59,11 @@ def passrate(
     source = source or as_recipe
     respondent = open_model(model, source, omit_settings)
     sampling = sampling_for(source, respondent, temperature, max_tokens)
-    digest = respondent.policy.digest() if isinstance(respondent, LocalModel) else model
+    if isinstance(respondent, LocalModel):
+        digest = respondent.policy.digest()
+    else:
+        with AnswerCache(cache_folder() / "answers.sqlite", warn=warn) as cache:
+            digest = cache.who(respondent)
     folder = out or Path("profiles") / Path(data).stem
     how = "as it is" if source is None else f"{source.prompt.model_dump_json()} {source.verify.model_dump_json()}"
     if isinstance(respondent, OpenAIServer) and respondent.omit_settings:

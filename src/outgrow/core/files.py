@@ -3,10 +3,13 @@
 import json
 import os
 import shutil
+import tempfile
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
+
+from .errors import OutgrowError
 
 
 def write_atomic(path: Path, content: bytes) -> None:
@@ -32,6 +35,7 @@ def new_folder(path: Path, replace: bool = False, suffix: str = "") -> Iterator[
     already, unless `replace` is set: they are removed then. suffix: part of the temporary name, for a folder that two processes may
     make at the same time.
     """
+    path = path if path.name else path.resolve()  # "." has no name, and no name next to its own
     temporary = path.with_name(f".{path.name}{suffix}.tmp")
     try:
         shutil.rmtree(temporary, ignore_errors=True)  # what a kill may have left
@@ -73,6 +77,24 @@ def remove_tree(folder: Path) -> None:
         shutil.rmtree(doomed, ignore_errors=True)
         folder.rename(doomed)
         shutil.rmtree(doomed)
+
+
+def require_writable(folder: Path) -> None:
+    """Raise OutgrowError where no file can be made in this folder, so that work whose result would be lost is not begun."""
+    try:
+        with tempfile.TemporaryFile(dir=folder):
+            pass
+    except OSError as error:
+        raise OutgrowError(f"{folder}: cannot write into this folder ({error.strerror}); make it writable") from error
+
+
+def make_writable(folder: Path) -> None:
+    """Make a folder if it is not there. Raises OutgrowError where it cannot be made, or cannot be written."""
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise OutgrowError(f"{folder}: cannot make this folder ({error.strerror})") from error
+    require_writable(folder)
 
 
 def write_json(path: Path, value: Any) -> None:

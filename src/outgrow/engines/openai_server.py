@@ -93,6 +93,28 @@ class OpenAIServer(ChatModel):
         without = f" without {','.join(self.omit_settings)}" if self.omit_settings else ""
         return f"{self.url}{without}#{self._name}"
 
+    def card(self) -> dict[str, Any]:
+        """Return what the server's list of models says of the model; empty where it has no such list.
+
+        Raises as `answer` does where the server cannot be reached.
+        """
+        import openai
+        from anyio.from_thread import start_blocking_portal
+
+        async def cards() -> list[dict[str, Any]]:
+            await self._find_name()
+            async with self._client() as client:
+                return await self._receive(client.models.list(), lambda page: [model.model_dump() for model in page.data])
+
+        try:
+            with start_blocking_portal() as portal:
+                listed = portal.call(cards)
+        except OutgrowError as error:
+            if isinstance(error.__cause__, openai.APIConnectionError | TimeoutError):
+                raise
+            return {}
+        return next((card for card in listed if card.get("id") == self._name), {})
+
     def conversation(self, question: str) -> Conversation:
         return self.prompt.messages(question)
 

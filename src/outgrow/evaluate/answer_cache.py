@@ -3,15 +3,22 @@
 import hashlib
 import json
 import sqlite3
+import time
 from dataclasses import astuple, dataclass, replace
 from pathlib import Path
+from typing import Any
 
 from ..core.callbacks import CheckStop, OnWritten, Warn, Written, never_stop, quiet
-from ..engines import Answer, ChatModel, ChatRequest, Conversation
+from ..engines import Answer, ChatModel, ChatRequest, Conversation, OpenAIServer
+from .known_servers import SERVERS_TABLE, KnownServers
 
 _ANSWERS = 512  # between two commits: what a stop may cost
-_SHAPE = 2  # of a row; a file of another shape is started again
-_TABLE = "CREATE TABLE IF NOT EXISTS answers (key TEXT PRIMARY KEY, answers TEXT NOT NULL) WITHOUT ROWID"
+_SHAPE = 3  # of a row; a file of another shape is started again
+_TABLES = (
+    "CREATE TABLE IF NOT EXISTS answers (key TEXT PRIMARY KEY, answers TEXT NOT NULL, who TEXT NOT NULL, at INTEGER NOT NULL) "
+    "WITHOUT ROWID",
+    SERVERS_TABLE,
+)
 
 
 class AnswerCache:
@@ -26,6 +33,7 @@ class AnswerCache:
         self._path, self._fresh, self._warn = path, fresh, warn
         self.found = 0  # conversations that the cache had the answers to
         self._db: sqlite3.Connection | None = None
+        self._servers = KnownServers(self._execute, warn)
         try:
             path.parent.mkdir(parents=True, exist_ok=True)
             self._db = _opened(path)
@@ -44,8 +52,30 @@ class AnswerCache:
             self._db.close()
 
     def wrap(self, model: ChatModel) -> ChatModel:
-        """Return the model with its answers cached."""
+        """Return the model with its answers cached.
+
+        Of a server, say first what is stored of it and how old that is. Raises OutgrowError where a server cannot be reached.
+        """
+        if isinstance(model, OpenAIServer) and self._servers.is_new(model) and not self._fresh:
+            self._servers.tell_age(model, f"to ask it again, use --fresh or remove {self._path}")
         return CachedModel(model, self)
+
+    def who(self, model: ChatModel) -> str:
+        """Return which model this is, as far as that is known: of a server, its address and the weights that it shows.
+
+        Raises OutgrowError where a server cannot be reached.
+        """
+        return self._servers.who(model) if isinstance(model, OpenAIServer) else model.identity
+
+    def _execute(self, query: str, values: tuple[object, ...]) -> list[tuple[Any, ...]]:
+        """Return the rows of a query; none where the file cannot be used."""
+        if self._db is None:
+            return []
+        try:
+            return list(self._db.execute(query, values))
+        except sqlite3.Error as error:
+            self._disable(error)
+            return []
 
     def read(self, key: str) -> list[Answer] | None:
         """Return the answers under a key, or None."""
@@ -58,15 +88,16 @@ class AnswerCache:
             self._disable(error)
             return None
 
-    def write(self, fresh: dict[str, list[Answer]]) -> None:
-        """Write answers under their keys, all or none."""
+    def write(self, who: str, fresh: dict[str, list[Answer]]) -> None:
+        """Write a model's answers under their keys, all or none."""
         if self._db is None:
             return
-        rows = [(key, json.dumps([astuple(answer) for answer in answers])) for key, answers in fresh.items()]
+        now = int(time.time())
+        rows = [(key, json.dumps([astuple(answer) for answer in answers]), who, now) for key, answers in fresh.items()]
         try:
             with self._db:
                 self._db.execute("BEGIN IMMEDIATE")
-                self._db.executemany("INSERT OR REPLACE INTO answers VALUES (?, ?)", rows)
+                self._db.executemany("INSERT OR REPLACE INTO answers VALUES (?, ?, ?, ?)", rows)
         except sqlite3.Error as error:
             self._disable(error)
 
@@ -81,8 +112,8 @@ class AnswerCache:
 class CachedModel(ChatModel):
     """A `ChatModel` whose answers are cached.
 
-    Answers are found again where nothing that they depend on has changed: who answers (a server: its address and the model it
-    names), the conversation, the sampling, their number, the seed.
+    Answers are found again where nothing that they depend on has changed: who answers (see `AnswerCache.who`), the conversation,
+    the sampling, their number, the seed.
     """
 
     model: ChatModel
@@ -109,7 +140,7 @@ class CachedModel(ChatModel):
     def answer(self, request: ChatRequest, check_stop: CheckStop = never_stop) -> list[list[Answer]]:
         """Ask the model in parts, and cache each part's answers as soon as they are there (see `ChatModel.answer`)."""
         conversations, seeds = request.conversations, request.seeds
-        who, how = self.identity, [request.n, request.sampling.model_dump()]
+        who, how = self.cache.who(self.model), [request.n, request.sampling.model_dump()]
         keys = [
             hashlib.sha256(json.dumps([who, conversation, how, seed]).encode()).hexdigest()
             for conversation, seed in zip(conversations, seeds, strict=True)
@@ -132,7 +163,8 @@ class CachedModel(ChatModel):
             drawn = self.model.answer(chosen, check_stop)
             fresh = {keys[place]: answers for place, answers in zip(part, drawn, strict=True)}
             # A refused prompt is asked again: the server may be started with a longer context.
-            self.cache.write({key: answers for key, answers in fresh.items() if not any(answer.refused for answer in answers)})
+            kept = {key: answers for key, answers in fresh.items() if not any(answer.refused for answer in answers)}
+            self.cache.write(who, kept)
             known |= fresh
             there += Written(len(part) * request.n, sum(answer.length or 0 for answers in drawn for answer in answers))
             request.on_written(there)
@@ -159,8 +191,10 @@ def _opened(path: Path) -> sqlite3.Connection:
             db.execute("BEGIN IMMEDIATE")
             if db.execute("PRAGMA user_version").fetchone()[0] != _SHAPE:
                 db.execute("DROP TABLE IF EXISTS answers")
+                db.execute("DROP TABLE IF EXISTS servers")
                 db.execute(f"PRAGMA user_version = {_SHAPE}")
-            db.execute(_TABLE)
+            for table in _TABLES:
+                db.execute(table)
     except BaseException:
         db.close()
         raise

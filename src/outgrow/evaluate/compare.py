@@ -6,8 +6,10 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from ..core.changes import differences, sentence
 from ..core.errors import UsageError
 from ..core.estimate import Estimate
+from .conditions import CHANCE
 from .evaluation import Evaluation
 from .power import Needed, needed
 from .statistics import crossed_ci95, mcnemar
@@ -17,7 +19,10 @@ _FEWEST = 20  # problems; the interval of fewer is too narrow
 
 @dataclass(frozen=True)
 class Side:
-    """One way to train, or one policy. Raises UsageError where its evaluations differ in problems or in samples a problem."""
+    """One way to train, or one policy.
+
+    Raises UsageError where its evaluations differ in problems, in samples a problem, or in settings that change pass@1.
+    """
 
     name: str
     evaluations: Sequence[Evaluation]
@@ -30,6 +35,8 @@ class Side:
                 raise UsageError(
                     f"{self.name}: its seeds were measured on different problems, or with different numbers of samples"
                 )
+            if changed := _unlike(first, other):
+                raise UsageError(f"{self.name}: its seeds were measured differently ({sentence(changed)}); measure all alike")
 
     def values(self, measure: str) -> NDArray[np.float64]:
         """Return (S, N), a measure of each seed's policy on each problem."""
@@ -90,6 +97,21 @@ def against(side: Side, baseline: Side, margin: float) -> Against:
         won, lost = int((greedy > 0).sum()), int((greedy < 0).sum())
         p = mcnemar(won, lost)
     return Against(side.name, _mean(differences_SN), won, lost, p, needed(differences_SN, margin), margin)
+
+
+def unlike(side: Side, baseline: Side) -> dict[str, str]:
+    """Return key -> "old → new" of each setting that the side was measured with and the baseline was not.
+
+    Settings of chance (`conditions.CHANCE`) and measurements whose settings were not recorded are no difference.
+    """
+    return _unlike(baseline.evaluations[0], side.evaluations[0])
+
+
+def _unlike(old: Evaluation, new: Evaluation) -> dict[str, str]:
+    if old.conditions is None or new.conditions is None:
+        return {}
+    changed = differences(old.conditions.settings(), new.conditions.settings())
+    return {key: text for key, text in changed.items() if key not in CHANCE}
 
 
 def _paired(side: Side, baseline: Side, measure: str) -> NDArray[np.float64]:

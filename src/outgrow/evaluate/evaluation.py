@@ -14,6 +14,7 @@ from ..core.errors import OutgrowError
 from ..core.files import write_atomic
 from ..problems.limit import Limit
 from ..types import Verdict
+from .conditions import Conditions
 from .sample import Sample
 from .statistics import bootstrap_ci95, majority, pass_at_k
 
@@ -27,6 +28,8 @@ class Evaluation:
     samples: list[Sample]
     limit: Limit | None = None
     """How the problems were sampled from the suite; None where they are the whole suite."""
+    conditions: Conditions | None = None
+    """How they were measured; None where that was not recorded."""
 
     @property
     def k(self) -> int:
@@ -105,12 +108,19 @@ class Evaluation:
         }
 
     def save(self, path: Path) -> None:
-        """Write the samples as Parquet, atomically. Its metadata say under `outgrow` how the problems were sampled."""
+        """Write the samples as Parquet, atomically.
+
+        Its metadata say under `outgrow` how the problems were sampled and how they were measured.
+        """
         sink = pa.BufferOutputStream()
         rows = [{**asdict(sample), "verdict": str(sample.verdict)} for sample in self.samples]
         table = pa.Table.from_pylist(rows)
-        if self.limit:
-            table = table.replace_schema_metadata({_METADATA: json.dumps({"limit": asdict(self.limit)})})
+        about = {
+            **({"limit": asdict(self.limit)} if self.limit else {}),
+            **({"conditions": self.conditions.model_dump(mode="json")} if self.conditions else {}),
+        }
+        if about:
+            table = table.replace_schema_metadata({_METADATA: json.dumps(about)})
         pq.write_table(table, sink, compression="zstd")
         write_atomic(path, sink.getvalue().to_pybytes())
 
@@ -120,8 +130,9 @@ class Evaluation:
         try:
             table = pq.read_table(path)
             samples = [Sample(**{**row, "verdict": Verdict(row["verdict"])}) for row in table.to_pylist()]
-            limit = json.loads((table.schema.metadata or {}).get(_METADATA.encode(), b"{}")).get("limit")
-            return Evaluation(samples, Limit(**limit) if limit else None)
+            about = json.loads((table.schema.metadata or {}).get(_METADATA.encode(), b"{}"))
+            limit, known = about.get("limit"), about.get("conditions")
+            return Evaluation(samples, Limit(**limit) if limit else None, Conditions(**known) if known else None)
         except (OSError, pa.ArrowInvalid, KeyError, TypeError, ValueError) as error:
             raise OutgrowError(f"{path}: cannot read this evaluation ({error})") from error
 

@@ -16,7 +16,7 @@ from pydantic import ValidationError
 from pydantic.dataclasses import dataclass as checked
 
 from ..core.errors import OutgrowError, UsageError
-from ..core.files import write_atomic, write_json
+from ..core.files import make_writable, write_atomic, write_json
 from ..core.rng import seed_from
 from ..engines import ChatModel, Tally
 from ..ledger import Ledger
@@ -81,13 +81,14 @@ class PassRate:
 def open_profile(folder: Path, spec: ProfileSpec, update: bool) -> ProfileSpec:
     """Make the folder, or open the profile of the same model and data in it; return what is to be done.
 
-    update: begin another pass where the last is whole. Raises UsageError where the folder holds something else.
+    update: begin another pass where the last is whole. Raises UsageError where the folder holds something else, OutgrowError where
+    it cannot be made or written.
     """
+    make_writable(folder)
     file = folder / "profile.json"
     if not file.exists():
         if folder.exists() and any(folder.iterdir()):
             raise UsageError(f"{folder} is not a profile; choose another --out")
-        folder.mkdir(parents=True, exist_ok=True)
         write_json(file, asdict(spec))
         return spec
     old = _read(file)

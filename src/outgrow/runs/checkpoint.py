@@ -3,7 +3,8 @@
 checkpoints/step-000120/
   policy/                 the model, an ordinary Hugging Face folder
   optimizer.safetensors   one tensor per parameter and moment
-  state.json              step, and the sha256 of every other file: a folder without it, or that disagrees with it, is torn
+  state.json              step, and the sha256 of every other file and of its own content: a folder without it, or that
+                          disagrees with it, is torn
 checkpoints/latest        a link to the newest
 """
 
@@ -27,6 +28,7 @@ from ..policy import Policy
 from .folder import RunFolder
 
 _NAME = re.compile(r"step-(\d{6,})")
+_STATE = "state.json"
 
 
 @dataclass(frozen=True)
@@ -62,7 +64,8 @@ def save_checkpoint(run: Path, step: int, policy: Policy, optimizer: dict[str, T
             policy.save(unfinished / "policy")
             (unfinished / "optimizer.safetensors").write_bytes(safetensors.torch.save(optimizer))
             sums = {str(path.relative_to(unfinished)): _sha256(path) for path in sorted(unfinished.rglob("*")) if path.is_file()}
-            write_json(unfinished / "state.json", {"step": step, "sha256": sums, **state})
+            content = {"step": step, "sha256": sums, **state}
+            write_json(unfinished / _STATE, {**content, "sha256": {**sums, _STATE: _sha256_of(content)}})
         _link_latest(folder, final.name)
     except (OSError, safetensors.SafetensorError) as error:
         reason = error.strerror if isinstance(error, OSError) and error.strerror else str(error)
@@ -76,15 +79,15 @@ def save_checkpoint(run: Path, step: int, policy: Policy, optimizer: dict[str, T
 
 def newest_whole_checkpoint(run: Path) -> tuple[Checkpoint | None, list[str]]:
     """Return the newest whole checkpoint, or None, and a line about each newer one that is torn."""
-    warnings: list[str] = []
+    torn_ones: list[str] = []
     files = RunFolder(run)
     for step in reversed(_steps(files.checkpoints)):
         folder = files.checkpoint(step)
         try:
-            return read_checkpoint(folder), warnings
+            return read_checkpoint(folder), [f"{line}; using the checkpoint of step {step} instead" for line in torn_ones]
         except TornCheckpoint as torn:
-            warnings.append(f"{folder} is torn ({torn}); using the checkpoint before it")
-    return None, warnings
+            torn_ones.append(f"{folder} is torn ({torn})")
+    return None, torn_ones
 
 
 def whole_checkpoints(run: Path) -> list[Checkpoint]:
@@ -99,15 +102,23 @@ def whole_checkpoints(run: Path) -> list[Checkpoint]:
 def read_checkpoint(folder: Path) -> Checkpoint:
     """Check a checkpoint against its hashes. Raises TornCheckpoint."""
     try:
-        state = json.loads((folder / "state.json").read_bytes())
-        sums, step = state.pop("sha256"), state.pop("step")
+        content = json.loads((folder / _STATE).read_bytes())
+        sums, step = dict(content["sha256"]), content["step"]
+        if _STATE not in sums:
+            raise TornCheckpoint(f"{_STATE} has no sha256 of its own; an earlier version of outgrow wrote it, or it was changed")
+        own = sums.pop(_STATE)
+        if _sha256_of({**content, "sha256": sums}) != own:
+            raise TornCheckpoint(f"{_STATE} is not what was written")
+        if folder.name != RunFolder.checkpoint_name(step):
+            raise TornCheckpoint(f"it holds step {step}")
         for name, expected in sums.items():
             if _sha256(folder / name) != expected:
                 raise TornCheckpoint(f"{name} is not what was written")
     except OSError as error:
         raise TornCheckpoint(f"cannot read {Path(error.filename).name if error.filename else error}") from error
     except (ValueError, KeyError, TypeError, AttributeError) as error:
-        raise TornCheckpoint("state.json is not what was written") from error
+        raise TornCheckpoint(f"{_STATE} is not what was written") from error
+    state = {key: value for key, value in content.items() if key not in ("step", "sha256")}
     return Checkpoint(folder, step, state)
 
 
@@ -153,3 +164,8 @@ def _link_latest(folder: Path, name: str) -> None:
 def _sha256(path: Path) -> str:
     with path.open("rb") as file:
         return hashlib.file_digest(file, "sha256").hexdigest()
+
+
+def _sha256_of(content: dict[str, Any]) -> str:
+    """Return the digest of JSON values; the order of keys does not matter."""
+    return hashlib.sha256(json.dumps(content, sort_keys=True).encode()).hexdigest()

@@ -15,7 +15,7 @@ from typing import Any, Literal
 from ..config import Recipe, dump_recipe, parse_recipe, with_absolute_paths
 from ..core.errors import OutgrowError, UsageError
 from ..core.estimate import Estimate
-from ..core.files import new_folder, write_atomic
+from ..core.files import new_folder, require_writable, write_atomic
 from ..core.rollout_log import rollouts_folder
 
 When = Literal["before", "after"]
@@ -44,6 +44,11 @@ class RunFolder:
         return self.path / "timings.jsonl"
 
     @property
+    def data(self) -> Path:
+        """A digest of every problem that the run reads."""
+        return self.path / "data.parquet"
+
+    @property
     def ledger(self) -> Path:
         """Problems and visits (SQLite); SFT keeps none."""
         return self.path / "ledger.sqlite"
@@ -70,7 +75,12 @@ class RunFolder:
 
     def checkpoint(self, step: int) -> Path:
         """Return the folder of the checkpoint of a step."""
-        return self.checkpoints / f"step-{step:06d}"
+        return self.checkpoints / self.checkpoint_name(step)
+
+    @staticmethod
+    def checkpoint_name(step: int) -> str:
+        """Return the name of the folder of the checkpoint of a step."""
+        return f"step-{step:06d}"
 
     @property
     def evals(self) -> Path:
@@ -133,17 +143,22 @@ def create_run(path: Path, recipe: Recipe, digests: dict[str, str]) -> None:
     if path.exists() and (not path.is_dir() or any(path.iterdir())):
         raise UsageError(f"{path} already exists; continue it with: outgrow resume {path}   (or choose another --out)")
     try:
+        if path.exists():  # empty, and kept: it may be the folder that a shell or this process works in
+            write_recipe(path, recipe, {**versions(), **digests})
+            return
         # A folder appears under its name with its recipe already inside, so a kill never leaves one that cannot be resumed.
         with new_folder(path, suffix=f".{os.getpid()}") as unfinished:
-            write_recipe(unfinished, recipe, digests)
+            write_recipe(unfinished, recipe, {**versions(), **digests})
     except OSError as error:
         raise OutgrowError(f"{path}: cannot make this run's folder ({error.strerror})") from error
 
 
-def write_recipe(path: Path, recipe: Recipe, digests: dict[str, str]) -> None:
-    """Write recipe.toml: the resolved recipe, and what it was made with: versions, and the digests of its models by name."""
-    made_with = {"made_with": {**versions(), **digests}}
-    write_atomic(RunFolder(path).recipe, dump_recipe(recipe, made_with).encode())
+def write_recipe(path: Path, recipe: Recipe, made_with: Mapping[str, Any]) -> None:
+    """Write recipe.toml: the resolved recipe, and what it was made with.
+
+    made_with: versions, the digests of its models by name, and under `changed` what was changed when it was resumed.
+    """
+    write_atomic(RunFolder(path).recipe, dump_recipe(recipe, {"made_with": dict(made_with)}).encode())
 
 
 def read_recipe(path: Path, overrides: list[str] | None = None) -> tuple[Recipe, dict[str, Any]]:
@@ -164,7 +179,8 @@ def read_recipe(path: Path, overrides: list[str] | None = None) -> tuple[Recipe,
 
 @contextmanager
 def held(path: Path) -> Iterator[None]:
-    """Hold a run so that no second process trains into it. Raises OutgrowError where one already does."""
+    """Hold a run so that no second process trains into it. Raises OutgrowError where one does, or the folder cannot be written."""
+    require_writable(path)
     with RunFolder(path).lock.open("w") as file:
         try:
             fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)

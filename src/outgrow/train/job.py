@@ -1,10 +1,11 @@
 """What a training job is: something that advances step by step, and that a run can stop, save and continue."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any, Protocol
 
 from ..policy import Policy
+from ..types import Problem
 from .optimizer import Optimizer
 
 
@@ -28,6 +29,11 @@ class Job(Protocol):
     policy: Policy
     optimizer: Optimizer
     steps: int
+
+    @property
+    def problems(self) -> Sequence[Sequence[Problem]]:
+        """What it practises, by source."""
+        ...
 
     def advance(self, step: int, check_stop: Callable[[], None]) -> StepResult:
         """Do step `step` (1 .. steps). check_stop may raise up to the moment the weights move, never after."""

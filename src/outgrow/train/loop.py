@@ -13,14 +13,16 @@ from typing import Any
 import torch
 
 from ..config import Recipe, RLRecipe, with_absolute_paths
+from ..core.changes import differences, flat
 from ..core.errors import OutgrowError, SpoiledError, UsageError
-from ..core.files import append_line, keep_lines_through
+from ..core.files import append_line, keep_lines_through, read_lines
 from ..core.memory import keep_large_buffers
 from ..core.oom_backoff import ran_out_of_memory
 from ..policy import Policy
-from ..runs.checkpoint import newest_whole_checkpoint, point_latest
+from ..problems.suites import suite
+from ..runs.checkpoint import Checkpoint, newest_whole_checkpoint, point_latest
 from ..runs.cost import Budget, BudgetReached, Meter
-from ..runs.folder import RunFolder, create_run, held, read_recipe, versions, write_recipe
+from ..runs.folder import RunFolder, create_run, held, read_recipe, versions
 from ..runs.models import (
     base_policy,
     check_engine,
@@ -34,6 +36,7 @@ from ..runs.resolve_model import resolve_model
 from ..runs.signals import Interrupt, StopRequested
 from ..runs.trackers import Track, require_packages, tracking
 from .before_after import Outcome, suites_of
+from .changes import Changes, is_finished, record_data, require_more_steps
 from .checkpointer import Checkpointer
 from .job import Job
 from .rl import RLJob
@@ -60,11 +63,18 @@ def train(recipe: Recipe, path: Path, watcher: Watcher, budget: Budget = _NO_LIM
         _run(recipe, path, base, distilled, watcher, budget, began)
 
 
-def resume(path: Path, overrides: list[str], watcher: Watcher, budget: Budget = _NO_LIMIT) -> None:
-    """Continue a run exactly where its newest whole checkpoint stands. Raises as `train` does."""
+def resume(path: Path, overrides: list[str], watcher: Watcher, budget: Budget = _NO_LIMIT) -> bool:
+    """Continue a run exactly where its newest whole checkpoint stands; return False where it was finished already.
+
+    Raises as `train` does, and UsageError where `overrides` would change the records of a finished run.
+    """
     began = time.perf_counter()
     stored, made_with = read_recipe(path)
     recipe, _ = read_recipe(path, overrides)
+    if is_finished(path, stored):
+        if recipe == stored:
+            return False
+        require_more_steps(path, recipe, stored)
     if recipe.policy != stored.policy:
         raise UsageError(f"{path}: a run keeps the policy it was started with; for another one, start a new run")
     with deterministic(recipe):
@@ -78,7 +88,10 @@ def resume(path: Path, overrides: list[str], watcher: Watcher, budget: Budget = 
             watcher.warn(
                 f"continuing with other versions than it began with ({', '.join(newer)}); results may differ in the last bits"
             )
-        _run(recipe, path, base, distilled, watcher, budget, began, changed=recipe != stored)
+        made_with |= digests(base, distilled)
+        changed = differences(flat(stored.model_dump(mode="json")), flat(recipe.model_dump(mode="json")))
+        _run(recipe, path, base, distilled, watcher, budget, began, Changes(recipe, made_with, changed))
+    return True
 
 
 @contextmanager
@@ -120,18 +133,16 @@ def check_prerequisites(recipe: Recipe, budget: Budget) -> None:
 
 def _run(
     recipe: Recipe, path: Path, base: Policy, distilled: Policy | None, watcher: Watcher, budget: Budget, began: float,
-    changed: bool = False,
+    changes: Changes | None = None,
 ) -> None:  # fmt: skip
     files = RunFolder(path)
     with held(path), Interrupt() as interrupt:
-        checkpoint, warnings = newest_whole_checkpoint(path)
-        for warning in warnings:
-            watcher.warn(warning)
+        checkpoint = _newest_checkpoint(path, watcher)
         done = checkpoint.step if checkpoint else 0
         if recipe.learn.steps < done:
             raise UsageError(f"{path} has done {done} steps, more than learn.steps={recipe.learn.steps}; give {done} or more")
-        if changed:
-            write_recipe(path, recipe, digests(base, distilled))
+        if changes:
+            changes.record_settings(path, done, watcher.warn)
         if checkpoint:
             point_latest(checkpoint)  # a kill may have come before the link was set
         meter = Meter(files.timings, recipe.run.dollars_per_hour, began, budget)
@@ -144,6 +155,8 @@ def _run(
             else SFTJob(recipe, policy, path, watcher.warn)
         )
         try:
+            suites = {name: suite(name).load() for name in suites_of(recipe)}
+            record_data(recipe, path, job, suites, changes, done, watcher.warn)
             checkpointer = Checkpointer(path, recipe.run, job, engine, meter)
             if checkpoint:
                 checkpointer.restore(checkpoint)
@@ -151,7 +164,9 @@ def _run(
             job.rewind(done)
             meter.rewind(done)
             meter.write(done, "loading")
-            outcome = Outcome(recipe, path, engine, meter, watcher.phase, watcher.answering, interrupt.check_stop)
+            outcome = Outcome(
+                recipe, path, engine, meter, watcher.phase, watcher.answering, interrupt.check_stop, watcher.warn, suites
+            )
             outcome.measure("before", reference, 0)
             if done < job.steps:
                 outcome.forget()
@@ -172,6 +187,26 @@ def _run(
         finally:
             job.close()
             meter.close()
+
+
+def _newest_checkpoint(path: Path, watcher: Watcher) -> Checkpoint | None:
+    """Return what the run continues from; None at its start. What is lost is told.
+
+    Raises OutgrowError where every checkpoint is torn: starting over would drop all that the run has written.
+    """
+    checkpoint, warnings = newest_whole_checkpoint(path)
+    files = RunFolder(path)
+    if checkpoint is None and warnings:
+        raise OutgrowError(
+            f"{path}: no whole checkpoint to continue from ({'; '.join(warnings)}); restore one from a copy, or remove "
+            f"{files.checkpoints} to begin again at step 1, which drops what the run has written so far"
+        )
+    for warning in warnings:
+        watcher.warn(warning)
+    lost = len(read_lines(files.metrics)) if checkpoint is None else 0
+    if lost:
+        watcher.warn(f"{path}: no checkpoint yet, so the {lost} steps that it has done are dropped; it begins again at step 1")
+    return checkpoint
 
 
 def _advance(

@@ -68,6 +68,7 @@ class RLJob:
         known = [self.ledger.known(problems) for problems in sources]
         self.collector = Collector(recipe, policy, engine, self.verifier, self.ledger, known, counts, answering)
         self.judging = JudgeInLoop(recipe, recipe.judge, run, warn) if recipe.judge else None
+        self.problems = sources
         self.idle = 0  # steps in a row without anything to learn from
 
     def state_dict(self) -> dict[str, Any]:

@@ -47,7 +47,8 @@ class SFTJob:
         self.steps = recipe.learn.steps
         self.optimizer = Optimizer(policy.model, recipe.learn, self.steps)
         self.weights = [source.weight for source in recipe.problems]
-        self.cells = [_cells(problems) for problems in training_problems(recipe, warn)]
+        self.problems = training_problems(recipe, warn)
+        self.cells = [_cells(problems) for problems in self.problems]
         self.batch_size = AutoBatchSize("learn.tokens_per_microbatch", recipe.learn.tokens_per_microbatch or sys.maxsize, warn)
         self._encoded: dict[str, Example] = {}
 

@@ -84,7 +84,8 @@ class _Pages:
         if practised:
             rows = problems.practised(index, _READING)
         else:
-            rows = problems.tested(run_view.data.before, run_view.data.after) if run_view.data else []
+            data = run_view.read()
+            rows = problems.tested(data.before, data.after)
         chosen = problems.search(rows, *(query.get(name, "") for name in ("q", "field", "level", "turn")))
         orders = {"gain": lambda row: -(row.change or 0), "loss": lambda row: row.change or 0}
         if order := orders.get(query.get("sort", "")):
@@ -105,7 +106,8 @@ class _Pages:
 
     def problem(self, request: Request) -> Response:
         run_view, wanted = self._view(request.path_params["run"]), request.query_params.get("id", "")
-        sides = [("Before", run_view.data.before), ("After", run_view.data.after)] if run_view.data else []
+        data = run_view.read()
+        sides = [("Before", data.before), ("After", data.after)]
         answers = [(when, [s for s in side.samples if s.problem_id == wanted]) for when, side in sides if side]
         if not any(samples for _, samples in answers):
             raise HTTPException(404, "This run's test suite has no problem of this id.")

@@ -7,9 +7,10 @@ from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
+from ...core.changes import sentence
 from ...core.errors import OutgrowError
 from ...evaluate.change import Comparison, compare
-from ...evaluate.compare import Against, Side, against
+from ...evaluate.compare import Against, Side, against, unlike
 from ...runs.folder import RunFolder
 from ..charts import Chart, chart_groups, learning_charts
 from ..curves import figure_keys, smooth, smoothing_width, thin
@@ -40,6 +41,12 @@ class View:
     error: str = ""
     """Why the run cannot be read; everything else is empty then."""
 
+    def read(self) -> RunData:
+        """Return what was read. Raises OutgrowError where the run cannot be read."""
+        if self.data is None:
+            raise OutgrowError(self.error)
+        return self.data
+
     @property
     def pass_at_1(self) -> Comparison | None:
         """pass@1 before and after training and its change, as far as measured."""
@@ -53,6 +60,8 @@ class View:
     @property
     def headline(self) -> str:
         """The result in one sentence."""
+        if self.error:
+            return "This run cannot be read."
         known = self.data and (self.data.after or self.data.before)
         return headline(self.pass_at_1, known.k if known else 0)
 
@@ -84,7 +93,8 @@ class View:
 def _read_files(run: Path) -> list[Path]:
     """Return the files that a run's pages are made from."""
     files = RunFolder(run)
-    return [files.recipe, files.metrics, files.timings, files.evaluation("before"), files.evaluation("after")]
+    evaluations = [files.evaluation("before"), files.evaluation("after"), *files.evals.glob("*/*.parquet")]
+    return [files.recipe, files.metrics, files.timings, *evaluations, files.calibration, files.drift]
 
 
 def run_names(folder: Path) -> list[str]:
@@ -125,16 +135,23 @@ class Compared:
 def compare_to_first(views: list[View]) -> list[Compared]:
     """Compare every run with the first one, by what was measured after training."""
     first, *others = views
-    rows = [Compared(first, "the others are compared with this run")]
+    rows = [Compared(first, "cannot be read" if first.error else "the others are compared with this run")]
     for other in others:
+        if unread := [view.name for view in (other, first) if view.error]:
+            rows.append(Compared(other, f"cannot be read: {' and '.join(unread)}"))
+            continue
         sides = [view.data.after if view.data else None for view in (other, first)]
         if sides[0] is None or sides[1] is None:
             rows.append(Compared(other, "one of the two is not yet measured after training"))
             continue
         try:
-            comparison = against(Side(other.name, [sides[0]]), Side(first.name, [sides[1]]), _MARGIN)
+            side, baseline = Side(other.name, [sides[0]]), Side(first.name, [sides[1]])
+            comparison = against(side, baseline, _MARGIN)
         except OutgrowError as error:
             rows.append(Compared(other, str(error)))
+            continue
+        if changed := unlike(side, baseline):
+            rows.append(Compared(other, f"measured differently: {sentence(changed)}"))
             continue
         rows.append(Compared(other, comparison.verdict, comparison))
     return rows

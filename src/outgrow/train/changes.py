@@ -1,0 +1,100 @@
+"""What changes between a run's start and its end: settings and data. It is told, and recorded in the run's recipe.toml."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from ..config import Recipe, RLRecipe
+from ..core.callbacks import Warn
+from ..core.changes import sentence
+from ..core.errors import UsageError
+from ..problems.suites import suite
+from ..runs.checkpoint import newest_whole_checkpoint, point_latest
+from ..runs.data_record import changes, digests_of, read_digests, write_digests
+from ..runs.folder import RunFolder, versions, write_recipe
+from ..types import Problem
+from .job import Job
+
+_CHANGED = "changed"  # the key below made_with
+
+
+@dataclass
+class Changes:
+    """What a resumed run is continued with."""
+
+    recipe: Recipe
+    made_with: dict[str, Any]
+    """As stored when the run began."""
+    settings: Mapping[str, str]
+    """Key -> "old → new" of each changed setting of the recipe."""
+
+    def record_settings(self, run: Path, step: int, warn: Warn) -> None:
+        """Write the changed settings into recipe.toml, with the step after which they hold."""
+        if not self.settings:
+            return
+        self._record(run, step, {"settings": dict(self.settings)})
+        curve = [key for key in self.settings if key in _OF_THE_CURVE or key.partition(".")[0] in ("prompt", "verify")]
+        every = self.recipe.evaluate.every if isinstance(self.recipe, RLRecipe) else 0
+        if step and every and curve:
+            warn(
+                f"validation up to step {step} was measured with the old settings ({sentence(self.settings, curve)}); "
+                "its curve is not comparable across that step"
+            )
+
+    def record_data(self, run: Path, step: int, lines: Sequence[str]) -> None:
+        """Write into recipe.toml what of the data has changed."""
+        self._record(run, step, {"data": list(lines)})
+
+    def _record(self, run: Path, step: int, what: Mapping[str, Any]) -> None:
+        newer = {name: f"{self.made_with.get(name)} → {now}" for name, now in versions().items() if self.made_with.get(name) != now}
+        entry = {"after_step": step, **what, **({"versions": newer} if newer else {})}
+        self.made_with[_CHANGED] = [*self.made_with.get(_CHANGED, []), entry]
+        write_recipe(run, self.recipe, self.made_with)
+
+
+_OF_THE_CURVE = (
+    "evaluate.temperature", "evaluate.validation", "evaluate.validation_samples", "sampling.max_tokens", "sampling.top_k",
+    "sampling.top_p",
+)  # fmt: skip
+
+
+def is_finished(run: Path, recipe: Recipe) -> bool:
+    """Return whether every step is done, measured and summarised."""
+    if not RunFolder(run).summary.exists():
+        return False
+    checkpoint, _ = newest_whole_checkpoint(run)
+    if checkpoint is None or checkpoint.step != recipe.learn.steps:
+        return False
+    point_latest(checkpoint)  # a kill may have come before the link was set
+    return True
+
+
+def require_more_steps(run: Path, recipe: Recipe, stored: Recipe) -> None:
+    """Raise UsageError where a finished run would be changed without a step more."""
+    if recipe.learn.steps <= stored.learn.steps:
+        raise UsageError(
+            f"{run} is finished after {stored.learn.steps} steps, and its records stay as they were made; measure it with other "
+            f"settings with: outgrow eval {run}   (or ask for more steps: --set learn.steps={2 * stored.learn.steps})"
+        )
+
+
+def record_data(
+    recipe: Recipe, run: Path, job: Job, suites: Mapping[str, Sequence[Problem]], resumed: Changes | None, step: int, warn: Warn
+) -> None:
+    """Keep the digests of what the run reads; tell and record what has changed since they were taken.
+
+    suites: those that are measured before and after. resumed: None at the start of a run.
+    """
+    read = dict(suites)
+    if isinstance(recipe, RLRecipe) and recipe.evaluate.every and recipe.evaluate.validation not in read:
+        read[recipe.evaluate.validation] = suite(recipe.evaluate.validation).load()
+    now, file = digests_of(recipe, job.problems, read), RunFolder(run).data
+    lines = changes(read_digests(file), now) if file.exists() else []
+    for line in lines:
+        warn(f"changed since this run was stopped after step {step}: {line}")
+    if step and not file.exists():
+        warn(f"{run}: no record of the data that it began with; changes of the data are told from now on")
+    if resumed and lines:
+        resumed.record_data(run, step, lines)
+    write_digests(file, now)
