@@ -100,7 +100,7 @@ class Asked:
             result = _RAISED
         took = time.process_time() - started
         if took > self.slowest_s:
-            self.slowest_s, self.slowest = took, text
+            self.slowest_s, self.slowest = took, text[:300]
         if took > SLOWEST_S:
             self._fail(f"{name}: takes more than {SLOWEST_S:g} s", text)
         return result

@@ -32,3 +32,11 @@ def test_a_piece_of_an_answer_raises_nothing(whole):
             assert same(known, answer) in (True, False)
     assert same(whole, f" {whole} ")
     assert not same(whole, whole[: len(whole) // 3])
+
+
+@pytest.mark.parametrize("symbol", ["\ud800", "\x00", "\u202e", "\U0001d7d5"])
+def test_odd_characters_are_symbols_like_others(symbol):
+    """JSON may hold half a character; no text can be encoded with it."""
+    for whole in (f"2{symbol} + 3", f"\\vec{{{symbol}}}", f"{symbol}^2 = 4", f"\\sqrt{{v{symbol}}}"):
+        assert same(whole, f" {whole} ")
+        assert not same(whole, "\\vec{v}") and not same("2x + 3", whole)

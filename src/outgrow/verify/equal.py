@@ -212,10 +212,15 @@ def _at(node: Node, point: dict[str, Fraction]) -> Node:
     return node
 
 
+def _draw(name: str) -> random.Random:
+    """Return the generator of that name, as `random.Random(name)` is, also where it holds half a character (a lone surrogate)."""
+    return random.Random(name.encode("utf-8", "surrogatepass"))
+
+
 def _points(names: list[str]) -> Iterable[dict[str, Fraction]]:
     """Return points in (1/3, 3), in every second of which some coordinates are negative."""
     for index, prime in enumerate(_PRIMES[:_POINTS]):
-        draw = random.Random(f"{index} {' '.join(names)}")
+        draw = _draw(f"{index} {' '.join(names)}")
         signs = [1 if index % 2 == 0 else draw.choice((-1, 1)) for _ in names]
         if index % 2 and 1 in signs and -1 not in signs:
             signs[draw.randrange(len(signs))] = -1
@@ -228,7 +233,7 @@ def _points(names: list[str]) -> Iterable[dict[str, Fraction]]:
 def _whole_points(names: list[str]) -> Iterable[dict[str, Fraction]]:
     """Return points of positive whole numbers, for formulas that have a value there only, such as (-1)^n."""
     for index in range(2 * _POINTS):
-        draw = random.Random(f"whole {index} {' '.join(names)}")
+        draw = _draw(f"whole {index} {' '.join(names)}")
         yield {name: Fraction(draw.randint(1, 9)) for name in names}
 
 
