@@ -150,8 +150,8 @@ def _is_atom(token: Token) -> bool:
 
 def _unit(tokens: list[Token]) -> Unit | None:
     """Return the unit that these tokens are as a whole; None where they are none."""
-    scale, percent, degrees, atoms, index = 1, False, False, 0, 0
-    while index < len(tokens):
+    scale, percent, degrees, atoms, scales, index = 1, False, False, 0, 0, 0
+    while index < len(tokens) and atoms <= _LONGEST:
         token = tokens[index]
         if token.text == "^":
             exponent, index = _exponent(tokens, index + 1)
@@ -167,7 +167,8 @@ def _unit(tokens: list[Token]) -> Unit | None:
         elif token.text in _PERCENT or token.text.lower() in _PERCENT:
             percent, atoms = True, atoms + 1
         elif token.text.lower() in SCALES:
-            scale, atoms = scale * SCALES[token.text.lower()], atoms + 1
+            # 5 hundred thousand; but 7 dollars per dozen are 7.
+            scale, atoms, scales = scale * (SCALES[token.text.lower()] if atoms == scales else 1), atoms + 1, scales + 1
         elif _is_atom(token) or (atoms and token.kind is Kind.SYMBOL and token.text in _SINGLE):
             atoms += 1
         elif token.text not in ("frac", "/", "*", "-", "{", "}", ".", "'"):
