@@ -11,6 +11,7 @@ _COMMANDS = [
     (re.compile(r"\\[dtc]frac(?![A-Za-z])"), r"\\frac"),
     (re.compile(r"(?<!\\)\\([%$])"), r"\1"),
     (re.compile(r"\{,\}"), ","),
+    (re.compile(r"\{ ?\\rm(?![A-Za-z]) ?([^{}]*(?:\{[^{}]*\}[^{}]*)?)\}"), r"{\\mathrm{\1}}"),
     (re.compile(r"\^ ?(?:\\circ|\{ ?\\circ ?\})(?![A-Za-z])|\\degree(?![A-Za-z])"), "°"),
 ]
 _BLANKS = re.compile(r"\s+")
