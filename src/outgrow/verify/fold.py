@@ -7,10 +7,11 @@ _LOOKS = re.compile(r"\\(?:text|textbf|textit|textrm|texttt|mbox|mathrm|mathbf|m
 _DELIMITED = re.compile(r"\$\$?(.*[^\\$])\$\$?|\\\((.*)\\\)|\\\[(.*)\\\]", re.DOTALL)
 _COMMANDS = [
     (re.compile(r"(?<!\\)\\(?:(?:left|right|displaystyle)(?![A-Za-z])|!)"), ""),
-    (re.compile(r"(?<!\\)\\[,;: ]|~"), " "),
+    (re.compile(r"(?<!\\)\\(?:[,;: ]|q?quad(?![A-Za-z]))|~"), " "),
     (re.compile(r"\\[dtc]frac(?![A-Za-z])"), r"\\frac"),
     (re.compile(r"(?<!\\)\\([%$])"), r"\1"),
     (re.compile(r"\{,\}"), ","),
+    (re.compile(r"\{ ?\\rm(?![A-Za-z]) ?([^{}]*(?:\{[^{}]*\}[^{}]*)?)\}"), r"{\\mathrm{\1}}"),
     (re.compile(r"\^ ?(?:\\circ|\{ ?\\circ ?\})(?![A-Za-z])|\\degree(?![A-Za-z])"), "°"),
 ]
 _BLANKS = re.compile(r"\s+")
@@ -48,4 +49,7 @@ def words(folded: str) -> str:
     >>> words(r"(\text{E})")
     '(E)'
     """
-    return _LOOKS.sub(r"\1", folded).strip()
+    while folded.startswith("{") and folded.endswith("}") and folded.find("}") == len(folded) - 1:
+        folded = folded[1:-1]
+    inner = _LOOKS.sub(r"\1", folded).strip()
+    return inner if inner == folded else words(inner)

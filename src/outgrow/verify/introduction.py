@@ -17,7 +17,7 @@ _FOR_ALL = re.compile(
 # With these the value is another one, or none.
 _CHANGES = re.compile(
     r"\b(?:not|no|never|cannot|neither|nor|or|and|between|minus|negative|plus|times|less|more|fewer|greater|least|most|than|about|half"
-    r"|twice|double|except|unless|if|wrong|incorrect)\b|n't",
+    r"|twice|double|except|but|unless|if|wrong|incorrect)\b|n't",
     re.IGNORECASE,
 )
 
@@ -28,7 +28,7 @@ def without_prose(text: str) -> str:
     >>> without_prose(r"\text{The sum is } 12"), without_prose("The sum is $12$"), without_prose("it is not 12")
     ('12', '12', 'not 12')
     """
-    if (found := _FOR_ALL.search(text[-160:])) and "or" not in found[0].split():
+    if (found := _FOR_ALL.search(text[-160:])) and not _CHANGES.search(found[0]):
         text = text[: len(text) - len(found[0])].strip()
     if (found := _MATH_IN_WORDS.fullmatch(text)) and (found[1].strip() or found[3].strip()):
         before, value, after = found.groups()

@@ -6,6 +6,7 @@ step is the known answer and all steps agree with each other.
 """
 
 import re
+from collections.abc import Sequence
 from fractions import Fraction
 
 from .based import read_based
@@ -16,7 +17,7 @@ from .formula import Apply, Node, Number, Unreadable
 from .names import name_of
 from .number import number_of, same_number
 from .structure import Answer, Equation, Many, Matrix, Ordered, Row, Tokens, Union, Value
-from .tokens import Kind, Style, tokens_of, written
+from .tokens import Kind, Style, Token, tokens_of, written
 from .units import split_unit
 
 _MOST_PARTS = 60
@@ -52,7 +53,7 @@ def matches(known: Answer, answer: Answer) -> bool:
             return _names_agree(known.name, answer.name) and _paired(known.parts, answer.parts)
         case Matrix(), Matrix():
             return [len(row) for row in known.rows] == [len(row) for row in answer.rows] and all(
-                matches(one, other)
+                _same_cell(one, other, known.factor, answer.factor)
                 for row, other_row in zip(known.rows, answer.rows, strict=True)
                 for one, other in zip(row, other_row, strict=True)
             )
@@ -80,6 +81,20 @@ def _paired(known: tuple[Answer, ...], answer: tuple[Answer, ...]) -> bool:
             return False
         del left[index]
     return True
+
+
+def _same_cell(known: Answer, answer: Answer, known_factor: Sequence[Token], answer_factor: Sequence[Token]) -> bool:
+    """Return whether cells of two matrices are the same, each times what multiplies its matrix."""
+    if not known_factor and not answer_factor:
+        return matches(known, answer)
+    products: list[Node] = []
+    for cell, factor in ((known, known_factor), (answer, answer_factor)):
+        node = _node(cell.links[0][1]) if isinstance(cell, Value) and len(cell.links) == 1 and not cell.name else None
+        multiplier = _node(factor) if factor else Number(Fraction(1))
+        if node is None or multiplier is None:
+            return False
+        products.append(Apply("*", (multiplier, node)))
+    return same_value(*products)
 
 
 def _same_tuple(known: tuple[Answer, ...], answer: tuple[Answer, ...]) -> bool:
@@ -182,7 +197,7 @@ def _same_based(known: tuple[str, int] | None, answer: tuple[str, int] | None, k
     return plain.replace(" ", "").upper() == digits and (known is not None or base == 10)
 
 
-def _node(tokens: Tokens) -> Node | None:
+def _node(tokens: Sequence[Token]) -> Node | None:
     try:
         return read_expression(tokens)
     except Unreadable:

@@ -5,6 +5,11 @@ import re
 _NOTHING = re.compile(r"(?:there (?:is|are) )?no (?:real )?solutions?(?: exists?)?|(?:the )?(?:empty|null) set", re.IGNORECASE)
 _EVERYTHING = re.compile(r"(?:[a-z]\\in ?)?\\mathbb ?\{?R\}?|all (?:the )?(?:real numbers|reals)|(?:any|every) real number")
 
+_EXCEPT = re.compile(
+    r"(?:(?:[a-z]\\in ?)?\\mathbb ?\{?R\}? ?(?:\\setminus|\\backslash|-) ?\\\{|all real numbers except (?:for )?)"
+    r"([^,;{} ]+|\\frac\{\d+\}\{\d+\})(?:\\\})?"
+)
+
 
 def without_phrase(text: str) -> str:
     r"""Return the form that an answer in words stands for; any other answer as it is. text: without the wrappers around its words.
@@ -14,4 +19,6 @@ def without_phrase(text: str) -> str:
     """
     if _NOTHING.fullmatch(text):
         return r"\emptyset"
+    if found := _EXCEPT.fullmatch(text):
+        return rf"x\ne {found[1]}"
     return r"(-\infty,\infty)" if _EVERYTHING.fullmatch(text[:1].lower() + text[1:]) else text

@@ -59,6 +59,8 @@ class Matrix:
     """Rows of values."""
 
     rows: tuple[tuple["Answer", ...], ...]
+    factor: tuple[Token, ...] = ()
+    """What stands before a matrix and multiplies it."""
 
 
 @dataclass(frozen=True)
@@ -120,8 +122,10 @@ def _bracketed(tokens: Tokens, depth: int) -> Answer | None:
     r"""Return what stands in brackets that enclose all: \{1, 2\}, (1, 2), [0, 1), a matrix; None where no brackets do."""
     if (len(tokens) == 1 and tokens[0].sign == "emptyset") or [token.text for token in tokens] == [r"\{", r"\}"]:
         return Many((), is_set=True)
-    if len(tokens) < 3 or tokens[0].sign not in OPEN or closing(tokens) != len(tokens) - 1:
+    if len(tokens) < 3:
         return None
+    if tokens[0].sign not in OPEN or closing(tokens) != len(tokens) - 1:
+        return _multiplied(tokens, depth)
     left, right, inside = tokens[0].text, tokens[-1].text, tokens[1:-1]
     if left == "{" and right == "}":
         return read_answer(inside, depth + 1)
@@ -135,6 +139,20 @@ def _bracketed(tokens: Tokens, depth: int) -> Answer | None:
     if len(parts) == 1 and ((left == "(" and right == ")") or inside[0].sign == "begin"):
         return read_answer(inside, depth + 1)
     return Row(left, right, tuple(read_answer(part, depth + 1) for part in parts))
+
+
+def _multiplied(tokens: Tokens, depth: int) -> Answer | None:
+    """Return a matrix that something multiplies from the left."""
+    start = next((place for place, token in enumerate(tokens) if token.sign == "begin"), 0)
+    if start and tokens[start - 1].sign in ("(", "["):
+        start -= 1
+    if not start or closing(tokens[start:]) != len(tokens) - 1 - start:
+        return None
+    matrix = _bracketed(tokens[start:], depth + 1)
+    factor = tokens[:start]
+    if factor[-1].sign in ("-", "*"):
+        factor = [*factor, Token(Kind.NUMBER, "1")]
+    return Matrix(matrix.rows, tuple(factor)) if isinstance(matrix, Matrix) and not matrix.factor else None
 
 
 def _set(inside: Tokens, depth: int) -> Answer:
@@ -158,9 +176,15 @@ def _matrix(tokens: Tokens, depth: int) -> Answer | None:
     if tokens[name_end + 1].text == "{":  # how the columns of an array are set
         name_end += 1 + closing(tokens[name_end + 1 :])
     inside = tokens[name_end + 1 : ends[-1]]
-    rows = [row for row in split(inside, lambda token: token.sign == "\\") if row]
+    rows = [_without_skip(row) for row in split(inside, lambda token: token.sign == "\\") if row]
     cells = [[read_answer(cell, depth + 1) for cell in split(row, lambda token: token.sign == "&")] for row in rows]
     return Matrix(tuple(map(tuple, cells)))
+
+
+def _without_skip(row: Tokens) -> Tokens:
+    r"""Return a row without the distance that \\[4pt] puts before it."""
+    skip = [token.text for token in row[:4]]
+    return row[4:] if skip[0] == "[" and skip[2:] in (["pt", "]"], ["em", "]"], ["ex", "]"], ["mm", "]"]) else row
 
 
 def _plus_minus(tokens: Tokens, depth: int) -> Answer | None:
