@@ -1,8 +1,8 @@
 r"""Units, currencies and ordinals behind a value. They are passed over: the question says which unit is asked for.
 
-A single letter is a unit where it is set upright or as text (\text{m}, \mathrm{J}), or, where a number is known, one of a few behind a
-blank (18 m), since 2k is an expression. Words that
-change the value ("7 or more", "7 squared") are no unit. A scale word multiplies ($5 million), and a percent sign is told.
+A single letter is a unit where it is set upright or as text (\text{m}, \mathrm{J}), or, where a number is known, one of a few
+behind a blank (18 m), since 2k is an expression. Words that change the value ("7 or more", "7 squared") are no unit. A scale word
+multiplies ($5 million), and a percent sign is told.
 """
 
 import re
