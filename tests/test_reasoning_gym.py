@@ -45,7 +45,7 @@ def problems():
 @pytest.fixture(scope="module")
 def verifier():
     with Verifier() as verifier:
-        verifier._gym._size = 1  # a process takes seconds to start
+        verifier._scorers._size = 1  # a process takes seconds to start
         yield verifier
 
 
