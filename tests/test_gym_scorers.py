@@ -18,7 +18,7 @@ RIGHT, WRONG = Verdict.RIGHT, Verdict.WRONG
 @pytest.fixture(scope="module")
 def verifier():
     with Verifier() as verifier:
-        verifier._gym._size = 1  # a process takes seconds to start
+        verifier._scorers._size = 1  # a process takes seconds to start
         yield verifier
 
 
@@ -148,7 +148,7 @@ def last(known, step):
 
 TOO_EASY = {
     "coin_flip": [
-        lambda known, _: str(Decimal(known) + Decimal("0.00005")),
+        lambda known, _: str(Decimal(known) + Decimal("0.00004")),
         lambda known, _: str(Decimal(known) - Decimal("0.00002")),
     ],
     "power_function": [lambda known, _: str(Decimal(known) * Decimal("1.0004"))],
@@ -201,7 +201,15 @@ ALSO_RIGHT = {
         lambda known, _: f"{Decimal(known):.2e}".replace("e", r" \times 10^{") + "}",
     ],
     "number_sorting": [lambda known, _: known.replace("'", '"').replace(", ", ",")],
-    "pool_matrix": [lambda _, its: "\n".join(" ".join(f"{cell + 1e-9:.2f}" for cell in row) for row in its["solution"])],
+    "pool_matrix": [
+        lambda _, its: "\n".join(" ".join(f"{cell + 1e-9:.2f}" for cell in row) for row in its["solution"]),
+        lambda _, its: "\n".join(" ".join(f"{cell + 1e-9:.2f}0" for cell in row) for row in its["solution"]),
+    ],
+    "time_intervals": [
+        lambda known, _: (
+            known.replace("days", "Days") if known.endswith("days") else known.removeprefix("0") if known[0] == "0" else None
+        )
+    ],
     "advanced_geometry": [lambda _, its: f"{its['angle_ABC_degrees']:.3f}" if "angle_ABC_degrees" in its else None],
     "knights_knaves": [lambda known, _: known.removesuffix(".").lower()],
     "quantum_lock": [

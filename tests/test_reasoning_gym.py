@@ -45,7 +45,7 @@ def problems():
 @pytest.fixture(scope="module")
 def verifier():
     with Verifier() as verifier:
-        verifier._gym._size = 1  # a process takes seconds to start
+        verifier._scorers._size = 1  # a process takes seconds to start
         yield verifier
 
 
@@ -73,7 +73,8 @@ def test_every_task_takes_its_right_answer_and_no_other(problems, verifier):
     answered = [problem for problem in every if problem.answer]
     graded = verdicts(verifier, *((problem, problem.answer) for problem in answered))
     assert [p.field for p, verdict in zip(answered, graded, strict=True) if verdict is not Verdict.RIGHT] == []
-    for wrong in ("nothing", problems["zebra_puzzles"][0].answer + "x", ""):
+    assert set(verdicts(verifier, *((problem, "") for problem in every))) == {Verdict.NO_ANSWER}
+    for wrong in ("nothing", problems["zebra_puzzles"][0].answer + "x"):
         graded = verdicts(verifier, *((problem, wrong) for problem in every))
         told = {p.field: verdict for p, verdict in zip(every, graded, strict=True) if verdict is not Verdict.WRONG}
         assert set(told) <= RAISES and Verdict.RIGHT not in told.values()
@@ -244,7 +245,8 @@ print(json.dumps({f"{task} {split}": [asdict(p) for p in load(task, split)] for 
     there = json.loads(ran.stdout)
     for name, problems in there.items():
         task, split = name.split()
-        assert [asdict(p) for p in ReasoningGym(task=task, split=split, count=8).load()] == problems
+        here = [asdict(p) for p in ReasoningGym(task=task, split=split, count=8).load()]
+        assert json.loads(json.dumps(here)) == problems
     for task in ("gcd", "polynomial_multiplication", "list_functions", "acre"):
         questions = [{fold(p["question"]) for p in there[f"{task} {split}"]} for split in ("train", "validation", "test")]
         assert [len(held) for held in questions] == [8, 8, 8]

@@ -35,6 +35,8 @@ _GROUPED = re.compile(r"[+-]?\d{1,3}(?:,\d{3})+(?:\.\d*)?", re.ASCII)
 _ROUNDINGS = (ROUND_HALF_UP, ROUND_HALF_EVEN)
 # The scorers' floats hold 15 digits; a number with more is compared to that many.
 _FLOAT_DIGITS = 15
+# No digit is lost, whatever context a task has set: decimal_arithmetic sets a precision of 12 for all.
+_EXACT = Context(prec=2_000)
 
 
 def holds(check: Check, text: str, entry: Entry) -> bool:
@@ -59,14 +61,15 @@ def number(text: str) -> Decimal:
 def is_rounding(value: Decimal, exact: Fraction, digits: int) -> bool:
     """Return whether a number is the exact one, or that rounded to the value's own number of significant digits.
 
-    digits: how many it must have at least; fewer are as if zeros followed. Half is rounded up or to even.
+    digits: how many it must have at least; fewer are as if zeros followed, and zeros at the end count as none, so that equal
+    numbers are equally right. Half is rounded up or to even.
 
-    >>> is_rounding(Decimal("0.333"), Fraction(1, 3), 3), is_rounding(Decimal("0.33"), Fraction(1, 3), 3)
-    (True, False)
+    >>> [is_rounding(Decimal(text), Fraction(1, 3), 3) for text in ("0.3333", "0.333", "0.3330", "0.33", "0.334")]
+    [True, True, True, False, False]
     """
     if Fraction(value) == exact:
         return True
-    written = max(digits, len(value.as_tuple().digits))
+    written = max(digits, len(value.normalize(_EXACT).as_tuple().digits))
     if written > _FLOAT_DIGITS:
         return math.isclose(float(value), float(exact), rel_tol=10.0 ** (1 - _FLOAT_DIGITS))
     return any(rounded(exact, written, rounding) == value for rounding in _ROUNDINGS)
@@ -116,8 +119,11 @@ def _pool_matrix(answer: str, entry: Entry) -> bool:
 
 
 def _to_decimals(value: Decimal, exact: float, decimals: int) -> bool:
-    """Return whether a value is the exact one rounded to its own number of decimals, or to `decimals` where it has fewer."""
-    exponent = value.as_tuple().exponent
+    """Return whether a value is the exact one rounded to its own number of decimals, or to `decimals` where it has fewer.
+
+    Zeros at the end count as none.
+    """
+    exponent = value.normalize(_EXACT).as_tuple().exponent
     assert isinstance(exponent, int)
     return abs(Fraction(value) - Fraction(exact)) <= Fraction(1, 2 * 10 ** max(decimals, min(-exponent, 9))) + Fraction(1, 10**12)
 
@@ -192,7 +198,7 @@ def _polynomial_equations(answer: str, entry: Entry) -> bool:
     return len([float(part) for part in answer.split(",")]) == len(entry["metadata"]["real_solutions"])
 
 
-_DURATION = re.compile(r"\s*(?:-?\d+(?: days?)?|(?:\d+ days?, *)?\d+:\d\d(?::\d\d(?:\.\d+)?)?)\s*", re.ASCII)
+_DURATION = re.compile(r"\s*(?:-?\d+(?: days?)?|(?:\d+ days?, *)?\d+:\d{1,2}(?::\d{1,2}(?:\.\d+)?)?)\s*", re.ASCII | re.IGNORECASE)
 _FRACTION = re.compile(r"\s*\$?\s*(?:\\d?frac\s*\{\s*\d+\s*\}\s*\{\s*\d+\s*\}|\d+\s*/\s*\d+)\s*\$?\s*", re.ASCII | re.IGNORECASE)
 
 ALSO: dict[str, Check] = {
