@@ -92,7 +92,11 @@ def test_a_long_cell_and_an_empty_line(tmp_path):
         ("number.json", b"7", "number.json: holds no array of rows"),
         ("two.json", b'{"train": [{"question": "a"}], "test": [{"question": "b"}]}', "two.json: holds no array of rows"),
         ("items.json", b'[{"question": "a", "answer": "1"}, 7]', "items.json, row 2: a row must be a JSON object"),
-        ("cut.jsonl.gz", gzip.compress(b'{"question": "a", "answer": "1"}\n' * 99)[:-20], "cut.jsonl.gz: not a whole gzip file"),
+        (
+            "cut.jsonl.gz",
+            gzip.compress(b'{"question": "a", "answer": "1"}\n' * 99, mtime=0)[:-20],
+            "cut.jsonl.gz: not a whole gzip file",
+        ),
         ("none.jsonl.gz", b"plain text", "none.jsonl.gz: not a whole gzip file"),
         ("none.parquet", b"PAR1 and then nothing", "none.parquet: not a Parquet file"),
         ("none.arrow", b"no stream", "none.arrow: not an Arrow file"),
