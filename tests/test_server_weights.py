@@ -112,6 +112,18 @@ def test_a_server_that_refuses_greedy_answers_is_measured_all_the_same(tmp_path,
     assert "cannot be told" in line
 
 
+@pytest.mark.parametrize("text", ["nonsense", "[1]", '[{}, ["a"]]', "[{}, null]"])
+def test_a_fingerprint_of_another_kind_is_not_taken_for_the_same(tmp_path, serve, text):
+    stub, path = serve(weights("a")), tmp_path / "answers.sqlite"
+    stub.listed["data"][0] = {"id": "m"}
+    measured(stub, path)
+    with AnswerCache(path) as cache:
+        cache._db.execute("UPDATE servers SET who = 'other', fingerprint = ?", (text,))
+    measured(stub, path)
+    with AnswerCache(path) as cache:
+        assert len(cache._db.execute("SELECT who FROM servers").fetchall()) == 2
+
+
 def test_fresh_asks_again_and_says_nothing_of_what_it_does_not_use(tmp_path, serve):
     stub, path = serve(weights("a")), tmp_path / "answers.sqlite"
     measured(stub, path)

@@ -45,7 +45,10 @@ class KnownServers:
         by_age = "(SELECT max(at) FROM answers WHERE answers.who = servers.who)"
         query = f"SELECT who, fingerprint FROM servers WHERE model = ? ORDER BY {by_age}"
         for who, text in self._execute(query, (server.identity,)):
-            same = now.same(Fingerprint.from_json(text))
+            try:
+                same = now.same(Fingerprint.from_json(text))
+            except (ValueError, TypeError):  # of a version that asks other questions, or damaged: not known to be the same
+                continue
             if same:
                 return who, True
             if same is None:

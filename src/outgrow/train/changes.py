@@ -72,7 +72,7 @@ def is_finished(run: Path, recipe: Recipe) -> bool:
 
 def require_more_steps(run: Path, recipe: Recipe, stored: Recipe) -> None:
     """Raise UsageError where a finished run would be changed without a step more."""
-    if recipe.learn.steps <= stored.learn.steps:
+    if recipe.learn.steps == stored.learn.steps:  # fewer are refused where the checkpoint is known
         raise UsageError(
             f"{run} is finished after {stored.learn.steps} steps, and its records stay as they were made; measure it with other "
             f"settings with: outgrow eval {run}   (or ask for more steps: --set learn.steps={2 * stored.learn.steps})"
