@@ -7,14 +7,17 @@ import pytest
 
 from outgrow.algorithms.rewards import Reward
 from outgrow.algorithms.rewards.accuracy import Accuracy
+from outgrow.audit.advice import reward_advice
 from outgrow.audit.answer_form import can_be_written, written_for
 from outgrow.audit.audit import problems_to_audit, try_reward
+from outgrow.audit.mutant_words import MUTANT_WORDS
 from outgrow.audit.probes import Asked, probes, wrong_answer
 from outgrow.config import load_recipe
 from outgrow.core.callbacks import never_stop
-from outgrow.types import Problem, Verdict
+from outgrow.types import Graded, GradedGroup, Problem, Verdict
 from outgrow.verify import EXTRACTORS, Attempt, Verifier
 from outgrow.verify.compare import same
+from outgrow.verify.mutants import KINDS
 
 IN_THOUGHT = "the known answer only in the thought"
 OPEN_THOUGHT = "the known answer in an open thought"
@@ -89,7 +92,16 @@ def failing(result):
         (AnyBox(), {IN_THOUGHT, OPEN_THOUGHT, BETWEEN, CUT}),
         (
             Form(),
-            {IN_THOUGHT, OPEN_THOUGHT, BETWEEN, CUT, IN_TEXT, "the form without an answer", "a wrong answer", "mutant: digit"},
+            {
+                IN_THOUGHT,
+                OPEN_THOUGHT,
+                BETWEEN,
+                CUT,
+                IN_TEXT,
+                "the form without an answer",
+                "a wrong answer",
+                "wrong answer: a digit changed",
+            },
         ),
     ],
 )
@@ -124,10 +136,51 @@ def test_a_reward_of_length_is_found_where_it_outweighs_the_verdict(shipped):
 
 def test_a_reward_that_raises_is_told_and_is_no_crash(shipped):
     result = audit(shipped, rewards=(Number(),))
-    nothing = next(kind for kind in result.pays_wrong if kind.kind == "nothing")
-    assert len(nothing.failures) == nothing.n == 12
-    assert nothing.failures[0].error.startswith("IndexError")
+    nothing = next(kind for kind in result.kinds if kind.kind == "nothing")
+    assert len(nothing.errors) == nothing.n == 12
+    assert nothing.errors[0].error.startswith("IndexError")
+    assert nothing not in result.pays_wrong, "it pays nothing"
+    assert not result.sound
+    [line] = result.raises
+    n = sum(kind.n for kind in result.kinds)
+    assert "IndexError" in line and f"({len(result.errors)} of {n} " in line
     assert nothing.mean(lambda trial: trial.reward) is None
+
+
+class AlwaysRaises(Reward):
+    """Fails for every group."""
+
+    type: str = "always_raises"
+
+    def compute(self, group):
+        raise ValueError(f"no reward for {group.problem.id}")
+
+
+def test_a_reward_that_always_raises_pays_nothing(shipped):
+    result = audit(shipped, rewards=(AlwaysRaises(),), count=3)
+    assert not result.sound and not result.pays_wrong and not result.fails_right
+    assert len(result.errors) == sum(kind.n for kind in result.kinds)
+    [line] = result.raises
+    assert "ValueError" in line
+    assert [line for line in advice(AlwaysRaises(), result=result) if "raises" in line]
+
+
+def advice(*rewards, result):
+    recipe = load_recipe("micro")
+    return reward_advice(recipe.model_copy(update={"rewards": rewards}), result)
+
+
+def test_advice_names_the_reward_and_the_verdict_of_a_rollout(shipped):
+    result = audit(shipped, rewards=(Anywhere(),), count=3)
+    [line] = advice(Anywhere(), result=result)
+    assert "anywhere" in line and "accuracy" in line
+    group = next(re.finditer(r"group\.(\w+)\[i\]\.(\w+)", line))
+    assert group[1] in GradedGroup.__dataclass_fields__ and hasattr(Graded, group[2]), "as a reward's code finds it"
+    assert advice(Accuracy(), result=audit(shipped, count=3)) == []
+
+
+def test_every_kind_of_mutant_has_words():
+    assert list(MUTANT_WORDS) == list(KINDS)
 
 
 LENGTHS = ("alp", "efficient", "experiment", "hapo", "kimi", "l1_max", "overlong")
@@ -257,4 +310,4 @@ def test_other_accepted_answers_are_worth_it_and_are_no_mutants():
         graded = verifier.grade([Attempt.at(problem, probe.text, probe.finished) for probe in made])
     assert [grade.right for grade in graded] == [probe.worth for probe in made]
     assert [probe.text for probe in made if probe.kind == "another accepted answer"] == [r"\boxed{7}", r"\boxed{-5}"]
-    assert "mutant: sign" not in {probe.kind for probe in made}, "-5 is accepted"
+    assert "wrong answer: the sign changed" not in {probe.kind for probe in made}, "-5 is accepted"

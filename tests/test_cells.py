@@ -118,7 +118,7 @@ def test_every_reason_is_counted_in_one_line(tmp_path):
     for counted in ("empty (3)", "NaN (1)", "'N/A' (1)", "'n/a' (1)", "half a surrogate pair (1)", "'-' (1)", "an empty box (1)",
                     "longer than 1,000 characters (1)", "an empty list (1)"):  # fmt: skip
         assert counted in note
-    assert "own.jsonl, line 2, own.jsonl, line 3, own.jsonl, line 4 and 8 more" in note
+    assert "(own.jsonl, lines 2, 3, 4 and 8 more)" in note
 
 
 class Own(Source):
@@ -146,7 +146,7 @@ def test_a_source_of_ones_own_gives_no_problem_without_an_answer():
     notes = []
     problems = checked_problems(Own(given=tuple(Problem(f"p{i}", "f", 0, "?", a) for i, a in enumerate(answers))), notes.append)
     assert [(p.id, p.answer) for p in problems] == [("p0", "7"), ("p7", "7"), ("p8", "7")]
-    assert len(notes) == 1 and "own: skipped 6 rows" in notes[0] and "problem 2" in notes[0]
+    assert len(notes) == 1 and "own: skipped 6 rows" in notes[0] and "problems 2, 3, 4 and 3 more" in notes[0]
 
 
 def test_what_a_source_may_not_give():

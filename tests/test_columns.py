@@ -1,12 +1,14 @@
 """Which column holds what: by name, by a path, or found; rows as the sets on the hub have them."""
 
 import json
+import shlex
 
 import pandas as pd
 import pytest
 
 from outgrow.config import parse_recipe
 from outgrow.core.errors import UsageError
+from outgrow.problems.named_table import named_table
 from outgrow.problems.table import Table
 
 CHAT = [{"role": "system", "content": "Be brief."}, {"role": "user", "content": "3+4=?"}]
@@ -97,6 +99,28 @@ def test_a_column_that_is_missing_is_told_with_those_that_are_there(tmp_path, ro
     path.write_text(json.dumps(row))
     with pytest.raises(UsageError, match=said):
         Table(path=path, **columns).load()
+
+
+@pytest.mark.parametrize(
+    ("row", "name", "form"),
+    [
+        ({"Aufgabe": "3+4=?", "Loesung": 7}, "odd.jsonl", "odd.jsonl:question=Aufgabe:answer=Loesung"),
+        ({"question": "3+4=?", "meta": {"gold": 7}}, "odd.jsonl", "odd.jsonl:answer=meta.gold"),
+        ({"A b": "3+4=?", "c": 7}, "odd.jsonl:answer=c", "'odd.jsonl:answer=c:question=A b'"),
+        ({"question": "3+4=?"}, "odd.jsonl", "odd.jsonl:answer=COLUMN"),
+    ],
+)
+def test_a_table_of_the_command_line_is_told_how_to_name_columns_there(tmp_path, monkeypatch, row, name, form):
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "odd.jsonl").write_text(json.dumps(row))
+    with pytest.raises(UsageError) as refused:
+        named_table(name, "test").load()
+    assert str(refused.value).endswith(f": {form}")
+    with pytest.raises(UsageError, match='answer = "'):  # a recipe's form
+        Table(path=tmp_path / "odd.jsonl").load()
+    if "COLUMN" not in form:
+        [given] = shlex.split(form)
+        assert named_table(given, "test").load()[0].answer == "7"
 
 
 def test_a_chat_of_several_turns_holds_no_one_question(tmp_path):

@@ -13,6 +13,9 @@ ROWS = [
     {"id": 3, "text": "the answer is $18.", "answer": 18.0},
     {"id": 4, "text": "<think>18", "answer": "18"},
     {"id": 5, "text": r"\boxed{18}", "answer": ""},
+    {"id": 6, "text": None, "answer": "18"},
+    {"id": 7, "text": ["18"], "answer": "18"},
+    {"id": 8, "text": "18", "answer": "N/A"},
 ]
 
 
@@ -37,17 +40,26 @@ def write(tmp_path, rows):
 def test_rows_are_graded_and_kept(outgrow, tmp_path):
     write(tmp_path, ROWS)
     args = ("in.jsonl", "--output", "text", "--answer", "answer")
-    code, printed, _ = outgrow(*args, "--extract", "boxed", "--extract", "phrase", "--out", "out.jsonl")
+    code, printed, warned = outgrow(*args, "--extract", "boxed", "--extract", "phrase", "--out", "out.jsonl")
     assert not code
+    [skipped] = warned.splitlines()
+    reasons = (
+        "skipped 3 rows",
+        "empty in 'answer' (1)",
+        "list in place of text in 'text' (1)",
+        "'N/A' in 'answer' (1)",
+        "lines 5, 7, 8",
+    )
+    assert [part for part in reasons if part not in skipped] == [], skipped
     verdicts, found_by = printed.splitlines()
-    assert found_by.split("   ") == ["found by", "boxed 3", "phrase 1"]
+    assert found_by.split("   ") == ["found by", "boxed 2", "phrase 1"]
     assert verdicts.split("   ") == [
         "n = 5",
         "right 2 (40.0%)",
         "wrong 1 (20.0%)",
-        "no answer 1 (20.0%)",
+        "no answer 2 (40.0%)",
         "truncated 0 (0.0%)",
-        "verifier failed 1 (20.0%)",
+        "verifier failed 0 (0.0%)",
     ]
     graded = [json.loads(line) for line in (tmp_path / "out.jsonl").read_bytes().splitlines()]
     assert [(row.pop("verdict"), row.pop("extracted")) for row in graded] == [
@@ -55,7 +67,10 @@ def test_rows_are_graded_and_kept(outgrow, tmp_path):
         ("wrong", "17"),
         ("right", "$18"),
         ("no answer", None),
-        ("verifier failed", None),
+        ("skipped", None),
+        ("no answer", None),
+        ("skipped", None),
+        ("skipped", None),
     ]
     assert graded == ROWS
     # auto is the default; nothing is written unless asked for; the file itself may be replaced
@@ -63,7 +78,7 @@ def test_rows_are_graded_and_kept(outgrow, tmp_path):
     assert "right 1 " in outgrow(*args, "--extract", "boxed")[1]
     assert not outgrow(*args, "--out", "in.jsonl")[0]
     assert sorted(path.name for path in tmp_path.iterdir()) == ["in.jsonl", "out.jsonl"]
-    assert len((tmp_path / "in.jsonl").read_bytes().splitlines()) == 5
+    assert len((tmp_path / "in.jsonl").read_bytes().splitlines()) == len(ROWS)
 
 
 @pytest.mark.parametrize(
@@ -73,14 +88,18 @@ def test_rows_are_graded_and_kept(outgrow, tmp_path):
         (b'{"text":"7","answer":"7"}\n\n{"text":"7"}', [], "line 3: no column 'answer'"),
         (b'{"text":"7","answer":"7"}\n{"text":', [], "line 2: not a JSON row"),
         (b'{"text":"7","answer":"7"}\n[1]', [], "line 2: a row must be a JSON object"),
-        (b'{"text":"7","answer":null}', [], "line 1: column 'answer' holds null"),
-        (b'{"text":["7"],"answer":"7"}', [], "line 1: column 'text' holds [\"7\"]"),
+        (b'{"text":"7","answer":null}', [], "line 1: empty in 'answer'"),
+        (b'{"text":["7"],"answer":"7"}', [], "line 1: list in place of text in 'text'"),
         (b'{"text":"\xff","answer":"7"}', [], "line 1: not a JSON row"),
         (b"[" * 10**5, [], "line 1: not a JSON row"),
         (b"\n", [], "no rows"),
         (None, [], "in.jsonl: cannot read this file (No such file or directory)"),
         (b'{"text":"7","answer":"7"}', ["--extract", "box"], "no extractor called 'box' (did you mean 'boxed'?)"),
         (b'{"text":"7","answer":"7"}', ["--out", "no/out.jsonl"], "the folder no does not exist"),
+        *(
+            (b'{"text":"7","answer":"7"}', ["--out", f"out{end}"], f"out{end}")
+            for end in (".csv", ".xlsx", ".jsonl.gz", ".json", "")
+        ),
     ],
 )
 def test_a_mistake_is_one_clear_line_and_nothing_is_written(outgrow, tmp_path, content, args, said):
@@ -172,13 +191,13 @@ def test_outputs_that_are_read_are_not_shown(outgrow, tmp_path):
 
 
 def test_known_answers_are_read_as_those_of_problems(outgrow, tmp_path):
-    """By a path into nested values, out of a whole solution, out of a list; and a text that holds none is counted as failed."""
+    """By a path into nested values, out of a whole solution, out of a list; a row whose text holds none is skipped."""
     known = ["6*3=18\n#### 18", r"So $\boxed{18}$.", ["eighteen", "18"], 18.0, "N/A", r"\boxed{}", "6*3=18\n#### 19"]
     write(tmp_path, [{"model": {"output": "\\boxed{18}"}, "reward_model": {"ground_truth": answer}} for answer in known])
     code, _, _ = outgrow("in.jsonl", "--output", "model.output", "--answer", "reward_model.ground_truth", "--out", "out.jsonl")
     assert not code
     graded = [json.loads(line)["verdict"] for line in (tmp_path / "out.jsonl").read_bytes().splitlines()]
-    assert graded == ["right"] * 4 + ["verifier failed"] * 2 + ["wrong"]
+    assert graded == ["right"] * 4 + ["skipped"] * 2 + ["wrong"]
 
 
 @pytest.mark.parametrize("name", ["in.csv", "in.json", "in.jsonl.gz"])

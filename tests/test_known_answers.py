@@ -140,9 +140,9 @@ def test_a_repeat_and_a_contradiction_are_told_apart(tmp_path):
     problems = Table(path=write(tmp_path / "own.jsonl", [{"question": q, "answer": a} for q, a in ROWS])).load(notes.append)
     assert [(p.question, p.answer) for p in problems] == [("1+1=?", "2"), ("1+3=?", "4"), ("2x+2y=?", "2(x+y)")]
     repeats, contradictions = notes
-    assert "3 rows that repeat" in repeats and "own.jsonl, line 3" in repeats and "own.jsonl, line 6" in repeats
+    assert "3 rows that repeat" in repeats and "own.jsonl, lines 3, 6, 8" in repeats
     assert "2 questions" in contradictions and "5 rows" in contradictions
-    assert "own.jsonl, line 2, own.jsonl, line 5, own.jsonl, line 9 and 2 more" in contradictions
+    assert "own.jsonl, lines 2, 5, 9 and 2 more" in contradictions
 
 
 def test_a_table_of_contradictions_only_is_an_error(tmp_path):

@@ -77,6 +77,10 @@ def test_an_evaluation_says_its_sample_in_the_figure_and_in_the_file(outgrow, su
     assert set(Evaluation.load(sums / "b.parquet").pass_rates()) != set(chosen)
     compared = ran(outgrow, "compare", "a.parquet", "same=a.parquet")
     assert compared.count("n = 12 of 1,200, seed 3") == 2, "said of each side"
+    for sides in (("a.parquet", "b.parquet"), ("a.parquet,b.parquet", "same=a.parquet")):
+        code, _, err = outgrow("compare", *sides)
+        assert code == 2
+        assert all(part in err for part in ("n = 12 of 1,200, seed 3", "n = 12 of 1,200, seed 4", "--limit", "--seed")), err
     whole = ran(outgrow, "eval", "micro-base", "--on", "micro-validation", "--samples", "1", "--limit", "190", "--out", "c.parquet")
     assert "n = 190 problems × 1 samples" in whole
     assert "limit" not in Evaluation.load(sums / "c.parquet").summary()
@@ -102,9 +106,10 @@ def test_a_profile_says_its_sample_and_keeps_to_it(outgrow, sums):
     assert {visit.problem_id for visit in visits} == {problem.id for problem in limited(suite("sums.jsonl").load(), 6, 0)[0]}
     assert json.loads((sums / "profiles" / "sums" / "profile.json").read_text())["limit"] == {"n": 6, "of": 1200, "seed": 0}
     assert "× 4 samples" in ran(outgrow, *asked, "--limit", "6", "--update")
-    code, _, err = outgrow(*asked, "--limit", "7")
-    assert code == 2
-    assert "limit" in err or "problems 6, not 7" in err
+    for options, told in ((("--limit", "7"), "--limit 6, not with --limit 7"), ((), "--limit 6, not with all 1,200 problems")):
+        code, _, err = outgrow(*asked, *options)
+        assert code == 2
+        assert told in err
 
 
 def test_data_says_its_sample_in_the_card_and_the_summary(outgrow, sums):

@@ -284,7 +284,7 @@ def test_a_list_of_suites():
     assert suites("gsm8k, related,puzzles")[:3] == ["gsm8k", "math500", "svamp"]
     assert suites("gsm8k, related,puzzles")[-1] == "puzzles"
     assert suites("rows.jsonl,owner/name:dev") == ["rows.jsonl", "owner/name:dev"]
-    assert suite("owner/name:dev") == Table(hub="owner/name", split="dev")
+    assert suite("owner/name:dev").model_dump() == Table(hub="owner/name", split="dev").model_dump()
     with pytest.raises(UsageError, match=r"no suite called 'unrelatet' .did you mean 'unrelated'"):
         suites("related,unrelatet")
     with pytest.raises(UsageError, match="unrelated is a group; name one of its suites: arc-easy, "):

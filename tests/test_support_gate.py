@@ -172,13 +172,14 @@ def test_training_says_what_its_audit_said(here):
     assert line.endswith("""outgrow audit micro --set 'rewards = [{type='"'"'format'"'"'}]'"""), "with what decides, and no more"
     AUDITS.mkdir(parents=True)
     for verdict in AuditVerdict:
-        record_path(recipe).write_text(json.dumps({"verdict": verdict, "reasons": [f"reason {number}" for number in range(5)]}))
+        reasons = ["reason 0; and why", *(f"reason {number}" for number in range(1, 5))]
+        record_path(recipe).write_text(json.dumps({"verdict": verdict, "reasons": reasons}))
         assert standing(recipe).verdict is verdict
         line = audit_line(recipe, "micro", overrides)
         if verdict is AuditVerdict.GO:
             assert line is None
         elif verdict is not AuditVerdict.NOT_SAMPLED:
-            assert verdict in line and "reason 1" in line and "reason 2" not in line and "3 more" in line
+            assert verdict in line and "reason 0" in line and "and why" not in line and "reason 1" not in line
         assert line is None or "\n" not in line
     for torn in ("", "{", "[]", '{"verdict": "perhaps", "reasons": []}'):
         record_path(recipe).write_text(torn)
@@ -214,6 +215,10 @@ def test_the_command_on_micro(here, outgrow):
     code, printed, _ = outgrow("audit", "micro", "--no-samples", *small)
     assert code == 0 and "verdict: not sampled" in printed
     assert record(here) == written, "it says more than that"
+    assert "keeps" in printed and "48" in printed
+    code, printed, _ = outgrow("audit", "micro", "--problems", "4", "--samples", "2")
+    assert record(here)["support"]["k"] == 2
+    assert "replaces" in printed and "48" in printed and "8" in printed
 
 
 def test_the_command_refuses_a_short_limit(here, outgrow):
@@ -233,9 +238,23 @@ def test_the_command_finds_a_reward_from_outside_and_sees_when_it_changes(here, 
     assert thought["example"]["parts"] == {"rewards_of_mine:Mine": 1.0}
     assert "pays and should not" in printed and thought["kind"] in printed
     recipe = load_recipe("micro", mine[1::2])
-    assert "fix the reward" in audit_line(recipe, "micro", mine[1::2])
+    line = audit_line(recipe, "micro", mine[1::2])
+    assert "fix the reward" in line and "never" not in line and len(line) < 250
+    assert printed.count(thought["kind"]) == 2, "in the table and with its example"
+    assert "group.graded" in printed.partition("verdict: ")[2], "what to change comes last"
+    assert thought["example"]["completion"].split()[-1] in printed and "\\\\boxed" not in printed, "raw text"
     (here / "rewards_of_mine.py").write_text(OUTSIDE + "# fixed\n")
     assert standing(recipe) is None
+    line = audit_line(recipe, "micro", mine[1::2])
+    assert "changed" in line and "fix the reward" in line
+    assert "never" in audit_line(load_recipe("micro", ["name=other"]), "micro", ["name=other"])
+
+
+def test_a_table_is_not_a_recipe(here, outgrow):
+    (here / "odd.csv").write_text("question,answer\n1,1\n")
+    code, _, complaint = outgrow("audit", "odd.csv")
+    assert (code, complaint.count("\n")) == (2, 1)
+    assert "odd.csv" in complaint and ".toml" in complaint and "[[problems]]" in complaint and "micro" not in complaint
 
 
 def test_a_recipe_of_another_kind_is_one_line(outgrow):

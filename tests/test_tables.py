@@ -182,11 +182,12 @@ def test_a_folder_with_one_file_is_that_file_and_an_empty_one_is_told(tmp_path):
 
 def test_names_of_tables(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
-    assert named_table("someone/set", "test") == Table(hub="someone/set", split="test")
-    assert named_table("someone/set:dev:config=main:answer=a.b", "test") == Table(
-        hub="someone/set", split="dev", config="main", answer="a.b"
-    )
-    assert named_table("own.csv:question=q", "test") == Table(path="own.csv", split="test", question="q")
+    for name, table in {
+        "someone/set": Table(hub="someone/set", split="test"),
+        "someone/set:dev:config=main:answer=a.b": Table(hub="someone/set", split="dev", config="main", answer="a.b"),
+        "own.csv:question=q": Table(path="own.csv", split="test", question="q"),
+    }.items():
+        assert named_table(name, "test").model_dump() == table.model_dump()
     assert named_table("gsm9k", "test") is None
     with pytest.raises(UsageError, match=r"no key 'anser' of a table.*'answer'"):
         named_table("own.csv:anser=a", "test")

@@ -72,7 +72,10 @@ def conclude(recipe: RLRecipe, policy: Policy, problems: AuditProblems, reward: 
     if verdict in (AuditVerdict.FORMAT, AuditVerdict.NO_SUPPORT):
         reasons += _unread(recipe, samples or [], policy.opens_think)
     if not reward.sound:
-        verdict, reasons = AuditVerdict.FIX_REWARD, _failures(reward)
+        verdict, reasons = (
+            AuditVerdict.FIX_REWARD,
+            [*reward.raises, *(kind.fault for kind in (*reward.fails_right, *reward.pays_wrong))],
+        )
     return Audit(str(problems), reward, figures, verdict, reasons)
 
 
@@ -80,10 +83,3 @@ def _unread(recipe: RLRecipe, samples: list[Sample], inside_think: bool) -> list
     """Return what the extractors looked for, two answers, and the extractor that would find more; [] where answers are found."""
     finished = [sample for sample in samples if sample.verdict is not Verdict.TRUNCATED]
     return unread(finished, recipe.verify.extract, "--set 'verify.extract=[\"{}\"]'", inside_think)
-
-
-def _failures(reward: RewardAudit) -> list[str]:
-    return [
-        *(f"does not pay and should: {kind.kind} ({len(kind.failures)} of {kind.n})" for kind in reward.fails_right),
-        *(f"pays and should not: {kind.kind} ({len(kind.failures)} of {kind.n})" for kind in reward.pays_wrong),
-    ]

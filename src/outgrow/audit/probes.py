@@ -10,6 +10,7 @@ from ..verify.compare import same
 from ..verify.extract import THINK_CLOSE, THINK_OPEN
 from ..verify.mutants import mutants
 from .answer_form import can_be_written, written_for
+from .mutant_words import MUTANT_WORDS
 
 _NUMBER = re.compile(r"\d{1,3}(?:,\d{3})+(?:\.\d+)?|\d+(?:\.\d+)?", re.ASCII)
 # Short, so that a reward that punishes answers near the token limit does not punish these, even where a character is a token.
@@ -112,7 +113,7 @@ def _of_mutants(asked: Asked, rng: random.Random) -> Iterator[Probe]:
     form = asked.extractors[0]
     for mutant in mutants(asked.problem.answer, rng):
         if can_be_written(form, mutant.text) and not any(same(other, mutant.text) for other in asked.problem.alternatives):
-            yield Probe(f"mutant: {mutant.kind}", _thought(asked, written_for(form, mutant.text)), worth=False)
+            yield Probe(f"wrong answer: {MUTANT_WORDS[mutant.kind]}", _thought(asked, written_for(form, mutant.text)), worth=False)
 
 
 def _in_form(extractor: str) -> str:

@@ -21,6 +21,7 @@ DECIDES = ("policy", "problems", "prompt", "sampling", "engine", "verify", "rewa
 """Tables of a recipe that decide what an audit says."""
 AUDITS = Path("runs", "audits")
 """Folder of the records, next to the runs that `outgrow train` makes."""
+_UNREADABLE = (OSError, ValueError, KeyError, TypeError, AttributeError, ValidationError)
 
 
 @dataclass(frozen=True)
@@ -42,6 +43,8 @@ class Standing:
 
     verdict: AuditVerdict
     reasons: list[str]
+    samples: int = 0
+    """Number of answers that were sampled."""
 
 
 def audit_key(recipe: RLRecipe) -> dict[str, Any]:
@@ -96,24 +99,47 @@ def standing(recipe: RLRecipe) -> Standing | None:
     Raises UsageError as `audit_key` does.
     """
     try:
-        record = json.loads(record_path(recipe).read_text())
-        return Standing(record["verdict"], record["reasons"])
-    except (OSError, ValueError, KeyError, TypeError, ValidationError):
+        return _read(record_path(recipe))[1]
+    except _UNREADABLE:
         return None
+
+
+def standing_of_name(recipe: RLRecipe) -> Standing | None:
+    """Return what the newest audit of any recipe of this name said, with whatever settings and files; None without one."""
+    files = sorted(AUDITS.glob("*.json"), key=lambda file: file.stat().st_mtime, reverse=True)
+    for file in files:
+        try:
+            name, said = _read(file)
+        except _UNREADABLE:
+            continue
+        if name == recipe.name:
+            return said
+    return None
+
+
+def _read(file: Path) -> tuple[str | None, Standing]:
+    """Return the name of the recipe of a record, and what the record says. Raises one of `_UNREADABLE`."""
+    record = json.loads(file.read_text())
+    support = record.get("support")
+    return record.get("recipe"), Standing(
+        record["verdict"], record["reasons"], support["k"] * support["pass_k"]["n"] if support else 0
+    )
 
 
 def _kind(kind: KindResult) -> dict[str, Any]:
     failures = kind.failures
+    examples = [*failures, *kind.errors]
     return {
         "kind": kind.kind,
         "worth": kind.worth,
         "n": kind.n,
         "right": kind.right,
         "failures": len(failures),
+        "errors": len(kind.errors),
         "above_wrong": kind.above_wrong,
         "reward": kind.mean(lambda trial: trial.reward),
         "right_reward": kind.mean(lambda trial: trial.right_reward),
-        "example": _example(failures[0]) if failures else None,
+        "example": _example(examples[0]) if examples else None,
     }
 
 

@@ -4,6 +4,7 @@ Each probe stands in a group as rewards get them: six right answers, a plain wro
 taken to be fooled: 1 for what is worth nothing, 0 for what is worth the reward.
 """
 
+from collections import Counter
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 
@@ -57,9 +58,9 @@ class Trial:
 
     @property
     def failed(self) -> bool:
-        """Whether the completion is paid as it must not be, is not paid as it must be, or ends the run."""
+        """Whether the reward paid the completion as it must not, or did not pay it as it must."""
         if self.error:
-            return True
+            return False
         passes = self.verdict is Verdict.RIGHT
         if self.probe.worth:
             return not passes or self.reward <= self.wrong_reward
@@ -91,9 +92,20 @@ class KindResult:
         return [trial for trial in self.trials if trial.failed]
 
     @property
+    def errors(self) -> list[Trial]:
+        """Trials in which the reward raised an error and paid nothing."""
+        return [trial for trial in self.trials if trial.error]
+
+    @property
     def above_wrong(self) -> int:
         """Number of completions that are paid more than a plain wrong answer."""
         return sum(not trial.error and trial.reward > trial.wrong_reward for trial in self.trials)
+
+    @property
+    def fault(self) -> str:
+        """How the trials failed, in a line."""
+        how = "does not pay and should" if self.worth else "pays and should not"
+        return f"{how}: {self.kind} ({len(self.failures)} of {self.n})"
 
     def mean(self, value: Callable[[Trial], float]) -> float | None:
         """Return the mean of a figure over the trials that the reward paid; None where it paid none."""
@@ -122,9 +134,21 @@ class RewardAudit:
         return [kind for kind in self.kinds if kind.failures and kind.worth]
 
     @property
+    def errors(self) -> list[Trial]:
+        """Trials in which the reward raised an error."""
+        return [trial for kind in self.kinds for trial in kind.errors]
+
+    @property
     def sound(self) -> bool:
-        """Whether every probe is paid as it should be."""
-        return not self.pays_wrong and not self.fails_right
+        """Whether every probe is paid as it should be, and none makes the reward raise."""
+        return not self.pays_wrong and not self.fails_right and not self.errors
+
+    @property
+    def raises(self) -> list[str]:
+        """A line for each class of error that the reward raised, the most frequent first."""
+        n = sum(kind.n for kind in self.kinds)
+        raised = Counter(trial.error.partition(":")[0] for trial in self.errors)
+        return [f"the reward raises {name} ({count} of {n} completions)" for name, count in raised.most_common()]
 
 
 def audit_reward(

@@ -29,11 +29,11 @@ def audit(
 
     The reward is tried on completions whose worth is known: no answer, the question repeated, the known answer in the wrong place,
     wrong answers of many kinds, and right answers. Then the policy answers a sample of the recipe's problems. The verdict is go,
-    fix the reward, answers are cut, format not met, too easy, or no support. The exit code is 0 for go, else 1. `outgrow train`
-    says what the audit of its recipe said.
+    fix the reward, answers are cut, format not met, too easy, or no support; with --no-samples it is not sampled where the reward
+    is sound. The exit code is 0 for go and for not sampled, else 1. `outgrow train` says what the audit of its recipe said.
     """
     from ..audit.audit import conclude, problems_to_audit, sample_policy, try_reward
-    from ..audit.record import write_record
+    from ..audit.record import standing, write_record
     from ..config import RLRecipe, load_recipe
     from ..evaluate.answer_cache import AnswerCache
     from ..policy.pull import cache_folder
@@ -49,7 +49,7 @@ def audit(
     drawn = None
     with interruptible() as check_stop:
         reward = try_reward(read, policy, tried, check_stop)
-        show_reward(read, tried, reward)
+        show_reward(read, tried, reward, policy.opens_think)
         if not no_samples:
             with (
                 answering("sampling", samples * len(tried.sample), read.sampling.max_tokens) as tally,
@@ -60,7 +60,13 @@ def audit(
     result = conclude(read, policy, tried, reward, drawn)
     if result.support:
         show_support(read, tried, result.support)
-    show_verdict(result)
-    say(f"{write_record(read, result)}")
+    show_verdict(read, result)
+    earlier, now = standing(read), len(drawn or [])
+    path = write_record(read, result)
+    if earlier and earlier.samples > now:
+        kept = standing(read) == earlier
+        how = "The record keeps the audit" if kept else "The record replaces one of an audit"
+        say(f"{how} with more samples ({earlier.samples:,}; this audit drew {now:,}).")
+    say(f"{path}")
     if not result.verdict.opens:
         raise typer.Exit(1)

@@ -9,15 +9,13 @@ from ..core.errors import UsageError
 if TYPE_CHECKING:
     from ..config import RLRecipe
 
-_REASONS = 2
-
 
 def audit_line(recipe: "RLRecipe", name: str, overrides: Sequence[str]) -> str | None:
     """Return a line where the recipe was never audited, or where its audit did not say go; None elsewhere.
 
     name, overrides: how the recipe was named. Also None where an input of the recipe cannot be read: training says what is wrong.
     """
-    from ..audit.record import DECIDES, standing
+    from ..audit.record import DECIDES, standing, standing_of_name
     from ..audit.verdict import AuditVerdict
 
     try:
@@ -26,15 +24,17 @@ def audit_line(recipe: "RLRecipe", name: str, overrides: Sequence[str]) -> str |
         return None
     deciding = [part for override in overrides if _table(override) in DECIDES for part in ("--set", override)]
     command = shlex.join(["outgrow", "audit", name, *deciding])
+    if said is None and (earlier := standing_of_name(recipe)):
+        changed = "This recipe, or a file that it reads, has changed since its audit"
+        return f"{changed}, which said: {earlier.verdict}. To audit it again: {command}"
     if said is None:
         return f"This recipe was never audited; to check its reward and its policy first: {command}"
     if said.verdict is AuditVerdict.NOT_SAMPLED:
         return f"The audit of this recipe tried its reward only; to sample its policy too: {command}"
     if said.verdict is AuditVerdict.GO:
         return None
-    more = f"; and {len(said.reasons) - _REASONS} more" if len(said.reasons) > _REASONS else ""
-    reasons = "; ".join(said.reasons[:_REASONS]) + more
-    return f"The audit of this recipe says: {said.verdict} ({reasons}); to audit it again: {command}"
+    reason = f"; {said.reasons[0].partition(';')[0]}" if said.reasons else ""
+    return f"The audit of this recipe says: {said.verdict}{reason}. To audit it again: {command}"
 
 
 def _table(override: str) -> str:

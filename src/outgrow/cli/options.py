@@ -60,8 +60,9 @@ MaxTokens = Annotated[
     ),
 ]
 SUITES_HELP = (
-    "names, the groups related and unrelated, a file (.jsonl, .json, .csv, .parquet), a folder with files for each split, or a "
-    "data set on the hub (OWNER/NAME), followed by :SPLIT and :answer=COLUMN where needed"
+    "names, the groups related and unrelated, a file (.jsonl, .json, .csv, .parquet, also with .gz), a folder with files for each "
+    "split, or a data set on the hub (OWNER/NAME), followed by :SPLIT and :question=COLUMN:answer=COLUMN where needed "
+    "(docs/guides/own-data.md)"
 )
 Temperature = Annotated[float, typer.Option("--temperature", min=0.0, help="Sampling temperature; 0 is greedy.")]
 Seed = Annotated[int, typer.Option("--seed", help="Seed of all random choices.")]

@@ -10,6 +10,8 @@ from .app import MEASURE, command
 from .console import say, warn
 from .progress import measurements
 
+_LINES = (".jsonl", ".ndjson")
+
 
 @command(
     MEASURE,
@@ -32,12 +34,19 @@ def verify(
         ),
     ] = None,
     out: Annotated[
-        Path | None, typer.Option("--out", metavar="FILE", help="Also write the rows here, with columns verdict and extracted.")
+        Path | None,
+        typer.Option(
+            "--out",
+            metavar="FILE",
+            help="Also write all rows here, as JSON lines (.jsonl), with columns verdict and extracted. A skipped row has the "
+            "verdict skipped.",
+        ),
     ] = None,
 ) -> None:
     """Grade outputs that were made elsewhere, with the verifier of training and evaluation.
 
     Prints how often each extractor found the answer. If outputs have no answer, shows two and names the extractor that finds more.
+    An output of null has no answer. Rows without a known answer are skipped and counted by reason.
     """
     from ..evaluate.grade_file import grade_file
     from ..evaluate.unread import unread
@@ -47,11 +56,13 @@ def verify(
     for name in extract or []:
         if name not in EXTRACTORS:
             raise UsageError(f"--extract: no extractor called {name!r}{nearest(name, list(EXTRACTORS))}")
+    if out is not None and out.suffix.lower() not in _LINES:
+        raise UsageError(f"--out {out}: the rows are written as JSON lines; choose a name that ends in {' or '.join(_LINES)}")
     if out is not None and not out.parent.is_dir():
         raise UsageError(f"--out {out}: the folder {out.parent} does not exist")
     extractors = extract or ["auto"]
     with measurements() as display:
-        graded = grade_file(file, output, answer, extractors, out, display.answering)
+        graded = grade_file(file, output, answer, extractors, out, display.answering, warn)
     verdicts, n = graded.verdicts(), len(graded.outputs)
     shares = "   ".join(f"{verdict} {verdicts[verdict]} ({verdicts[verdict] / n:.1%})" for verdict in Verdict)
     say(f"n = {n}   {shares}")

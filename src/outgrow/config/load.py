@@ -52,6 +52,9 @@ def raw_recipe(name: str, extending: tuple[str, ...] = ()) -> dict[str, Any]:
     path = Path(name) if name.endswith(".toml") else shipped_recipes().get(name)
     if path is None and (renamed := renamed_recipe(name)):
         raise UsageError(f"no recipe called {name!r}; it is now {renamed!r}")
+    if path is None and Path(name).is_file():
+        table = f'[[problems]] type = "table", path = "{name}"'
+        raise UsageError(f"{name} is not a recipe; write a .toml file that names the table ({table}) and give that file")
     if path is None:
         raise UsageError(f"no recipe called {name!r}{nearest(name, list(shipped_recipes()))}; or give a .toml file")
     try:

@@ -31,6 +31,8 @@ class Side:
     def __post_init__(self) -> None:
         first = self.evaluations[0]
         for other in self.evaluations[1:]:
+            if unequal := _samples(first, other):
+                raise UsageError(f"{self.name}: its seeds were measured on {unequal}")
             if _problems(other) != _problems(first) or other.k != first.k:
                 raise UsageError(
                     f"{self.name}: its seeds were measured on different problems, or with different numbers of samples"
@@ -121,6 +123,8 @@ def _paired(side: Side, baseline: Side, measure: str) -> NDArray[np.float64]:
 
 
 def _require_pairs(side: Side, baseline: Side) -> None:
+    if unequal := _samples(baseline.evaluations[0], side.evaluations[0]):
+        raise UsageError(f"{baseline.name} and {side.name} were measured on {unequal}")
     problems = [_problems(evaluation) for part in (baseline, side) for evaluation in part.evaluations]
     if any(others != problems[0] for others in problems):
         raise UsageError(f"{side.name} and {baseline.name} were measured on different problems, so they cannot be compared")
@@ -129,6 +133,15 @@ def _require_pairs(side: Side, baseline: Side) -> None:
             f"{side.name} has {len(side.evaluations)} seeds and {baseline.name} {len(baseline.evaluations)}: "
             f"give both the same number, or one seed of {baseline.name}"
         )
+
+
+def _samples(old: Evaluation, new: Evaluation) -> str:
+    """Return how two samples of a set of problems differ, and what to do; empty where they do not, or the sets' sizes differ."""
+    sizes = [evaluation.limit.of if evaluation.limit else len(evaluation.pass_rates()) for evaluation in (old, new)]
+    if old.limit == new.limit or sizes[0] != sizes[1]:
+        return ""
+    first, second = (f"n = {evaluation.limit or f'all {sizes[0]:,}'}" for evaluation in (old, new))
+    return f"different samples of the problems ({first}; {second}): measure both with one --limit and one --seed"
 
 
 def _problems(evaluation: Evaluation) -> set[tuple[str, str, str]]:

@@ -7,10 +7,11 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from ..core.callbacks import Answering, OnWritten, Written, unwatched
+from ..core.callbacks import Answering, OnWritten, Warn, Written, quiet, unwatched
 from ..core.errors import OutgrowError, UsageError
 from ..core.files import write_atomic
-from ..problems.cell import Unusable
+from ..problems.cell import Unusable, cell_text, plain
+from ..problems.collect import skipped_rows
 from ..problems.columns import value_at
 from ..problems.known_answer import known_answer
 from ..problems.rows import file_rows
@@ -52,31 +53,56 @@ class GradedFile:
 
 
 def grade_file(
-    file: Path, output: str, answer: str, extractors: Sequence[str], out: Path | None, answering: Answering = unwatched
+    file: Path,
+    output: str,
+    answer: str,
+    extractors: Sequence[str],
+    out: Path | None,
+    answering: Answering = unwatched,
+    warn: Warn = quiet,
 ) -> GradedFile:
-    """Grade each row of `file` and write the graded rows to `out` (whole, or not at all).
+    """Grade each row of `file` and write all rows to `out` (whole, or not at all).
 
     output, answer: the columns that hold what a model wrote and the known answer, by name or by path.
-    answering: told how many are graded.
-    Raises UsageError where the file, a row or a column cannot be read, naming the line.
+    answering: told how many are graded. warn: takes the number of rows that are skipped, by reason; their verdict in `out` is
+    "skipped".
+    Raises UsageError where the file or a column cannot be read, naming the line, and where no row can be graded.
     """
     rows = list(file_rows(file))
     if not rows:
         raise UsageError(f"{file}: the file has no rows")
-    attempts = [_attempt(where, row, output, answer) for where, row in rows]
-    with Verifier(extractors) as verifier:
-        graded = _grade(verifier, attempts, answering(f"grading {file.name}", len(attempts)))
-    if out is not None:
-        lines = [
-            json.dumps({**row, "verdict": str(grade.verdict), "extracted": grade.extracted}, default=str) + "\n"
-            for (_, row), grade in zip(rows, graded, strict=True)
-        ]
+    attempts: dict[int, Attempt] = {}  # place of the row -> what is graded
+    skipped: list[tuple[str, str]] = []
+    for place, (where, row) in enumerate(rows):
         try:
-            write_atomic(out, "".join(lines).encode())
-        except OSError as error:
-            raise OutgrowError(f"{out}: cannot write the graded rows ({error.strerror})") from error
-    outputs = [GradedOutput(attempt.text, attempt.answer, grade.verdict) for attempt, grade in zip(attempts, graded, strict=True)]
+            attempts[place] = _attempt(where, row, output, answer)
+        except Unusable as reason:
+            skipped.append((where, str(reason)))
+    if not attempts:
+        raise UsageError(f"{file}: no row with an output and a known answer; the first, {skipped[0][0]}: {skipped[0][1]}")
+    if skipped:
+        warn(skipped_rows(file.name, skipped, "an output or a known answer"))
+    with Verifier(extractors) as verifier:
+        grades = _grade(verifier, list(attempts.values()), answering(f"grading {file.name}", len(attempts)))
+    if out is not None:
+        _write(out, [row for _, row in rows], dict(zip(attempts, grades, strict=True)))
+    outputs = [
+        GradedOutput(attempt.text, attempt.answer, grade.verdict) for attempt, grade in zip(attempts.values(), grades, strict=True)
+    ]
     return GradedFile(outputs, tuple(extractors))
+
+
+def _write(out: Path, rows: Sequence[dict[str, Any]], grades: dict[int, Graded]) -> None:
+    """Write JSON lines. grades: of the rows at these places; the others were skipped."""
+    lines = []
+    for place, row in enumerate(rows):
+        grade = grades.get(place)
+        verdict, extracted = (str(grade.verdict), grade.extracted) if grade else ("skipped", None)
+        lines.append(json.dumps({**row, "verdict": verdict, "extracted": extracted}, default=str) + "\n")
+    try:
+        write_atomic(out, "".join(lines).encode())
+    except OSError as error:
+        raise OutgrowError(f"{out}: cannot write the graded rows ({error.strerror})") from error
 
 
 def _grade(verifier: Verifier, attempts: Sequence[Attempt], on_graded: OnWritten) -> list[Graded]:
@@ -95,19 +121,22 @@ def _grade(verifier: Verifier, attempts: Sequence[Attempt], on_graded: OnWritten
 def _attempt(where: str, row: dict[str, Any], output: str, answer: str) -> Attempt:
     """Return a row's output, and the known answer as a problem's is read (see `known_answer`).
 
-    A text that holds no known answer becomes an empty one, so that the verifier counts the row as failed.
+    Raises Unusable, naming the column, where the known answer is missing or the output is not a text.
     """
     text, known = value_at(row, output, where), value_at(row, answer, where)
-    if isinstance(text, bool) or not isinstance(text, str | int | float):
-        raise UsageError(f"{where}: column {output!r} holds {_shown(text)}, not a text or a number")
     try:
         answers = known_answer(known)
     except Unusable as reason:
-        if isinstance(known, str):
-            return Attempt(str(text), "")
-        raise UsageError(f"{where}: column {answer!r} holds {_shown(known)}, not a known answer ({reason})") from reason
-    return Attempt(str(text), answers.answer, alternatives=answers.alternatives)
+        raise Unusable(f"{reason} in {answer!r}") from reason
+    try:
+        return Attempt(_text(text), answers.answer, alternatives=answers.alternatives)
+    except Unusable as reason:
+        raise Unusable(f"{reason} in {output!r}") from reason
 
 
-def _shown(value: Any) -> str:
-    return json.dumps(value, default=str)[:40]
+def _text(value: object) -> str:
+    """Return an output as text; an empty one, which holds no answer, for null and NaN. Raises Unusable as `cell_text` does."""
+    value = plain(value)
+    if isinstance(value, str):
+        return value
+    return "" if value is None or value != value else cell_text(value)

@@ -110,10 +110,16 @@ def _read(file: Path) -> ProfileSpec:
 
 
 def _require_same(folder: Path, old: ProfileSpec, new: ProfileSpec, free: Sequence[str]) -> None:
+    if _sample(old) != _sample(new) and (old.limit or new.limit):
+        raise UsageError(f"{folder} was made with {_sample(old)}, not with {_sample(new)}; choose another --out")
     for field in fields(ProfileSpec):
         before, value = getattr(old, field.name), getattr(new, field.name)
         if field.name not in free and before != value:
             raise UsageError(f"{folder} was made with {field.name} {before}, not {value}; choose another --out")
+
+
+def _sample(spec: ProfileSpec) -> str:
+    return f"--limit {spec.limit.n}" if spec.limit else f"all {spec.problems:,} problems"
 
 
 def fill(

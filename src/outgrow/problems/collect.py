@@ -62,18 +62,23 @@ def collect(name: str, read: Iterable[Read], warn: Warn) -> list[Problem]:
     return problems
 
 
-def skipped_rows(name: str, skipped: Sequence[tuple[str, str]]) -> str:
+def skipped_rows(name: str, skipped: Sequence[tuple[str, str]], without: str = "a question or a known answer") -> str:
     """Return a line that counts rows by the reason why they were skipped. skipped: where a row stands, and the reason."""
     reasons = Counter(reason for _, reason in skipped).most_common()
     listed = ", ".join(f"{reason} ({count:,})" for reason, count in reasons)
     places = _places(where for where, _ in skipped)
-    return f"{name}: skipped {len(skipped):,} rows without a question or a known answer: {listed}{places}"
+    return f"{name}: skipped {len(skipped):,} rows without {without}: {listed}{places}"
 
 
 def _places(rows: Iterable[str]) -> str:
     places = list(rows)
+    numbers: dict[str, list[str]] = {}  # "own.jsonl, line" -> its numbers
+    for place in places[:_PLACES]:
+        before, _, number = place.rpartition(" ")
+        numbers.setdefault(before, []).append(number)
+    listed = "; ".join(f"{before}{'s' * (len(several) > 1)} {', '.join(several)}" for before, several in numbers.items())
     rest = f" and {len(places) - _PLACES:,} more" if len(places) > _PLACES else ""
-    return f" ({', '.join(places[:_PLACES])}{rest})"
+    return f" ({listed}{rest})"
 
 
 def _why(skipped: list[tuple[str, str]]) -> str:

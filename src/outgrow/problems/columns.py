@@ -1,6 +1,7 @@
 """The columns of a table: by name, by a dotted path into nested values, or found by the names that people use."""
 
 import json
+import shlex
 from dataclasses import dataclass
 from typing import Any
 
@@ -28,17 +29,24 @@ class Columns:
 
 
 def find_columns(
-    row: dict[str, Any], where: str, question: str | None = None, answer: str | None = None, solution: str | None = None
+    row: dict[str, Any],
+    where: str,
+    question: str | None = None,
+    answer: str | None = None,
+    solution: str | None = None,
+    name: str | None = None,
 ) -> Columns:
     """Return the columns of a table whose first row this is. question, answer, solution: those that a person named.
 
+    name: the table's name, to which columns can be added (see `named_table`); None where a recipe names them.
     Raises UsageError naming the columns that are there where a question's or an answer's is not found.
     """
     worked = solution or _first(row, SOLUTIONS)
     answers = answer or _first(row, ANSWERS) or (worked if worked and _holds_answer(lookup(row, worked)) else None)
-    return Columns(
-        question or _first(row, QUESTIONS) or _none(row, where, "question"), answers or _none(row, where, "answer"), worked
-    )
+    asked = question or _first(row, QUESTIONS)
+    if asked is None or answers is None:
+        raise UsageError(f"{where}: {_not_found(row, asked, answers, name)}")
+    return Columns(asked, answers, worked)
 
 
 def value_at(row: dict[str, Any], path: str, where: str) -> Any:
@@ -92,8 +100,17 @@ def _first(row: dict[str, Any], names: tuple[str, ...]) -> str | None:
     return None
 
 
-def _none(row: dict[str, Any], where: str, what: str) -> str:
-    raise UsageError(f"{where}: no column that is known to hold the {what}; name it: {what} = one of {_listed(row)}")
+def _not_found(row: dict[str, Any], question: str | None, answer: str | None, name: str | None) -> str:
+    """Return what is missing, and how to name it: behind the table's name, or in a recipe where it has none."""
+    missing = [what for what, column in (("question", question), ("answer", answer)) if column is None]
+    free = [column for column in _names(row) if column not in (question, answer)]
+    free += ["COLUMN"] * len(missing)
+    chosen = list(zip(missing, free, strict=False))
+    if name is None:
+        example = ", ".join(f'{what} = "{column}"' for what, column in chosen)
+    else:
+        example = shlex.quote(":".join([name, *(f"{what}={column}" for what, column in chosen)]))
+    return f"no column that is known to hold the {' or the '.join(missing)}; it has {_listed(row)}. Name it, for example: {example}"
 
 
 def _listed(row: dict[str, Any]) -> str:

@@ -32,9 +32,11 @@ def named_table(name: str, split: str) -> Table | None:
             raise UsageError(f"{name}: no key {key!r} of a table{nearest(key, _KEYS)}")
         settings[key if equals else "split"] = value if equals else key
     try:
-        return Table.model_validate({"split": split, **settings})
+        table = Table.model_validate({"split": split, **settings})
     except ValidationError as error:
         raise UsageError(f"{name}: {explain(error, Table)}") from error
+    table._name = name
+    return table
 
 
 def is_path(place: str) -> bool:

@@ -6,7 +6,7 @@ from itertools import chain, takewhile
 from pathlib import Path
 from typing import Annotated, Any
 
-from pydantic import Field, model_validator
+from pydantic import Field, PrivateAttr, model_validator
 
 from ..core.callbacks import Warn, quiet
 from ..core.errors import UsageError
@@ -50,6 +50,9 @@ class Table(Source):
     level: str | None = Field(default=None, description="Column that holds the level: a number, or a text that contains one.")
     field: str | None = Field(default=None, description="Column that holds the field.")
 
+    _name: str | None = PrivateAttr(default=None)
+    """The name that stands for the table and its columns, where a person gave it by one (see `named_table`)."""
+
     @model_validator(mode="after")
     def _one_of(self) -> "Table":
         if (self.path is None) == (self.hub is None):
@@ -72,7 +75,7 @@ class Table(Source):
         first = next(rows, None)
         if first is None:
             return
-        columns = find_columns(first[1], first[0], self.question, self.answer, self.solution)
+        columns = find_columns(first[1], first[0], self.question, self.answer, self.solution, self._name)
         found = _found(columns, self)
         if found:
             warn(f"{name}: {found}")
