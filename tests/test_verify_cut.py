@@ -4,6 +4,7 @@ import re
 
 import pytest
 
+from outgrow.verify.boxes import boxed
 from outgrow.verify.compare import same
 
 WHOLE = [
@@ -40,3 +41,11 @@ def test_odd_characters_are_symbols_like_others(symbol):
     for whole in (f"2{symbol} + 3", f"\\vec{{{symbol}}}", f"{symbol}^2 = 4", f"\\sqrt{{v{symbol}}}"):
         assert same(whole, f" {whole} ")
         assert not same(whole, "\\vec{v}") and not same("2x + 3", whole)
+
+
+@pytest.mark.parametrize("content", [r"\\\{1\}", r"\begin{cases} 1 \\\{x\} \end{cases}", r"1 \\ {2}", r"a\\\\{b}\\", r"\{\}"])
+def test_a_box_ends_where_its_braces_do(content):
+    r"""A line break is two backslashes, and escapes no brace behind it; `\\boxed`, as JSON writes it, is a box."""
+    assert boxed(rf"so \boxed{{{content}}} it is") == content
+    assert boxed(rf"{{ \\\boxed{{{content}}} }} and \{{") == content
+    assert boxed(rf"\\boxed{{{content}}}") == content

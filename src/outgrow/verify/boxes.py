@@ -5,8 +5,9 @@ from typing import NamedTuple
 
 from .tail import start_of_last
 
-# A box and the brace behind it; an escaped brace, which opens and closes nothing; a brace.
-_TOKEN = re.compile(r"\\(?:boxed|fbox)(?![A-Za-z])\s{0,20}(\{)?|(?<!\\)\\[{}]|[{}]")
+# A box and the brace behind it; a line break, whose second backslash escapes nothing; an escaped brace, which opens and closes
+# nothing; a brace.
+_TOKEN = re.compile(r"\\(?:boxed|fbox)(?![A-Za-z])\s{0,20}(\{)?|\\\\(?!boxed|fbox)|\\[{}]|[{}]")
 _LONGEST_BLANK = 200
 _SOLID = re.compile(r"\S")
 _BLANK = re.compile(r"(?:[\s{}$~.]|\\[,;:! ]|\\(?:q?quad|text|[lcd]?dots|boxed|fbox)(?![A-Za-z])|\\[hv]?phantom\{[^{}]{0,40}\})*")
