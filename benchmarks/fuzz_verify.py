@@ -11,7 +11,8 @@ atheris follows which lines of `outgrow.verify` an input reaches, and keeps and 
 - what stands in a box is found, and a box that holds the known answer is right.
 
 An exception is a failure, since extraction and comparison document none. Failures are counted by kind, with the shortest input of
-each. Afterwards all kept inputs are asked three times in a process of their own, without atheris, whose memory must not grow.
+each. An input that takes 20 s of processor time ends the run, and is shown. Afterwards all kept inputs are asked three times in a
+process of their own, without atheris, whose memory must not grow.
 """
 
 import argparse
@@ -20,6 +21,7 @@ import os
 import platform
 import re
 import resource
+import signal
 import subprocess
 import sys
 import tempfile
@@ -35,7 +37,7 @@ from fuzz_corpus import write_corpus, write_dictionary
 
 RESULT = Path(__file__).parent / "results" / "fuzz_verify.json"
 SOURCE = Path(__file__).parents[1] / "src"
-SLOWEST_S = 1.0
+SLOWEST_S, HANGS_S = 1.0, 20.0
 LONGEST_INPUT = 3000
 SEEDS = 3000
 GROWTH_ROUNDS = 3
@@ -144,8 +146,15 @@ def fuzz(arguments: argparse.Namespace) -> None:
         asked = Asked()
     inputs, bytes_read, started = 0, 0, time.monotonic()
 
+    now = Path(arguments.report).with_suffix(".now").open("wb", buffering=0)
+
     def one(data: bytes) -> None:
         nonlocal inputs, bytes_read
+        now.seek(0)
+        now.truncate()
+        now.write(data)
+        # Processor time, so that a busy machine makes no hang; what it sends ends the process, in C code as well.
+        signal.setitimer(signal.ITIMER_PROF, HANGS_S)
         asked.all(data.decode("utf-8", "surrogateescape"))
         inputs, bytes_read = inputs + 1, bytes_read + len(data)
         if inputs == arguments.runs:
@@ -168,7 +177,7 @@ def fuzz(arguments: argparse.Namespace) -> None:
         "-len_control=20",  # lengths grow sooner than by default
         f"-dict={arguments.dictionary}",
         f"-seed={arguments.seed + 1}",
-        "-timeout=120",
+        "-timeout=0",
         "-rss_limit_mb=2048",
     ]
     atheris.Setup([sys.argv[0], *options, arguments.corpus], one)
@@ -219,9 +228,10 @@ def run(arguments: argparse.Namespace) -> None:
             workers.append(subprocess.Popen(command, env=environment, stdout=log, stderr=subprocess.STDOUT))
         codes = [worker.wait() for worker in workers]
         logs = [(folder / f"log{number}").read_text(errors="replace") for number in range(arguments.jobs)]
+        for number in (number for number, code in enumerate(codes) if code):
+            print(logs[number][-3000:], f"the last input: {(folder / f'report{number}.now').read_bytes()!r}", sep="\n")
         if any(codes):
-            print(*(log[-3000:] for log in logs), sep="\n")
-            sys.exit(f"a process of the fuzzer ended with {codes}")
+            sys.exit(f"a process of the fuzzer ended with {codes}; {-signal.SIGPROF} is a hang")
         reports = [json.loads((folder / f"report{number}").read_text()) for number in range(arguments.jobs)]
         kept = folder / "kept"
         kept.mkdir()
