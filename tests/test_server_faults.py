@@ -250,7 +250,7 @@ KEY = {problem.question: problem.answer for problem in suite("micro-validation")
 
 
 def solve(body):
-    return 200, completion(rf"\boxed{{{KEY[body['messages'][-1]['content']]}}}", tokens=7)
+    return 200, completion(rf"\boxed{{{KEY.get(body['messages'][-1]['content'], '')}}}", tokens=7)
 
 
 def run(*arguments):
@@ -265,7 +265,7 @@ def test_a_suite_counts_a_refused_prompt_as_failed_and_says_so(serve, tmp_path):
         stub.bodies.clear()
         done = run("eval", stub.url, "--on", "micro-validation", "--samples", "1", "--out", str(out))
         assert done.exit_code == 0, done.output
-        assert len(stub.bodies) == asked_again
+        assert len(stub.asked) == asked_again
         text = " ".join(done.output.split())
         assert f"refused 1 of {len(KEY)} questions" in text and "maximum context length is 2048" in text
     evaluation = Evaluation.load(out)

@@ -1,8 +1,10 @@
 """The benchmark of graders: rewritings are right by construction, known answers are read as sets write them, a hang is ended."""
 
 import json
+import os
 import random
 import re
+import signal
 import subprocess
 import sys
 from fractions import Fraction
@@ -261,11 +263,13 @@ def test_the_program_counts_faults_and_writes_its_files(data, tmp_path):
 
 
 def test_an_answer_that_takes_too_long_counts_as_not_right_and_the_next_is_graded():
-    slow = ("1", r"\boxed{1}" + " " * 10)
-    with peer_graders.GraderProcess("math-verify", 1e-9) as process:
-        assert [said.how for said in process.grade([slow])] == ["timeout"]
+    pair = ("1", r"\boxed{1}")
+    with peer_graders.GraderProcess("math-verify", 60.0) as process:
+        os.kill(process._start().pid, signal.SIGSTOP)  # it will never reply
+        process._limit_s = 0.1
+        assert [said.how for said in process.grade([pair])] == ["timeout"]
         process._limit_s = 60.0
-        (said,) = process.grade([slow])
+        (said,) = process.grade([pair])
         assert said.right and said.how == "said"
 
 
