@@ -1,6 +1,6 @@
 """What writes completions: the native engine, vLLM, or one from outside behind the same contract; and models behind an address."""
 
-from .chat_model import Answer, ChatModel, ChatRequest, Conversation, LocalModel
+from .chat_model import Answer, ChatModel, ChatRequest, Conversation, LocalModel, WrappedModel
 from .engine import Engine, EngineConfig, GenerationRequest, check_room, sync
 from .native import NativeEngine, NativeEngineConfig
 from .openai_server import OpenAIServer, is_served
@@ -32,6 +32,7 @@ __all__ = [
     "Tally",
     "VLLMEngine",
     "VLLMEngineConfig",
+    "WrappedModel",
     "check_room",
     "is_served",
     "second_engine",

@@ -82,6 +82,31 @@ class ChatModel(ABC):
 
 
 @dataclass(frozen=True)
+class WrappedModel(ChatModel):
+    """A `ChatModel` that is another one in all but how it answers. A subclass writes `answer`."""
+
+    model: ChatModel
+
+    @property
+    def identity(self) -> str:
+        return self.model.identity
+
+    @property
+    def context(self) -> int:
+        return self.model.context
+
+    @property
+    def opens_think(self) -> bool:
+        return self.model.opens_think
+
+    def conversation(self, question: str) -> Conversation:
+        return self.model.conversation(question)
+
+    def fits(self, conversation: Conversation, max_tokens: int) -> bool:
+        return self.model.fits(conversation, max_tokens)
+
+
+@dataclass(frozen=True)
 class LocalModel(ChatModel):
     """A policy, and an engine that holds its present weights."""
 

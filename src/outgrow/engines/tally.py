@@ -3,7 +3,7 @@
 from dataclasses import dataclass, replace
 
 from ..core.callbacks import CheckStop, OnWritten, Written, never_stop, untold
-from .chat_model import Answer, ChatModel, ChatRequest, Conversation
+from .chat_model import Answer, ChatModel, ChatRequest, WrappedModel
 
 
 class Tally:
@@ -42,29 +42,10 @@ class Tally:
 
 
 @dataclass(frozen=True)
-class _TalliedModel(ChatModel):
+class _TalliedModel(WrappedModel):
     """A `ChatModel` whose calls are counted."""
 
-    model: ChatModel
     tally: Tally
-
-    @property
-    def identity(self) -> str:
-        return self.model.identity
-
-    @property
-    def context(self) -> int:
-        return self.model.context
-
-    @property
-    def opens_think(self) -> bool:
-        return self.model.opens_think
-
-    def conversation(self, question: str) -> Conversation:
-        return self.model.conversation(question)
-
-    def fits(self, conversation: Conversation, max_tokens: int) -> bool:
-        return self.model.fits(conversation, max_tokens)
 
     def answer(self, request: ChatRequest, check_stop: CheckStop = never_stop) -> list[list[Answer]]:
         latest = Written()

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from ..core.callbacks import CheckStop, OnWritten, Warn, Written, never_stop, quiet
-from ..engines import Answer, ChatModel, ChatRequest, Conversation, OpenAIServer
+from ..engines import Answer, ChatModel, ChatRequest, OpenAIServer, WrappedModel
 from .known_servers import SERVERS_TABLE, KnownServers
 
 _ANSWERS = 512  # between two commits: what a stop may cost
@@ -109,33 +109,14 @@ class AnswerCache:
 
 
 @dataclass(frozen=True)
-class CachedModel(ChatModel):
+class CachedModel(WrappedModel):
     """A `ChatModel` whose answers are cached.
 
     Answers are found again where nothing that they depend on has changed: who answers (see `AnswerCache.who`), the conversation,
     the sampling, their number, the seed.
     """
 
-    model: ChatModel
     cache: AnswerCache
-
-    @property
-    def identity(self) -> str:
-        return self.model.identity
-
-    @property
-    def context(self) -> int:
-        return self.model.context
-
-    @property
-    def opens_think(self) -> bool:
-        return self.model.opens_think
-
-    def conversation(self, question: str) -> Conversation:
-        return self.model.conversation(question)
-
-    def fits(self, conversation: Conversation, max_tokens: int) -> bool:
-        return self.model.fits(conversation, max_tokens)
 
     def answer(self, request: ChatRequest, check_stop: CheckStop = never_stop) -> list[list[Answer]]:
         """Ask the model in parts, and cache each part's answers as soon as they are there (see `ChatModel.answer`)."""
