@@ -50,9 +50,9 @@ class Asked:
     def __init__(self) -> None:
         from outgrow.types import Verdict
         from outgrow.verify import EXTRACTORS, Attempt, Verifier
-        from outgrow.verify.boxes import is_blank
-        from outgrow.verify.compare import LONGEST, same
-        from outgrow.verify.extract import after_thinking, boxed
+        from outgrow.verify.comparison.compare import LONGEST, same
+        from outgrow.verify.extraction.boxes import is_blank
+        from outgrow.verify.extraction.extract import after_thinking, boxed
 
         self.extractors, self.after_thinking, self.boxed, self.is_blank = EXTRACTORS, after_thinking, boxed, is_blank
         self.same, self.longest, self.attempt, self.verifier, self.right = same, LONGEST, Attempt, Verifier(), Verdict.RIGHT

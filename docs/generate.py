@@ -146,7 +146,7 @@ def suites_part() -> str:
 def extractors_page() -> str:
     """How the answer is found in what a model wrote."""
     rows = [f"## {md.code(name)}\n\n{md.prose(extractor.__doc__)}" for name, extractor in EXTRACTORS.items()]
-    about = importlib.import_module("outgrow.verify.extract").__doc__
+    about = importlib.import_module("outgrow.verify.extraction.extract").__doc__
     return md.page("Extractors", md.prose(about), *rows)
 
 

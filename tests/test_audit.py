@@ -16,7 +16,7 @@ from outgrow.config import load_recipe
 from outgrow.core.callbacks import never_stop
 from outgrow.types import Graded, GradedGroup, Problem, Verdict
 from outgrow.verify import EXTRACTORS, Attempt, Verifier
-from outgrow.verify.compare import same
+from outgrow.verify.comparison.compare import same
 from outgrow.verify.mutants import KINDS
 
 IN_THOUGHT = "the known answer only in the thought"

@@ -7,7 +7,7 @@ import pkgutil
 import pytest
 
 import outgrow.verify
-from outgrow.verify.compare import same
+from outgrow.verify.comparison.compare import same
 
 RIGHT = {
     "complex numbers": [
@@ -345,6 +345,6 @@ def test_another_answer_is_wrong(known, written):
     assert not same(known, written)
 
 
-@pytest.mark.parametrize("module", [module.name for module in pkgutil.iter_modules(outgrow.verify.__path__)])
+@pytest.mark.parametrize("module", [module.name for module in pkgutil.walk_packages(outgrow.verify.__path__, "outgrow.verify.")])
 def test_the_examples_in_the_docstrings_hold(module):
-    assert doctest.testmod(importlib.import_module(f"outgrow.verify.{module}")).failed == 0
+    assert doctest.testmod(importlib.import_module(module)).failed == 0

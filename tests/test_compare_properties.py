@@ -10,7 +10,7 @@ from math_verify import LatexExtractionConfig, parse
 from math_verify import verify as math_verify
 
 from helpers.counts import meets, met
-from outgrow.verify.compare import same
+from outgrow.verify.comparison.compare import same
 
 X, Y = sympy.symbols("x y")
 LEAVES = st.sampled_from([X, Y]) | st.integers(1, 9).map(sympy.Integer) | st.just(sympy.pi)

@@ -11,10 +11,10 @@ from helpers.counts import meets, met
 from helpers.data import rows_of
 from outgrow.types import Verdict
 from outgrow.verify import EXTRACTORS, Attempt, Verifier
-from outgrow.verify.boxes import last_boxes
-from outgrow.verify.compare import same
-from outgrow.verify.extract import LOOKS_FOR, extract
-from outgrow.verify.parts import several
+from outgrow.verify.comparison.compare import same
+from outgrow.verify.comparison.parts import several
+from outgrow.verify.extraction.boxes import last_boxes
+from outgrow.verify.extraction.extract import LOOKS_FOR, extract
 
 
 @pytest.fixture(autouse=True)

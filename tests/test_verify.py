@@ -11,7 +11,7 @@ from helpers.counts import meets, met
 from outgrow.config import load_recipe
 from outgrow.types import Graded, Verdict
 from outgrow.verify import EXTRACTORS, Attempt, Verifier
-from outgrow.verify.compare import same
+from outgrow.verify.comparison.compare import same
 
 RIGHT, WRONG, NO_ANSWER = Verdict.RIGHT, Verdict.WRONG, Verdict.NO_ANSWER
 TEMPLATE = "\nPlease reason step by step, and put your final answer within \\boxed{}."

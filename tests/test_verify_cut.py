@@ -4,8 +4,8 @@ import re
 
 import pytest
 
-from outgrow.verify.boxes import boxed
-from outgrow.verify.compare import same
+from outgrow.verify.comparison.compare import same
+from outgrow.verify.extraction.boxes import boxed
 
 WHOLE = [
     r"\begin{pmatrix} 1 & 2 \\ 3 & 4 \end{pmatrix}",

@@ -4,7 +4,7 @@ import json
 from pathlib import Path
 
 from outgrow.verify import Attempt, Verifier
-from outgrow.verify.extract import boxed
+from outgrow.verify.extraction.extract import boxed
 
 FIXTURES = Path(__file__).parents[1] / "data"
 

@@ -6,8 +6,8 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 from ..types import Problem
-from ..verify.compare import same
-from ..verify.extract import THINK_CLOSE, THINK_OPEN
+from ..verify.comparison.compare import same
+from ..verify.extraction.extract import THINK_CLOSE, THINK_OPEN
 from ..verify.mutants import mutants
 from .answer_form import can_be_written, written_for
 from .mutant_words import MUTANT_WORDS

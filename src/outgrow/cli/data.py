@@ -122,7 +122,7 @@ def _run_rows(model: str, problems: "Sequence[Problem]", respondent: "ChatModel"
     """Return a run's own rollouts on these problems, as rows."""
     from ..synthetic import rows_from_run
     from ..synthetic.sample import model_name
-    from ..verify.extract import THINK_OPEN
+    from ..verify.extraction.extract import THINK_OPEN
 
     opener, name = THINK_OPEN if respondent.opens_think else "", model_name(respondent.identity)
     ids = {problem.id for problem in problems}

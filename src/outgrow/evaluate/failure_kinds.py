@@ -10,9 +10,9 @@ from enum import StrEnum
 
 from ..types import Verdict
 from ..verify import EXTRACTORS
-from ..verify.compare import same
-from ..verify.fold import fold
-from ..verify.number import read_number
+from ..verify.comparison.compare import same
+from ..verify.comparison.fold import fold
+from ..verify.comparison.number import read_number
 from .arithmetic_steps import equations
 from .sample import Sample
 

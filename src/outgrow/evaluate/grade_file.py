@@ -17,8 +17,8 @@ from ..problems.known_answer import known_answer
 from ..problems.rows import file_rows
 from ..types import Graded, Verdict
 from ..verify import Attempt, Verifier
-from ..verify.auto import WAYS
-from ..verify.extract import after_thinking, extract
+from ..verify.extraction.auto import WAYS
+from ..verify.extraction.extract import after_thinking, extract
 
 _AT_ONCE = 1000  # outputs between two looks at how far it is
 

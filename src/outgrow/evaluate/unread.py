@@ -4,8 +4,8 @@ from collections.abc import Sequence
 from typing import Protocol
 
 from ..types import Verdict
-from ..verify.compare import same
-from ..verify.extract import EXTRACTORS, LOOKS_FOR, after_thinking
+from ..verify.comparison.compare import same
+from ..verify.extraction.extract import EXTRACTORS, LOOKS_FOR, after_thinking
 
 _SHOWN = 2
 _END = 160

@@ -26,7 +26,7 @@ from ..train.before_after import Outcome, suites_of
 from ..train.loop import deterministic, resume, train
 from ..train.watcher import Watcher
 from ..types import Problem
-from ..verify.extract import THINK_OPEN
+from ..verify.extraction.extract import THINK_OPEN
 from .cache_key import recipe_key
 from .promotion import Promotion
 from .stage_cache import StageOutput, StageResult, StageSpec

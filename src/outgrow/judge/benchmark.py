@@ -11,7 +11,7 @@ from ..core.errors import UsageError
 from ..core.rng import numpy_rng, python_rng
 from ..core.rollout_log import read_parts
 from ..types import Problem
-from ..verify.extract import THINK_CLOSE, THINK_OPEN
+from ..verify.extraction.extract import THINK_CLOSE, THINK_OPEN
 from .canaries import canaries as canaries_for
 from .judge import Judge, JudgeItem
 from .quality import ScoredAnswer

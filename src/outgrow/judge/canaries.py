@@ -8,7 +8,7 @@ from collections.abc import Sequence
 
 from ..core.rng import python_rng
 from ..types import Problem
-from ..verify.extract import THINK_CLOSE
+from ..verify.extraction.extract import THINK_CLOSE
 
 _OPENERS = ("Thought process:", ":", "Let's solve this problem step by step.", "Solution")
 KINDS = ("empty", "opener", "echo", "stuffed", "borrowed")

@@ -8,7 +8,7 @@ mixes up its replies), or one that the graded answer itself spells out, does not
 import hashlib
 import re
 
-from ..verify.extract import after_thinking, boxed
+from ..verify.extraction.extract import after_thinking, boxed
 
 RUBRIC = """Grade an answer to a problem.
 

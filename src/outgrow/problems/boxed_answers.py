@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from itertools import pairwise
 from typing import NamedTuple
 
-from ..verify.boxes import Box, all_boxes
+from ..verify.extraction.boxes import Box, all_boxes
 from .cell import Unusable
 
 _FIGURE = re.compile(r"\[asy\].*?(?:\[/asy\]|\Z)", re.DOTALL)  # a drawing's program, which may draw boxes

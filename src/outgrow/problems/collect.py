@@ -7,7 +7,7 @@ from typing import Any, NamedTuple
 from ..core.callbacks import Warn
 from ..core.errors import UsageError
 from ..types import Problem
-from ..verify.compare import same
+from ..verify.comparison.compare import same
 from .cell import Unusable
 from .formats import Row
 

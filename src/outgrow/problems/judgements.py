@@ -16,7 +16,7 @@ from ..core.rng import python_rng
 from ..core.rollout_log import read_parts
 from ..judge.rubric import RUBRIC, answer_id, fill
 from ..types import Problem
-from ..verify.extract import THINK_CLOSE
+from ..verify.extraction.extract import THINK_CLOSE
 from .source import Source
 
 _COLUMNS = ["problem_id", "field", "level", "question", "completion", "verdict", "extracted", "answer"]

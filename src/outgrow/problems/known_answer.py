@@ -3,7 +3,7 @@ r"""The known answer in a text that may be a whole solution: behind GSM8K's `###
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from ..verify.compare import LONGEST
+from ..verify.comparison.compare import LONGEST
 from .boxed_answers import boxed_answers
 from .cell import Unusable, answer_text, plain
 

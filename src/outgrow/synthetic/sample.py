@@ -11,7 +11,7 @@ from ..evaluate.sample import Sample, sample_problems
 from ..policy import Sampling
 from ..types import Problem
 from ..verify import Verifier
-from ..verify.extract import THINK_OPEN
+from ..verify.extraction.extract import THINK_OPEN
 from .row import SyntheticRow
 
 _DIGEST = re.compile(r"[0-9a-f]{64}")

@@ -22,7 +22,7 @@ from ..core.rng import python_rng, seed_from
 from ..policy import Policy, Sampling, completion_logprobs
 from ..runs.practice_problems import training_problems
 from ..types import Problem
-from ..verify.extract import THINK_CLOSE
+from ..verify.extraction.extract import THINK_CLOSE
 from .job import StepResult
 from .microbatches import by_prompt, run_microbatches
 from .optimizer import Optimizer

@@ -1,6 +1,6 @@
 """Is this answer right? Extraction, comparison, verdict."""
 
-from .extract import EXTRACTORS
+from .extraction.extract import EXTRACTORS
 from .verifier import Attempt, Verifier
 
 __all__ = ["EXTRACTORS", "Attempt", "Verifier"]

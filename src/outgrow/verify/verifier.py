@@ -5,10 +5,10 @@ from dataclasses import dataclass, replace
 from types import TracebackType
 
 from ..types import Graded, Problem, Verdict
-from .boxes import last_boxes
-from .compare import LONGEST, same
-from .extract import after_thinking, extract
-from .parts import several
+from .comparison.compare import LONGEST, same
+from .comparison.parts import several
+from .extraction.boxes import last_boxes
+from .extraction.extract import after_thinking, extract
 from .pool import Pool
 
 # Characters of an answer that is scored. The longest right ones have half as many (reasoning-gym's codeio).

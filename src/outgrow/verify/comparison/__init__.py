@@ -1,0 +1,1 @@
+"""Whether an answer is the known one: tokens, structure, formulas and their values."""
