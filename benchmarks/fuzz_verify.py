@@ -177,7 +177,7 @@ def fuzz(arguments: argparse.Namespace) -> None:
         "-len_control=20",  # lengths grow sooner than by default
         f"-dict={arguments.dictionary}",
         f"-seed={arguments.seed + 1}",
-        "-timeout=0",
+        "-timeout=600",  # of wall time, which a busy machine uses up; `one` limits processor time
         "-rss_limit_mb=2048",
     ]
     atheris.Setup([sys.argv[0], *options, arguments.corpus], one)
