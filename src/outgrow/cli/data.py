@@ -130,5 +130,8 @@ def _run_rows(model: str, problems: "Sequence[Problem]", respondent: "ChatModel"
 
 
 def _own(recipe: "Recipe") -> list[str]:
-    """Return the suites that a recipe measures on."""
-    return [recipe.evaluate.suite, recipe.evaluate.validation, *recipe.evaluate.extra_suites]
+    """Return the suites that a recipe measures on. The slice of its own problems is not among those that are sampled."""
+    from ..problems.held_out import HELD_OUT
+
+    names = (recipe.evaluate.suite, recipe.evaluate.validation, *recipe.evaluate.extra_suites)
+    return [name for name in names if name != HELD_OUT]

@@ -1,7 +1,7 @@
 """Recipes: TOML files a person runs. A recipe may extend a shipped one and change what differs."""
 
 import tomllib
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from importlib.resources import files
 from pathlib import Path
 from typing import Any
@@ -13,6 +13,8 @@ from ..core.errors import UsageError, nearest
 from ..core.registry import explain
 from .renamed import renamed_in, renamed_recipe
 from .schema import Recipe, recipe_class
+
+_SUITES = ("suite", "validation", "extra_suites")  # keys of [evaluate]
 
 
 def shipped_recipes() -> dict[str, Path]:
@@ -31,6 +33,9 @@ def load_recipe(name: str, overrides: Sequence[str] = ()) -> Recipe:
 
 def parse_recipe(values: dict[str, Any], overrides: Sequence[str] = (), name: str = "recipe") -> Recipe:
     """A recipe from TOML values. Raises UsageError with one line that says what to change."""
+    keys = {override.partition("=")[0].strip() for override in overrides}
+    if "problems" in keys:
+        _forget_suites(values, {key.removeprefix("evaluate.") for key in keys})
     for override in overrides:
         apply_override(values, override)
     if values.get("kind") == "flywheel":
@@ -68,7 +73,17 @@ def raw_recipe(name: str, extending: tuple[str, ...] = ()) -> dict[str, Any]:
         return values
     if str(base) in (name, *extending):
         raise UsageError(f"{path}: extends goes in a circle: {' -> '.join((*extending, name, str(base)))}")
-    return merge_recipes(raw_recipe(str(base), (*extending, name)), values)
+    extended, measures = raw_recipe(str(base), (*extending, name)), values.get("evaluate")
+    if "problems" in values:
+        _forget_suites(extended, measures if isinstance(measures, dict) else ())
+    return merge_recipes(extended, values)
+
+
+def _forget_suites(values: dict[str, Any], named: Collection[str]) -> None:
+    """Drop the suites of a recipe whose problems are replaced, except those named again: they are of the problems it had."""
+    measures = values.get("evaluate")
+    if isinstance(measures, dict):
+        values["evaluate"] = {key: value for key, value in measures.items() if key not in _SUITES or key in named}
 
 
 def merge_recipes(base: dict[str, Any], change: dict[str, Any]) -> dict[str, Any]:

@@ -11,6 +11,7 @@ from ..engines import ServerSetting
 from ..policy.load import Dtype
 from ..policy.lora import LoRA
 from ..policy.micro import MicroInit
+from ..problems.held_out import HELD_OUT
 from ..verify import EXTRACTORS
 
 Schedule = Literal["constant", "cosine", "linear"]
@@ -49,8 +50,8 @@ class PolicySection(Section):
 class OptimizerSection(Section):
     """AdamW and its schedule, the same for RL and SFT."""
 
-    lr: float = Field(default=1e-3, gt=0, description="Learning rate after warmup.")
-    schedule: Schedule = Field(default="constant", description="How the learning rate changes after warmup.")
+    lr: float = Field(default=1e-6, gt=0, description="Learning rate after warmup. Default: by the size of the model, see below.")
+    schedule: Schedule = Field(default="linear", description="How the learning rate changes after warmup.")
     warmup: float = Field(default=0.05, ge=0, lt=1, description="Share of the steps in which the learning rate rises to `lr`.")
     lr_floor: float = Field(default=0.1, ge=0, le=1, description="Share of `lr` at which a falling schedule ends.")
     betas: tuple[float, float] = Field(default=(0.9, 0.95), description="AdamW's decay rates of the two moments.")
@@ -62,7 +63,7 @@ class LearnSection(OptimizerSection):
     """The RL loop."""
 
     steps: int = Field(default=200, ge=1, description="Number of training steps.")
-    problems_per_step: int = Field(default=32, ge=1, description="Problems in each step.")
+    problems_per_step: int = Field(default=16, ge=1, description="Problems in each step.")
     group_size: int = Field(default=8, ge=2, description="Rollouts of each problem.")
     updates_per_step: int = Field(
         default=1, ge=1, description="Optimizer steps on the rollouts of a step, each on a share of them."
@@ -155,18 +156,30 @@ class EvaluateSection(Section):
     """How the policy is measured before, during and after training."""
 
     suite: Annotated[str, ReadsFrom("suite")] = Field(
-        default="micro", description="Suite of held-out problems, measured before and after."
+        default=HELD_OUT,
+        description="Suite of held-out problems, measured before and after. `held-out` is a fifth of the recipe's own problems, 5 to "
+        "200 of them, chosen by a hash of the question.",
     )
     extra_suites: Annotated[tuple[str, ...], ReadsFrom("suite")] = Field(
         default=(), description="More suites, measured before and after, to see what else training changed."
     )
-    samples: int = Field(default=8, ge=1, description="Answers sampled for each problem, on every suite.")
+    samples: int = Field(default=4, ge=1, description="Answers sampled for each problem, on every suite.")
     temperature: float = Field(default=1.0, gt=0, description="Sampling temperature of all measurements.")
-    every: int = Field(default=25, ge=0, description="Steps between measurements on the validation problems; 0 for none.")
-    validation: Annotated[str, ReadsFrom("suite")] = Field(
-        default="micro-validation", description="Suite of validation problems, measured during training."
+    every: int = Field(
+        default=25,
+        ge=0,
+        description="Steps between measurements on the validation problems; 0 for none. Default: a fifth of the steps.",
     )
-    validation_samples: int = Field(default=4, ge=1, description="Answers sampled for each validation problem.")
+    validation: Annotated[str, ReadsFrom("suite")] = Field(
+        default=HELD_OUT, description="Suite of validation problems, measured during training; named as `suite` is."
+    )
+    validation_samples: int = Field(default=1, ge=1, description="Answers sampled for each validation problem.")
+    validation_share: float = Field(
+        default=0.1,
+        gt=0,
+        description="Most answers that validation writes, as a share of the run's rollouts; it measures fewer problems where it "
+        "would write more.",
+    )
 
 
 class ServerSection(Section):

@@ -6,10 +6,11 @@ from pathlib import Path
 from ..core.callbacks import Answering, Warn, unwatched
 from ..core.errors import UsageError
 from ..engines import ChatModel, Tally
-from ..problems.suites import samples_for, suite
+from ..problems.suites import samples_for
 from ..runs.checkpoint import whole_checkpoints
 from ..runs.folder import read_recipe
 from ..runs.models import base_policy, require_base, saved_policy
+from ..runs.practice_problems import suite_problems
 from ..runs.session import open_session
 from . import evaluate
 from .drift import Drift, drift
@@ -33,7 +34,7 @@ def drift_of(
         raise UsageError(f"{run}: no whole checkpoint yet; continue it first: outgrow resume {run}")
     base = base_policy(recipe)
     require_base(run, recipe, base, made_with)
-    problems = {name: suite(name).load(warn) for name in suites}
+    problems = {name: suite_problems(recipe, name, warn) for name in suites}
     engine = recipe.engine.build(warn)
     before: dict[str, Evaluation] = {}
     number, measurements = 0, (1 + len(checkpoints)) * len(problems)

@@ -10,8 +10,8 @@ from ..evaluate.statistics import pass_at_k
 from ..flywheel import run_flywheel
 from ..flywheel.stage_cache import StageResult
 from ..flywheel.tasks import stage_policy
-from ..problems.suites import suite
 from ..runs.cost import Budget
+from ..runs.practice_problems import suite_problems
 from ..runs.session import open_session
 from ..runs.signals import Interrupt
 from ..train.loop import deterministic
@@ -48,7 +48,7 @@ def _pass_at(stage: StageResult, ks: set[int], check_stop: CheckStop) -> dict[st
     if not ks:
         return {}
     recipe, n = stage.recipe, max(ks)
-    problems = suite(recipe.evaluate.suite).load()
+    problems = suite_problems(recipe, recipe.evaluate.suite)
     with deterministic(recipe), open_session(recipe, stage_policy(stage)) as session:
         sampling = session.evaluation_sampling
         samples = sample_problems(session.model, session.verifier, problems, n, sampling, recipe.seed, check_stop)

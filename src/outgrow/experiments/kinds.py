@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, ClassVar
 
-from ..config import Recipe, load_recipe
+from ..config import Recipe, load_recipe, table_values
 from ..flywheel import FlywheelRecipe, load_flywheel
 from ..flywheel.stage_recipes import stage_recipes
 from .flywheel_result import FlywheelTrialResult, from_flywheel_line
@@ -64,7 +64,8 @@ class RLTrialKind(TrialKind):
         return load_recipe(name, [*overrides, "run.threads=1"])
 
     def deciding_values(self, recipe: Recipe) -> dict[str, Any]:
-        return recipe.model_copy(update=_WORDS).model_dump(mode="json", exclude_none=True, exclude=_NOT_MEASURED)
+        values = recipe.model_copy(update=_WORDS).model_dump(mode="json", exclude_none=True, exclude=_NOT_MEASURED)
+        return {**values, **table_values(recipe)}
 
     def run(self, path: Path, trial: Trial, measures: Sequence[Measure], prepared: dict[str, Path]) -> RLResult:
         return run_rl_trial(path, trial, measures, prepared)

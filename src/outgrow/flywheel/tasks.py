@@ -8,11 +8,12 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
-from ..config import Recipe, dump_recipe, with_absolute_paths
+from ..config import Recipe, dump_recipe, filled, unsaid, with_absolute_paths
 from ..config.sections import DataSection
 from ..core.files import write_atomic
 from ..policy import Policy
 from ..policy.export import export
+from ..problems.held_out import HELD_OUT
 from ..runs.cost import Budget, Meter
 from ..runs.folder import RunFolder, read_recipe
 from ..runs.input_digests import PathDigest, digest_of
@@ -47,6 +48,8 @@ class TrainStage(StageSpec):
         else:
             stored, made_with = read_recipe(path)
             recipe = with_absolute_paths(self.recipe)
+            if unsaid(recipe):
+                recipe = filled(recipe, base_policy(recipe).parameters)
             if stored != recipe:  # they differ only in words, prices and the places of files
                 write_atomic(files.recipe, dump_recipe(recipe, {"made_with": made_with}).encode())
             resume(path, [], watcher, budget)
@@ -140,7 +143,7 @@ class DataStage(StageSpec):
             recipe.sampling,
             recipe.seed,
             self.generation,
-            suites=[*suites_of(trained_by), trained_by.evaluate.validation],
+            suites=[name for name in (*suites_of(trained_by), trained_by.evaluate.validation) if name != HELD_OUT],
             existing_rows=_training_rows(self.student, problems, self.generation) if self.section.rollouts else (),
         )
         with verifier_for(recipe) as verifier:

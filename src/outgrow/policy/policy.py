@@ -45,6 +45,11 @@ class Policy:
     """peft's handle on the low-rank adapters; None where every weight learns."""
 
     @property
+    def parameters(self) -> int:
+        """Number of parameters, with those of adapters; a matrix that two layers share counts once."""
+        return sum(parameter.numel() for parameter in self.model.parameters())
+
+    @property
     def pad_id(self) -> int:
         """Token that fills a batch. It is never attended to and never scored."""
         pad = self.tokenizer.pad_token_id

@@ -5,6 +5,7 @@ from typing import Any
 from ..core.errors import UsageError, nearest
 from .benchmark import Benchmark
 from .gsm8k import GSM8K
+from .held_out import HELD_OUT
 from .math import Math
 from .micro import Micro
 from .named_table import named_table
@@ -85,16 +86,22 @@ def suite(name: str) -> Source:
         return SUITES[name]
     if name in GROUPS:
         raise UsageError(f"{name} is a group; name one of its suites: {', '.join(GROUPS[name])}")
+    if name == HELD_OUT:
+        raise UsageError(f"{name} is a slice of a recipe's own problems; here, name a suite or a file")
     if table := named_table(name, "test"):
         return table
-    raise UsageError(f"no suite called {name!r}{nearest(name, [*SUITES, *GROUPS])}")
+    raise UsageError(f"no suite called {name!r}{nearest(name, [*SUITES, *GROUPS, HELD_OUT])}")
 
 
 def suites(names: str) -> list[str]:
-    """Return the suites that a list such as "related,puzzles" names, each once, groups written out. Raises as `suite` does."""
+    """Return the suites that a list such as "related,puzzles" names, each once, groups written out. Raises as `suite` does.
+
+    `held-out`, the slice of a recipe's own problems, is one of them.
+    """
     members = [member for name in names.split(",") for member in GROUPS.get(name.strip(), (name.strip(),))]
     for name in members:
-        suite(name)
+        if name != HELD_OUT:
+            suite(name)
     return list(dict.fromkeys(members))
 
 

@@ -1,11 +1,12 @@
-"""What a run practises on: its sources' problems, without those it is measured on."""
+"""What a run practises on, its sources' problems, and what it is measured on."""
 
 from collections.abc import Sequence
 
-from ..config import Recipe, load_recipe, shipped_recipes
-from ..core.callbacks import Warn
+from ..config import Recipe, RLRecipe, load_recipe, shipped_recipes
+from ..core.callbacks import Warn, quiet
 from ..core.errors import UsageError
 from ..problems.checked import checked_problems
+from ..problems.held_out import HELD_OUT, held_out_slice
 from ..problems.named_table import named_table
 from ..problems.overlap import without_held_out
 from ..problems.suites import suite
@@ -13,14 +14,47 @@ from ..types import Problem
 
 
 def training_problems(recipe: Recipe, warn: Warn) -> list[list[Problem]]:
-    """Return the problems of each source. Questions that the recipe's suites hold out are dropped, with a warning."""
-    suites = sorted({recipe.evaluate.suite, recipe.evaluate.validation})
-    held_out = [problem for name in suites for problem in suite(name).load()]
+    """Return the problems of each source. Questions that the recipe is measured on are dropped, with a warning.
+
+    Raises UsageError where the recipe names no suite and has too few problems to hold some out.
+    """
+    sources, names = _without_suites(recipe, warn), suites_of_training(recipe)
+    if HELD_OUT not in names:
+        return sources
+    held_out = held_out_slice([problem for source in sources for problem in source])
+    practised = [without_held_out(source, held_out)[0] for source in sources]
+    warn(
+        f"{len(held_out)} of {sum(map(len, sources)):,} problems are held out to measure on, by a hash of the question; "
+        "evaluate.suite names others"
+    )
+    return practised
+
+
+def suites_of_training(recipe: Recipe) -> list[str]:
+    """Return the suites that a run looks at while or after it trains; their questions are never practised."""
+    validates = isinstance(recipe, RLRecipe) and (recipe.evaluate.every > 0 or recipe.judge is not None)
+    return sorted({recipe.evaluate.suite, *([recipe.evaluate.validation] if validates else [])})
+
+
+def suite_problems(recipe: Recipe, name: str, warn: Warn = quiet) -> list[Problem]:
+    """Return the problems of a suite, as the recipe means its name: `held-out` is a slice of the recipe's own problems.
+
+    Raises UsageError as `suite` and `held_out_slice` do.
+    """
+    if name != HELD_OUT:
+        return suite(name).load(warn)
+    return held_out_slice([problem for source in _without_suites(recipe, quiet) for problem in source])
+
+
+def _without_suites(recipe: Recipe, warn: Warn) -> list[list[Problem]]:
+    """Return the problems of each source, without the questions of named suites."""
+    names = [name for name in suites_of_training(recipe) if name != HELD_OUT]
+    held_out = [problem for name in names for problem in suite(name).load()]
     sources = []
     for source in recipe.problems:
         problems, dropped = without_held_out(checked_problems(source, warn), held_out)
         if dropped:
-            warn(f"{source.type}: dropped {dropped} problems whose questions are held out ({', '.join(suites)})")
+            warn(f"{source.type}: dropped {dropped} problems whose questions are held out ({', '.join(names)})")
         sources.append(problems)
     return sources
 

@@ -14,11 +14,13 @@ from ..evaluate import Evaluation, evaluate, paired_delta
 from ..evaluate.conditions import Conditions, conditions
 from ..evaluate.drift import drift, write_drift
 from ..policy import Policy
+from ..problems.held_out import HELD_OUT
 from ..problems.suites import suite, suites
 from ..runs.cost import Meter
 from ..runs.folder import RunFolder, When
 from ..runs.model_card import write_card
 from ..runs.models import evaluation_sampling
+from ..runs.practice_problems import suite_problems
 from ..runs.resolve_model import resolve_model
 from ..runs.session import open_session
 from ..types import Problem
@@ -27,7 +29,8 @@ from ..types import Problem
 def suites_of(recipe: Recipe) -> list[str]:
     """The suites a recipe is measured on, its own first. Raises UsageError where there is none of a name."""
     own, also = recipe.evaluate.suite, recipe.evaluate.extra_suites
-    suite(own)  # one, no group
+    if own != HELD_OUT:
+        suite(own)  # a suite, no group
     return list(dict.fromkeys([own, *(suites(",".join(also)) if also else [])]))
 
 
@@ -111,7 +114,7 @@ class Outcome:
 
     def _problems(self, on: str) -> list[Problem]:
         if on not in self.loaded:
-            self.loaded[on] = suite(on).load()
+            self.loaded[on] = suite_problems(self.recipe, on)
         return self.loaded[on]
 
 

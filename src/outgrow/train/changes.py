@@ -9,10 +9,10 @@ from ..config import Recipe, RLRecipe
 from ..core.callbacks import Warn
 from ..core.changes import sentence
 from ..core.errors import UsageError
-from ..problems.suites import suite
 from ..runs.checkpoint import newest_whole_checkpoint, point_latest
 from ..runs.data_record import changes, digests_of, read_digests, write_digests
 from ..runs.folder import RunFolder, versions, write_recipe
+from ..runs.practice_problems import suite_problems
 from ..types import Problem
 from .job import Job
 
@@ -88,7 +88,7 @@ def record_data(
     """
     read = dict(suites)
     if isinstance(recipe, RLRecipe) and recipe.evaluate.every and recipe.evaluate.validation not in read:
-        read[recipe.evaluate.validation] = suite(recipe.evaluate.validation).load()
+        read[recipe.evaluate.validation] = suite_problems(recipe, recipe.evaluate.validation)
     now, file = digests_of(recipe, job.problems, read), RunFolder(run).data
     lines = changes(read_digests(file), now) if file.exists() else []
     for line in lines:

@@ -19,8 +19,8 @@ from ..judge.config import SECOND_ROLLOUTS, JudgeSection
 from ..judge.judge import Judge, JudgeItem
 from ..judge.metrics import score_metrics
 from ..policy import Prompt, load_policy
-from ..problems.suites import suite
 from ..runs.folder import RunFolder
+from ..runs.practice_problems import suite_problems
 from ..runs.resolve_model import resolve_model
 from ..runs.session import local_model
 from ..types import GradedGroup, Problem, Verdict
@@ -68,7 +68,9 @@ class JudgeInLoop:
             else None
         )
         self._held_out = _sample(
-            suite(recipe.evaluate.validation).load(), max(section.watch.heldout_problems, section.watch.canaries), recipe.seed
+            suite_problems(recipe, recipe.evaluate.validation),
+            max(section.watch.heldout_problems, section.watch.canaries),
+            recipe.seed,
         )
         self._rows: list[Metrics] = []  # the metrics of earlier steps
         identity = self._judge.model.identity.encode()

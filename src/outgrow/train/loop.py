@@ -12,14 +12,13 @@ from typing import Any
 
 import torch
 
-from ..config import Recipe, RLRecipe, with_absolute_paths
+from ..config import Recipe, RLRecipe, filled, unsaid, with_absolute_paths
 from ..core.changes import differences, flat
 from ..core.errors import OutgrowError, SpoiledError, UsageError
 from ..core.files import append_line, keep_lines_through, read_lines
 from ..core.memory import keep_large_buffers
 from ..core.oom_backoff import ran_out_of_memory
 from ..policy import Policy
-from ..problems.suites import suite
 from ..runs.checkpoint import Checkpoint, newest_whole_checkpoint, point_latest
 from ..runs.cost import Budget, BudgetReached, Meter
 from ..runs.folder import RunFolder, create_run, held, read_recipe, versions
@@ -32,6 +31,7 @@ from ..runs.models import (
     require_base,
     require_distilled,
 )
+from ..runs.practice_problems import suite_problems
 from ..runs.resolve_model import resolve_model
 from ..runs.signals import Interrupt, StopRequested
 from ..runs.trackers import Track, require_packages, tracking
@@ -58,9 +58,21 @@ def train(recipe: Recipe, path: Path, watcher: Watcher, budget: Budget = _NO_LIM
         check_prerequisites(recipe, budget)
         suites_of(recipe)  # a wrong name is told before anything is made
         base = base_policy(recipe)
+        recipe = _filled(recipe, base, watcher)
         distilled = distilled_policy(recipe, base, watcher.warn)
         create_run(path, recipe, digests(base, distilled))
         _run(recipe, path, base, distilled, watcher, budget, began)
+
+
+def _filled(recipe: Recipe, base: Policy, watcher: Watcher) -> Recipe:
+    """Return the recipe with every key said; tell what was chosen for it."""
+    keys, parameters = unsaid(recipe), base.parameters
+    recipe = filled(recipe, parameters)
+    if keys:
+        values = flat(recipe.model_dump(mode="json"))
+        chosen = ", ".join(f"{key}={values[key]:g}" for key in keys)
+        watcher.warn(f"chosen for a model of {parameters:,} parameters, since the recipe does not say them: {chosen}")
+    return recipe
 
 
 def resume(path: Path, overrides: list[str], watcher: Watcher, budget: Budget = _NO_LIMIT) -> bool:
@@ -155,7 +167,7 @@ def _run(
             else SFTJob(recipe, policy, path, watcher.warn)
         )
         try:
-            suites = {name: suite(name).load() for name in suites_of(recipe)}
+            suites = {name: suite_problems(recipe, name) for name in suites_of(recipe)}
             record_data(recipe, path, job, suites, changes, done, watcher.warn)
             checkpointer = Checkpointer(path, recipe.run, job, engine, meter)
             if checkpoint:

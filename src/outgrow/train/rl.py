@@ -18,7 +18,6 @@ from ..core.rollout_log import drop_parts_after, write_part
 from ..engines import Engine, LocalModel, Tally, sync
 from ..ledger import Ledger, PassRatePosterior
 from ..policy import Policy
-from ..problems.suites import suite
 from ..runs.folder import RunFolder
 from ..runs.practice_problems import distinct, shares, training_problems
 from ..runs.session import verifier_for
@@ -33,7 +32,7 @@ from .optimizer import Optimizer
 from .step_records import RewardParts, advantage_of_correct_by_level, ledger_visit, rollout_rows, step_metrics, total_reward
 from .step_warnings import step_warning
 from .update import AdvantagedRollout, Learner
-from .validation import validation_metrics
+from .validation import validation_metrics, validation_problems
 
 
 class RLJob:
@@ -59,7 +58,7 @@ class RLJob:
         counts = shares(recipe.learn.problems_per_step, [source.weight for source in recipe.problems])
         sources = distinct(training_problems(recipe, warn))
         _warn_about_few_problems(recipe.learn.problems_per_step, counts, [len(problems) for problems in sources], warn)
-        self.validation = suite(recipe.evaluate.validation).load() if recipe.evaluate.every else []
+        self.validation = validation_problems(recipe, warn) if recipe.evaluate.every else []
         self.ledger = Ledger(RunFolder(run).ledger, PassRatePosterior(recipe.ledger.half_life, recipe.ledger.prior_weight))
         self.ledger.enter([problem for problems in sources for problem in problems])
         if recipe.ledger.profile is not None:
