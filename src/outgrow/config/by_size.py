@@ -71,7 +71,7 @@ def unsaid(recipe: Recipe) -> list[str]:
 
 def filled(recipe: R, parameters: int) -> R:
     """Return the recipe with the table's values for the keys that it does not say. parameters: of its model."""
-    keys, row, lora = unsaid(recipe), row_for(parameters), recipe.policy.lora is not None
+    whole, keys, row, lora = recipe, unsaid(recipe), row_for(parameters), recipe.policy.lora is not None
     change: dict[str, Any] = {}
     if "learn.lr" in keys:
         if recipe.policy.init is not None:
@@ -85,7 +85,7 @@ def filled(recipe: R, parameters: int) -> R:
         change["loss"] = recipe.loss.model_copy(update={"kl_weight": row.kl_weight})
     if "evaluate.every" in keys:
         change["evaluate"] = recipe.evaluate.model_copy(update={"every": math.ceil(recipe.learn.steps / _MEASUREMENTS)})
-    return recipe.model_copy(update=change)
+    return whole.model_copy(update=change)
 
 
 def table_values(recipe: Recipe) -> dict[str, Any]:

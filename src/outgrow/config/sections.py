@@ -157,8 +157,8 @@ class EvaluateSection(Section):
 
     suite: Annotated[str, ReadsFrom("suite")] = Field(
         default=HELD_OUT,
-        description="Suite of held-out problems, measured before and after. `held-out` is a fifth of the recipe's own problems, 5 to "
-        "200 of them, chosen by a hash of the question.",
+        description="Suite of held-out problems, measured before and after. `held-out` is a fifth of the recipe's own problems, 5 "
+        "to 200 of them, chosen by a hash of the question.",
     )
     extra_suites: Annotated[tuple[str, ...], ReadsFrom("suite")] = Field(
         default=(), description="More suites, measured before and after, to see what else training changed."

@@ -46,6 +46,14 @@ def arm_statistics(
     return [_statistics(arm, values, baseline, measure, arm == experiment.baseline) for arm, values in arms.items()]
 
 
+def effect(mean: Estimate, measure: Measure) -> str:
+    """Return whether a mean is shown to be better or worse than the measure's `null`, which must not be None."""
+    assert measure.null is not None
+    if not mean.excludes(measure.null):
+        return "no difference shown"
+    return "better" if (mean.value < measure.null) == measure.less_is_better else "worse"
+
+
 def _statistics(arm: str, own: _Values, baseline: _Values, measure: Measure, is_baseline: bool) -> ArmStatistics:
     values = list(own.values.values())
     mean = Estimate(sum(values) / len(values), *seeds_ci95(values), n=len(values)) if len(values) >= MIN_SEEDS else None

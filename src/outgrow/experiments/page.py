@@ -5,7 +5,7 @@ from pathlib import Path
 
 from ..core.estimate import Estimate
 from ..core.files import write_atomic
-from .compare import MIN_SEEDS, arm_statistics, winner
+from .compare import MIN_SEEDS, arm_statistics, effect, winner
 from .experiment import Condition, Experiment
 from .measure import AnyResult, Measure
 from .plot import draw
@@ -29,6 +29,9 @@ def _lines(experiment: Experiment, results: Mapping[str, AnyResult]) -> list[str
         "",
         f"![{experiment.kind.rate_label} by rollouts]({experiment.name}.svg)",
     ]
+    for measure in experiment.measures:
+        if measure.null is not None:
+            lines += ["", *_effects(experiment, measure, results)]
     for condition in experiment.on:
         if condition.name:
             lines += ["", f"## {condition.name}"]
@@ -45,6 +48,26 @@ def _lines(experiment: Experiment, results: Mapping[str, AnyResult]) -> list[str
         if condition.set:
             lines += ["", f"{condition.name}: {_code(condition.set)}"]
     return [*lines, ""]
+
+
+def _effects(experiment: Experiment, measure: Measure, results: Mapping[str, AnyResult]) -> list[str]:
+    """Return a table that counts, of each arm, the conditions under which its mean is shown to differ from no effect."""
+    shown = {arm.name: {"better": 0, "worse": 0, "no difference shown": 0} for arm in experiment.arms}
+    for condition in experiment.on:
+        for row in arm_statistics(experiment, condition, measure, results):
+            if row.mean is not None:
+                shown[row.arm][effect(row.mean, measure)] += 1
+    lines = [
+        f"Of how many settings the {measure.label} is shown to be better or worse than {measure.null:g} (its 95% interval over the "
+        "seeds excludes it):",
+        "",
+        "| arm | settings | better | no difference shown | worse |",
+        "|---|---|---|---|---|",
+    ]
+    for arm, counts in shown.items():
+        if total := sum(counts.values()):
+            lines.append(f"| {arm} | {total} | {counts['better']} | {counts['no difference shown']} | {counts['worse']} |")
+    return lines
 
 
 def _source(experiment: Experiment, results: Mapping[str, AnyResult]) -> str:

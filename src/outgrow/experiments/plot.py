@@ -17,6 +17,7 @@ from .rl_result import Point
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
+_COLUMNS = 3  # plots next to each other
 _POINTS = 24  # numbers of rollouts at which an arm's curves are averaged
 
 
@@ -39,10 +40,12 @@ def draw(experiment: Experiment, results: Mapping[str, AnyResult], path: Path) -
 
     matplotlib.rcParams["svg.hashsalt"] = experiment.name
     matplotlib.rcParams["svg.fonttype"] = "none"
-    figure, axes = pyplot.subplots(
-        1, len(experiment.on), figsize=(1.5 + 6.5 * len(experiment.on), 4.2), squeeze=False, layout="constrained"
-    )
-    for subplot, condition in zip(axes[0], experiment.on, strict=True):
+    columns = min(len(experiment.on), _COLUMNS)
+    rows = -(-len(experiment.on) // columns)
+    figure, axes = pyplot.subplots(rows, columns, figsize=(1.5 + 6.5 * columns, 4.2 * rows), squeeze=False, layout="constrained")
+    for subplot in axes.flat[len(experiment.on) :]:
+        subplot.remove()
+    for subplot, condition in zip(axes.flat, experiment.on, strict=False):
         _draw_condition(subplot, experiment, condition, results)
     sink = io.BytesIO()
     figure.savefig(sink, format="svg", metadata={"Date": None})

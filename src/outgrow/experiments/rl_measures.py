@@ -76,6 +76,21 @@ class PassAt1(Measure):
         return result.after
 
 
+class Gain(Measure):
+    """pass@1 on the recipe's suite after training minus that before."""
+
+    null = 0.0
+
+    type: str = "gain"
+
+    @property
+    def label(self) -> str:
+        return "change of pass@1"
+
+    def value(self, result: RLResult) -> float | None:
+        return result.after - result.before
+
+
 class OverPrepared(Measure):
     """pass@1 after training minus that of the prepared model `name`, such as a teacher."""
 
@@ -193,6 +208,7 @@ MEASURES: dict[str, type[Measure]] = {
     "rollouts_to": RolloutsTo,
     "pass_rate_at": PassRateAt,
     "pass@1": PassAt1,
+    "gain": Gain,
     "over_prepared": OverPrepared,
     "tokens": Tokens,
     "alarm": Alarm,
