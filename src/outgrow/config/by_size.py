@@ -8,7 +8,7 @@ The micro rows are measured: `outgrow lab defaults` (docs/lab/defaults.md).
 
 import math
 from dataclasses import asdict, dataclass
-from typing import Any, TypeVar
+from typing import Any
 
 from .schema import Recipe, RLRecipe
 
@@ -44,8 +44,6 @@ _MEASUREMENTS = 5  # of the validation problems, over a run
 NEW_MODEL_LR = 2e-3
 """Learning rate of a new micro policy, whose weights are random."""
 
-R = TypeVar("R", bound=Recipe)
-
 
 def row_for(parameters: int) -> BySize:
     """Return the row for a model of this many parameters.
@@ -69,9 +67,9 @@ def unsaid(recipe: Recipe) -> list[str]:
     return keys
 
 
-def filled(recipe: R, parameters: int) -> R:
+def filled(recipe: Recipe, parameters: int) -> Recipe:
     """Return the recipe with the table's values for the keys that it does not say. parameters: of its model."""
-    whole, keys, row, lora = recipe, unsaid(recipe), row_for(parameters), recipe.policy.lora is not None
+    keys, row, lora = unsaid(recipe), row_for(parameters), recipe.policy.lora is not None
     change: dict[str, Any] = {}
     if "learn.lr" in keys:
         if recipe.policy.init is not None:
@@ -85,7 +83,7 @@ def filled(recipe: R, parameters: int) -> R:
         change["loss"] = recipe.loss.model_copy(update={"kl_weight": row.kl_weight})
     if "evaluate.every" in keys:
         change["evaluate"] = recipe.evaluate.model_copy(update={"every": math.ceil(recipe.learn.steps / _MEASUREMENTS)})
-    return whole.model_copy(update=change)
+    return recipe.model_copy(update=change)
 
 
 def table_values(recipe: Recipe) -> dict[str, Any]:
