@@ -16,6 +16,6 @@ def recipe_key(recipe: Recipe, path_digest: PathDigest) -> dict[str, Any]:
     path_digest: of what the flywheel itself made. Raises UsageError where a component from outside the package has a path that is
     not declared as an input.
     """
-    values = {**recipe.model_dump(mode="json", exclude_none=True, exclude=set(_WORDS)), **table_values(recipe)}
+    values = recipe.model_dump(mode="json", exclude_none=True, exclude=set(_WORDS))
     values["run"] = {key: values["run"][key] for key in _RUN_KEYS}
-    return with_digests(recipe, values, path_digest)
+    return {**with_digests(recipe, values, path_digest), **table_values(recipe)}
