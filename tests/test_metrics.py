@@ -23,6 +23,7 @@ def keys(tmp_path_factory):
         *JUDGED,
         "learn.steps=2",
         "evaluate.every=1",
+        "evaluate.validation_share=9",
         f"judge={{model='org/says',{settings}}}",
         "rewards=[{type='accuracy'},{type='judge_score'}]",
         "distill={model='micro-base'}",
