@@ -303,7 +303,7 @@ def test_plotly_writes_labels_that_differ(run, page, tmp_path):
     path = tmp_path / "ranges.html"
     path.write_text(re.sub(r"<details(?: class=\"[\w-]+\")?(?: id=\"[\w-]+\")?>", "<details open>", pattern.sub(replaced, source)))
     dom = browser(tmp_path, "--dump-dom", path.as_uri())
-    plots = dom.split('<div class="plot')[1:]
+    plots = dom.split('class="plot js-plotly-plot"')[1:]
     assert len(plots) > len(ranges)
     for plot in plots:
         labels = re.findall(r'class="ytick"><text[^>]*>([^<]*)<', plot)
