@@ -5,11 +5,13 @@ from pathlib import Path
 
 from ..core.errors import OutgrowError
 from ..core.files import read_lines, write_atomic
+from ..problems.named_table import label
 from ..report import words
-from ..report.charts import Chart
+from ..report.chart import Chart
 from ..report.figures import estimates
+from ..report.heat_maps import HeatCell, HeatMap
 from ..report.page import page_scripts, page_template
-from ..report.tables import HeatCell, HeatMap, Table
+from ..report.tables import Table
 from ..runs.folder import RunFolder
 from .lineage import Graph
 from .lineage_graph import edge_rows, picture
@@ -50,7 +52,7 @@ def render(result: FlywheelResult, graph: Graph) -> str:
         charts=[_curve(result)] if result.generations else [],
         levels=_levels(result),
         picture=picture(graph, _lines(result), {stage.name: _hint(stage) for stage in result.stages}),
-        edges=Table(["artifact", "role", "artifact"], edge_rows(graph)),
+        edges=Table(["artifact", "role", "other artifact"], edge_rows(graph), text=("role", "other artifact")),
         **page_scripts(),
     )
 
@@ -69,11 +71,10 @@ def _curve(result: FlywheelResult) -> Chart:
     """Return the chart of pass@1 over generations."""
     generations = result.generations
     rates = {role: [result.model_of(one.roles[role]).rate() for one in generations] for role in ("base", "teacher", "student")}
-    caption = (
-        f"pass@1 on {result.recipe.suite} with 95% intervals. A generation's teacher is the better model of the generation before."
-    )
+    size = f"n = {generations[-1].promotion.teacher.change.n:,} problems × {result.recipe.samples} samples"
+    caption = "pass@1 with 95% intervals. A generation's teacher is the better model of the generation before."
     figure = estimates([float(one.number) for one in generations], rates, "generation", "share of right answers")
-    return Chart("Over generations", caption, figure, wide=True)
+    return Chart(f"Over generations: {label(result.recipe.suite)}, {size}", caption, figure, wide=True)
 
 
 def _levels(result: FlywheelResult) -> HeatMap:
