@@ -180,7 +180,7 @@ def _pass_rate_chart(data: RunData, steps: list[float], width: int, pass_at_1: C
         samples = section.validation_samples
         caption += f" Validation always uses the same held-out problems ({section.validation}), {samples} samples each."
     if pass_at_1:
-        ends = (("before", pass_at_1.before, 0, "@c3"), ("after", pass_at_1.after, data.recipe.learn.steps, "@c4"))
+        ends = (("before", pass_at_1.before, 0, "@c3"), ("after", pass_at_1.after, data.last_step, "@c4"))
         figure["data"] += [
             interval_point(f"test, {when}", step, estimate, colour) for when, estimate, step, colour in ends if estimate
         ]
