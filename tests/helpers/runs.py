@@ -126,6 +126,8 @@ def fingerprint(run: Path) -> dict[str, object]:
         "state": {key: value for key, value in json.loads((latest / "state.json").read_text()).items() if key != "sha256"},
         "ledger": ledger,
         "metrics": (run / "metrics.jsonl").read_bytes(),
+        "looks": (run / "validation.jsonl").read_bytes() if (run / "validation.jsonl").exists() else b"",
+        "worse": (run / "worse.json").read_bytes() if (run / "worse.json").exists() else b"",
         "rollouts": {path.name: pq.read_table(path).to_pylist() for path in sorted((run / "rollouts").iterdir())},
         "evaluations": {path.name: pq.read_table(path).to_pylist() for path in sorted((run / "evals").iterdir())},
     }

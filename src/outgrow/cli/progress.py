@@ -10,6 +10,8 @@ from .console import errors
 from .eta import duration, eta, seconds_left, speed
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from rich.console import Console
     from rich.progress import Progress, TaskID
 
@@ -108,6 +110,10 @@ class Terminal(Display):
     def warn(self, text: str) -> None:
         """Print something a person should read."""
         self.console.print(text, style="yellow", markup=False, highlight=False, soft_wrap=True)
+
+    def worse(self, lines: "Sequence[str]") -> None:
+        """Print that held-out problems got worse."""
+        print_worse(self.console, lines)
 
     def training(self, done: int, steps: int) -> None:
         """Begin the bar of the steps."""
@@ -245,6 +251,12 @@ def _bar(console: "Console") -> "Progress":
         disable=not console.is_terminal,
         redirect_stdout=not console.stderr,  # what a command prints to stdout stays there
     )
+
+
+def print_worse(console: "Console", lines: "Sequence[str]") -> None:
+    """Print that held-out problems got worse: by how much in red, then why and what to change."""
+    for place, line in enumerate(lines):
+        console.print(line, style="bold red" if place == 0 else "red", markup=False, highlight=False, soft_wrap=True)
 
 
 def _print_plain(console: "Console", line: str) -> None:

@@ -63,13 +63,17 @@ def explain_end(path: Path) -> Iterator[None]:
 
 
 def finish(path: Path) -> None:
-    """Print what a finished run gained, and write its report."""
+    """Print what a finished run gained, that it got worse where it did, and write its report."""
+    from ..evaluate.worse import read_worse
     from ..report import write_report
     from ..runs.folder import RunFolder
+    from .progress import print_worse
 
     summary = RunFolder(path).read_summary()
     page = write_report(path)
     console.print(_comparison(summary))
+    if worse := read_worse(path):
+        print_worse(console, worse.lines(str(path)))
     say(f"report: {page}")
 
 

@@ -15,6 +15,7 @@ from ..problems.held_out import HELD_OUT
 from ..verify import EXTRACTORS
 
 Schedule = Literal["constant", "cosine", "linear"]
+OnWorse = Literal["warn", "stop"]
 TrackerName = Literal["tensorboard", "trackio", "wandb"]
 
 KL_ROLLOUTS = 32
@@ -231,6 +232,12 @@ class RunSection(Section):
     checkpoint_every: int = Field(default=10, ge=1, description="Steps between checkpoints.")
     keep_checkpoints: int = Field(
         default=3, ge=2, description="Number of newest checkpoints kept; at least two, in case the newest is damaged."
+    )
+    on_worse: OnWorse = Field(
+        default="warn",
+        description="What a run does when validation during training shows held-out problems to be worse than before it: warn says "
+        "so and trains on; stop ends the run with the policy of the last validation that was not worse, whose checkpoint is kept. "
+        "Both name the likeliest cause and the setting to change.",
     )
     threads: int = Field(
         default=2, ge=1, description="CPU threads. They are part of the recipe because sums depend on them, to the last bit."

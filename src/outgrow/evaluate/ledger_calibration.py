@@ -19,6 +19,7 @@ from ..runs.practice_problems import practice_problems
 from ..runs.session import open_session
 from .calibration import Calibration, brier, spearman, staleness_of
 from .sample import sample_problems
+from .worse import early_end
 
 
 def calibrate(
@@ -33,6 +34,11 @@ def calibrate(
     checkpoint, _ = newest_whole_checkpoint(run)
     if not isinstance(recipe, RLRecipe) or checkpoint is None:
         raise UsageError(f"{run}: no reinforcement learning here yet, so nothing to calibrate")
+    if ended := early_end(run):
+        raise UsageError(
+            f"{run}: it ended with the policy of step {ended.policy_step}, and its ledger goes on to step {ended.step}; "
+            f"continue it first: {ended.command(str(run))}"
+        )
     if any(row["step"] > checkpoint.step for row in read_lines(files.metrics)):
         raise UsageError(f"{run}: its ledger is ahead of its newest checkpoint; finish it first: outgrow resume {run}")
     policy = run_policy(run)

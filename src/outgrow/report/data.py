@@ -13,6 +13,7 @@ from ..core.files import read_lines
 from ..evaluate import Evaluation
 from ..evaluate.calibration import Calibration
 from ..evaluate.drift import Drift
+from ..evaluate.worse import Worse, read_worse
 from ..ledger.ledger import READ_VISITS
 from ..runs.cost import seconds_by_phase
 from ..runs.folder import RunFolder, read_recipe
@@ -40,6 +41,8 @@ class RunData:
     """Other suite -> before and after."""
     calibration: list[Calibration]
     drift: list[Drift]
+    worse: Worse | None = None
+    """That held-out problems got worse; None where they are not shown to be."""
 
     @property
     def steps_done(self) -> int:
@@ -48,8 +51,14 @@ class RunData:
 
     @property
     def finished(self) -> bool:
-        """Whether every step is done and the policy was measured after them."""
-        return self.after is not None and self.steps_done >= self.recipe.learn.steps
+        """Whether every step is done, or the run ended early because it was worse, and the policy was measured after."""
+        return self.after is not None and (self.last_step < self.recipe.learn.steps or self.steps_done >= self.recipe.learn.steps)
+
+    @property
+    def last_step(self) -> int:
+        """The step of the policy that the run ends with."""
+        ended = self.worse.policy_step if self.worse else None
+        return self.recipe.learn.steps if ended is None else ended
 
     def seconds(self) -> dict[str, float]:
         """Seconds by phase, over all sessions of the run."""
@@ -78,6 +87,7 @@ def read_run(run: Path, visits_too: bool = True) -> RunData:
         others=_read_others(files.evals),
         calibration=_read_figures(files.calibration, Calibration, "outgrow calibration RUN"),
         drift=_read_figures(files.drift, Drift, "outgrow drift RUN --on SUITES"),
+        worse=read_worse(run),
     )
 
 

@@ -100,7 +100,7 @@ def _before_and_after(data: RunData, pass_at_1: Comparison | None) -> list[Chart
 
 def _ends(data: RunData, pass_at_1: Comparison) -> list[tuple[str, float, Estimate | None, str]]:
     """Return name, step, estimate and colour of the measurements before and after training."""
-    return [("before", 0.0, pass_at_1.before, "@c3"), ("after", float(data.recipe.learn.steps), pass_at_1.after, "@c4")]
+    return [("before", 0.0, pass_at_1.before, "@c3"), ("after", float(data.last_step), pass_at_1.after, "@c4")]
 
 
 def _same_set(data: RunData, pass_at_1: Comparison) -> bool:

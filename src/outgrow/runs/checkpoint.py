@@ -53,10 +53,13 @@ class TornCheckpoint(Exception):
     """A checkpoint folder that cannot be trusted; str() says why."""
 
 
-def save_checkpoint(run: Path, step: int, policy: Policy, optimizer: dict[str, Tensor], state: dict[str, Any], keep: int) -> None:
+def save_checkpoint(
+    run: Path, step: int, policy: Policy, optimizer: dict[str, Tensor], state: dict[str, Any], keep: int, good: int | None = None
+) -> None:
     """Write the checkpoint of `step`, point `latest` at it, and drop all but the newest `keep`.
 
-    Raises OutgrowError where it cannot be written (a full disk); earlier checkpoints are untouched then.
+    good: a step whose policy may be needed again: the newest checkpoint up to it is kept as well. Raises OutgrowError where it
+    cannot be written (a full disk); earlier checkpoints are untouched then.
     """
     folder, final = RunFolder(run).checkpoints, RunFolder(run).checkpoint(step)
     try:
@@ -73,8 +76,23 @@ def save_checkpoint(run: Path, step: int, policy: Policy, optimizer: dict[str, T
             f"checkpoint of step {step} could not be written to {folder} ({reason}); earlier checkpoints are whole: "
             f"free some space, then run: outgrow resume {run}"
         ) from error
+    kept = newest_step(run, good)
     for old in _steps(folder)[:-keep]:
-        remove_tree(RunFolder(run).checkpoint(old))
+        if old != kept:
+            remove_tree(RunFolder(run).checkpoint(old))
+
+
+def newest_step(run: Path, through: int | None) -> int | None:
+    """Return the step of the newest checkpoint up to the step `through`, whole or not; None where there is none, or no step."""
+    steps = _steps(RunFolder(run).checkpoints)
+    return None if through is None else max((step for step in steps if step <= through), default=None)
+
+
+def drop_checkpoints_after(run: Path, step: int) -> None:
+    """Remove every checkpoint of a later step than `step`, the newest first."""
+    for later in reversed(_steps(RunFolder(run).checkpoints)):
+        if later > step:
+            remove_tree(RunFolder(run).checkpoint(later))
 
 
 def newest_whole_checkpoint(run: Path) -> tuple[Checkpoint | None, list[str]]:

@@ -39,6 +39,16 @@ class RunFolder:
         return self.path / "metrics.jsonl"
 
     @property
+    def validation(self) -> Path:
+        """A JSON line for each look at the validation problems: how often each one was answered right."""
+        return self.path / "validation.jsonl"
+
+    @property
+    def worse(self) -> Path:
+        """That held-out problems got worse, why, and what to change; there only where they did."""
+        return self.path / "worse.json"
+
+    @property
     def timings(self) -> Path:
         """JSON lines of seconds by phase, over all sessions."""
         return self.path / "timings.jsonl"

@@ -37,6 +37,7 @@ def card(recipe: Recipe, made_with: dict[str, Any], summary: dict[str, Any]) -> 
         "",
         recipe.description,
         "",
+        *([f"**{summary['worse']['text']}**", ""] if summary["worse"] else []),
         f"Made by `outgrow {kind} {recipe.name}` (seed {recipe.seed}) from {base} in {summary['steps']} steps"
         + (f" and {summary['rollouts']} rollouts" if summary["rollouts"] else "")
         + f", {_duration(summary['wall_s'])}{dollars}.",

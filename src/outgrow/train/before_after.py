@@ -13,6 +13,7 @@ from ..engines import Engine, Tally
 from ..evaluate import Evaluation, evaluate, paired_delta
 from ..evaluate.conditions import Conditions, conditions
 from ..evaluate.drift import drift, write_drift
+from ..evaluate.worse import Worse
 from ..policy import Policy
 from ..problems.held_out import HELD_OUT
 from ..problems.suites import suite, suites
@@ -24,6 +25,9 @@ from ..runs.practice_problems import suite_problems
 from ..runs.resolve_model import resolve_model
 from ..runs.session import open_session
 from ..types import Problem
+
+WorseOf = Callable[[Evaluation, Evaluation], Worse | None]
+"""Says of before and after on the run's own suite whether the run got worse."""
 
 
 def suites_of(recipe: Recipe) -> list[str]:
@@ -63,18 +67,30 @@ class Outcome:
         for outcome in (files.evaluation("after"), *files.evals.glob("*/after.parquet"), files.summary):
             outcome.unlink(missing_ok=True)
 
-    def summarise(self, reference: Policy, policy: Policy, steps: int, rollouts: int) -> None:
-        """Into evals/drift.json what became of the other suites; into the model card and summary.json the rest."""
+    def summarise(
+        self,
+        reference: Policy,
+        policy: Policy,
+        steps: int,
+        rollouts: int,
+        worse_of: Callable[[Evaluation, Evaluation], Worse | None],
+    ) -> None:
+        """Into evals/drift.json what became of the other suites; into the model card and summary.json the rest.
+
+        steps: of the policy.
+        """
         own, *others = suites_of(self.recipe)
         for on in others:
             before, after = self._ends(on)
             ends = ((0, reference, before), (steps, policy, after))
             write_drift(self.path, [drift(on, step, reference, one, before, found) for step, one, found in ends])
         before, after = self._ends(own)
+        worse = worse_of(before, after)
         summary = {
             "before": before.summary(),
             "after": after.summary(),
             "paired_delta": paired_delta(before, after),
+            "worse": worse.as_json() if worse else None,
             "wall_s": round(self.meter.seconds, 2),
             "steps": steps,
             "rollouts": rollouts,

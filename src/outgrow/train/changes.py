@@ -7,8 +7,9 @@ from typing import Any
 
 from ..config import Recipe, RLRecipe
 from ..core.callbacks import Warn
-from ..core.changes import sentence
+from ..core.changes import differences, flat, sentence
 from ..core.errors import UsageError
+from ..evaluate.worse import Worse, early_end
 from ..runs.checkpoint import newest_whole_checkpoint, point_latest
 from ..runs.data_record import changes, digests_of, read_digests, write_digests
 from ..runs.folder import RunFolder, versions, write_recipe
@@ -42,6 +43,10 @@ class Changes:
                 "its curve is not comparable across that step"
             )
 
+    def train_otherwise(self) -> bool:
+        """Return whether a changed setting changes how the run trains from where it stands."""
+        return any(_trains(key) for key in self.settings)
+
     def record_data(self, run: Path, step: int, lines: Sequence[str]) -> None:
         """Write into recipe.toml what of the data has changed."""
         self._record(run, step, {"data": list(lines)})
@@ -59,12 +64,22 @@ _OF_THE_CURVE = (
 )  # fmt: skip
 
 
+def _trains(key: str) -> bool:
+    """Return whether a changed setting changes the steps to come; more of the same steps do not."""
+    table = key.partition(".")[0]
+    return key == "run.on_worse" or (table not in _NOT_OF_TRAINING and key != "learn.steps")
+
+
+_NOT_OF_TRAINING = ("name", "description", "expected", "evaluate", "server", "run")
+
+
 def is_finished(run: Path, recipe: Recipe) -> bool:
-    """Return whether every step is done, measured and summarised."""
+    """Return whether every step is done, or the run ended early because it was worse; and it is measured and summarised."""
     if not RunFolder(run).summary.exists():
         return False
     checkpoint, _ = newest_whole_checkpoint(run)
-    if checkpoint is None or checkpoint.step != recipe.learn.steps:
+    ended = early_end(run)
+    if checkpoint is None or checkpoint.step != (ended.policy_step if ended else recipe.learn.steps):
         return False
     point_latest(checkpoint)  # a kill may have come before the link was set
     return True
@@ -76,6 +91,17 @@ def require_more_steps(run: Path, recipe: Recipe, stored: Recipe) -> None:
         raise UsageError(
             f"{run} is finished after {stored.learn.steps} steps, and its records stay as they were made; measure it with other "
             f"settings with: outgrow eval {run}   (or ask for more steps: --set learn.steps={2 * stored.learn.steps})"
+        )
+
+
+def require_other_training(run: Path, ended: Worse, recipe: Recipe, stored: Recipe) -> None:
+    """Raise UsageError where a run that ended early would only be measured again, or would do the same steps again."""
+    changed = differences(flat(stored.model_dump(mode="json")), flat(recipe.model_dump(mode="json")))
+    if not any(map(_trains, changed)):
+        raise UsageError(
+            f"{run} ended with the policy of step {ended.policy_step}, since held-out problems were worse at step {ended.step}; "
+            f"{sentence(changed)} does not change how it trains from there; continue with: {ended.command(str(run))}   "
+            "(or --set run.on_worse=warn)"
         )
 
 

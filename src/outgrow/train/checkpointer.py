@@ -7,14 +7,16 @@ from ..engines import Engine
 from ..runs.checkpoint import Checkpoint, optimizer_to_tensors, save_checkpoint, tensors_to_optimizer
 from ..runs.cost import Meter
 from ..runs.folder import RunFolder
+from .guard import Guard
 from .job import Job
 
 
 class Checkpointer:
     """Writes and restores the checkpoints of one run."""
 
-    def __init__(self, run: Path, section: RunSection, job: Job, engine: Engine, meter: Meter) -> None:
+    def __init__(self, run: Path, section: RunSection, job: Job, engine: Engine, meter: Meter, guard: Guard) -> None:
         self._run, self._section, self._job, self._engine, self._meter = run, section, job, engine, meter
+        self._guard = guard
         self._saved = 0
 
     def restore(self, checkpoint: Checkpoint) -> None:
@@ -25,8 +27,8 @@ class Checkpointer:
         self._saved = checkpoint.step
 
     def due(self, step: int) -> bool:
-        """Return whether the recipe asks for a checkpoint after `step`."""
-        return step % self._section.checkpoint_every == 0 or step == self._job.steps
+        """Return whether the recipe asks for a checkpoint after `step`, or the guard may need it."""
+        return step % self._section.checkpoint_every == 0 or step == self._job.steps or self._guard.needs(step)
 
     def save(self, step: int) -> None:
         """Write the checkpoint of `step`, unless it is there. Raises OutgrowError where it cannot be written."""
@@ -34,6 +36,7 @@ class Checkpointer:
             return
         tensors = optimizer_to_tensors(self._job.optimizer.adamw, self._job.optimizer.names)
         state = {"job": self._job.state_dict(), "engine": self._engine.state_dict()}
-        save_checkpoint(self._run, step, self._job.policy, tensors, state, self._section.keep_checkpoints)
+        keep, good = self._section.keep_checkpoints, self._guard.good_step if self._guard.stops else None
+        save_checkpoint(self._run, step, self._job.policy, tensors, state, keep, good)
         self._saved = step
         self._meter.write(step, "saving")

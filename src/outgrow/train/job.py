@@ -4,6 +4,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any, Protocol
 
+from ..evaluate.look import Look
 from ..policy import Policy
 from ..types import Problem
 from .optimizer import Optimizer
@@ -21,6 +22,8 @@ class StepResult:
     """Writes what the step leaves on disk (rollouts, ledger)."""
     warning: str | None = None
     """A line that a person should read."""
+    look: Look | None = None
+    """The validation problems before the step; None where they were not measured."""
 
 
 class Job(Protocol):

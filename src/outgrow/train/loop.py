@@ -7,6 +7,7 @@ import os
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -18,8 +19,9 @@ from ..core.errors import OutgrowError, SpoiledError, UsageError
 from ..core.files import append_line, keep_lines_through, read_lines
 from ..core.memory import keep_large_buffers
 from ..core.oom_backoff import ran_out_of_memory
+from ..evaluate.worse import early_end
 from ..policy import Policy
-from ..runs.checkpoint import Checkpoint, newest_whole_checkpoint, point_latest
+from ..runs.checkpoint import Checkpoint, drop_checkpoints_after, newest_whole_checkpoint, point_latest
 from ..runs.cost import Budget, BudgetReached, Meter
 from ..runs.folder import RunFolder, create_run, held, read_recipe, versions
 from ..runs.models import (
@@ -36,8 +38,9 @@ from ..runs.resolve_model import resolve_model
 from ..runs.signals import Interrupt, StopRequested
 from ..runs.trackers import Track, require_packages, tracking
 from .before_after import Outcome, suites_of
-from .changes import Changes, is_finished, record_data, require_more_steps
+from .changes import Changes, is_finished, record_data, require_more_steps, require_other_training
 from .checkpointer import Checkpointer
+from .guard import Guard
 from .job import Job
 from .rl import RLJob
 from .sft import SFTJob
@@ -61,7 +64,10 @@ def train(recipe: Recipe, path: Path, watcher: Watcher, budget: Budget = _NO_LIM
         recipe = _filled(recipe, base, watcher)
         distilled = distilled_policy(recipe, base, watcher.warn)
         create_run(path, recipe, digests(base, distilled))
-        _run(recipe, path, base, distilled, watcher, budget, began)
+        stopped = _run(recipe, path, base, distilled, watcher, budget, began)
+        del base, distilled  # what learned is in them, and the memory is needed
+    if stopped:
+        resume(path, [], watcher, budget)
 
 
 def _filled(recipe: Recipe, base: Policy, watcher: Watcher) -> Recipe:
@@ -78,6 +84,8 @@ def _filled(recipe: Recipe, base: Policy, watcher: Watcher) -> Recipe:
 def resume(path: Path, overrides: list[str], watcher: Watcher, budget: Budget = _NO_LIMIT) -> bool:
     """Continue a run exactly where its newest whole checkpoint stands; return False where it was finished already.
 
+    A run that ended early because it was worse trains on only where `overrides` change how it trains.
+
     Raises as `train` does, and UsageError where `overrides` would change the records of a finished run.
     """
     began = time.perf_counter()
@@ -86,7 +94,10 @@ def resume(path: Path, overrides: list[str], watcher: Watcher, budget: Budget = 
     if is_finished(path, stored):
         if recipe == stored:
             return False
-        require_more_steps(path, recipe, stored)
+        if worse := early_end(path):
+            require_other_training(path, worse, recipe, stored)
+        else:
+            require_more_steps(path, recipe, stored)
     if recipe.policy != stored.policy:
         raise UsageError(f"{path}: a run keeps the policy it was started with; for another one, start a new run")
     with deterministic(recipe):
@@ -102,7 +113,10 @@ def resume(path: Path, overrides: list[str], watcher: Watcher, budget: Budget = 
             )
         made_with |= digests(base, distilled)
         changed = differences(flat(stored.model_dump(mode="json")), flat(recipe.model_dump(mode="json")))
-        _run(recipe, path, base, distilled, watcher, budget, began, Changes(recipe, made_with, changed))
+        stopped = _run(recipe, path, base, distilled, watcher, budget, began, Changes(recipe, made_with, changed))
+        del base, distilled
+    if stopped:
+        resume(path, [], watcher, budget)
     return True
 
 
@@ -146,10 +160,20 @@ def check_prerequisites(recipe: Recipe, budget: Budget) -> None:
 def _run(
     recipe: Recipe, path: Path, base: Policy, distilled: Policy | None, watcher: Watcher, budget: Budget, began: float,
     changes: Changes | None = None,
-) -> None:  # fmt: skip
+) -> bool:  # fmt: skip
+    """Take a run to its end; return True where it ended early because it was worse, and its end is yet to be measured."""
     files = RunFolder(path)
     with held(path), Interrupt() as interrupt:
+        ended = early_end(path)
+        if ended and changes and changes.train_otherwise():
+            files.worse.unlink()  # it goes on from the checkpoint that it ended with
+            ended = None
+        if ended and ended.policy_step is not None:
+            drop_checkpoints_after(path, ended.policy_step)  # a kill may have come before
         checkpoint = _newest_checkpoint(path, watcher)
+        if ended and checkpoint is None:  # they were removed, to begin again
+            files.worse.unlink()
+            ended = None
         done = checkpoint.step if checkpoint else 0
         if recipe.learn.steps < done:
             raise UsageError(f"{path} has done {done} steps, more than learn.steps={recipe.learn.steps}; give {done} or more")
@@ -169,24 +193,34 @@ def _run(
         try:
             suites = {name: suite_problems(recipe, name) for name in suites_of(recipe)}
             record_data(recipe, path, job, suites, changes, done, watcher.warn)
-            checkpointer = Checkpointer(path, recipe.run, job, engine, meter)
+            guard = Guard(path, recipe, job.problems, watcher)
+            checkpointer = Checkpointer(path, recipe.run, job, engine, meter, guard)
             if checkpoint:
                 checkpointer.restore(checkpoint)
-            keep_lines_through(files.metrics, done)
-            job.rewind(done)
-            meter.rewind(done)
-            meter.write(done, "loading")
+            # What a run did between its last good checkpoint and the step in which it was seen to be worse stays to be looked at.
+            through = ended.step if ended else done
+            keep_lines_through(files.metrics, through)
+            job.rewind(through)
+            guard.rewind(through, ended)
+            meter.rewind(through)
+            meter.write(through, "loading")
             outcome = Outcome(
                 recipe, path, engine, meter, watcher.phase, watcher.answering, interrupt.check_stop, watcher.warn, suites
             )
             outcome.measure("before", reference, 0)
-            if done < job.steps:
+            if ended and ended.policy_step != done:  # its checkpoint is torn, and the one before is used
+                outcome.forget()
+                ended = guard.end(ended, done)
+            if ended is None and done < job.steps:
                 outcome.forget()
                 with tracking(recipe.run.trackers, path, recipe.model_dump(mode="json"), done, watcher.warn) as track:
-                    _advance(path, job, done, checkpointer, interrupt.check_stop, watcher, meter, track)
-            outcome.measure("after", policy, job.steps)
+                    if _advance(path, job, done, checkpointer, guard, interrupt.check_stop, watcher, meter, track):
+                        return True
+            steps = done if ended else job.steps
+            outcome.measure("after", policy, steps)
             if not files.summary.exists():
-                outcome.summarise(reference, policy, job.steps, job.rollouts())
+                outcome.summarise(reference, policy, steps, job.rollouts(), partial(guard.conclude, ended))
+            return False
         except (RuntimeError, MemoryError) as error:
             if not ran_out_of_memory(error):
                 raise
@@ -226,12 +260,16 @@ def _advance(
     job: Job,
     done: int,
     checkpointer: Checkpointer,
+    guard: Guard,
     check_stop: Callable[[], None],
     watcher: Watcher,
     meter: Meter,
     track: Track,
-) -> None:
+) -> bool:
+    """Do the steps that are left; return True where the run ends before, because it is worse."""
     watcher.training(done, job.steps)
+    if guard.stops:
+        checkpointer.save(done)
     while done < job.steps:
         try:
             meter.check()
@@ -247,5 +285,8 @@ def _advance(
         meter.write(done, "other", result.seconds)
         track(result.metrics)
         watcher.step(result, meter.spent())
+        if result.look and guard.ends(result.look):
+            return True
         if checkpointer.due(done):
             checkpointer.save(done)
+    return False

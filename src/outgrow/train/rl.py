@@ -32,7 +32,7 @@ from .optimizer import Optimizer
 from .step_records import RewardParts, advantage_of_correct_by_level, ledger_visit, rollout_rows, step_metrics, total_reward
 from .step_warnings import step_warning
 from .update import AdvantagedRollout, Learner
-from .validation import validation_metrics, validation_problems
+from .validation import validate, validation_problems
 
 
 class RLJob:
@@ -110,10 +110,12 @@ class RLJob:
         sync(self.engine, self.policy, step - 1)
         model = LocalModel(self.policy, self.engine)
         metrics: dict[str, float] = {"step": step}
+        look = None
         if recipe.evaluate.every and (step - 1) % recipe.evaluate.every == 0:
             answers = recipe.evaluate.validation_samples * len(self.validation)
             counted = Tally(self.answering(f"step {step}, validation", answers)).wrap(model)
-            metrics |= validation_metrics(recipe, counted, self.verifier, self.validation, check_stop)
+            validation, look = validate(recipe, counted, self.verifier, self.validation, step, check_stop)
+            metrics |= validation
         clock.lap("validation")
 
         whole, screened = self.collector.collect(step, check_stop, clock.lap)
@@ -157,7 +159,7 @@ class RLJob:
             write_part(self.run, step, rows)
             self.ledger.record(visits)
 
-        return StepResult(metrics, clock.laps, commit, warning)
+        return StepResult(metrics, clock.laps, commit, warning, look)
 
     def _reward_parts(self, group: GradedGroup) -> RewardParts:
         parts = compose(self.recipe.rewards, group)

@@ -6,6 +6,8 @@ from collections.abc import Sequence
 from ..config import RLRecipe
 from ..core.callbacks import CheckStop, Warn
 from ..engines import ChatModel
+from ..evaluate.conditions import conditions
+from ..evaluate.look import Look, look_at
 from ..evaluate.sample import sample_problems
 from ..problems.held_out import by_hash
 from ..runs.models import evaluation_sampling
@@ -37,16 +39,18 @@ def validation_room(recipe: RLRecipe) -> int:
     return max(1, math.floor(section.validation_share * rollouts / answers))
 
 
-def validation_metrics(
-    recipe: RLRecipe, model: ChatModel, verifier: Verifier, problems: Sequence[Problem], check_stop: CheckStop
-) -> dict[str, float]:
-    """Return the pass rate and number of these problems, and the pass rate of each level where they have several."""
-    samples = sample_problems(
-        model, verifier, problems, recipe.evaluate.validation_samples, evaluation_sampling(recipe), recipe.seed, check_stop
-    )
+def validate(
+    recipe: RLRecipe, model: ChatModel, verifier: Verifier, problems: Sequence[Problem], step: int, check_stop: CheckStop
+) -> tuple[dict[str, float], Look]:
+    """Return the pass rate and number of these problems before a step, the pass rate of each level where they have several, and
+    the look itself.
+    """
+    how = conditions(recipe, evaluation_sampling(recipe), recipe.evaluate.validation_samples, recipe.seed)
+    samples = sample_problems(model, verifier, problems, how.samples, how.sampling, how.seed, check_stop)
     levels: dict[int, list[bool]] = {}
     for sample in samples:
         levels.setdefault(sample.level, []).append(sample.right)
     by_level = {f"validation/level_{level}": sum(right) / len(right) for level, right in sorted(levels.items())}
     rate = sum(sample.right for sample in samples) / len(samples)
-    return {"validation/pass_rate": rate, "validation/n": len(problems), **(by_level if len(by_level) > 1 else {})}
+    metrics = {"validation/pass_rate": rate, "validation/n": len(problems), **(by_level if len(by_level) > 1 else {})}
+    return metrics, look_at(step, samples, problems, how)

@@ -1,5 +1,6 @@
 """Who is told how a run or a flywheel goes: the terminal, a test, nobody."""
 
+from collections.abc import Sequence
 from typing import Protocol
 
 from ..core.callbacks import OnWritten, untold
@@ -29,6 +30,9 @@ class Watcher(Protocol):
     def warn(self, text: str) -> None:
         """Something a person should read."""
 
+    def worse(self, lines: Sequence[str]) -> None:
+        """Held-out problems got worse; the lines say by how much, why, and what to change."""
+
 
 class SilentWatcher:
     """A watcher that shows nothing. Subclass it to keep or check one thing."""
@@ -50,4 +54,7 @@ class SilentWatcher:
         return untold
 
     def warn(self, text: str) -> None:
+        """Show nothing."""
+
+    def worse(self, lines: Sequence[str]) -> None:
         """Show nothing."""

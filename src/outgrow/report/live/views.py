@@ -95,7 +95,7 @@ def _read_files(run: Path) -> list[Path]:
     """Return the files that a run's pages are made from."""
     files = RunFolder(run)
     evaluations = [files.evaluation("before"), files.evaluation("after"), *files.evals.glob("*/*.parquet")]
-    return [files.recipe, files.metrics, files.timings, *evaluations, files.calibration, files.drift]
+    return [files.recipe, files.metrics, files.timings, *evaluations, files.calibration, files.drift, files.worse]
 
 
 def run_names(folder: Path) -> list[str]:
