@@ -17,8 +17,10 @@ from outgrow.config.sections import DistillSection, LearnSection
 from outgrow.core.errors import OutgrowError, UsageError
 from outgrow.core.oom_backoff import AutoBatchSize
 from outgrow.engines import GenerationRequest, NativeEngine, sync
-from outgrow.policy import Policy, Sampling, completion_logprobs, load_policy
-from outgrow.policy.lora import LoRA, add_adapter
+from outgrow.policy import Policy, Sampling, load_policy
+from outgrow.policy.logprobs import completion_logprobs
+from outgrow.policy.lora import add_adapter
+from outgrow.policy.lora_settings import LoRA
 from outgrow.policy.micro import MicroInit, make_model, make_tokenizer
 from outgrow.runs.models import distilled_policy, frozen_copy
 from outgrow.train.distill import DistillTarget, distill_target

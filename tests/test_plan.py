@@ -27,8 +27,10 @@ from outgrow.plan.models import KNOWN, distilled_shape, judge_shapes, shape_from
 from outgrow.plan.seconds import seconds
 from outgrow.plan.shape import adapter_parameters, key_value_bytes, parameters
 from outgrow.plan.work import work_of
-from outgrow.policy import Policy, Sampling, completion_logprobs, load_policy
-from outgrow.policy.lora import LoRA, add_adapter, merged_lora
+from outgrow.policy import Policy, Sampling, load_policy
+from outgrow.policy.logprobs import completion_logprobs
+from outgrow.policy.lora import add_adapter, merged_lora
+from outgrow.policy.lora_settings import LoRA
 from outgrow.policy.packed_forward import hidden_states, pack
 
 R1 = "deepseek-ai/DeepSeek-R1-Distill-Qwen-1.5B"

@@ -67,6 +67,7 @@ def data(
     To train on it, give a recipe of kind sft a problem source of type synthetic whose path is this folder. Run the same command
     again to continue after a stop.
     """
+    section = _section(overrides or [])
     from ..problems.limit import limited
     from ..problems.suites import SUITES, suites
     from ..runs.folder import RunFolder
@@ -77,7 +78,6 @@ def data(
     from ..synthetic.pipeline import matching_problems
 
     require_new(out)
-    section = _section(overrides or [])
     if section.rollouts and not RunFolder(Path(model)).rollouts.is_dir():
         raise UsageError(f"{model} has no rollouts; data.rollouts=true needs the folder of a run of kind 'rl'")
     use_data(context, sets)

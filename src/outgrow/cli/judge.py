@@ -50,6 +50,7 @@ def judge(
     Answers cut by the token limit are not scored. Scores are stored: the same command continues after a stop, and a repeated
     measurement asks the judge nothing.
     """
+    section = _section(model, recipe)
     from ..evaluate.answer_cache import AnswerCache
     from ..judge.benchmark import canary_items, run_benchmark, sample_rollouts
     from ..judge.judge import Judge
@@ -57,7 +58,6 @@ def judge(
     from ..runs.folder import read_recipe
     from ..train.judge_scores import judge_model
 
-    section = _section(model, recipe)
     for run in runs:
         read_recipe(run)  # so that a wrong name is an error before anything is read
     rows = sample_rollouts(runs, answers, seed)

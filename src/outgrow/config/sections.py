@@ -9,7 +9,7 @@ from ..core.errors import nearest
 from ..core.inputs import ReadsFrom
 from ..engines import ServerSetting
 from ..policy.load import Dtype
-from ..policy.lora import LoRA
+from ..policy.lora_settings import LoRA
 from ..policy.micro import MicroInit
 from ..verify import EXTRACTORS
 
