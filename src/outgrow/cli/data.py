@@ -105,7 +105,7 @@ def _section(overrides: Sequence[str]) -> "DataSection":
 
     from ..config import apply_override
     from ..config.sections import DataSection
-    from ..core.registry import explain
+    from ..core.refusals import explain
 
     values: dict[str, Any] = {}
     for override in overrides:

@@ -10,7 +10,8 @@ from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, SerializeAsA
 
 from ..config import raw_recipe
 from ..core.errors import UsageError, nearest
-from ..core.registry import build, explain
+from ..core.refusals import explain
+from ..core.registry import build
 from .kinds import KINDS, RL, TrialKind
 from .measure import Measure
 from .rl_measures import MEASURES

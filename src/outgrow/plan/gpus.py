@@ -8,7 +8,7 @@ from pathlib import Path
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from ..core.errors import UsageError
-from ..core.registry import explain
+from ..core.refusals import explain
 
 
 class _Table(BaseModel):
