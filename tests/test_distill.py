@@ -427,10 +427,10 @@ def test_a_recipe_without_a_teacher_says_nothing_of_one():
 @pytest.mark.parametrize(
     ("setting", "said"),
     [
-        ("weight=0", "distill.weight: input should be greater than 0"),
-        ("reward_weight=-1", "distill.reward_weight: input should be greater than or equal to 0"),
-        ("advantage_clip=0", "distill.advantage_clip: input should be greater than 0"),
-        ("steps=0", "distill.steps: input should be greater than or equal to 1"),
+        ("weight=0", "distill.weight takes a number > 0, not 0"),
+        ("reward_weight=-1", "distill.reward_weight takes a number ≥ 0, not -1"),
+        ("advantage_clip=0", "distill.advantage_clip takes a number > 0, not 0"),
+        ("steps=0", "distill.steps takes a whole number ≥ 1, not 0"),
         ("step=4", "unknown key 'distill.step' (did you mean 'steps'?)"),
     ],
 )

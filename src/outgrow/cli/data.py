@@ -27,8 +27,8 @@ DataKeys = Annotated[
     typer.Option(
         "--set",
         metavar="KEY=VALUE",
-        help="Change a key of \\[data], for example data.k=16, data.levels=[4,5,6] or data.keep=all. "
-        "docs/reference/recipes.md lists the keys and their defaults.",
+        help="Change a key of \\[data], for example --set data.k=16 or --set data.keep=all; may be repeated. "
+        "docs/reference/recipes.md lists the keys. Default: the defaults of that table.",
     ),
 ]
 CheckedSuites = Annotated[

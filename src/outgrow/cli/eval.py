@@ -55,7 +55,9 @@ Temperature = Annotated[
 ]
 Out = Annotated[
     Path | None,
-    typer.Option("--out", help="Also write every graded sample: to a Parquet file for one suite, to a folder for several."),
+    typer.Option(
+        "--out", help="Also write every graded sample: one suite to a Parquet file, several to a folder. Default: no file."
+    ),
 ]
 
 

@@ -15,7 +15,9 @@ def plan(
     gpus: Annotated[
         Path | None,
         typer.Option(
-            "--gpus", metavar="FILE.toml", help="Your own prices, GPUs and assumptions: an edited copy of plan/gpus.toml."
+            "--gpus",
+            metavar="FILE.toml",
+            help="Your own prices, GPUs and assumptions: an edited copy of plan/gpus.toml. Default: that file.",
         ),
     ] = None,
     overrides: Overrides = None,

@@ -6,9 +6,9 @@ from dataclasses import dataclass
 from typing import Any
 
 from pydantic import BaseModel
-from pydantic.fields import FieldInfo
 
-from ..core.refusals import Path, Refusal, fitting_value, takes
+from ..core.refusals import Refusal, fitting_value, takes
+from ..core.toml_lines import Path
 from ..core.type_words import is_list, models_in
 from .brought import BROUGHT, Brought
 from .renamed import renamed_in
@@ -73,7 +73,7 @@ class _Keys:
 
     def __init__(self, model: type[BaseModel]) -> None:
         self.is_sft = "rewards" not in model.model_fields
-        self.fields: dict[Path, FieldInfo] = {}
+        self.fields: dict[Path, type[BaseModel]] = {}
         self._optional: set[Path] = set()
         self._add(model, (), False)
 
@@ -88,7 +88,7 @@ class _Keys:
     def _add(self, model: type[BaseModel], above: Path, optional: bool) -> None:
         for name, field in model.model_fields.items():
             path = (*above, name)
-            self.fields.setdefault(path, field)
+            self.fields.setdefault(path, model)
             if optional:
                 self._optional.add(path)
             if is_list(field.annotation):
@@ -149,8 +149,8 @@ def _hint(path: Path, given: Any, brought: Brought, keys: _Keys, stage: Stage | 
     if note or stage or len(known) > 1 or given is None:
         return Hint(path, "key", name, meaning)
     target = tuple(known[0].split("."))
-    field = keys.fields[target]
-    value = given if takes(field, given) else fitting_value(field, given)
+    model = keys.fields[target]
+    value = given if takes(model, target[-1], given) else fitting_value(model, target[-1], given)
     return Hint(path, "key", name, meaning, target, value)
 
 

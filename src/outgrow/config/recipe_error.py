@@ -7,7 +7,7 @@ from typing import Any
 
 from pydantic import BaseModel, ValidationError
 
-from ..core.errors import UsageError, nearest
+from ..core.errors import UsageError
 from ..core.refusals import Refusal, example_of, refusals, sentence, toml_line
 from ..core.type_words import listed, toml
 from .hints import Stage, hints, tell
@@ -67,7 +67,7 @@ def _one(refusal: Refusal, place: Place | None) -> str:
     path, given = refusal.field_path, refusal.given
     if path == ("kind",):
         known = listed([f"{toml(kind)} (outgrow {command})" for kind, command in _KINDS.items()])
-        return f"kind takes {known}, not {toml(given)}{nearest(str(given), list(_KINDS))}"
+        return f"kind takes {known}, not {toml(given)}"
     if path == ("extends",):
         return 'extends is read from a file only; write it in the first line of a .toml file, for example: extends = "micro"'
     said = sentence(refusal, ["extends"] if len(path) == 1 else [])

@@ -6,7 +6,8 @@ The tables are read only for what validation refused, so that no row hides a key
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
-from ..core.refusals import Path, Refusal
+from ..core.refusals import Refusal
+from ..core.toml_lines import Path
 
 RECIPES = {"micro-taught": "micro-judged", "r1-1.5b-gsm8k-taught": "r1-1.5b-gsm8k-judged"}
 

@@ -10,8 +10,8 @@ from typing import Any, Protocol
 
 from pydantic import BaseModel
 
-from ..core.refusals import Path, toml_line
-from ..core.toml_lines import Setting, TomlLines, depth_in
+from ..core.refusals import toml_line
+from ..core.toml_lines import Path, Setting, TomlLines, depth_in
 from ..core.type_words import toml
 
 
@@ -53,10 +53,12 @@ class InFile:
 
     def write(self, path: Path, value: Any) -> str:
         table, key = self.setting.table, self.setting.key
-        below = path[len(table) :]
-        if path[: len(table)] != table or not below:
+        if toml_line(path, value).startswith("["):  # a header, which says the whole path
+            return toml_line(path, value)
+        here, below = (*table, *key), path[len(table) :]
+        if path[:-1] != here[:-1] and path[: len(here)] != here:
             return _under_header(path, value)
-        inside_a_value = len(below) > len(key) > 0
+        inside_a_value = len(path) > len(here) and key
         return toml_line(below[-1:] if inside_a_value or _has_number(below) else below, value)
 
 
@@ -187,8 +189,7 @@ def place_of(path: Path, layers: Sequence[Layer]) -> Place | None:
 def _under_header(path: Path, value: Any) -> str:
     """Return what to write to set a key of another table than the one that a line stands in."""
     if len(path) == 1:
-        line = toml_line(path, value)
-        return line if line.startswith("[") else f"{line} above the first [table]"
+        return f"{toml_line(path, value)} above the first [table]"
     return f"[{'.'.join(map(str, path[:-1]))}] and below it: {toml_line(path[-1:], value)}"
 
 

@@ -5,16 +5,14 @@ from __future__ import annotations
 import difflib
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Annotated, Any, Literal, get_args, get_origin
+from typing import Any, Literal, get_args, get_origin
 
-from pydantic import BaseModel, TypeAdapter, ValidationError
+from pydantic import BaseModel, ValidationError
 from pydantic.fields import FieldInfo
 
 from .errors import nearest
+from .toml_lines import Path, TomlLines
 from .type_words import is_list, limits, models_in, plain_type, toml, type_words
-
-Path = tuple[str | int, ...]
-"""Keys from the top level down; a number is a place in a list, from 0."""
 
 _LONGEST = 60  # characters of a given value in a message
 
@@ -55,8 +53,12 @@ class Refusal:
     @property
     def field(self) -> FieldInfo | None:
         """The setting that the key names; None for an unknown key, and for a table as a whole."""
-        name = next((part for part in reversed(self.path[self.below :]) if isinstance(part, str)), None)
-        return self.model.model_fields.get(name) if self.model is not None and name is not None else None
+        return self.model.model_fields.get(self.name) if self.model is not None else None
+
+    @property
+    def name(self) -> str:
+        """The last part of the key that is not a place in a list; empty where the component as a whole is meant."""
+        return next((part for part in reversed(self.path[self.below :]) if isinstance(part, str)), "")
 
     @property
     def field_path(self) -> Path:
@@ -104,6 +106,15 @@ def explain(error: ValidationError, model: type[BaseModel]) -> str:
     refusal = refusals(error, model)[0]
     example = example_of(refusal)
     return sentence(refusal) + ("" if example is None else f"; for example: {toml_line(refusal.field_path[-1:], example)}")
+
+
+def explain_file(file: str, text: str, error: ValidationError, model: type[BaseModel]) -> str:
+    """Return the first thing wrong in a TOML file in one line: its line, its key, what it takes, and a value to write."""
+    path = refusals(error, model)[0].path
+    lines = TomlLines(text)
+    found = (lines.find(path[:depth]) for depth in range(len(path), 0, -1))
+    line = next((setting.line for setting in found if setting is not None), None)
+    return f"{file}{'' if line is None else f', line {line}'}: {explain(error, model)}"
 
 
 def sentence(refusal: Refusal, more: Sequence[str] = ()) -> str:
@@ -157,7 +168,8 @@ def _meaning(field: FieldInfo | None) -> str:
 
 def _near(field: FieldInfo | None, given: Any) -> str:
     choices = [value for value in _choices(field.annotation) if isinstance(value, str)] if field is not None else []
-    return nearest(given, choices) if len(choices) > 1 and isinstance(given, str) else ""
+    hint = nearest(given, choices) if len(choices) > 1 and isinstance(given, str) else ""
+    return hint if "did you mean" in hint else ""  # what it takes is in the sentence already
 
 
 def _choices(annotation: Any) -> tuple[Any, ...]:
@@ -184,22 +196,26 @@ def example_of(refusal: Refusal) -> Any | None:
     if field is None or refusal.kind == "extra_forbidden" or _is_one_table(refusal):
         return None
     in_list = refusal.path != refusal.field_path
-    return fitting_value(field, None if refusal.kind == "missing" else [refusal.given] if in_list else refusal.given)
+    given = None if refusal.kind == "missing" else [refusal.given] if in_list else refusal.given
+    assert refusal.model is not None
+    return fitting_value(refusal.model, refusal.name, given)
 
 
-def fitting_value(field: FieldInfo, given: Any) -> Any | None:
+def fitting_value(model: type[BaseModel], name: str, given: Any) -> Any | None:
     """Return a value that a setting takes, near to what was given if possible; None where none is known."""
+    field = model.model_fields[name]
     default = None if field.is_required() else field.get_default(call_default_factory=True)
     values = [*_reshaped(field, given), *(field.examples or ()), default, *_tables(field), *_plain_values(field)]
-    return next((value for value in values if value is not None and value != given and takes(field, value)), None)
+    return next((value for value in values if value is not None and value != given and takes(model, name, value)), None)
 
 
-def takes(field: FieldInfo, value: Any) -> bool:
-    """Return whether a setting takes a value."""
+def takes(model: type[BaseModel], name: str, value: Any) -> bool:
+    """Return whether a setting takes a value, whatever its other settings are."""
     try:
-        kind: Any = Annotated[field.annotation, *field.metadata] if field.metadata else field.annotation
-        TypeAdapter(kind).validate_python(value)
-    except Exception:  # a component's own validation runs, also of one from outside the package
+        model.model_validate({name: value})
+    except ValidationError as error:
+        return all(row["loc"][:1] != (name,) for row in error.errors())
+    except Exception:  # a component from outside the package is validated by its own code
         return False
     return True
 

@@ -9,12 +9,15 @@ import tomllib
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from functools import cached_property
+from itertools import product
 from typing import Any
 
 Path = tuple[str | int, ...]
 """Keys from the top level down; a number is a place in a list, from 0."""
 
-_CLOSERS = ("", "]", "]]", "}", "}]", "]}", "]}]")  # what may be open at the end of a line inside a value
+_DEPTH = 4  # lists and inline tables in each other; what is deeper is found where the one around it begins
+_CLOSERS = ["".join(signs) for depth in range(_DEPTH + 1) for signs in product("]}", repeat=depth)]
+"""What may be open at the end of a line inside a value."""
 
 
 @dataclass(frozen=True)

@@ -11,7 +11,7 @@ from ..config.load import merged_texts, option_layers, recipe_texts
 from ..config.recipe_error import RecipeError
 from ..config.written import Layer, TableLayer, place_of
 from ..core.errors import UsageError
-from ..core.refusals import Path
+from ..core.toml_lines import Path
 from ..problems.suites import suite, suites
 from .recipe import FlywheelRecipe, Stage
 
