@@ -104,8 +104,12 @@ def _section(overrides: Sequence[str]) -> "DataSection":
     from pydantic import ValidationError
 
     from ..config import apply_override
-    from ..config.sections import DataSection
-    from ..core.refusals import explain
+    from ..config.load import option_layers
+    from ..config.recipe_error import RecipeError
+    from ..config.sections import DataSection, Section
+
+    class Keys(Section):
+        data: DataSection = DataSection()
 
     values: dict[str, Any] = {}
     for override in overrides:
@@ -113,9 +117,9 @@ def _section(overrides: Sequence[str]) -> "DataSection":
             raise UsageError(f"--set {override}: only keys of [data] can be set here, for example --set data.k=16")
         apply_override(values, override)
     try:
-        return DataSection.model_validate(values.get("data", {}))
+        return Keys.model_validate(values).data
     except ValidationError as error:
-        raise UsageError(f"[data]: {explain(error, DataSection)}") from error
+        raise RecipeError("[data]", values, error, Keys, layers=option_layers(overrides)) from error
 
 
 def _run_rows(model: str, problems: "Sequence[Problem]", respondent: "ChatModel", generation: int) -> "list[SyntheticRow]":

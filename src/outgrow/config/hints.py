@@ -142,7 +142,7 @@ def _hint(path: Path, given: Any, brought: Brought, keys: _Keys, stage: Stage | 
     note = f" ({brought.note})" if brought.note else ""
     name = _dotted(path)
     if not known:
-        missing = f"a recipe of kind sft has no {wanted[0]!r}" if wanted else brought.note
+        missing = f"{wanted[0]!r} is a key of other kinds of recipes" if wanted else brought.note
         return Hint(path, "key", name, f"it is not a key here: {missing}")
     joined = (" or " if brought.either else " and ").join(repr(f"{stage.name}.{key}" if stage else key) for key in known)
     meaning = f"it is {joined} here{note}"

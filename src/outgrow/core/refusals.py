@@ -150,12 +150,10 @@ def _is_one_table(refusal: Refusal) -> bool:
 
 def wanted_words(field: FieldInfo) -> str:
     """Return what a setting takes, with its limits: "a whole number ≥ 1"."""
-    words = ", ".join([type_words(field.annotation), *limits(field)]).replace("\u00a0", " ").removesuffix(", at least 1")
-    # A limit of a number belongs to it; that of a list is a clause.
-    words = words.replace(", ≥", " ≥", 1).replace(", >", " >", 1).replace(", <", " <", 1).replace(", ≤", " ≤", 1)
-    # Of several limits the second says "and".
-    for sign in ("≤", "<"):
-        words = words.replace(f", {sign}", f" and {sign}")
+    bounds = [limit.replace("\u00a0", " ") for limit in limits(field)]
+    of_number = " and ".join(limit for limit in bounds if limit[0] in "≥>≤<")
+    of_list = [limit for limit in bounds if limit[0] not in "≥>≤<" and limit != "at least 1"]
+    words = ", ".join([f"{type_words(field.annotation)} {of_number}".strip(), *of_list])
     plain = words.startswith(('"', "true", "text", "anything"))
     return words if plain else f"a {words}"
 
@@ -195,6 +193,8 @@ def example_of(refusal: Refusal) -> Any | None:
     field = refusal.field
     if field is None or refusal.kind == "extra_forbidden" or _is_one_table(refusal):
         return None
+    if refusal.said and isinstance(refusal.given, Mapping):  # keys that do not go together: another value of one may not help
+        return next(iter(field.examples or ()), None)
     in_list = refusal.path != refusal.field_path
     given = None if refusal.kind == "missing" else [refusal.given] if in_list else refusal.given
     assert refusal.model is not None
