@@ -42,8 +42,7 @@ class _Command(TyperCommand):
             super().format_help(ctx, formatter)
         finally:
             self.epilog = examples
-        console.print(examples, soft_wrap=True, highlight=False)
-        console.print()
+        console.print(f"\n{examples}\n", soft_wrap=True, highlight=False)
 
 
 Function = TypeVar("Function", bound=Callable[..., None])
