@@ -50,8 +50,10 @@ def lengths(tokens: int) -> Found:
     import torch
 
     from outgrow.core.memory import keep_large_buffers
-    from outgrow.policy import Sampling, completion_logprobs, load_policy
-    from outgrow.policy.lora import LoRA, add_adapter, merged_lora
+    from outgrow.policy import Sampling, load_policy
+    from outgrow.policy.logprobs import completion_logprobs
+    from outgrow.policy.lora import add_adapter, merged_lora
+    from outgrow.policy.lora_settings import LoRA
 
     keep_large_buffers()
     torch.set_num_threads(os.cpu_count() or 1)

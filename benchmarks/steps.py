@@ -66,7 +66,8 @@ def ours(work: Work) -> dict[str, float]:
     from outgrow.core.oom_backoff import AutoBatchSize
     from outgrow.engines import GenerationRequest, NativeEngine, sync
     from outgrow.policy import Policy, Sampling, load_policy
-    from outgrow.policy.lora import LoRA, add_adapter
+    from outgrow.policy.lora import add_adapter
+    from outgrow.policy.lora_settings import LoRA
     from outgrow.runs.models import frozen_copy
     from outgrow.train.optimizer import Optimizer
     from outgrow.train.update import AdvantagedRollout, Learner

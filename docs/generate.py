@@ -17,10 +17,12 @@ from _generate import markdown as md
 from _generate.commands import commands_page
 from _generate.components import base_of, component_page, instances_table, registries
 from _generate.metrics import metrics_page
-from _generate.settings import is_list, models_in, settings_table
+from _generate.settings import settings_table
 from outgrow.cli.app import app
 from outgrow.config import schema, shipped_recipes
+from outgrow.config.load import EXTENDS
 from outgrow.core.registry import Component
+from outgrow.core.type_words import is_list, models_in
 from outgrow.flywheel.recipe import FlywheelRecipe
 from outgrow.problems.suites import GROUPS, SUITES
 from outgrow.verify import EXTRACTORS
@@ -34,6 +36,7 @@ PAGES = {
     "problems": ("Problem sources and suites", "outgrow.problems"),
     "engines": ("Engines", "outgrow.engines"),
 }
+_EXTENDS = [md.code("extends"), "text", "not set", md.inline(EXTENDS)]  # read before the schema is: it is no key of a class
 Table = tuple[str, type[BaseModel]]  # a recipe's table: its path, and what it may say
 
 
@@ -84,8 +87,9 @@ def recipes_page() -> str:
     headings = _headings()
     parts = [
         "A recipe is a TOML file: keys first, then tables. It may begin with `extends = NAME` and say only what differs from that "
-        "recipe. `--set KEY=VALUE` changes one key for one call, as `--set learn.lr=1e-5`. A key that is neither on this page nor "
-        "among the settings of a type that it links is an error."
+        "recipe. `--set KEY=VALUE` changes one key for one call, as `--set learn.lr=1e-5`; it may be repeated, and takes every key "
+        "of this page except `extends`. `outgrow recipes NAME --show` prints a whole recipe. A key that is neither on this page "
+        "nor among the settings of a type that it links is an error, which names the line and what the key takes."
     ]
     for kind, recipe in RECIPES.items():
         parts += [f"## Recipes of kind {kind}", md.prose(recipe.__doc__), _keys(recipe, "", headings)]
@@ -118,7 +122,7 @@ def _keys(model: type[BaseModel], path: str, headings: dict[Table, str]) -> str:
         for inner in models_in(field.annotation)
         if (path + name, inner) in headings
     }
-    return settings_table(model, component_link, keys=linked)
+    return settings_table(model, component_link, keys=linked, first=[] if path else [_EXTENDS])
 
 
 def _shipped() -> str:

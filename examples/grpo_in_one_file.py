@@ -23,7 +23,7 @@ from outgrow.config import RLRecipe, load_recipe
 from outgrow.core.rng import python_rng, seed_from
 from outgrow.engines import GenerationRequest, sync
 from outgrow.ledger import Ledger, PassRatePosterior
-from outgrow.policy import completion_logprobs
+from outgrow.policy.logprobs import completion_logprobs
 from outgrow.runs.models import base_policy, frozen_copy
 from outgrow.runs.practice_problems import training_problems
 from outgrow.train.microbatches import TrainRow, microbatches

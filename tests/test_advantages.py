@@ -24,7 +24,7 @@ from outgrow.algorithms.rewards.level_bonus import LevelBonus
 from outgrow.config import load_recipe
 from outgrow.core.errors import OutgrowError
 from outgrow.engines import NativeEngine
-from outgrow.policy import completion_logprobs
+from outgrow.policy.logprobs import completion_logprobs
 from outgrow.runs.models import frozen_copy
 from outgrow.train.rl import RLJob
 from outgrow.types import Graded, GradedGroup, Problem, Rollout, ValueBaseline, Verdict

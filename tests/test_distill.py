@@ -17,8 +17,10 @@ from outgrow.config.sections import DistillSection, LearnSection
 from outgrow.core.errors import OutgrowError, UsageError
 from outgrow.core.oom_backoff import AutoBatchSize
 from outgrow.engines import GenerationRequest, NativeEngine, sync
-from outgrow.policy import Policy, Sampling, completion_logprobs, load_policy
-from outgrow.policy.lora import LoRA, add_adapter
+from outgrow.policy import Policy, Sampling, load_policy
+from outgrow.policy.logprobs import completion_logprobs
+from outgrow.policy.lora import add_adapter
+from outgrow.policy.lora_settings import LoRA
 from outgrow.policy.micro import MicroInit, make_model, make_tokenizer
 from outgrow.runs.models import distilled_policy, frozen_copy
 from outgrow.train.distill import DistillTarget, distill_target
@@ -425,10 +427,10 @@ def test_a_recipe_without_a_teacher_says_nothing_of_one():
 @pytest.mark.parametrize(
     ("setting", "said"),
     [
-        ("weight=0", "distill.weight: input should be greater than 0"),
-        ("reward_weight=-1", "distill.reward_weight: input should be greater than or equal to 0"),
-        ("advantage_clip=0", "distill.advantage_clip: input should be greater than 0"),
-        ("steps=0", "distill.steps: input should be greater than or equal to 1"),
+        ("weight=0", "distill.weight takes a number > 0, not 0"),
+        ("reward_weight=-1", "distill.reward_weight takes a number ≥ 0, not -1"),
+        ("advantage_clip=0", "distill.advantage_clip takes a number > 0, not 0"),
+        ("steps=0", "distill.steps takes a whole number ≥ 1, not 0"),
         ("step=4", "unknown key 'distill.step' (did you mean 'steps'?)"),
     ],
 )

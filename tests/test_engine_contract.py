@@ -20,7 +20,8 @@ from outgrow.engines import (
     sync,
 )
 from outgrow.policy import Policy, Sampling
-from outgrow.policy.lora import LoRA, add_adapter
+from outgrow.policy.lora import add_adapter
+from outgrow.policy.lora_settings import LoRA
 from outgrow.policy.micro import MicroInit, make_model, make_tokenizer
 from outgrow.runs.folder import read_recipe
 from outgrow.train.loop import train

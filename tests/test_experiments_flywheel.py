@@ -24,7 +24,7 @@ from outgrow.experiments.flywheel_result import (
     SyntheticDataResult,
     from_flywheel_line,
 )
-from outgrow.flywheel import run_flywheel
+from outgrow.flywheel.run import run_flywheel
 from outgrow.flywheel.stage_recipes import student_recipe
 from outgrow.runs.cost import Budget
 from outgrow.runs.practice_problems import distinct, training_problems

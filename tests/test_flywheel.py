@@ -23,10 +23,11 @@ from helpers.runs import SERVER
 from outgrow.cli.app import app
 from outgrow.config import load_recipe
 from outgrow.core.errors import OutgrowError, UsageError
-from outgrow.flywheel import ProcessFull, load_flywheel, run_flywheel, tasks
+from outgrow.flywheel import load_flywheel, tasks
 from outgrow.flywheel.lineage import Edge, Graph, Lineage
 from outgrow.flywheel.page import render
-from outgrow.flywheel.stage_cache import StageCache, StageOutput, StageSpec
+from outgrow.flywheel.run import run_flywheel
+from outgrow.flywheel.stage_cache import ProcessFull, StageCache, StageOutput, StageSpec
 from outgrow.policy import load_policy
 from outgrow.runs.cost import Budget, BudgetReached
 from outgrow.runs.models import run_policy

@@ -152,7 +152,7 @@ def test_the_flywheel_fills_in_models_seed_and_suites(file):
     ("override", "message"),
     [
         ("studnt={}", "unknown key 'studnt' (did you mean 'student'?)"),
-        ("student.learn.stepz=3", "[student] micro: unknown key 'learn.stepz' (did you mean 'steps'?)"),
+        ("student.learn.stepz=3", "[student] --set student.learn.stepz=3: unknown key 'learn.stepz' (did you mean 'steps'?)"),
         ("base.recipe=micro-bas", "[base] no recipe called 'micro-bas' (did you mean 'micro-base'?)"),
         ("base.recipe=nowhere.toml", "[base] nowhere.toml: cannot read this recipe"),
         ("base.recipe=micro-flywheel", "[base] micro-flywheel is a recipe of kind 'flywheel'; this stage takes one of kind 'sft'"),
@@ -162,13 +162,13 @@ def test_the_flywheel_fills_in_models_seed_and_suites(file):
         ("judge.policy.model=micro-base", "[judge] policy.model cannot be set per stage"),
         ("student.evaluate=3", "[student] evaluate is a table with keys, not 3"),
         ("student.judge=3", "[student] judge is a table with keys, not 3"),
-        ("judge.problems=3", "[judge] micro-base: problems: input should be a valid tuple, not 3"),
-        ('judge.problems=["x"]', "[judge] micro-base: problems.0: this problem source needs a type"),
-        ("teacher=3", "teacher: input should be a valid dictionary"),
+        ("judge.problems=3", "[judge] --set judge.problems=3: problems takes a list of tables, not 3"),
+        ('judge.problems=["x"]', "problems.0: this problem source needs a type"),
+        ("teacher=3", "--set teacher=3: teacher takes a table, not 3"),
         ("suite=mcro", "no suite called 'mcro' (did you mean 'micro'?)"),
         ("teacher.model=micro-base", "teacher: needs either recipe or model"),
-        ("anchors=1", "anchors: input should be less than 1"),
-        ('data={keep="nothing"}', "data.keep: input should be 'verified' or 'all'"),
+        ("anchors=1", "--set anchors=1: anchors takes a number ≥ 0 and < 1, not 1"),
+        ('data={keep="nothing"}', 'data.keep takes "verified" or "all"'),
     ],
 )
 def test_what_is_wrong_is_told_in_one_line(file, override, message):

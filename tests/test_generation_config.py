@@ -15,9 +15,9 @@ from outgrow.config import load_recipe
 from outgrow.core.errors import UsageError
 from outgrow.engines import ChatRequest, GenerationRequest, LocalModel, NativeEngine, sync, vllm
 from outgrow.policy import Policy, Sampling, load_policy
+from outgrow.policy.distribution import distribution
 from outgrow.policy.export import export
 from outgrow.policy.micro import make_tokenizer
-from outgrow.policy.sampling import distribution
 from outgrow.runs.folder import RunFolder
 from outgrow.runs.models import evaluation_sampling
 from outgrow.train.loop import train

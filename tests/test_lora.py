@@ -17,9 +17,11 @@ from helpers.runs import fingerprint, signal_when, start
 from outgrow.config import load_recipe, parse_recipe
 from outgrow.core.errors import UsageError
 from outgrow.engines import GenerationRequest, NativeEngine, sync
-from outgrow.policy import Policy, Prompt, Sampling, completion_logprobs, load_policy
+from outgrow.policy import Policy, Prompt, Sampling, load_policy
 from outgrow.policy.export import export
-from outgrow.policy.lora import LoRA, _Adapted, add_adapter, merged_lora
+from outgrow.policy.logprobs import completion_logprobs
+from outgrow.policy.lora import _Adapted, add_adapter, merged_lora
+from outgrow.policy.lora_settings import LoRA
 from outgrow.runs.models import base_policy, learning_policy, run_policy
 from outgrow.train.sft import SFTJob
 

@@ -16,7 +16,8 @@ from outgrow.algorithms.losses.gspo import GSPO
 from outgrow.algorithms.losses.importance import truncated_importance
 from outgrow.config import load_recipe, merge_recipes, parse_recipe
 from outgrow.core.errors import UsageError
-from outgrow.policy import Sampling, completion_logprobs
+from outgrow.policy import Sampling
+from outgrow.policy.logprobs import completion_logprobs
 from outgrow.train.lr_schedule import learning_rate_factor
 
 PLAIN = ClippedSurrogate(clip_low=0.2, clip_high=0.28)

@@ -11,7 +11,8 @@ from outgrow.algorithms.losses.clipped_surrogate import ClippedSurrogate
 from outgrow.config.sections import LearnSection
 from outgrow.core.oom_backoff import AutoBatchSize
 from outgrow.engines import GenerationRequest, NativeEngine, sync
-from outgrow.policy import Sampling, completion_logprobs
+from outgrow.policy import Sampling
+from outgrow.policy.logprobs import completion_logprobs
 from outgrow.runs.models import frozen_copy
 from outgrow.train.microbatches import TrainRow, microbatches
 from outgrow.train.optimizer import Optimizer

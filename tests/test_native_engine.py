@@ -24,7 +24,8 @@ from outgrow.core.errors import UsageError
 from outgrow.engines import GenerationRequest, NativeEngine, VLLMEngine, sync
 from outgrow.engines.native.decoder import LlamaDecoder
 from outgrow.engines.native.packed_linear import Matrix
-from outgrow.policy import Policy, Sampling, completion_logprobs
+from outgrow.policy import Policy, Sampling
+from outgrow.policy.logprobs import completion_logprobs
 from outgrow.policy.micro import make_tokenizer
 from outgrow.problems.micro import Micro
 

@@ -13,8 +13,9 @@ from safetensors import safe_open
 from transformers import AutoModelForCausalLM, AutoTokenizer
 
 from outgrow.core.errors import UsageError
-from outgrow.policy import Policy, Sampling, completion_logprobs, load_policy
+from outgrow.policy import Policy, Sampling, load_policy
 from outgrow.policy.load import model_folder
+from outgrow.policy.logprobs import completion_logprobs
 from outgrow.policy.micro import MARKERS, MicroInit, make_model, make_tokenizer
 
 TOKENIZER = make_tokenizer()

@@ -6,7 +6,7 @@ from scipy import stats
 from transformers import TemperatureLogitsWarper, TopKLogitsWarper, TopPLogitsWarper
 
 from outgrow.policy import Sampling
-from outgrow.policy.sampling import distribution, draw, log_distribution
+from outgrow.policy.distribution import distribution, draw, log_distribution
 
 SETTINGS = [
     {},

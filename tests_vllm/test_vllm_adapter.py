@@ -8,8 +8,10 @@ import torch
 if find_spec("vllm") is None:
     pytest.skip("vLLM has an environment of its own: make test-vllm", allow_module_level=True)
 
-from outgrow.policy import Policy, Sampling, completion_logprobs
-from outgrow.policy.lora import LoRA, add_adapter
+from outgrow.policy import Policy, Sampling
+from outgrow.policy.logprobs import completion_logprobs
+from outgrow.policy.lora import add_adapter
+from outgrow.policy.lora_settings import LoRA
 
 KEPT = []  # one that is let go takes the state of others in this process along
 QUESTIONS = ["3+4=?", "27+58=?", "12*3=?"]

@@ -10,8 +10,10 @@ if find_spec("vllm") is None:
 
 from outgrow.core.errors import OutgrowError, UsageError
 from outgrow.engines import GenerationRequest, VLLMEngine, sync
-from outgrow.policy import Policy, Sampling, completion_logprobs
-from outgrow.policy.lora import LoRA, add_adapter
+from outgrow.policy import Policy, Sampling
+from outgrow.policy.logprobs import completion_logprobs
+from outgrow.policy.lora import add_adapter
+from outgrow.policy.lora_settings import LoRA
 from outgrow.problems.micro import Micro
 
 QUESTIONS = [problem.question for problem in Micro(split="test", per_level=1).load()]

@@ -5,8 +5,9 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any, get_args, get_origin, get_type_hints
 
+from outgrow.core.type_words import plain_type, type_words
+
 from . import markdown as md
-from .settings import plain_type, type_words
 
 # Markup of the help texts: a style and its end. Every other bracket is a bracket.
 _STYLE = re.compile(r"(?<!\\)\[/?(?:(?:bold|dim|italic|underline|cyan|green|red|yellow|magenta|blue|b|i|u)(?: \w+)*)?\]")
@@ -94,7 +95,7 @@ def _kind(parameter: Any, kinds: dict[str, Any]) -> str:
         for words, limit in (("≥\u00a0{:g}", parameter.min), ("≤\u00a0{:g}", parameter.max))
         if limit is not None
     ]
-    words = type_words(_one_of(kinds[parameter.name]), lambda model: model.__name__)
+    words = type_words(_one_of(kinds[parameter.name]), lambda model: model.__name__, md.code)
     return ", ".join([words, *limits, *(["may be repeated"] if parameter.multiple or parameter.nargs == -1 else [])])
 
 

@@ -11,9 +11,10 @@ from pydantic import BaseModel
 
 import outgrow
 from outgrow.core.registry import Component
+from outgrow.core.type_words import toml
 
 from . import markdown as md
-from .settings import Link, settings_table, toml
+from .settings import Link, settings_table
 
 Registry = dict[str, type[Component]]
 

@@ -8,7 +8,7 @@ from transformers import AutoModelForCausalLM
 from outgrow.core.callbacks import Written, never_stop, quiet
 from outgrow.core.rng import torch_rng
 from outgrow.engines import Engine, EngineConfig
-from outgrow.policy.sampling import distribution, draw
+from outgrow.policy.distribution import distribution, draw
 from outgrow.types import Rollout
 
 

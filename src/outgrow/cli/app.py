@@ -3,10 +3,11 @@
 import inspect
 import os
 from collections.abc import Callable
-from typing import Annotated, TypeVar
+from typing import Annotated, Any, TypeVar
 
 import typer
 from rich.markup import escape
+from typer.core import TyperCommand
 
 from .. import __version__
 from .console import console, errors
@@ -32,6 +33,18 @@ app = typer.Typer(
 )
 
 
+class _Command(TyperCommand):
+    """A command whose examples stand under its help, each on one line, however narrow the terminal, so that it can be copied."""
+
+    def format_help(self, ctx: Any, formatter: Any) -> None:
+        examples, self.epilog = self.epilog, None
+        try:
+            super().format_help(ctx, formatter)
+        finally:
+            self.epilog = examples
+        console.print(f"\n{examples}\n", soft_wrap=True, highlight=False)
+
+
 Function = TypeVar("Function", bound=Callable[..., None])
 
 
@@ -45,7 +58,8 @@ def command(panel: str, *examples: str, name: str | None = None) -> Callable[[Fu
     def register(function: Function) -> Function:
         paragraphs = (" ".join(part.split()) for part in inspect.cleandoc(function.__doc__ or "").split("\n\n"))
         lines = ["Example:" if len(examples) == 1 else "Examples:", *(f"  [bold]{escape(line)}[/]" for line in examples)]
-        return app.command(name, rich_help_panel=panel, help=escape("\n\n".join(paragraphs)), epilog="\n".join(lines))(function)
+        about = escape("\n\n".join(paragraphs))
+        return app.command(name, cls=_Command, rich_help_panel=panel, help=about, epilog="\n".join(lines))(function)
 
     return register
 

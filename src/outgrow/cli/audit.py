@@ -32,18 +32,19 @@ def audit(
     fix the reward, answers are cut, format not met, too easy, or no support; with --no-samples it is not sampled where the reward
     is sound. The exit code is 0 for go and for not sampled, else 1. `outgrow train` says what the audit of its recipe said.
     """
-    from ..audit.audit import conclude, problems_to_audit, sample_policy, try_reward
-    from ..audit.record import standing, write_record
     from ..config import RLRecipe, load_recipe
-    from ..evaluate.answer_cache import AnswerCache
-    from ..policy.pull import cache_folder
-    from ..runs.models import base_policy
-    from .audit_tables import show_reward, show_support, show_verdict
 
     use_data(context, data)
     read = load_recipe(recipe, overrides or [])
     if not isinstance(read, RLRecipe):
         raise UsageError(f"{recipe} is a recipe of kind {read.kind!r}; an audit needs a recipe of kind 'rl'")
+    from ..audit.audit import conclude, problems_to_audit, sample_policy, try_reward
+    from ..audit.record import standing, write_record
+    from ..evaluate.answer_cache import AnswerCache
+    from ..policy.pull import cache_folder
+    from ..runs.models import base_policy
+    from .audit_tables import show_reward, show_support, show_verdict
+
     tried = problems_to_audit(read, problems, seed, warn)
     policy = base_policy(read)
     drawn = None

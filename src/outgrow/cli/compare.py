@@ -8,7 +8,7 @@ from ..core.errors import UsageError, nearest
 from .app import MEASURE, command
 from .compare_sides import by_suite
 from .compare_tables import show
-from .options import Margin
+from .options import Margin, separated
 
 
 @command(
@@ -34,7 +34,7 @@ def compare(
             "--across",
             metavar="KEYS",
             help="Settings that may differ since they are what you compare, comma-separated, for example "
-            "evaluate.temperature,prompt.system.",
+            "evaluate.temperature,prompt.system. Default: none.",
         ),
     ] = "",
 ) -> None:
@@ -53,7 +53,7 @@ def _keys(across: str) -> set[str]:
     from ..policy import Sampling
 
     known = list(conditions(None, Sampling(), 1).settings())
-    keys = {key.strip() for key in across.split(",") if key.strip()}
+    keys = set(separated([across]))
     for key in sorted(keys):
         if key not in known:
             raise UsageError(f"--across {key}: not a setting of a measurement{nearest(key, known)}")

@@ -27,8 +27,8 @@ DataKeys = Annotated[
     typer.Option(
         "--set",
         metavar="KEY=VALUE",
-        help="Change a key of \\[data], for example data.k=16, data.levels=[4,5,6] or data.keep=all. "
-        "docs/reference/recipes.md lists the keys and their defaults.",
+        help="Change a key of \\[data], for example --set data.k=16 or --set data.keep=all; may be repeated. "
+        "docs/reference/recipes.md lists the keys. Default: the defaults of that table.",
     ),
 ]
 CheckedSuites = Annotated[
@@ -67,6 +67,7 @@ def data(
     To train on it, give a recipe of kind sft a problem source of type synthetic whose path is this folder. Run the same command
     again to continue after a stop.
     """
+    section = _section(overrides or [])
     from ..problems.limit import limited
     from ..problems.suites import SUITES, suites
     from ..runs.folder import RunFolder
@@ -77,7 +78,6 @@ def data(
     from ..synthetic.pipeline import matching_problems
 
     require_new(out)
-    section = _section(overrides or [])
     if section.rollouts and not RunFolder(Path(model)).rollouts.is_dir():
         raise UsageError(f"{model} has no rollouts; data.rollouts=true needs the folder of a run of kind 'rl'")
     use_data(context, sets)
@@ -104,8 +104,12 @@ def _section(overrides: Sequence[str]) -> "DataSection":
     from pydantic import ValidationError
 
     from ..config import apply_override
-    from ..config.sections import DataSection
-    from ..core.registry import explain
+    from ..config.load import option_layers
+    from ..config.recipe_error import RecipeError
+    from ..config.sections import DataSection, Section
+
+    class Keys(Section):
+        data: DataSection = DataSection()
 
     values: dict[str, Any] = {}
     for override in overrides:
@@ -113,9 +117,9 @@ def _section(overrides: Sequence[str]) -> "DataSection":
             raise UsageError(f"--set {override}: only keys of [data] can be set here, for example --set data.k=16")
         apply_override(values, override)
     try:
-        return DataSection.model_validate(values.get("data", {}))
+        return Keys.model_validate(values).data
     except ValidationError as error:
-        raise UsageError(f"[data]: {explain(error, DataSection)}") from error
+        raise RecipeError("[data]", values, error, Keys, layers=option_layers(overrides)) from error
 
 
 def _run_rows(model: str, problems: "Sequence[Problem]", respondent: "ChatModel", generation: int) -> "list[SyntheticRow]":

@@ -55,7 +55,9 @@ Temperature = Annotated[
 ]
 Out = Annotated[
     Path | None,
-    typer.Option("--out", help="Also write every graded sample: to a Parquet file for one suite, to a folder for several."),
+    typer.Option(
+        "--out", help="Also write every graded sample: one suite to a Parquet file, several to a folder. Default: no file."
+    ),
 ]
 
 
@@ -87,6 +89,8 @@ def evaluate(
     A run is prompted and graded by its own recipe, any other model by --recipe. Answers are stored: the same command continues
     after a stop, and a repeated measurement asks the model nothing.
     """
+    use_data(context, data)
+    source = recipe_for(model, recipe)
     from ..config.sections import EvaluateSection
     from ..evaluate import evaluate as measure
     from ..evaluate import require_room
@@ -98,8 +102,6 @@ def evaluate(
     from ..problems.suites import samples_for, suite, suites
     from ..runs.session import verifier_for
 
-    use_data(context, data)
-    source = recipe_for(model, recipe)
     section = source.evaluate if source else EvaluateSection()
     names = suites(on or section.suite)
     if out is not None:

@@ -19,7 +19,8 @@ from .progress import Terminal
 from .run_training import budget_of
 
 if TYPE_CHECKING:
-    from ..flywheel import FlywheelRecipe, FlywheelResult
+    from ..flywheel import FlywheelRecipe
+    from ..flywheel.result import FlywheelResult
 
 
 @command(
@@ -45,11 +46,12 @@ def flywheel(
     Run the same command again to continue after a stop. Finished stages are reused; after a change of the recipe, only the stages
     that depend on it run again.
     """
+    wheel, folder = _wheel(recipe, out, overrides or [])
     from ..core.errors import OutgrowError
-    from ..flywheel import ProcessFull, run_flywheel
+    from ..flywheel.run import run_flywheel
+    from ..flywheel.stage_cache import ProcessFull
     from ..runs.cost import BudgetReached
 
-    wheel, folder = _wheel(recipe, out, overrides or [])
     command = f"outgrow flywheel {folder}"
     try:
         with explain_stop(f"continue with: {command}"), Terminal(console) as terminal:

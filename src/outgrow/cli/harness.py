@@ -9,7 +9,7 @@ from ..core.errors import OutgrowError, UsageError, first_line, install_hint
 from .app import MEASURE, command
 from .console import console, warn
 from .open_model import open_model, recipe_for
-from .options import Limit, Model, RecipeOption, Seed
+from .options import Limit, Model, RecipeOption, Seed, separated
 from .progress import measurements
 from .tables import figures_table
 
@@ -25,13 +25,20 @@ def harness(
     tasks: Annotated[str, typer.Argument(metavar="TASKS", help="Tasks or groups of lm-evaluation-harness, comma-separated.")],
     recipe: RecipeOption = None,
     folder: Annotated[
-        Path | None, typer.Option("--folder", metavar="FOLDER", help="A folder with tasks of your own, a YAML file for each.")
+        Path | None,
+        typer.Option(
+            "--folder",
+            metavar="FOLDER",
+            help="A folder with your own tasks, a YAML file for each. Default: no folder.",
+        ),
     ] = None,
     shots: Annotated[int | None, typer.Option("--shots", min=0, help="Examples before each question. Default: the task's.")] = None,
     limit: Limit = None,
     chat: Annotated[bool, typer.Option("--chat", help="Put questions through the model's chat template.")] = False,
     seed: Seed = 0,
-    out: Annotated[Path | None, typer.Option("--out", metavar="FILE", help="Also write the figures here, as JSON.")] = None,
+    out: Annotated[
+        Path | None, typer.Option("--out", metavar="FILE", help="Also write the figures to this JSON file. Default: no file.")
+    ] = None,
 ) -> None:
     """Measure a model on tasks of lm-evaluation-harness, with the harness's own prompts and metrics.
 
@@ -53,7 +60,7 @@ def harness(
     local = open_model(model, recipe_for(model, recipe))
     if not isinstance(local, LocalModel):
         raise UsageError(f"{model} is a server's address; use the harness itself for servers (its model local-chat-completions)")
-    names = [name.strip() for name in tasks.split(",") if name.strip()]
+    names = separated([tasks])
     warn(f"loading {', '.join(names)}")
     try:
         with measurements() as display:

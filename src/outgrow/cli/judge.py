@@ -10,7 +10,7 @@ from .app import MEASURE, command
 from .console import say, warn
 from .interrupt import interruptible
 from .judge_tables import show, show_canaries, show_levels
-from .options import Fresh, Seed
+from .options import Fresh, Seed, separated
 from .progress import answering
 
 if TYPE_CHECKING:
@@ -26,7 +26,10 @@ def judge(
     model: Annotated[
         str, typer.Argument(metavar="JUDGE", help="A model by any of its names, or the address of a server that runs it.")
     ],
-    runs: Annotated[list[Path], typer.Argument(metavar="RUN...", help="Runs whose graded rollouts the judge scores.")],
+    runs: Annotated[
+        list[str],
+        typer.Argument(metavar="RUN...", help="Runs whose graded rollouts are scored, with spaces or commas."),
+    ],
     recipe: Annotated[
         str | None,
         typer.Option(
@@ -50,6 +53,7 @@ def judge(
     Answers cut by the token limit are not scored. Scores are stored: the same command continues after a stop, and a repeated
     measurement asks the judge nothing.
     """
+    section = _section(model, recipe)
     from ..evaluate.answer_cache import AnswerCache
     from ..judge.benchmark import canary_items, run_benchmark, sample_rollouts
     from ..judge.judge import Judge
@@ -57,10 +61,10 @@ def judge(
     from ..runs.folder import read_recipe
     from ..train.judge_scores import judge_model
 
-    section = _section(model, recipe)
-    for run in runs:
+    folders = [Path(run) for run in separated(runs)]
+    for run in folders:
         read_recipe(run)  # so that a wrong name is an error before anything is read
-    rows = sample_rollouts(runs, answers, seed)
+    rows = sample_rollouts(folders, answers, seed)
     canaries = canary_items(rows, seed)
     respondent = judge_model(section, warn)
     replies = section.samples * (len(rows) + sum(map(len, canaries.values())))  # of the first try
@@ -72,7 +76,7 @@ def judge(
         scorer = Judge(tally.wrap(cache.wrap(respondent)), section, seed)
         result = run_benchmark(scorer, rows, canaries, tally.watching(check_stop))
     how = f"with the table [judge] of {recipe}" if recipe else "with the default rubric"
-    say(f"{model}, {how}, on answers of {', '.join(map(str, runs))}")
+    say(f"{model}, {how}, on answers of {', '.join(map(str, folders))}")
     show(result.answers)
     show_levels(result.answers)
     show_canaries(result.canaries)

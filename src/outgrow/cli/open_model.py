@@ -5,6 +5,7 @@ from typing import TYPE_CHECKING
 
 from ..core.errors import UsageError, nearest
 from .console import warn
+from .options import separated
 
 if TYPE_CHECKING:
     from ..config import Recipe
@@ -20,7 +21,7 @@ def open_model(model: str, recipe: "Recipe | None" = None, omit_settings: str | 
     from ..engines import SERVER_SETTINGS
     from ..runs.session import open_chat_model
 
-    names = None if omit_settings is None else [name.strip() for name in omit_settings.split(",") if name.strip()]
+    names = None if omit_settings is None else separated([omit_settings])
     for name in names or ():
         if name not in SERVER_SETTINGS:
             raise UsageError(f"--omit-settings: no setting called {name!r}{nearest(name, SERVER_SETTINGS)}")

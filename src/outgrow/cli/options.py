@@ -1,5 +1,6 @@
 """Arguments and options that several commands share."""
 
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Annotated
 
@@ -31,14 +32,21 @@ ProblemsArg = Annotated[
     ),
 ]
 Overrides = Annotated[
-    list[str] | None, typer.Option("--set", metavar="KEY=VALUE", help="Change a key of the recipe, for example learn.lr=1e-5.")
+    list[str] | None,
+    typer.Option(
+        "--set",
+        metavar="KEY=VALUE",
+        help="Change a key of the recipe, for example --set learn.lr=1e-5; may be repeated. docs/reference/recipes.md lists the "
+        "keys, and `outgrow recipes NAME --show` prints a recipe. Default: the recipe as it is.",
+    ),
 ]
 RecipeOption = Annotated[
     str | None,
     typer.Option(
         "--recipe",
         metavar="RECIPE",
-        help="Use this recipe's prompt, token limits and answer extractors. A run uses its own recipe.",
+        help="Use this recipe's prompt, token limits and answer extractors. Default: a run's own recipe; for other models the "
+        "defaults of a recipe.",
     ),
 ]
 OmitSettings = Annotated[
@@ -61,7 +69,7 @@ MaxTokens = Annotated[
 ]
 SUITES_HELP = (
     "names, the groups related and unrelated, a file (.jsonl, .json, .csv, .parquet, also with .gz), a folder with files for each "
-    "split, or a data set on the hub (OWNER/NAME), followed by :SPLIT and :question=COLUMN:answer=COLUMN where needed "
+    "split, or a data set on the hub (OWNER/NAME), followed by :SPLIT, :question=COLUMN and :answer=COLUMN where needed "
     "(docs/guides/own-data.md)"
 )
 Temperature = Annotated[float, typer.Option("--temperature", min=0.0, help="Sampling temperature; 0 is greedy.")]
@@ -81,7 +89,7 @@ Limit = Annotated[
         min=1,
         metavar="N",
         help="Take only a random sample of N problems: the same for the same --seed, and part of the sample of a larger N. Every "
-        "figure says so.",
+        "figure says so. Default: all problems.",
     ),
 ]
 Fresh = Annotated[bool, typer.Option("--fresh", help="Ignore stored answers and ask the model again.")]
@@ -91,16 +99,25 @@ BudgetUSD = Annotated[
         "--budget-usd",
         min=0.0,
         metavar="DOLLARS",
-        help="Save and stop once the run has cost this much. Needs run.dollars_per_hour.",
+        help="Save and stop once the run has cost this much. Needs run.dollars_per_hour. Default: no limit.",
     ),
 ]
 BudgetHours = Annotated[
     float | None,
-    typer.Option("--budget-hours", min=0.0, metavar="HOURS", help="Save and stop once the run has taken this long."),
+    typer.Option("--budget-hours", min=0.0, metavar="HOURS", help="Save and stop after this time. Default: no limit."),
 ]
 Margin = Annotated[
     float, typer.Option("--margin", min=0.01, metavar="POINTS", help="Smallest change of pass@1 that matters to you, in points.")
 ]
+
+
+def separated(values: Sequence[str]) -> list[str]:
+    """Return the values of an option or argument that takes several: repeated, separated by commas, or both.
+
+    >>> separated(["boxed,last_number", "hash"])
+    ['boxed', 'last_number', 'hash']
+    """
+    return [part.strip() for value in values for part in value.split(",") if part.strip()]
 
 
 def use_data(context: typer.Context, folder: Path | None) -> None:

@@ -45,6 +45,7 @@ def passrate(
 
     Run the same command again to continue after a stop. A recipe starts from the profile with --set ledger.profile=profiles/….
     """
+    source = recipe_for(model, recipe)
     from ..engines import LocalModel, OpenAIServer
     from ..evaluate.answer_cache import AnswerCache
     from ..evaluate.pass_rates import ProfileSpec, fill, open_profile
@@ -53,7 +54,6 @@ def passrate(
     from ..runs.practice_problems import problems_of
     from ..runs.session import verifier_for
 
-    source = recipe_for(model, recipe)
     every, as_recipe = problems_of(data, warn)
     problems, sample = limited(every, limit, seed)
     source = source or as_recipe

@@ -15,7 +15,9 @@ def plan(
     gpus: Annotated[
         Path | None,
         typer.Option(
-            "--gpus", metavar="FILE.toml", help="Your own prices, GPUs and assumptions: an edited copy of plan/gpus.toml."
+            "--gpus",
+            metavar="FILE.toml",
+            help="Your own prices, GPUs and assumptions: an edited copy of plan/gpus.toml. Default: that file.",
         ),
     ] = None,
     overrides: Overrides = None,
@@ -26,15 +28,19 @@ def plan(
     """
     from ..config import load_recipe, raw_recipe
     from ..flywheel import load_flywheel
-    from ..flywheel.plan import plan_flywheel
-    from ..plan import load_gpu_catalog, plan_recipe
-    from . import plan_flywheel as flywheel_page
-    from . import plan_recipe as recipe_page
 
-    catalog = load_gpu_catalog(gpus)
     if raw_recipe(recipe).get("kind") == "flywheel":
         wheel = load_flywheel(recipe, overrides or [])
+        from ..flywheel.plan import plan_flywheel
+        from ..plan import load_gpu_catalog
+        from . import plan_flywheel as flywheel_page
+
+        catalog = load_gpu_catalog(gpus)
         flywheel_page.show(wheel, plan_flywheel(wheel, catalog), catalog)
     else:
         read = load_recipe(recipe, overrides or [])
+        from ..plan import load_gpu_catalog, plan_recipe
+        from . import plan_recipe as recipe_page
+
+        catalog = load_gpu_catalog(gpus)
         recipe_page.show(read, plan_recipe(read, catalog), catalog)

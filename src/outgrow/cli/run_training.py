@@ -20,14 +20,16 @@ if TYPE_CHECKING:
 def start(name: str, kind: str, out: Path | None, overrides: list[str] | None, budget: "Budget") -> None:
     """Train by a recipe in a new folder. Raises UsageError if the recipe is of another kind than the command."""
     from ..config import RLRecipe, load_recipe
-    from ..train.loop import train as train_run
-    from .audit_line import audit_line
-    from .progress import Terminal
 
     recipe = load_recipe(name, overrides or [])
     if recipe.kind != kind:
         command = "sft" if recipe.kind == "sft" else "train"
         raise UsageError(f"{name} is a recipe of kind {recipe.kind!r}; run it with: outgrow {command} {name}")
+    # After the recipe, so that what is wrong in it is told before the second that torch takes to load.
+    from ..train.loop import train as train_run
+    from .audit_line import audit_line
+    from .progress import Terminal
+
     path = out or Path("runs") / recipe.name
     if isinstance(recipe, RLRecipe) and (line := audit_line(recipe, name, overrides or [])):
         say(line)

@@ -8,6 +8,7 @@ import typer
 from ..core.errors import UsageError, nearest
 from .app import MEASURE, command
 from .console import say, warn
+from .options import separated
 from .progress import measurements
 
 _LINES = (".jsonl", ".ndjson")
@@ -16,7 +17,7 @@ _LINES = (".jsonl", ".ndjson")
 @command(
     MEASURE,
     "outgrow verify outputs.jsonl --output completion --answer answer",
-    "outgrow verify outputs.jsonl --output completion --answer answer --extract boxed --extract last_number",
+    "outgrow verify outputs.jsonl --output completion --answer answer --extract boxed,last_number",
 )
 def verify(
     file: Annotated[
@@ -28,9 +29,9 @@ def verify(
         list[str] | None,
         typer.Option(
             "--extract",
-            metavar="NAME",
-            help="How to find the answer in an output: boxed, first_boxed, hash, phrase, last_number or auto, which tries boxed, "
-            "hash, phrase and last_number. Repeat the option to try several in order. Default: auto.",
+            metavar="NAMES",
+            help="How to find the answer in an output, comma-separated, tried in this order: boxed, first_boxed, hash, phrase, "
+            "last_number or auto, which tries boxed, hash, phrase and last_number. The option may also be repeated. Default: auto.",
         ),
     ] = None,
     out: Annotated[
@@ -39,7 +40,7 @@ def verify(
             "--out",
             metavar="FILE",
             help="Also write all rows here, as JSON lines (.jsonl), with columns verdict and extracted. A skipped row has the "
-            "verdict skipped.",
+            "verdict skipped. Default: no file.",
         ),
     ] = None,
 ) -> None:
@@ -53,14 +54,15 @@ def verify(
     from ..types import Verdict
     from ..verify import EXTRACTORS
 
-    for name in extract or []:
+    names = separated(extract or [])
+    for name in names:
         if name not in EXTRACTORS:
             raise UsageError(f"--extract: no extractor called {name!r}{nearest(name, list(EXTRACTORS))}")
     if out is not None and out.suffix.lower() not in _LINES:
         raise UsageError(f"--out {out}: the rows are written as JSON lines; choose a name that ends in {' or '.join(_LINES)}")
     if out is not None and not out.parent.is_dir():
         raise UsageError(f"--out {out}: the folder {out.parent} does not exist")
-    extractors = extract or ["auto"]
+    extractors = names or ["auto"]
     with measurements() as display:
         graded = grade_file(file, output, answer, extractors, out, display.answering, warn)
     verdicts, n = graded.verdicts(), len(graded.outputs)

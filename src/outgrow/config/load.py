@@ -1,7 +1,8 @@
 """Recipes: TOML files a person runs. A recipe may extend a shipped one and change what differs."""
 
+import copy
 import tomllib
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from importlib.resources import files
 from pathlib import Path
 from typing import Any
@@ -10,9 +11,16 @@ import tomli_w
 from pydantic import ValidationError
 
 from ..core.errors import UsageError, nearest
-from ..core.registry import explain
-from .renamed import renamed_in, renamed_recipe
+from .recipe_error import RecipeError
+from .renamed import renamed_recipe
 from .schema import Recipe, recipe_class
+from .written import FileLayer, OptionLayer
+
+EXTENDS = (
+    "A shipped recipe's name or a .toml file (relative to the folder that the command is called in) that this recipe starts from. "
+    "The keys here change it: tables key by key; lists, and tables with a `type`, as a whole. Only a file can say it."
+)
+"""What the key `extends` means, for the reference."""
 
 _SUITES = ("suite", "validation", "extra_suites")  # keys of [evaluate]
 
@@ -26,9 +34,13 @@ def shipped_recipes() -> dict[str, Path]:
 def load_recipe(name: str, overrides: Sequence[str] = ()) -> Recipe:
     """The recipe called `name` (a shipped one, or a TOML file), with "key.path=value" overrides applied.
 
-    Raises UsageError with one line that says what to change.
+    Raises UsageError with one line that says what to change, and on which line of which file.
     """
-    return parse_recipe(raw_recipe(name), overrides, name)
+    texts = recipe_texts(name)
+    try:
+        return parse_recipe(merged_texts(texts), overrides, name)
+    except RecipeError as error:
+        raise error.located([*option_layers(overrides), *texts]) from error
 
 
 def parse_recipe(values: dict[str, Any], overrides: Sequence[str] = (), name: str = "recipe") -> Recipe:
@@ -44,7 +56,7 @@ def parse_recipe(values: dict[str, Any], overrides: Sequence[str] = (), name: st
     try:
         return cls.model_validate(values)
     except ValidationError as error:
-        raise UsageError(f"{name}: {renamed_in(values, error) or explain(error, cls)}") from error
+        raise RecipeError(name, values, error, cls) from error
 
 
 def dump_recipe(recipe: Recipe, extra: dict[str, Any]) -> str:
@@ -52,8 +64,13 @@ def dump_recipe(recipe: Recipe, extra: dict[str, Any]) -> str:
     return tomli_w.dumps({**recipe.model_dump(mode="json", exclude_none=True), **extra})
 
 
-def raw_recipe(name: str, extending: tuple[str, ...] = ()) -> dict[str, Any]:
+def raw_recipe(name: str) -> dict[str, Any]:
     """What a recipe's file says, on top of what it extends, not yet checked. Raises UsageError where it cannot be read."""
+    return merged_texts(recipe_texts(name))
+
+
+def recipe_texts(name: str, extending: tuple[str, ...] = ()) -> list[FileLayer]:
+    """A recipe's file, then the file that it extends, and so on. Raises UsageError where one cannot be read."""
     path = Path(name) if name.endswith(".toml") else shipped_recipes().get(name)
     if path is None and (renamed := renamed_recipe(name)):
         raise UsageError(f"no recipe called {name!r}; it is now {renamed!r}")
@@ -63,20 +80,36 @@ def raw_recipe(name: str, extending: tuple[str, ...] = ()) -> dict[str, Any]:
     if path is None:
         raise UsageError(f"no recipe called {name!r}{nearest(name, list(shipped_recipes()))}; or give a .toml file")
     try:
-        values = tomllib.loads(path.read_text(encoding="utf-8"))
+        text = path.read_text(encoding="utf-8")
+        values = tomllib.loads(text)
     except (OSError, UnicodeDecodeError) as error:
         raise UsageError(f"{path}: cannot read this recipe: {error.strerror if isinstance(error, OSError) else error}") from error
     except tomllib.TOMLDecodeError as error:
         raise UsageError(f"{path}: not valid TOML: {error}") from error
     base = values.pop("extends", None)
+    layer = FileLayer(name, text, values)
     if base is None:
-        return values
-    if str(base) in (name, *extending):
-        raise UsageError(f"{path}: extends goes in a circle: {' -> '.join((*extending, name, str(base)))}")
-    extended, measures = raw_recipe(str(base), (*extending, name)), values.get("evaluate")
-    if "problems" in values:
-        _forget_suites(extended, measures if isinstance(measures, dict) else ())
-    return merge_recipes(extended, values)
+        return [layer]
+    where = layer.extends_at()
+    if not isinstance(base, str):
+        raise UsageError(f'{where}: extends takes the name of one recipe; for example: extends = "micro"')
+    if base in (name, *extending):
+        raise UsageError(f"{where}: extends goes in a circle: {' -> '.join((*extending, name, base))}")
+    try:
+        return [layer, *recipe_texts(base, (*extending, name))]
+    except UsageError as error:
+        raise UsageError(str(error) if extending else f"{where}: extends = {base!r}: {error}") from error
+
+
+def merged_texts(texts: Sequence[FileLayer]) -> dict[str, Any]:
+    """The values of a recipe and of what it extends, the one that counts first."""
+    values: dict[str, Any] = {}
+    for layer in reversed(texts):
+        measures = layer.values.get("evaluate")
+        if "problems" in layer.values:
+            _forget_suites(values, measures if isinstance(measures, dict) else ())
+        values = merge_recipes(values, layer.values)
+    return copy.deepcopy(values)  # options change it, and what the files say stays
 
 
 def _forget_suites(values: dict[str, Any], named: Collection[str]) -> None:
@@ -86,7 +119,7 @@ def _forget_suites(values: dict[str, Any], named: Collection[str]) -> None:
         values["evaluate"] = {key: value for key, value in measures.items() if key not in _SUITES or key in named}
 
 
-def merge_recipes(base: dict[str, Any], change: dict[str, Any]) -> dict[str, Any]:
+def merge_recipes(base: Mapping[str, Any], change: Mapping[str, Any]) -> dict[str, Any]:
     """Tables are merged key by key, except tables that name a component, which like anything else replace the base's."""
     merged = dict(base)
     for key, value in change.items():
@@ -97,6 +130,16 @@ def merge_recipes(base: dict[str, Any], change: dict[str, Any]) -> dict[str, Any
 
 def apply_override(values: dict[str, Any], override: str) -> None:
     """Put "key.path=value" into TOML values. Raises UsageError where it is written otherwise."""
+    (*tables, key), value = read_override(override)
+    for table in tables:
+        values = values.setdefault(table, {})
+        if not isinstance(values, dict):
+            raise UsageError(f"--set {override}: {table!r} is not a table with keys; give the whole list instead")
+    values[key] = value
+
+
+def read_override(override: str) -> tuple[tuple[str, ...], Any]:
+    """The keys and the value of "key.path=value". Raises UsageError where it is written otherwise."""
     path, equals, text = override.partition("=")
     if not equals or not path.strip():
         raise UsageError(f"--set {override}: write it as key.path=value, for example --set learn.lr=1e-5")
@@ -104,9 +147,9 @@ def apply_override(values: dict[str, Any], override: str) -> None:
         value = tomllib.loads(f"value = {text}")["value"]
     except tomllib.TOMLDecodeError:
         value = text  # a bare word is a string
-    *tables, key = path.strip().split(".")
-    for table in tables:
-        values = values.setdefault(table, {})
-        if not isinstance(values, dict):
-            raise UsageError(f"--set {override}: {table!r} is not a table with keys; give the whole list instead")
-    values[key] = value
+    return tuple(path.strip().split(".")), value
+
+
+def option_layers(overrides: Sequence[str]) -> list[OptionLayer]:
+    """Options --set as layers, the last one first."""
+    return [OptionLayer(override, *read_override(override)) for override in reversed(overrides)]

@@ -6,7 +6,8 @@ The tables are read only for what validation refused, so that no row hides a key
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
-from pydantic import ValidationError
+from ..core.refusals import Refusal
+from ..core.toml_lines import Path
 
 RECIPES = {"micro-taught": "micro-judged", "r1-1.5b-gsm8k-taught": "r1-1.5b-gsm8k-judged"}
 
@@ -40,7 +41,8 @@ TYPES = {
     "problems": ("problem source", {"made": "synthetic"}),
 }
 
-_Row = tuple[str, str, str]  # what it is, old, new
+Renamed = tuple[Path, str, str, str]
+"""Where it is in the recipe's values, what it is, its old name, its new one."""
 
 
 def renamed_recipe(name: str) -> str | None:
@@ -48,26 +50,19 @@ def renamed_recipe(name: str) -> str | None:
     return RECIPES.get(name)
 
 
-def renamed_in(values: Mapping[str, Any], error: ValidationError) -> str | None:
-    """Return one line that names the old keys and types among what is wrong in a recipe, with their new ones; None where all
-    that is wrong is something else.
+def renamed_in(values: Mapping[str, Any], refused: Sequence[Refusal]) -> list[Renamed]:
+    """Return the old keys and types among what is wrong in a recipe.
 
-    values: the whole recipe's TOML values. error: what its validation raised.
+    values: the whole recipe's TOML values. refused: what its validation refused.
     """
-    places = [tuple(map(str, row["loc"])) for row in error.errors() if row["loc"]]
+    places = [refusal.path for refusal in refused]
     if values.get("kind") == "flywheel":
-        rows = list(_old_keys(values, FLYWHEEL_KEYS, places))
-    else:
-        rows = [*_old_keys(values, KEYS, places), *_old_types(values)]
-    if not rows:
-        return None
-    (what, old, new), *others = rows
-    also = ", ".join(f"{old!r} is now {new!r}" for _, old, new in others)
-    return f"unknown {what} {old!r}; it is now {new!r}" + (f" (also: {also})" if also else "")
+        return list(_old_keys(values, FLYWHEEL_KEYS, places))
+    return [*_old_keys(values, KEYS, places), *_old_types(values)]
 
 
-def _old_keys(values: Mapping[str, Any], keys: Mapping[str, str], places: Sequence[tuple[str, ...]]) -> Iterator[_Row]:
-    """Yield the rows that the values hold, where the key itself or a table around it is what is wrong."""
+def _old_keys(values: Mapping[str, Any], keys: Mapping[str, str], places: Sequence[Path]) -> Iterator[Renamed]:
+    """Yield the keys that the values hold, where the key itself or a table around it is what is wrong."""
     for old, new in keys.items():
         path = tuple(old.split("."))
         table: Any = values
@@ -76,13 +71,13 @@ def _old_keys(values: Mapping[str, Any], keys: Mapping[str, str], places: Sequen
         # The keys of a component from outside the package are its own.
         given = isinstance(table, Mapping) and path[-1] in table and ":" not in str(table.get("type", ""))
         if given and any(path[: len(place)] == place for place in places):
-            yield "key", old, new
+            yield path, "key", old, new
 
 
-def _old_types(values: Mapping[str, Any]) -> Iterator[_Row]:
+def _old_types(values: Mapping[str, Any]) -> Iterator[Renamed]:
     for name, (what, types) in TYPES.items():
         entries = values.get(name)
-        given = [entry.get("type") for entry in entries if isinstance(entry, Mapping)] if isinstance(entries, list) else []
-        for old, new in types.items():
-            if old in given:
-                yield what, old, new
+        for index, entry in enumerate(entries if isinstance(entries, list) else []):
+            old = entry.get("type") if isinstance(entry, Mapping) else None
+            if isinstance(old, str) and old in types:
+                yield (name, index), what, old, types[old]

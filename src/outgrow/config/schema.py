@@ -45,11 +45,11 @@ AnyEngine = Annotated[
 
 
 class _Recipe(Section):
-    name: str = Field(description="The recipe's name, and the name of its run folder.")
+    name: str = Field(description="The recipe's name, and the name of its run folder.", examples=["mine"])
     description: str = Field(default="", description="What the recipe does, in a sentence.")
     expected: str = Field(default="", description="What the recipe should show, with time and machine.")
     seed: int = Field(default=0, description="Seed of all random choices.")
-    policy: PolicySection = Field(description="The model to train.")
+    policy: PolicySection = Field(description="The model to train.", examples=[{"model": "micro-base"}])
     problems: tuple[AnySource, ...] = Field(
         default=(Micro(),), min_length=1, description="Problem sources, mixed by their weights."
     )

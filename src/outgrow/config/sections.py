@@ -9,7 +9,7 @@ from ..core.errors import nearest
 from ..core.inputs import ReadsFrom
 from ..engines import ServerSetting
 from ..policy.load import Dtype
-from ..policy.lora import LoRA
+from ..policy.lora_settings import LoRA
 from ..policy.micro import MicroInit
 from ..problems.held_out import HELD_OUT
 from ..verify import EXTRACTORS
@@ -30,7 +30,7 @@ class PolicySection(Section):
     """Which model learns: an existing one (`model`), or a new micro policy with random weights (`init`)."""
 
     model: Annotated[str | None, ReadsFrom("model")] = Field(
-        default=None, description="Name, run folder, model folder or hub id of the model to train."
+        default=None, description="Name, run folder, model folder or hub id of the model to train.", examples=["micro-base"]
     )
     revision: str | None = Field(default=None, description="Branch, tag or commit of a hub id. Default: the newest commit.")
     init: MicroInit | None = Field(default=None, description="Shape of a new micro policy, in place of `model`.")
@@ -93,7 +93,7 @@ class DistillSection(Section):
     """
 
     model: Annotated[str, ReadsFrom("model")] = Field(
-        description="The teacher, named as policy.model is; it must have the policy's tokens."
+        description="The teacher, named as policy.model is; it must have the policy's tokens.", examples=["runs/teacher"]
     )
     revision: str | None = Field(default=None, description="Branch, tag or commit of a hub id. Default: the newest commit.")
     dtype: Dtype = Field(default="float32", description="Data type of the teacher's weights.")

@@ -1,11 +1,15 @@
 """How much memory there is, and how the process takes it from the system."""
 
+from __future__ import annotations
+
 import contextlib
 import ctypes
 import os
 from pathlib import Path
+from typing import TYPE_CHECKING
 
-import torch
+if TYPE_CHECKING:
+    import torch
 
 _CONTAINER = Path("/sys/fs/cgroup/memory.max")  # bytes, or max
 _M_TRIM_THRESHOLD, _M_TOP_PAD, _M_MMAP_THRESHOLD = -1, -2, -3  # <malloc.h>
@@ -31,6 +35,8 @@ def total_memory(device: torch.device) -> int:
     Memory in use is not subtracted, so the same run on the same machine gets the same number.
     """
     if device.type == "cuda":
+        import torch
+
         return torch.cuda.get_device_properties(device).total_memory
     whole = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
     with contextlib.suppress(OSError, ValueError):

@@ -3,8 +3,6 @@
 from collections.abc import Callable
 from typing import TypeVar
 
-import torch
-
 from .errors import OutgrowError
 
 T = TypeVar("T")
@@ -46,6 +44,8 @@ class AutoBatchSize:
                     raise
             # Out of the except block, so that the error no longer holds on to the tensors of the attempt.
             undo()
+            import torch
+
             torch.cuda.empty_cache()  # does nothing without a GPU
             if self.size <= smallest or most <= smallest:
                 raise OutgrowError(
@@ -58,4 +58,6 @@ class AutoBatchSize:
 
 def ran_out_of_memory(error: BaseException) -> bool:
     """Return whether the error is a failed allocation; on a CPU torch raises a plain RuntimeError for it."""
+    import torch
+
     return isinstance(error, (torch.OutOfMemoryError, MemoryError)) or "can't allocate memory" in str(error)

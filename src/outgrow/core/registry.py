@@ -12,6 +12,7 @@ from typing import Any, TypeVar
 from pydantic import BaseModel, ConfigDict, ValidationError
 
 from .errors import first_line, nearest
+from .refusals import ComponentError
 
 
 class Component(BaseModel):
@@ -45,7 +46,7 @@ def build(value: Any, base: type[C], known: Mapping[str, type[C]], kind: str, de
     try:
         return found.model_validate(dict(value))
     except ValidationError as error:
-        raise ValueError(f"{kind} {name!r}: {explain(error, found)}") from error
+        raise ComponentError(f"{kind} {name!r}", error, found) from error
 
 
 def _outside(name: str, base: type[C], kind: str) -> type[C]:
@@ -61,28 +62,3 @@ def _outside(name: str, base: type[C], kind: str) -> type[C]:
     if inspect.isabstract(found):
         raise ValueError(f"{kind} {name!r} lacks a method: {', '.join(sorted(found.__abstractmethods__))}")
     return found
-
-
-def explain(error: ValidationError, model: type[BaseModel]) -> str:
-    """Return the first thing wrong in one line: its key, what is wrong, and the nearest known key where the key is unknown."""
-    # A misspelt key comes before the missing key that it was meant for.
-    first = min(error.errors(), key=lambda found: found["type"] != "extra_forbidden")
-    path = ".".join(str(part) for part in first["loc"])
-    if first["type"] == "extra_forbidden":
-        known = _fields_at(model, first["loc"][:-1])
-        return f"unknown key {path!r}{nearest(str(first['loc'][-1]), known)}"
-    message = first["msg"].removeprefix("Value error, ")
-    given = "" if first["type"] in ("value_error", "missing") else f", not {first['input']!r}"
-    return f"{path}: {message[0].lower()}{message[1:]}{given}" if path else message
-
-
-def _fields_at(model: type[BaseModel], path: tuple[int | str, ...]) -> list[str]:
-    for part in path:
-        if isinstance(part, int):  # an index into a list; the field before it gives the type
-            continue
-        field = model.model_fields.get(str(part))
-        if field is None:
-            return []
-        nested = [kind for kind in (field.annotation, *getattr(field.annotation, "__args__", ())) if isinstance(kind, type)]
-        model = next((kind for kind in nested if issubclass(kind, BaseModel)), model)
-    return list(model.model_fields)

@@ -4,11 +4,16 @@ A generator is named by (seed, purpose, step, ...). So a resumed run, a run with
 somewhere else in the program changes nothing in the draws made here.
 """
 
+from __future__ import annotations
+
 import hashlib
 import random
+from typing import TYPE_CHECKING
 
 import numpy as np
-import torch
+
+if TYPE_CHECKING:
+    import torch
 
 
 def seed_from(*key: object) -> int:
@@ -23,6 +28,8 @@ def seed_from(*key: object) -> int:
 
 def torch_rng(*key: object) -> torch.Generator:
     """Return a CPU torch generator for this key."""
+    import torch
+
     return torch.Generator().manual_seed(seed_from(*key))
 
 

@@ -1,18 +1,22 @@
 """The contract between the training loop and what writes completions, and the recipe table that chooses it."""
 
+from __future__ import annotations
+
 from abc import ABC, abstractmethod
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any, ClassVar
+from typing import TYPE_CHECKING, Any, ClassVar
 
 from pydantic import Field
-from torch import Tensor
 
 from ..core.callbacks import CheckStop, OnWritten, Warn, never_stop, quiet, untold
 from ..core.errors import UsageError
 from ..core.registry import Component
 from ..policy import ModelSpec, Policy, Sampling
 from ..types import Rollout
+
+if TYPE_CHECKING:
+    from torch import Tensor
 
 
 @dataclass(frozen=True)

@@ -1,15 +1,16 @@
 """Completions by vLLM, in the learner's process and on its device. It is installed in an environment of its own."""
 
+from __future__ import annotations
+
 import copy
 import os
 from collections.abc import Mapping
 from importlib.util import find_spec
 from pathlib import Path
 from tempfile import TemporaryDirectory
-from typing import Any, ClassVar
+from typing import TYPE_CHECKING, Any, ClassVar
 
 from pydantic import Field
-from torch import Tensor
 
 from ..core.callbacks import CheckStop, Warn, Written, never_stop, quiet
 from ..core.errors import OutgrowError, UsageError, first_line
@@ -17,6 +18,9 @@ from ..core.rng import seed_from
 from ..policy import ModelSpec, Sampling
 from ..types import Rollout
 from .engine import Engine, EngineConfig, GenerationRequest, check_room
+
+if TYPE_CHECKING:
+    from torch import Tensor
 
 _CPU_CACHE = 2**30  # bytes of keys and values without a GPU; rollouts that do not fit wait
 

@@ -10,7 +10,8 @@ from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, SerializeAsA
 
 from ..config import raw_recipe
 from ..core.errors import UsageError, nearest
-from ..core.registry import build, explain
+from ..core.refusals import explain_file
+from ..core.registry import build
 from .kinds import KINDS, RL, TrialKind
 from .measure import Measure
 from .rl_measures import MEASURES
@@ -146,7 +147,8 @@ def load_experiment(name: str) -> Experiment:
     """Return the experiment in a .toml file, or of this name in the folder labs/. Raises UsageError in one line."""
     path = Path(name) if name.endswith(".toml") else Path("labs") / f"{name}.toml"
     try:
-        values = tomllib.loads(path.read_text(encoding="utf-8"))
+        text = path.read_text(encoding="utf-8")
+        values = tomllib.loads(text)
     except FileNotFoundError as error:
         known = sorted(file.stem for file in Path("labs").glob("*.toml"))
         raise UsageError(
@@ -157,4 +159,4 @@ def load_experiment(name: str) -> Experiment:
     try:
         return Experiment.model_validate({"name": path.stem, **values})
     except ValidationError as error:
-        raise UsageError(f"{path}: {explain(error, Experiment)}") from error
+        raise UsageError(explain_file(str(path), text, error, Experiment)) from error

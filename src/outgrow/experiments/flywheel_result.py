@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from typing import Any
 
-from ..flywheel import FlywheelResult
+from ..flywheel.result import FlywheelResult
 from ..flywheel.stage_cache import StageResult
 from .code_digest import code_digest
 from .rl_result import Point, by_level

@@ -7,7 +7,7 @@ from pathlib import Path
 from ..core.callbacks import CheckStop
 from ..evaluate.sample import sample_problems
 from ..evaluate.statistics import pass_at_k
-from ..flywheel import run_flywheel
+from ..flywheel.run import run_flywheel
 from ..flywheel.stage_cache import StageResult
 from ..flywheel.tasks import stage_policy
 from ..runs.cost import Budget

@@ -14,7 +14,7 @@ class Stage(BaseModel):
 
     model_config = ConfigDict(extra="allow", frozen=True)
 
-    recipe: str = Field(description="Name of a shipped recipe, or a .toml file.")
+    recipe: str = Field(description="Name of a shipped recipe, or a .toml file.", examples=["micro"])
 
     def values(self) -> dict[str, Any]:
         """Return the recipe's values, not yet validated. Raises UsageError where no recipe has this name."""
@@ -49,7 +49,7 @@ class FlywheelRecipe(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True)
 
     kind: Literal["flywheel"]
-    name: str = Field(description="The flywheel's name, and the name of its folder.")
+    name: str = Field(description="The flywheel's name, and the name of its folder.", examples=["mine"])
     description: str = Field(default="", description="What the flywheel does, in a sentence.")
     expected: str = Field(default="", description="What a run should show, with time and machine.")
     seed: int = Field(default=0, description="Seed of every stage, the same in all generations.")

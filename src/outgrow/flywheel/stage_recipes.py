@@ -5,10 +5,13 @@ from typing import Any, TypeVar
 
 from pydantic import ValidationError
 
-from ..config import Recipe, RLRecipe, SFTRecipe, apply_override, parse_recipe, raw_recipe
-from ..config.renamed import renamed_in
+from ..config import Recipe, RLRecipe, SFTRecipe, apply_override, parse_recipe
+from ..config.hints import Stage as StageKeys
+from ..config.load import merged_texts, option_layers, recipe_texts
+from ..config.recipe_error import RecipeError
+from ..config.written import Layer, TableLayer, place_of
 from ..core.errors import UsageError
-from ..core.registry import explain
+from ..core.toml_lines import Path
 from ..problems.suites import suite, suites
 from .recipe import FlywheelRecipe, Stage
 
@@ -18,12 +21,31 @@ _Values = dict[str, Any]
 _SHARED_KEYS = {f"evaluate.{key}": key for key in ("suite", "samples", "temperature", "extra_suites")}
 
 
+class StageError(UsageError):
+    """What is wrong with a stage's recipe."""
+
+    def __init__(self, part: str, stage: Stage, reason: UsageError | str, path: Path = ()) -> None:
+        """part: the table of the stage. path: the key in it that the reason is about, if one is known."""
+        super().__init__(f"[{part}] {reason}")
+        self._part, self._stage, self._reason, self._path = part, stage, reason, path
+
+    def located(self, name: str, layers: Sequence[Layer]) -> UsageError:
+        """Return the same error with the file and the line. name: of the flywheel's recipe. layers: where its keys are written."""
+        if isinstance(self._reason, RecipeError):
+            own = [TableLayer((self._part,), layer) for layer in layers]
+            return UsageError(f"[{self._part}] {self._reason.located([*own, *recipe_texts(self._stage.recipe)])}")
+        place = place_of((self._part, *self._path), layers)
+        return UsageError(f"{place.where if place else name}: {self}")
+
+
 def load_flywheel(name: str, overrides: Sequence[str] = ()) -> FlywheelRecipe:
     """Load the flywheel called `name` (a shipped one, or a TOML file), with "key.path=value" overrides applied.
 
     "student.learn.steps=50" changes a key of a stage's recipe. Raises UsageError with one line that says what to change.
     """
-    values = raw_recipe(name)
+    texts = recipe_texts(name)
+    layers: list[Layer] = [*option_layers(overrides), *texts]
+    values = merged_texts(texts)
     for override in overrides:
         apply_override(values, override)
     kind = values.get("kind", "rl")
@@ -32,9 +54,11 @@ def load_flywheel(name: str, overrides: Sequence[str] = ()) -> FlywheelRecipe:
     try:
         flywheel = FlywheelRecipe.model_validate(values)
     except ValidationError as error:
-        raise UsageError(f"{name}: {renamed_in(values, error) or explain(error, FlywheelRecipe)}") from error
+        raise RecipeError(name, values, error, FlywheelRecipe, StageKeys("student", RLRecipe), layers) from error
     try:
         stage_recipes(flywheel)
+    except StageError as error:
+        raise error.located(name, layers) from error
     except UsageError as error:
         raise UsageError(f"{name}: {error}") from error
     return flywheel
@@ -100,9 +124,9 @@ def student_recipe(flywheel: FlywheelRecipe, base: str, teacher: str, judge: str
     """Return a student's recipe. judge: the model that scores its answers; teacher: the model its recipe may distil."""
     values = _from(base, _measured(flywheel, "student", flywheel.student), "student", flywheel.student)
     if judge is not None:
-        values["judge"] = {**_table(values, "judge", "student"), "model": judge}
+        values["judge"] = {**_table(values, "judge", "student", flywheel.student), "model": judge}
     if "distill" in values:
-        values["distill"] = {**_table(values, "distill", "student"), "model": teacher}
+        values["distill"] = {**_table(values, "distill", "student", flywheel.student), "model": teacher}
     return _parsed(values, "student", flywheel.student, RLRecipe)
 
 
@@ -118,11 +142,11 @@ def _with_runs(source: Any, runs: Sequence[str]) -> Any:
     return {**source, "runs": list(runs)} if isinstance(source, dict) and source.get("type") == "judgements" else source
 
 
-def _table(values: Mapping[str, Any], name: str, part: str) -> _Values:
+def _table(values: Mapping[str, Any], name: str, part: str, stage: Stage) -> _Values:
     """Return a table of a recipe, or an empty one. Raises UsageError where its value is not a table."""
     table = values.get(name, {})
     if not isinstance(table, dict):
-        raise UsageError(f"[{part}] {name} is a table with keys, not {table!r}")
+        raise StageError(part, stage, f"{name} is a table with keys, not {table!r}", (name,))
     return table
 
 
@@ -131,7 +155,7 @@ def _seeded(flywheel: FlywheelRecipe, part: str, stage: Stage) -> _Values:
     try:
         return {**stage.values(), "seed": flywheel.seed}
     except UsageError as error:
-        raise UsageError(f"[{part}] {error}") from error
+        raise StageError(part, stage, error, ("recipe",)) from error
 
 
 def _require_unset(part: str, stage: Stage, keys: Mapping[str, str]) -> None:
@@ -142,9 +166,9 @@ def _require_unset(part: str, stage: Stage, keys: Mapping[str, str]) -> None:
     for path, top_level in keys.items():
         table, _, key = path.rpartition(".")
         own = stage.model_extra or {}
-        if key in (_table(own, table, part) if table else own):
+        if key in (_table(own, table, part, stage) if table else own):
             advice = f"set `{top_level}` at the top level" if top_level else "the flywheel fills it in; drop it"
-            raise UsageError(f"[{part}] {path} cannot be set per stage; {advice}")
+            raise StageError(part, stage, f"{path} cannot be set per stage; {advice}", tuple(path.split(".")))
 
 
 def _measured(flywheel: FlywheelRecipe, part: str, stage: Stage) -> _Values:
@@ -157,23 +181,24 @@ def _measured(flywheel: FlywheelRecipe, part: str, stage: Stage) -> _Values:
     }
     _require_unset(part, stage, _SHARED_KEYS)
     values = _seeded(flywheel, part, stage)
-    return {**values, "evaluate": {**_table(values, "evaluate", part), **section}}
+    return {**values, "evaluate": {**_table(values, "evaluate", part, stage), **section}}
 
 
 def _from(model: str, values: _Values, part: str, stage: Stage) -> _Values:
     """Return the values with this model as the one to start from."""
     _require_unset(part, stage, dict.fromkeys(("policy.model", "policy.init", "policy.revision"), ""))
-    kept = {key: value for key, value in _table(values, "policy", part).items() if key not in ("init", "revision")}
+    kept = {key: value for key, value in _table(values, "policy", part, stage).items() if key not in ("init", "revision")}
     return {**values, "policy": {**kept, "model": model}}
 
 
 def _parsed(values: _Values, part: str, stage: Stage, kind: type[_Kind]) -> _Kind:
     actual, required = values.get("kind", "rl"), "rl" if kind is RLRecipe else "sft"
     if actual != required:
-        raise UsageError(f"[{part}] {stage.recipe} is a recipe of kind {actual!r}; this stage takes one of kind {required!r}")
+        reason = f"{stage.recipe} is a recipe of kind {actual!r}; this stage takes one of kind {required!r}"
+        raise StageError(part, stage, reason, ("recipe",))
     try:
         recipe = parse_recipe(values, (), stage.recipe)
     except UsageError as error:
-        raise UsageError(f"[{part}] {error}") from error
+        raise StageError(part, stage, error) from error
     assert isinstance(recipe, kind)
     return recipe

@@ -40,7 +40,8 @@ class JudgeSection(BaseModel):
 
     model: Annotated[str, ReadsFrom("model")] = Field(
         description="A shipped or pulled model, a run, a model's folder, a hub id, or the address of a server "
-        "(http://localhost:8000/v1, followed by #NAME if it serves several models)."
+        "(http://localhost:8000/v1, followed by #NAME if it serves several models).",
+        examples=["runs/judge"],
     )
     revision: str | None = Field(default=None, description="Branch, tag or commit of a hub id. Default: the newest commit.")
     dtype: Dtype = Field(default="float32", description="Data type of the judge's weights.")

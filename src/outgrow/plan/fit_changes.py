@@ -4,7 +4,7 @@ from collections.abc import Callable
 from typing import Any
 
 from ..config import RLRecipe
-from ..policy.lora import LoRA
+from ..policy.lora_settings import LoRA
 
 Changes = dict[str, Any]
 """Recipe key -> value."""

@@ -8,7 +8,7 @@ from pathlib import Path
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from ..core.errors import UsageError
-from ..core.registry import explain
+from ..core.refusals import explain_file
 
 
 class _Table(BaseModel):
@@ -50,10 +50,11 @@ def load_gpu_catalog(file: Path | None = None) -> GpuCatalog:
     """Load the GPUs of `file`. Default: those of the package. Raises UsageError with one line that says what to change."""
     path = file or Path(str(files("outgrow.plan") / "gpus.toml"))
     try:
-        return GpuCatalog.model_validate(tomllib.loads(path.read_text(encoding="utf-8")))
+        text = path.read_text(encoding="utf-8")
+        return GpuCatalog.model_validate(tomllib.loads(text))
     except (OSError, UnicodeDecodeError) as error:
         raise UsageError(f"{path}: cannot read this file: {error.strerror if isinstance(error, OSError) else error}") from error
     except tomllib.TOMLDecodeError as error:
         raise UsageError(f"{path}: not valid TOML: {error}") from error
     except ValidationError as error:
-        raise UsageError(f"{path}: {explain(error, GpuCatalog)}") from error
+        raise UsageError(explain_file(str(path), text, error, GpuCatalog)) from error

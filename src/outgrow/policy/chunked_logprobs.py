@@ -12,7 +12,8 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from .sampling import Sampling, log_distribution
+from .distribution import log_distribution
+from .sampling import Sampling
 
 # Bytes of one float32 matrix of logits: large enough for full-speed products, small enough not to raise peak memory.
 _CHUNK_BYTES = 2**25

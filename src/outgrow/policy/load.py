@@ -7,16 +7,14 @@ from importlib.resources import files
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
-import torch
-
 from ..core.errors import UsageError, first_line
 from .generation_config import require_end
-from .lora import load_adapter
 from .policy import Policy, quiet_transformers
 from .prompt import Prompt
 from .pull import PULLABLE, pulled_folder, pulled_from_hub
 
 if TYPE_CHECKING:
+    import torch
     from transformers import PreTrainedModel, PreTrainedTokenizerBase
 
 SHIPPED = ("micro-base",)
@@ -55,6 +53,8 @@ def load_policy(name: str, prompt: Prompt | None = None, dtype: Dtype = "float32
     unreadable or not a causal language model, where neither the tokenizer nor the prompt has a chat template, or where the
     tokenizer has no end token.
     """
+    import torch
+
     folder = Path(model_folder(name))
     prompt = prompt or Prompt()
     is_adapter = (folder / "adapter_config.json").is_file()
@@ -70,6 +70,8 @@ def load_policy(name: str, prompt: Prompt | None = None, dtype: Dtype = "float32
 
 def placed(model: PreTrainedModel) -> PreTrainedModel:
     """Move the model to the GPU if there is one (CUDA_VISIBLE_DEVICES= hides it), else to the CPU, and return it."""
+    import torch
+
     device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
     moved: PreTrainedModel = model.to(device)  # type: ignore[arg-type]  # transformers' wrapper hides the signature
     return moved
@@ -81,6 +83,8 @@ def with_adapter(base: Policy, folder: Path) -> Policy:
     A generation_config.json next to the adapter takes the place of the base's.
     """
     from transformers import GenerationConfig
+
+    from .lora import load_adapter
 
     adapter = load_adapter(base.model, folder)
     if (folder / "generation_config.json").is_file():

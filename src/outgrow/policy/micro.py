@@ -8,7 +8,6 @@ from __future__ import annotations
 import string
 from typing import TYPE_CHECKING
 
-import torch
 from pydantic import BaseModel, ConfigDict, Field
 from tokenizers import AddedToken, Regex, Tokenizer, decoders, models, pre_tokenizers
 
@@ -73,6 +72,7 @@ def make_tokenizer() -> PreTrainedTokenizerFast:
 
 def make_model(init: MicroInit, tokenizer: PreTrainedTokenizerFast, seed: int) -> LlamaForCausalLM:
     """Make a Llama with weights (float32) that depend on `seed` only."""
+    import torch
     from transformers import LlamaConfig, LlamaForCausalLM
 
     config = LlamaConfig(

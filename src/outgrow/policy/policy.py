@@ -8,18 +8,15 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-import torch
-from torch import Tensor
-
 from .generation_config import end_ids, generation_config
-from .lora import merged_weights
 from .prompt import Prompt
 from .sampling import Sampling
 from .spec import ModelSpec
 
-# In all of policy/: importing the model classes takes seconds, and `outgrow recipes` does not need them.
+# In all of policy/: importing torch and the model classes takes seconds, and reading a recipe needs neither.
 if TYPE_CHECKING:
     from peft import PeftModel
+    from torch import Tensor
     from transformers import PreTrainedModel, PreTrainedTokenizerBase
 
 
@@ -105,10 +102,14 @@ class Policy:
 
     def named_weights(self) -> dict[str, Tensor]:
         """Return the weights by their names in transformers, the adapter merged into them. They share memory with the model."""
+        from .lora import merged_weights
+
         return merged_weights(self.model)
 
     def digest(self) -> str:
         """Return the sha256 of the names, shapes, types and bytes of the weights, the adapter merged into them."""
+        import torch
+
         sha = hashlib.sha256()
         for name, tensor in sorted(self.named_weights().items()):
             sha.update(f"{name}{tuple(tensor.shape)}{tensor.dtype}".encode())

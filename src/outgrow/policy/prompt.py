@@ -38,6 +38,7 @@ class Prompt(BaseModel):
         default=None,
         description="Text of the user's turn; {question} stands for the problem's question. Default: R1's instruction for R1 "
         "models, else only the question.",
+        examples=["{question} Put your final answer within \\boxed{}."],
     )
     system: str = Field(default="", description="System turn before the user's; empty for none.")
     template: str | None = Field(

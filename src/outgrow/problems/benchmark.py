@@ -56,7 +56,7 @@ class Benchmark(Source):
     """Problem source `benchmark`. Choices are put under the question with their letters, and the answer is a letter."""
 
     type: str = "benchmark"
-    name: str = Field(description="Name of the benchmark.")
+    name: str = Field(description="Name of the benchmark.", examples=["svamp"])
 
     @field_validator("name")
     @classmethod

@@ -6,7 +6,7 @@ from typing import Any
 from pydantic import ValidationError
 
 from ..core.errors import UsageError, nearest
-from ..core.registry import explain
+from ..core.refusals import explain
 from .formats import format_of
 from .table import Table
 

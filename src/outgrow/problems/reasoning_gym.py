@@ -40,7 +40,7 @@ class ReasoningGym(Source):
     """
 
     type: str = "reasoning_gym"
-    task: str = Field(description="Name of the reasoning-gym task.")
+    task: str = Field(description="Name of the reasoning-gym task.", examples=["gcd"])
     config: dict[str, JsonValue] = Field(default_factory=dict, description="Settings of the task. Default: reasoning-gym's.")
     field: str = Field(default="", description="Field of the problems in tables and in the ledger. Default: the task's name.")
     split: Split = Field(default="train", description="Split of the problems, by a hash of task and question.")

@@ -20,7 +20,7 @@ class Shuffled(Source):
     """
 
     type: str = "shuffled"
-    source: SerializeAsAny[Source] = Field(description="The source whose answers are exchanged.")
+    source: SerializeAsAny[Source] = Field(description="The source whose answers are exchanged.", examples=[{"type": "micro"}])
     seed: int = Field(default=0, description="Seed of the exchange.")
 
     @field_validator("source", mode="before")

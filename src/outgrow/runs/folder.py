@@ -1,5 +1,6 @@
 """A run's folder: made whole, opened with care, held by one process at a time."""
 
+import copy
 import fcntl
 import json
 import os
@@ -13,6 +14,9 @@ from pathlib import Path
 from typing import Any, Literal
 
 from ..config import Recipe, dump_recipe, parse_recipe, with_absolute_paths
+from ..config.load import option_layers
+from ..config.recipe_error import RecipeError
+from ..config.written import FileLayer
 from ..core.errors import OutgrowError, UsageError
 from ..core.estimate import Estimate
 from ..core.files import new_folder, require_writable, write_atomic
@@ -180,11 +184,17 @@ def read_recipe(path: Path, overrides: list[str] | None = None) -> tuple[Recipe,
     if not file.is_file():
         raise UsageError(f"{path}: no run here (no recipe.toml); start one with: outgrow train RECIPE --out {path}")
     try:
-        values = tomllib.loads(file.read_text(encoding="utf-8"))
+        text = file.read_text(encoding="utf-8")
+        values = tomllib.loads(text)
     except (OSError, ValueError) as error:
         raise UsageError(f"{file}: cannot read this recipe: {error}") from error
     made_with = values.pop("made_with", {})
-    return with_absolute_paths(parse_recipe(values, overrides or [], str(file))), made_with
+    layer = FileLayer(str(file), text, copy.deepcopy(values))
+    try:
+        recipe = parse_recipe(values, overrides or [], str(file))
+    except RecipeError as error:
+        raise error.located([*option_layers(overrides or []), layer]) from error
+    return with_absolute_paths(recipe), made_with
 
 
 @contextmanager

@@ -11,7 +11,8 @@ from ..core.errors import UsageError
 from ..engines import check_room
 from ..policy import Policy, Sampling, load_policy
 from ..policy.load import placed, with_adapter
-from ..policy.lora import LoRA, add_adapter, has_adapter
+from ..policy.lora import add_adapter, has_adapter
+from ..policy.lora_settings import LoRA
 from ..policy.micro import make_model, make_tokenizer
 from ..policy.pull import public_name
 from .checkpoint import Checkpoint

@@ -19,7 +19,8 @@ from ..core.callbacks import CheckStop, Warn
 from ..core.errors import UsageError
 from ..core.oom_backoff import AutoBatchSize
 from ..core.rng import python_rng, seed_from
-from ..policy import Policy, Sampling, completion_logprobs
+from ..policy import Policy, Sampling
+from ..policy.logprobs import completion_logprobs
 from ..runs.practice_problems import training_problems
 from ..types import Problem
 from ..verify.extraction.extract import THINK_CLOSE

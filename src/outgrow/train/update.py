@@ -17,7 +17,8 @@ from ..core.callbacks import CheckStop, never_stop
 from ..core.errors import OutgrowError, SpoiledError
 from ..core.oom_backoff import AutoBatchSize
 from ..core.rng import python_rng
-from ..policy import Policy, Sampling, completion_logprobs
+from ..policy import Policy, Sampling
+from ..policy.logprobs import completion_logprobs
 from ..policy.lora import merged_lora
 from ..types import Rollout
 from .distill import DistillTarget

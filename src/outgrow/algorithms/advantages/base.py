@@ -1,18 +1,21 @@
 """What an advantage is: from the rewards of a step's groups to the weight of every rollout, or of every token."""
 
+from __future__ import annotations
+
 from abc import abstractmethod
 from collections.abc import Sequence
-from typing import ClassVar
-
-from torch import Tensor
+from typing import TYPE_CHECKING, ClassVar, TypeAlias
 
 from ...core.registry import Component
 from ...types import GradedGroup
 
+if TYPE_CHECKING:
+    from torch import Tensor
+
 EQUAL_REWARDS = 1e-8
 """Rewards that differ by no more than this are the same."""
 
-RolloutAdvantage = float | Tensor
+RolloutAdvantage: TypeAlias = "float | Tensor"
 """Advantage of one rollout: a number for all of its tokens, or a tensor (T,) with a number for each of them."""
 
 
@@ -41,4 +44,4 @@ class Advantage(Component):
         """
         if max(rewards_G) - min(rewards_G) > EQUAL_REWARDS:
             return True
-        return any(float(abs(a).max()) > 0.01 if isinstance(a, Tensor) else abs(a) > 0.01 for a in advantages_G)
+        return any(abs(a) > 0.01 if isinstance(a, float) else float(a.abs().max()) > 0.01 for a in advantages_G)

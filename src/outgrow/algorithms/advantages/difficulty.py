@@ -1,13 +1,17 @@
 """GRPO with more weight on what is hard (GRPO-LEAD, arXiv 2504.09696, section 3.2)."""
 
-from collections.abc import Sequence
+from __future__ import annotations
 
-import torch
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
+
 from pydantic import Field
-from torch import Tensor
 
 from ...types import GradedGroup
 from .grpo import GRPO
+
+if TYPE_CHECKING:
+    from torch import Tensor
 
 
 class Difficulty(GRPO):
@@ -28,8 +32,8 @@ class Difficulty(GRPO):
     def compute(self, rewards_PG: Tensor, groups: Sequence[GradedGroup]) -> Tensor:
         advantages_PG = super().compute(rewards_PG, groups)
         rho_P1 = rewards_PG.new_tensor([group.expected.problem for group in groups]).unsqueeze(1)
-        weights_PG = torch.where(advantages_PG > 0, self._weight(rho_P1), self._weight(1 - rho_P1))
+        weights_PG = self._weight(rho_P1).where(advantages_PG > 0, self._weight(1 - rho_P1))
         return advantages_PG * weights_PG / weights_PG.mean()
 
     def _weight(self, rho_P1: Tensor) -> Tensor:
-        return self.low + (self.high - self.low) * torch.sigmoid(-self.steepness * (rho_P1 - self.middle))
+        return self.low + (self.high - self.low) * (-self.steepness * (rho_P1 - self.middle)).sigmoid()

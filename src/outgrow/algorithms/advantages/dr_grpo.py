@@ -1,11 +1,15 @@
 """Dr. GRPO (arXiv 2503.20783, section 3.2): reward minus group mean, with no division that favours easy and hard problems."""
 
-from collections.abc import Sequence
+from __future__ import annotations
 
-from torch import Tensor
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
 
 from ...types import GradedGroup
 from .base import Advantage
+
+if TYPE_CHECKING:
+    from torch import Tensor
 
 
 class DrGRPO(Advantage):

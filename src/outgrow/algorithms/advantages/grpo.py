@@ -1,12 +1,17 @@
 """GRPO (DeepSeekMath, arXiv 2402.03300, section 4.1.2): reward minus group mean, over group standard deviation."""
 
+from __future__ import annotations
+
 from collections.abc import Sequence
+from typing import TYPE_CHECKING
 
 from pydantic import Field
-from torch import Tensor
 
 from ...types import GradedGroup
 from .base import Advantage
+
+if TYPE_CHECKING:
+    from torch import Tensor
 
 
 class GRPO(Advantage):

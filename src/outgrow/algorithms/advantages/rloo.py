@@ -1,11 +1,15 @@
 """RLOO (arXiv 2402.14740, equation 8): reward minus the mean of the other rollouts in the group."""
 
-from collections.abc import Sequence
+from __future__ import annotations
 
-from torch import Tensor
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
 
 from ...types import GradedGroup
 from .base import Advantage
+
+if TYPE_CHECKING:
+    from torch import Tensor
 
 
 class RLOO(Advantage):

@@ -1,12 +1,17 @@
 """Reward prediction error: an answer earns how much better it is than expected, across visits and levels."""
 
+from __future__ import annotations
+
 from collections.abc import Sequence
+from typing import TYPE_CHECKING
 
 from pydantic import Field
-from torch import Tensor
 
 from ...types import GradedGroup
 from .base import Advantage
+
+if TYPE_CHECKING:
+    from torch import Tensor
 
 
 class RewardPredictionError(Advantage):

@@ -1,9 +1,11 @@
 """How the tokens of a batch are averaged into one loss."""
 
-from typing import Literal
+from __future__ import annotations
 
-import torch
-from torch import Tensor
+from typing import TYPE_CHECKING, Literal
+
+if TYPE_CHECKING:
+    from torch import Tensor
 
 Aggregation = Literal["token", "sequence", "constant"]
 
@@ -17,6 +19,8 @@ def token_weights(lengths_B: Tensor, aggregation: Aggregation, max_tokens: int) 
     - sequence: every completion counts the same, 1 / (B · its length) (GRPO, arXiv 2402.03300, equation 3)
     - constant: every token counts 1 / (B · max_tokens), so length never changes a token's weight (Dr. GRPO, arXiv 2503.20783)
     """
+    import torch
+
     lengths_B = lengths_B.float()
     count = len(lengths_B)
     if aggregation == "token":

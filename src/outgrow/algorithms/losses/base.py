@@ -1,14 +1,18 @@
 """What a loss is: from log-probabilities and advantages to the scalar whose gradient moves the policy."""
 
+from __future__ import annotations
+
 from abc import abstractmethod
 from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
 
-import torch
 from pydantic import Field
-from torch import Tensor
 
 from ...core.registry import Component
 from .aggregation import Aggregation
+
+if TYPE_CHECKING:
+    from torch import Tensor
 
 
 @dataclass(frozen=True)
@@ -33,6 +37,8 @@ class LossBatch:
 
 
 def _zero() -> Tensor:
+    import torch
+
     return torch.zeros((), device="cpu")
 
 

@@ -1,9 +1,13 @@
 """The clip of a policy loss, whatever ratio it is taken of."""
 
-import torch
-from torch import Tensor
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
 
 from .base import LossBatch, PolicyLoss
+
+if TYPE_CHECKING:
+    from torch import Tensor
 
 
 def clipped_objective(batch: LossBatch, ratio_BT: Tensor, clip_low: float, clip_high: float) -> PolicyLoss:
@@ -11,6 +15,8 @@ def clipped_objective(batch: LossBatch, ratio_BT: Tensor, clip_low: float, clip_
 
     ratio_BT: r, with its gradient (PPO, arXiv 1707.06347, equation 7; separate clips: DAPO, arXiv 2503.14476, equation 10).
     """
+    import torch
+
     low, high, advantages_BT = 1 - clip_low, 1 + clip_high, batch.advantages_BT
     objective_BT = torch.minimum(ratio_BT * advantages_BT, ratio_BT.clamp(low, high) * advantages_BT)
     if batch.importance_BT is not None:

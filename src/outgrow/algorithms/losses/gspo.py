@@ -1,12 +1,18 @@
 """GSPO (arXiv 2507.18071): one importance ratio for a whole completion, clipped as a whole."""
 
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
 from pydantic import Field
-from torch import Tensor
 
 from .aggregation import Aggregation
 from .base import Loss, LossBatch, PolicyLoss
 from .clip import clipped_objective
 from .kl import add_kl
+
+if TYPE_CHECKING:
+    from torch import Tensor
 
 
 class GSPO(Loss):

@@ -1,10 +1,14 @@
 """The KL divergence to the starting policy, as a loss is charged with it."""
 
-from dataclasses import replace
+from __future__ import annotations
 
-from torch import Tensor
+from dataclasses import replace
+from typing import TYPE_CHECKING
 
 from .base import LossBatch, PolicyLoss
+
+if TYPE_CHECKING:
+    from torch import Tensor
 
 
 def add_kl(loss: PolicyLoss, batch: LossBatch, ratio_BT: Tensor, weight: float) -> PolicyLoss:

@@ -18,7 +18,7 @@ from torch import Tensor
 from ...core.callbacks import Written
 from ...core.rng import torch_rng
 from ...policy import ModelSpec, Sampling
-from ...policy.sampling import distribution, draw
+from ...policy.distribution import distribution, draw
 from ...types import Rollout
 from ..engine import GenerationRequest
 from .decoder import LlamaDecoder

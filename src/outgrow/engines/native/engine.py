@@ -1,18 +1,21 @@
 """Batched decoding in PyTorch, in the learner's process, with a copy of its weights: Llama, Qwen2 and Qwen3 models, CPU or GPU."""
 
-from collections.abc import Mapping
-from typing import Any
+from __future__ import annotations
 
-import torch
-from torch import Tensor
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any
 
 from ...core.callbacks import CheckStop, Warn, never_stop, quiet
 from ...core.memory import total_memory
 from ...core.oom_backoff import AutoBatchSize
 from ...types import Rollout
 from ..engine import Engine, EngineConfig, GenerationRequest, check_room
-from .batch import Batch
-from .decoder import LlamaDecoder
+
+# Importing torch takes a second, and reading a recipe needs only the settings.
+if TYPE_CHECKING:
+    from torch import Tensor
+
+    from .decoder import LlamaDecoder
 
 
 class NativeEngineConfig(EngineConfig):
@@ -36,6 +39,8 @@ class NativeEngine(Engine):
         self._version = 0
 
     def load_weights(self, weights: Mapping[str, Tensor], version: int) -> None:
+        from .decoder import LlamaDecoder
+
         assert self.spec is not None, "start() comes first"
         self.sleep()  # frees the old copy before the new one is made
         self._decoder = LlamaDecoder(self.spec.config, weights)
@@ -44,8 +49,11 @@ class NativeEngine(Engine):
     def sleep(self) -> None:
         self._decoder = None
 
-    @torch.no_grad()
     def generate(self, request: GenerationRequest, check_stop: CheckStop = never_stop) -> list[list[Rollout]]:
+        import torch
+
+        from .batch import Batch
+
         spec, decoder = self.spec, self._decoder
         assert spec is not None and decoder is not None, "load_weights() comes first"
         check_room(request.sampling, spec.context, request.prompts)
@@ -60,7 +68,8 @@ class NativeEngine(Engine):
                 request.on_written(batch.written())
             return batch.rollouts(self._version)
 
-        return self._max_sequences.run(decode, request.n, request.rollouts)
+        with torch.no_grad():
+            return self._max_sequences.run(decode, request.n, request.rollouts)
 
     def state_dict(self) -> dict[str, Any]:
         return {"max_sequences": self._max_sequences.state_dict()}
@@ -71,6 +80,8 @@ class NativeEngine(Engine):
 
 def _rows_in_memory(decoder: LlamaDecoder, slots: int) -> int:
     """Return how many rows of `slots` tokens the cache may have: 0.8 of what a GPU has free, or half of the machine's memory."""
+    import torch
+
     device = decoder.embedding.device
     if device.type != "cuda":  # a CPU promises memory that it does not have, and then ends the process without an error
         return total_memory(device) // 2 // (slots * decoder.bytes_a_slot)
