@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator
 
+from ..core.amounts import duration
 from ..core.estimate import Estimate
 from ..evaluate.change import Comparison, Grid, grid
 from ..judge.hacking_alarm import evidence
@@ -39,7 +40,7 @@ def sentences(data: RunData, analysis: Analysis, own: Grid) -> Iterator[str]:
         yield _other_suites(data)
     if seconds := sum(data.seconds().values()):
         price = data.recipe.run.dollars_per_hour
-        yield f"Time: {words.duration(seconds)}{f', {words.cost(seconds, price)}' if price else ''}, with measurements."
+        yield f"Time: {duration(seconds)}{f', {words.cost(seconds, price)}' if price else ''}, with measurements."
 
 
 def _judge(data: RunData) -> Iterator[str]:

@@ -3,6 +3,7 @@
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
+from ..core.amounts import duration
 from ..core.estimate import Estimate
 from ..core.metrics import is_share
 from ..evaluate.change import Comparison, Grid, grid, shows_change
@@ -243,7 +244,7 @@ def time_table(data: RunData) -> Table:
     """Return the time of each phase."""
     seconds = data.seconds()
     total = sum(seconds.values())
-    rows = [[phase.replace("_", " "), words.duration(spent), f"{spent / total:.0%}"] for phase, spent in seconds.items() if total]
+    rows = [[phase.replace("_", " "), duration(spent), f"{spent / total:.0%}"] for phase, spent in seconds.items() if total]
     return Table(["phase", "time", "share"], rows)
 
 
@@ -271,7 +272,7 @@ def facts(data: RunData) -> list[tuple[str, str]]:
         if seconds.get("generation"):
             lines.append(("Generated", f"{tokens:,.0f} tokens, {tokens / seconds['generation']:,.0f} per second"))
     lines += [
-        ("Wall-clock", words.duration(sum(seconds.values()))),
+        ("Wall-clock", duration(sum(seconds.values()))),
         ("Cost", words.cost(sum(seconds.values()), recipe.run.dollars_per_hour)),
         ("Seed", str(recipe.seed)),
     ]

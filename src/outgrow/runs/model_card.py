@@ -7,6 +7,7 @@ from typing import Any
 import tomli_w
 
 from ..config import Recipe
+from ..core.amounts import duration, money
 from ..core.inputs import InputKind, map_inputs
 from ..policy.pull import public_name
 from ..problems import Source
@@ -28,8 +29,8 @@ def card(recipe: Recipe, made_with: dict[str, Any], summary: dict[str, Any]) -> 
     base = _base(recipe)
     recipe = map_inputs(recipe, _public)
     k = str(after["k"])
-    hours = summary["wall_s"] / 3600
-    dollars = f", ${hours * recipe.run.dollars_per_hour:.2f}" if recipe.run.dollars_per_hour else ""
+    price = summary["wall_s"] / 3600 * recipe.run.dollars_per_hour
+    dollars = f", {money(price)}" if price else ""
     kind = "sft" if recipe.kind == "sft" else "train"
     lines = [
         *_front_matter(recipe, base if is_hub_id(base) else None),
@@ -39,7 +40,7 @@ def card(recipe: Recipe, made_with: dict[str, Any], summary: dict[str, Any]) -> 
         "",
         f"Made by `outgrow {kind} {recipe.name}` (seed {recipe.seed}) from {base} in {summary['steps']} steps"
         + (f" and {summary['rollouts']} rollouts" if summary["rollouts"] else "")
-        + f", {_duration(summary['wall_s'])}{dollars}.",
+        + f", {duration(summary['wall_s'])}{dollars}.",
         "",
         f"Measured on the held-out suite `{recipe.evaluate.suite}`: {after['n']} problems × {k} samples at temperature "
         f"{recipe.evaluate.temperature:g}, 95% intervals.",
@@ -136,7 +137,3 @@ def _cells(before: list[dict[str, Any]], after: list[dict[str, Any]]) -> list[st
         ),
         "",
     ]
-
-
-def _duration(seconds: float) -> str:
-    return f"{seconds:.0f} s" if seconds < 600 else f"{seconds / 60:.0f} min" if seconds < 7200 else f"{seconds / 3600:.1f} h"
