@@ -63,6 +63,8 @@ def flywheel(
     except UsageError:
         raise
     except OutgrowError as error:
+        if not (folder / "flywheel.toml").is_file():
+            raise
         raise type(error)(f"{error}; progress is saved, continue with: {command}") from error
     _show(result)
     say(f"page: {folder / 'flywheel.html'}")

@@ -1,7 +1,7 @@
 """The command `outgrow resume`."""
 
 from .app import TRAIN, command
-from .console import console, say
+from .console import console, say, strip_control_chars
 from .options import BudgetOption, Overrides, RunFolder
 from .run_training import explain_end, finish
 
@@ -20,10 +20,14 @@ def resume(
     from ..runs.cost import parse_budget
     from ..runs.folder import RunFolder as RunFiles
     from ..runs.folder import read_recipe
+    from ..runs.sessions import read_sessions
     from ..train.loop import resume as resume_run
     from .progress import Terminal
 
     limit = parse_budget(budget or [])
+    sessions = read_sessions(run)
+    if sessions and sessions[-1].end != "finished":
+        say(f"{run}: {strip_control_chars(sessions[-1].sentence())}")
     with explain_end(run), Terminal(console) as terminal:
         resumed = resume_run(run, overrides or [], terminal, limit)
     if not resumed:

@@ -1,7 +1,7 @@
 """The charts of a run's page, with their captions."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import groupby
 
 from ..core.metrics import GROUPS, METRICS, group_of, is_share, pattern_of
@@ -10,6 +10,7 @@ from ..judge.canaries import KINDS
 from .curves import BUCKETS, bucket_counts, figure_keys, series, smoothing_width, visit_windows
 from .data import RunData
 from .figures import Figure, curves, interval_point, stacked_seconds, stacked_shares
+from .marks import with_marks
 from .words import span_label
 
 _HISTOGRAM_WINDOWS = 20
@@ -106,7 +107,10 @@ _LABELS = {
 
 
 def learning_charts(data: RunData, pass_at_1: Comparison | None) -> list[Chart]:
-    """Return the metrics of metrics.jsonl as charts, group by group. A metric without a panel gets a chart under its own name."""
+    """Return the metrics of metrics.jsonl as charts, group by group. A metric without a panel gets a chart under its own name.
+
+    Where the run was changed when it was resumed, each chart has a mark.
+    """
     keys = figure_keys(data.metrics)
     width = smoothing_width(len(data.metrics))
     steps = [row["step"] for row in data.metrics]
@@ -121,7 +125,7 @@ def learning_charts(data: RunData, pass_at_1: Comparison | None) -> list[Chart]:
         share = all(is_share(key) or key.startswith("judge/") for key in present)
         figure = curves(steps, curves_by_label, panel.axis, width if panel.smoothed else 1, share=share, log=panel.log)
         charts.append(Chart(panel.title, _caption(panel, present), figure, group=_heading(panel)))
-    return charts
+    return [replace(chart, figure=with_marks(chart.figure, data.changes)) for chart in charts]
 
 
 def chart_groups(charts: Sequence[Chart]) -> list[tuple[str, list[Chart]]]:

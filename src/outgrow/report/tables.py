@@ -7,6 +7,7 @@ from ..core.amounts import duration
 from ..core.estimate import Estimate
 from ..core.metrics import is_share
 from ..evaluate.change import Comparison, Grid, grid, shows_change
+from ..runs.changed import when
 from . import words
 from .curves import BUCKETS, bucket_counts, figure_keys, visit_windows, window_means, windows
 from .data import RunData
@@ -246,6 +247,11 @@ def time_table(data: RunData) -> Table:
     total = sum(seconds.values())
     rows = [[phase.replace("_", " "), duration(spent), f"{spent / total:.0%}"] for phase, spent in seconds.items() if total]
     return Table(["phase", "time", "share"], rows)
+
+
+def change_table(data: RunData) -> Table:
+    """Return what was changed when the run was resumed: a row for each setting, part of the data and version."""
+    return Table(["what", "when", "change"], [[change.what, when(change.after_step), change.text] for change in data.changes])
 
 
 def facts(data: RunData) -> list[tuple[str, str]]:

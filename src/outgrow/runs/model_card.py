@@ -1,6 +1,7 @@
 """The model card: what a run's policy is, how it was made, what it gained and cost, in the hub's README.md shape."""
 
 import json
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -12,6 +13,7 @@ from ..core.inputs import InputKind, map_inputs
 from ..policy.pull import public_name
 from ..problems import Source
 from ..problems.named_table import label
+from .changed import changes_of, when
 from .folder import pass_at_1, read_recipe
 
 _SHOWN = {"prompt", "sampling", "verify", "rewards", "advantage", "curriculum", "learn", "judge", "distill"}
@@ -51,6 +53,7 @@ def card(recipe: Recipe, made_with: dict[str, Any], summary: dict[str, Any]) -> 
         f"| change, paired | {pass_at_1(change).text('+.3f')} | | | | |",
         "",
         *_cells(before["cells"], after["cells"]),
+        *_changes(made_with),
         "## Data",
         "",
         *(f"- `{json.dumps({'type': source.type, **_changed(source)})}`" for source in recipe.problems),
@@ -76,6 +79,15 @@ def card(recipe: Recipe, made_with: dict[str, Any], summary: dict[str, Any]) -> 
         "",
     ]
     return "\n".join(lines)
+
+
+def _changes(made_with: Mapping[str, Any]) -> list[str]:
+    """Return what was changed when the run was resumed; nothing where nothing was."""
+    changes = changes_of(made_with)
+    if not changes:
+        return []
+    rows = (f"| {change.what} | {when(change.after_step)} | {change.text.replace('|', chr(92) + '|')} |" for change in changes)
+    return ["Changed when the run was resumed:", "", "| what | when | change |", "|---|---|---|", *rows, ""]
 
 
 def _base(recipe: Recipe) -> str:
