@@ -31,6 +31,7 @@ from outgrow.flywheel.stage_cache import ProcessFull, StageCache, StageOutput, S
 from outgrow.policy import load_policy
 from outgrow.runs.cost import Budget, BudgetReached
 from outgrow.runs.models import run_policy
+from outgrow.train.sft import SFTJob
 
 PAYLOAD = "<script>alert(1)</script><img src=x onerror=alert(2)>\"'&amp;"
 
@@ -258,9 +259,9 @@ def test_a_run_whose_mark_is_lost_is_looked_at_again(copied, file):
 
 def test_a_budget_is_of_the_whole_flywheel(file, tmp_path):
     folder = tmp_path / "flywheel"
-    result = CliRunner().invoke(app, ["flywheel", str(file), "--out", str(folder), "--budget-hours", "0.000001"])
+    result = CliRunner().invoke(app, ["flywheel", str(file), "--out", str(folder), "--budget", "0.001s"])
     assert result.exit_code == 0, result.output
-    assert f"outgrow flywheel {folder} --budget-hours" in result.output
+    assert f"outgrow flywheel {folder} --budget" in result.output
     assert Page(folder / "flywheel.html").text and json.loads((folder / "flywheel.json").read_text())["generations"] == []
     with pytest.raises(UsageError, match="dollars_per_hour"):
         spin(file, folder, budget=Budget(dollars=1.0))
@@ -277,6 +278,18 @@ def test_a_budget_ends_the_drawing_of_data_too(copied, file):
     assert not (data / "made").exists()
     spin(file, copied)
     assert digests(copied) == before
+
+
+def test_a_flywheel_whose_first_stage_fails_leaves_no_folder(file, tmp_path, monkeypatch):
+    def fail(*_):
+        raise OutgrowError("no room")
+
+    monkeypatch.setattr(SFTJob, "advance", fail)
+    was = sorted(tmp_path.rglob("*"))
+    result = CliRunner().invoke(app, ["flywheel", str(file), "--out", str(tmp_path / "runs" / "flywheel")])
+    assert isinstance(result.exception, OutgrowError) and "no room" in str(result.exception)
+    assert sorted(tmp_path.rglob("*")) == was, "also the folder around it"
+    assert "continue with" not in str(result.exception)
 
 
 def test_a_process_with_a_vllm_makes_room_for_the_next_stage(tmp_path, monkeypatch):

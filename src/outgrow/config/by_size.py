@@ -8,9 +8,9 @@ The micro rows are measured: `outgrow lab defaults` (docs/lab/defaults.md).
 
 import math
 from dataclasses import asdict, dataclass
-from typing import Any
+from typing import Any, overload
 
-from .schema import Recipe, RLRecipe
+from .schema import Recipe, RLRecipe, SFTRecipe
 
 
 @dataclass(frozen=True)
@@ -67,6 +67,10 @@ def unsaid(recipe: Recipe) -> list[str]:
     return keys
 
 
+@overload
+def filled(recipe: RLRecipe, parameters: int) -> RLRecipe: ...
+@overload
+def filled(recipe: SFTRecipe, parameters: int) -> SFTRecipe: ...
 def filled(recipe: Recipe, parameters: int) -> Recipe:
     """Return the recipe with the table's values for the keys that it does not say. parameters: of its model."""
     keys, row, lora = unsaid(recipe), row_for(parameters), recipe.policy.lora is not None

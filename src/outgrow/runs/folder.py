@@ -58,6 +58,11 @@ class RunFolder:
         return self.path / "timings.jsonl"
 
     @property
+    def sessions(self) -> Path:
+        """A JSON line for each session: when it began, and how it ended."""
+        return self.path / "sessions.jsonl"
+
+    @property
     def data(self) -> Path:
         """A digest of every problem that the run reads."""
         return self.path / "data.parquet"

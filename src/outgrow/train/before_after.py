@@ -13,10 +13,9 @@ from ..engines import Engine, Tally
 from ..evaluate import Evaluation, evaluate, paired_delta
 from ..evaluate.conditions import Conditions, conditions
 from ..evaluate.drift import drift, write_drift
+from ..evaluate.measured import suites_of
 from ..evaluate.worse import Worse
 from ..policy import Policy
-from ..problems.held_out import HELD_OUT
-from ..problems.suites import suite, suites
 from ..runs.cost import Meter
 from ..runs.folder import RunFolder, When
 from ..runs.model_card import write_card
@@ -28,14 +27,6 @@ from ..types import Problem
 
 WorseOf = Callable[[Evaluation, Evaluation], Worse | None]
 """Says of before and after on the run's own suite whether the run got worse."""
-
-
-def suites_of(recipe: Recipe) -> list[str]:
-    """The suites a recipe is measured on, its own first. Raises UsageError where there is none of a name."""
-    own, also = recipe.evaluate.suite, recipe.evaluate.extra_suites
-    if own != HELD_OUT:
-        suite(own)  # a suite, no group
-    return list(dict.fromkeys([own, *(suites(",".join(also)) if also else [])]))
 
 
 @dataclass(frozen=True)

@@ -6,7 +6,7 @@ What is on disk is always ahead of, or level with, the newest checkpoint; contin
 import os
 import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -14,11 +14,12 @@ from typing import Any
 import torch
 
 from ..config import Recipe, RLRecipe, filled, unsaid, with_absolute_paths
-from ..core.changes import differences, flat
+from ..core.changes import changed_values, flat
 from ..core.errors import OutgrowError, SpoiledError, UsageError
 from ..core.files import append_line, keep_lines_through, read_lines
+from ..core.fresh_folder import FreshFolder
 from ..core.memory import keep_large_buffers
-from ..core.oom_backoff import ran_out_of_memory
+from ..evaluate.measured import suites_of
 from ..evaluate.worse import early_end
 from ..policy import Policy
 from ..runs.checkpoint import Checkpoint, drop_checkpoints_after, newest_whole_checkpoint, point_latest
@@ -35,15 +36,17 @@ from ..runs.models import (
 )
 from ..runs.practice_problems import suite_problems
 from ..runs.resolve_model import resolve_model
+from ..runs.sessions import recorded_session
 from ..runs.signals import Interrupt, StopRequested
 from ..runs.trackers import Track, require_packages, tracking
-from .before_after import Outcome, suites_of
+from .before_after import Outcome
 from .changes import Changes, is_finished, record_data, require_more_steps, require_other_training
 from .checkpointer import Checkpointer
 from .guard import Guard
 from .job import Job
 from .rl import RLJob
 from .sft import SFTJob
+from .start import explained, loading, removed_if_start_fails, steps_done
 from .watcher import Watcher
 
 _NO_LIMIT = Budget()
@@ -53,18 +56,21 @@ _WORKSPACE = "CUBLAS_WORKSPACE_CONFIG"
 def train(recipe: Recipe, path: Path, watcher: Watcher, budget: Budget = _NO_LIMIT) -> None:
     """Start a run in a new folder and take it to its end.
 
-    Raises OutgrowError, StopRequested after a signal, or BudgetReached; what is done is saved then.
+    Raises OutgrowError, StopRequested after a signal, or BudgetReached; what is done is saved then. Where it fails before its first
+    step is done, and no person stopped it, the folder is removed.
     """
     began = time.perf_counter()
     recipe = with_absolute_paths(recipe)
     with deterministic(recipe):
         check_prerequisites(recipe, budget)
         suites_of(recipe)  # a wrong name is told before anything is made
-        base = base_policy(recipe)
-        recipe = _filled(recipe, base, watcher)
-        distilled = distilled_policy(recipe, base, watcher.warn)
+        with loading(recipe):
+            base = base_policy(recipe)
+            recipe = _filled(recipe, base, watcher)
+            distilled = distilled_policy(recipe, base, watcher.warn)
+        fresh = FreshFolder.of(path)
         create_run(path, recipe, digests(base, distilled))
-        stopped = _run(recipe, path, base, distilled, watcher, budget, began)
+        stopped = _run(recipe, path, base, distilled, watcher, budget, began, fresh=fresh)
         del base, distilled  # what learned is in them, and the memory is needed
     if stopped:
         resume(path, [], watcher, budget)
@@ -102,9 +108,11 @@ def resume(path: Path, overrides: list[str], watcher: Watcher, budget: Budget = 
         raise UsageError(f"{path}: a run keeps the policy it was started with; for another one, start a new run")
     with deterministic(recipe):
         check_prerequisites(recipe, budget)
-        base = base_policy(recipe)
+        with loading(recipe):
+            base = base_policy(recipe)
         require_base(path, recipe, base, made_with)
-        distilled = distilled_policy(recipe, base, watcher.warn)
+        with loading(recipe):
+            distilled = distilled_policy(recipe, base, watcher.warn)
         require_distilled(path, recipe, stored, distilled, made_with)
         newer = [f"{name} {made_with.get(name)} → {now}" for name, now in versions().items() if made_with.get(name) != now]
         if newer:
@@ -112,7 +120,8 @@ def resume(path: Path, overrides: list[str], watcher: Watcher, budget: Budget = 
                 f"continuing with other versions than it began with ({', '.join(newer)}); results may differ in the last bits"
             )
         made_with |= digests(base, distilled)
-        changed = differences(flat(stored.model_dump(mode="json")), flat(recipe.model_dump(mode="json")))
+        settings = (flat(each.model_dump(mode="json", exclude_none=True)) for each in (stored, recipe))
+        changed = changed_values(*settings)
         stopped = _run(recipe, path, base, distilled, watcher, budget, began, Changes(recipe, made_with, changed))
         del base, distilled
     if stopped:
@@ -159,11 +168,20 @@ def check_prerequisites(recipe: Recipe, budget: Budget) -> None:
 
 def _run(
     recipe: Recipe, path: Path, base: Policy, distilled: Policy | None, watcher: Watcher, budget: Budget, began: float,
-    changes: Changes | None = None,
+    changes: Changes | None = None, fresh: FreshFolder | None = None,
 ) -> bool:  # fmt: skip
-    """Take a run to its end; return True where it ended early because it was worse, and its end is yet to be measured."""
+    """Train, or continue; return True where the run ended early because it was worse, and its end is yet to be measured.
+
+    changes: what a resumed run is continued with. fresh: the folder of a new run, before its start.
+    """
     files = RunFolder(path)
-    with held(path), Interrupt() as interrupt:
+    with (
+        held(path),
+        Interrupt() as interrupt,
+        removed_if_start_fails(fresh, path, interrupt, watcher.warn),
+        explained(recipe, path),
+        ExitStack() as stack,
+    ):
         ended = early_end(path)
         if ended and changes and changes.train_otherwise():
             files.worse.unlink()  # it goes on from the checkpoint that it ended with
@@ -177,11 +195,13 @@ def _run(
         done = checkpoint.step if checkpoint else 0
         if recipe.learn.steps < done:
             raise UsageError(f"{path} has done {done} steps, more than learn.steps={recipe.learn.steps}; give {done} or more")
+        stack.enter_context(recorded_session(path, done, partial(steps_done, path)))
         if changes:
             changes.record_settings(path, done, watcher.warn)
         if checkpoint:
             point_latest(checkpoint)  # a kill may have come before the link was set
         meter = Meter(files.timings, recipe.run.dollars_per_hour, began, budget)
+        stack.callback(meter.close)
         engine = recipe.engine.build(watcher.warn)
         policy, reference = learner_and_reference(recipe, base, checkpoint)
         policy.model.eval()  # no dropout: the log-probabilities of the learner must be those of the engine
@@ -190,49 +210,35 @@ def _run(
             if isinstance(recipe, RLRecipe)
             else SFTJob(recipe, policy, path, watcher.warn)
         )
-        try:
-            suites = {name: suite_problems(recipe, name) for name in suites_of(recipe)}
-            record_data(recipe, path, job, suites, changes, done, watcher.warn)
-            guard = Guard(path, recipe, job.problems, watcher)
-            checkpointer = Checkpointer(path, recipe.run, job, engine, meter, guard)
-            if checkpoint:
-                checkpointer.restore(checkpoint)
-            # What a run did between its last good checkpoint and the step in which it was seen to be worse stays to be looked at.
-            through = ended.step if ended else done
-            keep_lines_through(files.metrics, through)
-            job.rewind(through)
-            guard.rewind(through, ended)
-            meter.rewind(through)
-            meter.write(through, "loading")
-            outcome = Outcome(
-                recipe, path, engine, meter, watcher.phase, watcher.answering, interrupt.check_stop, watcher.warn, suites
-            )
-            outcome.measure("before", reference, 0)
-            if ended and ended.policy_step != done:  # its checkpoint is torn, and the one before is used
-                outcome.forget()
-                ended = guard.end(ended, done)
-            if ended is None and done < job.steps:
-                outcome.forget()
-                with tracking(recipe.run.trackers, path, recipe.model_dump(mode="json"), done, watcher.warn) as track:
-                    if _advance(path, job, done, checkpointer, guard, interrupt.check_stop, watcher, meter, track):
-                        return True
-            steps = done if ended else job.steps
-            outcome.measure("after", policy, steps)
-            if not files.summary.exists():
-                outcome.summarise(reference, policy, steps, job.rollouts(), partial(guard.conclude, ended))
-            return False
-        except (RuntimeError, MemoryError) as error:
-            if not ran_out_of_memory(error):
-                raise
-            raise OutgrowError(
-                f"out of memory; lower learn.problems_per_step or sampling.max_tokens (outgrow plan shows what needs how much): "
-                f"outgrow resume {path} --set learn.problems_per_step=…"
-            ) from error
-        except OSError as error:
-            raise OutgrowError(f"{path}: {error.strerror or error}; fix this, then run: outgrow resume {path}") from error
-        finally:
-            job.close()
-            meter.close()
+        stack.callback(job.close)
+        suites = {name: suite_problems(recipe, name) for name in suites_of(recipe)}
+        record_data(recipe, path, job, suites, changes, done, watcher.warn)
+        guard = Guard(path, recipe, job.problems, watcher)
+        checkpointer = Checkpointer(path, recipe.run, job, engine, meter, guard)
+        if checkpoint:
+            checkpointer.restore(checkpoint)
+        # What a run did between its last good checkpoint and the step in which it was seen to be worse stays to be looked at.
+        through = ended.step if ended else done
+        keep_lines_through(files.metrics, through)
+        job.rewind(through)
+        guard.rewind(through, ended)
+        meter.rewind(through)
+        meter.write(through, "loading")
+        outcome = Outcome(recipe, path, engine, meter, watcher.phase, watcher.answering, interrupt.check_stop, watcher.warn, suites)
+        outcome.measure("before", reference, 0)
+        if ended and ended.policy_step != done:  # its checkpoint is torn, and the one before is used
+            outcome.forget()
+            ended = guard.end(ended, done)
+        if ended is None and done < job.steps:
+            outcome.forget()
+            with tracking(recipe.run.trackers, path, recipe.model_dump(mode="json"), done, watcher.warn) as track:
+                if _advance(path, job, done, checkpointer, guard, interrupt.check_stop, watcher, meter, track):
+                    return True
+        steps = done if ended else job.steps
+        outcome.measure("after", policy, steps)
+        if not files.summary.exists():
+            outcome.summarise(reference, policy, steps, job.rollouts(), partial(guard.conclude, ended))
+        return False
 
 
 def _newest_checkpoint(path: Path, watcher: Watcher) -> Checkpoint | None:

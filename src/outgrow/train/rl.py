@@ -16,6 +16,7 @@ from ..core.errors import NotFiniteError, OutgrowError, UsageError
 from ..core.files import read_lines
 from ..core.rollout_log import drop_parts_after, write_part
 from ..engines import Engine, LocalModel, Tally, sync
+from ..evaluate.measured import validation_problems
 from ..ledger import Ledger, PassRatePosterior
 from ..policy import Policy
 from ..runs.folder import RunFolder
@@ -32,7 +33,7 @@ from .optimizer import Optimizer
 from .step_records import RewardParts, advantage_of_correct_by_level, ledger_visit, rollout_rows, step_metrics, total_reward
 from .step_warnings import step_warning
 from .update import AdvantagedRollout, Learner
-from .validation import validate, validation_problems
+from .validation import validate
 
 
 class RLJob:

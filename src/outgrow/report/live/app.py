@@ -18,6 +18,7 @@ from starlette.responses import HTMLResponse, Response
 from starlette.routing import Route
 
 from ...core.errors import OutgrowError
+from ...runs.changed import when
 from .. import words
 from ..data import read_run
 from ..page import render
@@ -202,5 +203,5 @@ def _templates() -> Environment:
     )
     environment.policies["json.dumps_kwargs"] = {"allow_nan": False, "separators": (",", ":")}
     named = ("percent", "points", "shortened", "share_estimate", "share_change", "cost", "duration")
-    environment.filters |= {name: getattr(words, name) for name in named}
+    environment.filters |= {name: getattr(words, name) for name in named} | {"when": when}
     return environment

@@ -7,6 +7,7 @@ from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
+from ...core.amounts import duration
 from ...core.changes import sentence
 from ...core.errors import OutgrowError
 from ...evaluate.change import Comparison, compare
@@ -68,14 +69,16 @@ class View:
 
     @property
     def state(self) -> str:
-        """finished, training, or the time of the last update."""
+        """finished, how the last session ended, training, or the time of the last update."""
         if self.data and self.data.finished:
             return "finished"
+        if self.data and self.data.ending and self.data.ending.end:
+            return self.data.ending.state()
         stamps = [stamp for file in _read_files(self.path) if (stamp := stamp_of(file))]
         seconds = time.time() - max((stamp[0] for stamp in stamps), default=0) / 1e9
         if seconds < _RECENT:
             return "training"
-        return f"last update {seconds / 60:.0f} min ago" if seconds < 7200 else f"last update {seconds / 3600:,.0f} h ago"
+        return f"last update {duration(seconds)} ago"
 
     @property
     def sparkline(self) -> str:
@@ -95,7 +98,9 @@ def _read_files(run: Path) -> list[Path]:
     """Return the files that a run's pages are made from."""
     files = RunFolder(run)
     evaluations = [files.evaluation("before"), files.evaluation("after"), *files.evals.glob("*/*.parquet")]
-    return [files.recipe, files.metrics, files.timings, *evaluations, files.calibration, files.drift, files.worse]
+    return [
+        files.recipe, files.metrics, files.timings, files.sessions, *evaluations, files.calibration, files.drift, files.worse
+    ]  # fmt: skip
 
 
 def run_names(folder: Path) -> list[str]:
