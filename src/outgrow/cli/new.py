@@ -68,18 +68,15 @@ def new(
     if data is None:
         data, heldout, model, budget = _ask(heldout, model, budget)
     model = model or DEFAULT_MODEL
-    if sys.stdin.isatty():
+    _require_utf8(str(file), data, heldout or "", model)
+    if _is_interactive():
         _offer_to_pull(model)
     from ..core.files import write_atomic
     from ..draft.text import toml_of
 
     draft = _drafted(file.stem, data, heldout, model, budget)
     try:
-        content = toml_of(draft).encode()
-    except UnicodeEncodeError as error:
-        raise UsageError(f"{data!r}: a name that is not UTF-8 cannot stand in a recipe; rename it") from error
-    try:
-        write_atomic(file, content)
+        write_atomic(file, toml_of(draft).encode())
     except OSError as error:
         raise UsageError(f"{file}: cannot write this file ({error.strerror})") from error
     name = shlex.quote(str(file))
@@ -104,9 +101,23 @@ def _require_place(file: Path, force: bool) -> None:
         raise UsageError(f"{file} exists already; give another name, or --force to replace it")
 
 
+def _require_utf8(*names: str) -> None:
+    """Raise UsageError for a name that cannot stand in a recipe: of a file whose bytes are not UTF-8."""
+    for name in names:
+        try:
+            name.encode()
+        except UnicodeEncodeError as error:
+            raise UsageError(f"{name!r}: a name that is not UTF-8 cannot stand in a recipe; rename it") from error
+
+
+def _is_interactive() -> bool:
+    """Whether somebody is there to answer."""
+    return sys.stdin.isatty()
+
+
 def _ask(heldout: str | None, model: str | None, budget: str | None) -> tuple[str, str | None, str | None, str | None]:
     """Ask for what is not given. Raises UsageError where nobody is there to answer."""
-    if not sys.stdin.isatty():
+    if not _is_interactive():
         raise UsageError("no problems are given; name their file: --data problems.jsonl")
     data = typer.prompt("Your problems (.jsonl, .csv, .parquet, a folder, or OWNER/NAME on the hub)")
     heldout = heldout or typer.prompt("Problems to measure on (empty: hold out a slice of the same file)", "", show_default=False)

@@ -47,8 +47,19 @@ def dump_recipe(recipe: Recipe, extra: dict[str, Any]) -> str:
     return tomli_w.dumps({**recipe.model_dump(mode="json", exclude_none=True), **extra})
 
 
-def raw_recipe(name: str, extending: tuple[str, ...] = ()) -> dict[str, Any]:
+def raw_recipe(name: str) -> dict[str, Any]:
     """What a recipe's file says, on top of what it extends, not yet checked. Raises UsageError where it cannot be read."""
+    values: dict[str, Any] = {}
+    for _, layer in reversed(recipe_layers(name)):
+        values = merge_recipes(values, layer)
+    return values
+
+
+def recipe_layers(name: str, extending: tuple[str, ...] = ()) -> list[tuple[str, dict[str, Any]]]:
+    """A recipe's name and what its file says, then the same of the recipe that it extends, and so on.
+
+    Raises UsageError where a file cannot be read.
+    """
     path = Path(name) if name.endswith(".toml") else shipped_recipes().get(name)
     if path is None and (renamed := renamed_recipe(name)):
         raise UsageError(f"no recipe called {name!r}; it is now {renamed!r}")
@@ -65,10 +76,10 @@ def raw_recipe(name: str, extending: tuple[str, ...] = ()) -> dict[str, Any]:
         raise UsageError(f"{path}: not valid TOML: {error}") from error
     base = values.pop("extends", None)
     if base is None:
-        return values
+        return [(name, values)]
     if str(base) in (name, *extending):
         raise UsageError(f"{path}: extends goes in a circle: {' -> '.join((*extending, name, str(base)))}")
-    return merge_recipes(raw_recipe(str(base), (*extending, name)), values)
+    return [(name, values), *recipe_layers(str(base), (*extending, name))]
 
 
 def merge_recipes(base: dict[str, Any], change: dict[str, Any]) -> dict[str, Any]:

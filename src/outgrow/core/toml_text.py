@@ -42,10 +42,10 @@ def toml_comment(text: str) -> str:
     return "# " + "".join(" " if unicodedata.category(letter) in ("Cc", "Cs", "Zl", "Zp") else letter for letter in text)
 
 
-def toml_lines(key: str, value: Any, comment: str = "") -> list[str]:
+def toml_entry(key: str, value: Any, comment: str = "") -> list[str]:
     """Return the line of a key and its value, with the comment behind it, or above it where the line would get too long.
 
-    >>> toml_lines("lr", 0.5, "half")
+    >>> toml_entry("lr", 0.5, "half")
     ['lr = 0.5  # half']
     """
     line = f"{toml_key(key)} = {toml_value(value)}"

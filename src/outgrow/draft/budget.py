@@ -82,12 +82,14 @@ def plan_run(wanted: Choice[int], samples: int, speed: Speed, budget: Budget | N
     """Return how many steps and samples there is time for.
 
     wanted: steps, where time does not matter; more are never taken. samples: of each held-out problem, by default; they are halved
-    while measuring takes more than a quarter of the run. Raises UsageError where a budget has no room for a single step.
+    while measuring takes more than a quarter of the run, or leaves no time for a step. Raises UsageError where a budget has no room
+    for a single step.
     """
     unlimited = wanted.value * speed.step
     limit = _RESERVE * budget.seconds if budget else max(_ON_CPU, FEW * speed.step) if on_cpu else unlimited
     count = samples
-    while count > 1 and speed.measuring(count) > _MEASURING * min(limit, unlimited):
+    allowed = min(_MEASURING * min(limit, unlimited), limit - speed.step if budget else limit)
+    while count > 1 and speed.measuring(count) > allowed:
         count //= 2
     measuring = speed.measuring(count)
     steps, note = _steps(wanted, limit - measuring if budget else limit, speed, budget, measuring)

@@ -1,6 +1,6 @@
 """A draft as TOML."""
 
-from ..core.toml_text import toml_comment, toml_lines
+from ..core.toml_text import toml_comment, toml_entry
 from .recipe_draft import Draft, Table
 
 
@@ -15,5 +15,5 @@ def _table(table: Table) -> list[str]:
     has_keys = any(line.key for line in table.lines)
     lines = [header] if table.name and has_keys else [toml_comment(header)] if table.name else []
     for line in table.lines:
-        lines += toml_lines(line.key, line.value, line.why) if line.key else [toml_comment(line.why)]
+        lines += toml_entry(line.key, line.value, line.why) if line.key else [toml_comment(line.why)]
     return lines
