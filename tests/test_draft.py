@@ -327,3 +327,12 @@ def test_this_machine():
 def test_no_problems_have_no_answers():
     with pytest.raises(ValueError, match="no problems"):
         look_at_answers([])
+
+
+def test_few_measured_problems_are_said():
+    few, many = (
+        look_at_problems(Table(path="x.csv"), [Problem(str(i), "f", 0, f"{i} + 1?", str(i + 1)) for i in range(count)])
+        for count in (60, 600)
+    )
+    assert any("12 problems" in note for note in draft_recipe("x", findings(few, model())).notes)
+    assert not any("problems are measured" in note for note in draft_recipe("x", findings(many, model())).notes)

@@ -13,6 +13,7 @@ from .settings import Settings, temperature_for
 from .tables import tables
 from .weights import memory_note, weights_for
 
+_FEW = 50  # held-out problems
 _LONG = 3 * 3600.0  # seconds of a run that a person should know of
 
 
@@ -34,12 +35,14 @@ def draft_recipe(name: str, findings: Findings, budget: Budget | None = None) ->
     recipe = parse_recipe(Draft((), tables(name, findings, settings)).values(), name=name)
     assert isinstance(recipe, RLRecipe)
     assumptions = catalog.assumptions.model_copy(update={"prompt_tokens": findings.tokens.usual_prompt})
-    speed = speed_of(recipe, measured(findings.data, findings.held), model.shape, findings.speed, assumptions)
+    number = measured(findings.data, findings.held)
+    speed = speed_of(recipe, number, model.shape, findings.speed, assumptions)
     plan = plan_run(settings.batch.steps, recipe.evaluate.samples, speed, budget, on_cpu=machine.gpu is None)
     settings = replace(settings, batch=replace(settings.batch, steps=plan.steps), samples=plan.samples)
     batch = settings.batch
+    few = f"only {number} problems are measured, so only a large change is more than noise" if number < _FEW else None
     long = "long for this machine: --budget makes it shorter, a GPU faster" if budget is None and plan.seconds > _LONG else None
-    notes = (memory_note(recipe, model, machine, catalog), plan.note, long)
+    notes = (memory_note(recipe, model, machine, catalog), plan.note, few, long)
     return Draft(
         head=_head(findings),
         tables=tables(name, findings, settings),
