@@ -336,3 +336,12 @@ def test_few_measured_problems_are_said():
     )
     assert any("12 problems" in note for note in draft_recipe("x", findings(few, model())).notes)
     assert not any("problems are measured" in note for note in draft_recipe("x", findings(many, model())).notes)
+
+
+def test_a_model_of_characters_is_no_reader_of_texts():
+    texts, _ = data_of("gsm8k/train")
+    assert any("no words" in note for note in draft_recipe("x", findings(texts, MODELS["micro-base"])).notes)
+    assert not any("no words" in note for note in draft_recipe("x", findings(texts, MODELS["instruct"])).notes)
+    numerals = [Problem(str(number), "f", 0, f"roman {number}=?", str(number)) for number in range(60)]
+    short = look_at_problems(Table(path="x.csv"), numerals)
+    assert not any("no words" in note for note in draft_recipe("x", findings(short, MODELS["micro-base"])).notes)

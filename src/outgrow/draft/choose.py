@@ -13,6 +13,7 @@ from .settings import Settings, temperature_for
 from .tables import tables
 from .weights import memory_note, weights_for
 
+_TEXT = 40  # letters of a question in words
 _FEW = 50  # held-out problems
 _LONG = 3 * 3600.0  # seconds of a run that a person should know of
 
@@ -65,6 +66,7 @@ def _head(findings: Findings) -> list[str]:
 
 def _of_model(findings: Findings) -> list[str]:
     model = findings.model
-    if not model.has_words and findings.data.scripts:
+    # "letter t in battle" and roman numerals are of the micro fields; a longer question is a text.
+    if not model.has_words and findings.data.scripts and findings.data.median_question >= _TEXT:
         return [f"{model.name} knows characters and no words: take a language model for questions in words"]
     return []
