@@ -2,6 +2,7 @@
 
 from .absolute import with_absolute_paths
 from .by_size import filled, table_values, unsaid
+from .explained import explained_recipe
 from .load import (
     apply_override,
     dump_recipe,
@@ -14,6 +15,6 @@ from .load import (
 from .schema import Recipe, RLRecipe, SFTRecipe
 
 __all__ = [
-    "RLRecipe", "Recipe", "SFTRecipe", "apply_override", "dump_recipe", "filled", "load_recipe", "merge_recipes", "parse_recipe",
-    "raw_recipe", "shipped_recipes", "table_values", "unsaid", "with_absolute_paths",
+    "RLRecipe", "Recipe", "SFTRecipe", "apply_override", "dump_recipe", "explained_recipe", "filled", "load_recipe",
+    "merge_recipes", "parse_recipe", "raw_recipe", "shipped_recipes", "table_values", "unsaid", "with_absolute_paths",
 ]  # fmt: skip

@@ -105,11 +105,16 @@ def merged_texts(texts: Sequence[FileLayer]) -> dict[str, Any]:
     """The values of a recipe and of what it extends, the one that counts first."""
     values: dict[str, Any] = {}
     for layer in reversed(texts):
-        measures = layer.values.get("evaluate")
-        if "problems" in layer.values:
-            _forget_suites(values, measures if isinstance(measures, dict) else ())
-        values = merge_recipes(values, layer.values)
+        values = extended(values, layer.values)
     return copy.deepcopy(values)  # options change it, and what the files say stays
+
+
+def extended(base: Mapping[str, Any], change: Mapping[str, Any]) -> dict[str, Any]:
+    """A recipe's values on top of those of what it extends. Suites are of the problems: with other problems they are dropped."""
+    values, measures = dict(base), change.get("evaluate")
+    if "problems" in change:
+        _forget_suites(values, measures if isinstance(measures, dict) else ())
+    return merge_recipes(values, change)
 
 
 def _forget_suites(values: dict[str, Any], named: Collection[str]) -> None:

@@ -10,9 +10,10 @@ from .overlap import fold
 HELD_OUT = "held-out"
 """Name of the slice, in place of a suite's."""
 
-SHARE = 0.2
-FEWEST, MOST = 5, 200
-_FEWEST_OF = 10
+FEWEST_PROBLEMS = 10
+"""A recipe with fewer problems must name a suite."""
+_SHARE = 0.2
+_FEWEST, _MOST = 5, 200
 
 
 def held_out_slice(problems: Sequence[Problem]) -> list[Problem]:
@@ -22,12 +23,21 @@ def held_out_slice(problems: Sequence[Problem]) -> list[Problem]:
     problems are added. Raises UsageError where there are fewer than 10 different questions.
     """
     ordered = by_hash(problems)
-    if len(ordered) < _FEWEST_OF:
+    if len(ordered) < FEWEST_PROBLEMS:
         raise UsageError(
-            f"{len(ordered)} different questions are too few to hold some out (at least {_FEWEST_OF}); name problems to measure "
-            'on: evaluate.suite = "test.jsonl"'
+            f"{len(ordered)} different questions are too few to hold some out (at least {FEWEST_PROBLEMS}); name problems to "
+            'measure on: evaluate.suite = "test.jsonl"'
         )
-    return ordered[: min(MOST, max(FEWEST, round(SHARE * len(ordered))))]
+    return ordered[: slice_size(len(ordered))]
+
+
+def slice_size(problems: int) -> int:
+    """Return how many of this many different problems are held out.
+
+    >>> slice_size(20), slice_size(100), slice_size(7473)
+    (5, 20, 200)
+    """
+    return min(_MOST, max(_FEWEST, round(_SHARE * problems)))
 
 
 def by_hash(problems: Iterable[Problem]) -> list[Problem]:

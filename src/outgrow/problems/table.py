@@ -64,12 +64,15 @@ class Table(Source):
 
         Raises UsageError naming the row that cannot be read.
         """
-        if self.path is not None:
-            name, rows = table_name(self.path), file_rows(self.path, self.split)
-        else:
-            assert self.hub is not None
-            name, rows = self.hub, hub_rows(self.hub, self.split, self.config)
+        name, rows = self.rows()
         return collect(name, self._read(name, iter(rows), warn), warn)
+
+    def rows(self) -> tuple[str, Iterable[Row]]:
+        """Return the table's name and its rows as they are. Raises UsageError naming the row that cannot be read."""
+        if self.path is not None:
+            return table_name(self.path), file_rows(self.path, self.split)
+        assert self.hub is not None
+        return self.hub, hub_rows(self.hub, self.split, self.config)
 
     def _read(self, name: str, rows: Iterator[Row], warn: Warn) -> Iterator[Read]:
         first = next(rows, None)
