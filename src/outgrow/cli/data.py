@@ -125,8 +125,8 @@ def _run_rows(model: str, problems: "Sequence[Problem]", respondent: "ChatModel"
     from ..verify.extraction.extract import THINK_OPEN
 
     opener, name = THINK_OPEN if respondent.opens_think else "", model_name(respondent.identity)
-    ids = {problem.id for problem in problems}
-    return rows_from_run(Path(model), ids, respondent.conversation, opener, name, generation)
+    conversations = {problem.id: respondent.conversation(problem.question, problem.turns) for problem in problems}
+    return rows_from_run(Path(model), conversations, opener, name, generation)
 
 
 def _own(recipe: "Recipe") -> list[str]:

@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 
-from ..config import Recipe, load_recipe, shipped_recipes
+from ..config import Recipe, RLRecipe, load_recipe, shipped_recipes
 from ..core.callbacks import Warn
 from ..core.errors import UsageError
 from ..problems.checked import checked_problems
@@ -16,9 +16,11 @@ def training_problems(recipe: Recipe, warn: Warn) -> list[list[Problem]]:
     """Return the problems of each source. Questions that the recipe's suites hold out are dropped, with a warning."""
     suites = sorted({recipe.evaluate.suite, recipe.evaluate.validation})
     held_out = [problem for name in suites for problem in suite(name).load()]
+    # Rows are kept only where a reward reads them: those of a large set may need more memory than its questions.
+    rows = isinstance(recipe, RLRecipe) and any(reward.reads_rows for reward in recipe.rewards)
     sources = []
     for source in recipe.problems:
-        problems, dropped = without_held_out(checked_problems(source, warn), held_out)
+        problems, dropped = without_held_out(checked_problems(source.with_rows() if rows else source, warn), held_out)
         if dropped:
             warn(f"{source.type}: dropped {dropped} problems whose questions are held out ({', '.join(suites)})")
         sources.append(problems)
