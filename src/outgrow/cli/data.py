@@ -11,7 +11,7 @@ from .app import DATA, command
 from .console import warn
 from .data_tables import show
 from .interrupt import interruptible
-from .open_model import open_model, recipe_for, sampling_for
+from .open_model import open_model, recipe_for
 from .options import SUITES_HELP, Limit, ModelArg, OmitSettings, ProblemsArg, Seed, SetsFolder, use_data
 from .progress import answering
 
@@ -71,7 +71,7 @@ def data(
     from ..problems.suites import SUITES, suites
     from ..runs.folder import RunFolder
     from ..runs.practice_problems import problems_of
-    from ..runs.session import verifier_for
+    from ..runs.session import sampling_for, verifier_for
     from ..synthetic import DataRequest, make_data
     from ..synthetic.export import require_new
     from ..synthetic.pipeline import matching_problems
