@@ -23,11 +23,20 @@ from outgrow.runs.folder import RunFolder
 from outgrow.train.loop import train as train_loop
 
 MODULES = ["outgrow", *(f"outgrow.library.{name}" for name in ("grade", "measurement", "recipe", "run"))]
-SHORT = {
-    "learn": {"steps": 2, "problems_per_step": 4, "group_size": 4},
-    "evaluate": {"every": 0, "samples": 2, "suite": "micro-validation"},
-    "run": {"threads": 1, "checkpoint_every": 1},
-}
+
+
+@pytest.fixture(scope="module")
+def short(tmp_path_factory):
+    """Changes of a recipe that make a run of seconds."""
+    held_out = tmp_path_factory.mktemp("short") / "held-out.jsonl"
+    held_out.write_text(
+        "\n".join(json.dumps({"question": f"{a}+{b}=?", "answer": str(a + b)}) for a in (12, 31) for b in range(3, 9))
+    )
+    return {
+        "learn": {"steps": 2, "problems_per_step": 4, "group_size": 4},
+        "evaluate": {"every": 0, "samples": 2, "suite": str(held_out), "validation": str(held_out)},
+        "run": {"threads": 1, "checkpoint_every": 1},
+    }
 
 
 @pytest.mark.parametrize("module", MODULES)
@@ -51,9 +60,7 @@ def test_importing_the_package_imports_nothing_else_of_it():
     assert "torch" not in python("import outgrow, sys; outgrow.verify; print(*sys.modules)").split()
 
 
-@pytest.mark.parametrize(
-    "first", ["outgrow.train", "from outgrow.train import loop", "import outgrow.train.loop", "import outgrow.library"]
-)
+@pytest.mark.parametrize("first", ["outgrow.train", "import outgrow.train.loop"])
 def test_a_room_and_the_function_of_its_name_are_both_there(first):
     script = (
         f"import outgrow; {first}; import outgrow.train.loop as loop; import outgrow.verify.verifier, inspect\n"
@@ -121,12 +128,12 @@ def test_a_wrong_recipe_is_a_usage_error(recipe, changes, said):
 
 
 @pytest.fixture(scope="module")
-def run(tmp_path_factory):
+def run(tmp_path_factory, short):
     """A run of the library, and what was printed and logged."""
     path = tmp_path_factory.mktemp("library") / "run"
     out, err = io.StringIO(), io.StringIO()
     with redirect_stdout(out), redirect_stderr(err):
-        result = outgrow.train("micro", path, **SHORT)
+        result = outgrow.train("micro", path, **short)
     return result, out.getvalue() + err.getvalue()
 
 
@@ -145,15 +152,15 @@ def test_a_run_is_silent_and_says_what_its_files_say(run):
     assert files.report.is_file() and outgrow.load(result.path).learn.steps == 2
 
 
-def test_the_library_trains_to_the_bytes_of_the_loop(run, tmp_path):
-    recipe = outgrow.load("micro", **SHORT)
+def test_the_library_trains_to_the_bytes_of_the_loop(run, tmp_path, short):
+    recipe = outgrow.load("micro", **short)
     train_loop(recipe, tmp_path / "loop", outgrow.SilentWatcher())
     same = [RunFolder(path).metrics.read_bytes() for path in (run[0].path, tmp_path / "loop")]
     assert same[0] == same[1]
 
 
-def test_a_budget_ends_a_run_that_resume_continues(run, tmp_path):
-    stopped = outgrow.train("micro", tmp_path / "run", budget_hours=0.0, **SHORT)
+def test_a_budget_ends_a_run_that_resume_continues(run, tmp_path, short):
+    stopped = outgrow.train("micro", tmp_path / "run", budget_hours=0.0, **short)
     assert not stopped.finished and stopped.change is None and (stopped.path / "report.html").is_file()
     steps = []
 
@@ -166,34 +173,34 @@ def test_a_budget_ends_a_run_that_resume_continues(run, tmp_path):
     assert read_lines(finished.path / "metrics.jsonl") == read_lines(run[0].path / "metrics.jsonl")
 
 
-def test_a_folder_that_is_taken_is_a_usage_error(run):
+def test_a_folder_that_is_taken_is_a_usage_error(run, short):
     with pytest.raises(outgrow.UsageError, match="already exists"):
-        outgrow.train("micro", run[0].path, **SHORT)
+        outgrow.train("micro", run[0].path, **short)
 
 
-def test_ctrl_c_saves_the_run_and_is_ctrl_c(tmp_path):
+def test_ctrl_c_saves_the_run_and_is_ctrl_c(tmp_path, short):
     class Stops(outgrow.SilentWatcher):
         def step(self, result, spent):
             signal.raise_signal(signal.SIGINT)
 
     with pytest.raises(KeyboardInterrupt):
-        outgrow.train("micro", tmp_path / "run", watcher=Stops(), **SHORT)
+        outgrow.train("micro", tmp_path / "run", watcher=Stops(), **short)
     assert outgrow.resume(tmp_path / "run").finished
 
 
-def test_a_run_trains_in_a_thread(tmp_path):
+def test_a_run_trains_in_a_thread(tmp_path, short):
     found = []
-    thread = threading.Thread(target=lambda: found.append(outgrow.train("micro", tmp_path / "run", **SHORT)))
+    thread = threading.Thread(target=lambda: found.append(outgrow.train("micro", tmp_path / "run", **short)))
     thread.start()
     thread.join()
     assert found and found[0].finished
 
 
-def test_what_a_person_should_read_goes_to_the_logger(tmp_path, caplog):
+def test_what_a_person_should_read_goes_to_the_logger(tmp_path, caplog, short):
     few = tmp_path / "few.jsonl"
     few.write_text("\n".join(json.dumps({"question": f"{a}+3=?", "answer": str(a + 3)}) for a in range(2, 5)))
     with caplog.at_level(logging.WARNING, "outgrow"):
-        outgrow.train("micro", tmp_path / "run", problems=[{"type": "table", "path": str(few)}], **{**SHORT, "learn.steps": 1})
+        outgrow.train("micro", tmp_path / "run", problems=[{"type": "table", "path": str(few)}], **{**short, "learn.steps": 1})
     assert any("problems_per_step=4" in record.getMessage() for record in caplog.records)
 
 
@@ -217,8 +224,8 @@ def test_a_measurement_is_that_of_the_command(command, tmp_path):
     assert measured.pass_at_1.n == 9 and measured.greedy.value == measured.summary["greedy"]
 
 
-def test_a_run_is_measured_as_its_recipe_says(run, tmp_path):
-    measured = outgrow.evaluate(run[0], "micro-validation")
+def test_a_run_is_measured_as_its_recipe_says(run, short):
+    measured = outgrow.evaluate(run[0], short["evaluate"]["suite"])
     after = Evaluation.load(RunFolder(run[0].path).evaluation("after"))
     assert list(measured.samples) == after.samples
     with pytest.raises(outgrow.UsageError, match="uses its own recipe"):
