@@ -28,7 +28,7 @@ class Draws:
     context: int = 100
     asked: list = field(default_factory=list)
 
-    def conversation(self, question):
+    def conversation(self, question, turns=()):
         return [{"role": "user", "content": self.system + question}]
 
     def fits(self, conversation, max_tokens):

@@ -41,7 +41,7 @@ class Verifier:
 class Letters(Policy):
     """Asks a problem by its letter."""
 
-    def prompt_ids(self, question):
+    def prompt_ids(self, question, turns=()):
         return [ord(question)]
 
     @property

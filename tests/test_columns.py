@@ -5,9 +5,12 @@ import shlex
 
 import pandas as pd
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from outgrow.config import parse_recipe
 from outgrow.core.errors import UsageError
+from outgrow.problems.chat import Chat, read_chat
 from outgrow.problems.named_table import named_table
 from outgrow.problems.table import Table
 
@@ -29,10 +32,43 @@ SHAPES = {
         {"data_source": "own", "prompt": CHAT, "reward_model": {"style": "rule", "ground_truth": "7"}, "extra_info": {"index": 0}},
         "3+4=?", ("7", ""), "'prompt'.*'reward_model.ground_truth'",
     ),
-    "the question without its instruction": (
-        {"prompt": [{"role": "user", "content": "3+4=? Think step by step."}], "reward_model": {"ground_truth": "7"},
-         "extra_info": {"question": "3+4=?", "answer": "7\n#### 7"}},
-        "3+4=?", ("7", ""), "'extra_info.question'.*'reward_model.ground_truth'",
+    "verl's GSM8K, with the instruction of its prompt": (
+        {"data_source": "openai/gsm8k", "prompt": [{"role": "user", "content": "3+4=? Think step by step."}], "ability": "math",
+         "reward_model": {"style": "rule", "ground_truth": "7"},
+         "extra_info": {"split": "train", "index": 0, "question": "3+4=?", "answer": "7\n#### 7"}},
+        "3+4=? Think step by step.", ("7", ""), "'prompt'.*'reward_model.ground_truth'",
+    ),
+    "a question next to a prompt as text": (
+        {"prompt": "Q: 3+4=?", "extra_info": {"question": "3+4=?"}, "answer": "7"}, "3+4=?", ("7", ""), "'extra_info.question'",
+    ),
+    "TRL's DeepMath": (
+        {"prompt": [{"role": "user", "content": "3+4=?"}], "solution": "$7$"}, "3+4=?", ("$7$", "$7$"), "'prompt'.*'solution'",
+    ),
+    "TRL's prompts and completions": (
+        {"prompt": [{"role": "user", "content": "3+4=?"}], "completion": [{"role": "assistant", "content": r"So \boxed{7}."}]},
+        "3+4=?", ("7", r"So \boxed{7}."), "'prompt'.*'completion'",
+    ),
+    "messages": (
+        {"messages": [*CHAT, {"role": "assistant", "content": "3 and 4 are 7.\n#### 7"}]},
+        "3+4=?", ("7", "3 and 4 are 7."), "the chat of column 'messages'",
+    ),
+    "messages with a phrase": (
+        {"messages": [*CHAT, {"role": "assistant", "content": "The answer is 7."}]},
+        "3+4=?", ("7", "The answer is 7."), "the chat of column 'messages'",
+    ),
+    "messages with a short reply": (
+        {"messages": [*CHAT, {"role": "assistant", "content": "7"}]}, "3+4=?", ("7", ""), "the chat of column 'messages'",
+    ),
+    "messages and an answer": (
+        {"messages": [*CHAT, {"role": "assistant", "content": "It is seven."}], "answer": "7"},
+        "3+4=?", ("7", "It is seven."), "'messages'",
+    ),
+    "from and value": (
+        {"conversations": [{"from": "human", "value": "3+4=?"}, {"from": "gpt", "value": "#### 7"}]},
+        "3+4=?", ("7", ""), "the chat of column 'conversations'",
+    ),
+    "parts of text": (
+        {"prompt": [{"role": "user", "content": [{"type": "text", "text": "3+4=?"}]}], "answer": 7}, "3+4=?", ("7", ""), "'prompt'",
     ),
     "a prompt and a text": ({"prompt": "3+4=?", "ground_truth": "7"}, "3+4=?", ("7", ""), "'prompt'.*'ground_truth'"),
     "aliases": ({"question": "3+4=?", "answer": ["7", "seven"]}, "3+4=?", ("7", ""), None),
@@ -123,18 +159,71 @@ def test_a_table_of_the_command_line_is_told_how_to_name_columns_there(tmp_path,
         assert named_table(given, "test").load()[0].answer == "7"
 
 
-def test_a_chat_of_several_turns_holds_no_one_question(tmp_path):
-    turns = [{"role": "user", "content": "Hi"}, {"role": "assistant", "content": "Hello"}, {"role": "user", "content": "3+4=?"}]
+SAID = st.text(st.characters(exclude_categories=["Cs"]), min_size=1).filter(str.strip)
+EXAMPLE = [{"role": "user", "content": "1+1=?"}, {"role": "assistant", "content": "2"}]
+
+
+@pytest.mark.parametrize("suffix", ["jsonl", "parquet"])
+def test_the_turns_before_a_question_are_kept_in_order(tmp_path, suffix):
     rows = [
         {"prompt": CHAT, "answer": "7"},
-        {"prompt": turns, "answer": "7"},
-        {"prompt": [{"from": "human", "value": "2+5=?"}], "answer": "7"},
+        {"prompt": [CHAT[0], *EXAMPLE, CHAT[1]], "answer": "7"},
+        {"prompt": [{"role": "system", "content": ""}, CHAT[1]], "answer": "7"},
+        {"prompt": [*EXAMPLE, {"role": "user", "content": "2+5=?"}], "answer": "7"},
     ]
+    path = tmp_path / f"own.{suffix}"
+    pd.DataFrame(rows).to_parquet(path) if suffix == "parquet" else path.write_text("\n".join(map(json.dumps, rows)))
+    problems = Table(path=path).load()
+    example = (("user", "1+1=?"), ("assistant", "2"))
+    assert [(p.question, p.turns) for p in problems] == [
+        ("3+4=?", (("system", "Be brief."),)),
+        ("3+4=?", (("system", "Be brief."), *example)),
+        ("3+4=?", ()),
+        ("2+5=?", example),
+    ]
+    assert len({p.id for p in problems}) == 4, "the same question behind other turns is another problem"
+    plain = tmp_path / "own.csv"
+    plain.write_text("question,answer\n3+4=?,7\n")
+    assert Table(path=plain).load()[0].id == problems[2].id, "a chat of one user turn is that question"
+
+
+@pytest.mark.parametrize(
+    ("turns", "reason"),
+    [
+        ([CHAT[0]], "without a user turn at its end"),
+        ([CHAT[1], EXAMPLE[1]], "ends with an assistant turn"),
+        ([CHAT[1], {"role": "tool", "content": "7"}, CHAT[1]], "role 'tool'"),
+        ([CHAT[1], {"role": "assistant", "content": "", "tool_calls": [{"name": "add"}]}, CHAT[1]], "tool calls"),
+        ([{"role": "user", "content": [{"type": "image"}, {"type": "text", "text": "3+4=?"}]}], "more than text"),
+        ([CHAT[1], CHAT[0], CHAT[1]], "a system turn after"),
+        ([{"role": "user", "content": None}], "empty"),
+    ],
+)
+def test_a_chat_that_cannot_be_put_as_it_is_is_skipped_with_its_reason(tmp_path, turns, reason):
     path = tmp_path / "own.jsonl"
-    path.write_text("\n".join(map(json.dumps, rows)))
+    path.write_text("\n".join(json.dumps({"prompt": chat, "answer": "7"}) for chat in (CHAT, turns)))
     notes = []
-    assert [p.question for p in Table(path=path).load(notes.append)] == ["3+4=?", "2+5=?"]
+    assert [p.question for p in Table(path=path).load(notes.append)] == ["3+4=?"]
+    assert any("skipped 1 rows" in note and reason in note for note in notes)
+
+
+@pytest.mark.parametrize("reply", ["It is seven.", "First 3.\nThen 4.", ""])
+def test_a_reply_that_marks_no_answer_is_skipped(tmp_path, reply):
+    path = tmp_path / "own.jsonl"
+    rows = [[*CHAT, {"role": "assistant", "content": text}] for text in ("#### 7", reply)]
+    path.write_text("\n".join(json.dumps({"messages": row}) for row in rows))
+    notes = []
+    assert [p.answer for p in Table(path=path).load(notes.append)] == ["7"]
     assert any("skipped 1 rows" in note for note in notes)
+
+
+@given(
+    st.lists(st.tuples(st.sampled_from(["user", "assistant"]), SAID), max_size=5),
+    SAID,
+)
+def test_every_chat_of_text_keeps_its_turns_word_for_word(before, question):
+    chat = read_chat([{"role": role, "content": text} for role, text in [*before, ("user", question)]])
+    assert chat == Chat(tuple(before), question.strip(), "")
 
 
 def test_a_recipe_keeps_the_columns_that_it_names():

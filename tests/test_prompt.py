@@ -4,6 +4,7 @@ import pytest
 
 from outgrow.config import load_recipe
 from outgrow.core.errors import UsageError
+from outgrow.engines import LocalModel
 from outgrow.policy import Policy, Prompt, load_policy
 from outgrow.policy.micro import make_tokenizer
 
@@ -85,6 +86,40 @@ def test_a_tokenizer_that_begins_every_text_begins_a_plain_one(untrained):
 def test_braces_in_a_question_stay_as_they_are():
     question = r"What is \frac{1}{2} + {question}{0}?"
     assert policy(Prompt(template="plain", user_template="Q: {question}"), tokenizer()).prompt_text(question) == f"Q: {question}"
+
+
+TURNS = (("system", "Be brief. "), ("user", "1+1=?"), ("assistant", "2"))
+
+
+@pytest.mark.parametrize("prompt", [Prompt(), Prompt(template="plain"), Prompt(template="r1", user_template="{question}")])
+@pytest.mark.parametrize("turns", [TURNS, TURNS[:1], TURNS[1:]])
+def test_the_turns_before_a_question_are_put_as_transformers_puts_them(prompt, turns):
+    made = policy(prompt, tokenizer(CHATML))
+    messages = [{"role": role, "content": text} for role, text in (*turns, ("user", "3+4=?"))]
+    text = made.tokenizer.apply_chat_template(messages, add_generation_prompt=True, tokenize=False)
+    assert made.prompt_text("3+4=?", turns) == text and made.chat_ids(messages) == made.prompt_ids("3+4=?", turns)
+    assert made.prompt_text("3+4=?", ()) == made.prompt_text("3+4=?") != text
+
+
+def test_the_recipes_system_turn_replaces_the_datas_and_its_template_shapes_only_the_question():
+    made = policy(Prompt(template="plain", system="S", user_template="Q: {question}"), tokenizer())
+    assert made.prompt_text("3+4=?", TURNS) == "S\n1+1=?\n2\nQ: 3+4=?"
+
+
+@pytest.mark.parametrize(
+    ("template", "said"),
+    [
+        ("{{ messages[-1]['content'] }} =", "drops the system turn.*system, user, assistant, user"),
+        ("{% if messages[0]['role'] == 'system' %}{{ raise_exception('no system turns') }}{% endif %}{{ messages[-1]['content'] }}",
+         "cannot put the turns .system, user, assistant, user.*no system turns"),
+    ],
+)  # fmt: skip
+def test_a_template_that_drops_a_turn_is_an_error(template, said):
+    made = policy(Prompt(template=template), tokenizer())
+    assert made.prompt_text("3+4=?").startswith("3+4=?")
+    for ask in (made.prompt_ids, made.prompt_text, LocalModel(made, None).conversation):
+        with pytest.raises(UsageError, match=said):
+            ask("3+4=?", TURNS)
 
 
 def test_r1_drops_earlier_thoughts_and_ends_earlier_turns():

@@ -53,7 +53,7 @@ class Draws:
     context: int = 100
     asked: list = field(default_factory=list)
 
-    def conversation(self, question):
+    def conversation(self, question, turns=()):
         return [{"role": "system", "content": "Think."}, {"role": "user", "content": f"Q: {question}"}]
 
     def fits(self, conversation, max_tokens):
@@ -290,22 +290,27 @@ def practised(run: Path) -> list[dict]:
     return rollouts
 
 
+def prompts(*ids):
+    """The prompts of `practised`."""
+    return {id: Draws().conversation(f"{id[1:]}+1=?") for id in ids}
+
+
 def test_rollouts_of_a_run_are_rows(tmp_path):
     rollouts = practised(tmp_path)
-    rows = rows_from_run(tmp_path, {"p0", "p1"}, Draws().conversation, "<think>", "m", 3)
+    rows = rows_from_run(tmp_path, prompts("p0", "p1"), "<think>", "m", 3)
     assert [one.sampled for one in rows] == [one["completion"] for one in rollouts if one["problem_id"] != "q9"]
     assert [(one.pass_rate, one.n) for one in rows] == [(2 / 3, 3)] * 3 + [(0, 1)], "over all steps"
     assert rows[0].messages == [*Draws().conversation("0+1=?"), {"role": "assistant", "content": f"<think>{rows[0].sampled}"}]
     assert [one.verdict for one in rows] == [RIGHT, WRONG, RIGHT, CUT]
     assert {(one.model, one.generation, one.answer, one.level, one.length) for one in rows} == {("on the way to m", 3, "1", 2, 7)}
     with pytest.raises(UsageError, match="has no rollouts"):
-        rows_from_run(tmp_path / "none", {"p0"}, Draws().conversation, "", "m", 3)
+        rows_from_run(tmp_path / "none", prompts("p0"), "", "m", 3)
 
 
 def test_what_was_written_costs_nothing_and_counts_with_what_is_drawn(tmp_path, verifier):
     practised(tmp_path)
 
-    existing = rows_from_run(tmp_path, {"p0", "p1", "q9"}, Draws().conversation, "<think>", "m", 2)
+    existing = rows_from_run(tmp_path, prompts("p0", "p1", "q9"), "<think>", "m", 2)
     assert {one.problem_id for one in existing} == {"p0", "p1", "q9"}, "q9 is none of the problems, so its rows do not count"
     free = made(tmp_path, None, verifier, section=DataSection(k=0, rollouts=True), existing_rows=existing)
     assert (free.drawn, free.written, free.cost, free.right, free.kept) == (4, 4, 0, 2, 2)

@@ -9,6 +9,9 @@ Lists have one entry for each of the G rollouts of a group, in the order in whic
 from dataclasses import dataclass
 from enum import StrEnum
 
+Turns = tuple[tuple[str, str], ...]
+"""Turns of a conversation: each its role (system, user or assistant) and its text."""
+
 
 @dataclass(frozen=True, slots=True)
 class Problem:
@@ -38,6 +41,16 @@ class Problem:
     """The question whose answer a judge grades, where this problem asks for a grade; empty elsewhere."""
     alternatives: tuple[str, ...] = ()
     """Other answers that are as right as `answer`."""
+    turns: Turns = ()
+    """Turns before the question: a system turn, examples, what was said earlier. Empty for most problems."""
+    row: str = ""
+    """The row of its table as JSON, with all columns; empty where no reward reads rows, and where the source has none."""
+
+    def with_turns(self) -> str:
+        """Return the question with the turns before it, as text for a reader that takes no conversation."""
+        if not self.turns:
+            return self.question
+        return "\n\n".join(f"{role}: {text}" for role, text in (*self.turns, ("user", self.question)))
 
 
 @dataclass(frozen=True)
@@ -120,6 +133,8 @@ class GradedGroup:
     """Longest completion allowed, in tokens."""
     scores: tuple[float, ...] = ()
     """The judge's score of each rollout, from 0 to 1; empty where there is no judge."""
+    steps: int = 1
+    """Training steps of the whole run."""
 
     @property
     def lengths(self) -> list[int]:

@@ -1,17 +1,17 @@
 """The record of an audit, under a digest of what decides it, so that training can look it up."""
 
-import inspect
 import json
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
-from pydantic import BaseModel, ValidationError
+from pydantic import ValidationError
 from pydantic.dataclasses import dataclass as checked
 
 from ..config import RLRecipe
 from ..core.files import write_json
+from ..core.registry import Component
 from ..runs.input_digests import content, digest_of, with_digests
 from .reward_audit import KindResult, RewardAudit, Trial
 from .support import Support
@@ -155,8 +155,7 @@ def _example(trial: Trial) -> dict[str, Any]:
     }
 
 
-def _code(components: Sequence[BaseModel]) -> dict[str, str]:
+def _code(components: Sequence[Component]) -> dict[str, str]:
     """Return the digest of the file of each component from outside the package."""
-    outside = {type(part) for part in components if not type(part).__module__.startswith("outgrow.")}
-    files = {f"{kind.__module__}:{kind.__qualname__}": inspect.getsourcefile(kind) for kind in outside}
-    return {name: content("files", file) for name, file in files.items() if file is not None}
+    files = {part.type: part.code_file() for part in components}
+    return {name: content("files", str(file)) for name, file in files.items() if file is not None}

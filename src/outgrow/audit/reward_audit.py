@@ -203,6 +203,7 @@ def _group(recipe: RLRecipe, problem: Problem, members: Sequence[_Member], insid
         inside_think=inside_think,
         expected=ValueBaseline(shortest_right=len(members[0].rollout.completion_ids)),
         max_tokens=recipe.sampling.max_tokens,
+        steps=recipe.learn.steps,
         scores=tuple(float(not member.probe.worth) for member in members) if recipe.judge else (),
     )
 
@@ -213,7 +214,8 @@ def _tried(recipe: RLRecipe, group: GradedGroup, own: _Member, best: _Member) ->
     try:
         paid = compose(recipe.rewards, group)
     except Exception as raised:  # a reward from outside the package is a program, and can raise anything
-        error = f"{type(raised).__name__}: {first_line(raised)}"
+        cause = raised.__cause__ or raised  # of a function, what it raised itself
+        error = f"{type(cause).__name__}: {first_line(cause)}"
     totals = [sum(part[place] for part in paid.values()) for place in range(len(group.rollouts))]
     return Trial(
         problem=group.problem,

@@ -2,7 +2,7 @@
 
 from .app import LOOK, command
 from .console import console, say, strip_control_chars, warn
-from .open_model import default_max_tokens, open_model, recipe_for
+from .open_model import open_model, recipe_for
 from .options import MaxTokens, ModelArg, OmitSettings, RecipeOption, Temperature
 
 
@@ -20,6 +20,7 @@ def chat(
     """
     from ..engines import ChatRequest
     from ..policy import Sampling
+    from ..runs.session import default_max_tokens
 
     source = recipe_for(model, recipe)
     respondent = open_model(model, source, omit_settings)

@@ -11,7 +11,7 @@ from .app import DATA, command
 from .console import warn
 from .data_tables import show
 from .interrupt import interruptible
-from .open_model import open_model, recipe_for, sampling_for
+from .open_model import open_model, recipe_for
 from .options import SUITES_HELP, Limit, ModelArg, OmitSettings, ProblemsArg, Seed, SetsFolder, use_data
 from .progress import answering
 
@@ -72,7 +72,7 @@ def data(
     from ..problems.suites import SUITES, suites
     from ..runs.folder import RunFolder
     from ..runs.practice_problems import problems_of
-    from ..runs.session import verifier_for
+    from ..runs.session import sampling_for, verifier_for
     from ..synthetic import DataRequest, make_data
     from ..synthetic.export import require_new
     from ..synthetic.pipeline import matching_problems
@@ -129,8 +129,8 @@ def _run_rows(model: str, problems: "Sequence[Problem]", respondent: "ChatModel"
     from ..verify.extraction.extract import THINK_OPEN
 
     opener, name = THINK_OPEN if respondent.opens_think else "", model_name(respondent.identity)
-    ids = {problem.id for problem in problems}
-    return rows_from_run(Path(model), ids, respondent.conversation, opener, name, generation)
+    conversations = {problem.id: respondent.conversation(problem.question, problem.turns) for problem in problems}
+    return rows_from_run(Path(model), conversations, opener, name, generation)
 
 
 def _own(recipe: "Recipe") -> list[str]:

@@ -12,7 +12,7 @@ from ..core.errors import UsageError
 from .app import MEASURE, command
 from .console import console, warn
 from .interrupt import interruptible
-from .open_model import open_model, recipe_for, sampling_for
+from .open_model import open_model, recipe_for
 from .options import (
     SUITES_HELP,
     Fresh,
@@ -100,7 +100,7 @@ def evaluate(
     from ..policy.pull import cache_folder
     from ..problems.limit import limited
     from ..problems.suites import samples_for, suite, suites
-    from ..runs.session import verifier_for
+    from ..runs.session import sampling_for, verifier_for
 
     section = source.evaluate if source else EvaluateSection()
     names = suites(on or section.suite)

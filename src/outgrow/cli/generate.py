@@ -7,7 +7,7 @@ import typer
 from ..core.errors import OutgrowError
 from .app import LOOK, command
 from .console import say, strip_control_chars
-from .open_model import default_max_tokens, open_model, recipe_for
+from .open_model import open_model, recipe_for
 from .options import MaxTokens, ModelArg, OmitSettings, RecipeOption, Seed, Temperature
 
 
@@ -25,6 +25,7 @@ def generate(
     """Ask a model one question and print its answers."""
     from ..engines import ChatRequest
     from ..policy import Sampling
+    from ..runs.session import default_max_tokens
 
     source = recipe_for(model, recipe)
     respondent = open_model(model, source, omit_settings)

@@ -10,7 +10,6 @@ from .options import separated
 if TYPE_CHECKING:
     from ..config import Recipe
     from ..engines import ChatModel
-    from ..policy import Sampling
 
 
 def open_model(model: str, recipe: "Recipe | None" = None, omit_settings: str | None = None) -> "ChatModel":
@@ -26,26 +25,6 @@ def open_model(model: str, recipe: "Recipe | None" = None, omit_settings: str | 
         if name not in SERVER_SETTINGS:
             raise UsageError(f"--omit-settings: no setting called {name!r}{nearest(name, SERVER_SETTINGS)}")
     return open_chat_model(model, recipe, warn, names)
-
-
-def default_max_tokens(recipe: "Recipe | None", respondent: "ChatModel") -> int:
-    """Return the default length limit of an answer, in tokens."""
-    return recipe.sampling.max_tokens if recipe else min(512, respondent.context // 2)
-
-
-def sampling_for(
-    recipe: "Recipe | None", respondent: "ChatModel", temperature: float | None = None, max_tokens: int | None = None
-) -> "Sampling":
-    """Return the recipe's sampling, or the default one, with what the options change. temperature: None leaves it as it is."""
-    from ..policy import Sampling
-
-    sampling = recipe.sampling if recipe else Sampling()
-    return sampling.model_copy(
-        update={
-            "temperature": sampling.temperature if temperature is None else temperature,
-            "max_tokens": max_tokens or default_max_tokens(recipe, respondent),
-        }
-    )
 
 
 def recipe_for(model: str, recipe: str | None) -> "Recipe | None":

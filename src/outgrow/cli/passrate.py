@@ -9,7 +9,7 @@ from rich.table import Table
 from .app import MEASURE, command
 from .console import console, say, warn
 from .interrupt import interruptible
-from .open_model import open_model, recipe_for, sampling_for
+from .open_model import open_model, recipe_for
 from .options import Limit, MaxTokens, ModelArg, OmitSettings, ProblemsArg, RecipeOption, Seed
 from .progress import answering
 
@@ -53,7 +53,7 @@ def passrate(
     from ..policy.pull import cache_folder
     from ..problems.limit import limited
     from ..runs.practice_problems import problems_of
-    from ..runs.session import verifier_for
+    from ..runs.session import sampling_for, verifier_for
     from ..runs.sessions import STOPS
 
     every, as_recipe = problems_of(data, warn)

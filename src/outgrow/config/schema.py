@@ -10,6 +10,7 @@ from ..algorithms.losses import LOSSES, Loss
 from ..algorithms.losses.clipped_surrogate import ClippedSurrogate
 from ..algorithms.rewards import REWARDS, Reward
 from ..algorithms.rewards.accuracy import Accuracy
+from ..algorithms.rewards.functions import function_class
 from ..algorithms.samplers import SAMPLERS, Sampler
 from ..algorithms.samplers.uniform import Uniform
 from ..core.registry import build
@@ -33,7 +34,9 @@ from .sections import (
 )
 
 AnySource = Annotated[SerializeAsAny[Source], BeforeValidator(lambda value: build(value, Source, SOURCES, "problem source"))]
-AnyReward = Annotated[SerializeAsAny[Reward], BeforeValidator(lambda value: build(value, Reward, REWARDS, "reward"))]
+AnyReward = Annotated[
+    SerializeAsAny[Reward], BeforeValidator(lambda value: build(value, Reward, REWARDS, "reward", class_for=function_class))
+]
 AnyAdvantage = Annotated[SerializeAsAny[Advantage], BeforeValidator(lambda value: build(value, Advantage, ADVANTAGES, "advantage"))]
 AnyLoss = Annotated[
     SerializeAsAny[Loss], BeforeValidator(lambda value: build(value, Loss, LOSSES, "loss", default="clipped_surrogate"))

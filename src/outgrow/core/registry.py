@@ -6,7 +6,8 @@ A component is a pydantic model: its fields are its settings, its defaults the v
 import importlib
 import inspect
 import sys
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
+from pathlib import Path
 from typing import Any, TypeVar
 
 from pydantic import BaseModel, ConfigDict, ValidationError
@@ -22,15 +23,28 @@ class Component(BaseModel):
 
     type: str
 
+    def code_file(self) -> Path | None:
+        """Return the file of its code where that is not part of this package; None elsewhere."""
+        return source_file(type(self))
+
 
 C = TypeVar("C", bound=Component)
 
 
-def build(value: Any, base: type[C], known: Mapping[str, type[C]], kind: str, default: str | None = None) -> C:
+def build(
+    value: Any,
+    base: type[C],
+    known: Mapping[str, type[C]],
+    kind: str,
+    default: str | None = None,
+    class_for: Callable[[str, Callable[..., Any]], type[C]] | None = None,
+) -> C:
     """Make the component that a recipe entry describes.
 
     value: the entry (a table with `type`), or a component already made. base: the class that each of this kind extends. known: type
-    name -> class. default: the type of a table without one; by default such a table is an error.
+    name -> class. default: the type of a table without one; by default such a table is an error. class_for: takes the
+    name of a function from outside the package, and the function; returns the class that calls it, or raises ValueError. By default
+    a function is an error.
     Raises ValueError naming the nearest known type or setting, or what is wrong with an outside one.
     """
     if isinstance(value, base):
@@ -40,7 +54,7 @@ def build(value: Any, base: type[C], known: Mapping[str, type[C]], kind: str, de
     if not isinstance(value, Mapping) or not isinstance(value.get("type"), str):
         raise ValueError(f"this {kind} needs a type, one of: {', '.join(sorted(known))}")
     name = value["type"]
-    found = known.get(name) if ":" not in name else _outside(name, base, kind)
+    found = known.get(name) if ":" not in name else _outside(name, base, kind, class_for)
     if found is None:
         raise ValueError(f"unknown {kind} {name!r}{nearest(name, list(known))}")
     try:
@@ -49,14 +63,32 @@ def build(value: Any, base: type[C], known: Mapping[str, type[C]], kind: str, de
         raise ComponentError(f"{kind} {name!r}", error, found) from error
 
 
-def _outside(name: str, base: type[C], kind: str) -> type[C]:
+def imported(name: str, kind: str) -> Any:
+    """Return what "mymodule:name" stands for. kind: what that should be. Raises ValueError where it cannot be imported."""
     module, _, attribute = name.partition(":")
     if "" not in sys.path:  # Python starts a console script without the folder that it was called from
         sys.path.append("")
     try:
-        found = getattr(importlib.import_module(module), attribute)
+        return getattr(importlib.import_module(module), attribute)
     except (Exception, SystemExit) as error:  # a module is a program, and fails as it likes
         raise ValueError(f"cannot import {kind} {name!r}: {first_line(error)}") from error
+
+
+def source_file(code: Any) -> Path | None:
+    """Return the file of a class or a function; None where it is part of this package, or has no file."""
+    if (getattr(code, "__module__", None) or "").partition(".")[0] == __name__.partition(".")[0]:
+        return None
+    try:
+        file = inspect.getsourcefile(code)
+    except TypeError:  # built in
+        return None
+    return Path(file) if file else None
+
+
+def _outside(name: str, base: type[C], kind: str, class_for: Callable[[str, Callable[..., Any]], type[C]] | None) -> type[C]:
+    found = imported(name, kind)
+    if class_for is not None and callable(found) and not isinstance(found, type):
+        return class_for(name, found)
     if not (isinstance(found, type) and issubclass(found, base)):
         raise ValueError(f"{name!r} is not a {kind}; let it extend {base.__module__}.{base.__qualname__}")
     if inspect.isabstract(found):

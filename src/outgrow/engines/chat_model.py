@@ -9,6 +9,7 @@ from functools import cached_property
 
 from ..core.callbacks import CheckStop, OnWritten, never_stop, untold
 from ..policy import Policy, Sampling
+from ..types import Turns
 from .engine import Engine, GenerationRequest
 
 Conversation = list[dict[str, str]]
@@ -64,8 +65,8 @@ class ChatModel(ABC):
         """Whether answers begin inside a <think> that the prompt has opened."""
 
     @abstractmethod
-    def conversation(self, question: str) -> Conversation:
-        """Return the conversation that puts a problem's question."""
+    def conversation(self, question: str, turns: Turns = ()) -> Conversation:
+        """Return the conversation that puts a problem's question, behind the turns before it."""
 
     @abstractmethod
     def fits(self, conversation: Conversation, max_tokens: int) -> bool:
@@ -99,8 +100,8 @@ class WrappedModel(ChatModel):
     def opens_think(self) -> bool:
         return self.model.opens_think
 
-    def conversation(self, question: str) -> Conversation:
-        return self.model.conversation(question)
+    def conversation(self, question: str, turns: Turns = ()) -> Conversation:
+        return self.model.conversation(question, turns)
 
     def fits(self, conversation: Conversation, max_tokens: int) -> bool:
         return self.model.fits(conversation, max_tokens)
@@ -134,8 +135,8 @@ class LocalModel(ChatModel):
     def opens_think(self) -> bool:
         return self.policy.opens_think
 
-    def conversation(self, question: str) -> Conversation:
-        return self.policy.prompt.messages(question, self.policy.tokenizer)
+    def conversation(self, question: str, turns: Turns = ()) -> Conversation:
+        return self.policy.conversation(question, turns)
 
     def fits(self, conversation: Conversation, max_tokens: int) -> bool:
         return len(self.policy.chat_ids(conversation)) + max_tokens <= self.context

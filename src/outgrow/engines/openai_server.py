@@ -14,6 +14,7 @@ from ..core.callbacks import CheckStop, Warn, Written, never_stop, quiet
 from ..core.errors import OutgrowError, UsageError
 from ..core.rng import seed_from
 from ..policy import Prompt
+from ..types import Turns
 from .chat_model import Answer, ChatModel, ChatRequest, Conversation
 from .server_answer import read_answer, tells_end
 from .server_errors import error_text, refused_setting, refuses_prompt, status_in_body
@@ -115,8 +116,8 @@ class OpenAIServer(ChatModel):
             return {}
         return next((card for card in listed if card.get("id") == self._name), {})
 
-    def conversation(self, question: str) -> Conversation:
-        return self.prompt.messages(question)
+    def conversation(self, question: str, turns: Turns = ()) -> Conversation:
+        return self.prompt.messages(question, turns=turns)
 
     def fits(self, conversation: Conversation, max_tokens: int) -> bool:
         return True

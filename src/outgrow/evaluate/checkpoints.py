@@ -53,4 +53,4 @@ def drift_of(
                 counted, watch = tally.wrap(model), tally.watching(check_stop)
                 now = evaluate(counted, session.verifier, asked, k, session.evaluation_sampling, seed, watch)
                 before.setdefault(name, now)
-                yield drift(name, step, base, policy, before[name], now)
+                yield drift(name, asked, step, base, policy, before[name], now)

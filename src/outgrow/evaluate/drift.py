@@ -11,6 +11,7 @@ from ..core.files import write_json
 from ..policy import Policy
 from ..policy.likelihood import forward_kl
 from ..runs.folder import RunFolder, pass_at_1
+from ..types import Problem
 from .evaluation import Evaluation, paired_delta
 
 _ANSWERS = 64  # of the base, on which the divergence is taken
@@ -51,8 +52,13 @@ class Drift:
         return Estimate(self.change, self.change_low, self.change_high, self.n)
 
 
-def drift(suite: str, step: int, base: Policy, policy: Policy, before: Evaluation, now: Evaluation) -> Drift:
-    """Return the drift of a suite measured at the base and at this step. Raises OutgrowError where the problems differ."""
+def drift(
+    suite: str, problems: Sequence[Problem], step: int, base: Policy, policy: Policy, before: Evaluation, now: Evaluation
+) -> Drift:
+    """Return the drift of a suite measured at the base and at this step. problems: the suite's.
+
+    Raises OutgrowError where the two measurements are of different problems.
+    """
     rate, change = pass_at_1(now.summary()), pass_at_1(paired_delta(before, now))
     first, second = before.measures()["greedy"], now.measures()["greedy"]
     return Drift(
@@ -67,7 +73,7 @@ def drift(suite: str, step: int, base: Policy, policy: Policy, before: Evaluatio
         change_low=change.low,
         change_high=change.high,
         turnover=sum(first[problem] != second[problem] for problem in first) / len(first),
-        kl=_mean_kl(base, policy, before) if step else 0.0,
+        kl=_mean_kl(base, policy, problems, before) if step else 0.0,
     )
 
 
@@ -80,13 +86,14 @@ def write_drift(run: Path, rows: Sequence[Drift]) -> None:
     write_json(file, [asdict(row) for row in (*others, *rows)])
 
 
-def _mean_kl(base: Policy, policy: Policy, before: Evaluation) -> float:
+def _mean_kl(base: Policy, policy: Policy, problems: Sequence[Problem], before: Evaluation) -> float:
     """Return the mean over tokens of the first answers to some problems, spread over the suite."""
+    turns = {problem.id: problem.turns for problem in problems}
     first = [sample for sample in before.samples if sample.index == 0 and sample.text]
     chosen = first[:: max(1, len(first) // _ANSWERS)][:_ANSWERS]
     weighted, tokens = 0.0, 0
     for sample in chosen:  # one at a time: they may be long
-        prompt = base.prompt_ids(sample.question)
+        prompt = base.prompt_ids(sample.question, turns[sample.problem_id])
         completion: Sequence[int] = base.tokenizer.encode(sample.text, add_special_tokens=False)[: base.context - len(prompt)]
         [kl] = forward_kl(base, policy, [prompt], [completion])
         weighted, tokens = weighted + kl * len(completion), tokens + len(completion)

@@ -42,7 +42,7 @@ def require_room(suite: str, respondent: ChatModel, problems: Sequence[Problem],
 
     setting: the option or key that sets this number.
     """
-    long = sum(not respondent.fits(respondent.conversation(problem.question), max_tokens) for problem in problems)
+    long = sum(not respondent.fits(respondent.conversation(problem.question, problem.turns), max_tokens) for problem in problems)
     if long:
         raise UsageError(
             f"{suite}: {long:,} of {len(problems):,} questions leave no room for {max_tokens:,} tokens of answer in a context of "
@@ -74,7 +74,7 @@ def sample_problems(
     """
     greedy = sampling.temperature == 0
     k = 1 if greedy else k
-    conversations = [respondent.conversation(problem.question) for problem in problems]
+    conversations = [respondent.conversation(problem.question, problem.turns) for problem in problems]
     seeds = [seed_from(seed, "evaluate", problem.id) for problem in problems]
     groups = respondent.answer(ChatRequest(conversations, k, sampling, seeds), check_stop)
     drawn = [

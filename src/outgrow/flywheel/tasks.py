@@ -4,7 +4,6 @@ import time
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import asdict
-from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -167,9 +166,9 @@ def stage_policy(result: StageResult) -> Policy:
 def _training_rows(student: StageResult, problems: Sequence[Problem], generation: int) -> list[SyntheticRow]:
     """Return the student's training rollouts to these problems, as rows of data."""
     policy = run_policy(student.path)
-    ids, opener = {problem.id for problem in problems}, THINK_OPEN if policy.opens_think else ""
-    conversation = partial(policy.prompt.messages, tokenizer=policy.tokenizer)
-    return rows_from_run(student.path, ids, conversation, opener, student.digest, generation)
+    opener = THINK_OPEN if policy.opens_think else ""
+    conversations = {problem.id: policy.conversation(problem.question, problem.turns) for problem in problems}
+    return rows_from_run(student.path, conversations, opener, student.digest, generation)
 
 
 def merged_path(result: StageResult) -> str:

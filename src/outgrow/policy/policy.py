@@ -8,6 +8,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from ..core.errors import UsageError, first_line
+from ..types import Turns
 from .generation_config import end_ids, generation_config
 from .prompt import Prompt
 from .sampling import Sampling
@@ -18,6 +20,9 @@ if TYPE_CHECKING:
     from peft import PeftModel
     from torch import Tensor
     from transformers import PreTrainedModel, PreTrainedTokenizerBase
+
+
+_ADVICE = "set prompt.template, or put everything into the question"
 
 
 def quiet_transformers() -> None:
@@ -72,17 +77,42 @@ class Policy:
         """Whether the prompt ends with <think>, as R1's template does, so that a completion starts inside it."""
         return self.prompt_text("?").rstrip().endswith("<think>")
 
-    def prompt_text(self, question: str) -> str:
-        """Return the exact text that the model is given for a question."""
-        return self._text(self.prompt.messages(question, self.tokenizer))
+    def prompt_text(self, question: str, turns: Turns = ()) -> str:
+        """Return the exact text that the model is given for a question, behind the turns before it."""
+        return self._text(self.conversation(question, turns))
 
-    def prompt_ids(self, question: str) -> list[int]:
+    def prompt_ids(self, question: str, turns: Turns = ()) -> list[int]:
         """Return the token ids that the model is given for a question; the completion follows them."""
-        return self.chat_ids(self.prompt.messages(question, self.tokenizer))
+        return self.chat_ids(self.conversation(question, turns))
+
+    def conversation(self, question: str, turns: Turns = ()) -> list[dict[str, str]]:
+        """Return the conversation that puts a question, behind the turns before it.
+
+        Raises UsageError where the chat template cannot put these turns, or drops one of them.
+        """
+        messages = self.prompt.messages(question, self.tokenizer, turns)
+        if turns:
+            self._require_all_in_prompt(messages)
+        return messages
 
     def chat_ids(self, messages: list[dict[str, str]]) -> list[int]:
         """Return the token ids of a conversation whose next turn is the model's."""
         return [int(token) for token in self.tokenizer(self._text(messages), add_special_tokens=False)["input_ids"]]
+
+    def _require_all_in_prompt(self, messages: list[dict[str, str]]) -> None:
+        roles = ", ".join(message["role"] for message in messages)
+        try:
+            text = self._text(messages)
+        except Exception as error:  # a template is a program and can raise anything
+            raise UsageError(
+                f"the chat template cannot put the turns ({roles}) of a problem: {first_line(error)}; {_ADVICE}"
+            ) from error
+        for message in messages:
+            # Templates cut blanks, and the thoughts of earlier turns.
+            if message["content"].rpartition("</think>")[2].strip() not in text:
+                raise UsageError(
+                    f"the chat template drops the {message['role']} turn of a problem whose turns are {roles}; {_ADVICE}"
+                )
 
     def _text(self, messages: list[dict[str, str]]) -> str:
         return str(self.tokenizer.apply_chat_template(messages, add_generation_prompt=True, tokenize=False))

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 from pydantic import BaseModel, ConfigDict, Field, field_validator
 
 from ..core.errors import UsageError, first_line
+from ..types import Turns
 
 if TYPE_CHECKING:
     from transformers import PreTrainedTokenizerBase
@@ -40,7 +41,10 @@ class Prompt(BaseModel):
         "models, else only the question.",
         examples=["{question} Put your final answer within \\boxed{}."],
     )
-    system: str = Field(default="", description="System turn before the user's; empty for none.")
+    system: str = Field(
+        default="",
+        description="System turn before the user's; empty for none. It replaces the system turn of a chat in the data.",
+    )
     template: str | None = Field(
         default=None, description="A Jinja chat template, or 'r1' or 'plain'. Default: the tokenizer's own."
     )
@@ -52,12 +56,15 @@ class Prompt(BaseModel):
             raise ValueError("must contain {question}, where the problem's question goes")
         return question
 
-    def messages(self, question: str, tokenizer: PreTrainedTokenizerBase | None = None) -> list[dict[str, str]]:
-        """Return the conversation that ends with the question. tokenizer: the model's, if it is known."""
+    def messages(self, question: str, tokenizer: PreTrainedTokenizerBase | None = None, turns: Turns = ()) -> list[dict[str, str]]:
+        """Return the conversation that ends with the question. tokenizer: the model's, if it is known. turns: what comes before the
+        question, as it is; `system` replaces a system turn in it.
+        """
         shape = self.user_template or (R1_QUESTION if tokenizer is not None and is_r1(tokenizer) else "{question}")
         # Not str.format: questions and \boxed{} contain braces.
-        turn = {"role": "user", "content": shape.replace("{question}", question)}
-        return [{"role": "system", "content": self.system}, turn] if self.system else [turn]
+        asked = ("user", shape.replace("{question}", question))
+        own = (("system", self.system), *(turn for turn in turns if turn[0] != "system")) if self.system else turns
+        return [{"role": role, "content": text} for role, text in (*own, asked)]
 
     def chat_template(self, tokenizer: PreTrainedTokenizerBase, model: str) -> str:
         """Return the Jinja template that this prompt and tokenizer give.

@@ -6,17 +6,23 @@ from dataclasses import dataclass
 from typing import Any
 
 from ..core.errors import UsageError, nearest
+from .chat import has_reply, is_chat
+from .known_answer import holds_answer
 
-QUESTIONS = ("question", "problem", "extra_info.question", "prompt", "query", "instruction", "problem_statement", "input")
-"""Names of a question's column, in any case; the first that a table has counts."""
+QUESTIONS = (
+    "question", "problem", "extra_info.question", "prompt", "messages", "conversations", "query", "instruction",
+    "problem_statement", "input",
+)  # fmt: skip
+"""Names of a question's column, in any case; the first that a table has counts, but `prompt` before all where it is a chat."""
 ANSWERS = (
     "answer", "final_answer", "ground_truth", "reward_model.ground_truth", "expected_answer", "extra_info.answer", "gold_answer",
     "correct_answer", "answerKey", "gold", "target",
 )  # fmt: skip
 """Names of an answer's column, in any case; the first that a table has counts."""
 SOLUTIONS = ("solution", "worked_solution", "rationale")
-"""Names of a worked solution's column, in any case. It holds the answer too where it marks one and no answer's column is there."""
+"""Names of a worked solution's column, in any case. It holds the answer too where it can and no answer's column is there."""
 _MISSING = object()
+_PROMPT = "prompt"  # what a model is given, word for word, in the data sets of trainers
 
 
 @dataclass(frozen=True)
@@ -24,7 +30,8 @@ class Columns:
     """Which columns hold what."""
 
     question: str
-    answer: str
+    answer: str | None
+    """None where the question's column is a chat whose last turn, the reply, holds the answer."""
     solution: str | None = None
 
 
@@ -41,10 +48,12 @@ def find_columns(
     name: the table's name, to which columns can be added (see `named_table`); None where a recipe names them.
     Raises UsageError naming the columns that are there where a question's or an answer's is not found.
     """
-    worked = solution or _first(row, SOLUTIONS)
-    answers = answer or _first(row, ANSWERS) or (worked if worked and _holds_answer(lookup(row, worked)) else None)
-    asked = question or _first(row, QUESTIONS)
-    if asked is None or answers is None:
+    chat = next((key for key in row if key.casefold() == _PROMPT and is_chat(row[key])), None)
+    asked = question or chat or _first(row, QUESTIONS)
+    worked = solution or _first(row, (*SOLUTIONS, "completion") if asked == _PROMPT else SOLUTIONS)
+    answers = answer or _first(row, ANSWERS) or (worked if worked and holds_answer(_text_of(lookup(row, worked))) else None)
+    replies = asked is not None and is_chat(value := lookup(row, asked)) and has_reply(value)
+    if asked is None or (answers is None and not replies):
         raise UsageError(f"{where}: {_not_found(row, asked, answers, name)}")
     return Columns(asked, answers, worked)
 
@@ -77,18 +86,6 @@ def lookup(row: dict[str, Any], path: str) -> Any:
         else:
             return _MISSING
     return value
-
-
-def last_user_turn(value: Any) -> Any:
-    """Return what a chat's only user turn says; None where it has several. What is not a chat is returned as it is.
-
-    >>> last_user_turn([{"role": "system", "content": "Be brief."}, {"role": "user", "content": "3+4=?"}])
-    '3+4=?'
-    """
-    if not isinstance(value, list | tuple) or not value or not all(isinstance(turn, dict) for turn in value):
-        return value
-    asked = [turn.get("content", turn.get("value")) for turn in value if turn.get("role", turn.get("from")) in ("user", "human")]
-    return asked[0] if len(asked) == 1 else None
 
 
 def _first(row: dict[str, Any], names: tuple[str, ...]) -> str | None:
@@ -135,5 +132,6 @@ def _parsed(text: str) -> Any:
         return text
 
 
-def _holds_answer(value: Any) -> bool:
-    return isinstance(value, str) and ("####" in value or "\\boxed" in value)
+def _text_of(value: Any) -> Any:
+    """Return the text of a chat's last turn; what is not a chat as it is."""
+    return value[-1].get("content", value[-1].get("value")) if is_chat(value) else value

@@ -4,10 +4,13 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from ..verify.comparison.compare import LONGEST
+from ..verify.extraction.extract import after_thinking
+from ..verify.extraction.prose import phrase
 from .boxed_answers import boxed_answers
 from .cell import Unusable, answer_text, plain
 
 _MARK = "####"
+_SHORT = 60  # characters of an answer that stands by itself
 
 
 @dataclass(frozen=True)
@@ -42,6 +45,38 @@ def known_answer(value: object, question: str = "") -> KnownAnswer:
         answer, *others = (answer_text(part) for part in boxed_answers(text, question))
         return _usable(KnownAnswer(answer, tuple(others), solution=text))
     return _usable(KnownAnswer(text))
+
+
+def replied_answer(reply: str, question: str = "") -> KnownAnswer:
+    """Return the answer that the reply of a chat holds: a marked one, what follows "the answer is", or all of a short reply.
+
+    Raises Unusable where it holds none.
+
+    >>> replied_answer("3 and 4 are 7. The answer is 7.").answer, replied_answer("7").answer
+    ('7', '7')
+    """
+    if holds_solution(reply):
+        return known_answer(reply, question)
+    part = after_thinking(reply, False)
+    said = None if part is None else phrase(part)
+    if said is None and not (part and is_short(part)):
+        raise Unusable("a reply that marks no answer")
+    return _usable(KnownAnswer(answer_text(said or part), solution=reply if said or part != reply else ""))
+
+
+def holds_answer(value: object) -> bool:
+    """Return whether a solution's column may hold the answer: as a mark in a text, or as all of a short one."""
+    return isinstance(value, str) and (holds_solution(value) or is_short(value))
+
+
+def is_short(text: str) -> bool:
+    """Return whether a text is an answer and no sentence: one line of up to 60 characters that does not end as a sentence does.
+
+    >>> is_short("$0$"), is_short("It is seven.")
+    (True, False)
+    """
+    text = text.strip()
+    return 0 < len(text) <= _SHORT and "\n" not in text and not (text.endswith((".", "!", "?")) and " " in text)
 
 
 def holds_solution(text: str) -> bool:

@@ -14,7 +14,7 @@ from .source import Source
 
 
 class Shuffled(Source):
-    """The problems of `source`, each with the answer (or scorer) of another problem of its field and level.
+    """The problems of `source`, each with the answer (or scorer, and row) of another problem of its field and level.
 
     The distribution of answers stays the same; only which answer belongs to which problem is lost.
     """
@@ -29,6 +29,9 @@ class Shuffled(Source):
         from . import SOURCES  # this one is among them
 
         return build(value, Source, SOURCES, "problem source")  # type: ignore[type-abstract]
+
+    def with_rows(self) -> "Shuffled":
+        return self.model_copy(update={"source": self.source.with_rows()})
 
     def load(self, warn: Warn = quiet) -> list[Problem]:
         """Return the problems in their order, with shuffled answers."""
@@ -48,4 +51,4 @@ class Shuffled(Source):
 
 
 def _with_answer_of(other: Problem, problem: Problem) -> Problem:
-    return replace(problem, answer=other.answer, alternatives=other.alternatives, scorer=other.scorer, solution="")
+    return replace(problem, answer=other.answer, alternatives=other.alternatives, scorer=other.scorer, solution="", row=other.row)

@@ -18,6 +18,10 @@ class Source(Component):
 
     weight: float = Field(default=1.0, gt=0, description="Share of this source's problems among all sources, as a weight.")
 
+    def with_rows(self) -> "Source":
+        """Return this source with problems that keep their rows (`Problem.row`), if it reads rows with columns of its own."""
+        return self
+
     @abstractmethod
     def load(self, warn: Warn = quiet) -> list[Problem]:
         """Return all its problems, in a fixed order. warn: takes what was skipped."""

@@ -1,6 +1,8 @@
 """Problems from rows with named columns: a file, a folder of splits, any set on the hub."""
 
+import json
 from collections.abc import Iterable, Iterator
+from dataclasses import replace
 from functools import partial
 from itertools import chain, takewhile
 from pathlib import Path
@@ -13,11 +15,12 @@ from ..core.errors import UsageError
 from ..core.inputs import ReadsFrom
 from ..types import Problem
 from .cell import Unusable, cell_text
+from .chat import Chat, is_chat, last_reply, read_chat
 from .collect import Read, collect, read_rows
-from .columns import Columns, find_columns, last_user_turn, value_at
+from .columns import Columns, find_columns, value_at
 from .formats import Row
 from .hub import hub_rows
-from .known_answer import known_answer
+from .known_answer import known_answer, replied_answer
 from .overlap import question_id
 from .rows import file_rows
 from .source import Source
@@ -27,9 +30,10 @@ class Table(Source):
     """Problem source `table`: one problem a row, from `path` (a file, or a folder with files for each split) or from `hub`.
 
     Files are JSON lines, JSON, CSV, TSV, Parquet or Arrow, also with .gz. question, answer, solution, level, field: their columns,
-    by name or by a path into nested values (reward_model.ground_truth). A question may be a chat with one user turn. An answer may
-    be a whole solution that marks it with `####` or a box, or a list of which each item is right. A level may be a number or a text
-    with one ("Level 3"). Rows without a question or a known answer are skipped, with a warning.
+    by name or by a path into nested values (reward_model.ground_truth). A question may be a chat: its last user turn is the
+    question, the turns before it are put to the model as they are, and a last assistant turn is the solution, and the answer where
+    no column has it. An answer may be a whole solution that marks it with `####` or a box, or a list of which each item is right. A
+    level may be a number or a text with one ("Level 3"). Rows without a question or a known answer are skipped, with a warning.
     """
 
     type: str = "table"
@@ -52,12 +56,19 @@ class Table(Source):
 
     _name: str | None = PrivateAttr(default=None)
     """The name that stands for the table and its columns, where a person gave it by one (see `named_table`)."""
+    _keeps_rows: bool = PrivateAttr(default=False)
+    """Whether a problem keeps its row (see `with_rows`)."""
 
     @model_validator(mode="after")
     def _one_of(self) -> "Table":
         if (self.path is None) == (self.hub is None):
             raise ValueError("needs either path or hub")
         return self
+
+    def with_rows(self) -> "Table":
+        table = self.model_copy()
+        table._keeps_rows = True
+        return table
 
     def load(self, warn: Warn = quiet) -> list[Problem]:
         """Return all problems, in the order of the rows. Says which columns it found by itself.
@@ -85,16 +96,23 @@ class Table(Source):
         yield from read_rows(chain([first], rows), partial(self._problem, name, columns))
 
     def _problem(self, name: str, columns: Columns, row: dict[str, Any], where: str) -> Problem:
-        question = text_at(row, columns.question, where)
-        known = known_answer(_answer_at(row, columns.answer, where), question)
+        chat = _chat_at(row, columns.question, where)
+        question = chat.question
+        if columns.answer is None:
+            known = replied_answer(chat.reply, question)
+        else:
+            known = known_answer(_answer_at(row, columns.answer, where), question)
+            known = replace(known, solution=chat.reply or known.solution)
         return Problem(
-            id=question_id(name, question),
+            id=question_id(name, "\n".join([*map(": ".join, chat.turns), question])),
             field=optional_text(row, self.field, where) or name if self.field else name,
             level=level_of(optional_text(row, self.level, where)) if self.level else 0,
             question=question,
             answer=known.answer,
-            solution=optional_text(row, columns.solution, where) if columns.solution else known.solution,
+            solution=_solution_at(row, columns.solution, where) if columns.solution else known.solution,
             alternatives=known.alternatives,
+            turns=chat.turns,
+            row=json.dumps(row, default=str, ensure_ascii=False) if self._keeps_rows else "",
         )
 
 
@@ -108,11 +126,11 @@ def table_name(path: Path) -> str:
 
 
 def text_at(row: dict[str, Any], column: str, where: str) -> str:
-    """Return a column's text; of a chat, what its user says.
+    """Return a column's text.
 
     Raises UsageError where the column is missing, Unusable where it holds no text.
     """
-    value = last_user_turn(value_at(row, column, where))
+    value = value_at(row, column, where)
     if isinstance(value, dict | list):
         raise UsageError(f"{where}: column {column!r} holds {type(value).__name__} values; a text or a number is needed")
     return cell_text(value)
@@ -137,8 +155,30 @@ def level_of(text: str) -> int:
     return int(digits[:9] or 0)
 
 
+def _chat_at(row: dict[str, Any], column: str, where: str) -> Chat:
+    """Return the conversation that a question's column holds; a text is a question without turns."""
+    value = value_at(row, column, where)
+    if not is_chat(value):
+        return Chat((), text_at(row, column, where), "")
+    chat = read_chat(value)
+    if chat.reply and column.rpartition(".")[2] == "prompt":
+        raise Unusable("a prompt that ends with an assistant turn, to be continued")
+    return chat
+
+
+def _solution_at(row: dict[str, Any], column: str, where: str) -> str:
+    """Return a solution's text, of a chat its last turn; empty where it holds none. Raises UsageError where it is missing."""
+    value = value_at(row, column, where)
+    try:
+        return last_reply(value) if is_chat(value) else text_at(row, column, where)
+    except Unusable:
+        return ""
+
+
 def _answer_at(row: dict[str, Any], column: str, where: str) -> Any:
     value = value_at(row, column, where)
+    if is_chat(value):
+        return last_reply(value)
     items: Iterable[Any] = value if isinstance(value, list) else [value]
     if isinstance(value, dict):
         raise UsageError(f"{where}: column {column!r} holds a table; name one of {', '.join(f'{column}.{key}' for key in value)}")
@@ -154,4 +194,6 @@ def _found(columns: Columns, named: Table) -> str:
         "the known answer": columns.answer if named.answer is None and columns.answer != "answer" else None,
         "the solution": columns.solution if named.solution is None else None,
     }
+    if columns.answer is None:
+        return f"the question and its known answer are in the chat of column {columns.question!r}"
     return ", ".join(f"{what} is column {column!r}" for what, column in found.items() if column)

@@ -1,7 +1,6 @@
 """The data of a run as it was when the run began: a digest of every problem, so that a resumed run can say what has changed."""
 
 import hashlib
-import inspect
 import json
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import fields
@@ -34,9 +33,9 @@ def digests_of(recipe: Recipe, practised: Sequence[Sequence[Problem]], suites: M
         parts[f"[[problems]] number {number} ({source.type})"] = _rows(problems)
     parts |= {f"suite {name}": _rows(problems) for name, problems in suites.items()}
     for component in _from_outside(recipe):
-        file = inspect.getsourcefile(type(component))
+        file = component.code_file()
         if file is not None:
-            parts[f"code of {component.type}"] = {Path(file).name: _digest(Path(file).read_bytes())}
+            parts[f"code of {component.type}"] = {file.name: _digest(file.read_bytes())}
     return parts
 
 

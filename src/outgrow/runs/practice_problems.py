@@ -50,9 +50,11 @@ def _without_suites(recipe: Recipe, warn: Warn) -> list[list[Problem]]:
     """Return the problems of each source, without the questions of named suites."""
     names = [name for name in suites_of_training(recipe) if name != HELD_OUT]
     held_out = [problem for name in names for problem in suite(name).load()]
+    # Rows are kept only where a reward reads them: those of a large set may need more memory than its questions.
+    rows = isinstance(recipe, RLRecipe) and any(reward.reads_rows for reward in recipe.rewards)
     sources = []
     for source in recipe.problems:
-        problems, dropped = without_held_out(checked_problems(source, warn), held_out)
+        problems, dropped = without_held_out(checked_problems(source.with_rows() if rows else source, warn), held_out)
         if dropped:
             warn(f"{source.type}: dropped {dropped} problems whose questions are held out ({', '.join(names)})")
         sources.append(problems)

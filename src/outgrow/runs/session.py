@@ -73,3 +73,21 @@ def open_policy(name: str, recipe: Recipe | None = None) -> Policy:
     if RunFolder(Path(name)).is_run():
         return run_policy(Path(name))
     return load_policy(resolve_model(name).name, recipe.prompt if recipe else None)
+
+
+def default_max_tokens(recipe: Recipe | None, respondent: ChatModel) -> int:
+    """Return the default length limit of an answer, in tokens."""
+    return recipe.sampling.max_tokens if recipe else min(512, respondent.context // 2)
+
+
+def sampling_for(
+    recipe: Recipe | None, respondent: ChatModel, temperature: float | None = None, max_tokens: int | None = None
+) -> Sampling:
+    """Return the recipe's sampling, or the default one, with what the options change. temperature: None leaves it as it is."""
+    sampling = recipe.sampling if recipe else Sampling()
+    return sampling.model_copy(
+        update={
+            "temperature": sampling.temperature if temperature is None else temperature,
+            "max_tokens": max_tokens or default_max_tokens(recipe, respondent),
+        }
+    )

@@ -1,6 +1,7 @@
 """Ending a run on a signal: the first asks it to stop at the next safe place, the second stops it at once."""
 
 import signal
+import threading
 from types import FrameType, TracebackType
 
 
@@ -22,7 +23,8 @@ class Interrupt:
         self._before: dict[int, object] = {}
 
     def __enter__(self) -> "Interrupt":
-        for number in self._SIGNALS:
+        # Python takes signals in the main thread only; a run in another thread leaves them to it.
+        for number in self._SIGNALS if threading.current_thread() is threading.main_thread() else ():
             self._before[number] = signal.signal(number, self._warn)
         return self
 

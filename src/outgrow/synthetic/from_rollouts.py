@@ -1,6 +1,6 @@
 """The rollouts of a training run as rows of synthetic data, which cost nothing more."""
 
-from collections.abc import Callable, Collection
+from collections.abc import Mapping
 from pathlib import Path
 
 from ..core.rollout_log import read_parts
@@ -12,12 +12,12 @@ _COLUMNS = ["problem_id", "field", "level", "question", "answer", "completion", 
 
 
 def rows_from_run(
-    run: Path, problems: Collection[str], conversation: Callable[[str], Conversation], opener: str, model: str, generation: int
+    run: Path, conversations: Mapping[str, Conversation], opener: str, model: str, generation: int
 ) -> list[SyntheticRow]:
-    """Return a row for each rollout of this run to one of these problems (by their ids), in the order of the steps.
+    """Return a row for each rollout of this run to one of these problems, in the order of the steps.
 
-    conversation: makes the run's prompt of a question. opener: the <think> that its prompt ends with, or "". model: the name of the
-    run's final policy; the rollouts are from the weights before it. A pass rate counts all rollouts of a problem.
+    conversations: id of a problem -> the run's prompt of it. opener: the <think> that its prompt ends with, or "". model: the name
+    of the run's final policy; the rollouts are from the weights before it. A pass rate counts all rollouts of a problem.
     Raises UsageError where the run has no rollouts that can be read.
     """
     return rated(
@@ -27,7 +27,7 @@ def rows_from_run(
             level=row["level"],
             question=row["question"],
             answer=row["answer"],
-            messages=[*conversation(row["question"]), {"role": "assistant", "content": f"{opener}{row['completion']}"}],
+            messages=[*conversations[row["problem_id"]], {"role": "assistant", "content": f"{opener}{row['completion']}"}],
             sampled=row["completion"],
             verdict=Verdict(row["verdict"]),
             extracted=row["extracted"],
@@ -38,5 +38,5 @@ def rows_from_run(
             length=row["length"],
         )
         for row in read_parts(run, _COLUMNS)
-        if row["problem_id"] in problems
+        if row["problem_id"] in conversations
     )

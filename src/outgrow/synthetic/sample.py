@@ -58,7 +58,7 @@ def draw(
     rows = []
     for index, problem in enumerate(problems):
         group = samples[index * k : (index + 1) * k]
-        conversation, pass_rate = model.conversation(problem.question), sum(sample.right for sample in group) / k
+        conversation, pass_rate = model.conversation(problem.question, problem.turns), sum(sample.right for sample in group) / k
         rows += [row(conversation, sample, pass_rate) for sample in group]
     return rows
 

@@ -74,7 +74,8 @@ class Outcome:
         for on in others:
             before, after = self._ends(on)
             ends = ((0, reference, before), (steps, policy, after))
-            write_drift(self.path, [drift(on, step, reference, one, before, found) for step, one, found in ends])
+            problems = self._problems(on)
+            write_drift(self.path, [drift(on, problems, step, reference, one, before, found) for step, one, found in ends])
         before, after = self._ends(own)
         worse = worse_of(before, after)
         summary = {

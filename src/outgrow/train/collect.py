@@ -77,7 +77,7 @@ class Collector:
         if not problems:  # screening may leave none
             return []
         recipe, policy = self.recipe, self.policy
-        prompts = [policy.prompt_ids(problem.question) for problem in problems]
+        prompts = [policy.prompt_ids(problem.question, problem.turns) for problem in problems]
         seeds = [seed_from(recipe.seed, purpose, step, problem.id) for problem in problems]
         on_written = self.answering(f"step {step}, {purpose}", len(problems) * n)
         groups_rollouts = self.engine.generate(GenerationRequest(prompts, n, recipe.sampling, seeds, on_written), check_stop)
@@ -96,6 +96,7 @@ class Collector:
                 inside_think=policy.opens_think,
                 expected=self.ledger.expected(problem),
                 max_tokens=recipe.sampling.max_tokens,
+                steps=recipe.learn.steps,
             )
 
         groups = [group_of(problem, rollouts) for problem, rollouts in pairs]

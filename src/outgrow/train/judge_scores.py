@@ -108,7 +108,7 @@ class JudgeInLoop:
         group's scores with the same verdict; without any, that of the group; without any, that of the step.
         """
         items = [
-            JudgeItem(group.problem.question, group.problem.answer, rollout.text, grade.verdict is not Verdict.TRUNCATED)
+            JudgeItem(group.problem.with_turns(), group.problem.answer, rollout.text, grade.verdict is not Verdict.TRUNCATED)
             for group in groups
             for rollout, grade in zip(group.rollouts, group.graded, strict=True)
         ]
@@ -181,7 +181,7 @@ class JudgeInLoop:
         kinds: dict[str, list[JudgeItem]] = {}
         for problem in self._held_out[: self._watch.canaries]:
             for kind, text in canaries(problem, self._held_out, self._recipe.seed, inside_think).items():
-                kinds.setdefault(kind, []).append(JudgeItem(problem.question, problem.answer, text, True))
+                kinds.setdefault(kind, []).append(JudgeItem(problem.with_turns(), problem.answer, text, True))
         if not kinds:
             return {}
         metrics: Metrics = {}

@@ -59,6 +59,9 @@ class RLJob:
         counts = shares(recipe.learn.problems_per_step, [source.weight for source in recipe.problems])
         sources = distinct(training_problems(recipe, warn))
         _warn_about_few_problems(recipe.learn.problems_per_step, counts, [len(problems) for problems in sources], warn)
+        for reward in recipe.rewards:
+            for problems in sources:
+                reward.require(problems[0])
         self.validation = validation_problems(recipe, warn) if recipe.evaluate.every else []
         self.ledger = Ledger(RunFolder(run).ledger, PassRatePosterior(recipe.ledger.half_life, recipe.ledger.prior_weight))
         self.ledger.enter([problem for problems in sources for problem in problems])

@@ -110,7 +110,7 @@ class SFTJob:
             whole = problem.whole or THINK_CLOSE in problem.solution  # the text ends its thoughts and gives the answer
             text = problem.solution if whole else f"{problem.solution}{THINK_CLOSE}\\boxed{{{problem.answer}}}"
             completion = [*policy.tokenizer(text, add_special_tokens=False)["input_ids"], policy.end_id]
-            self._encoded[problem.id] = Example(policy.prompt_ids(problem.question), completion)
+            self._encoded[problem.id] = Example(policy.prompt_ids(problem.question, problem.turns), completion)
         return self._encoded[problem.id]
 
 

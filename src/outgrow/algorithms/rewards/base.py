@@ -6,7 +6,7 @@ from typing import ClassVar
 from pydantic import Field
 
 from ...core.registry import Component
-from ...types import GradedGroup
+from ...types import GradedGroup, Problem
 
 
 class Reward(Component):
@@ -14,6 +14,8 @@ class Reward(Component):
 
     needs_judge: ClassVar[bool] = False
     """Whether it reads the scores of a judge, so that a recipe with it needs `[judge]`."""
+    reads_rows: ClassVar[bool] = False
+    """Whether it reads the columns of the data (`Problem.row`), so that problems keep them."""
 
     weight: float = Field(default=1.0, description="Factor on the reward.")
     warmup_steps: int = Field(default=0, description="Number of first steps in which the reward is 0.")
@@ -25,6 +27,9 @@ class Reward(Component):
         """Return the weight; 0 in the warm-up, and in groups below `min_solve_rate`."""
         active = group.step > self.warmup_steps and group.right >= self.min_solve_rate * len(group.rollouts)
         return self.weight if active else 0.0
+
+    def require(self, problem: Problem) -> None:
+        """Raise UsageError where it cannot pay for a problem of this kind. Called before the run begins, for each source."""
 
     @abstractmethod
     def compute(self, group: GradedGroup) -> list[float]:

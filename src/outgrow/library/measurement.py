@@ -1,0 +1,98 @@
+"""Measuring as a function: pass@1 of a model, with its interval."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from ..config.sections import EvaluateSection
+from ..core.errors import UsageError
+from ..core.estimate import Estimate
+from ..engines import Tally
+from ..evaluate import Evaluation, require_room
+from ..evaluate import evaluate as measure
+from ..evaluate.sample import Sample
+from ..evaluate.statistics import mean_estimate
+from ..problems.limit import limited
+from ..problems.suites import samples_for, suite
+from ..runs.folder import RunFolder
+from ..runs.session import open_chat_model, sampling_for, verifier_for
+from ..train.watcher import Watcher
+from ..types import Problem
+from .recipe import AnyRecipe, load
+from .run import LoggingWatcher, Run
+
+
+@dataclass(frozen=True)
+class Measurement:
+    """How good a model is on some problems."""
+
+    pass_at_1: Estimate
+    """Mean share of right samples over the problems, with its 95% interval."""
+    greedy: Estimate
+    """Share of the problems whose greedy answer is right."""
+    summary: Mapping[str, Any] = field(repr=False)
+    """All figures: pass@k, truncated, no_answer, length, and pass@1 by field and level."""
+    samples: Sequence[Sample] = field(repr=False)
+    """Every graded answer: its text, verdict and extracted answer; index −1 is the greedy one."""
+
+
+def evaluate(
+    model: str | Path | Run,
+    problems: str | Path | Sequence[Problem],
+    *,
+    recipe: AnyRecipe | None = None,
+    samples: int | None = None,
+    temperature: float | None = None,
+    max_tokens: int | None = None,
+    limit: int | None = None,
+    seed: int = 0,
+    watcher: Watcher | None = None,
+) -> Measurement:
+    """Measure a model on problems: samples of each, and a greedy answer.
+
+    model: a run, its folder, a shipped or pulled name, a model's folder, a .gguf file, a hub id, or the address of a server.
+    problems: the name of a suite, a table as evaluate.suite takes it ("held-out.jsonl"), or a list.
+    recipe: how the model is prompted, sampled and graded. A run has its own.
+    samples: of each problem. Default: the recipe's number, else 4 to 32, more for fewer problems.
+    limit: take only a random sample of this size.
+    watcher: is told how far it is. Default: shows nothing, and warnings go to the logger "outgrow".
+    No answer is stored. Raises UsageError where the model, the problems or a setting cannot be used, OutgrowError where it fails.
+
+    >>> problems = [Problem(f"sum:{a}+3", "sum", 1, f"{a}+3=?", str(a + 3)) for a in range(4)]
+    >>> measured = evaluate("micro-base", problems, samples=2)
+    >>> measured.pass_at_1.n, len(measured.samples), 0 <= measured.pass_at_1.value <= 1
+    (4, 12, True)
+    """
+    told = watcher or LoggingWatcher()
+    name = str(model.path if isinstance(model, Run) else model)
+    is_run = RunFolder(Path(name)).is_run()
+    if is_run and recipe is not None:
+        raise UsageError(f"{name} is a run and uses its own recipe; give no other one")
+    source = load(name) if is_run else None if recipe is None else load(recipe)
+    section = source.evaluate if source else EvaluateSection()
+    named = isinstance(problems, str | Path)
+    whole = suite(str(problems)).load(told.warn) if isinstance(problems, str | Path) else list(problems)
+    if not whole:
+        raise UsageError("no problems to measure on; give at least one")
+    chosen, sampled = limited(whole, limit, seed)
+    k = samples or (section.samples if source else samples_for(len(whole)))
+    respondent = open_chat_model(name, source, told.warn)
+    sampling = sampling_for(source, respondent, temperature or section.temperature, max_tokens)
+    label = str(problems) if named else "these problems"
+    require_room(label, respondent, chosen, sampling.max_tokens, "max_tokens")
+    tally = Tally(told.answering(f"measuring on {label}", (k + 1) * len(chosen)))
+    with verifier_for(source) as verifier:
+        evaluation = measure(tally.wrap(respondent), verifier, chosen, k, sampling, seed, tally.watching(_never), sampled)
+    return _measurement(evaluation)
+
+
+def _measurement(evaluation: Evaluation) -> Measurement:
+    measures = evaluation.measures()
+    pass_at_1, greedy = (mean_estimate(list(measures[name].values())) for name in ("pass@1", "greedy"))
+    assert pass_at_1 is not None and greedy is not None  # there is a problem
+    return Measurement(pass_at_1, greedy, evaluation.summary(), evaluation.samples)
+
+
+def _never() -> None:
+    """Do nothing: Ctrl-C ends a measurement by itself."""
