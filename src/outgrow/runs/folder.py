@@ -44,6 +44,11 @@ class RunFolder:
         return self.path / "timings.jsonl"
 
     @property
+    def log(self) -> Path:
+        """JSON lines of warnings, errors, starts and stops, with their times."""
+        return self.path / "log.jsonl"
+
+    @property
     def data(self) -> Path:
         """A digest of every problem that the run reads."""
         return self.path / "data.parquet"

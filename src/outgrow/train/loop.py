@@ -39,6 +39,7 @@ from .before_after import Outcome, suites_of
 from .changes import Changes, is_finished, record_data, require_more_steps
 from .checkpointer import Checkpointer
 from .job import Job
+from .logged import LoggedWatcher
 from .rl import RLJob
 from .sft import SFTJob
 from .watcher import Watcher
@@ -53,14 +54,15 @@ def train(recipe: Recipe, path: Path, watcher: Watcher, budget: Budget = _NO_LIM
     Raises OutgrowError, StopRequested after a signal, or BudgetReached; what is done is saved then.
     """
     began = time.perf_counter()
+    logged = LoggedWatcher(watcher, path)
     recipe = with_absolute_paths(recipe)
     with deterministic(recipe):
         check_prerequisites(recipe, budget)
         suites_of(recipe)  # a wrong name is told before anything is made
         base = base_policy(recipe)
-        distilled = distilled_policy(recipe, base, watcher.warn)
+        distilled = distilled_policy(recipe, base, logged.warn)
         create_run(path, recipe, digests(base, distilled))
-        _run(recipe, path, base, distilled, watcher, budget, began)
+        _run(recipe, path, base, distilled, logged, budget, began)
 
 
 def resume(path: Path, overrides: list[str], watcher: Watcher, budget: Budget = _NO_LIMIT) -> bool:
@@ -69,6 +71,7 @@ def resume(path: Path, overrides: list[str], watcher: Watcher, budget: Budget = 
     Raises as `train` does, and UsageError where `overrides` would change the records of a finished run.
     """
     began = time.perf_counter()
+    logged = LoggedWatcher(watcher, path)
     stored, made_with = read_recipe(path)
     recipe, _ = read_recipe(path, overrides)
     if is_finished(path, stored):
@@ -81,16 +84,16 @@ def resume(path: Path, overrides: list[str], watcher: Watcher, budget: Budget = 
         check_prerequisites(recipe, budget)
         base = base_policy(recipe)
         require_base(path, recipe, base, made_with)
-        distilled = distilled_policy(recipe, base, watcher.warn)
+        distilled = distilled_policy(recipe, base, logged.warn)
         require_distilled(path, recipe, stored, distilled, made_with)
         newer = [f"{name} {made_with.get(name)} → {now}" for name, now in versions().items() if made_with.get(name) != now]
         if newer:
-            watcher.warn(
+            logged.warn(
                 f"continuing with other versions than it began with ({', '.join(newer)}); results may differ in the last bits"
             )
         made_with |= digests(base, distilled)
         changed = differences(flat(stored.model_dump(mode="json")), flat(recipe.model_dump(mode="json")))
-        _run(recipe, path, base, distilled, watcher, budget, began, Changes(recipe, made_with, changed))
+        _run(recipe, path, base, distilled, logged, budget, began, Changes(recipe, made_with, changed))
     return True
 
 
@@ -132,15 +135,16 @@ def check_prerequisites(recipe: Recipe, budget: Budget) -> None:
 
 
 def _run(
-    recipe: Recipe, path: Path, base: Policy, distilled: Policy | None, watcher: Watcher, budget: Budget, began: float,
+    recipe: Recipe, path: Path, base: Policy, distilled: Policy | None, watcher: LoggedWatcher, budget: Budget, began: float,
     changes: Changes | None = None,
 ) -> None:  # fmt: skip
     files = RunFolder(path)
-    with held(path), Interrupt() as interrupt:
+    with held(path), watcher.log.session(), Interrupt() as interrupt:
         checkpoint = _newest_checkpoint(path, watcher)
         done = checkpoint.step if checkpoint else 0
         if recipe.learn.steps < done:
             raise UsageError(f"{path} has done {done} steps, more than learn.steps={recipe.learn.steps}; give {done} or more")
+        watcher.log.begin(done)
         if changes:
             changes.record_settings(path, done, watcher.warn)
         if checkpoint:

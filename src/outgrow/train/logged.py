@@ -1,0 +1,45 @@
+"""A watcher that writes what a person should read into the run's log as well."""
+
+from pathlib import Path
+
+from ..core.callbacks import OnWritten
+from ..runs.cost import Spent
+from ..runs.log import RunLog
+from .job import StepResult
+from .watcher import Watcher
+
+
+class LoggedWatcher:
+    """Passes everything on to another watcher; warnings, also those of steps, are written into the run's log."""
+
+    def __init__(self, watcher: Watcher, run: Path) -> None:
+        self._watcher = watcher
+        self.log = RunLog(run)
+
+    def stage(self, text: str) -> None:
+        """Pass it on."""
+        self._watcher.stage(text)
+
+    def phase(self, text: str) -> None:
+        """Pass it on."""
+        self._watcher.phase(text)
+
+    def training(self, done: int, steps: int) -> None:
+        """Pass it on."""
+        self._watcher.training(done, steps)
+
+    def step(self, result: StepResult, spent: Spent) -> None:
+        """Pass it on, and log the step's warning."""
+        self.log.step = int(result.metrics["step"])
+        if result.warning:
+            self.log.add("warning", result.warning)
+        self._watcher.step(result, spent)
+
+    def answering(self, what: str, total: int) -> OnWritten:
+        """Pass it on."""
+        return self._watcher.answering(what, total)
+
+    def warn(self, text: str) -> None:
+        """Pass it on, and log it."""
+        self.log.add("warning", text)
+        self._watcher.warn(text)
