@@ -9,8 +9,9 @@ const painted = (value, style) => {
 };
 
 // The reader's choice, for all charts of the page. smoothing: steps that a curve is averaged over, 0 for the page's own choice.
-// from, to: first and last step shown, null for all. zoom: changes where the zoom of single charts must not stay.
-const reader = { smoothing: 0, from: null, to: null, zoom: 0 };
+// from, to: first and last step shown, null for all. zoom: changes where the zoom of single charts must not stay; never 0, which
+// plotly takes for "do not keep it".
+const reader = { smoothing: 0, from: null, to: null, zoom: 1 };
 
 // The centred mean over `width` values, over fewer near the ends and around gaps (null); a gap stays a gap.
 const smoothed = (values, width) => {
