@@ -45,6 +45,8 @@ def page(request, browser, run):
     with servers() as start:
         address = f"http://127.0.0.1:{start(run.parent)}/runs/good" if request.param == "live page" else write_report(run).as_uri()
         page.goto(address)
+        page.wait_for_selector(".chart-tools")
+        page.evaluate("() => document.querySelectorAll('details').forEach((part) => (part.open = true))")
         page.wait_for_function("() => [...document.querySelectorAll('.plot')].every((plot) => plot.data)")
         yield page
         origin = address.rsplit("/runs/", 1)[0] if request.param == "live page" else address
@@ -90,7 +92,7 @@ def test_chosen_steps_zoom_every_curve_over_steps_and_come_back(page):
     page.get_by_label("first step").fill("20")
     page.get_by_label("last step").fill("40")
     page.get_by_label("last step").press("Enter")
-    for title in ("Completion length", "Pass rate"):
+    for title in ("Completion length", "Gradient norm"):
         assert sorted(curve(page, title)) == list(range(20, 41))
         assert axis(page, title) == pytest.approx([20, 40])
     page.get_by_role("button", name="Show all steps").click()
@@ -113,6 +115,24 @@ def test_a_drag_zooms_one_chart_and_stays_when_the_smoothing_changes(page):
     page.get_by_label("Smoothing").select_option("5")
     assert axis(page, "Completion length") == pytest.approx([low, high])
     assert axis(page, "Gradient norm")[1] > 50
+
+
+def test_a_folded_chart_follows_the_choice_once_it_is_opened(page):
+    folds = page.locator("details:has(.chart)")
+    if not folds.count():
+        return  # the live page folds no chart
+    drawn = """() => [...document.querySelectorAll('details .plot')].map((plot) =>
+      [plot.clientWidth, JSON.stringify(plot.data.filter((trace) => trace.mode === 'lines').map((trace) => [...trace.y]))])"""
+    page.get_by_label("Smoothing").select_option("0")
+    before = page.evaluate(drawn)
+    page.evaluate("() => document.querySelectorAll('details').forEach((part) => (part.open = false))")
+    page.get_by_label("Smoothing").select_option("21")
+    page.evaluate("() => document.querySelectorAll('details').forEach((part) => (part.open = true))")
+    page.wait_for_timeout(500)
+    after = page.evaluate(drawn)
+    assert [width for width, _ in after] == [width for width, _ in before]
+    assert any(old != new for (_, old), (_, new) in zip(before, after, strict=True))
+    page.get_by_label("Smoothing").select_option("0")
 
 
 def test_controls_keep_their_place_while_a_run_writes_and_hold_up_no_update(browser, run, tmp_path):

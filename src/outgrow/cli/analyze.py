@@ -3,17 +3,16 @@
 from typing import TYPE_CHECKING, Annotated
 
 import typer
-from rich.box import SIMPLE
-from rich.table import Table
 from rich.text import Text
 
 from .app import LOOK, command
 from .console import console, say, strip_control_chars
 from .options import RunFolder
+from .tables import figures_table
 
 if TYPE_CHECKING:
     from ..evaluate.sample import Sample
-    from ..report.tables import Table as Rows
+    from ..report.tables import Table
 
 _SHOWN = 600  # characters of an example's end, where the answer is
 
@@ -54,12 +53,10 @@ def analyze(
                 _show(f"{row.failure} ({MEANING[row.failure]}), {when}", sample)
 
 
-def _print(title: str, rows: "Rows") -> None:
+def _print(title: str, rows: "Table") -> None:
     if not rows.rows:
         return
-    table = Table(title=title, title_justify="left", box=SIMPLE, pad_edge=False, collapse_padding=True)
-    for column in rows.columns:
-        table.add_column(column)
+    table = figures_table(*rows.columns, title=title, text=(rows.columns[0], *rows.text))
     for row in rows.rows:
         table.add_row(*(Text(strip_control_chars(cell)) for cell in row))
     console.print(table)

@@ -29,18 +29,20 @@ class Metric:
     description: str
     """One sentence."""
     unit: Unit = ""
+    of: str = ""
+    """Of a share: the set that it is a share of. Shares of different sets are never drawn on one axis."""
 
 
 METRICS = {
     "step": Metric("Training step, from 1.", "count"),
     "rollouts/count": Metric("Rollouts of the step, those of screened groups included.", "count"),
-    "rollouts/pass_rate": Metric("Share of rollouts with a right answer.", "share"),
-    "rollouts/truncated_frac": Metric("Share of rollouts cut at sampling.max_tokens.", "share"),
-    "rollouts/no_answer_frac": Metric("Share of rollouts that ended without a final answer.", "share"),
-    "rollouts/verifier_failed_frac": Metric("Share of rollouts on which the verifier failed.", "share"),
+    "rollouts/pass_rate": Metric("Share of rollouts with a right answer.", "share", of="rollouts"),
+    "rollouts/truncated_frac": Metric("Share of rollouts cut at sampling.max_tokens.", "share", of="rollouts"),
+    "rollouts/no_answer_frac": Metric("Share of rollouts that ended without a final answer.", "share", of="rollouts"),
+    "rollouts/verifier_failed_frac": Metric("Share of rollouts on which the verifier failed.", "share", of="rollouts"),
     "rollouts/mean_tokens": Metric("Mean length of a completion.", "tokens"),
-    "groups/mixed_frac": Metric("Share of groups whose rollouts have different rewards.", "share"),
-    "groups/trained_frac": Metric("Share of groups that the update used.", "share"),
+    "groups/mixed_frac": Metric("Share of groups whose rollouts have different rewards.", "share", of="groups"),
+    "groups/trained_frac": Metric("Share of groups that the update used.", "share", of="groups"),
     "reward/total": Metric("Mean reward of a rollout: the sum of its parts."),
     "reward/*": Metric("Mean of one part of the reward, after its weight."),
     "advantage_correct/level_*": Metric("Mean advantage of right answers of one level; it falls as the level is mastered."),
@@ -48,8 +50,8 @@ METRICS = {
     "train/loss": Metric("Loss of the step. In reinforcement learning its level says little.", "nats per token"),
     "train/kl_in_loss": Metric("KL divergence term of the loss, before its weight.", "nats per token"),
     "train/entropy": Metric("Entropy of the next-token distribution; near 0 the policy no longer explores.", "nats per token"),
-    "train/clipped_low_frac": Metric("Share of tokens whose probability ratio fell below the clip range.", "share"),
-    "train/clipped_high_frac": Metric("Share of tokens whose probability ratio rose above the clip range.", "share"),
+    "train/clipped_low_frac": Metric("Share of tokens whose probability ratio fell below the clip range.", "share", of="tokens"),
+    "train/clipped_high_frac": Metric("Share of tokens whose probability ratio rose above the clip range.", "share", of="tokens"),
     "train/grad_norm": Metric("Norm of the gradient before clipping."),
     "train/lr": Metric("Learning rate."),
     "train_infer_logprob_gap/mean": Metric(
@@ -61,20 +63,25 @@ METRICS = {
     "judge/right": Metric("Judge's mean score of right answers.", "score"),
     "judge/wrong": Metric("Judge's mean score of other answers.", "score"),
     "judge/auc": Metric("Chance that the judge scores a right answer above a wrong one; 0.5 is chance level.", "score"),
-    "judge/top": Metric("Share of right answers in the tenth that the judge scores best.", "share"),
+    "judge/top": Metric("Share of right answers in the tenth that the judge scores best.", "share", of="the judge's best tenth"),
     "judge/top_n": Metric("Rollouts in that tenth.", "count"),
-    "judge/unscored": Metric("Share of finished answers without a score.", "share"),
-    "judge/weight": Metric("Judge's share of its part of the reward; alarms can lower it.", "share"),
+    "judge/unscored": Metric("Share of finished answers without a score.", "share", of="finished answers"),
+    "judge/weight": Metric("Judge's share of its part of the reward; alarms can lower it.", "share", of="a part of the reward"),
     "judge/id": Metric("Number that identifies the judge's weights or server."),
     "judge/alarm": Metric("1 where the policy may be exploiting the judge, else 0."),
-    "judge/heldout_pass_rate": Metric("Share of right answers to held-out problems, by the checker.", "share"),
+    "judge/heldout_pass_rate": Metric(
+        "Share of right answers to held-out problems, by the checker.", "share", of="held-out problems"
+    ),
     "judge/heldout_n": Metric("Held-out problems that were answered.", "count"),
     "judge/canary_*": Metric("Judge's mean score of one kind of answer without content; it should be 0.", "score"),
     "judge/first_score": Metric("Judge's mean score of the rollouts that the second judge scores.", "score"),
     "judge/second_score": Metric("Second judge's mean score of the same rollouts.", "score"),
     "judge/second_n": Metric("Rollouts that both judges scored.", "count"),
-    "validation/pass_rate": Metric("Share of right answers to the validation problems.", "share"),
-    "validation/level_*": Metric("Share of right answers to the validation problems of one level.", "share"),
+    "validation/pass_rate": Metric("Share of right answers to the validation problems.", "share", of="validation problems"),
+    "validation/n": Metric("Validation problems that were answered.", "count"),
+    "validation/level_*": Metric(
+        "Share of right answers to the validation problems of one level.", "share", of="validation problems"
+    ),
     "distill/kl_to_teacher": Metric(
         "KL divergence of the policy from the distilled teacher, on its own rollouts.", "nats per token"
     ),

@@ -6,10 +6,11 @@ from pathlib import Path
 from ..core.errors import OutgrowError
 from ..core.files import read_lines, write_atomic
 from ..report import words
-from ..report.charts import Chart
+from ..report.chart import Chart
 from ..report.figures import estimates
+from ..report.heat_maps import HeatCell, HeatMap
 from ..report.page import page_scripts, page_template
-from ..report.tables import HeatCell, HeatMap, Table
+from ..report.tables import Table
 from ..runs.folder import RunFolder
 from .lineage import Graph
 from .lineage_graph import edge_rows, picture
@@ -50,7 +51,7 @@ def render(result: FlywheelResult, graph: Graph) -> str:
         charts=[_curve(result)] if result.generations else [],
         levels=_levels(result),
         picture=picture(graph, _lines(result), {stage.name: _hint(stage) for stage in result.stages}),
-        edges=Table(["artifact", "role", "artifact"], edge_rows(graph)),
+        edges=Table(["artifact", "role", "other artifact"], edge_rows(graph), text=("role", "other artifact")),
         **page_scripts(),
     )
 

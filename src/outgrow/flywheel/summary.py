@@ -6,6 +6,7 @@ from ..core.estimate import Estimate
 from ..evaluate.compare import Against
 from ..evaluate.statistics import mean_estimate
 from ..report import words
+from ..report.cells import Toned, toned
 from ..report.tables import Table
 from .result import FlywheelResult
 from .stage_cache import StageResult
@@ -108,7 +109,7 @@ def data_table(result: FlywheelResult) -> Table:
         rows.append(
             [f"generation {generation.number}", ", ".join(data["made_by"]), *counts, bands, *shares, f"{data['contaminated']:,}"]
         )
-    return Table(["data", "made by", *counted, "kept by pass rate", *quality], rows)
+    return Table(["data", "made by", *counted, "kept by pass rate", *quality], rows, text=("made by", "kept by pass rate"))
 
 
 def other_table(result: FlywheelResult) -> Table:
@@ -134,7 +135,9 @@ def stage_table(result: FlywheelResult) -> Table:
         ]
         for stage in result.stages
     ]
-    return Table(["stage", "recipe", "rollouts", "time", "$", "digest of its result"], rows)
+    return Table(
+        ["stage", "recipe", "rollouts", "time", "$", "digest of its result"], rows, text=("recipe", "digest of its result")
+    )
 
 
 def _against(comparison: Against, other: str) -> str:
@@ -149,8 +152,8 @@ def _against(comparison: Against, other: str) -> str:
     return f"{verb} {other} by {abs(100 * change.value):.1f} points ({low}–{high})"
 
 
-def _change(comparison: Against) -> str:
-    return words.point_change(comparison.change)
+def _change(comparison: Against) -> Toned:
+    return toned(words.point_change(comparison.change), comparison.change)
 
 
 def _data(data: StageResult) -> str:

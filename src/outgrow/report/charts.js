@@ -58,17 +58,24 @@ const element = (name, attributes, ...children) => {
   return made;
 };
 
+// Draws again what is drawn already. What is folded has no size; it is drawn when it is opened.
+const redraw = (inside) => {
+  for (const box of inside.querySelectorAll(".chart")) {
+    if (box.querySelector(".plot").data && !box.closest("details:not([open])")) draw(box, false);
+  }
+};
+document.addEventListener("toggle", (event) => redraw(event.target), true);
+
 // Puts the controls above the first charts. They are made here, because without a script they would do nothing.
 const addTools = () => {
   if (document.querySelector(".chart-tools")) return;
-  const redraw = () => document.querySelectorAll(".chart").forEach((box) => draw(box, false));
   const limit = (text) => (text.trim() === "" || !Number.isFinite(Number(text)) ? null : Number(text));
   const option = (steps) => element("option", { value: steps, textContent: steps === 0 ? "automatic" : steps === 1 ? "none" : `${steps} steps` });
   const select = element("select", {}, ...[0, 1, 5, 11, 21, 51, 101, 201].map(option));
   select.value = reader.smoothing;
   select.addEventListener("change", () => {
     reader.smoothing = Number(select.value);
-    redraw();
+    redraw(document);
   });
   const input = (label, value) => {
     const made = element("input", { type: "number", min: 0, value: value ?? "", placeholder: label });
@@ -79,7 +86,7 @@ const addTools = () => {
   const to = input("last", reader.to);
   const zoom = () => {
     Object.assign(reader, { from: limit(from.value), to: limit(to.value), zoom: reader.zoom + 1 });
-    redraw();
+    redraw(document);
   };
   from.addEventListener("change", zoom);
   to.addEventListener("change", zoom);

@@ -7,25 +7,14 @@ from itertools import groupby
 from ..core.metrics import GROUPS, METRICS, group_of, is_share, pattern_of
 from ..evaluate.change import Comparison
 from ..judge.canaries import KINDS
+from .chart import Chart
 from .curves import BUCKETS, bucket_counts, figure_keys, series, smoothing_width, visit_windows
 from .data import RunData
-from .figures import Figure, curves, interval_point, stacked_seconds, stacked_shares
+from .figures import curves, stacked_seconds, stacked_shares
+from .pass_rate_charts import count_of, pass_rate_charts
 from .words import span_label
 
 _HISTOGRAM_WINDOWS = 20
-
-
-@dataclass(frozen=True)
-class Chart:
-    """A figure with its heading and caption."""
-
-    title: str
-    caption: str
-    figure: Figure
-    wide: bool = False
-    """Whether it takes the page's whole width."""
-    group: str = ""
-    """Heading of the charts that it belongs to."""
 
 
 @dataclass(frozen=True)
@@ -38,19 +27,31 @@ class _Panel:
     axis: str
     note: str = ""
     """What to look for; the caption goes on with what each metric is."""
+    caption: str = ""
+    """In place of what each metric is."""
     log: bool = False
     smoothed: bool = True
+    first: bool = False
+    """Whether a report shows it before the others."""
+    counted_by: str = ""
+    """Metric that counts the problems, for the title."""
 
 
 _UNGRADED = ("rollouts/truncated_frac", "rollouts/no_answer_frac", "rollouts/verifier_failed_frac")
-_JUDGE_AND_CHECKER = ("judge/score", "rollouts/pass_rate", "judge/heldout_pass_rate", "judge/second_score")
+# Percentages in one panel are shares of the same set (`Metric.of`).
 _PANELS = (
-    _Panel("Completion length", ("rollouts/mean_tokens",), "tokens"),
-    _Panel("Rollouts that could not be graded right or wrong", _UNGRADED, "share of rollouts"),
+    _Panel("Completion length", ("rollouts/mean_tokens",), "tokens", first=True),
+    _Panel(
+        "Rollouts that could not be graded right or wrong",
+        _UNGRADED,
+        "share of rollouts",
+        caption="Cut at sampling.max_tokens, ended without a final answer, or the verifier failed.",
+        first=True,
+    ),
     _Panel("Groups", ("groups/mixed_frac", "groups/trained_frac"), "share of groups"),
     _Panel("Reward", ("reward/*",), "reward of a rollout"),
     _Panel("Advantage of right answers by level", ("advantage_correct/level_*",), "advantage"),
-    _Panel("KL to the reference", ("policy/kl_to_reference",), "nats per token"),
+    _Panel("KL to the reference", ("policy/kl_to_reference",), "nats per token", first=True),
     _Panel("Loss", ("train/loss",), "loss"),
     _Panel("KL in the loss", ("train/kl_in_loss",), "nats per token"),
     _Panel("Entropy", ("train/entropy",), "nats per token"),
@@ -65,43 +66,45 @@ _PANELS = (
         log=True,
     ),
     _Panel(
-        "Judge and checker",
-        _JUDGE_AND_CHECKER,
+        "Judge and checker on the same rollouts",
+        ("judge/score", "rollouts/pass_rate"),
         "mean score, and share right",
-        "If the score rises while the pass rate falls, the policy exploits the judge.",
+        caption="If the score rises while the pass rate falls, the policy exploits the judge.",
+        first=True,
     ),
-    _Panel("Judge's scores", ("judge/right", "judge/wrong", "judge/auc", "judge/top"), "score, and share right"),
+    _Panel("Two judges on the same rollouts", ("judge/first_score", "judge/second_score"), "mean score"),
     _Panel(
-        "Answers without content",
-        tuple(f"judge/canary_{kind}" for kind in KINDS),
-        "mean score",
-        smoothed=False,
+        "Held-out problems, by the checker", ("judge/heldout_pass_rate",), "share right", first=True, counted_by="judge/heldout_n"
     ),
-    _Panel("Alarms", ("judge/alarm", "judge/weight", "judge/unscored"), "share", smoothed=False),
-    _Panel("Validation by level", ("validation/level_*",), "share right"),
+    _Panel("Judge's scores of right and wrong answers", ("judge/right", "judge/wrong"), "mean score"),
+    _Panel("How often the judge ranks a right answer above a wrong one", ("judge/auc",), "share of pairs"),
+    _Panel("Right answers in the judge's best tenth", ("judge/top",), "share right"),
+    _Panel("Answers without content", tuple(f"judge/canary_{kind}" for kind in KINDS), "mean score", smoothed=False),
+    _Panel("Answers without a score", ("judge/unscored",), "share of finished answers", smoothed=False),
+    _Panel("Alarms and the judge's weight", ("judge/alarm", "judge/weight"), "alarm, and weight", smoothed=False),
+    _Panel("Validation by level", ("validation/level_*",), "share right", counted_by="validation/n"),
     _Panel("KL to the teacher", ("distill/kl_to_teacher",), "nats per token"),
 )
-# Metrics without a chart of their own: the pass-rate chart shows them, or they only help to read another metric.
+# Metrics without a chart of their own: the pass-rate charts show them, or they only help to read another metric.
 _NO_PANEL = {
     "rollouts/pass_rate",
     "validation/pass_rate",
+    "validation/n",
     "rollouts/count",
     "judge/top_n",
     "judge/id",
     "judge/heldout_n",
-    "judge/first_score",
     "judge/second_n",
 }
+_FINE_TUNING_FIRST = ("train/loss", "train/grad_norm", "train/lr")
 _LABELS = {
     "rollouts/pass_rate": "checker's pass rate",
     "reward/total": "total",
     "judge/score": "judge's score",
-    "judge/heldout_pass_rate": "held-out pass rate",
-    "judge/second_score": "second judge's score",
+    "judge/first_score": "judge",
+    "judge/second_score": "second judge",
     "judge/right": "right answers",
     "judge/wrong": "wrong answers",
-    "judge/auc": "AUC",
-    "judge/top": "best tenth right",
 }
 
 
@@ -112,15 +115,16 @@ def learning_charts(data: RunData, pass_at_1: Comparison | None) -> list[Chart]:
     steps = [row["step"] for row in data.metrics]
     shown = {key for panel in _PANELS for key in _keys_of(panel, keys)}
     own = [_Panel(key, (key,), key) for key in keys if key not in shown | _NO_PANEL]
-    charts = [_pass_rate_chart(data, steps, width, pass_at_1)] if "rollouts/pass_rate" in keys else []
+    charts = pass_rate_charts(data, pass_at_1)
     for panel in sorted((*_PANELS, *own), key=_group_order):
         present = _keys_of(panel, keys)
-        if not present or (panel.keys == _JUDGE_AND_CHECKER and "judge/score" not in keys):
+        if not present or ("rollouts/pass_rate" in present and "judge/score" not in keys):
             continue
         curves_by_label = {_label(key): series(data.metrics, key) for key in present}
-        share = all(is_share(key) or key.startswith("judge/") for key in present)
+        share = all(is_share(key) for key in present)
         figure = curves(steps, curves_by_label, panel.axis, width if panel.smoothed else 1, share=share, log=panel.log)
-        charts.append(Chart(panel.title, _caption(panel, present), figure, group=_heading(panel)))
+        first = panel.first or (data.recipe.kind == "sft" and panel.keys[0] in _FINE_TUNING_FIRST)
+        charts.append(Chart(_title(panel, data), _caption(panel, present), figure, group=_heading(panel), first=first))
     return charts
 
 
@@ -152,6 +156,12 @@ def _heading(panel: _Panel) -> str:
     return GROUPS.get(_group(panel), "Other metrics")
 
 
+def _title(panel: _Panel, data: RunData) -> str:
+    """Return a panel's title, with the number of problems where a metric counts them."""
+    n = count_of(data.metrics, panel.counted_by) if panel.counted_by else None
+    return f"{panel.title}, n = {n:,}" if n else panel.title
+
+
 def _label(key: str) -> str:
     """Return what a chart's legend calls a metric: the rest of its name after its group."""
     rest = key.partition("/")[2] or key
@@ -160,6 +170,8 @@ def _label(key: str) -> str:
 
 def _caption(panel: _Panel, keys: Sequence[str]) -> str:
     """Return a panel's note and what its metrics are, each with its name in the legend where there are several."""
+    if panel.caption:
+        return panel.caption
     sentences = {pattern: key for key in keys if (pattern := pattern_of(key))}
     named = len(sentences) > 1
     texts = []
@@ -167,57 +179,6 @@ def _caption(panel: _Panel, keys: Sequence[str]) -> str:
         described = METRICS[pattern].description
         texts.append(f"{_label(key)}: {described}" if named and not pattern.endswith("*") else described)
     return " ".join([panel.note, *texts] if panel.note else texts)
-
-
-def _pass_rate_chart(data: RunData, steps: list[float], width: int, pass_at_1: Comparison | None) -> Chart:
-    labels = {"rollouts/pass_rate": "training", "validation/pass_rate": "validation"}
-    named = {label: series(data.metrics, key) for key, label in labels.items()}
-    named = {name: values for name, values in named.items() if any(value is not None for value in values)}
-    figure = curves(steps, named, "share of right answers", width, share=True)
-    section = data.recipe.evaluate
-    caption = "Training problems are picked by the curriculum, so their curve shows what was practised, not how good the policy is."
-    if "validation" in named:
-        samples = section.validation_samples
-        caption += f" Validation always uses the same held-out problems ({section.validation}), {samples} samples each."
-    if pass_at_1:
-        ends = (("before", pass_at_1.before, 0, "@c3"), ("after", pass_at_1.after, data.recipe.learn.steps, "@c4"))
-        figure["data"] += [
-            interval_point(f"test, {when}", step, estimate, colour) for when, estimate, step, colour in ends if estimate
-        ]
-        caption += f" Diamonds are pass@1 on the test suite ({section.suite}) with 95% intervals."
-    figure["layout"]["showlegend"] = True
-    return Chart("Pass rate", caption, figure, wide=True, group=GROUPS["rollouts"])
-
-
-def drift_charts(data: RunData) -> list[Chart]:
-    """Return pass@1, turnover and divergence from the base on other suites, over the checkpoints that were measured."""
-    if not data.drift:
-        return []
-    steps = sorted({row.step for row in data.drift})
-    names = list(dict.fromkeys(row.suite for row in data.drift))
-    rows = {(row.suite, row.step): row for row in data.drift}
-
-    def chart(title: str, caption: str, axis: str, key: str, share: bool) -> Chart:
-        named = {name: [getattr(rows[name, step], key) if (name, step) in rows else None for step in steps] for name in names}
-        return Chart(title, caption, curves([float(step) for step in steps], named, axis, 1, share=share))
-
-    return [
-        chart(
-            "Other suites",
-            "pass@1; step 0 is the base. The table holds the intervals.",
-            "share of right answers",
-            "pass_at_1",
-            True,
-        ),
-        chart(
-            "Turnover",
-            "Problems whose greedy answer changed between right and wrong.",
-            "share of problems",
-            "turnover",
-            True,
-        ),
-        chart("Divergence from the base", "KL(base ‖ policy) on the base's answers to the suite.", "nats per token", "kl", False),
-    ]
 
 
 def seconds_chart(data: RunData) -> Chart | None:

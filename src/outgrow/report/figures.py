@@ -6,6 +6,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from ..core.estimate import Estimate
+from .axes import log_axis, number_axis, share_axis, step_axis
 from .curves import Series, smooth, thin
 
 Figure = dict[str, Any]
@@ -48,7 +49,8 @@ def curves(
         hover = f"{number} (unsmoothed {exact})"
         traces.append({**common, "mode": "lines", "x": xs, "y": line, "customdata": raw, "line": style, "hovertemplate": hover})
     layout = _layout("step", axis, legend=len(named) > 1)
-    layout["yaxis"] |= _number_axis(share, log)
+    layout["xaxis"] |= step_axis(steps)
+    layout["yaxis"] |= share_axis() if share else log_axis(list(named.values())) if log else number_axis()
     return {"data": traces, "layout": layout}
 
 
@@ -87,9 +89,9 @@ def estimates(positions: Sequence[float], named: Mapping[str, Sequence[Estimate 
             line_xy = {axis: [value for other in points for value in other[axis]] for axis in ("x", "y")}
             bars = {**point["error_y"], **ends}
             traces.append({**point, **line_xy, "mode": "lines+markers", "line": line, "error_y": bars, "hovertemplate": "%{y:.1%}"})
-    layout = _layout(x, y, legend=True)
+    layout = _layout(x, y, legend=len(named) > 1)
     layout["xaxis"] |= {"tickvals": list(positions)}
-    layout["yaxis"] |= _number_axis(share=True, log=False)
+    layout["yaxis"] |= share_axis()
     return {"data": traces, "layout": layout}
 
 
@@ -108,6 +110,7 @@ def stacked_seconds(steps: Sequence[float], named: Mapping[str, Series]) -> Figu
         for index, (name, values) in enumerate(named.items())
     ]
     layout = _layout("step", "seconds per step", legend=len(named) > 1)
+    layout["xaxis"] |= step_axis(steps)
     layout["yaxis"] |= {"rangemode": "tozero"}
     return {"data": traces, "layout": {**layout, "barmode": "stack", "bargap": 0}}
 
@@ -129,19 +132,13 @@ def stacked_shares(labels: Sequence[str], names: Sequence[str], counts: Sequence
     ]
     layout = _layout("steps", "share of visits", legend=True)
     layout["xaxis"] |= {"type": "category"}
-    layout["yaxis"] |= {"range": [0, 1], "tickformat": ".0%"}
+    layout["yaxis"] |= {**share_axis(), "range": [0, 1]}
     return {"data": traces, "layout": {**layout, "barmode": "stack", "bargap": 0.06}}
 
 
 def _positions(steps: Sequence[float]) -> list[float | None]:
     """Return the x values of a thinned curve."""
     return [step if step is None else round(step, 1) for step in thin(steps)]
-
-
-def _number_axis(share: bool, log: bool) -> dict[str, Any]:
-    if log:
-        return {"type": "log", "exponentformat": "power", "dtick": 1}
-    return {"rangemode": "tozero", "tickformat": ".0%"} if share else {"exponentformat": "power"}
 
 
 def _layout(x: str, y: str, legend: bool) -> dict[str, Any]:

@@ -3,10 +3,11 @@
 from collections.abc import Iterator
 
 from ..core.estimate import Estimate
-from ..evaluate.change import Comparison, Grid, grid
+from ..evaluate.change import Comparison, Grid, grid, shows_change
 from ..judge.hacking_alarm import evidence
 from . import words
 from .analysis import Analysis, Part
+from .cells import Good, Toned, toned
 from .data import RunData
 from .journeys import FATES
 from .tables import Table
@@ -14,6 +15,7 @@ from .tables import Table
 _NOT_YET = "not yet"
 _CHANGE = "change in points"
 _JOURNEYS_SHOWN = 20
+_WORSE_SHOWN = 6
 
 
 def sentences(data: RunData, analysis: Analysis, own: Grid) -> Iterator[str]:
@@ -76,8 +78,7 @@ def _other_suites(data: RunData) -> str:
 def failure_table(analysis: Analysis) -> Table:
     """Return each kind of failure as a share of all answers."""
     rows = [
-        [str(row.failure), *("none" if cell.startswith("0.0% (0.0–0.0)") else cell for cell in _compared(row.shares))]
-        for row in analysis.failures
+        [str(row.failure), *(_none(cell) for cell in _ends(row.shares)), _change(row.shares, "down")] for row in analysis.failures
     ]
     return Table(["kind", "before", "after", _CHANGE], rows)
 
@@ -101,6 +102,7 @@ def fate_table(analysis: Analysis) -> Table:
     return Table(
         ["fate", "problems", "meaning"],
         [[fate, f"{count:,}", FATES[fate]] for fate, count in analysis.fates().items()],
+        text=("meaning",),
     )
 
 
@@ -117,7 +119,7 @@ def turns_table(analysis: Analysis) -> Table:
         ]
         for journey in eventful[:_JOURNEYS_SHOWN]
     ]
-    return Table(["problem", "fate", "visits", "turns"], rows)
+    return Table(["problem", "fate", "visits", "turns"], rows, text=("fate", "turns"))
 
 
 def _where(own: Grid) -> Iterator[str]:
@@ -138,9 +140,11 @@ def _worse(data: RunData, own: Grid) -> Iterator[str]:
     changes = list(_margins(own))
     for suite, ends in data.others.items():
         changes += [(f"{suite}: {label}", change) for label, change in _margins(grid(*ends))]
-    fallen = [f"{label} {words.point_change(change)}" for label, change in changes if change.high < 0]
+    fallen = sorted(((label, change) for label, change in changes if change.high < 0), key=lambda pair: pair[1].value)
     if fallen:
-        yield f"Worse, change in points: {', '.join(fallen)}."
+        parts = [f"{label} {words.point_change(change)}" for label, change in fallen[:_WORSE_SHOWN]]
+        more = f", and {len(fallen) - _WORSE_SHOWN:,} more" if len(fallen) > _WORSE_SHOWN else ""
+        yield Toned(f"Worse, change in points: {', '.join(parts)}{more}.", "loss")
     elif changes:
         yield "No field and no level is shown to be worse."
 
@@ -159,11 +163,20 @@ def _margins(cells: Grid) -> Iterator[tuple[str, Estimate]]:
 
 def _part(part: Part) -> list[str]:
     known = part.compared.before or part.compared.after
-    return [part.label, f"{known.n:,}" if known else "", *_compared(part.compared)]
+    return [part.label, f"{known.n:,}" if known else "", *_ends(part.compared), _change(part.compared, "up")]
 
 
-def _compared(compared: Comparison) -> list[str]:
-    return [_share(compared.before), _share(compared.after), words.point_change(compared.change) if compared.change else ""]
+def _ends(compared: Comparison) -> list[str]:
+    return [_share(compared.before), _share(compared.after)]
+
+
+def _change(compared: Comparison, good: Good) -> Toned:
+    change = compared.change
+    return toned(words.point_change(change), change if shows_change(change) else None, good) if change else Toned("", "none")
+
+
+def _none(share: str) -> str:
+    return "none" if share.startswith("0.0% (0.0–0.0)") else share
 
 
 def _share(estimate: Estimate | None) -> str:

@@ -19,11 +19,17 @@ from ..evaluate.failure_kinds import MEANING
 from ..runs.folder import RunFolder
 from . import findings, tables, words
 from .analysis import analyze
-from .charts import chart_groups, drift_charts, histogram_chart, learning_charts, seconds_chart
+from .cells import tone
+from .charts import chart_groups, histogram_chart, learning_charts, seconds_chart
 from .curves import smoothing_width, thinning
 from .data import RunData, read_run
+from .heat_maps import heat_maps
+from .next_steps import next_steps
+from .pass_rate_charts import suite_charts
 
-_PROBLEMS_SHOWN = 10
+_PROBLEMS = 10  # won, and lost
+_PROBLEMS_SHOWN = 3  # of them; the others are folded
+_MOST_ROWS = 12  # of a heat map; a longer one is folded
 
 
 def write_report(run: Path) -> Path:
@@ -48,11 +54,15 @@ def render(data: RunData) -> str:
     known = data.after or data.before
     k = known.k if known else 0
     analysis = analyze(data)
-    won, lost = largest_changes(data.before, data.after, _PROBLEMS_SHOWN) if data.before and data.after else ([], [])
+    charts = learning_charts(data, pass_at_1)
+    won, lost = largest_changes(data.before, data.after, _PROBLEMS) if data.before and data.after else ([], [])
     return page_template("report/page.html.jinja").render(
         data=data,
         headline=words.headline(pass_at_1, k),
         sentences=list(findings.sentences(data, analysis, cells)),
+        next_steps=next_steps(data, comparisons),
+        shown=_PROBLEMS_SHOWN,
+        most_rows=_MOST_ROWS,
         failures=analysis.failures,
         meaning=MEANING,
         failure_table=findings.failure_table(analysis),
@@ -60,20 +70,21 @@ def render(data: RunData) -> str:
         length_table=findings.length_table(analysis),
         fate_table=findings.fate_table(analysis),
         turns_table=findings.turns_table(analysis),
-        tone=tables.tone(pass_at_1.change if pass_at_1 else None),
+        tone=tone(pass_at_1.change if pass_at_1 else None),
         n=len(known.pass_rates()) if known else 0,
         k=k,
         measures=tables.measure_rows(comparisons),
-        heat_maps=tables.heat_maps(cells, k),
+        heat_maps=heat_maps(cells, k),
         cell_table=tables.cell_table(cells),
-        charts=chart_groups(learning_charts(data, pass_at_1)),
+        first_charts=[chart for chart in charts if chart.first],
+        other_charts=chart_groups([chart for chart in charts if not chart.first]),
         width=smoothing_width(len(data.metrics)),
         thinning=thinning(len(data.metrics)),
         curve_table=tables.curve_table(data),
         histogram=histogram_chart(data),
         histogram_table=tables.histogram_table(data),
         calibration_table=tables.calibration_table(data),
-        drifts=drift_charts(data),
+        suites=chart_groups(suite_charts(data)),
         drift_table=tables.drift_table(data),
         others_table=tables.others_table(data),
         seconds=seconds_chart(data),

@@ -2,26 +2,31 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from typing import Literal
 
 from ..core.estimate import Estimate
 from ..core.metrics import is_share
 from ..evaluate.change import Comparison, Grid, grid, shows_change
 from . import words
+from .cells import Good, Tone, Toned, toned
 from .curves import BUCKETS, bucket_counts, figure_keys, visit_windows, window_means, windows
 from .data import RunData
 
-_TABLE_WINDOWS = 10
+_TABLE_WINDOWS = 8
 _NOT_YET = "not yet"
 
 _MEASURES = {
     "pass@1": "one sample",
-    "greedy": "the most likely answer",
-    "between": "problems with right and wrong samples",
-    "truncated": "samples cut at the token limit",
-    "no_answer": "samples without a final answer",
+    "greedy": "most likely answer",
+    "between": "mixed samples",
+    "truncated": "cut at the limit",
+    "no_answer": "ended without one",
+    "refused": "would not answer",
     "length": "tokens per sample",
 }
 _NAMES = {"between": "sometimes right", "no_answer": "no answer"}
+_GOOD: dict[str, Good] = {"pass": "up", "maj": "up", "greedy": "up", "truncated": "down", "no_answer": "down", "refused": "down"}
+"""First part of a measure's name -> whether more is better; others are neither."""
 
 
 @dataclass(frozen=True)
@@ -44,35 +49,9 @@ class MeasureRow:
     before: str
     after: str
     change: str
-    tone: str
-    """gain, loss or none for measures where more is better; empty for others."""
+    tone: Tone
+    """none too where more is neither better nor worse."""
     bars: list[Bar]
-
-
-@dataclass(frozen=True)
-class HeatCell:
-    """A coloured cell of a heat map."""
-
-    text: str
-    hint: str
-    """Tooltip."""
-    tint: str = "share"
-    """share, gain or loss."""
-    strength: float = 0.0
-    """Strength of the colour, from 0 to 100."""
-    marked: bool = False
-    """Whether the text is underlined."""
-
-
-@dataclass(frozen=True)
-class HeatMap:
-    """A table of coloured cells."""
-
-    title: str
-    legend: str
-    columns: list[str]
-    rows: list[tuple[str, list[HeatCell]]]
-    """Heading and cells of each row."""
 
 
 @dataclass(frozen=True)
@@ -80,7 +59,15 @@ class Table:
     """A plain table; the first cell of each row is its heading."""
 
     columns: list[str]
-    rows: list[list[str]]
+    rows: Sequence[Sequence[str]]
+    """A cell of class `Toned` has a colour."""
+    text: tuple[str, ...] = ()
+    """Columns after the first that hold text; all others hold numbers."""
+
+    @property
+    def kinds(self) -> list[Literal["text", "number"]]:
+        """What each column holds: text stands on the left, numbers on the right."""
+        return ["text" if place == 0 or column in self.text else "number" for place, column in enumerate(self.columns)]
 
 
 def measure_rows(comparisons: Mapping[str, Comparison]) -> list[MeasureRow]:
@@ -89,7 +76,9 @@ def measure_rows(comparisons: Mapping[str, Comparison]) -> list[MeasureRow]:
     for name, compared in comparisons.items():
         share = name != "length"
         number, change = (words.share_estimate, words.share_change) if share else (words.token_estimate, words.token_change)
-        better = name == "greedy" or name.startswith(("pass@", "maj@"))
+        good = _GOOD.get(name.partition("@")[0])
+        moved = change(compared.change) if compared.change else ""
+        shown = toned(moved, compared.change, good) if good else Toned(moved, "none")
         bars = [
             Bar(which, *(round(100 * value, 2) for value in (estimate.low, estimate.high, estimate.value)))
             for which, estimate in (("before", compared.before), ("after", compared.after))
@@ -101,8 +90,8 @@ def measure_rows(comparisons: Mapping[str, Comparison]) -> list[MeasureRow]:
                 note=_MEASURES.get(name) or _note(name),
                 before=number(compared.before) if compared.before else _NOT_YET,
                 after=number(compared.after) if compared.after else _NOT_YET,
-                change=change(compared.change) if compared.change else "",
-                tone=tone(compared.change) if better else "",
+                change=shown,
+                tone=shown.tone,
                 bars=bars,
             )
         )
@@ -111,61 +100,7 @@ def measure_rows(comparisons: Mapping[str, Comparison]) -> list[MeasureRow]:
 
 def _note(name: str) -> str:
     kind, _, k = name.partition("@")
-    return f"at least one of {k} samples right" if kind == "pass" else f"the most frequent answer of {k} samples"
-
-
-def tone(change: Estimate | None) -> str:
-    """Return gain, loss, or none where the interval holds 0 or nothing was measured."""
-    if change is None or not change.excludes():
-        return "none"
-    return "gain" if change.value > 0 else "loss"
-
-
-def heat_maps(grid: Grid, k: int) -> list[HeatMap]:
-    """Return the field × level maps before, after, and of the change, as far as measured."""
-    compared = grid.cells.values()
-    strongest = max((abs(cell.change.value) for cell in compared if cell.change), default=0.0) or 1.0
-    levels: list[int | None] = [*grid.levels, None]
-    fields: list[str | None] = [*grid.fields, None]
-
-    def table(title: str, legend: str, part: str) -> HeatMap:
-        rows = []
-        for field in fields:
-            cells = []
-            for level in levels:
-                place = f"{'all fields' if field is None else field}, {'all levels' if level is None else f'level {level}'}"
-                comparison = grid.cells.get((field, level))
-                estimate: Estimate | None = getattr(comparison, part) if comparison else None
-                cells.append(_heat_cell(estimate, place, k, strongest if part == "change" else None))
-            rows.append(("all" if field is None else field, cells))
-        return HeatMap(title, legend, [*("all" if level is None else str(level) for level in levels)], rows)
-
-    maps = []
-    if any(cell.before for cell in compared):
-        maps.append(table("Before", "Percent of right answers.", "before"))
-    if any(cell.after for cell in compared):
-        maps.append(table("After", "Percent of right answers.", "after"))
-    if any(cell.change for cell in compared):
-        legend = "Change in percentage points. Underlined: the cell's 95% interval excludes 0."
-        maps.append(table("Change", legend, "change"))
-    return maps
-
-
-def _heat_cell(estimate: Estimate | None, place: str, k: int, strongest: float | None) -> HeatCell:
-    """Return a cell. strongest: the change with the full colour; None where the cell is a pass rate."""
-    if estimate is None:
-        return HeatCell("", f"{place}: no problems")
-    size = f"n = {estimate.n} problems × {k} samples"
-    if strongest is None:
-        hint = f"{place}: {words.share_estimate(estimate)}, {size}"
-        return HeatCell(f"{100 * estimate.value:.0f}", hint, strength=round(100 * estimate.value, 1))
-    return HeatCell(
-        text=words.points(estimate.value, 0),
-        hint=f"{place}: {words.share_change(estimate)}, {size}",
-        tint="gain" if estimate.value >= 0 else "loss",
-        strength=round(100 * abs(estimate.value) / strongest, 1),
-        marked=shows_change(estimate),
-    )
+    return f"1 or more of {k} right" if kind == "pass" else f"most frequent of {k}"
 
 
 def cell_table(grid: Grid) -> Table:
@@ -176,21 +111,25 @@ def cell_table(grid: Grid) -> Table:
         if field is None or level is None or known is None:
             continue
         before, after = (words.share_estimate(part) if part else _NOT_YET for part in (compared.before, compared.after))
-        change = words.share_change(compared.change) if compared.change else ""
-        rows.append([f"{field} {level}", str(known.n), before, after, change])
+        rows.append([f"{field} {level}", str(known.n), before, after, cell_change(compared.change)])
     return Table(["field and level", "n", "before", "after", "change"], rows)
 
 
+def cell_change(change: Estimate | None) -> Toned:
+    """Return the change of a part of the problems; it is coloured where the part has enough problems to show a change."""
+    if change is None:
+        return Toned("", "none")
+    return toned(words.share_change(change), change if shows_change(change) else None)
+
+
 def curve_table(data: RunData) -> Table:
-    """Return the learning curves as numbers: the mean of every metric in a few windows of steps."""
+    """Return the learning curves as numbers: a row for each metric, with its mean in a few windows of steps."""
     spans = windows(data.steps_done, _TABLE_WINDOWS)
-    keys = figure_keys(data.metrics)
-    columns = [window_means(data.metrics, key, spans) for key in keys]
     rows = [
-        [words.span_label(span), *(words.figure(column[index], is_share(key)) for key, column in zip(keys, columns, strict=True))]
-        for index, span in enumerate(spans)
+        [key, *(words.figure(value, is_share(key)) for value in window_means(data.metrics, key, spans))]
+        for key in figure_keys(data.metrics)
     ]
-    return Table(["steps", *keys], rows)
+    return Table(["metric", *(f"steps {words.span_label(span)}" for span in spans)], rows)
 
 
 def histogram_table(data: RunData) -> Table:
@@ -217,7 +156,7 @@ def drift_table(data: RunData) -> Table:
     """Return pass@1 on other suites over the run, with intervals."""
     rows = []
     for row in sorted(data.drift, key=lambda row: row.suite):
-        change = words.share_change(row.change_estimate) if row.step else ""
+        change = cell_change(row.change_estimate if row.step else None)
         rows.append([row.suite, str(row.step), f"{row.n:,} × {row.k}", words.share_estimate(row.estimate), change])
     return Table(["suite", "step", "n × k", "pass@1", "change from the base"], rows)
 
@@ -231,8 +170,8 @@ def others_table(data: RunData) -> Table:
             cell = cells.cells[field, None]
             if cell.before and cell.after and cell.change:
                 ends = (words.share_estimate(cell.before), words.share_estimate(cell.after))
-                rows.append([suite, field, f"{cell.before.n:,} × {before.k}", *ends, words.share_change(cell.change)])
-    return Table(["suite", "field", "n × k", "before", "after", "change"], rows)
+                rows.append([suite, field, f"{cell.before.n:,} × {before.k}", *ends, cell_change(cell.change)])
+    return Table(["suite", "field", "n × k", "before", "after", "change"], rows, text=("field",))
 
 
 def _error(value: float | None) -> str:

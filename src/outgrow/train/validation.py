@@ -14,7 +14,7 @@ from ..verify import Verifier
 def validation_metrics(
     recipe: RLRecipe, model: ChatModel, verifier: Verifier, problems: Sequence[Problem], check_stop: CheckStop
 ) -> dict[str, float]:
-    """Return the pass rate of these problems, and that of each level where they have several."""
+    """Return the pass rate and number of these problems, and the pass rate of each level where they have several."""
     samples = sample_problems(
         model, verifier, problems, recipe.evaluate.validation_samples, evaluation_sampling(recipe), recipe.seed, check_stop
     )
@@ -22,4 +22,5 @@ def validation_metrics(
     for sample in samples:
         levels.setdefault(sample.level, []).append(sample.right)
     by_level = {f"validation/level_{level}": sum(right) / len(right) for level, right in sorted(levels.items())}
-    return {"validation/pass_rate": sum(s.right for s in samples) / len(samples), **(by_level if len(by_level) > 1 else {})}
+    rate = sum(sample.right for sample in samples) / len(samples)
+    return {"validation/pass_rate": rate, "validation/n": len(problems), **(by_level if len(by_level) > 1 else {})}

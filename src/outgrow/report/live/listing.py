@@ -16,8 +16,8 @@ from ...evaluate.statistics import mean_estimate
 from ...runs.cost import seconds_by_phase
 from ...runs.folder import RunFolder, pass_at_1, read_recipe
 from ...runs.log import LogLine, read_log
+from ..cells import tone
 from ..curves import mean, smooth, smoothing_width
-from ..tables import tone
 from .rollouts import stamp_of
 
 _RECENT = 120.0  # a run that wrote in the last 120 seconds counts as training

@@ -11,11 +11,12 @@ from ...evaluate import Evaluation
 from ...evaluate.change import Comparison, compare
 from ...evaluate.compare import Against, Side, against, unlike
 from ...runs.folder import RunFolder
-from ..charts import Chart, chart_groups, learning_charts
+from ..cells import tone
+from ..chart import Chart
+from ..charts import chart_groups, learning_charts
 from ..curves import figure_keys, smoothing_width
 from ..data import RunData, read_run
 from ..figures import curves
-from ..tables import tone
 from ..words import headline
 from .recipes import KeyDifference, recipe_differences
 from .rollouts import stamp_of
