@@ -155,7 +155,7 @@ MISTAKES = [
     (["train", "micro", "--set", 'run.trackers=["tensorbord"]'], "no tracker called 'tensorbord' (did you mean 'tensorboard'?)"),
     (["train", "micro", "--set", "engine.type=vllm"], "the vllm engine needs a package that is not installed"),
     (["train", "micro", "--set", "engine.type=vlm"], "did you mean 'vllm'"),
-    (["train", "micro", "--budget-usd", "25"], "--set run.dollars_per_hour="),
+    (["train", "micro", "--budget", "25usd"], "--set run.dollars_per_hour="),
     (["eval", "micro-base", "--on", "gsm9k"], "no suite"),
     (["eval", "nowhere"], "no such model"),
     (["eval", "micro-base", "--recipe", "microo"], "did you mean 'micro'"),
@@ -248,17 +248,17 @@ def test_a_loss_that_is_not_finite_is_said_and_the_run_goes_on_with_a_lower_rate
 def test_a_spent_budget_says_how_to_go_on_and_leaves_a_report(tmp_path):
     path = tmp_path / "run"
     stopped = outgrow(
-        "train", "micro", "--out", path, *TINY, "--set", "run.dollars_per_hour=3600", "--budget-usd", "0.01", "--budget-hours", "9"
+        "train", "micro", "--out", path, *TINY, "--set", "run.dollars_per_hour=3600", "--budget", "$0.01", "--budget", "9h"
     )
     assert stopped.returncode == 0, stopped.stderr
     said = re.search(
-        r"^Stopped by its budget after \S+ h and \$\S+\. Progress is saved; continue with: outgrow (.*)$", stopped.stdout, re.M
+        r"^Stopped by its budget after .+ and \$\S+\. Progress is saved; continue with: outgrow (.*)$", stopped.stdout, re.M
     )
     assert said is not None
-    assert re.fullmatch(rf"resume {re.escape(str(path))} --budget-usd \S+ --budget-hours 9", said[1])
+    assert re.fullmatch(rf"resume {re.escape(str(path))} --budget 9h,\S+usd", said[1])
     assert f"report: {path / 'report.html'}" in stopped.stdout
     assert "Unfinished: step 0 of 3" in re.sub(r"<[^>]*>", "", (path / "report.html").read_text())
-    further = outgrow("resume", path, "--budget-usd", "1000000")
+    further = outgrow("resume", path, "--budget", "1000000 USD")
     assert further.returncode == 0, further.stderr
     assert re.search(r"step 3/3  pass rate \d\.\d\d  length \d+  \$\d+\.\d\d", further.stdout)
 

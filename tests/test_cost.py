@@ -55,17 +55,17 @@ def test_steps_that_are_done_again_stay_paid_for():
 
 
 @pytest.mark.parametrize(
-    ("hours", "dollars", "price", "options"),
+    ("hours", "dollars", "price", "text", "options"),
     [
-        (9.99, 0.0, 0.0, None),
-        (10.0, 0.0, 0.0, "--budget-hours 20"),
-        (10.02, 25.05, 2.5, "--budget-usd 50.1 --budget-hours 20"),
-        (9.0, 22.5, 2.5, None),
-        (9.0, 27.0, 3.0, "--budget-usd 54 --budget-hours 10"),
-        (31.0, 0.0, 0.0, "--budget-hours 62"),
+        (9.99, 0.0, 0.0, None, None),
+        (10.0, 0.0, 0.0, "10 h", "--budget 20h"),
+        (10.02, 25.05, 2.5, "10 h 1 min", "--budget 20h,50.10usd"),
+        (9.0, 22.5, 2.5, None, None),
+        (9.0, 27.0, 3.0, "9 h", "--budget 10h,54usd"),
+        (31.0, 0.0, 0.0, "31 h", "--budget 62h"),
     ],
 )
-def test_budget(hours, dollars, price, options):
+def test_budget(hours, dollars, price, text, options):
     budget = Budget(hours=10.0, dollars=25.0 if price else math.inf)
     if options is None:
         budget.check(Spent(hours, dollars))
@@ -73,7 +73,7 @@ def test_budget(hours, dollars, price, options):
     with pytest.raises(BudgetReached) as reached:
         budget.check(Spent(hours, dollars))
     assert reached.value.options == options
-    assert str(reached.value) == (f"{hours:g} h and ${dollars:.2f}" if price else f"{hours:g} h")
+    assert str(reached.value) == (f"{text} and ${dollars:.2f}" if price else text)
 
 
 def test_no_budget_is_never_reached():
@@ -123,9 +123,9 @@ def test_a_run_stopped_by_its_budget_ends_as_if_it_never_had_been(tmp_path, monk
     with monkeypatch.context() as patch:
         patch.setattr(Meter, "spent", lambda meter: Spent(float(meter._step), 2.5 * meter._step))
         for done, budget, options in [
-            (7, Budget(hours=7), "--budget-hours 14"),
-            (12, Budget(hours=14, dollars=30), "--budget-usd 60 --budget-hours 14"),
-            (12, Budget(hours=12), "--budget-hours 24"),
+            (7, Budget(hours=7), "--budget 14h"),
+            (12, Budget(hours=14, dollars=30), "--budget 14h,60usd"),
+            (12, Budget(hours=12), "--budget 24h"),
         ]:
             go = partial(resume, path, []) if path.exists() else partial(train, recipe, path)
             with pytest.raises(BudgetReached, match=rf"{done} h and \${2.5 * done:.2f}") as reached:

@@ -257,9 +257,9 @@ def test_a_run_whose_mark_is_lost_is_looked_at_again(copied, file):
 
 def test_a_budget_is_of_the_whole_flywheel(file, tmp_path):
     folder = tmp_path / "flywheel"
-    result = CliRunner().invoke(app, ["flywheel", str(file), "--out", str(folder), "--budget-hours", "0.000001"])
+    result = CliRunner().invoke(app, ["flywheel", str(file), "--out", str(folder), "--budget", "0.001s"])
     assert result.exit_code == 0, result.output
-    assert f"outgrow flywheel {folder} --budget-hours" in result.output
+    assert f"outgrow flywheel {folder} --budget" in result.output
     assert Page(folder / "flywheel.html").text and json.loads((folder / "flywheel.json").read_text())["generations"] == []
     with pytest.raises(UsageError, match="dollars_per_hour"):
         spin(file, folder, budget=Budget(dollars=1.0))

@@ -2,7 +2,7 @@
 
 import json
 import re
-from dataclasses import asdict, replace
+from dataclasses import asdict
 from html import unescape
 from html.parser import HTMLParser
 from urllib.parse import quote, urlencode
@@ -16,13 +16,31 @@ from outgrow.report.live.listing import SORTS, Listing, RunRow, matching, ordere
 from outgrow.report.live.messages import messages
 from outgrow.report.live.recipes import recipe_differences
 from outgrow.runs.folder import RunFolder, read_recipe
-from outgrow.runs.log import LogLine
+from outgrow.runs.sessions import Session
+from outgrow.runs.warning_log import LoggedWarning
 
 PAYLOAD = "<script>document.title='owned'</script>\"'><img src=x onerror=\"document.title='owned'\">"
 WHEN = "2026-11-29T06:29:03+00:00"
 
 
-def add(folder, name, lr=1e-4, steps=12, tags=(), model="micro-base", chance=None, log=(), **sections):
+BEGAN = 1795933743.0  # WHEN, in seconds since 1970
+STOPPED = Session(BEGAN, 0, BEGAN + 9, 2, "signal", "SIGTERM")
+FAILED = Session(BEGAN, 0, BEGAN + 9, 2, "error", "no more")
+RUNNING = (Session(BEGAN, 0),)
+
+
+def add(
+    folder,
+    name,
+    lr=1e-4,
+    steps=12,
+    tags=(),
+    model="micro-base",
+    chance=None,
+    warnings=(),
+    sessions=RUNNING,
+    **sections,
+):
     run = folder / name
     write_recipe(run, learn={"steps": 30, "lr": lr}, run={"tags": list(tags)}, policy={"model": model}, **sections)
     if steps:
@@ -30,8 +48,8 @@ def add(folder, name, lr=1e-4, steps=12, tags=(), model="micro-base", chance=Non
     if chance is not None:
         save(run, "before", evaluation({1: 0.5}, seed=1))
         save(run, "after", evaluation({1: chance}, seed=2))
-    lines = [LogLine(WHEN, 0, "start", "started"), *log]
-    RunFolder(run).log.write_text("".join(json.dumps(asdict(line)) + "\n" for line in lines))
+    for file, lines in ((RunFolder(run).warnings, warnings), (RunFolder(run).sessions, sessions)):
+        file.write_text("".join(json.dumps(asdict(line)) + "\n" for line in lines))
     return run
 
 
@@ -39,14 +57,15 @@ def add(folder, name, lr=1e-4, steps=12, tags=(), model="micro-base", chance=Non
 def port(tmp_path):
     with servers() as start:
         add(tmp_path, "alpha", lr=1e-3, steps=30, tags=["sweep", "a&b"], chance=0.95)
-        add(tmp_path, "beta", lr=1e-5, steps=2, tags=["sweep"], model="some/Model", log=[LogLine(WHEN, 2, "end", "stopped by x")])
+        add(tmp_path, "beta", lr=1e-5, steps=2, tags=["sweep"], model="some/Model", sessions=[STOPPED])
         add(
             tmp_path,
             "gamma",
             lr=1e-4,
             steps=30,
             chance=0.02,
-            log=[LogLine(WHEN, 1, "warning", "bad"), LogLine(WHEN, 2, "error", "no")],
+            warnings=[LoggedWarning(WHEN, 1, "bad")],
+            sessions=[FAILED],
         )
         (tmp_path / "damaged").mkdir()
         (tmp_path / "damaged" / "recipe.toml").write_text("[no toml")
@@ -115,12 +134,12 @@ def test_a_tag_is_a_link_that_filters_and_a_second_one_narrows(port):
 
 
 def test_a_row_says_what_a_second_reading_of_the_run_says(tmp_path):
-    run = add(tmp_path, "alpha", lr=3e-4, steps=12, tags=["x", "x", "y"], chance=0.9, log=[LogLine(WHEN, 3, "warning", "w")] * 3)
+    run = add(tmp_path, "alpha", lr=3e-4, steps=12, tags=["x", "x", "y"], chance=0.9, warnings=[LoggedWarning(WHEN, 3, "w")] * 3)
     row = Listing(tmp_path).row("alpha")
     expected = compare(evaluation({1: 0.5}, seed=1), evaluation({1: 0.9}, seed=2))["pass@1"]
     assert (row.before, row.after, row.change) == (expected.before, expected.after, expected.change)
     assert (row.lr, row.steps_done, row.steps, row.tags, row.model) == (3e-4, 12, 30, ("x", "y"), "micro-base")
-    assert (row.warnings, row.errors, row.started) == (3, 0, 1795933743)
+    assert (row.warnings, row.ended, row.started) == (3, "", BEGAN)
     timings = [json.loads(line) for line in RunFolder(run).timings.read_text().splitlines()]
     total = sum(value for timing in timings for key, value in timing.items() if key != "step")
     steps = total - 7.5  # measuring before training
@@ -142,7 +161,9 @@ def test_pass_rates_of_a_finished_run_come_from_its_summary(tmp_path):
     [
         ("summary.json", "[]"),
         ("summary.json", '{"before": {"pass@1": "x", "ci95": [0, 1], "n": 1}}'),
-        ("log.jsonl", "{}\n"),
+        ("warnings.jsonl", "{}\n"),
+        ("sessions.jsonl", "{}\n"),
+        ("sessions.jsonl", '{"began": "x", "first_step": 0}\n'),
         ("metrics.jsonl", "{}\n"),
         ("metrics.jsonl", "[1]\n"),
         ("metrics.jsonl", "no\n"),
@@ -166,8 +187,8 @@ def test_a_run_is_read_again_only_when_it_wrote(tmp_path, monkeypatch):
     monkeypatch.setattr("outgrow.report.live.listing.read_recipe", lambda path: read.append(path.name) or read_recipe(path))
     listing = Listing(tmp_path)
     assert [len(listing.rows()) for _ in range(3)] == [2, 2, 2] and sorted(read) == ["alpha", "beta"]
-    with RunFolder(run).log.open("a") as file:
-        file.write(json.dumps(asdict(LogLine(WHEN, 3, "warning", "w"))) + "\n")
+    with RunFolder(run).warnings.open("a") as file:
+        file.write(json.dumps(asdict(LoggedWarning(WHEN, 3, "w"))) + "\n")
     assert [row.warnings for row in listing.rows() if row.name == "alpha"] == [1] and sorted(read) == ["alpha", "alpha", "beta"]
 
 
@@ -188,7 +209,8 @@ def test_names_tags_models_and_messages_are_text(tmp_path):
         odd,
         tags=[PAYLOAD[:40]],
         model=PAYLOAD,
-        log=[LogLine(WHEN, 1, "warning", PAYLOAD), LogLine(WHEN, 2, "error", PAYLOAD)],
+        warnings=[LoggedWarning(WHEN, 1, PAYLOAD)],
+        sessions=[Session(BEGAN, 0, BEGAN + 1, 2, "error", PAYLOAD, PAYLOAD)],
     )
     add(tmp_path, "plain")
     with servers() as start:
@@ -229,25 +251,23 @@ class Elements(HTMLParser):
 
 
 def test_a_run_shows_its_log_with_repeated_warnings_as_one(tmp_path):
-    warnings = [LogLine(WHEN, step, "warning", f"step {step}: {step * 7}% were cut") for step in (2, 3, 9)]
-    add(tmp_path, "alpha", log=[*warnings, LogLine(WHEN, 9, "error", "nothing to learn from", dropped=5)])
+    warnings = [LoggedWarning(WHEN, step, f"step {step}: {step * 7}% were cut", 5 * (step == 9)) for step in (2, 3, 9)]
+    add(tmp_path, "alpha", warnings=warnings, sessions=[FAILED])
     with servers() as start:
         page = ask(start(tmp_path), "/runs/alpha")[1]
     text = re.sub(r"\s+", " ", re.sub(r"<[^>]+>", " ", page))
     assert "step 9: 63% were cut" in text and "step 3:" not in text and "2–9" in text and "newest of 3" in text
-    assert text.index("nothing to learn from") < text.index("63% were cut")
-    assert "5 of its lines were dropped" in text
+    assert text.index("no more") < text.index("63% were cut") and "5 were dropped" in text
 
 
-def test_messages_count_every_line_once_and_put_the_newest_first():
-    lines = [LogLine(WHEN, step, "warning", f"step {step}: {kind}") for step in range(1, 50) for kind in "abc"[: 1 + step % 3]]
-    found = messages(
-        [LogLine(WHEN, 0, "start", "started"), *lines, LogLine(WHEN, 49, "end", "stopped"), LogLine(WHEN, 49, "start", "x")]
-    )
+def test_messages_count_every_warning_once_and_put_the_newest_first():
+    lines = [LoggedWarning(WHEN, step, f"step {step}: {kind}") for step in range(1, 50) for kind in "abc"[: 1 + step % 3]]
+    sessions = [Session(BEGAN - 1, 0, BEGAN + 1, 30, "budget", "1 h"), Session(BEGAN + 2, 30)]
+    found = messages(lines, sessions)
     assert sum(message.count for message in found) == len(lines) + 3
-    assert [message.text for message in found[:2]] == ["x", "stopped"] and found[-1].text == "started"
+    assert [message.text.split()[0] for message in found] == ["continued", "stopped", "step", "step", "step", "started"]
     assert {message.count for message in found if message.level == "warning"} == {49, 33, 16}
-    assert len(messages([replace(lines[0], level=level) for level in ("warning", "error")])) == 2
+    assert [message.level for message in messages([], [FAILED])] == ["error", ""]
 
 
 def test_differences_are_exactly_the_keys_with_unequal_values():

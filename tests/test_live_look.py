@@ -13,7 +13,7 @@ from helpers.serving import servers
 from outgrow.config import load_recipe
 from outgrow.core.errors import UsageError
 from outgrow.runs.folder import RunFolder
-from outgrow.runs.log import LogLine
+from outgrow.runs.warning_log import LoggedWarning
 
 CHROMIUM = next((path for name in ("chromium", "chromium-browser", "google-chrome") if (path := shutil.which(name))), None)
 PAGES = ("/", "/runs/a-run-with-a-rather-long-name-of-a-sweep", "/compare?run=better&run=a-run-with-a-rather-long-name-of-a-sweep",
@@ -31,8 +31,8 @@ def folder(tmp_path_factory):
         save(run, "before", evaluation({1: 0.5, 2: 0.5}, seed=1))
         if chance is not None:
             save(run, "after", evaluation({1: chance, 2: chance}, seed=2))
-        lines = [LogLine("2026-11-29T06:29:03+00:00", step, "warning", "W" * 200 + f" {step}") for step in (1, 2)]
-        RunFolder(run).log.write_text("".join(json.dumps(asdict(line)) + "\n" for line in lines))
+        lines = [LoggedWarning("2026-11-29T06:29:03+00:00", step, "W" * 200 + f" {step}") for step in (1, 2)]
+        RunFolder(run).warnings.write_text("".join(json.dumps(asdict(line)) + "\n" for line in lines))
     return folder
 
 

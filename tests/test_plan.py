@@ -1,7 +1,9 @@
 """What a plan counts: against real models, against numbers worked by hand, and that its parts agree with each other."""
 
+import math
 import re
 import weakref
+from dataclasses import replace
 
 import peft
 import pytest
@@ -13,15 +15,21 @@ from torch.utils._pytree import tree_leaves
 from transformers import AutoModelForCausalLM, LlamaConfig, Qwen2Config, Qwen3Config
 
 from helpers.counts import meets, met
+from outgrow.cli.plan_figures import fits
 from outgrow.config import load_recipe, parse_recipe
-from outgrow.config.sections import DistillSection, PolicySection
+from outgrow.config.sections import DistillSection, EvaluateSection, PolicySection
+from outgrow.core.amounts import dollars, hours
 from outgrow.core.errors import UsageError
+from outgrow.core.memory import total_memory
 from outgrow.engines import ENGINES
+from outgrow.evaluate.measured import measured_problems
 from outgrow.judge.config import JudgeSection
 from outgrow.plan import GPU, load_gpu_catalog, plan_recipe
 from outgrow.plan.fit_changes import changed, fit_changes
 from outgrow.plan.fit_to_memory import fit_to_memory
 from outgrow.plan.gpus import Assumptions
+from outgrow.plan.machine import measure_machine
+from outgrow.plan.measuring import MeasuringSeconds
 from outgrow.plan.memory import activations, parts, peak
 from outgrow.plan.models import KNOWN, distilled_shape, judge_shapes, shape_from_config, shape_of
 from outgrow.plan.seconds import seconds
@@ -366,7 +374,8 @@ def seven_billion(at_once):
     layers = 7_615_616_512 - 2 * head - 3584
     prompt = 10 + 256 + 1600
     reading = 28 * (2 * layers * prompt + 4 * 28 * 3584 * prompt**2) / 50e12
-    steps = 100 * -(-56 // at_once)
+    # The first `at_once` replies run to the limit at the latest; after that a reply of mean length follows each that ends.
+    steps = math.ceil((56 / at_once - 1) * 50 + 100)
     weights, cache = steps * 2 * (layers + head), 56 * 50 * (prompt + 25) * 57_344
     return reading + (weights + cache) / 500e9, steps
 
@@ -424,10 +433,10 @@ def test_a_judge_elsewhere_is_waited_for_and_paid_for():
         0,
     ]
     estimate = there.estimates[0]
-    assert estimate.hours(estimate.expected) == pytest.approx(418 * estimate.expected.total / 3600)
-    assert estimate.dollars(estimate.expected) == pytest.approx(2 * 2.0 * estimate.hours(estimate.expected))
-    assert estimate.expected.judging > 0
-    assert estimate.most.judging > estimate.expected.judging
+    assert estimate.expected.training == pytest.approx(418 * estimate.expected.step.total)
+    assert estimate.dollars(estimate.expected.total) == pytest.approx(2 * 2.0 * estimate.expected.total / 3600)
+    assert estimate.expected.step.judging > 0
+    assert estimate.most.step.judging > estimate.expected.step.judging
     assert [estimate.judge_fits for estimate in there.estimates] == [True, False], "15.2 GB of weights, and 14.7 of 16 to be had"
     assert unknown.estimates[0].expected == plain.estimates[0].expected
     pair = judging(f"http://there/v1#{R1_7B}", watch={"second_model": "http://other/v1#micro-base"})
@@ -524,8 +533,8 @@ def test_the_command_tells_all_of_it(outgrow):
     _, printed, _ = outgrow("plan", "micro")
     for name in ("AdamW moments", "activations", "H100", "RTX 4090", "T4"):
         assert name in printed
-    assert len(re.findall("^assumes", printed, re.M)) == 7
-    assert "does not fit" not in printed
+    assert len(re.findall("^assumes", printed, re.M)) == 8
+    assert "fits with" not in printed and "does not fit" not in printed
 
 
 def test_a_run_that_does_not_fit_is_told_what_would(outgrow):
@@ -534,19 +543,23 @@ def test_a_run_that_does_not_fit_is_told_what_would(outgrow):
     code, printed, _ = outgrow("plan", "micro", *model)
     assert code == 0
     assert "73,859,072 parameters, 4.0%" in printed
-    (line,) = [line for line in printed.splitlines() if line.startswith("L40S: does not fit")]
+    (line,) = [line for line in printed.splitlines() if line.startswith("L40S: fits with")]
+    assert re.search(r"^ L40S +48 +0\.90 +yes, with ", printed, re.M)
     told = re.findall(r"--set|[a-z_.]+=\d+", line)
     _, printed, _ = outgrow("plan", "micro", *model, *told)
-    assert "L40S: does not fit" not in printed
+    assert "L40S: fits with" not in printed
+    assert re.search(r"^ L40S +48 +0\.90 +yes +\d", printed, re.M)
 
 
 def test_what_a_run_does_by_itself_is_told(outgrow):
     _, printed, _ = outgrow("plan", "r1-1.5b-gsm8k")
     alone = [line for line in printed.splitlines() if "(a run does that by itself)" in line]
     assert alone
+    own = total_memory(torch.device("cuda" if torch.cuda.is_available() else "cpu")) / 1e9
     for line in alone:
-        name, tokens = re.fullmatch(r"(.+): does not fit; .*--set learn.tokens_per_microbatch=(\d+) .*", line).groups()
-        memory = next(card.memory_gb for card in load_gpu_catalog().gpu if card.name == name)
+        name, tokens = re.fullmatch(r"(.+): fits with --set learn.tokens_per_microbatch=(\d+) .*", line).groups()
+        assert re.search(rf"^ {name} .* yes, with smaller passes ", printed, re.M)
+        memory = next((card.memory_gb for card in load_gpu_catalog().gpu if card.name == name), own)
         recipe = load_recipe("r1-1.5b-gsm8k")
         assert fit_to_memory(memory * 1e9, recipe, KNOWN[R1], ASSUMED) == int(tokens)
 
@@ -564,6 +577,14 @@ def test_a_teacher_is_told_and_priced(outgrow):
     assert "first 30 steps" in told("distill={model='micro-base',steps=30}")
 
 
+def rows_of(printed, device):
+    """A device's cells in the tables of a step, of the run's time and of its price; the step's figures are one cell."""
+    step, time, price = re.findall(rf"^ {device}  +(.*?) *$", printed, re.M)
+    return re.fullmatch(r"(\d+) +([\d.]+) +(yes|yes, with .*?|no) +([\d., ]+)", step).groups(), *(
+        re.split(r"  +", row) for row in (time, price)
+    )
+
+
 PRICED = {
     "r1-7b-gsm8k": ["deepseek-ai/DeepSeek-R1-Distill-Qwen-7B, 7,615,616,512 parameters in bfloat16"],
     "r1-1.5b-gsm8k-judged": ["http://localhost:8001/v1#r1-7b-gsm8k, 7,615,616,512 parameters", "28 replies"],
@@ -579,11 +600,12 @@ def test_recipes_with_a_judge_or_a_teacher_have_prices(outgrow, monkeypatch, tmp
     assert all(part in printed for part in PRICED[name])
     judged = name.endswith("judged")
     assert bool(re.search(r" judge +learn ", printed)) == judged
-    card = re.search(r"^ H100 +80 +2\.70 +yes +(.*?) +([\d.]+) h, \$([\d.]+)", printed, re.M)
-    *seconds, hours, dollars = map(float, card[1].split())
-    assert hours == pytest.approx(418 * sum(seconds) / 3600, rel=0.05)
-    assert dollars == pytest.approx(hours * 2.70 * (1 + judged), rel=0.05)
-    assert float(card[2]) < 10
+    *_, seconds = rows_of(printed, "H100")[0]
+    training, _, _, total, most = rows_of(printed, "H100")[1]
+    price = rows_of(printed, "H100")[2][3]
+    assert hours(training) == pytest.approx(418 * sum(map(float, seconds.split())) / 3600, rel=0.05)
+    assert dollars(price) == pytest.approx(hours(total) * 2.70 * (1 + judged), rel=0.05)
+    assert hours(most) < 10
 
 
 def test_a_judge_here_has_a_phase_of_its_own(outgrow):
@@ -598,14 +620,13 @@ def test_a_judge_whose_size_is_not_known_is_told(outgrow):
         code, printed, _ = outgrow("plan", "r1-1.5b-gsm8k-judged", "--set", f"judge.model={address}")
         assert code == 0
         assert f"{address} is not included" in printed
-        card = re.search(r"^ H100 +80 +2\.70 +yes +(.*?) +([\d.]+) h", printed, re.M)
-        *_, hours, dollars = map(float, card[1].split())
-        assert dollars == pytest.approx(hours * 2.70, rel=0.05), "no second GPU is paid for"
+        _, times, prices = rows_of(printed, "H100")
+        assert dollars(prices[3]) == pytest.approx(hours(times[3]) * 2.70, rel=0.05), "no second GPU is paid for"
 
 
 def own_gpus():
     """The text of a GPU file with one GPU."""
-    table = "\n".join(f"{key} = {value!r}" for key, value in gpu(name="mine").model_dump().items())
+    table = "\n".join(f"{key} = {value!r}" for key, value in gpu(name="mine").model_dump(exclude_defaults=True).items())
     assumptions = "[assumptions]\nprompt_tokens = 20\ncompletion_share = 1.0\nreply_share = 1.0\nusable_memory = 0.9"
     return f"date = 2026-01-01\n{assumptions}\n[[gpu]]\n{table}\n"
 
@@ -699,3 +720,107 @@ def test_lengths_stay_inside_the_context():
     work = work_of(load_recipe("micro"), shape_of(PolicySection(model="micro-base")), ASSUMED)
     assert work.prompt + work.limit == 256
     assert Sampling(max_tokens=work.limit).max_tokens == 88
+
+
+# Measurements
+
+
+def tiny_suite(tmp_path, name, problems):
+    file = tmp_path / f"{name}.jsonl"
+    file.write_text("".join(f'{{"question": "{n}+{n}=?", "answer": "{2 * n}"}}\n' for n in range(problems)))
+    return str(file)
+
+
+def test_measurements_by_hand(tmp_path):
+    """The recipe of `real`, 10 problems before and after, 6 for validation; answers of 3,200 tokens at most, 1,600 on average."""
+    suite, validation = tiny_suite(tmp_path, "suite", 10), tiny_suite(tmp_path, "validation", 6)
+    section = {"suite": suite, "samples": 4, "every": 100, "validation": validation, "validation_samples": 2}
+    recipe = real().model_copy(update={"evaluate": EvaluateSection.model_validate(section)})
+    assert measured_problems(recipe) == {suite: 10, validation: 6}
+    catalog = load_gpu_catalog().model_copy(update={"gpu": (gpu(),), "assumptions": ASSUMED})
+    plan = plan_recipe(recipe, catalog)
+    assert (plan.measured.looks, plan.measured.missing) == (5, ()), "steps 1, 101, 201, 301 and 401 of 418"
+
+    def answers(rows):  # all at the same time: each token step reads every weight but the embedding and the last norm
+        return (3200 * 2 * 1_543_712_768 + rows * 1600 * (256 + 800) * 28_672) / 500e9
+
+    run = plan.estimates[0].expected
+    assert run.measuring.ends == pytest.approx(2 * (answers(40) + answers(10)))
+    assert run.measuring.validation == pytest.approx(5 * answers(12))
+    assert run.total == pytest.approx(418 * run.step.total + 2 * (answers(40) + answers(10)) + 5 * answers(12))
+    assert plan.estimates[0].dollars(run.total) == pytest.approx(run.total / 3600 * 2.0)
+    without = recipe.model_copy(update={"evaluate": recipe.evaluate.model_copy(update={"every": 0})})
+    assert plan_recipe(without, catalog).estimates[0].expected.measuring == MeasuringSeconds(run.measuring.ends, 0.0)
+    assert measured_problems(without) == {suite: 10}
+
+
+def test_more_answers_than_fit_at_once_take_the_places_of_those_that_end(tmp_path):
+    """2 at a time, 6 answers: the first two run to the limit at the latest, and two of mean length follow one after the other."""
+    suite = tiny_suite(tmp_path, "suite", 6)
+    section = EvaluateSection(suite=suite, samples=1, every=0)
+    recipe = real().model_copy(update={"evaluate": section, "engine": ENGINES["native"](max_sequences=2)})
+    catalog = load_gpu_catalog().model_copy(update={"gpu": (gpu(),), "assumptions": ASSUMED})
+    found = plan_recipe(recipe, catalog).estimates[0].expected.measuring.ends
+    once = ((3200 + 2 * 1600) * 2 * 1_543_712_768 + 6 * 1600 * (256 + 800) * 28_672) / 500e9
+    assert found == pytest.approx(4 * once), "before and after, sampled and greedy"
+
+
+def test_suites_whose_data_are_not_here_are_said(outgrow, monkeypatch):
+    monkeypatch.delenv("OUTGROW_DATA", raising=False)
+    monkeypatch.setenv("HF_HUB_OFFLINE", "1")
+    code, printed, _ = outgrow(
+        "plan", "micro", "--set", "evaluate.suite=gsm8k", "--set", "evaluate.extra_suites=['micro-validation']"
+    )
+    assert code == 0
+    assert re.search(r"not counted: measuring on gsm8k;", printed)
+    assert rows_of(printed, "H100")[1][2] == "?"
+    code, _, complaint = outgrow("plan", "micro", "--set", "evaluate.extra_suites=['micor']")
+    assert code == 2 and "micor" in complaint
+
+
+def test_the_share_of_each_part_is_told(outgrow):
+    _, printed, _ = outgrow("plan", "micro")
+    assert "678 problems" in printed and "190 problems × 2 samples" in printed and "validates 7 times" in printed
+    training, validation, ends, total, most = map(hours, rows_of(printed, "H100")[1])
+    assert total == pytest.approx(training + validation + ends, rel=0.1)
+    assert most > total
+    _, printed, _ = outgrow("plan", "micro", "--set", "evaluate.every=0")
+    assert rows_of(printed, "H100")[1][1] == "none"
+
+
+# This machine
+
+
+def test_this_machine_is_measured(outgrow):
+    own = measure_machine(1, 1.5)
+    assert own.measured and own.dollars_per_hour == 1.5
+    assert own.memory_gb * 1e9 == pytest.approx(total_memory(torch.device("cuda" if torch.cuda.is_available() else "cpu")))
+    assert 1e-4 < own.float32_tflops < 1e3 and 1e-4 < own.bfloat16_tflops < 1e4
+    assert 0.05 < own.bandwidth_gb_s < 1e5 and 0 < own.launch_ms < 100
+    _, printed, _ = outgrow("plan", "micro", "--set", "run.dollars_per_hour=2")
+    step, times, prices = rows_of(printed, "this machine")
+    assert step[0] == f"{own.memory_gb:.0f}" and step[2] == "yes"
+    assert dollars(prices[3]) == pytest.approx(2 * hours(times[3]), rel=0.1)
+    assert "for this machine (" in printed
+
+
+def test_the_threads_are_put_back():
+    before = torch.get_num_threads()
+    measure_machine(before + 1, 0.0)
+    assert torch.get_num_threads() == before
+
+
+@pytest.mark.parametrize(
+    ("change", "text"),
+    [
+        ({"learn.tokens_per_microbatch": 3}, "yes, with smaller passes"),
+        ({"policy.dtype": "bfloat16", "judge.dtype": "bfloat16", "policy.lora.rank": 8}, "yes, with bfloat16, LoRA"),
+        ({"sampling.max_tokens": 3, "learn.tokens_per_microbatch": 3}, "yes, with shorter answers, smaller passes"),
+        (None, "no"),
+    ],
+)
+def test_what_makes_it_fit_is_said(change, text):
+    catalog = load_gpu_catalog().model_copy(update={"gpu": (gpu(),)})
+    estimate = plan_recipe(load_recipe("micro"), catalog).estimates[0]
+    assert fits(replace(estimate, fits=False, change=change)) == text
+    assert fits(estimate) == "yes"

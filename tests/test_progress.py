@@ -16,7 +16,7 @@ from helpers.runs import SMALL, Silent
 from helpers.slow_engine import SlowEngine
 from outgrow.cli import progress
 from outgrow.cli.app import app
-from outgrow.cli.eta import duration, seconds_left
+from outgrow.cli.eta import seconds_left
 from outgrow.config import load_recipe
 from outgrow.core.callbacks import Written
 from outgrow.core.errors import OutgrowError, install_hint
@@ -79,11 +79,6 @@ def test_tokens_over_complete_answers_is_the_mean_length_of_a_batch_that_is_not_
     left = seconds_left(3000, Written(complete, tokens), 1.0, max_tokens=1000)
     assert left == pytest.approx((lengths.sum() - tokens) / tokens, rel=0.1)
     assert lengths[lengths <= 20].mean() < 15, "the mean of the complete ones says much too little"
-
-
-@pytest.mark.parametrize(("seconds", "text"), [(0.2, "0 s"), (119.4, "119 s"), (3600, "60 min"), (7199, "2 h 0 min")])
-def test_durations(seconds, text):
-    assert duration(seconds) == text
 
 
 def test_lines_come_soon_and_then_at_growing_gaps_up_to_a_minute(clock, log):

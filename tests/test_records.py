@@ -224,7 +224,7 @@ def test_settings_of_learning_leave_the_start_as_it_was_measured(run):
     resume(run, ["learn.lr=1e-5"], watcher)
     assert (run / "evals" / "before.parquet").stat().st_mtime_ns == before
     [entry] = read_recipe(run)[1]["changed"]
-    assert entry["settings"] == {"learn.lr": "0.0003 → 1e-05"}
+    assert entry["settings"] == {"learn.lr": {"old": 0.0003, "new": 1e-05}}
     assert not any("measured again" in note for note in watcher.notes)
 
 

@@ -20,6 +20,7 @@ import pytest
 from plotly.offline import get_plotlyjs
 
 from helpers.report import STEPS, K, Page, evaluation, save, write_recipe, write_steps
+from outgrow.core.amounts import duration
 from outgrow.core.errors import OutgrowError, UsageError
 from outgrow.core.files import append_line
 from outgrow.evaluate import Evaluation, paired_delta
@@ -245,8 +246,8 @@ def test_time_and_cost_equal_the_timings(run, page):
     wall = sum(value for row in rows for key, value in row.items() if key != "step")
     table = page.table("phase")
     for phase, seconds in totals.items():
-        assert table[phase.replace("_", " ")] == [f"{seconds:.1f} s", f"{seconds / wall:.0%}"]
-    assert f"${wall / 3600 * 2.5:.2f} ({wall / 3600:.2f} h at $2.50 " in page.text
+        assert table[phase.replace("_", " ")] == [duration(seconds), f"{seconds / wall:.0%}"]
+    assert f"${wall / 3600 * 2.5:.2f} ({duration(wall)} at $2.50 " in page.text
     assert "1,440 rollouts of 50 of 50 problems" in page.text
     assert (run / "recipe.toml").read_text() in page.pres
 
@@ -384,7 +385,7 @@ def test_summary_says_the_cost_and_what_became_of_other_suites(run, tmp_path):
     rows = [json.loads(line) for line in (path / "timings.jsonl").read_text().splitlines()]
     seconds = sum(value for row in rows for key, value in row.items() if key != "step")
     text = Page(write_report(path)).text
-    assert f"{seconds:.1f} s, ${seconds / 3600 * 2.5:.2f} (" in text
+    assert f"{duration(seconds)}, ${seconds / 3600 * 2.5:.2f} (" in text
     assert "evaluate.extra_suites" in text
     figures = {"n": 40, "k": 2, "pass_at_1": 0.4, "low": 0.3, "high": 0.5, "turnover": 0.1, "kl": 0.02}
     changes = ((0, 0.0, 0.0, 0.0), (10, 0.3, 0.2, 0.4), (20, -0.05, -0.1, -0.01))

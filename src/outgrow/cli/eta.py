@@ -2,6 +2,8 @@
 
 from typing import TYPE_CHECKING
 
+from ..core.amounts import duration
+
 if TYPE_CHECKING:
     from ..core.callbacks import Written
 
@@ -35,18 +37,6 @@ def eta(seconds: float | None) -> str:
     ('ETA 43 s', 'ETA not known yet')
     """
     return "ETA not known yet" if seconds is None else f"ETA {duration(seconds)}"
-
-
-def duration(seconds: float) -> str:
-    """Return a time as text, with two figures or a few.
-
-    >>> duration(43.2), duration(754), duration(12000)
-    ('43 s', '13 min', '3 h 20 min')
-    """
-    if seconds < 120:
-        return f"{seconds:.0f} s"
-    minutes = round(seconds / 60)
-    return f"{minutes} min" if minutes < 120 else f"{minutes // 60:,} h {minutes % 60} min"
 
 
 def speed(tokens: int, seconds: float) -> str:

@@ -133,6 +133,8 @@ def evaluate(
             notes += [f"{name}: {lines[0]}", *lines[1:]] if lines else []
             if out is not None:
                 evaluation = replace(evaluation, conditions=conditions(source, sampling, sizes[name], seed, respondent))
+                if len(names) > 1:
+                    out.mkdir(exist_ok=True)
                 evaluation.save(out if len(names) == 1 else out / f"{name.replace('/', '+')}.parquet")
     for note in notes:
         warn(note)
@@ -141,15 +143,16 @@ def evaluate(
 
 
 def _require_place(out: Path, suites: int) -> None:
-    """Raise UsageError if --out cannot be written: a file for one suite, a folder for several."""
+    """Raise UsageError or OutgrowError if --out cannot be written: a file for one suite, a folder for several."""
+    from ..core.files import require_writable
+
     if not out.parent.is_dir():
         raise UsageError(f"--out {out}: the folder {out.parent} does not exist")
     if suites == 1 and out.is_dir():
         raise UsageError(f"--out {out} is a folder; the samples of one suite are a file, for example {out}/samples.parquet")
     if suites > 1 and out.exists() and not out.is_dir():
         raise UsageError(f"--out {out} is a file; the samples of several suites need a folder")
-    if suites > 1:
-        out.mkdir(exist_ok=True)
+    require_writable(out if suites > 1 and out.exists() else out.parent)
 
 
 def _temperature(respondent: "ChatModel", temperature: float) -> str:

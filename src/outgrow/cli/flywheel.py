@@ -14,9 +14,8 @@ from ..core.errors import UsageError
 from .app import DATA, command
 from .console import console, say
 from .interrupt import explain_stop, say_budget_reached
-from .options import BudgetHours, BudgetUSD, Overrides
+from .options import BudgetOption, Overrides
 from .progress import Terminal
-from .run_training import budget_of
 
 if TYPE_CHECKING:
     from ..flywheel import FlywheelRecipe, FlywheelResult
@@ -37,8 +36,7 @@ def flywheel(
         Path | None, typer.Option("--out", metavar="FOLDER", help="Folder of the flywheel. Default: runs/RECIPE.")
     ] = None,
     overrides: Overrides = None,
-    budget_usd: BudgetUSD = None,
-    budget_hours: BudgetHours = None,
+    budget: BudgetOption = None,
 ) -> None:
     """Train in generations: a teacher, a student, synthetic data from the better of the two, and a new base trained on it.
 
@@ -47,13 +45,14 @@ def flywheel(
     """
     from ..core.errors import OutgrowError
     from ..flywheel import ProcessFull, run_flywheel
-    from ..runs.cost import BudgetReached
+    from ..runs.cost import BudgetReached, parse_budget
 
+    limit = parse_budget(budget or [])
     wheel, folder = _wheel(recipe, out, overrides or [])
     command = f"outgrow flywheel {folder}"
     try:
         with explain_stop(f"continue with: {command}"), Terminal(console) as terminal:
-            result = run_flywheel(wheel, folder, terminal, budget_of(budget_usd, budget_hours))
+            result = run_flywheel(wheel, folder, terminal, limit)
     except BudgetReached as reached:
         say_budget_reached(reached, command)
         raise typer.Exit from reached
@@ -64,6 +63,8 @@ def flywheel(
     except UsageError:
         raise
     except OutgrowError as error:
+        if not (folder / "flywheel.toml").is_file():
+            raise
         raise type(error)(f"{error}; progress is saved, continue with: {command}") from error
     _show(result)
     say(f"page: {folder / 'flywheel.html'}")

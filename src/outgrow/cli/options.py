@@ -85,18 +85,14 @@ Limit = Annotated[
     ),
 ]
 Fresh = Annotated[bool, typer.Option("--fresh", help="Ignore stored answers and ask the model again.")]
-BudgetUSD = Annotated[
-    float | None,
+BudgetOption = Annotated[
+    list[str] | None,
     typer.Option(
-        "--budget-usd",
-        min=0.0,
-        metavar="DOLLARS",
-        help="Save and stop once the run has cost this much. Needs run.dollars_per_hour.",
+        "--budget",
+        metavar="AMOUNT",
+        help="Save and stop once this is spent, over all sessions: a time (90s, 10m, 1h30, 2d), an amount of dollars (5usd, or in "
+        "quotes '$5'; it needs run.dollars_per_hour), or both (10h,25usd). Default: no limit.",
     ),
-]
-BudgetHours = Annotated[
-    float | None,
-    typer.Option("--budget-hours", min=0.0, metavar="HOURS", help="Save and stop once the run has taken this long."),
 ]
 Margin = Annotated[
     float, typer.Option("--margin", min=0.01, metavar="POINTS", help="Smallest change of pass@1 that matters to you, in points.")

@@ -45,13 +45,15 @@ def passrate(
 
     Run the same command again to continue after a stop. A recipe starts from the profile with --set ledger.profile=profiles/….
     """
+    from ..core.fresh_folder import FreshFolder, undone_on_failure
     from ..engines import LocalModel, OpenAIServer
     from ..evaluate.answer_cache import AnswerCache
-    from ..evaluate.pass_rates import ProfileSpec, fill, open_profile
+    from ..evaluate.pass_rates import ProfileSpec, fill, has_answers, open_profile
     from ..policy.pull import cache_folder
     from ..problems.limit import limited
     from ..runs.practice_problems import problems_of
     from ..runs.session import verifier_for
+    from ..runs.sessions import STOPS
 
     source = recipe_for(model, recipe)
     every, as_recipe = problems_of(data, warn)
@@ -69,9 +71,11 @@ def passrate(
     if isinstance(respondent, OpenAIServer) and respondent.omit_settings:
         how += f" without {','.join(respondent.omit_settings)}"
     spec = ProfileSpec(model, digest, data, len(problems), samples, temperature, sampling.max_tokens, seed, how, limit=sample)
+    fresh = FreshFolder.of(folder)
     spec = open_profile(folder, spec, update)
     with (
         interruptible() as check_stop,
+        undone_on_failure(fresh, lambda: has_answers(folder), STOPS),
         answering("measuring", spec.samples * len(problems), spec.max_tokens) as tally,
         verifier_for(source) as verifier,
     ):

@@ -20,21 +20,28 @@ def plan(
     ] = None,
     overrides: Overrides = None,
 ) -> None:
-    """Estimate what a recipe needs before you pay for it: parameters, tokens, memory, hours and dollars.
+    """Estimate what a recipe needs before you pay for it: parameters, tokens, memory, time and price, with all measurements.
 
-    It reads the recipe and loads no weights.
+    The first row is this machine, measured in about a second. It reads the recipe and loads no weights.
     """
-    from ..config import load_recipe, raw_recipe
+    from ..config import RLRecipe, load_recipe, raw_recipe
+    from ..core.errors import UsageError
     from ..flywheel import load_flywheel
     from ..flywheel.plan import plan_flywheel
+    from ..flywheel.stage_recipes import stage_recipes
     from ..plan import load_gpu_catalog, plan_recipe
+    from ..plan.machine import with_this_machine
     from . import plan_flywheel as flywheel_page
     from . import plan_recipe as recipe_page
 
     catalog = load_gpu_catalog(gpus)
     if raw_recipe(recipe).get("kind") == "flywheel":
         wheel = load_flywheel(recipe, overrides or [])
+        catalog = with_this_machine(catalog, stage_recipes(wheel)["student"])
         flywheel_page.show(wheel, plan_flywheel(wheel, catalog), catalog)
     else:
         read = load_recipe(recipe, overrides or [])
+        if not isinstance(read, RLRecipe):
+            raise UsageError(f"{recipe} is a recipe of kind {read.kind!r}; plan counts what `outgrow train` runs")
+        catalog = with_this_machine(catalog, read)
         recipe_page.show(read, plan_recipe(read, catalog), catalog)

@@ -5,6 +5,25 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from ..plan import CostEstimate
 
+_PASSES = "learn.tokens_per_microbatch"
+_WORDS = {
+    "policy.lora.rank": "LoRA",
+    "engine.max_sequences": "fewer sequences at once",
+    "learn.problems_per_step": "fewer problems a step",
+    "sampling.max_tokens": "shorter answers",
+    _PASSES: "smaller passes",
+}
+"""Recipe key -> what changing it means; every other key that makes a recipe fit is a data type."""
+
+
+def fits(estimate: "CostEstimate") -> str:
+    """Return whether a recipe fits, and with which changes."""
+    if estimate.fits:
+        return "yes"
+    if estimate.change is None:
+        return "no"
+    return f"yes, with {', '.join(dict.fromkeys(_WORDS.get(key, 'bfloat16') for key in estimate.change))}"
+
 
 def unfit(estimate: "CostEstimate", stage: str = "") -> list[str]:
     """Return lines that say where a recipe does not fit, and which settings change that.
@@ -18,8 +37,17 @@ def unfit(estimate: "CostEstimate", stage: str = "") -> list[str]:
     if estimate.change is None:
         return [*lines, f"{name}: does not fit, and no setting that was tried changes that; use a smaller model or a larger GPU"]
     changes = " ".join(f"--set {stage}{key}={value}" for key, value in estimate.change.items())
-    automatic = " (a run does that by itself)" if list(estimate.change) == ["learn.tokens_per_microbatch"] else ""
-    return [*lines, f"{name}: does not fit; *fits with {changes}{automatic}, and its figures are for that"]
+    automatic = " (a run does that by itself)" if list(estimate.change) == [_PASSES] else ""
+    return [*lines, f"{name}: fits with {changes}{automatic}; its figures are for that"]
+
+
+def uncounted(names: "list[str]") -> list[str]:
+    """Return a line about the suites that a plan does not count."""
+    if not names:
+        return []
+    return [
+        f"not counted: measuring on {', '.join(names)}; the data are not here or cannot be read (OUTGROW_DATA names their folder)"
+    ]
 
 
 def figure(value: float) -> str:

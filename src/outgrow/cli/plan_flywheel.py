@@ -6,7 +6,7 @@ from rich.box import SIMPLE_HEAD
 from rich.table import Table
 
 from .console import console, say
-from .plan_figures import figure, unfit
+from .plan_figures import figure, uncounted, unfit
 
 if TYPE_CHECKING:
     from ..flywheel import FlywheelRecipe
@@ -19,7 +19,7 @@ def show(wheel: "FlywheelRecipe", plan: "FlywheelPlan", catalog: "GpuCatalog") -
     for line in _head(wheel, plan):
         say(line)
     console.print(_hours(plan, catalog))
-    for line in (*_unfits(plan), *(f"assumes {line}" for line in _assumptions(wheel, plan))):
+    for line in (*_unfits(plan), *uncounted(list(plan.uncounted)), *(f"assumes {line}" for line in _assumptions(wheel, plan))):
         say(line)
 
 
@@ -48,6 +48,7 @@ def _hours(plan: "FlywheelPlan", catalog: "GpuCatalog") -> Table:
     for stage in plan.stages:
         table.add_row(stage.name.replace("_", " "), str(stage.times), *(_cell(stage, place) for place in range(len(catalog.gpu))))
     table.add_section()
+    table.add_row("measuring", "", *(_figure(plan.measuring(place)) for place in range(len(catalog.gpu))))
     table.add_row("total, hours", "", *(_figure(plan.hours(place)) for place in range(len(catalog.gpu))))
     return table
 
@@ -71,7 +72,7 @@ def _assumptions(wheel: "FlywheelRecipe", plan: "FlywheelPlan") -> list[str]:
         "what `outgrow plan` assumes for the recipe of each stage; data and solutions as long as rollouts",
         *(["enough memory for fine-tuning, which is not estimated: a micro-batch that does not fit is halved"] if tuned else []),
         *(_of_data(plan) if wheel.generations > 1 and wheel.data.k else []),
-        "no time for evaluation, verification, checkpoints, loading and installing: add them",
+        "no time for measuring models that existed before, verification, checkpoints, loading and installing: add them",
     ]
 
 

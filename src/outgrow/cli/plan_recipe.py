@@ -1,34 +1,38 @@
 """What `outgrow plan` prints of a recipe."""
 
+from collections.abc import Callable
 from typing import TYPE_CHECKING
 
 from rich.box import SIMPLE_HEAD
 from rich.table import Table
 
+from ..core.amounts import duration, money
 from .console import console, say
-from .plan_figures import figure, unfit
+from .plan_figures import figure, fits, uncounted, unfit
 
 if TYPE_CHECKING:
     from ..config import Recipe, RLRecipe
-    from ..plan import GpuCatalog, Plan
+    from ..plan import GPU, CostEstimate, GpuCatalog, Plan
 
 _DTYPES = {2: "bfloat16", 4: "float32"}
 
 
 def show(recipe: "Recipe", plan: "Plan", catalog: "GpuCatalog") -> None:
-    """Print the plan: what a step does, memory, costs on each GPU, and what all that assumes."""
+    """Print the plan: what a step does, memory, time and price on each device, and what all that assumes."""
     from ..config import RLRecipe
 
     assert isinstance(recipe, RLRecipe)
     for line in _head(recipe, plan):
         say(line)
     console.print(_memory(plan))
-    console.print(_costs(plan, catalog))
+    console.print(_steps(plan))
+    console.print(_run(plan))
+    console.print(_prices(plan, catalog))
     for estimate in plan.estimates:
         for line in unfit(estimate):
             say(line)
-    for line in _assumptions(recipe, plan, catalog):
-        say(f"assumes {line}")
+    for line in (*uncounted(list(plan.measured.missing)), *(f"assumes {line}" for line in _assumptions(recipe, plan, catalog))):
+        say(line)
 
 
 def _head(recipe: "RLRecipe", plan: "Plan") -> list[str]:
@@ -47,6 +51,7 @@ def _head(recipe: "RLRecipe", plan: "Plan") -> list[str]:
         f"{prompts:,} in prompts and {most:,} in completions, {work.rollouts * work.completion:,.0f} expected{_drawn(recipe)}",
         *_distilled(recipe, plan),
         *_judged(recipe, plan),
+        *_measured(plan),
     ]
 
 
@@ -106,33 +111,82 @@ def _memory(plan: "Plan") -> Table:
     return table
 
 
-def _costs(plan: "Plan", catalog: "GpuCatalog") -> Table:
-    table = Table(
-        title=f"seconds of a step, and the whole run; typical rental prices of {catalog.date:%B %Y}",
-        box=SIMPLE_HEAD,
-        pad_edge=False,
-    )
-    table.add_column("GPU")
+def _steps(plan: "Plan") -> Table:
+    """Return the seconds of a step on each device."""
+    table = Table(title="seconds of a step", box=SIMPLE_HEAD, pad_edge=False)
+    table.add_column("device")
     judged = plan.work.judges != ()
-    for heading in ("GB", "$/h", "fits", "write", *(["judge"] if judged else []), "learn", "hours", "$", "at most"):
-        table.add_column(heading, justify="right")
+    for heading in ("GB", "$/h", "fits", "write", *(["judge"] if judged else []), "learn"):
+        table.add_column(heading, justify="left" if heading == "fits" else "right")
     for estimate in plan.estimates:
-        gpu, expected = estimate.gpu, estimate.expected
-        times = [expected.generation, *([expected.judging] if judged else []), expected.learning]
-        figures = [*times, estimate.hours(expected), estimate.dollars(expected)]
-        most = f"{figure(estimate.hours(estimate.most))} h, ${figure(estimate.dollars(estimate.most))}"
-        cells = [*map(figure, figures), most] if estimate.fits or estimate.change else []
-        fits = "yes" if estimate.fits else "no*" if estimate.change else "no"
-        table.add_row(gpu.name, f"{gpu.memory_gb:g}", f"{gpu.dollars_per_hour:.2f}", fits, *cells)
+        gpu, step = estimate.gpu, estimate.expected.step
+        times = [step.generation, *([step.judging] if judged else []), step.learning]
+        cells = [*map(figure, times)] if estimate.fits or estimate.change else []
+        price = f"{gpu.dollars_per_hour:.2f}" if gpu.dollars_per_hour else ""
+        table.add_row(gpu.name, f"{gpu.memory_gb:.0f}", price, fits(estimate), *cells)
     return table
+
+
+def _run(plan: "Plan") -> Table:
+    """Return the time of the whole run on each device, by what it is spent on."""
+    table = _whole("time of the whole run")
+    for estimate in plan.estimates:
+        table.add_row(estimate.gpu.name, *(_cells(plan, estimate, duration) if _runs(estimate) else ["does not fit"]))
+    return table
+
+
+def _prices(plan: "Plan", catalog: "GpuCatalog") -> Table:
+    """Return the price of the whole run on each device that it fits on and that has a price."""
+    table = _whole(f"price of the whole run; typical rental prices of {catalog.date:%B %Y}")
+    for estimate in plan.estimates:
+        if _runs(estimate) and estimate.gpu.dollars_per_hour:
+            table.add_row(estimate.gpu.name, *_cells(plan, estimate, _price_on(estimate)))
+    return table
+
+
+def _price_on(estimate: "CostEstimate") -> Callable[[float], str]:
+    return lambda seconds: money(estimate.dollars(seconds))
+
+
+def _runs(estimate: "CostEstimate") -> bool:
+    return estimate.fits or estimate.change is not None
+
+
+def _whole(title: str) -> Table:
+    table = Table(title=title, box=SIMPLE_HEAD, pad_edge=False)
+    table.add_column("device", no_wrap=True)
+    for heading in ("training", "validation", "before/after", "total", "at most"):
+        table.add_column(heading, justify="right", no_wrap=True)
+    return table
+
+
+def _cells(plan: "Plan", estimate: "CostEstimate", text: Callable[[float], str]) -> list[str]:
+    """Return the parts of a run as text, with ? for what is not counted. text: of seconds."""
+    run, measured, missing = estimate.expected, plan.measured, plan.measured.missing
+    validation = text(run.measuring.validation) if measured.validation else "?" if measured.looks else "none"
+    ends = "?" if set(missing) - {measured.validation_suite} else text(run.measuring.ends)
+    return [text(run.training), validation, ends, text(run.total), text(estimate.most.total)]
+
+
+def _measured(plan: "Plan") -> list[str]:
+    """Return what is measured, in answers."""
+    measured = plan.measured
+    suites = ", ".join(f"{name} ({problems:,} problems)" for name, problems in measured.suites.items())
+    lines = [f"measures before and after on {suites}: {measured.samples} samples and a greedy answer each"] if suites else []
+    if measured.validation:
+        lines.append(
+            f"validates {measured.looks:,} times on {measured.validation:,} problems × {measured.validation_samples} samples"
+        )
+    return lines
 
 
 def _assumptions(recipe: "RLRecipe", plan: "Plan", catalog: "GpuCatalog") -> list[str]:
     work, assumed = plan.work, catalog.assumptions
     reference = "a second copy of the weights" if work.adapter is None else "the model with its adapters off"
-    bandwidth = _range([gpu.bandwidth_efficiency for gpu in catalog.gpu])
-    rate = _range([gpu.rate_efficiency for gpu in catalog.gpu])
-    refill = recipe.curriculum.refill
+    rented = [gpu for gpu in catalog.gpu if not gpu.measured] or catalog.gpu
+    bandwidth = _range([gpu.bandwidth_efficiency for gpu in rented])
+    rate = _range([gpu.rate_efficiency for gpu in rented])
+    refill, own = recipe.curriculum.refill, [gpu for gpu in catalog.gpu if gpu.measured]
     return [
         *([f"only the first sampling of every step; curriculum.refill may sample {refill} times more"] if refill else []),
         f"prompts of {work.prompt} tokens; completions of {assumed.completion_share:.0%} of sampling.max_tokens on average, "
@@ -143,8 +197,13 @@ def _assumptions(recipe: "RLRecipe", plan: "Plan", catalog: "GpuCatalog") -> lis
         f"{reference} for a reference policy, no recomputation in the backward pass, and the KL divergence measured "
         "learn.tokens_per_microbatch tokens at a time",
         f"{assumed.usable_memory:.0%} of a GPU's memory usable",
-        "no time for evaluation, verification, checkpoints, loading and installing: add them",
+        "no time for verification, checkpoints, loading and installing: add them",
         "estimated efficiencies and prices (not measured on a GPU): put yours in a copy of plan/gpus.toml, and pass it with --gpus",
+        *(
+            [f"for this machine ({_device(recipe)}): {_rates(own[0])}, measured just now, with whatever else runs on it"]
+            if own
+            else []
+        ),
     ]
 
 
@@ -162,11 +221,25 @@ def _of_judge(plan: "Plan", catalog: "GpuCatalog") -> list[str]:
         )
     if servers:
         lines.append(
-            "one more GPU of the same kind for the judge: it doubles the price, and $ includes it"
+            "one more GPU of the same kind for the judge: it doubles the price, and the price includes it"
             if servers == 1
-            else f"{servers} more GPUs of the same kind for the judges: each adds its price, and $ includes them"
+            else f"{servers} more GPUs of the same kind for the judges: each adds its price, and the price includes them"
         )
     return lines
+
+
+def _device(recipe: "RLRecipe") -> str:
+    import torch
+
+    if torch.cuda.is_available():
+        return torch.cuda.get_device_name()
+    return f"CPU, run.threads={recipe.run.threads}"
+
+
+def _rates(gpu: "GPU") -> str:
+    tera = {"bfloat16": gpu.bfloat16_tflops, "float32": gpu.float32_tflops}
+    rates = ", ".join(f"{figure(1000 * rate)} GFLOP/s in {dtype}" for dtype, rate in tera.items())
+    return f"{rates}, {figure(gpu.bandwidth_gb_s)} GB/s"
 
 
 def _range(shares: list[float]) -> str:

@@ -6,8 +6,9 @@ from contextlib import contextmanager
 from types import TracebackType
 from typing import TYPE_CHECKING, Self
 
+from ..core.amounts import duration, money
 from .console import errors
-from .eta import duration, eta, seconds_left, speed
+from .eta import eta, seconds_left, speed
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -254,7 +255,7 @@ def _print_plain(console: "Console", line: str) -> None:
 
 
 def _figures(metrics: dict[str, float], spent: "Spent") -> str:
-    cost = f"  ${spent.dollars:,.2f}" if spent.dollars else ""
+    cost = f"  {money(spent.dollars)}" if spent.dollars else ""
     if "rollouts/pass_rate" in metrics:
         return f"pass rate {metrics['rollouts/pass_rate']:.2f}  length {metrics['rollouts/mean_tokens']:.0f}{cost}"
     return f"loss {metrics['train/loss']:.3f}{cost}"

@@ -1,30 +1,35 @@
 """The command `outgrow resume`."""
 
 from .app import TRAIN, command
-from .console import console, say
-from .options import BudgetHours, BudgetUSD, Overrides, RunFolder
-from .run_training import budget_of, explain_end, finish
+from .console import console, say, strip_control_chars
+from .options import BudgetOption, Overrides, RunFolder
+from .run_training import explain_end, finish
 
 
-@command(TRAIN, "outgrow resume runs/first", "outgrow resume runs/first --budget-hours 20")
+@command(TRAIN, "outgrow resume runs/first", "outgrow resume runs/first --budget 20h")
 def resume(
     run: RunFolder,
     overrides: Overrides = None,
-    budget_usd: BudgetUSD = None,
-    budget_hours: BudgetHours = None,
+    budget: BudgetOption = None,
 ) -> None:
     """Continue a run from its newest checkpoint after Ctrl-C, a crash, a full disk or a spent budget.
 
     A finished run takes --set learn.steps=… for more steps. Where --set changes how the run is measured, its start is measured
     again, so that before and after stay comparable.
     """
+    from ..runs.cost import parse_budget
     from ..runs.folder import RunFolder as RunFiles
     from ..runs.folder import read_recipe
+    from ..runs.sessions import read_sessions
     from ..train.loop import resume as resume_run
     from .progress import Terminal
 
+    limit = parse_budget(budget or [])
+    sessions = read_sessions(run)
+    if sessions and sessions[-1].end != "finished":
+        say(f"{run}: {strip_control_chars(sessions[-1].sentence())}")
     with explain_end(run), Terminal(console) as terminal:
-        resumed = resume_run(run, overrides or [], terminal, budget_of(budget_usd, budget_hours))
+        resumed = resume_run(run, overrides or [], terminal, limit)
     if not resumed:
         steps = read_recipe(run)[0].learn.steps
         say(f"{run} is finished after {steps} steps; ask for more with: outgrow resume {run} --set learn.steps={2 * steps}")

@@ -1,10 +1,9 @@
 """What train, sft and resume share: start a run, say how it ended, print its result."""
 
-import math
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import typer
 from rich.table import Table
@@ -13,17 +12,19 @@ from ..core.errors import UsageError
 from .console import console, say
 from .interrupt import explain_stop, say_budget_reached
 
-if TYPE_CHECKING:
-    from ..runs.cost import Budget
 
+def start(name: str, kind: str, out: Path | None, overrides: list[str] | None, budget: Sequence[str]) -> None:
+    """Train by a recipe in a new folder. Raises UsageError if the recipe is of another kind than the command.
 
-def start(name: str, kind: str, out: Path | None, overrides: list[str] | None, budget: "Budget") -> None:
-    """Train by a recipe in a new folder. Raises UsageError if the recipe is of another kind than the command."""
+    budget: as typed (see `parse_budget`).
+    """
     from ..config import RLRecipe, load_recipe
+    from ..runs.cost import parse_budget
     from ..train.loop import train as train_run
     from .audit_line import audit_line
     from .progress import Terminal
 
+    limit = parse_budget(budget)
     recipe = load_recipe(name, overrides or [])
     if recipe.kind != kind:
         command = "sft" if recipe.kind == "sft" else "train"
@@ -32,15 +33,8 @@ def start(name: str, kind: str, out: Path | None, overrides: list[str] | None, b
     if isinstance(recipe, RLRecipe) and (line := audit_line(recipe, name, overrides or [])):
         say(line)
     with explain_end(path), Terminal(console) as terminal:
-        train_run(recipe, path, terminal, budget)
+        train_run(recipe, path, terminal, limit)
     finish(path)
-
-
-def budget_of(dollars: float | None, hours: float | None) -> "Budget":
-    """Return the budget of two options; None is no limit."""
-    from ..runs.cost import Budget
-
-    return Budget(hours=math.inf if hours is None else hours, dollars=math.inf if dollars is None else dollars)
 
 
 @contextmanager

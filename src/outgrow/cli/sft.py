@@ -6,8 +6,8 @@ from typing import Annotated
 import typer
 
 from .app import TRAIN, command
-from .options import Overrides, RecipeName
-from .run_training import budget_of, start
+from .options import BudgetOption, Overrides, RecipeName
+from .run_training import start
 
 
 @command(TRAIN, "outgrow sft micro-base --out runs/base")
@@ -15,6 +15,7 @@ def sft(
     recipe: RecipeName,
     out: Annotated[Path | None, typer.Option("--out", help="Folder of the run. Default: runs/RECIPE.")] = None,
     overrides: Overrides = None,
+    budget: BudgetOption = None,
 ) -> None:
     """Fine-tune on written-out solutions."""
-    start(recipe, "sft", out, overrides, budget_of(None, None))
+    start(recipe, "sft", out, overrides, budget or [])

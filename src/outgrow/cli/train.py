@@ -6,17 +6,16 @@ from typing import Annotated
 import typer
 
 from .app import TRAIN, command
-from .options import BudgetHours, BudgetUSD, Overrides, RecipeName
-from .run_training import budget_of, start
+from .options import BudgetOption, Overrides, RecipeName
+from .run_training import start
 
 
-@command(TRAIN, "outgrow train micro --out runs/first", "outgrow train micro --set learn.steps=50 --set seed=3 --budget-hours 0.5")
+@command(TRAIN, "outgrow train micro --out runs/first", "outgrow train micro --set learn.steps=50 --set seed=3 --budget 30m")
 def train(
     recipe: RecipeName,
     out: Annotated[Path | None, typer.Option("--out", help="Folder of the run. Default: runs/RECIPE.")] = None,
     overrides: Overrides = None,
-    budget_usd: BudgetUSD = None,
-    budget_hours: BudgetHours = None,
+    budget: BudgetOption = None,
 ) -> None:
     """Train by reinforcement learning on checked answers, measure before and after, and write the report."""
-    start(recipe, "rl", out, overrides, budget_of(budget_usd, budget_hours))
+    start(recipe, "rl", out, overrides, budget or [])

@@ -11,8 +11,26 @@ def differences(old: Mapping[str, Any], new: Mapping[str, Any]) -> dict[str, str
     >>> differences({"evaluate.temperature": 1.0, "seed": 0}, {"evaluate.temperature": 0.5, "seed": 0})
     {'evaluate.temperature': '1.0 → 0.5'}
     """
+    return {key: arrow(*pair) for key, pair in changed_values(old, new).items()}
+
+
+def changed_values(old: Mapping[str, Any], new: Mapping[str, Any]) -> dict[str, tuple[Any, Any]]:
+    """Return key -> old and new value of each setting that differs; None where one of the two lacks it.
+
+    >>> changed_values({"seed": 0, "learn.lr": 1.0}, {"seed": 0, "run.threads": 2})
+    {'learn.lr': (1.0, None), 'run.threads': (None, 2)}
+    """
     keys = dict.fromkeys((*old, *new))
-    return {key: f"{_text(old.get(key))} → {_text(new.get(key))}" for key in keys if old.get(key) != new.get(key)}
+    return {key: (old.get(key), new.get(key)) for key in keys if old.get(key) != new.get(key)}
+
+
+def arrow(old: Any, new: Any) -> str:
+    """Return a change of a value as text; long values are cut.
+
+    >>> arrow(1.0, None), arrow([1, 2], "x")
+    ('1.0 → none', '[1, 2] → "x"')
+    """
+    return f"{_text(old)} → {_text(new)}"
 
 
 def sentence(changes: Mapping[str, str], keys: Iterable[str] | None = None) -> str:

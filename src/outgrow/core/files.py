@@ -5,7 +5,8 @@ import os
 import shutil
 import tempfile
 from collections.abc import Iterable, Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
+from itertools import takewhile
 from pathlib import Path
 from typing import Any
 
@@ -31,12 +32,13 @@ def write_atomic(path: Path, content: bytes) -> None:
 def new_folder(path: Path, replace: bool = False, suffix: str = "") -> Iterator[Path]:
     """Give an empty folder to fill; it is flushed to the disk and renamed to `path` at the end of the block.
 
-    An exception inside the block removes it, so half a folder never has the final name. Raises OSError where `path` holds files
-    already, unless `replace` is set: they are removed then. suffix: part of the temporary name, for a folder that two processes may
-    make at the same time.
+    An exception inside the block removes it, so half a folder never has the final name, and with it the folders around it that were
+    made for it. Raises OSError where `path` holds files already, unless `replace` is set: they are removed then. suffix: part of
+    the temporary name, for a folder that two processes may make at the same time.
     """
     path = path if path.name else path.resolve()  # "." has no name, and no name next to its own
     temporary = path.with_name(f".{path.name}{suffix}.tmp")
+    around = missing_folders(path.parent)
     try:
         shutil.rmtree(temporary, ignore_errors=True)  # what a kill may have left
         temporary.mkdir(parents=True)
@@ -46,8 +48,24 @@ def new_folder(path: Path, replace: bool = False, suffix: str = "") -> Iterator[
             remove_tree(path)
         temporary.rename(path)
         flush_folder(path.parent)
-    finally:
+    except BaseException:
         shutil.rmtree(temporary, ignore_errors=True)
+        remove_empty(around)
+        raise
+
+
+def missing_folders(path: Path) -> tuple[Path, ...]:
+    """Return `path` and the folders around it that do not exist, the innermost first."""
+    path = path.absolute()
+    return tuple(takewhile(lambda folder: not folder.exists(), (path, *path.parents)))
+
+
+def remove_empty(folders: Iterable[Path]) -> None:
+    """Remove these folders, the innermost first, up to one that holds something."""
+    with suppress(OSError):
+        for folder in folders:
+            if folder.exists():
+                folder.rmdir()
 
 
 def flush_folder(folder: Path) -> None:

@@ -156,6 +156,14 @@ def fill(
     return table
 
 
+def has_answers(folder: Path) -> bool:
+    """Return whether a profile holds the answers to a problem."""
+    if not (folder / "ledger.sqlite").exists():
+        return False
+    with Ledger(folder / "ledger.sqlite") as ledger:
+        return bool(ledger.visits())
+
+
 def _visits(step: int, samples: Iterable[Sample]) -> list[Visit]:
     by_problem: dict[str, list[Sample]] = {}
     for sample in samples:

@@ -3,6 +3,7 @@
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
+from ..core.amounts import duration
 from ..core.errors import OutgrowError
 from ..core.files import read_lines, write_atomic
 from ..report import words
@@ -102,7 +103,7 @@ def _levels(result: FlywheelResult) -> HeatMap:
 
 def _lines(result: FlywheelResult) -> Mapping[str, list[str]]:
     """Return the three lines of each box of the lineage: stage, result, digest."""
-    second = {stage.name: words.duration(stage.seconds) for stage in result.stages}
+    second = {stage.name: duration(stage.seconds) for stage in result.stages}
     second |= {model.stage.name: f"pass@1 {words.percent(model.rate().value)}" for model in result.models}
     second |= {stage.name: f"{stage.result['kept']:,} answers" for stage in result.stages if stage.stage == "data"}
     second |= {stage.name: _verdict(stage.result["teacher"]["verdict"]) for stage in result.stages if stage.stage == "promotion"}
@@ -120,5 +121,5 @@ def _verdict(verdict: str) -> str:
 
 def _hint(stage: StageResult) -> str:
     rollouts = f"{stage.rollouts:,} rollouts" if stage.rollouts else ""
-    parts = [stage.name, rollouts, words.duration(stage.seconds), stage.digest]
+    parts = [stage.name, rollouts, duration(stage.seconds), stage.digest]
     return ", ".join(part for part in parts if part)

@@ -1,14 +1,15 @@
-"""The plan of a whole flywheel: hours and price of each stage. Comparisons and measurements are not counted."""
+"""The plan of a whole flywheel: hours and price of each stage, and of the measurements in it. Comparisons take no time."""
 
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from ..config import RLRecipe, SFTRecipe
+from ..config import Recipe, RLRecipe, SFTRecipe
 from ..config.sections import PolicySection
 from ..core.callbacks import quiet
 from ..core.errors import UsageError
 from ..plan import GPU, CostEstimate, GpuCatalog, plan_recipe
+from ..plan.measuring import measured_in, measuring_seconds
 from ..plan.models import FutureModels, shape_of
 from ..plan.seconds import Written, tuning_seconds, writing_seconds
 from ..plan.shape import Shape, adapter_parameters, key_value_bytes, parameters
@@ -28,7 +29,9 @@ class StagePlan:
     times: int
     """How often the flywheel runs it, if it does not stop early."""
     hours: Sequence[float | None]
-    """Hours of one time on each GPU of the catalog; None where it does not fit."""
+    """Hours of one time on each GPU of the catalog, without measurements; None where it does not fit."""
+    measuring: Sequence[float] = ()
+    """Hours of its measurements on each GPU of the catalog; empty for a stage that is not measured."""
     estimates: Sequence[CostEstimate] = ()
     """The estimate on each GPU of the catalog; empty for stages that are not reinforcement learning."""
 
@@ -41,10 +44,16 @@ class FlywheelPlan:
     data_problems: int | None
     """Problems that answers are drawn to for each generation's data. None where no answers are drawn, or where the problems are not
     on this machine; the stages then hold no data stage."""
+    uncounted: Sequence[str] = ()
+    """Suites that are measured on, but not counted, because their data are not here."""
 
     def hours(self, index: int) -> float | None:
         """Return the hours of all stages on the GPU at this index of the catalog; None where a stage does not fit."""
         return self._sum(index, [1] * len(self.stages))
+
+    def measuring(self, index: int) -> float:
+        """Return the hours of all measurements on the GPU at this index of the catalog."""
+        return sum(stage.times * stage.measuring[index] for stage in self.stages if stage.measuring)
 
     def dollars(self, index: int, gpu: GPU) -> float | None:
         """Return the price of all stages on this GPU, with the extra GPUs that judges on servers take."""
@@ -58,7 +67,7 @@ class FlywheelPlan:
             hours = stage.hours[index]
             if hours is None:
                 return None
-            total += stage.times * hours * count
+            total += stage.times * (hours + (stage.measuring[index] if stage.measuring else 0.0)) * count
         return total
 
 
@@ -86,7 +95,8 @@ def plan_flywheel(flywheel: FlywheelRecipe, catalog: GpuCatalog) -> FlywheelPlan
         makers = [(shapes["base"], student.policy.dtype), (shapes["teacher"], (teacher or student).policy.dtype)]
         hours = [_data_hours(flywheel, student, problems, makers, gpu, catalog) for gpu in catalog.gpu]
         stages.append(StagePlan("data", count - 1, hours))
-    return FlywheelPlan(stages, problems)
+    missing = dict.fromkeys(name for recipe in recipes.values() for name in measured_in(recipe).missing)
+    return FlywheelPlan(stages, problems, list(missing))
 
 
 def _start_shapes(name: str, shapes: FutureModels, flywheel: FlywheelRecipe) -> FutureModels:
@@ -97,12 +107,11 @@ def _start_shapes(name: str, shapes: FutureModels, flywheel: FlywheelRecipe) -> 
 def _stage(name: str, times: int, recipe: RLRecipe | SFTRecipe, catalog: GpuCatalog, shapes: FutureModels) -> StagePlan:
     if isinstance(recipe, RLRecipe):
         estimates = plan_recipe(recipe, catalog, shapes).estimates
-        return StagePlan(
-            name,
-            times,
-            [estimate.hours(estimate.expected) if estimate.fits or estimate.change else None for estimate in estimates],
-            estimates,
-        )
+        runs = [estimate.expected for estimate in estimates]
+        training = [
+            run.training / 3600 if estimate.fits or estimate.change else None for run, estimate in zip(runs, estimates, strict=True)
+        ]
+        return StagePlan(name, times, training, [(run.total - run.training) / 3600 for run in runs], estimates)
     shape, lora, learn = shape_of(recipe.policy, shapes), recipe.policy.lora, recipe.learn
     adapter = adapter_parameters(shape, lora.rank, lora.targets) if lora else None
     prompt, completion = _lengths(shape, recipe.sampling.max_tokens, catalog)
@@ -112,7 +121,14 @@ def _stage(name: str, times: int, recipe: RLRecipe | SFTRecipe, catalog: GpuCata
         step = tuning_seconds(learn.batch_size, prompt, completion, learn.tokens_per_microbatch, shape, adapter, width, gpu)
         return learn.steps * step / 3600
 
-    return StagePlan(name, times, [hours(gpu) for gpu in catalog.gpu])
+    return StagePlan(name, times, [hours(gpu) for gpu in catalog.gpu], _measuring_hours(recipe, shape, catalog))
+
+
+def _measuring_hours(recipe: Recipe, shape: Shape, catalog: GpuCatalog, ends: int = 2) -> list[float]:
+    """Return the hours of a stage's measurements on each GPU. ends: how often each suite is measured."""
+    measured, assumed = measured_in(recipe), catalog.assumptions
+    runs = (measuring_seconds(recipe, measured, shape, gpu, assumed, assumed.completion_share, ends) for gpu in catalog.gpu)
+    return [(run.ends + run.validation) / 3600 for run in runs]
 
 
 def _data_hours(

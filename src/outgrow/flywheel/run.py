@@ -12,9 +12,11 @@ from pathlib import Path
 from ..core.callbacks import quiet
 from ..core.errors import OutgrowError
 from ..core.files import write_atomic, write_json
+from ..core.fresh_folder import FreshFolder, undone_on_failure
 from ..runs.cost import Budget, BudgetReached
 from ..runs.folder import held
 from ..runs.practice_problems import practice_problems
+from ..runs.sessions import STOPS
 from ..runs.signals import StopRequested
 from ..synthetic.pipeline import matching_problems
 from ..train.watcher import Watcher
@@ -22,7 +24,7 @@ from .lineage import Lineage
 from .page import write_page
 from .recipe import FlywheelRecipe, dump_flywheel
 from .result import FlywheelResult, as_json
-from .stage_cache import StageCache
+from .stage_cache import ProcessFull, StageCache
 from .stage_recipes import stage_recipes
 from .stages import run_generations
 
@@ -31,9 +33,15 @@ def run_flywheel(recipe: FlywheelRecipe, folder: Path, watcher: Watcher, budget:
     """Run the flywheel in this folder, or continue it.
 
     Raises OutgrowError, StopRequested after a signal, BudgetReached, or ProcessFull. Finished stages are saved; the same call
-    continues, after ProcessFull in another process.
+    continues, after ProcessFull in another process. A new folder is removed where no stage has left anything to continue from.
     """
     _require_data(recipe)
+    fresh = FreshFolder.of(folder)
+    with undone_on_failure(fresh, lambda: any(folder.glob("gen-*/*")), (*STOPS, ProcessFull)):
+        return _run(recipe, folder, watcher, budget)
+
+
+def _run(recipe: FlywheelRecipe, folder: Path, watcher: Watcher, budget: Budget) -> FlywheelResult:
     try:
         folder.mkdir(parents=True, exist_ok=True)
         with held(folder), Lineage(folder / "lineage.sqlite") as lineage:

@@ -15,11 +15,13 @@ from typing import Any
 from ..config import Recipe, dump_recipe
 from ..core.errors import OutgrowError
 from ..core.files import read_lines, write_json
+from ..core.fresh_folder import FreshFolder, undone_on_failure
 from ..core.inputs import InputKind
 from ..evaluate import Evaluation
 from ..runs.cost import Budget, BudgetReached, Spent, seconds_by_phase
 from ..runs.folder import RunFolder
 from ..runs.input_digests import PathDigest, digest_of
+from ..runs.sessions import STOPS
 from ..train.watcher import Watcher
 from .lineage import Artifact, Edge, Kind, Lineage, Record, Role
 
@@ -152,11 +154,13 @@ class StageCache:
         if self._process_full:
             raise ProcessFull
         self._process_full = spec.recipe.engine.one_per_process
+        fresh = FreshFolder.of(path)
         path.parent.mkdir(exist_ok=True)
         self.watcher.stage(f"{spec.title}: {'continuing in' if path.exists() else 'into'} {path.relative_to(self.folder)}")
         try:
             budget = Budget(self.budget.hours - before.hours, self.budget.dollars - before.dollars)
-            output = spec.run(path, self.watcher, budget)
+            with undone_on_failure(fresh, lambda: _has_work(path), STOPS):
+                output = spec.run(path, self.watcher, budget)
         except BudgetReached:
             hours = _seconds(path) / 3600
             self.budget.check(Spent(before.hours + hours, before.dollars + hours * price))
@@ -187,6 +191,11 @@ class StageCache:
             model=spec.model or str(path),
             **values,
         )
+
+
+def _has_work(path: Path) -> bool:
+    """Whether a stage that failed has left something to continue from: more than the seconds it took."""
+    return path.is_dir() and any(entry.name != RunFolder(path).timings.name for entry in path.iterdir())
 
 
 def _seconds(path: Path) -> float:

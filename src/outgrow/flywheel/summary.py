@@ -2,6 +2,7 @@
 
 from typing import Any
 
+from ..core.amounts import duration, money
 from ..core.estimate import Estimate
 from ..evaluate.compare import Against
 from ..evaluate.statistics import mean_estimate
@@ -54,8 +55,8 @@ def _end(result: FlywheelResult) -> str:
 def spent(result: FlywheelResult) -> str:
     """Return the rollouts, time and price of all stages."""
     cost = result.cost()
-    price = f", ${cost.dollars:,.2f}" if cost.dollars else ""
-    return f"{cost.rollouts:,} rollouts, {words.duration(3600 * cost.hours)}{price}"
+    price = f", {money(cost.dollars)}" if cost.dollars else ""
+    return f"{cost.rollouts:,} rollouts, {duration(3600 * cost.hours)}{price}"
 
 
 def short_table(result: FlywheelResult) -> Table:
@@ -74,15 +75,15 @@ def short_table(result: FlywheelResult) -> Table:
 def generation_table(result: FlywheelResult) -> Table:
     """Return a row for each generation: pass@1 of its models, and the student's changes."""
     priced = result.cost().dollars > 0
-    heads = ["generation", "base", "teacher", "student", "student − teacher", "student − best before", "rollouts", "hours"]
+    heads = ["generation", "base", "teacher", "student", "student − teacher", "student − best before", "rollouts", "time"]
     rows = []
     for generation in result.generations:
         rates = [words.share_estimate(result.model_of(stage).rate()) for stage in generation.roles.values()]
         changes = [_change(generation.promotion.teacher), _change(generation.promotion.best) if generation.promotion.best else ""]
         cost = result.cost(generation.number)
-        costs = [f"{cost.rollouts:,}", f"{cost.hours:.2f}", *([f"{cost.dollars:,.2f}"] if priced else [])]
+        costs = [f"{cost.rollouts:,}", duration(3600 * cost.hours), *([money(cost.dollars)] if priced else [])]
         rows.append([str(generation.number), *rates, *changes, *costs])
-    return Table([*heads, *(["$"] if priced else [])], rows)
+    return Table([*heads, *(["price"] if priced else [])], rows)
 
 
 def model_table(result: FlywheelResult) -> Table:
@@ -129,14 +130,14 @@ def stage_table(result: FlywheelResult) -> Table:
             stage.name,
             stage.recipe.name,
             f"{stage.rollouts:,}" if stage.rollouts else "",
-            words.duration(stage.seconds),
-            f"{stage.dollars:,.2f}" if stage.dollars else "",
+            duration(stage.seconds),
+            money(stage.dollars) if stage.dollars else "",
             stage.digest[:12],
         ]
         for stage in result.stages
     ]
     return Table(
-        ["stage", "recipe", "rollouts", "time", "$", "digest of its result"], rows, text=("recipe", "digest of its result")
+        ["stage", "recipe", "rollouts", "time", "price", "digest of its result"], rows, text=("recipe", "digest of its result")
     )
 
 

@@ -11,6 +11,7 @@ from typing import Any
 from ..config import Recipe, dump_recipe, with_absolute_paths
 from ..config.sections import DataSection
 from ..core.files import write_atomic
+from ..evaluate.measured import suites_of
 from ..policy import Policy
 from ..policy.export import export
 from ..runs.cost import Budget, Meter
@@ -22,7 +23,7 @@ from ..runs.session import local_model, verifier_for
 from ..runs.signals import Interrupt
 from ..synthetic import DataRequest, SyntheticRow, make_data, read_summary, rows_from_run
 from ..synthetic.pipeline import matching_problems
-from ..train.before_after import Outcome, suites_of
+from ..train.before_after import Outcome
 from ..train.loop import deterministic, resume, train
 from ..train.watcher import Watcher
 from ..types import Problem

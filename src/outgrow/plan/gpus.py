@@ -27,6 +27,7 @@ class GPU(_Table):
     bandwidth_efficiency: float = Field(gt=0, le=1)
     rate_efficiency: float = Field(gt=0, le=1)
     launch_ms: float = Field(ge=0)
+    measured: bool = False
 
 
 class Assumptions(_Table):

@@ -10,11 +10,32 @@ from ..config import Recipe, RLRecipe
 from ..core.errors import UsageError
 from .fit_changes import Changes, changed, fit_changes
 from .gpus import GPU, Assumptions, GpuCatalog
+from .measuring import Measured, MeasuringSeconds, measured_in, measuring_seconds
 from .memory import Part, parts, peak
 from .models import FutureModels, distilled_shape, judge_shapes, shape_of
 from .seconds import Seconds, seconds
 from .shape import Shape, parameters
 from .work import Work, work_of
+
+
+@dataclass(frozen=True)
+class RunSeconds:
+    """The seconds of a whole run, by what they are spent on."""
+
+    steps: int
+    step: Seconds
+    """Seconds of one step."""
+    measuring: MeasuringSeconds
+
+    @property
+    def training(self) -> float:
+        """Seconds of all steps, without validation."""
+        return self.steps * self.step.total
+
+    @property
+    def total(self) -> float:
+        """Seconds of the whole run, measurements included."""
+        return self.training + self.measuring.validation + self.measuring.ends
 
 
 @dataclass(frozen=True)
@@ -25,23 +46,18 @@ class CostEstimate:
     fits: bool
     change: Changes | None
     """Changes that make it fit; None where it fits, or where no change that was tried is enough."""
-    steps: int
-    expected: Seconds
-    """Seconds of a step at the assumed mean length."""
-    most: Seconds
-    """Seconds of a step in which every completion and every reply runs to the limit."""
+    expected: RunSeconds
+    """At the assumed mean length."""
+    most: RunSeconds
+    """Where every completion, every reply and every answer runs to the limit."""
     extra_gpus: int
     """More GPUs of this kind, rented for judges on servers."""
     judge_fits: bool
     """Whether each extra GPU has room for its judge's weights."""
 
-    def hours(self, step: Seconds) -> float:
-        """Return the hours of the whole run. step: seconds of one step."""
-        return self.steps * step.total / 3600
-
-    def dollars(self, step: Seconds) -> float:
-        """Return the price of the whole run, extra GPUs included."""
-        return self.hours(step) * self.gpu.dollars_per_hour * (1 + self.extra_gpus)
+    def dollars(self, seconds: float) -> float:
+        """Return the price of a time on this GPU, with the extra GPUs."""
+        return seconds / 3600 * self.gpu.dollars_per_hour * (1 + self.extra_gpus)
 
 
 @dataclass(frozen=True)
@@ -52,6 +68,8 @@ class Plan:
     """Shape of the model that learns."""
     work: Work
     """What one step does."""
+    measured: Measured
+    """What is measured before, during and after training."""
     memory: list[Part]
     """Uses of memory, in bytes."""
     estimates: list[CostEstimate]
@@ -71,12 +89,18 @@ def plan_recipe(recipe: Recipe, catalog: GpuCatalog, future: FutureModels | None
     def work(recipe: RLRecipe) -> Work:
         return work_of(recipe, shape, catalog.assumptions, distilled, judges)
 
-    estimates = [_estimate(recipe, work, shape, gpu, catalog.assumptions) for gpu in catalog.gpu]
-    return Plan(shape, work(recipe), parts(work(recipe), shape), estimates)
+    measured = measured_in(recipe)
+    estimates = [_estimate(recipe, work, measured, shape, gpu, catalog.assumptions) for gpu in catalog.gpu]
+    return Plan(shape, work(recipe), measured, parts(work(recipe), shape), estimates)
 
 
 def _estimate(
-    recipe: RLRecipe, work_in: Callable[[RLRecipe], Work], shape: Shape, gpu: GPU, assumptions: Assumptions
+    recipe: RLRecipe,
+    work_in: Callable[[RLRecipe], Work],
+    measured: Measured,
+    shape: Shape,
+    gpu: GPU,
+    assumptions: Assumptions,
 ) -> CostEstimate:
     memory = gpu.memory_gb * 1e9 * assumptions.usable_memory
 
@@ -85,15 +109,20 @@ def _estimate(
 
     fits_unchanged = fits(recipe)
     change = None if fits_unchanged else fit_changes(recipe, fits)
-    work = work_in(changed(recipe, change or {}))
+    fitting = changed(recipe, change or {})
+    work = work_in(fitting)
+
+    def run(share: float, reply_share: float) -> RunSeconds:
+        step = seconds(work, shape, gpu, work.limit * share, reply_share)
+        return RunSeconds(work.steps, step, measuring_seconds(fitting, measured, shape, gpu, assumptions, share))
+
     served = [judge for judge in work.judges if not judge.local]
     return CostEstimate(
         gpu=gpu,
         fits=fits_unchanged,
         change=change,
-        steps=work.steps,
-        expected=seconds(work, shape, gpu, work.completion, assumptions.reply_share),
-        most=seconds(work, shape, gpu, work.limit),
+        expected=run(assumptions.completion_share, assumptions.reply_share),
+        most=run(1.0, 1.0),
         extra_gpus=len({judge.model.partition("#")[0] for judge in served}),
         judge_fits=all(parameters(judge.shape) * judge.width <= memory for judge in served),
     )

@@ -84,10 +84,11 @@ def judging_seconds(judge: Judge, gpu: GPU, completion: float, reply: float) -> 
 def _decoding(written: Written, shape: Shape, width: int, gpu: GPU, operations: float) -> float:
     """Return the seconds of decoding: each token step reads every weight once, and each sequence its keys and values so far.
 
-    Some sequence always runs to the limit. Where many sequences are decoded at once, the arithmetic (2 operations per weight and
-    token) takes longer than the reading.
+    Some sequence always runs to the limit; where there are more sequences than are written at once, the next one takes the place of
+    one that ends. Where many sequences are decoded at once, the arithmetic (2 operations per weight and token) takes longer than
+    the reading.
     """
-    token_steps = math.ceil(written.rows / written.at_once) * written.limit
+    token_steps = math.ceil((written.rows / written.at_once - 1) * written.length + written.limit)
     weights = token_steps * (layer_parameters(shape) + head_parameters(shape)) * width
     cache = written.rows * written.length * (written.prompt + written.length / 2) * key_value_bytes(shape, width)
     slower = max((weights + cache) / (gpu.bandwidth_gb_s * 1e9 * gpu.bandwidth_efficiency), operations / _rate(gpu, width))

@@ -121,7 +121,7 @@ def work_of(
     """
     learn, limit, lora = recipe.learn, recipe.sampling.max_tokens, recipe.policy.lora
     check_room(recipe.sampling, shape.context)
-    prompt = min(assumptions.prompt_tokens, shape.context - limit)
+    prompt = prompt_tokens(shape, limit, assumptions)
     if lora and not adapted(shape, lora.targets):
         raise UsageError(
             f"policy.lora.targets={list(lora.targets)}: no linear layer of this model has a name with one of these endings"
@@ -138,7 +138,7 @@ def work_of(
         limit=limit,
         completion=limit * assumptions.completion_share,
         max_sequences=recipe.engine.max_sequences,
-        decoded=_at_once(rollouts, recipe.engine.max_sequences, learn.group_size),
+        decoded=at_once(rollouts, recipe.engine.max_sequences, learn.group_size),
         held_out=recipe.judge.watch.heldout_problems if recipe.judge else 0,
         microbatch_prompts=math.ceil(microbatch_rollouts / learn.group_size),
         microbatch_rollouts=microbatch_rollouts,
@@ -180,7 +180,7 @@ def _judges(
             replies=answers * section.samples,
             decoded=min(answers * section.samples, AT_ONCE)
             if is_served(model)
-            else _at_once(answers * section.samples, max_sequences, section.samples),
+            else at_once(answers * section.samples, max_sequences, section.samples),
             limit=section.max_tokens,
             share=share,
         )
@@ -189,7 +189,12 @@ def _judges(
     )
 
 
-def _at_once(sequences: int, limit: int, group: int) -> int:
+def prompt_tokens(shape: Shape, limit: int, assumptions: Assumptions) -> int:
+    """Return the tokens of a prompt: as assumed, or what the context leaves next to completions of `limit` tokens."""
+    return max(1, min(assumptions.prompt_tokens, shape.context - limit))
+
+
+def at_once(sequences: int, limit: int, group: int) -> int:
     """Return the sequences that the native engine decodes at the same time: whole groups only."""
     return min(sequences, max(1, limit // group) * group)
 

@@ -1,7 +1,7 @@
 """The charts of a run's page, with their captions."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import groupby
 
 from ..core.metrics import GROUPS, METRICS, group_of, is_share, pattern_of
@@ -11,6 +11,7 @@ from .chart import Chart
 from .curves import BUCKETS, bucket_counts, figure_keys, series, smoothing_width, visit_windows
 from .data import RunData
 from .figures import curves, stacked_seconds, stacked_shares
+from .marks import with_marks
 from .pass_rate_charts import count_of, pass_rate_charts
 from .words import span_label
 
@@ -109,7 +110,10 @@ _LABELS = {
 
 
 def learning_charts(data: RunData, pass_at_1: Comparison | None) -> list[Chart]:
-    """Return the metrics of metrics.jsonl as charts, group by group. A metric without a panel gets a chart under its own name."""
+    """Return the metrics of metrics.jsonl as charts, group by group. A metric without a panel gets a chart under its own name.
+
+    Where the run was changed when it was resumed, each chart has a mark.
+    """
     keys = figure_keys(data.metrics)
     width = smoothing_width(len(data.metrics))
     steps = [row["step"] for row in data.metrics]
@@ -125,7 +129,7 @@ def learning_charts(data: RunData, pass_at_1: Comparison | None) -> list[Chart]:
         figure = curves(steps, curves_by_label, panel.axis, width if panel.smoothed else 1, share=share, log=panel.log)
         first = panel.first or (data.recipe.kind == "sft" and panel.keys[0] in _FINE_TUNING_FIRST)
         charts.append(Chart(_title(panel, data), _caption(panel, present), figure, group=_heading(panel), first=first))
-    return charts
+    return [replace(chart, figure=with_marks(chart.figure, data.changes)) for chart in charts]
 
 
 def chart_groups(charts: Sequence[Chart]) -> list[tuple[str, list[Chart]]]:

@@ -14,8 +14,10 @@ from ..evaluate import Evaluation
 from ..evaluate.calibration import Calibration
 from ..evaluate.drift import Drift
 from ..ledger.ledger import READ_VISITS
+from ..runs.changed import Change, changes_of
 from ..runs.cost import seconds_by_phase
 from ..runs.folder import RunFolder, read_recipe
+from ..runs.sessions import Session, read_sessions
 from ..types import Visit
 
 _Row = TypeVar("_Row", Calibration, Drift)
@@ -26,11 +28,15 @@ class RunData:
     """Everything that a page is made from. What does not exist yet is None or empty."""
 
     name: str
+    path: str
+    """The folder, as it was named."""
     recipe: Recipe
     recipe_text: str
     made_with: Mapping[str, Any]
     metrics: list[dict[str, float]]
     timings: list[dict[str, float]]
+    sessions: list[Session]
+    """The oldest first; empty where the run has no record of them."""
     visits: list[Visit]
     known_problems: int
     """Problems in the ledger."""
@@ -51,6 +57,16 @@ class RunData:
         """Whether every step is done and the policy was measured after them."""
         return self.after is not None and self.steps_done >= self.recipe.learn.steps
 
+    @property
+    def changes(self) -> list[Change]:
+        """What was changed when the run was resumed, in the order of the changes. Raises OutgrowError where that cannot be read."""
+        return changes_of(self.made_with)
+
+    @property
+    def ending(self) -> Session | None:
+        """The last session, where the run is not finished; None where it is, or where there is no record."""
+        return self.sessions[-1] if self.sessions and not self.finished else None
+
     def seconds(self) -> dict[str, float]:
         """Seconds by phase, over all sessions of the run."""
         return seconds_by_phase(self.timings)
@@ -66,11 +82,13 @@ def read_run(run: Path, visits_too: bool = True) -> RunData:
     known_problems, visits = _read_ledger(files.ledger) if visits_too else (0, [])
     return RunData(
         name=run.resolve().name,
+        path=str(run),
         recipe=recipe,
         recipe_text=files.recipe.read_text(encoding="utf-8"),
         made_with=made_with,
         metrics=_read_rows(files.metrics),
         timings=_read_rows(files.timings),
+        sessions=read_sessions(run),
         visits=visits,
         known_problems=known_problems,
         before=_read_evaluation(files.evaluation("before")),

@@ -2,9 +2,11 @@
 
 from collections.abc import Iterator
 
+from ..core.amounts import duration
 from ..core.estimate import Estimate
 from ..evaluate.change import Comparison, Grid, grid, shows_change
 from ..judge.hacking_alarm import evidence
+from ..runs.changed import by_step, when
 from . import words
 from .analysis import Analysis, Part
 from .cells import Good, Toned, toned
@@ -39,9 +41,12 @@ def sentences(data: RunData, analysis: Analysis, own: Grid) -> Iterator[str]:
     yield from _judge(data)
     if data.after:
         yield _other_suites(data)
+    if data.changes:
+        told = [f"{when(step)} {', '.join(map(str, group))}" for step, group in by_step(data.changes).items()]
+        yield f"Changed when the run was resumed: {'; '.join(told)}."
     if seconds := sum(data.seconds().values()):
         price = data.recipe.run.dollars_per_hour
-        yield f"Time: {words.duration(seconds)}{f', {words.cost(seconds, price)}' if price else ''}, with measurements."
+        yield f"Time: {duration(seconds)}{f', {words.cost(seconds, price)}' if price else ''}, with measurements."
 
 
 def _judge(data: RunData) -> Iterator[str]:

@@ -90,6 +90,7 @@ def render(data: RunData) -> str:
         seconds=seconds_chart(data),
         time_table=tables.time_table(data),
         facts=tables.facts(data),
+        change_table=tables.change_table(data),
         changes=(("won", won), ("lost", lost)),
         **page_scripts(),
     )

@@ -4,9 +4,11 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Literal
 
+from ..core.amounts import duration
 from ..core.estimate import Estimate
 from ..core.metrics import is_share
 from ..evaluate.change import Comparison, Grid, grid, shows_change
+from ..runs.changed import when
 from . import words
 from .cells import Good, Tone, Toned, toned
 from .curves import BUCKETS, bucket_counts, figure_keys, visit_windows, window_means, windows
@@ -182,8 +184,13 @@ def time_table(data: RunData) -> Table:
     """Return the time of each phase."""
     seconds = data.seconds()
     total = sum(seconds.values())
-    rows = [[phase.replace("_", " "), words.duration(spent), f"{spent / total:.0%}"] for phase, spent in seconds.items() if total]
+    rows = [[phase.replace("_", " "), duration(spent), f"{spent / total:.0%}"] for phase, spent in seconds.items() if total]
     return Table(["phase", "time", "share"], rows)
+
+
+def change_table(data: RunData) -> Table:
+    """Return what was changed when the run was resumed: a row for each setting, part of the data and version."""
+    return Table(["what", "when", "change"], [[change.what, when(change.after_step), change.text] for change in data.changes])
 
 
 def facts(data: RunData) -> list[tuple[str, str]]:
@@ -210,7 +217,7 @@ def facts(data: RunData) -> list[tuple[str, str]]:
         if seconds.get("generation"):
             lines.append(("Generated", f"{tokens:,.0f} tokens, {tokens / seconds['generation']:,.0f} per second"))
     lines += [
-        ("Wall-clock", words.duration(sum(seconds.values()))),
+        ("Wall-clock", duration(sum(seconds.values()))),
         ("Cost", words.cost(sum(seconds.values()), recipe.run.dollars_per_hour)),
         ("Seed", str(recipe.seed)),
     ]

@@ -2,6 +2,7 @@
 
 import re
 
+from ..core.amounts import duration, money
 from ..core.estimate import Estimate
 from ..evaluate.change import Comparison
 
@@ -84,28 +85,15 @@ def figure(value: float | None, share: bool) -> str:
     return percent(value) if share else f"{value:.3g}".replace("-", "−")
 
 
-def duration(seconds: float) -> str:
-    """Return a time in its natural units.
-
-    >>> duration(30.59), duration(750), duration(11520)
-    ('30.6 s', '12 min 30 s', '3 h 12 min')
-    """
-    if seconds < 60:
-        return f"{seconds:.1f} s"
-    minutes, rest = divmod(round(seconds), 60)
-    return f"{minutes} min {rest} s" if minutes < 60 else f"{minutes // 60} h {minutes % 60} min"
-
-
 def cost(seconds: float, dollars_per_hour: float) -> str:
     """Return the price of a time on the machine, or that its price is not given.
 
     >>> cost(1800, 2.5)
-    '$1.25 (0.50 h at $2.50 per hour)'
+    '$1.25 (30 min at $2.50 per hour)'
     """
     if not dollars_per_hour:
         return "unknown (run.dollars_per_hour is 0)"
-    hours = seconds / 3600
-    return f"${hours * dollars_per_hour:,.2f} ({hours:.2f} h at ${dollars_per_hour:,.2f} per hour)"
+    return f"{money(seconds / 3600 * dollars_per_hour)} ({duration(seconds)} at {money(dollars_per_hour)} per hour)"
 
 
 def span_label(steps: range) -> str:

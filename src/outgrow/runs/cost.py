@@ -1,12 +1,14 @@
 """What a run costs: every second of its sessions is a figure in timings.jsonl, and the machine has a price an hour."""
 
 import math
+import re
 import time
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
+from ..core.amounts import PRICES, TIMES, dollars, duration, hours, money, typed_dollars, typed_hours
 from ..core.errors import UsageError
 from ..core.files import append_line, read_lines, write_lines
 
@@ -25,8 +27,8 @@ class BudgetReached(Exception):
     """A run has spent its budget. str() says what was spent; `options` are for the `outgrow resume` that continues it."""
 
     def __init__(self, spent: Spent, options: str) -> None:
-        price = f" and ${spent.dollars:,.2f}" if spent.dollars else ""
-        super().__init__(f"{spent.hours:.4g} h{price}")
+        price = f" and {money(spent.dollars)}" if spent.dollars else ""
+        super().__init__(f"{duration(3600 * spent.hours)}{price}")
         self.options = options
 
 
@@ -40,18 +42,42 @@ class Budget:
     def require_price(self, dollars_per_hour: float) -> None:
         """Raise UsageError where dollars are limited and the price of an hour is not set."""
         if math.isfinite(self.dollars) and not dollars_per_hour:
-            raise UsageError("--budget-usd needs the price of the machine; add, for example: --set run.dollars_per_hour=2.5")
+            raise UsageError("a budget in dollars needs the price of the machine; add, for example: --set run.dollars_per_hour=2.5")
 
     def check(self, spent: Spent) -> None:
         """Raise BudgetReached once one of the two limits is reached. It proposes twice the limit, and the other as it is."""
-        limits = (("usd", spent.dollars, self.dollars), ("hours", spent.hours, self.hours))
+        limits = ((typed_hours, spent.hours, self.hours), (typed_dollars, spent.dollars, self.dollars))
         if any(used >= limit for _, used, limit in limits):
             again = [
-                f"--budget-{name} {limit if used < limit else _doubled(max(used, limit)):g}"
-                for name, used, limit in limits
+                typed(limit if used < limit else _doubled(max(used, limit)))
+                for typed, used, limit in limits
                 if math.isfinite(limit)
             ]
-            raise BudgetReached(spent, " ".join(again))
+            raise BudgetReached(spent, f"--budget {','.join(again)}")
+
+
+def parse_budget(texts: Sequence[str]) -> Budget:
+    """Return the budget that a person wrote: a time, an amount of dollars, or both, in one text with a comma or in two texts.
+
+    Raises UsageError where a text is neither, and where two are of the same kind.
+
+    >>> parse_budget(["10h,$25"]), parse_budget([])
+    (Budget(hours=10.0, dollars=25.0), Budget(hours=inf, dollars=inf))
+    """
+    limits: dict[str, float] = {}
+    for text in (part.strip() for whole in texts for part in whole.split(",")):
+        kind = "dollars" if re.search(r"[$]|usd|dollar", text.lower()) else "hours"
+        if kind in limits:
+            raise UsageError(
+                f"--budget {','.join(texts)}: give one time and one amount of dollars, for example: --budget 10h,25usd"
+            )
+        try:
+            limits[kind] = dollars(text) if kind == "dollars" else hours(text)
+        except UsageError as error:
+            raise UsageError(
+                f"--budget {','.join(texts)}: {text!r} is neither a time ({TIMES}) nor an amount of dollars ({PRICES})"
+            ) from error
+    return Budget(**limits)
 
 
 def _doubled(value: float) -> float:

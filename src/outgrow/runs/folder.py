@@ -44,9 +44,14 @@ class RunFolder:
         return self.path / "timings.jsonl"
 
     @property
-    def log(self) -> Path:
-        """JSON lines of warnings, errors, starts and stops, with their times."""
-        return self.path / "log.jsonl"
+    def warnings(self) -> Path:
+        """A JSON line for each warning, with its time and step."""
+        return self.path / "warnings.jsonl"
+
+    @property
+    def sessions(self) -> Path:
+        """A JSON line for each session: when it began, and how it ended."""
+        return self.path / "sessions.jsonl"
 
     @property
     def data(self) -> Path:

@@ -1,16 +1,19 @@
 """The model card: what a run's policy is, how it was made, what it gained and cost, in the hub's README.md shape."""
 
 import json
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
 import tomli_w
 
 from ..config import Recipe
+from ..core.amounts import duration, money
 from ..core.inputs import InputKind, map_inputs
 from ..policy.pull import public_name
 from ..problems import Source
 from ..problems.named_table import label
+from .changed import changes_of, when
 from .folder import pass_at_1, read_recipe
 
 _SHOWN = {"prompt", "sampling", "verify", "rewards", "advantage", "curriculum", "learn", "judge", "distill"}
@@ -28,8 +31,8 @@ def card(recipe: Recipe, made_with: dict[str, Any], summary: dict[str, Any]) -> 
     base = _base(recipe)
     recipe = map_inputs(recipe, _public)
     k = str(after["k"])
-    hours = summary["wall_s"] / 3600
-    dollars = f", ${hours * recipe.run.dollars_per_hour:.2f}" if recipe.run.dollars_per_hour else ""
+    price = summary["wall_s"] / 3600 * recipe.run.dollars_per_hour
+    dollars = f", {money(price)}" if price else ""
     kind = "sft" if recipe.kind == "sft" else "train"
     lines = [
         *_front_matter(recipe, base if is_hub_id(base) else None),
@@ -39,7 +42,7 @@ def card(recipe: Recipe, made_with: dict[str, Any], summary: dict[str, Any]) -> 
         "",
         f"Made by `outgrow {kind} {recipe.name}` (seed {recipe.seed}) from {base} in {summary['steps']} steps"
         + (f" and {summary['rollouts']} rollouts" if summary["rollouts"] else "")
-        + f", {_duration(summary['wall_s'])}{dollars}.",
+        + f", {duration(summary['wall_s'])}{dollars}.",
         "",
         f"Measured on the held-out suite `{recipe.evaluate.suite}`: {after['n']} problems × {k} samples at temperature "
         f"{recipe.evaluate.temperature:g}, 95% intervals.",
@@ -50,6 +53,7 @@ def card(recipe: Recipe, made_with: dict[str, Any], summary: dict[str, Any]) -> 
         f"| change, paired | {pass_at_1(change).text('+.3f')} | | | | |",
         "",
         *_cells(before["cells"], after["cells"]),
+        *_changes(made_with),
         "## Data",
         "",
         *(f"- `{json.dumps({'type': source.type, **_changed(source)})}`" for source in recipe.problems),
@@ -75,6 +79,15 @@ def card(recipe: Recipe, made_with: dict[str, Any], summary: dict[str, Any]) -> 
         "",
     ]
     return "\n".join(lines)
+
+
+def _changes(made_with: Mapping[str, Any]) -> list[str]:
+    """Return what was changed when the run was resumed; nothing where nothing was."""
+    changes = changes_of(made_with)
+    if not changes:
+        return []
+    rows = (f"| {change.what} | {when(change.after_step)} | {change.text.replace('|', chr(92) + '|')} |" for change in changes)
+    return ["Changed when the run was resumed:", "", "| what | when | change |", "|---|---|---|", *rows, ""]
 
 
 def _base(recipe: Recipe) -> str:
@@ -136,7 +149,3 @@ def _cells(before: list[dict[str, Any]], after: list[dict[str, Any]]) -> list[st
         ),
         "",
     ]
-
-
-def _duration(seconds: float) -> str:
-    return f"{seconds:.0f} s" if seconds < 600 else f"{seconds / 60:.0f} min" if seconds < 7200 else f"{seconds / 3600:.1f} h"

@@ -13,8 +13,9 @@ from ..engines import Engine, Tally
 from ..evaluate import Evaluation, evaluate, paired_delta
 from ..evaluate.conditions import Conditions, conditions
 from ..evaluate.drift import drift, write_drift
+from ..evaluate.measured import suites_of
 from ..policy import Policy
-from ..problems.suites import suite, suites
+from ..problems.suites import suite
 from ..runs.cost import Meter
 from ..runs.folder import RunFolder, When
 from ..runs.model_card import write_card
@@ -22,13 +23,6 @@ from ..runs.models import evaluation_sampling
 from ..runs.resolve_model import resolve_model
 from ..runs.session import open_session
 from ..types import Problem
-
-
-def suites_of(recipe: Recipe) -> list[str]:
-    """The suites a recipe is measured on, its own first. Raises UsageError where there is none of a name."""
-    own, also = recipe.evaluate.suite, recipe.evaluate.extra_suites
-    suite(own)  # one, no group
-    return list(dict.fromkeys([own, *(suites(",".join(also)) if also else [])]))
 
 
 @dataclass(frozen=True)

@@ -7,16 +7,15 @@ from typing import Any
 
 from ..config import Recipe, RLRecipe
 from ..core.callbacks import Warn
-from ..core.changes import sentence
+from ..core.changes import arrow, sentence
 from ..core.errors import UsageError
 from ..problems.suites import suite
+from ..runs.changed import CHANGED
 from ..runs.checkpoint import newest_whole_checkpoint, point_latest
 from ..runs.data_record import changes, digests_of, read_digests, write_digests
 from ..runs.folder import RunFolder, versions, write_recipe
 from ..types import Problem
 from .job import Job
-
-_CHANGED = "changed"  # the key below made_with
 
 
 @dataclass
@@ -26,19 +25,29 @@ class Changes:
     recipe: Recipe
     made_with: dict[str, Any]
     """As stored when the run began."""
-    settings: Mapping[str, str]
-    """Key -> "old → new" of each changed setting of the recipe."""
+    settings: Mapping[str, tuple[Any, Any]]
+    """Key -> old and new value of each changed setting of the recipe; None where one of the two recipes lacks it."""
 
     def record_settings(self, run: Path, step: int, warn: Warn) -> None:
-        """Write the changed settings into recipe.toml, with the step after which they hold."""
-        if not self.settings:
-            return
-        self._record(run, step, {"settings": dict(self.settings)})
+        """Write the changed settings and versions into recipe.toml, with the step after which they hold.
+
+        An earlier change after a later step holds from this step on: the steps between are done again.
+        """
+        entries = self.made_with.get(CHANGED, [])
+        if any(entry["after_step"] > step for entry in entries):
+            self.made_with[CHANGED] = [{**entry, "after_step": min(step, entry["after_step"])} for entry in entries]
+            write_recipe(run, self.recipe, self.made_with)
+        settings = {key: _ends(*pair) for key, pair in self.settings.items()}
+        newer = self._newer_versions()
+        what = {name: values for name, values in (("settings", settings), ("versions", newer)) if values}
+        if what:
+            self._record(run, step, what)
         curve = [key for key in self.settings if key in _OF_THE_CURVE or key.partition(".")[0] in ("prompt", "verify")]
         every = self.recipe.evaluate.every if isinstance(self.recipe, RLRecipe) else 0
         if step and every and curve:
+            changed = sentence({key: arrow(*self.settings[key]) for key in curve})
             warn(
-                f"validation up to step {step} was measured with the old settings ({sentence(self.settings, curve)}); "
+                f"validation up to step {step} was measured with the old settings ({changed}); "
                 "its curve is not comparable across that step"
             )
 
@@ -47,10 +56,20 @@ class Changes:
         self._record(run, step, {"data": list(lines)})
 
     def _record(self, run: Path, step: int, what: Mapping[str, Any]) -> None:
-        newer = {name: f"{self.made_with.get(name)} → {now}" for name, now in versions().items() if self.made_with.get(name) != now}
-        entry = {"after_step": step, **what, **({"versions": newer} if newer else {})}
-        self.made_with[_CHANGED] = [*self.made_with.get(_CHANGED, []), entry]
+        self.made_with[CHANGED] = [*self.made_with.get(CHANGED, []), {"after_step": step, **what}]
         write_recipe(run, self.recipe, self.made_with)
+
+    def _newer_versions(self) -> dict[str, dict[str, Any]]:
+        """Return the versions that differ from those of the session before."""
+        known = {name: self.made_with.get(name) for name in versions()}
+        for entry in self.made_with.get(CHANGED, []):
+            known |= {name: pair.get("new") for name, pair in entry.get("versions", {}).items()}
+        return {name: _ends(known[name], now) for name, now in versions().items() if known[name] != now}
+
+
+def _ends(old: Any, new: Any) -> dict[str, Any]:
+    """Return the two ends of a change as a table; TOML has no null, so what one of the two lacks is missing here too."""
+    return {end: value for end, value in (("old", old), ("new", new)) if value is not None}
 
 
 _OF_THE_CURVE = (

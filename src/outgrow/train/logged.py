@@ -1,20 +1,20 @@
-"""A watcher that writes what a person should read into the run's log as well."""
+"""A watcher that writes warnings into the run's folder as well."""
 
 from pathlib import Path
 
 from ..core.callbacks import OnWritten
 from ..runs.cost import Spent
-from ..runs.log import RunLog
+from ..runs.warning_log import WarningLog
 from .job import StepResult
 from .watcher import Watcher
 
 
 class LoggedWatcher:
-    """Passes everything on to another watcher; warnings, also those of steps, are written into the run's log."""
+    """Passes everything on to another watcher; warnings, also those of steps, are written into the run's folder."""
 
     def __init__(self, watcher: Watcher, run: Path) -> None:
         self._watcher = watcher
-        self.log = RunLog(run)
+        self.log = WarningLog(run)
 
     def stage(self, text: str) -> None:
         """Pass it on."""
@@ -32,7 +32,7 @@ class LoggedWatcher:
         """Pass it on, and log the step's warning."""
         self.log.step = int(result.metrics["step"])
         if result.warning:
-            self.log.add("warning", result.warning)
+            self.log.add(result.warning)
         self._watcher.step(result, spent)
 
     def answering(self, what: str, total: int) -> OnWritten:
@@ -41,5 +41,5 @@ class LoggedWatcher:
 
     def warn(self, text: str) -> None:
         """Pass it on, and log it."""
-        self.log.add("warning", text)
+        self.log.add(text)
         self._watcher.warn(text)

@@ -6,18 +6,20 @@ What is on disk is always ahead of, or level with, the newest checkpoint; contin
 import os
 import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 import torch
 
 from ..config import Recipe, RLRecipe, with_absolute_paths
-from ..core.changes import differences, flat
+from ..core.changes import changed_values, flat
 from ..core.errors import OutgrowError, SpoiledError, UsageError
 from ..core.files import append_line, keep_lines_through, read_lines
+from ..core.fresh_folder import FreshFolder
 from ..core.memory import keep_large_buffers
-from ..core.oom_backoff import ran_out_of_memory
+from ..evaluate.measured import suites_of
 from ..policy import Policy
 from ..problems.suites import suite
 from ..runs.checkpoint import Checkpoint, newest_whole_checkpoint, point_latest
@@ -33,15 +35,17 @@ from ..runs.models import (
     require_distilled,
 )
 from ..runs.resolve_model import resolve_model
+from ..runs.sessions import recorded_session
 from ..runs.signals import Interrupt, StopRequested
 from ..runs.trackers import Track, require_packages, tracking
-from .before_after import Outcome, suites_of
+from .before_after import Outcome
 from .changes import Changes, is_finished, record_data, require_more_steps
 from .checkpointer import Checkpointer
 from .job import Job
 from .logged import LoggedWatcher
 from .rl import RLJob
 from .sft import SFTJob
+from .start import explained, loading, removed_if_start_fails, steps_done
 from .watcher import Watcher
 
 _NO_LIMIT = Budget()
@@ -51,7 +55,8 @@ _WORKSPACE = "CUBLAS_WORKSPACE_CONFIG"
 def train(recipe: Recipe, path: Path, watcher: Watcher, budget: Budget = _NO_LIMIT) -> None:
     """Start a run in a new folder and take it to its end.
 
-    Raises OutgrowError, StopRequested after a signal, or BudgetReached; what is done is saved then.
+    Raises OutgrowError, StopRequested after a signal, or BudgetReached; what is done is saved then. Where it fails before its first
+    step is done, and no person stopped it, the folder is removed.
     """
     began = time.perf_counter()
     logged = LoggedWatcher(watcher, path)
@@ -59,10 +64,12 @@ def train(recipe: Recipe, path: Path, watcher: Watcher, budget: Budget = _NO_LIM
     with deterministic(recipe):
         check_prerequisites(recipe, budget)
         suites_of(recipe)  # a wrong name is told before anything is made
-        base = base_policy(recipe)
-        distilled = distilled_policy(recipe, base, logged.warn)
+        with loading(recipe):
+            base = base_policy(recipe)
+            distilled = distilled_policy(recipe, base, logged.warn)
+        fresh = FreshFolder.of(path)
         create_run(path, recipe, digests(base, distilled))
-        _run(recipe, path, base, distilled, logged, budget, began)
+        _run(recipe, path, base, distilled, logged, budget, began, fresh=fresh)
 
 
 def resume(path: Path, overrides: list[str], watcher: Watcher, budget: Budget = _NO_LIMIT) -> bool:
@@ -82,9 +89,11 @@ def resume(path: Path, overrides: list[str], watcher: Watcher, budget: Budget = 
         raise UsageError(f"{path}: a run keeps the policy it was started with; for another one, start a new run")
     with deterministic(recipe):
         check_prerequisites(recipe, budget)
-        base = base_policy(recipe)
+        with loading(recipe):
+            base = base_policy(recipe)
         require_base(path, recipe, base, made_with)
-        distilled = distilled_policy(recipe, base, logged.warn)
+        with loading(recipe):
+            distilled = distilled_policy(recipe, base, logged.warn)
         require_distilled(path, recipe, stored, distilled, made_with)
         newer = [f"{name} {made_with.get(name)} → {now}" for name, now in versions().items() if made_with.get(name) != now]
         if newer:
@@ -92,7 +101,8 @@ def resume(path: Path, overrides: list[str], watcher: Watcher, budget: Budget = 
                 f"continuing with other versions than it began with ({', '.join(newer)}); results may differ in the last bits"
             )
         made_with |= digests(base, distilled)
-        changed = differences(flat(stored.model_dump(mode="json")), flat(recipe.model_dump(mode="json")))
+        settings = (flat(each.model_dump(mode="json", exclude_none=True)) for each in (stored, recipe))
+        changed = changed_values(*settings)
         _run(recipe, path, base, distilled, logged, budget, began, Changes(recipe, made_with, changed))
     return True
 
@@ -136,20 +146,29 @@ def check_prerequisites(recipe: Recipe, budget: Budget) -> None:
 
 def _run(
     recipe: Recipe, path: Path, base: Policy, distilled: Policy | None, watcher: LoggedWatcher, budget: Budget, began: float,
-    changes: Changes | None = None,
+    changes: Changes | None = None, fresh: FreshFolder | None = None,
 ) -> None:  # fmt: skip
+    """Train, or continue. changes: what a resumed run is continued with. fresh: the folder of a new run, before its start."""
     files = RunFolder(path)
-    with held(path), watcher.log.session(), Interrupt() as interrupt:
+    with (
+        held(path),
+        Interrupt() as interrupt,
+        removed_if_start_fails(fresh, path, interrupt, watcher.warn),
+        explained(recipe, path),
+        ExitStack() as stack,
+    ):
         checkpoint = _newest_checkpoint(path, watcher)
         done = checkpoint.step if checkpoint else 0
         if recipe.learn.steps < done:
             raise UsageError(f"{path} has done {done} steps, more than learn.steps={recipe.learn.steps}; give {done} or more")
-        watcher.log.begin(done)
+        stack.enter_context(recorded_session(path, done, partial(steps_done, path)))
+        watcher.log.open(done)
         if changes:
             changes.record_settings(path, done, watcher.warn)
         if checkpoint:
             point_latest(checkpoint)  # a kill may have come before the link was set
         meter = Meter(files.timings, recipe.run.dollars_per_hour, began, budget)
+        stack.callback(meter.close)
         engine = recipe.engine.build(watcher.warn)
         policy, reference = learner_and_reference(recipe, base, checkpoint)
         policy.model.eval()  # no dropout: the log-probabilities of the learner must be those of the engine
@@ -158,39 +177,25 @@ def _run(
             if isinstance(recipe, RLRecipe)
             else SFTJob(recipe, policy, path, watcher.warn)
         )
-        try:
-            suites = {name: suite(name).load() for name in suites_of(recipe)}
-            record_data(recipe, path, job, suites, changes, done, watcher.warn)
-            checkpointer = Checkpointer(path, recipe.run, job, engine, meter)
-            if checkpoint:
-                checkpointer.restore(checkpoint)
-            keep_lines_through(files.metrics, done)
-            job.rewind(done)
-            meter.rewind(done)
-            meter.write(done, "loading")
-            outcome = Outcome(
-                recipe, path, engine, meter, watcher.phase, watcher.answering, interrupt.check_stop, watcher.warn, suites
-            )
-            outcome.measure("before", reference, 0)
-            if done < job.steps:
-                outcome.forget()
-                with tracking(recipe.run.trackers, path, recipe.model_dump(mode="json"), done, watcher.warn) as track:
-                    _advance(path, job, done, checkpointer, interrupt.check_stop, watcher, meter, track)
-            outcome.measure("after", policy, job.steps)
-            if not files.summary.exists():
-                outcome.summarise(reference, policy, job.steps, job.rollouts())
-        except (RuntimeError, MemoryError) as error:
-            if not ran_out_of_memory(error):
-                raise
-            raise OutgrowError(
-                f"out of memory; lower learn.problems_per_step or sampling.max_tokens (outgrow plan shows what needs how much): "
-                f"outgrow resume {path} --set learn.problems_per_step=…"
-            ) from error
-        except OSError as error:
-            raise OutgrowError(f"{path}: {error.strerror or error}; fix this, then run: outgrow resume {path}") from error
-        finally:
-            job.close()
-            meter.close()
+        stack.callback(job.close)
+        suites = {name: suite(name).load() for name in suites_of(recipe)}
+        record_data(recipe, path, job, suites, changes, done, watcher.warn)
+        checkpointer = Checkpointer(path, recipe.run, job, engine, meter)
+        if checkpoint:
+            checkpointer.restore(checkpoint)
+        keep_lines_through(files.metrics, done)
+        job.rewind(done)
+        meter.rewind(done)
+        meter.write(done, "loading")
+        outcome = Outcome(recipe, path, engine, meter, watcher.phase, watcher.answering, interrupt.check_stop, watcher.warn, suites)
+        outcome.measure("before", reference, 0)
+        if done < job.steps:
+            outcome.forget()
+            with tracking(recipe.run.trackers, path, recipe.model_dump(mode="json"), done, watcher.warn) as track:
+                _advance(path, job, done, checkpointer, interrupt.check_stop, watcher, meter, track)
+        outcome.measure("after", policy, job.steps)
+        if not files.summary.exists():
+            outcome.summarise(reference, policy, job.steps, job.rollouts())
 
 
 def _newest_checkpoint(path: Path, watcher: Watcher) -> Checkpoint | None:

@@ -21,7 +21,9 @@ from starlette.responses import HTMLResponse, Response
 from starlette.routing import Route
 
 from ...core.errors import OutgrowError
-from ...runs.log import read_log
+from ...runs.changed import when
+from ...runs.folder import RunFolder
+from ...runs.warning_log import read_warnings
 from .. import words
 from ..data import read_run
 from ..page import render
@@ -93,11 +95,14 @@ class _Pages:
 
     def run(self, request: Request) -> Response:
         run_view = self._view(request.path_params["run"])
-        log = [] if run_view.error else read_log(run_view.path)
-        dropped = sum(line.dropped for line in log)
+        log = read_warnings(run_view.path) if run_view.data else []
+        try:
+            lines = messages(log, run_view.data.sessions if run_view.data else [])
+        except (TypeError, ValueError) as error:
+            raise OutgrowError(f"{RunFolder(run_view.path).sessions}: one of its values is damaged ({error})") from error
         return _page(
-            request, "run", view=run_view, row=self._listing.row(run_view.name), messages=messages(log), dropped=dropped,
-            with_tag=partial(_with_tag, ()),
+            request, "run", view=run_view, row=self._listing.row(run_view.name), messages=lines,
+            dropped=sum(line.dropped for line in log), with_tag=partial(_with_tag, ()),
         )  # fmt: skip
 
     def report(self, request: Request) -> Response:
@@ -243,11 +248,6 @@ def _iso(seconds: float) -> str:
     return datetime.fromtimestamp(seconds, UTC).isoformat(timespec="seconds")
 
 
-def _counted(n: int, noun: str) -> str:
-    """Return "1 error", "2 errors", or nothing for 0."""
-    return f"{n:,} {noun}{'s' if n > 1 else ''}" if n else ""
-
-
 @cache
 def _templates() -> Environment:
     # autoescape is on for every template: what a model wrote is text on the page, never markup. tojson escapes <, > and &.
@@ -260,6 +260,5 @@ def _templates() -> Environment:
     )
     environment.policies["json.dumps_kwargs"] = {"allow_nan": False, "separators": (",", ":")}
     named = ("percent", "points", "shortened", "share_estimate", "share_change", "cost", "duration")
-    environment.filters |= {name: getattr(words, name) for name in named} | {"clock": _clock, "iso": _iso}
-    environment.globals["counted"] = _counted
+    environment.filters |= {name: getattr(words, name) for name in named} | {"clock": _clock, "iso": _iso, "when": when}
     return environment

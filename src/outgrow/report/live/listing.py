@@ -3,7 +3,6 @@
 import time
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from datetime import datetime
 from pathlib import Path
 from typing import Any
 
@@ -15,7 +14,8 @@ from ...evaluate import Evaluation
 from ...evaluate.statistics import mean_estimate
 from ...runs.cost import seconds_by_phase
 from ...runs.folder import RunFolder, pass_at_1, read_recipe
-from ...runs.log import LogLine, read_log
+from ...runs.sessions import Session, read_sessions
+from ...runs.warning_log import read_warnings
 from ..cells import tone
 from ..curves import mean, smooth, smoothing_width
 from .rollouts import stamp_of
@@ -58,9 +58,8 @@ class RunRow:
     after: Estimate | None = None
     change: Estimate | None = None
     warnings: int = 0
-    errors: int = 0
     ended: str = ""
-    """`end` or `error` where the log says that the last session is over."""
+    """How the last session ended (see `Session.end`); empty while it runs, and where it was killed."""
     finished: bool = False
 
     @property
@@ -158,7 +157,7 @@ class Listing:
 def _summary_files(run: Path) -> list[Path]:
     files = RunFolder(run)
     evaluations = (files.evaluation("before"), files.evaluation("after"))
-    return [files.recipe, files.metrics, files.timings, files.log, files.summary, *evaluations]
+    return [files.recipe, files.metrics, files.timings, files.warnings, files.sessions, files.summary, *evaluations]
 
 
 def _read(run: Path, wrote: float) -> RunRow:
@@ -172,12 +171,11 @@ def _read(run: Path, wrote: float) -> RunRow:
 
 
 def _summary(run: Path, wrote: float, recipe: Recipe) -> RunRow:
-    files, log = RunFolder(run), read_log(run)
+    files, sessions = RunFolder(run), read_sessions(run)
     metrics, timings = _lines(files.metrics), _lines(files.timings)
     estimates = _measured(files)
     done = int(metrics[-1]["step"]) if metrics else 0
     finished = "after" in estimates and done >= recipe.learn.steps
-    levels = [line.level for line in log]
     return RunRow(
         name=run.name,
         wrote=wrote,
@@ -189,13 +187,12 @@ def _summary(run: Path, wrote: float, recipe: Recipe) -> RunRow:
         tags=tuple(dict.fromkeys(recipe.run.tags)),
         steps_done=done,
         steps=recipe.learn.steps,
-        started=_started(log, files),
+        started=_started(sessions, files),
         seconds=sum(seconds_by_phase(timings).values()),
         seconds_left=None if finished else _seconds_left(timings, done, recipe.learn.steps),
         sparkline=_sparkline([row["rollouts/pass_rate"] for row in metrics if "rollouts/pass_rate" in row]),
-        warnings=levels.count("warning"),
-        errors=levels.count("error"),
-        ended=levels[-1] if levels and levels[-1] in ("end", "error") else "",
+        warnings=len(read_warnings(run)),
+        ended=sessions[-1].end or "" if sessions else "",
         finished=finished,
         before=estimates.get("before"),
         after=estimates.get("after"),
@@ -210,10 +207,10 @@ def _lines(file: Path) -> list[dict[str, float]]:
         raise OutgrowError(f"{file}: cannot be read ({error})") from error
 
 
-def _started(log: Sequence[LogLine], files: RunFolder) -> float | None:
-    """Return when the run began: its log says so, or its oldest file; None where it has neither."""
-    if log:
-        return datetime.fromisoformat(log[0].time).timestamp()
+def _started(sessions: Sequence[Session], files: RunFolder) -> float | None:
+    """Return when the run began: its first session says so, or its oldest file; None where it has neither."""
+    if sessions:
+        return float(sessions[0].began)
     stamps = [stamp for file in (files.recipe, files.data, files.evaluation("before")) if (stamp := stamp_of(file))]
     return min((stamp[0] for stamp in stamps), default=0) / 1e9 or None
 

@@ -1,40 +1,53 @@
-"""The log of a run as its page shows it: warnings that differ only in their numbers are one message."""
+"""The log of a run as its page shows it: its warnings, and how its sessions began and ended."""
 
 import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from typing import Literal
 
-from ...runs.log import Level, LogLine
+from ...runs.sessions import Session
+from ...runs.warning_log import LoggedWarning
 
 _NUMBER = re.compile(r"\d[\d.,]*")
 
 
 @dataclass(frozen=True)
 class Message:
-    """One or several lines of the log."""
+    """A line of the page: the begin or end of a session, or one or several warnings."""
 
-    level: Level
+    level: Literal["", "warning", "error"]
+    """error: the session ended by one."""
     text: str
-    """The text of the newest line."""
+    """Of warnings, the newest."""
     count: int
     first_step: int
     last_step: int
     when: float
-    """Time of the newest line, in seconds since 1970."""
+    """Seconds since 1970; of warnings, the newest."""
 
 
-def messages(log: Iterable[LogLine]) -> list[Message]:
-    """Return the log's messages, the newest first. Warnings and errors with the same text but for numbers are one message."""
-    groups: dict[object, list[LogLine]] = {}
-    for place, line in enumerate(log):
-        kind = (line.level, _NUMBER.sub("#", line.text)) if line.level in ("warning", "error") else place
-        groups[kind] = lines = groups.pop(kind, [])  # now the last of the dict: its newest line is the newest of all
-        lines.append(line)
-    return [_message(lines) for lines in reversed(groups.values())]
+def messages(warnings: Iterable[LoggedWarning], sessions: Iterable[Session]) -> list[Message]:
+    """Return the messages, the newest first. Warnings with the same text but for numbers are one message.
+
+    Raises TypeError or ValueError where a session's values are not what its fields say.
+    """
+    groups: dict[str, list[LoggedWarning]] = {}
+    for warning in warnings:
+        groups.setdefault(_NUMBER.sub("#", warning.text), []).append(warning)
+    found = [*map(_of_warnings, groups.values()), *(message for session in sessions for message in _of_session(session))]
+    return sorted(found, key=lambda message: message.when)[::-1]
 
 
-def _message(lines: list[LogLine]) -> Message:
+def _of_warnings(lines: Sequence[LoggedWarning]) -> Message:
     newest, steps = lines[-1], [line.step for line in lines]
     when = datetime.fromisoformat(newest.time).timestamp()
-    return Message(newest.level, newest.text, len(lines), min(steps), max(steps), when)
+    return Message("warning", newest.text, len(lines), min(steps), max(steps), when)
+
+
+def _of_session(session: Session) -> Iterable[Message]:
+    first, last = int(session.first_step), int(session.step or 0)
+    yield Message("", f"continued after step {first:,}" if first else "started", 1, first, first, float(session.began))
+    if session.ended is not None:
+        level: Literal["", "error"] = "error" if session.end == "error" else ""
+        yield Message(level, str(session.state()), 1, last, last, float(session.ended))

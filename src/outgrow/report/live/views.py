@@ -70,7 +70,7 @@ def _read_files(run: Path) -> list[Path]:
     """Return the files that a run's pages are made from."""
     files = RunFolder(run)
     evaluations = [*_own_evaluations(run), *files.evals.glob("*/*.parquet")]
-    return [files.recipe, files.metrics, files.timings, *evaluations, files.calibration, files.drift]
+    return [files.recipe, files.metrics, files.timings, files.sessions, *evaluations, files.calibration, files.drift]
 
 
 def _own_evaluations(run: Path) -> list[Path]:

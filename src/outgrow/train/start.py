@@ -1,0 +1,79 @@
+"""How a run starts and fails: what is left of a start that fails, and what an error of the machine says."""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from ..config import Recipe
+from ..core.callbacks import Warn
+from ..core.errors import OutgrowError
+from ..core.files import read_lines
+from ..core.fresh_folder import FreshFolder, undone_on_failure
+from ..core.oom_backoff import ran_out_of_memory
+from ..runs.folder import RunFolder
+from ..runs.sessions import STOPS
+from ..runs.signals import Interrupt
+
+
+def steps_done(run: Path) -> int:
+    """Return the last step that is on disk; 0 before the first."""
+    rows = read_lines(RunFolder(run).metrics)
+    return int(rows[-1]["step"]) if rows else 0
+
+
+@contextmanager
+def removed_if_start_fails(fresh: FreshFolder | None, run: Path, interrupt: Interrupt, warn: Warn) -> Iterator[None]:
+    """Remove the folder of a new run where the block raises before its first step is on disk.
+
+    It stays after a signal and after a spent budget, since a person stopped it then and may continue it. fresh: the folder as it
+    was before the start; None for a run that is resumed, which is never removed.
+    """
+    if fresh is None:
+        yield
+        return
+
+    def began() -> bool:
+        if interrupt.requested is not None or steps_done(run):
+            return True
+        warn(f"{run} is removed: the run failed before its first step was done")
+        return False
+
+    with undone_on_failure(fresh, began, STOPS):
+        yield
+
+
+@contextmanager
+def loading(recipe: Recipe) -> Iterator[None]:
+    """Turn running out of memory while a recipe's models are loaded into one line that says what to change."""
+    try:
+        yield
+    except (RuntimeError, MemoryError) as error:
+        if not ran_out_of_memory(error):
+            raise
+        smaller = "" if recipe.policy.dtype == "bfloat16" else ", or halve its weights with --set policy.dtype=bfloat16"
+        raise OutgrowError(
+            f"out of memory while {recipe.policy.model or 'the model'} was loaded; take a smaller model{smaller} "
+            "(outgrow plan shows what needs how much)"
+        ) from error
+
+
+@contextmanager
+def explained(recipe: Recipe, run: Path) -> Iterator[None]:
+    """Turn an error of the machine (memory, disk) into one line that says how to go on."""
+    try:
+        yield
+    except (RuntimeError, MemoryError) as error:
+        if not ran_out_of_memory(error):
+            raise
+        key = "learn.problems_per_step" if recipe.kind == "rl" else "learn.batch_size"
+        raise OutgrowError(
+            f"out of memory; lower {key} or sampling.max_tokens (outgrow plan shows what needs how much): "
+            f"{_again(run)} --set {key}=…"
+        ) from error
+    except OSError as error:
+        raise OutgrowError(f"{run}: {error.strerror or error}; fix this, then run: {_again(run)}") from error
+
+
+def _again(run: Path) -> str:
+    """Return the command that goes on: the folder of a start that failed is removed, so it is started again."""
+    return f"outgrow resume {run}" if steps_done(run) else "the same command"
