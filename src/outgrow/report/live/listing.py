@@ -60,6 +60,8 @@ class RunRow:
     warnings: int = 0
     ended: str = ""
     """How the last session ended (see `Session.end`); empty while it runs, and where it was killed."""
+    ending: str = ""
+    """The same in a few words."""
     finished: bool = False
 
     @property
@@ -193,6 +195,7 @@ def _summary(run: Path, wrote: float, recipe: Recipe) -> RunRow:
         sparkline=_sparkline([row["rollouts/pass_rate"] for row in metrics if "rollouts/pass_rate" in row]),
         warnings=len(read_warnings(run)),
         ended=sessions[-1].end or "" if sessions else "",
+        ending=str(sessions[-1].state()) if sessions and sessions[-1].end else "",
         finished=finished,
         before=estimates.get("before"),
         after=estimates.get("after"),
