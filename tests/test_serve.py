@@ -1,24 +1,21 @@
 """The live page: asked over a real socket, and clicked through in a real browser."""
 
-import http.client
 import re
 import shutil
 import socket
-import threading
 from collections import Counter
 from urllib.parse import quote
 
 import numpy as np
 import pyarrow.parquet as pq
 import pytest
-import uvicorn
 from typer.testing import CliRunner
 
 from helpers.report import evaluation, save, write_recipe, write_steps
+from helpers.serving import ask, servers
 from outgrow.cli.app import app
 from outgrow.core.errors import OutgrowError
 from outgrow.core.rollout_log import drop_parts_after, write_part
-from outgrow.report.live import application
 from outgrow.report.live.rollouts import ROW, RolloutIndex, visits_of
 
 PAYLOAD = "<script>document.title='owned'</script><img src=x onerror=\"document.title='owned'\"></pre>"
@@ -61,27 +58,8 @@ def go_on(run):
 @pytest.fixture
 def serving():
     """Starts servers; serving(folder, token) gives a port."""
-    running = []
-
-    def start(folder, token=None):
-        listening = socket.create_server(("127.0.0.1", 0))
-        server = uvicorn.Server(uvicorn.Config(application(folder, token), log_level="error"))
-        thread = threading.Thread(target=server.run, kwargs={"sockets": [listening]})
-        thread.start()
-        running.append((server, thread))
-        return listening.getsockname()[1]
-
-    yield start
-    for server, thread in running:
-        server.should_exit = True
-        thread.join(20)
-
-
-def ask(port, path, **headers):
-    connection = http.client.HTTPConnection("127.0.0.1", port, timeout=30)
-    connection.request("GET", path, headers=headers)
-    answer = connection.getresponse()
-    return answer.status, answer.read().decode(), answer.headers
+    with servers() as start:
+        yield start
 
 
 def count_on(page):

@@ -16,7 +16,7 @@ from outgrow.core.errors import OutgrowError, UsageError
 from outgrow.core.files import new_folder, read_lines
 from outgrow.core.fresh_folder import FreshFolder, undone_on_failure
 from outgrow.report import write_report
-from outgrow.report.live.views import view
+from outgrow.report.live.listing import Listing
 from outgrow.runs.changed import changes_of
 from outgrow.runs.cost import Budget, BudgetReached, Meter, Spent
 from outgrow.runs.folder import RunFolder, read_recipe
@@ -223,14 +223,15 @@ def test_a_run_stopped_by_its_budget_says_so_everywhere(tmp_path, outgrow):
     page = Page(write_report(path)).text
     command = f"outgrow resume {path} --budget 4h"
     assert "stopped by its budget after 2 h" in page and command in page
-    assert view(path).state == "stopped by its budget after 2 h"
+    row = Listing(path.parent).row(path.name)
+    assert (row.state, row.ending) == ("stopped", "stopped by its budget after 2 h")
     assert f"{path}: stopped by its budget after 2 h; continue with: {command}" in outgrow("runs", tmp_path)[1].splitlines()
     code, printed, _ = outgrow("resume", path)
     assert code == 0 and "stopped by its budget after 2 h" in printed
     assert [session.end for session in read_sessions(path)] == ["budget", "finished"]
     page = Page(write_report(path)).text
     assert "stopped by its budget" not in page and "outgrow resume" not in page
-    assert view(path).state == "finished"
+    assert Listing(path.parent).row(path.name).state == "finished"
 
 
 def test_a_session_that_was_killed_has_no_end(tmp_path):

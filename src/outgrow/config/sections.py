@@ -3,7 +3,7 @@
 from pathlib import Path
 from typing import Annotated, Literal, get_args
 
-from pydantic import BaseModel, ConfigDict, Field, field_validator, model_validator
+from pydantic import BaseModel, ConfigDict, Field, StringConstraints, field_validator, model_validator
 
 from ..core.errors import nearest
 from ..core.inputs import ReadsFrom
@@ -17,6 +17,8 @@ from ..verify import EXTRACTORS
 Schedule = Literal["constant", "cosine", "linear"]
 OnWorse = Literal["warn", "stop"]
 TrackerName = Literal["tensorboard", "trackio", "wandb"]
+
+Tag = Annotated[str, StringConstraints(strip_whitespace=True, min_length=1, max_length=40)]
 
 KL_ROLLOUTS = 32
 """Rollouts of a step on which KL to the reference is measured (where the loss does not need it on all of them)."""
@@ -244,6 +246,7 @@ class RunSection(Section):
     )
     dollars_per_hour: float = Field(default=0.0, ge=0, description="Price of the machine, for the cost in the report.")
     trackers: tuple[str, ...] = Field(default=(), description="Where to send the metrics as well: tensorboard, trackio or wandb.")
+    tags: tuple[Tag, ...] = Field(default=(), description="Short words to find the run by in `outgrow serve` and in W&B.")
 
     @field_validator("trackers")
     @classmethod

@@ -58,6 +58,11 @@ class RunFolder:
         return self.path / "timings.jsonl"
 
     @property
+    def warnings(self) -> Path:
+        """A JSON line for each warning, with its time and step."""
+        return self.path / "warnings.jsonl"
+
+    @property
     def sessions(self) -> Path:
         """A JSON line for each session: when it began, and how it ended."""
         return self.path / "sessions.jsonl"

@@ -44,6 +44,7 @@ from .changes import Changes, is_finished, record_data, require_more_steps, requ
 from .checkpointer import Checkpointer
 from .guard import Guard
 from .job import Job
+from .logged import LoggedWatcher
 from .rl import RLJob
 from .sft import SFTJob
 from .start import explained, loading, removed_if_start_fails, steps_done
@@ -60,17 +61,18 @@ def train(recipe: Recipe, path: Path, watcher: Watcher, budget: Budget = _NO_LIM
     step is done, and no person stopped it, the folder is removed.
     """
     began = time.perf_counter()
+    logged = LoggedWatcher(watcher, path)
     recipe = with_absolute_paths(recipe)
     with deterministic(recipe):
         check_prerequisites(recipe, budget)
         suites_of(recipe)  # a wrong name is told before anything is made
         with loading(recipe):
             base = base_policy(recipe)
-            recipe = _filled(recipe, base, watcher)
-            distilled = distilled_policy(recipe, base, watcher.warn)
+            recipe = _filled(recipe, base, logged)
+            distilled = distilled_policy(recipe, base, logged.warn)
         fresh = FreshFolder.of(path)
         create_run(path, recipe, digests(base, distilled))
-        stopped = _run(recipe, path, base, distilled, watcher, budget, began, fresh=fresh)
+        stopped = _run(recipe, path, base, distilled, logged, budget, began, fresh=fresh)
         del base, distilled  # what learned is in them, and the memory is needed
     if stopped:
         resume(path, [], watcher, budget)
@@ -95,6 +97,7 @@ def resume(path: Path, overrides: list[str], watcher: Watcher, budget: Budget = 
     Raises as `train` does, and UsageError where `overrides` would change the records of a finished run.
     """
     began = time.perf_counter()
+    logged = LoggedWatcher(watcher, path)
     stored, made_with = read_recipe(path)
     recipe, _ = read_recipe(path, overrides)
     if is_finished(path, stored):
@@ -112,17 +115,17 @@ def resume(path: Path, overrides: list[str], watcher: Watcher, budget: Budget = 
             base = base_policy(recipe)
         require_base(path, recipe, base, made_with)
         with loading(recipe):
-            distilled = distilled_policy(recipe, base, watcher.warn)
+            distilled = distilled_policy(recipe, base, logged.warn)
         require_distilled(path, recipe, stored, distilled, made_with)
         newer = [f"{name} {made_with.get(name)} → {now}" for name, now in versions().items() if made_with.get(name) != now]
         if newer:
-            watcher.warn(
+            logged.warn(
                 f"continuing with other versions than it began with ({', '.join(newer)}); results may differ in the last bits"
             )
         made_with |= digests(base, distilled)
         settings = (flat(each.model_dump(mode="json", exclude_none=True)) for each in (stored, recipe))
         changed = changed_values(*settings)
-        stopped = _run(recipe, path, base, distilled, watcher, budget, began, Changes(recipe, made_with, changed))
+        stopped = _run(recipe, path, base, distilled, logged, budget, began, Changes(recipe, made_with, changed))
         del base, distilled
     if stopped:
         resume(path, [], watcher, budget)
@@ -167,7 +170,7 @@ def check_prerequisites(recipe: Recipe, budget: Budget) -> None:
 
 
 def _run(
-    recipe: Recipe, path: Path, base: Policy, distilled: Policy | None, watcher: Watcher, budget: Budget, began: float,
+    recipe: Recipe, path: Path, base: Policy, distilled: Policy | None, watcher: LoggedWatcher, budget: Budget, began: float,
     changes: Changes | None = None, fresh: FreshFolder | None = None,
 ) -> bool:  # fmt: skip
     """Train, or continue; return True where the run ended early because it was worse, and its end is yet to be measured.
@@ -196,6 +199,7 @@ def _run(
         if recipe.learn.steps < done:
             raise UsageError(f"{path} has done {done} steps, more than learn.steps={recipe.learn.steps}; give {done} or more")
         stack.enter_context(recorded_session(path, done, partial(steps_done, path)))
+        watcher.log.open(done)
         if changes:
             changes.record_settings(path, done, watcher.warn)
         if checkpoint:

@@ -2,10 +2,13 @@
 
 import hashlib
 from collections import Counter
+from collections.abc import Sequence
+from datetime import UTC, datetime
 from functools import cache, partial
 from importlib.resources import files
 from pathlib import Path
 from typing import Any
+from urllib.parse import urlencode
 
 import numpy as np
 from jinja2 import Environment, PackageLoader, StrictUndefined
@@ -19,14 +22,19 @@ from starlette.routing import Route
 
 from ...core.errors import OutgrowError
 from ...runs.changed import when
+from ...runs.folder import RunFolder
+from ...runs.warning_log import read_warnings
 from .. import words
 from ..data import read_run
 from ..page import render
 from . import problems
 from .guard import Guard
+from .listing import ORDERS, STATES, Listing, matching, ordered
+from .messages import messages
 from .rollouts import VERDICTS, RolloutIndex
-from .views import View, compare_to_first, compared_charts, run_names, view
+from .views import View, changed_keys, compare_to_first, compared_charts, run_names, view
 
+_RUNS = 200
 _PAGE = 50
 _ROLLOUTS = 16
 _READING = 0.3  # seconds that a page spends on reading new files of rollouts
@@ -60,18 +68,42 @@ class _Pages:
     def __init__(self, folder: Path) -> None:
         self.folder = folder
         self._indexes: dict[str, RolloutIndex] = {}
+        self._listing = Listing(folder)
 
     def runs(self, request: Request) -> Response:
-        return _page(request, "runs", views=[view(self.folder / name) for name in run_names(self.folder)])
+        query = request.query_params
+        known, tags = self._listing.rows(), query.getlist("tag")
+        rows = ordered(matching(known, query.get("q", ""), tags, query.get("state", "")), query.get("sort", ""))
+        page, pages = problems.page_of(len(rows), _number(query.get("page", "")), _RUNS)
+        counts = Counter(row.state for row in known)
+        states = [(state, counts[state]) for state in STATES if counts[state]]
+        shown = rows[(page - 1) * _RUNS : page * _RUNS]
+        return _page(
+            request, "runs", rows=shown, count=len(rows), known=len(known), page=page, pages=pages, states=states, tags=tags,
+            orders=ORDERS, with_tag=partial(_with_tag, query.multi_items()),
+            sort_by=partial(_sort_by, query.get("sort", "")),
+        )  # fmt: skip
 
     def compare(self, request: Request) -> Response:
         views = [self._view(name) for name in dict.fromkeys(request.query_params.getlist("run"))]
         if len(views) < 2:
             raise HTTPException(400, "Choose two or more runs to compare.")
-        return _page(request, "compare", rows=compare_to_first(views), charts=compared_charts(views))
+        names, differences = changed_keys(views)
+        return _page(
+            request, "compare", rows=compare_to_first(views), charts=compared_charts(views), names=names, differences=differences
+        )
 
     def run(self, request: Request) -> Response:
-        return _page(request, "run", view=self._view(request.path_params["run"]))
+        run_view = self._view(request.path_params["run"])
+        log = read_warnings(run_view.path) if run_view.data else []
+        try:
+            lines = messages(log, run_view.data.sessions if run_view.data else [])
+        except (TypeError, ValueError) as error:
+            raise OutgrowError(f"{RunFolder(run_view.path).sessions}: one of its values is damaged ({error})") from error
+        return _page(
+            request, "run", view=run_view, row=self._listing.row(run_view.name), messages=lines,
+            dropped=sum(line.dropped for line in log), with_tag=partial(_with_tag, ()),
+        )  # fmt: skip
 
     def report(self, request: Request) -> Response:
         page = render(read_run(self._view(request.path_params["run"]).path))
@@ -163,6 +195,22 @@ def _number(text: str, default: int = 1) -> int:
     return int(text) if text.isascii() and text.isdigit() and len(text) < 10 else default
 
 
+def _with_tag(present: Sequence[tuple[str, str]], tag: str) -> str:
+    """Return the address of the list with this tag asked for, or without it if `present`, its parameters now, asks for it."""
+    others = [pair for pair in present if pair[0] != "page" and pair != ("tag", tag)]
+    return f"/?{urlencode(others if ('tag', tag) in present else [*others, ('tag', tag)])}"
+
+
+def _sort_by(present: str, order: str, falling: bool = False) -> tuple[str, str]:
+    """Return what a click on a column's heading sorts by, and how the list is sorted by it now (for aria-sort).
+
+    falling: whether the first click puts the largest on top.
+    """
+    first, second = (f"-{order}", order) if falling else (order, f"-{order}")
+    state = {order: "ascending", f"-{order}": "descending"}.get(present, "none")
+    return (second if present == first else first), state
+
+
 def _page(request: Request, template: str, status: int = 200, **values: Any) -> Response:
     def address(**changed: Any) -> str:
         return str(request.url.include_query_params(**changed).replace(scheme="", netloc=""))
@@ -191,6 +239,15 @@ def _asset(request: Request) -> Response:
     return Response(text, media_type="text/css" if name.endswith("css") else "text/javascript")
 
 
+def _clock(seconds: float) -> str:
+    """Return a time since 1970 as date and time of this machine's zone."""
+    return datetime.fromtimestamp(seconds).astimezone().strftime("%Y-%m-%d %H:%M")
+
+
+def _iso(seconds: float) -> str:
+    return datetime.fromtimestamp(seconds, UTC).isoformat(timespec="seconds")
+
+
 @cache
 def _templates() -> Environment:
     # autoescape is on for every template: what a model wrote is text on the page, never markup. tojson escapes <, > and &.
@@ -203,5 +260,5 @@ def _templates() -> Environment:
     )
     environment.policies["json.dumps_kwargs"] = {"allow_nan": False, "separators": (",", ":")}
     named = ("percent", "points", "shortened", "share_estimate", "share_change", "cost", "duration")
-    environment.filters |= {name: getattr(words, name) for name in named} | {"when": when}
+    environment.filters |= {name: getattr(words, name) for name in named} | {"clock": _clock, "iso": _iso, "when": when}
     return environment

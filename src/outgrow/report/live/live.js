@@ -12,6 +12,7 @@
     const live = document.getElementById("live");
     const old = [...live.querySelectorAll(".chart > script")];
     const next = [...fresh.querySelectorAll(".chart > script")];
+    const open = [...live.querySelectorAll("details")].map((details) => details.open);
     const chosen = new Set([...live.querySelectorAll("input:checked")].map((input) => input.value));
     if (old.length && old.length === next.length) {
       // Charts stay in place, so that a zoom or a hover is not lost; only their data changes.
@@ -23,6 +24,7 @@
       live.replaceChildren(...fresh.childNodes);
     }
     for (const input of live.querySelectorAll("input[type=checkbox]")) input.checked = chosen.has(input.value);
+    live.querySelectorAll("details").forEach((details, place) => (details.open = open[place] ?? details.open));
     drawAll();
   };
 
@@ -30,7 +32,8 @@
   const look = async () => {
     const live = document.getElementById("live");
     const reading = live.querySelector("[data-reading]");
-    const busy = live.contains(document.activeElement) || String(getSelection());
+    const focused = document.activeElement;
+    const busy = (live.contains(focused) && !focused.closest(".chart-tools")) || String(getSelection());
     if (!document.hidden && (reading || !busy)) {
       try {
         const answer = await fetch(location.href, { cache: "no-cache" });

@@ -1,28 +1,26 @@
 """The runs as the live pages show them; a run is read again when one of its files has changed."""
 
-import time
-from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
-from ...core.amounts import duration
 from ...core.changes import sentence
 from ...core.errors import OutgrowError
+from ...evaluate import Evaluation
 from ...evaluate.change import Comparison, compare
 from ...evaluate.compare import Against, Side, against, unlike
 from ...runs.folder import RunFolder
 from ..cells import tone
 from ..chart import Chart
 from ..charts import chart_groups, learning_charts
-from ..curves import figure_keys, smooth, smoothing_width, thin
+from ..curves import figure_keys, smoothing_width
 from ..data import RunData, read_run
 from ..figures import curves
 from ..words import headline
+from .recipes import KeyDifference, recipe_differences
 from .rollouts import stamp_of
 
-_RECENT = 120.0  # a run that wrote in the last 120 seconds counts as training
 _MARGIN = 0.02
 _COMPARED = {
     "rollouts/pass_rate": "Pass rate in training",
@@ -39,7 +37,8 @@ class View:
     name: str
     path: Path
     data: RunData | None = None
-    comparisons: Mapping[str, Comparison] | None = None
+    pass_at_1: Comparison | None = None
+    """pass@1 before and after training and its change, as far as measured."""
     error: str = ""
     """Why the run cannot be read; everything else is empty then."""
 
@@ -48,11 +47,6 @@ class View:
         if self.data is None:
             raise OutgrowError(self.error)
         return self.data
-
-    @property
-    def pass_at_1(self) -> Comparison | None:
-        """pass@1 before and after training and its change, as far as measured."""
-        return (self.comparisons or {}).get("pass@1")
 
     @property
     def tone(self) -> str:
@@ -67,28 +61,6 @@ class View:
         known = self.data and (self.data.after or self.data.before)
         return headline(self.pass_at_1, known.k if known else 0)
 
-    @property
-    def state(self) -> str:
-        """finished, how the last session ended, training, or the time of the last update."""
-        if self.data and self.data.finished:
-            return "finished"
-        if self.data and self.data.ending and self.data.ending.end:
-            return self.data.ending.state()
-        stamps = [stamp for file in _read_files(self.path) if (stamp := stamp_of(file))]
-        seconds = time.time() - max((stamp[0] for stamp in stamps), default=0) / 1e9
-        if seconds < _RECENT:
-            return "training"
-        return f"last update {duration(seconds)} ago"
-
-    @property
-    def sparkline(self) -> str:
-        """Points of the smoothed training pass rate in a box of 100 by 24; empty for fewer than two steps."""
-        rates = [row["rollouts/pass_rate"] for row in self.data.metrics if "rollouts/pass_rate" in row] if self.data else []
-        line = [rate for rate in thin(smooth(rates, smoothing_width(len(rates)))) if rate is not None]
-        if len(line) < 2:
-            return ""
-        return " ".join(f"{100 * index / (len(line) - 1):.1f},{23 - 22 * rate:.1f}" for index, rate in enumerate(line))
-
     def charts(self) -> list[tuple[str, list[Chart]]]:
         """Return the learning curves by group, with the measurements before and after training."""
         return chart_groups(learning_charts(self.data, self.pass_at_1)) if self.data and self.data.metrics else []
@@ -97,20 +69,19 @@ class View:
 def _read_files(run: Path) -> list[Path]:
     """Return the files that a run's pages are made from."""
     files = RunFolder(run)
-    evaluations = [files.evaluation("before"), files.evaluation("after"), *files.evals.glob("*/*.parquet")]
+    evaluations = [*_own_evaluations(run), *files.evals.glob("*/*.parquet")]
     return [
         files.recipe, files.metrics, files.timings, files.sessions, *evaluations, files.calibration, files.drift, files.worse
     ]  # fmt: skip
 
 
+def _own_evaluations(run: Path) -> list[Path]:
+    return [RunFolder(run).evaluation("before"), RunFolder(run).evaluation("after")]
+
+
 def run_names(folder: Path) -> list[str]:
-    """Return the names of the runs in a folder, the last that wrote first."""
-    runs = [path for path in folder.iterdir() if stamp_of(RunFolder(path).recipe)]
-    return [path.name for path in sorted(runs, key=_wrote, reverse=True)]
-
-
-def _wrote(run: Path) -> int:
-    return max(stamp[0] for file in _read_files(run) if (stamp := stamp_of(file)))
+    """Return the names of the runs in a folder."""
+    return [path.name for path in folder.iterdir() if stamp_of(RunFolder(path).recipe)]
 
 
 def view(run: Path) -> View:
@@ -122,9 +93,16 @@ def view(run: Path) -> View:
 def _view(run: Path, stamps: tuple[Any, ...]) -> View:
     try:
         data = read_run(run, visits_too=False)
-        return View(run.name, run, data, compare(data.before, data.after))
+        return View(run.name, run, data, _pass_at_1(run, tuple(stamp_of(file) for file in _own_evaluations(run))))
     except OutgrowError as error:
         return View(run.name, run, error=str(error))
+
+
+@lru_cache(maxsize=64)
+def _pass_at_1(run: Path, stamps: tuple[Any, ...]) -> Comparison | None:
+    """Return pass@1 before and after training. It takes a second, and stays the same while a run trains."""
+    before, after = (Evaluation.load(file) if stamp else None for file, stamp in zip(_own_evaluations(run), stamps, strict=True))
+    return compare(before, after).get("pass@1")
 
 
 @dataclass(frozen=True)
@@ -136,6 +114,11 @@ class Compared:
     """The result in words, or why the two cannot be compared."""
     comparison: Against | None = None
     """None where the two cannot be compared."""
+
+    @property
+    def tone(self) -> str:
+        """Colour of the verdict: gain, loss or none."""
+        return {"better": "gain", "worse": "loss"}.get(self.verdict.partition(",")[0], "none") if self.comparison else "none"
 
 
 def compare_to_first(views: list[View]) -> list[Compared]:
@@ -161,6 +144,12 @@ def compare_to_first(views: list[View]) -> list[Compared]:
             continue
         rows.append(Compared(other, comparison.verdict, comparison))
     return rows
+
+
+def changed_keys(views: list[View]) -> tuple[list[str], dict[str, list[KeyDifference]]]:
+    """Return the runs whose recipes can be read, and by table the keys in which these differ."""
+    readable = [(view.name, view.data.recipe) for view in views if view.data]
+    return [name for name, _ in readable], recipe_differences([recipe.model_dump(mode="json") for _, recipe in readable])
 
 
 def compared_charts(views: list[View]) -> list[Chart]:

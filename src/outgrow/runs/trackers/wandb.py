@@ -30,6 +30,7 @@ class WandB:
             id=_id(run / "wandb" / "id"),
             dir=str(run),
             config=recipe,
+            tags=recipe["run"]["tags"],
             mode=None if known else "offline",
             resume="allow",
             settings=wandb.Settings(console="off", init_timeout=_PATIENCE, finish_timeout=_PATIENCE),
