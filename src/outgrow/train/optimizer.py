@@ -45,4 +45,4 @@ class Optimizer:
 
     def advice(self) -> str:
         """Return what to do when numbers are no longer finite."""
-        return f"resume from the last checkpoint with a lower learning rate: --set learn.lr={self.section.lr / 10:g}"
+        return f"lower the learning rate: --set learn.lr={self.section.lr / 10:g} (outgrow resume, if the run has done a step)"
