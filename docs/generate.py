@@ -1,6 +1,7 @@
 """Write docs/reference from the code: `python docs/generate.py`, or into another folder that is named."""
 
 import importlib
+import math
 import sys
 import tomllib
 from collections.abc import Iterator
@@ -20,6 +21,7 @@ from _generate.metrics import metrics_page
 from _generate.settings import settings_table
 from outgrow.cli.app import app
 from outgrow.config import schema, shipped_recipes
+from outgrow.config.by_size import NEW_MODEL_LR, TABLE
 from outgrow.config.load import EXTENDS
 from outgrow.core.registry import Component
 from outgrow.core.type_words import is_list, models_in
@@ -98,7 +100,7 @@ def recipes_page() -> str:
         f"### {heading}\n\n{md.prose(model.__doc__)}\n\n{_keys(model, path + '.', headings)}"
         for (path, model), heading in headings.items()
     ]
-    parts += ["## Recipes that ship", _shipped()]
+    parts += ["## By size", _by_size(), "## Recipes that ship", _shipped()]
     return md.page("Recipes", *parts)
 
 
@@ -123,6 +125,23 @@ def _keys(model: type[BaseModel], path: str, headings: dict[Table, str]) -> str:
         if (path + name, inner) in headings
     }
     return settings_table(model, component_link, keys=linked, first=[] if path else [_EXTENDS])
+
+
+def _by_size() -> str:
+    """What is filled in for a recipe that does not say it."""
+    rows, least = [], "0"
+    for row in TABLE:
+        most = "more" if math.isinf(row.parameters) else f"{row.parameters / 1e6:g} million"
+        rates = (row.lr, row.lora_lr, row.sft_lr, row.sft_lora_lr, row.kl_weight)
+        rows.append([f"up to {most}" if most != "more" else f"more than {least}", *(f"{rate:g}" for rate in rates)])
+        least = most
+    about = (
+        "Where neither the recipe nor `--set` says `learn.lr` or `loss.kl_weight`, the run takes them from this table by the "
+        "parameters of its model, tells it, and keeps it in its `recipe.toml`. A new micro policy starts at "
+        f"{NEW_MODEL_LR:g}. Sources are in `src/outgrow/config/by_size.py`; the first row is measured in [the lab](../lab/defaults.md)."
+    )
+    heads = ["parameters", "`lr`", "`lr` with LoRA", "`lr` of sft", "`lr` of sft with LoRA", "`kl_weight`"]
+    return f"{md.prose(about)}\n\n{md.table(heads, rows)}"
 
 
 def _shipped() -> str:

@@ -18,6 +18,8 @@ _LONGEST = 40  # characters of a default that stands in the table
 def _default(field: FieldInfo) -> str:
     if field.is_required():
         return "**required**"
+    if isinstance(field.json_schema_extra, dict) and "default_is" in field.json_schema_extra:
+        return str(field.json_schema_extra["default_is"])
     value = field.get_default(call_default_factory=True)
     if value is None:
         return "not set"

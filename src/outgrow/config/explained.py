@@ -1,12 +1,14 @@
 """A whole recipe as TOML, each value with a comment that says which file it comes from."""
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from typing import Any
 
 from pydantic import BaseModel
 
-from ..core.toml_text import toml_entry
+from ..core.toml_text import toml_comment, toml_entry
+from .by_size import unsaid
 from .load import extended, recipe_texts
+from .schema import RLRecipe, SFTRecipe
 
 _DEFAULT = "default"
 
@@ -22,7 +24,8 @@ def explained_recipe(name: str, recipe: BaseModel) -> str:
     for label, layer in [*((base.name, base) for base in reversed(bases)), ("", own)]:
         origins = extended(origins, _labelled(layer.values, label))
     values = recipe.model_dump(mode="json", exclude_none=True)
-    return "\n".join(_table(values, origins, ())).lstrip("\n") + "\n"
+    open_keys = unsaid(recipe) if isinstance(recipe, RLRecipe | SFTRecipe) else []
+    return "\n".join(_table(values, origins, (), open_keys)).lstrip("\n") + "\n"
 
 
 def _labelled(value: Any, label: str) -> Any:
@@ -34,17 +37,21 @@ def _labelled(value: Any, label: str) -> Any:
     return label
 
 
-def _table(values: Mapping[str, Any], origins: Any, path: tuple[str, ...]) -> Iterator[str]:
-    """Yield the lines of a table's keys, then those of the tables in it. origins: the same table with labels, or one for all."""
+def _table(values: Mapping[str, Any], origins: Any, path: tuple[str, ...], open_keys: Collection[str] = ()) -> Iterator[str]:
+    """Yield the lines of a table's keys, then those of the tables in it. origins: the same table with labels, or one for all.
+    open_keys: those that are filled in when the run starts.
+    """
     tables = {key: value for key, value in values.items() if (isinstance(value, Mapping) and value) or _is_tables(value)}
     for key, value in values.items():
-        if key not in tables:
+        if ".".join((*path, key)) in open_keys:
+            yield toml_comment(f"{key}: chosen when the run starts, by its model and its steps")
+        elif key not in tables:
             yield from toml_entry(key, value, _one(_origin(origins, key)))
     for key, value in tables.items():
         below, name = _origin(origins, key), ".".join((*path, key))
         if isinstance(value, Mapping):
             yield from ("", f"[{name}]")
-            yield from _table(value, below, (*path, key))
+            yield from _table(value, below, (*path, key), open_keys)
         else:
             for index, item in enumerate(value):
                 yield from ("", f"[[{name}]]")

@@ -53,7 +53,7 @@ class PolicySection(Section):
 class OptimizerSection(Section):
     """AdamW and its schedule, the same for RL and SFT."""
 
-    lr: float = Field(default=1e-6, gt=0, description="Learning rate after warmup. Default: by the size of the model, see below.")
+    lr: float = Field(default=1e-6, gt=0, description="Learning rate after warmup.", json_schema_extra={"default_is": "by size"})
     schedule: Schedule = Field(default="linear", description="How the learning rate changes after warmup.")
     warmup: float = Field(default=0.05, ge=0, lt=1, description="Share of the steps in which the learning rate rises to `lr`.")
     lr_floor: float = Field(default=0.1, ge=0, le=1, description="Share of `lr` at which a falling schedule ends.")
@@ -171,7 +171,8 @@ class EvaluateSection(Section):
     every: int = Field(
         default=25,
         ge=0,
-        description="Steps between measurements on the validation problems; 0 for none. Default: a fifth of the steps.",
+        description="Steps between measurements on the validation problems; 0 for none.",
+        json_schema_extra={"default_is": "a fifth of the steps"},
     )
     validation: Annotated[str, ReadsFrom("suite")] = Field(
         default=HELD_OUT, description="Suite of validation problems, measured during training; named as `suite` is."

@@ -59,7 +59,12 @@ class PolicyLoss:
 class Loss(Component):
     """Base of the losses. `compute` is the algorithm; its settings, and these two, are keys of the recipe's `[loss]`."""
 
-    kl_weight: float = Field(default=0.0, ge=0, description="Weight of the KL divergence from the starting policy in the loss.")
+    kl_weight: float = Field(
+        default=0.0,
+        ge=0,
+        description="Weight of the KL divergence from the starting policy in the loss.",
+        json_schema_extra={"default_is": "by size"},
+    )
     aggregation: Aggregation = Field(
         default="token",
         description="What has the same weight: every token of the batch (`token`), every completion (`sequence`), or every token "
