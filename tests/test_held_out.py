@@ -12,9 +12,9 @@ from outgrow.config import load_recipe
 from outgrow.core.callbacks import quiet
 from outgrow.core.errors import UsageError
 from outgrow.evaluate import Evaluation
+from outgrow.evaluate.measured import validation_problems, validation_room
 from outgrow.problems.held_out import HELD_OUT, by_hash, held_out_slice
 from outgrow.runs.practice_problems import practice_problems, suite_problems, suites_of_training
-from outgrow.train.validation import validation_problems, validation_room
 from outgrow.types import Problem
 
 
