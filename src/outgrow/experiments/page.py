@@ -68,7 +68,7 @@ def _code(overrides: Sequence[str]) -> str:
 
 def _table(experiment: Experiment, condition: Condition, measure: Measure, results: Mapping[str, AnyResult]) -> list[str]:
     comparison = f"{'ratio to' if measure.comparison == 'ratio' else 'minus'} {experiment.baseline}"
-    lines = [f"| arm | n | {measure.label} | {comparison} | |", "|---|---|---|---|---|"]
+    lines = [f"| arm | n | {measure.label} | {comparison} | |", "|---|---:|---:|---:|---|"]
     for row in arm_statistics(experiment, condition, measure, results):
         n = str(row.n) if row.n_reached == row.n else f"{row.n} ({row.n_reached} reached the target)"
         cells = (row.arm, n, _mean(row.mean), _comparison(row.vs_baseline, measure), row.verdict)

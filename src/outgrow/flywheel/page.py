@@ -6,6 +6,7 @@ from pathlib import Path
 from ..core.amounts import duration
 from ..core.errors import OutgrowError
 from ..core.files import read_lines, write_atomic
+from ..problems.named_table import label
 from ..report import words
 from ..report.chart import Chart
 from ..report.figures import estimates
@@ -71,11 +72,10 @@ def _curve(result: FlywheelResult) -> Chart:
     """Return the chart of pass@1 over generations."""
     generations = result.generations
     rates = {role: [result.model_of(one.roles[role]).rate() for one in generations] for role in ("base", "teacher", "student")}
-    caption = (
-        f"pass@1 on {result.recipe.suite} with 95% intervals. A generation's teacher is the better model of the generation before."
-    )
+    size = f"n = {generations[-1].promotion.teacher.change.n:,} problems × {result.recipe.samples} samples"
+    caption = "pass@1 with 95% intervals. A generation's teacher is the better model of the generation before."
     figure = estimates([float(one.number) for one in generations], rates, "generation", "share of right answers")
-    return Chart("Over generations", caption, figure, wide=True)
+    return Chart(f"Over generations: {label(result.recipe.suite)}, {size}", caption, figure, wide=True)
 
 
 def _levels(result: FlywheelResult) -> HeatMap:

@@ -117,7 +117,7 @@ def learning_charts(data: RunData, pass_at_1: Comparison | None) -> list[Chart]:
     keys = figure_keys(data.metrics)
     width = smoothing_width(len(data.metrics))
     steps = [row["step"] for row in data.metrics]
-    shown = {key for panel in _PANELS for key in _keys_of(panel, keys)}
+    shown = {key for panel in _PANELS for pattern in panel.keys for key in keys if _matches(key, pattern)}
     own = [_Panel(key, (key,), key) for key in keys if key not in shown | _NO_PANEL]
     charts = pass_rate_charts(data, pass_at_1)
     for panel in sorted((*_PANELS, *own), key=_group_order):

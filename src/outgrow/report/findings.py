@@ -60,10 +60,8 @@ def _judge(data: RunData) -> Iterator[str]:
     if alarms := [count for count, row in enumerate(rows, 1) if row.get("judge/alarm")]:
         first = int(rows[alarms[0] - 1]["step"])
         reasons = "; ".join(evidence(rows[: alarms[0]]))
-        yield (
-            f"The policy may have exploited the judge: alarms in {len(alarms):,} of {len(rows):,} steps, the first at step "
-            f"{first:,}: {reasons}."
-        )
+        text = f"alarms in {len(alarms):,} of {len(rows):,} steps, the first at step {first:,}: {reasons}."
+        yield Toned(f"The policy may have exploited the judge: {text}", "loss")
 
 
 def _other_suites(data: RunData) -> str:

@@ -48,8 +48,8 @@ def _result(data: RunData, comparisons: dict[str, Comparison]) -> Iterator[NextS
     elif not change.excludes():
         half = words.points((change.high - change.low) / 2).lstrip("+")
         yield NextStep(
-            f"No change is shown. With {change.n:,} problems the interval is ±{half} points wide, so a smaller change cannot be seen. "
-            "Train longer, or measure on more problems: four times the problems halve the interval.",
+            f"No change is shown. With {change.n:,} problems the interval is ±{half} points wide, so a smaller change cannot be "
+            "seen. Train longer, or measure on more problems: four times the problems halve the interval.",
             f"learn.steps={2 * data.recipe.learn.steps}",
         )
 
@@ -70,13 +70,16 @@ def _settings(data: RunData, comparisons: dict[str, Comparison]) -> Iterator[Nex
         )
     if not isinstance(recipe, RLRecipe):
         return
+    if any(row.get("judge/alarm") for row in data.metrics):
+        text = "Alarms say that the policy may exploit the judge. Read its answers before you use it."
+        yield NextStep(text, f"outgrow analyze {shlex.quote(data.name)} --examples 3")
     late = [row.get("groups/mixed_frac") for row in data.metrics[-max(1, len(data.metrics) // 4) :]]
     if (mixed := mean(late)) is not None and mixed < _FEW_MIXED:
         rate = mean([row.get("rollouts/pass_rate") for row in data.metrics[-len(late) :]]) or 0.0
         kind = "harder" if rate > 0.5 else "easier"
         yield NextStep(
-            f"Only {words.percent(mixed)} of the last groups had answers with different rewards; the others teach nothing. Practise "
-            f"{kind} problems: {words.percent(rate)} of the rollouts were right.",
+            f"Only {words.percent(mixed)} of the last groups had answers with different rewards; the others teach nothing, and "
+            f"{words.percent(rate)} of the rollouts were right. Practise {kind} problems."
         )
     looks = [row["validation/pass_rate"] for row in data.metrics if "validation/pass_rate" in row]
     change = comparisons["pass@1"].change if "pass@1" in comparisons else None
@@ -97,6 +100,8 @@ def _after(data: RunData, comparisons: dict[str, Comparison], run: str) -> Itera
         yield NextStep(text, f"seed={data.recipe.seed + 1}")
     if change and change.low > 0:
         yield NextStep("Try the policy.", f"outgrow chat {run}")
+        if data.recipe.kind == "sft":
+            yield NextStep("Go on by reinforcement learning: a recipe that starts from this policy.", f"policy.model={run}")
         yield NextStep("Write it as a model that transformers loads.", f"outgrow merge {run} --out models/{run}")
 
 

@@ -20,7 +20,7 @@ _NOT_YET = "not yet"
 _MEASURES = {
     "pass@1": "one sample",
     "greedy": "most likely answer",
-    "between": "mixed samples",
+    "between": "not always",
     "truncated": "cut at the limit",
     "no_answer": "ended without one",
     "refused": "would not answer",
