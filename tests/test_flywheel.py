@@ -30,6 +30,7 @@ from outgrow.flywheel.stage_cache import StageCache, StageOutput, StageSpec
 from outgrow.policy import load_policy
 from outgrow.runs.cost import Budget, BudgetReached
 from outgrow.runs.models import run_policy
+from outgrow.train.sft import SFTJob
 
 PAYLOAD = "<script>alert(1)</script><img src=x onerror=alert(2)>\"'&amp;"
 
@@ -276,6 +277,18 @@ def test_a_budget_ends_the_drawing_of_data_too(copied, file):
     assert not (data / "made").exists()
     spin(file, copied)
     assert digests(copied) == before
+
+
+def test_a_flywheel_whose_first_stage_fails_leaves_no_folder(file, tmp_path, monkeypatch):
+    def fail(*_):
+        raise OutgrowError("no room")
+
+    monkeypatch.setattr(SFTJob, "advance", fail)
+    was = sorted(tmp_path.rglob("*"))
+    result = CliRunner().invoke(app, ["flywheel", str(file), "--out", str(tmp_path / "runs" / "flywheel")])
+    assert isinstance(result.exception, OutgrowError) and "no room" in str(result.exception)
+    assert sorted(tmp_path.rglob("*")) == was, "also the folder around it"
+    assert "continue with" not in str(result.exception)
 
 
 def test_a_process_with_a_vllm_makes_room_for_the_next_stage(tmp_path, monkeypatch):

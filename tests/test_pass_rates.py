@@ -158,6 +158,22 @@ def test_a_run_begins_with_its_profile_once(tmp_path, monkeypatch):
     assert "the ledger's estimates</h3>" in write_report(tmp_path / "run").read_text()
 
 
+@pytest.mark.parametrize("answered", [False, True])
+def test_a_profile_that_fails_before_an_answer_leaves_no_folder(problems, monkeypatch, answered):
+    real, calls = profiles.sample_problems, []
+
+    def fail(respondent, verifier, chunk, *rest):
+        calls.append(chunk)
+        if answered and len(calls) == 1:
+            return real(respondent, verifier, chunk, *rest)
+        raise OutgrowError("the server is gone")
+
+    monkeypatch.setattr(profiles, "_CHUNK", 2)
+    monkeypatch.setattr(profiles, "sample_problems", fail)
+    assert "the server is gone" in passrate()
+    assert problems.parent.exists() == answered, "what was answered can be continued from"
+
+
 def test_a_profile_of_other_problems_is_refused(problems, tmp_path, monkeypatch, capsys):
     passrate()
     command = ["outgrow", "train", "micro", "--set", "ledger.profile=profiles/mine", "--out", "run"]

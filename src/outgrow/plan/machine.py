@@ -13,8 +13,9 @@ from .gpus import GPU, GpuCatalog
 
 _SECONDS = 0.12  # of each measurement
 _KERNELS = 45  # of one layer's forward pass, as in gpus.toml
-# What a run reaches of the measured figures on a CPU.
-_CPU_REACHES = {"bandwidth_efficiency": 0.8, "rate_efficiency": 0.5}
+# What a run reaches of the measured figures on a CPU. Between two runs that were compared: micro (decoding faster than that) and
+# SmolLM2-135M (slower); the parts of a plan were within a factor of four of both.
+_CPU_REACHES = {"bandwidth_efficiency": 0.5, "rate_efficiency": 0.5}
 # On a GPU: not measured; a rule of thumb, as in gpus.toml, for rates that are measured and not the maker's.
 _GPU_REACHES = {"bandwidth_efficiency": 0.7, "rate_efficiency": 0.5}
 

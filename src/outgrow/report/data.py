@@ -37,6 +37,8 @@ class RunData:
     timings: list[dict[str, float]]
     sessions: list[Session]
     """The oldest first; empty where the run has no record of them."""
+    changes: list[Change]
+    """What was changed when the run was resumed, in the order of the changes."""
     visits: list[Visit]
     known_problems: int
     """Problems in the ledger."""
@@ -56,11 +58,6 @@ class RunData:
     def finished(self) -> bool:
         """Whether every step is done and the policy was measured after them."""
         return self.after is not None and self.steps_done >= self.recipe.learn.steps
-
-    @property
-    def changes(self) -> list[Change]:
-        """What was changed when the run was resumed, in the order of the changes. Raises OutgrowError where that cannot be read."""
-        return changes_of(self.made_with)
 
     @property
     def ending(self) -> Session | None:
@@ -89,6 +86,7 @@ def read_run(run: Path, visits_too: bool = True) -> RunData:
         metrics=_read_rows(files.metrics),
         timings=_read_rows(files.timings),
         sessions=read_sessions(run),
+        changes=changes_of(made_with),
         visits=visits,
         known_problems=known_problems,
         before=_read_evaluation(files.evaluation("before")),

@@ -51,7 +51,7 @@ class Session:
                 return f"stopped by {self.reason}"
             case "error":
                 return f"failed: {self.reason}"
-        return "no recorded end"
+        return "still running, or killed"
 
     def sentence(self) -> str:
         """Return how the session ended, after how many steps of the run."""
