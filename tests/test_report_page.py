@@ -279,6 +279,8 @@ def test_a_logarithmic_axis_has_two_labels_or_more_and_holds_every_value(values)
 )
 def test_a_short_run_has_no_ticks_between_its_steps(steps, whole):
     assert (step_axis(steps).get("dtick") == 1) is whole
+    rare = [0.5, *[None] * (len(steps) - 1)] if steps else []
+    assert curves(steps, {"validation": rare}, "share", 1)["layout"]["xaxis"].get("dtick") == (1 if steps else None)
 
 
 def browser(tmp_path: Path, *arguments: str) -> str:

@@ -49,7 +49,8 @@ def curves(
         hover = f"{number} (unsmoothed {exact})"
         traces.append({**common, "mode": "lines", "x": xs, "y": line, "customdata": raw, "line": style, "hovertemplate": hover})
     layout = _layout("step", axis, legend=len(named) > 1)
-    layout["xaxis"] |= step_axis(steps)
+    rows = zip(steps, zip(*named.values(), strict=True), strict=True) if named else ()
+    layout["xaxis"] |= step_axis([step for step, row in rows if any(value is not None for value in row)])
     layout["yaxis"] |= share_axis() if share else log_axis(list(named.values())) if log else number_axis()
     return {"data": traces, "layout": layout}
 
