@@ -7,7 +7,7 @@ from ..runs.input_digests import PathDigest, with_digests
 
 # Keys that change nothing in what a stage makes: words; and in [run] all but these, such as prices and trackers.
 _WORDS = ("name", "description", "expected")
-_RUN_KEYS = ("threads",)
+_RUN_KEYS = ("threads", "on_worse")
 
 
 def recipe_key(recipe: Recipe, path_digest: PathDigest) -> dict[str, Any]:
