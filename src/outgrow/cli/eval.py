@@ -37,7 +37,7 @@ Suites = Annotated[
     typer.Option(
         "--on",
         metavar="SUITES",
-        help=f"Suites of held-out problems, comma-separated: {SUITES_HELP}. Default: the recipe's suite; without a recipe, micro.",
+        help=f"Suites of held-out problems, comma-separated: {SUITES_HELP}. Default: the recipe's suite, so that only a model without a recipe needs it.",
     ),
 ]
 Samples = Annotated[
@@ -63,7 +63,7 @@ Out = Annotated[
 
 @command(
     MEASURE,
-    "outgrow eval micro-base",
+    "outgrow eval micro-base --on micro",
     "outgrow eval runs/first --samples 32",
     "outgrow eval smollm2-135m --recipe smollm2-135m-gsm8k --on related,unrelated --data sets",
     "outgrow eval http://localhost:8000/v1 --on gsm8k",
@@ -100,13 +100,18 @@ def evaluate(
     from ..policy.pull import cache_folder
     from ..problems.limit import limited
     from ..problems.suites import samples_for, suite, suites
+    from ..runs.practice_problems import suite_problems
     from ..runs.session import sampling_for, verifier_for
 
     section = source.evaluate if source else EvaluateSection()
+    if on is None and source is None:
+        raise UsageError(
+            f"{model} has no recipe that says what to measure; add --on problems.jsonl, --on micro, or --recipe RECIPE"
+        )
     names = suites(on or section.suite)
     if out is not None:
         _require_place(out, len(names))
-    whole = {name: suite(name).load(warn) for name in names}
+    whole = {name: suite_problems(source, name, warn) if source else suite(name).load(warn) for name in names}
     problems = {name: limited(whole[name], limit, seed)[0] for name in names}
     limits = {name: limited(whole[name], limit, seed)[1] for name in names}
     respondent = open_model(model, source, omit_settings)

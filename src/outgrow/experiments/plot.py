@@ -74,7 +74,8 @@ def _draw_condition(axes: "Axes", experiment: Experiment, condition: Condition, 
     axes.set_ylabel(experiment.kind.rate_label)
     axes.set_title(condition.name)
     axes.grid(alpha=0.25)
-    axes.legend(fontsize="small", frameon=False)
+    if axes.lines:
+        axes.legend(fontsize="small", frameon=False)
 
 
 def _interpolated(curve: list[Point], rollouts: "np.ndarray[tuple[int], np.dtype[np.float64]]") -> list[float]:

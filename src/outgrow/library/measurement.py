@@ -16,6 +16,7 @@ from ..evaluate.statistics import mean_estimate
 from ..problems.limit import limited
 from ..problems.suites import samples_for, suite
 from ..runs.folder import RunFolder
+from ..runs.practice_problems import suite_problems
 from ..runs.session import open_chat_model, sampling_for, verifier_for
 from ..train.watcher import Watcher
 from ..types import Problem
@@ -72,7 +73,12 @@ def evaluate(
     source = load(name) if is_run else None if recipe is None else load(recipe)
     section = source.evaluate if source else EvaluateSection()
     named = isinstance(problems, str | Path)
-    whole = suite(str(problems)).load(told.warn) if isinstance(problems, str | Path) else list(problems)
+    if not isinstance(problems, str | Path):
+        whole = list(problems)
+    elif source:
+        whole = suite_problems(source, str(problems), told.warn)
+    else:
+        whole = suite(str(problems)).load(told.warn)
     if not whole:
         raise UsageError("no problems to measure on; give at least one")
     chosen, sampled = limited(whole, limit, seed)
