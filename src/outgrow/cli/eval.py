@@ -37,7 +37,7 @@ Suites = Annotated[
     typer.Option(
         "--on",
         metavar="SUITES",
-        help=f"Suites of held-out problems, comma-separated: {SUITES_HELP}. Default: the recipe's suite, so that only a model without a recipe needs it.",
+        help=f"Suites of held-out problems, comma-separated: {SUITES_HELP}. Default: the recipe's suite.",
     ),
 ]
 Samples = Annotated[

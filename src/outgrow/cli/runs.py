@@ -40,7 +40,7 @@ def runs(folder: Runs = Path("runs")) -> None:
             figures = [
                 f"{summary['before']['pass@1']:.3f}",
                 f"{summary['after']['pass@1']:.3f}",
-                pass_at_1(summary["paired_delta"]).text("+.3f"),
+                pass_at_1(summary["paired_delta"]).text("+.3f") + (" WORSE" if summary.get("worse") else ""),
             ]
         table.add_row(path.name, recipe.name, str(recipe.seed), f"{done}/{recipe.learn.steps}", *figures)
         if sessions and not files.summary.is_file():

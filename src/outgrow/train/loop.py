@@ -199,7 +199,7 @@ def _run(
         if recipe.learn.steps < done:
             raise UsageError(f"{path} has done {done} steps, more than learn.steps={recipe.learn.steps}; give {done} or more")
         stack.enter_context(recorded_session(path, done, partial(steps_done, path)))
-        watcher.log.open(done)
+        watcher.log.open(ended.step if ended else done)
         if changes:
             changes.record_settings(path, done, watcher.warn)
         if checkpoint:

@@ -12,6 +12,7 @@ from ...core.estimate import Estimate
 from ...core.files import read_lines
 from ...evaluate import Evaluation
 from ...evaluate.statistics import mean_estimate
+from ...evaluate.worse import read_worse
 from ...runs.cost import seconds_by_phase
 from ...runs.folder import RunFolder, pass_at_1, read_recipe
 from ...runs.sessions import Session, read_sessions
@@ -63,6 +64,8 @@ class RunRow:
     ending: str = ""
     """The same in a few words."""
     finished: bool = False
+    worse: bool = False
+    """Whether held-out problems got worse beyond chance."""
 
     @property
     def state(self) -> str:
@@ -159,7 +162,8 @@ class Listing:
 def _summary_files(run: Path) -> list[Path]:
     files = RunFolder(run)
     evaluations = (files.evaluation("before"), files.evaluation("after"))
-    return [files.recipe, files.metrics, files.timings, files.warnings, files.sessions, files.summary, *evaluations]
+    own = [files.recipe, files.metrics, files.timings, files.warnings, files.sessions, files.summary, files.worse]
+    return [*own, *evaluations]
 
 
 def _read(run: Path, wrote: float) -> RunRow:
@@ -177,7 +181,9 @@ def _summary(run: Path, wrote: float, recipe: Recipe) -> RunRow:
     metrics, timings = _lines(files.metrics), _lines(files.timings)
     estimates = _measured(files)
     done = int(metrics[-1]["step"]) if metrics else 0
-    finished = "after" in estimates and done >= recipe.learn.steps
+    worse = read_worse(run)
+    ended_early = worse is not None and worse.policy_step is not None
+    finished = "after" in estimates and (done >= recipe.learn.steps or ended_early)
     return RunRow(
         name=run.name,
         wrote=wrote,
@@ -197,6 +203,7 @@ def _summary(run: Path, wrote: float, recipe: Recipe) -> RunRow:
         ended=sessions[-1].end or "" if sessions else "",
         ending=str(sessions[-1].state()) if sessions and sessions[-1].end else "",
         finished=finished,
+        worse=worse is not None,
         before=estimates.get("before"),
         after=estimates.get("after"),
         change=estimates.get("change"),
