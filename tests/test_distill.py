@@ -204,6 +204,7 @@ RECIPE = [
     "learn.steps=30", "learn.problems_per_step=8", "learn.group_size=4", "learn.lr=1e-3", "loss.aggregation=token",
     "loss.kl_weight=0.0", "curriculum={type='uniform'}", "advantage={type='grpo'}", "evaluate.every=0", "sampling.max_tokens=48",
     'problems=[{type="micro",fields=["sum","letters"],levels=[2,4],per_level=40}]', "run.threads=1",
+    "evaluate.suite=micro",
 ]  # fmt: skip
 
 

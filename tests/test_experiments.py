@@ -36,6 +36,7 @@ baseline = "uniform"
 set = [
     "learn.steps=2", "learn.problems_per_step=3", "learn.group_size=3", "sampling.max_tokens=24", "evaluate.every=1",
     "evaluate.validation_samples=1", "evaluate.samples=1", "evaluate.suite=micro-validation",
+    "evaluate.validation=micro-validation", "evaluate.validation_share=99.0",
     'problems=[{{type="micro",fields=["sum"],levels=[1,2,3],per_level=5}}]',
 ]
 measures = [{{ type = "rollouts_to", target = 0.5 }}, {{ type = "retention", problems = 3, samples = 1 }}]

@@ -175,7 +175,7 @@ def test_resuming_a_run_that_ended_says_why_and_goes_on_when_changed(stopped, ou
     assert watcher.losses == [] and early_end(run) is None
     assert json.loads((run / "summary.json").read_text())["steps"] == 6
     assert [look.step for look in read_looks(run / "validation.jsonl")] == [1, 3, 5]
-    assert read_recipe(run)[1]["changed"][0] == {"after_step": 0, "settings": {"learn.lr": "0.01 → 1e-05"}}
+    assert read_recipe(run)[1]["changed"][0] == {"after_step": 0, "settings": {"learn.lr": {"old": 0.01, "new": 1e-05}}}
 
 
 def test_a_stopped_run_may_go_on_as_it_was(stopped, tmp_path):

@@ -112,7 +112,7 @@ def test_changes_touch_nothing_that_was_given():
     ("recipe", "changes", "said"),
     [
         ("mirco", {}, "'mirco'.*'micro'"),
-        ("micro", {"lern": {"steps": 1}}, "'lern'.*'learn'"),
+        ("micro", {"lern": {"steps": 1}}, "'lern.steps'.*'learn.steps'"),
         ("micro", {"learn.lr": -1}, "learn.lr"),
         ({"name": "x"}, {}, "policy"),
         ("micro-flywheel", {}, "flywheel"),

@@ -21,6 +21,7 @@ def job(policy, tmp_path, warn=pytest.fail, **learn):
         "kind": "sft",
         "policy": {"model": "micro-base"},
         "problems": [{"type": "micro", "fields": ["sum", "clock"], "levels": [1, 4], "per_level": 6}],
+        "evaluate": {"suite": "micro"},
         "learn": {"batch_size": 12, "max_grad_norm": 1e9, **learn},
     }
     return SFTJob(parse_recipe(values), Policy(copy.deepcopy(policy.model), policy.tokenizer), tmp_path, warn)

@@ -37,7 +37,9 @@ SMALL = [
     "evaluate.suite=micro-validation",
     "evaluate.samples=1",
     "evaluate.every=15",
+    "evaluate.validation=micro-validation",
     "evaluate.validation_samples=1",
+    "evaluate.validation_share=9.0",
     "run.threads=1",
     "run.checkpoint_every=3",
 ]

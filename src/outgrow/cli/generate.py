@@ -23,11 +23,11 @@ def generate(
     seed: Seed = 0,
 ) -> None:
     """Ask a model one question and print its answers."""
+    source = recipe_for(model, recipe)
     from ..engines import ChatRequest
     from ..policy import Sampling
     from ..runs.session import default_max_tokens
 
-    source = recipe_for(model, recipe)
     respondent = open_model(model, source, omit_settings)
     sampling = Sampling(temperature=temperature, max_tokens=max_tokens or default_max_tokens(source, respondent))
     opener = "<think>" if respondent.opens_think else ""

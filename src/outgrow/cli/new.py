@@ -30,7 +30,8 @@ def new(
             "--data",
             metavar="TABLE",
             help="Your problems: a file (.jsonl, .json, .csv, .parquet), a folder with files for each split, or a data set on the "
-            "hub (OWNER/NAME), followed by :SPLIT and :question=COLUMN:answer=COLUMN where needed.",
+            "hub (OWNER/NAME), followed by :SPLIT and :question=COLUMN:answer=COLUMN where needed. Default: asked for in a "
+            "terminal.",
         ),
     ] = None,
     heldout: Annotated[
@@ -54,7 +55,8 @@ def new(
         typer.Option(
             "--budget",
             metavar="TIME|MONEY",
-            help="What training may take on this machine: 10m, 1h30, '$5'. It decides learn.steps.",
+            help="What training may take on this machine: 10m, 1h30, '$5'. It decides learn.steps. Default: steps by the "
+            "number of problems.",
         ),
     ] = None,
     force: Annotated[bool, typer.Option("--force", help="Replace the file if it exists.")] = False,

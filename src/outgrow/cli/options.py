@@ -99,7 +99,7 @@ BudgetOption = Annotated[
         "--budget",
         metavar="AMOUNT",
         help="Save and stop once this is spent, over all sessions: a time (90s, 10m, 1h30, 2d), an amount of dollars (5usd, or in "
-        "quotes '$5'; it needs run.dollars_per_hour), or both (10h,25usd). Default: no limit.",
+        "quotes '$5'; it needs run.dollars_per_hour), or both, with a comma (10h,25usd) or repeated. Default: no limit.",
     ),
 ]
 Margin = Annotated[

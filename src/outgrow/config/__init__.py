@@ -6,6 +6,7 @@ from .explained import explained_recipe
 from .load import (
     apply_override,
     dump_recipe,
+    extended,
     load_recipe,
     merge_recipes,
     parse_recipe,
@@ -15,6 +16,6 @@ from .load import (
 from .schema import Recipe, RLRecipe, SFTRecipe
 
 __all__ = [
-    "RLRecipe", "Recipe", "SFTRecipe", "apply_override", "dump_recipe", "explained_recipe", "filled", "load_recipe",
+    "RLRecipe", "Recipe", "SFTRecipe", "apply_override", "dump_recipe", "explained_recipe", "extended", "filled", "load_recipe",
     "merge_recipes", "parse_recipe", "raw_recipe", "shipped_recipes", "table_values", "unsaid", "with_absolute_paths",
 ]  # fmt: skip

@@ -6,7 +6,7 @@ from typing import Any
 
 from pydantic import BaseModel
 
-from ..config import Recipe, load_recipe, merge_recipes, parse_recipe, raw_recipe
+from ..config import Recipe, extended, load_recipe, merge_recipes, parse_recipe, raw_recipe
 from ..runs.folder import RunFolder, read_recipe
 
 AnyRecipe = str | Path | Mapping[str, Any] | Recipe
@@ -28,7 +28,7 @@ def load(recipe: AnyRecipe, **changes: Any) -> Recipe:
     5
     >>> load({"extends": "micro", "name": "mine"}, learn={"stepz": 5})
     Traceback (most recent call last):
-    outgrow.core.errors.UsageError: recipe: unknown key 'learn.stepz' (did you mean 'steps'?)
+    outgrow.config.recipe_error.RecipeError: recipe: unknown key 'learn.stepz' (did you mean 'steps'?)
     """
     name = str(recipe) if isinstance(recipe, str | Path) else "recipe"
     if isinstance(recipe, str | Path):
@@ -45,10 +45,11 @@ def load(recipe: AnyRecipe, **changes: Any) -> Recipe:
     values = dict(recipe)
     base = values.pop("extends", None)
     if base is not None:
-        values = merge_recipes(raw_recipe(str(base)), values)
+        values = extended(raw_recipe(str(base)), values)
+    change: dict[str, Any] = {}
     for key, value in changes.items():
-        values = merge_recipes(values, _nested(key, value))
-    return parse_recipe(values, name=name)
+        change = merge_recipes(change, _nested(key, value))
+    return parse_recipe(extended(values, change), name=name)
 
 
 def _nested(key: str, value: Any) -> dict[str, Any]:
