@@ -57,6 +57,7 @@ def test_a_step_of_sft_leaves_no_tensor_to_the_default_device(untrained, tmp_pat
             "kind": "sft",
             "policy": {"init": {}},
             "problems": [{"type": "micro", "fields": ["sum"], "levels": [1], "per_level": 8}],
+            "evaluate": {"suite": "micro"},
             "learn": {"batch_size": 4},
         }
     )

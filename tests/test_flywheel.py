@@ -316,7 +316,7 @@ def test_a_process_with_a_vllm_makes_room_for_the_next_stage(tmp_path, monkeypat
         raise ProcessFull
 
     started = []
-    monkeypatch.setattr("outgrow.flywheel.run_flywheel", full)
+    monkeypatch.setattr("outgrow.flywheel.run.run_flywheel", full)
     monkeypatch.setattr(os, "execv", lambda *command: started.append(command) or sys.exit(0))
     monkeypatch.setattr(sys, "argv", ["outgrow", "flywheel", "micro-flywheel"])
     CliRunner().invoke(app, ["flywheel", "micro-flywheel", "--out", str(tmp_path / "flywheel")])

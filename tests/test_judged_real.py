@@ -16,8 +16,7 @@ from outgrow.config.sections import PolicySection
 from outgrow.core.files import read_lines
 from outgrow.plan.models import shape_of
 from outgrow.policy import load_policy
-from outgrow.runs.checkpoint import newest_whole_checkpoint
-from outgrow.train.loop import resume, train
+from outgrow.train.loop import train
 
 TEACHER, MERGED, STUDENT = Path("runs/r1-7b-gsm8k"), Path("models/r1-7b-gsm8k"), Path("runs/r1-1.5b-gsm8k-judged")
 CODE = re.compile(r"End with the code ([0-9a-f]{6}) ")
@@ -89,9 +88,7 @@ def test_a_judge_that_talks_nonsense_ends_the_run_and_another_one_takes_over(wor
     lines = [line for line in complaint.splitlines() if line]
     assert len(lines) == 1, complaint
     assert re.search(rf"{MERGED} .*\d+ of 28 answers in 3 tries", lines[0])
-    checkpoint, _ = newest_whole_checkpoint(STUDENT)
-    assert checkpoint.step == 0, "what there is is saved"
-    assert read_lines(STUDENT / "metrics.jsonl") == []
+    assert not STUDENT.exists(), "a start that fails leaves nothing"
 
     def score(body):
         return int(CODE.search(body["messages"][-1]["content"])[1], 16) / 0xFFFFFF
@@ -102,7 +99,8 @@ def test_a_judge_that_talks_nonsense_ends_the_run_and_another_one_takes_over(wor
         )
 
     stub = serve(judge)
-    resume(STUDENT, [f"judge.model={stub.url}#r1-7b-gsm8k", "judge.max_tokens=2048"], Silent())
+    served = [*change, f"judge.model={stub.url}#r1-7b-gsm8k", "judge.max_tokens=2048"]
+    train(load_recipe("r1-1.5b-gsm8k-judged", served), STUDENT, Silent())
     rows = figures(STUDENT)
     assert {(body["model"], body["temperature"], body["max_tokens"]) for body in stub.asked} == {("r1-7b-gsm8k", 0.6, 2048)}
     assert all(row["judge/unscored"] == 0 and row["groups/trained_frac"] > 0 for row in rows)

@@ -63,7 +63,7 @@ def test_no_page_is_wider_than_the_screen_and_no_column_is_cut(browser, folder, 
         seen = page.evaluate("""() => [...document.querySelectorAll('.runs tbody tr:first-child > *')].filter((cell) =>
           cell.checkVisibility() && cell.getBoundingClientRect().right <= innerWidth).map((cell) => cell.innerText.trim())""")
         text = " ".join(seen)
-        for wanted in ("%", "of 30", "0.001", "SmolLM2", "tiny", *(["2026-"] if width == 1280 else [])):
+        for wanted in ("%", "of 30", "1e-06", "SmolLM2", "tiny", *(["2026-"] if width == 1280 else [])):
             assert wanted in text, (wanted, text)
         assert len(seen) == 12 or width == 390
     page.close()

@@ -22,7 +22,7 @@ from outgrow.train.optimizer import Optimizer
 from outgrow.train.update import AdvantagedRollout, Learner
 
 SAMPLING = Sampling(max_tokens=12)
-SECTION = LearnSection(updates_per_step=2, tokens_per_microbatch=400)
+SECTION = LearnSection(updates_per_step=2, tokens_per_microbatch=400, lr=1e-3)
 
 
 def of_passes(tokens, warn=lambda _: None):
