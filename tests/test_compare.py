@@ -8,6 +8,7 @@ import pytest
 
 import outgrow.verify
 from outgrow.verify.comparison.compare import same
+from outgrow.verify.mutants.value import value
 
 RIGHT = {
     "complex numbers": [
@@ -348,3 +349,11 @@ def test_another_answer_is_wrong(known, written):
 @pytest.mark.parametrize("module", [module.name for module in pkgutil.walk_packages(outgrow.verify.__path__, "outgrow.verify.")])
 def test_the_examples_in_the_docstrings_hold(module):
     assert doctest.testmod(importlib.import_module(module)).failed == 0
+
+
+# The last was found by the fuzzer. A name of one side only is tried at points far away, too.
+@pytest.mark.parametrize("written", ["\udce9+x", "\\overline\udce9+\\log_4 8", "zzz$z+z\x1ez\\overline\udce9z\\log_4 8."])
+@pytest.mark.parametrize("known", ["x", "1/2", "\\log_0 8", "\\sqrt{\udce9}"])
+def test_half_a_character_is_compared_as_any_other(known, written):
+    assert same(known, written) is False
+    assert value(written) is None or isinstance(value(written), complex)

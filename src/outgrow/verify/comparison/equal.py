@@ -241,7 +241,7 @@ def _far_points(names: list[str], whole: bool = False) -> Iterable[dict[str, Fra
     """Return points of all sizes up to 1000, by turns positive and of mixed signs. whole: positive whole numbers only."""
     for scale in _SCALES:
         for index in range(4):
-            draw = random.Random(f"far {scale} {index} {' '.join(names)}")
+            draw = _draw(f"far {scale} {index} {' '.join(names)}")
             parts = 1 if whole or index < 2 else 7
             signs = (1,) if whole or index % 2 == 0 else (1, -1)
             yield {name: Fraction(draw.choice(signs) * draw.randint(1, scale * parts), parts) for name in names}

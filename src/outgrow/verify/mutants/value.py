@@ -236,7 +236,8 @@ class _Reader:
         if self._peek() == "_":
             self._next()
             name += "_" + "".join(self._group())
-        return complex(random.Random(f"{name} {self._point}").uniform(0.3, 2.7))
+        seed = f"{name} {self._point}".encode("utf-8", "surrogatepass")  # half a character is a name, too
+        return complex(random.Random(seed).uniform(0.3, 2.7))
 
     def _group(self) -> list[str]:
         """Return the tokens of one argument, braces not among them."""
