@@ -248,7 +248,7 @@ class Broken(Advantage):
 
 RECIPE = [
     "learn.steps=1", "learn.problems_per_step=8", "learn.group_size=4", "loss.kl_weight=0.0", "curriculum={type='uniform'}",
-    "evaluate.every=0", "sampling.max_tokens=48", "run.threads=1",
+    "evaluate.every=0", "sampling.max_tokens=48", "run.threads=1", "evaluate.suite=micro",
     'problems=[{type="micro",fields=["sum","letters"],levels=[3,4],per_level=40}]',
 ]  # fmt: skip
 

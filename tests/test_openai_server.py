@@ -217,7 +217,7 @@ def test_a_served_model_is_measured_like_any_other(serve, tmp_path):
         return 200, completion(rf"\boxed{{{key.get(body['messages'][-1]['content'], 42)}}}" if right else "I cannot say.", tokens=7)
 
     stub, out = serve(solve), tmp_path / "graded.parquet"
-    done = CliRunner().invoke(app, ["eval", stub.url, "--samples", "2", "--out", str(out)])
+    done = CliRunner().invoke(app, ["eval", stub.url, "--on", "micro", "--samples", "2", "--out", str(out)])
     assert done.exit_code == 0, done.output
     even = [body["seed"] % 2 == 0 for body in stub.bodies if body["temperature"] > 0]
     summary = Evaluation.load(out).summary()

@@ -57,6 +57,7 @@ def folder(shipped, tmp_path_factory):
 
 def job(policy, tmp_path, problems, **learn):
     values = {"name": "warm", "kind": "sft", "policy": {"model": "micro-base"}, "problems": problems, "learn": learn}
+    values["evaluate"] = {"suite": "micro"}
     return SFTJob(parse_recipe(values), policy, tmp_path, pytest.fail)
 
 
@@ -173,12 +174,12 @@ def test_the_command(tmp_path):
     again = outgrow(*few)
     assert (again.returncode, again.stderr.count("\n")) == (2, 1)
     assert "already exists" in again.stderr
-    with pytest.raises(UsageError, match=r"\[data\]: keep: .*'some'"):
+    with pytest.raises(UsageError, match=r'data\.keep=some: .*"some"'):
         _section(["data.keep=some"])
     for other in ("learn.lr=1", "data=3"):
         with pytest.raises(UsageError, match=rf"{other}.*data\.k=16"):
             _section([other])
-    with pytest.raises(UsageError, match=r"'levles'.*'levels'"):
+    with pytest.raises(UsageError, match=r"levles'.*'levels'"):
         _section(["data.levles=[1]"])
 
 

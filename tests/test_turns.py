@@ -52,7 +52,7 @@ def run(tmp_path_factory):
         "name": "turns", "policy": {"model": "micro-base"}, "engine": {"type": "test_turns:RecordingConfig"},
         "problems": [{"type": "table", "path": sums(folder / "own.jsonl", 2)}], "sampling": {"max_tokens": 16},
         "learn": {"steps": 1, "problems_per_step": 4, "group_size": 2}, "run": {"threads": 1},
-        "evaluate": {"suite": held_out, "validation": held_out, "samples": 1, "validation_samples": 1},
+        "evaluate": {"suite": held_out, "validation": held_out, "samples": 1, "validation_share": 9.0},
     }  # fmt: skip
     Recording.asked.clear()
     train(parse_recipe(recipe), folder / "run", SilentWatcher())
@@ -91,7 +91,8 @@ def test_sft_learns_the_reply_behind_its_turns(untrained, tmp_path):
             }
         )
     )
-    recipe = parse_recipe({"kind": "sft", "name": "x", "policy": {"init": {}}, "problems": [{"type": "table", "path": str(path)}]})
+    own = [{"type": "table", "path": str(path)}]
+    recipe = parse_recipe({"kind": "sft", "name": "x", "policy": {"init": {}}, "problems": own, "evaluate": {"suite": "micro"}})
     job = SFTJob(recipe, untrained, tmp_path, lambda line: None)
     [[problem]] = job.problems
     example = job._encode(problem)

@@ -15,6 +15,10 @@ class UsageError(OutgrowError):
     exit_code = 2
 
 
+class EndedByAlarm(OutgrowError):
+    """The recipe says that a run ends here. It is saved, and goes on once the recipe is changed."""
+
+
 class SpoiledError(OutgrowError):
     """A step is half done, so what is in memory must not be saved."""
 

@@ -8,7 +8,7 @@ from pathlib import Path
 
 from ..config import RLRecipe
 from ..core.callbacks import CheckStop, Warn
-from ..core.errors import OutgrowError
+from ..core.errors import EndedByAlarm
 from ..core.rng import python_rng, seed_from
 from ..engines import ChatModel, EngineConfig, NativeEngineConfig, OpenAIServer, second_engine
 from ..evaluate.answer_cache import AnswerCache
@@ -154,7 +154,7 @@ class JudgeInLoop:
         metrics["judge/alarm"] = float(bool(evidence))
         alarm = f"step {metrics['step']:.0f}: the policy seems to exploit the judge: {'; '.join(evidence)}"
         if evidence and self._watch.on_alarm == "stop":
-            raise OutgrowError(f"{alarm}. Use another judge.model, or set judge.watch.on_alarm=lower, then resume.")
+            raise EndedByAlarm(f"{alarm}. Use another judge.model, or set judge.watch.on_alarm=lower, then resume.")
         before = self.weight
         self._rows.append(dict(metrics))
         lowered = f". The judge's share of the reward is {self.weight:.2g} from now on" if self.weight < before else ""

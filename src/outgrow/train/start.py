@@ -6,7 +6,7 @@ from pathlib import Path
 
 from ..config import Recipe
 from ..core.callbacks import Warn
-from ..core.errors import OutgrowError
+from ..core.errors import EndedByAlarm, OutgrowError
 from ..core.files import read_lines
 from ..core.fresh_folder import FreshFolder, undone_on_failure
 from ..core.oom_backoff import ran_out_of_memory
@@ -25,8 +25,8 @@ def steps_done(run: Path) -> int:
 def removed_if_start_fails(fresh: FreshFolder | None, run: Path, interrupt: Interrupt, warn: Warn) -> Iterator[None]:
     """Remove the folder of a new run where the block raises before its first step is on disk.
 
-    It stays after a signal and after a spent budget, since a person stopped it then and may continue it. fresh: the folder as it
-    was before the start; None for a run that is resumed, which is never removed.
+    It stays after a signal, a spent budget and an alarm of the judge: a person or the recipe stopped it then. fresh: the folder
+    as it was before the start; None for a run that is resumed, which is never removed.
     """
     if fresh is None:
         yield
@@ -38,7 +38,7 @@ def removed_if_start_fails(fresh: FreshFolder | None, run: Path, interrupt: Inte
         warn(f"{run} is removed: the run failed before its first step was done")
         return False
 
-    with undone_on_failure(fresh, began, STOPS):
+    with undone_on_failure(fresh, began, (*STOPS, EndedByAlarm)):
         yield
 
 
