@@ -138,7 +138,7 @@ def _by_size() -> str:
     about = (
         "Where neither the recipe nor `--set` says `learn.lr` or `loss.kl_weight`, the run takes them from this table by the "
         "parameters of its model, tells it, and keeps it in its `recipe.toml`. A new micro policy starts at "
-        f"{NEW_MODEL_LR:g}. Sources are in `src/outgrow/config/by_size.py`; the first row is measured in "
+        f"{NEW_MODEL_LR:g}. Sources are in `src/outgrow/config/by_size.py`; only the first row is measured, in "
         "[the lab](../lab/defaults.md)."
     )
     heads = ["parameters", "`lr`", "`lr` with LoRA", "`lr` of sft", "`lr` of sft with LoRA", "`kl_weight`"]

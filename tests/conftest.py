@@ -16,6 +16,7 @@ import pytest
 import torch
 from hypothesis import settings
 
+from helpers.browser import CHROMIUM
 from helpers.data import FIXTURES
 from helpers.r1 import make_r1
 from helpers.server import Stub
@@ -35,6 +36,19 @@ settings.load_profile("outgrow")
 def shipped():
     """The policy that comes with the package. Do not change it."""
     return load_policy("micro-base")
+
+
+@pytest.fixture(scope="module")
+def browser():
+    """A browser that shows nothing; without Chromium the test is skipped."""
+    if CHROMIUM is None:
+        pytest.skip("no chromium on this machine")
+    from playwright.sync_api import sync_playwright
+
+    with sync_playwright() as tools:
+        browser = tools.chromium.launch(executable_path=CHROMIUM, args=["--no-sandbox"])
+        yield browser
+        browser.close()
 
 
 @pytest.fixture(scope="session")

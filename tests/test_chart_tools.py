@@ -10,7 +10,6 @@ from helpers.serving import servers
 from outgrow.report.curves import smooth
 from outgrow.report.page import write_report
 
-CHROMIUM = next((path for name in ("chromium", "chromium-browser", "google-chrome") if (path := shutil.which(name))), None)
 STEPS = 60
 
 
@@ -21,18 +20,6 @@ def run(tmp_path_factory):
     write_steps(run, STEPS)
     save(run, "before", evaluation({1: 0.4, 2: 0.2}, seed=1))
     return run
-
-
-@pytest.fixture(scope="module")
-def browser():
-    if CHROMIUM is None:
-        pytest.skip("no chromium on this machine")
-    from playwright.sync_api import sync_playwright
-
-    with sync_playwright() as tools:
-        browser = tools.chromium.launch(executable_path=CHROMIUM, args=["--no-sandbox"])
-        yield browser
-        browser.close()
 
 
 @pytest.fixture(scope="module", params=["live page", "report"])

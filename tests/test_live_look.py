@@ -2,7 +2,6 @@
 
 import json
 import re
-import shutil
 from dataclasses import asdict
 from importlib.resources import files
 
@@ -15,7 +14,6 @@ from outgrow.core.errors import UsageError
 from outgrow.runs.folder import RunFolder
 from outgrow.runs.warning_log import LoggedWarning
 
-CHROMIUM = next((path for name in ("chromium", "chromium-browser", "google-chrome") if (path := shutil.which(name))), None)
 PAGES = ("/", "/runs/a-run-with-a-rather-long-name-of-a-sweep", "/compare?run=better&run=a-run-with-a-rather-long-name-of-a-sweep",
          "/runs/better/problems", "/runs/better/rollouts")  # fmt: skip
 
@@ -34,18 +32,6 @@ def folder(tmp_path_factory):
         lines = [LoggedWarning("2026-11-29T06:29:03+00:00", step, "W" * 200 + f" {step}") for step in (1, 2)]
         RunFolder(run).warnings.write_text("".join(json.dumps(asdict(line)) + "\n" for line in lines))
     return folder
-
-
-@pytest.fixture(scope="module")
-def browser():
-    if CHROMIUM is None:
-        pytest.skip("no chromium on this machine")
-    from playwright.sync_api import sync_playwright
-
-    with sync_playwright() as tools:
-        browser = tools.chromium.launch(executable_path=CHROMIUM, args=["--no-sandbox"])
-        yield browser
-        browser.close()
 
 
 WIDER = "() => [document.documentElement, ...document.querySelectorAll('.scroll')].map((e) => e.scrollWidth - e.clientWidth)"

@@ -19,6 +19,7 @@ import pyarrow.parquet as pq
 import pytest
 from plotly.offline import get_plotlyjs
 
+from helpers.browser import CHROMIUM
 from helpers.report import STEPS, K, Page, evaluation, save, write_recipe, write_steps
 from outgrow.core.amounts import duration
 from outgrow.core.errors import OutgrowError, UsageError
@@ -35,7 +36,6 @@ from outgrow.types import Verdict, Visit
 
 LIMIT = 3_000_000
 PAYLOAD = "<script>alert(1)</script></script><img src=x onerror=\"document.title='owned'\">\u2028</pre>&amp;"
-CHROMIUM = next((path for name in ("chromium", "chromium-browser", "google-chrome") if (path := shutil.which(name))), None)
 
 
 @pytest.fixture(scope="module")

@@ -2,7 +2,6 @@
 
 import json
 import re
-import shutil
 import subprocess
 import zlib
 from html.parser import HTMLParser
@@ -12,6 +11,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from helpers.browser import CHROMIUM
 from helpers.report import STEPS, K, Page, evaluation, save, write_recipe, write_steps
 from outgrow.core.estimate import Estimate
 from outgrow.core.metrics import METRICS, pattern_of
@@ -27,7 +27,6 @@ from outgrow.report.next_steps import next_steps
 from outgrow.report.tables import measure_rows
 from outgrow.types import Verdict
 
-CHROMIUM = next((path for name in ("chromium", "chromium-browser", "google-chrome") if (path := shutil.which(name))), None)
 OFFLINE = (
     "--headless", "--no-sandbox", "--disable-gpu", "--disable-background-networking", "--disable-component-update",
     "--disable-sync", "--disable-quic", "--no-first-run",
