@@ -371,6 +371,20 @@ def test_recipes_that_extend_each_other_are_one_line(tmp_path, outgrow):
     assert str(first) in complaint and "circle" in complaint
 
 
+def test_the_recipe_of_a_run_is_a_recipe(tmp_path):
+    recipe = load_recipe("micro")
+    (tmp_path / "recipe.toml").write_text(dump_recipe(recipe, {"made_with": {"outgrow": "0.1.0"}}))
+    assert load_recipe(str(tmp_path / "recipe.toml")) == recipe
+
+
+@pytest.mark.parametrize(
+    "words", [("eval", "micro-base", "--on", "micro", "--on", "gsm8k"), ("new", "a.toml", "--data", "a.csv", "--data", "b.csv")]
+)
+def test_no_option_replaces_an_earlier_one_in_silence(words, outgrow):
+    code, _, complaint = outgrow(*words)
+    assert code == 2 and words[-2] in complaint and "give it once" in " ".join(complaint.replace("│", "").split())
+
+
 def test_a_run_that_cannot_be_read_hides_no_other(tmp_path, outgrow):
     recipe = dump_recipe(load_recipe("micro"), {"made_with": {}})
     for name, text in (("good", recipe), ("old", recipe + '[teacher]\nmodel = "m"\n')):

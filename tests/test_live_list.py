@@ -15,6 +15,7 @@ from outgrow.evaluate.change import compare
 from outgrow.report.live.listing import SORTS, Listing, RunRow, matching, ordered
 from outgrow.report.live.messages import messages
 from outgrow.report.live.recipes import recipe_differences
+from outgrow.report.live.views import compared_charts, view
 from outgrow.runs.folder import RunFolder, read_recipe
 from outgrow.runs.sessions import Session
 from outgrow.runs.warning_log import LoggedWarning
@@ -295,6 +296,17 @@ def test_compare_shows_only_the_keys_that_differ_by_table(port):
     keys = re.findall(r'<th scope="row" class="text"><code>(.*?)</code>', table)
     assert keys == ["model", "tags", "lr"]
     assert re.findall(r"rowgroup.*?<code>(.*?)</code>", table) == ["[policy]", "[run]", "[learn]"]
+
+
+def test_shares_of_other_problems_have_a_chart_of_their_own(tmp_path):
+    table = {"problems": [{"type": "gsm8k"}], "evaluate": {"suite": "gsm8k", "validation": "gsm8k"}}
+    for name, sections in (("one", {}), ("two", {"seed": 1}), ("other", table)):
+        add(tmp_path, name, **sections)
+    charts = {}
+    for chart in compared_charts([view(tmp_path / name) for name in ("one", "two", "other")]):
+        charts.setdefault(chart.title, []).append({trace["name"] for trace in chart.figure["data"] if trace.get("name")})
+    assert charts["Pass rate in training"] == charts["Validation"] == [{"one", "two"}, {"other"}]
+    assert charts["Tokens per completion"] == [{"one", "two", "other"}]
 
 
 def test_worse_and_better_have_their_colours(port):

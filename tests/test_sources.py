@@ -162,8 +162,14 @@ def test_held_out_questions_leave_training(data, source, measured, dropped):
 
 def test_micro_training_loses_nothing():
     measured = {"suite": "micro", "validation": "micro-validation"}
-    recipe = parse_recipe({"name": "x", "policy": {"model": "micro-base"}, "evaluate": measured})
+    recipe = parse_recipe({"name": "x", "policy": {"model": "micro-base"}, "problems": [{"type": "micro"}], "evaluate": measured})
     assert [len(problems) for problems in training_problems(recipe, pytest.fail)] == [len(recipe.problems[0].load())]
+
+
+def test_problems_that_nobody_named_are_said():
+    notes = []
+    training_problems(parse_recipe({"name": "x", "policy": {"model": "micro-base"}, "evaluate": {"suite": "micro"}}), notes.append)
+    assert "names no [[problems]]" in notes[0]
 
 
 @pytest.mark.parametrize(

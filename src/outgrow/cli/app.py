@@ -2,12 +2,13 @@
 
 import inspect
 import os
+from collections import Counter
 from collections.abc import Callable
 from typing import Annotated, Any, TypeVar
 
 import typer
 from rich.markup import escape
-from typer.core import TyperCommand
+from typer.core import TyperCommand, TyperOption
 
 from .. import __version__
 from .console import console, errors
@@ -35,6 +36,15 @@ app = typer.Typer(
 
 class _Command(TyperCommand):
     """A command whose examples stand under its help, each on one line, however narrow the terminal, so that it can be copied."""
+
+    def parse_args(self, ctx: Any, args: list[str]) -> list[str]:
+        """Read the arguments. A second value for an option that takes one is an error: it would replace the first in silence."""
+        if args:
+            _, _, given = self.make_parser(ctx).parse_args(args=list(args))
+            for option, times in Counter(given).items():
+                if times > 1 and isinstance(option, TyperOption) and not option.multiple and not option.is_flag:
+                    raise typer.BadParameter("give it once; where it takes several values, separate them by commas", ctx, option)
+        return super().parse_args(ctx, args)
 
     def format_help(self, ctx: Any, formatter: Any) -> None:
         examples, self.epilog = self.epilog, None

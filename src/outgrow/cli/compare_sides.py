@@ -5,6 +5,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from ..core.errors import UsageError
+from ..core.shell import command_line
 from .open_model import is_run
 
 if TYPE_CHECKING:
@@ -81,7 +82,7 @@ def of_run(run: Path, when: "When") -> "dict[str, Evaluation]":
 
     file = RunFolder(run).evaluation(when)
     if not file.is_file():
-        raise UsageError(f"{run}: not measured {when} training; finish the run with: outgrow resume {run}")
+        raise UsageError(f"{run}: not measured {when} training; finish the run with: {command_line('resume', run)}")
     return {label(read_recipe(run)[0].evaluate.suite): Evaluation.load(file)}
 
 

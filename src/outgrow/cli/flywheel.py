@@ -11,6 +11,7 @@ from rich.markup import escape
 from rich.table import Table
 
 from ..core.errors import UsageError
+from ..core.shell import command_line
 from .app import DATA, command
 from .console import console, say
 from .interrupt import explain_stop, say_budget_reached
@@ -51,7 +52,7 @@ def flywheel(
     from ..runs.cost import BudgetReached, parse_budget
 
     limit = parse_budget(budget or [])
-    command = f"outgrow flywheel {folder}"
+    command = command_line("flywheel", folder)
     try:
         with explain_stop(f"continue with: {command}"), Terminal(console) as terminal:
             result = run_flywheel(wheel, folder, terminal, limit)

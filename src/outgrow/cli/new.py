@@ -1,6 +1,5 @@
 """The command `outgrow new`."""
 
-import shlex
 import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
@@ -8,6 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from ..core.errors import UsageError
+from ..core.shell import command_line
 from .app import TRAIN, command
 from .console import say, strip_control_chars
 
@@ -81,12 +81,11 @@ def new(
         write_atomic(file, toml_of(draft).encode())
     except OSError as error:
         raise UsageError(f"{file}: cannot write this file ({error.strerror})") from error
-    name = shlex.quote(str(file))
     say(f"wrote      {file}: each line says why")
     say("")
-    say(f"next       outgrow audit {name}     # does the reward pay what it should, and does the model earn any of it")
-    say(f"           outgrow train {name}")
-    say(f"           outgrow plan {name}      # memory, hours and dollars on other machines")
+    say(f"next       {command_line('audit', file)}     # does the reward pay what it should, and does the model earn any of it")
+    say(f"           {command_line('train', file)}")
+    say(f"           {command_line('plan', file)}      # memory, hours and dollars on other machines")
 
 
 def _require_place(file: Path, force: bool) -> None:

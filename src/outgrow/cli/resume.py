@@ -1,5 +1,6 @@
 """The command `outgrow resume`."""
 
+from ..core.shell import command_line
 from .app import TRAIN, command
 from .console import console, say, strip_control_chars
 from .options import BudgetOption, Overrides, RunFolder
@@ -39,6 +40,7 @@ def resume(
         )
     elif not resumed:
         steps = read_recipe(run)[0].learn.steps
-        say(f"{run} is finished after {steps} steps; ask for more with: outgrow resume {run} --set learn.steps={2 * steps}")
+        more = command_line("resume", run, "--set", f"learn.steps={2 * steps}")
+        say(f"{run} is finished after {steps} steps; ask for more with: {more}")
     if resumed or not RunFiles(run).report.exists():
         finish(run)

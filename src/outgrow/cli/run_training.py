@@ -9,6 +9,7 @@ import typer
 from rich.table import Table
 
 from ..core.errors import UsageError
+from ..core.shell import command_line
 from .console import console, say
 from .interrupt import explain_stop, say_budget_reached
 
@@ -48,12 +49,12 @@ def explain_end(path: Path) -> Iterator[None]:
     from ..runs.cost import BudgetReached
 
     try:
-        with explain_stop(f"continue with: outgrow resume {path}"):
+        with explain_stop(f"continue with: {command_line('resume', path)}"):
             yield
     except BudgetReached as reached:
         from ..report import write_report
 
-        say_budget_reached(reached, f"outgrow resume {path}")
+        say_budget_reached(reached, command_line("resume", path))
         say(f"report: {write_report(path)}")
         raise typer.Exit from reached
 

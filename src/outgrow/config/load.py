@@ -11,6 +11,7 @@ import tomli_w
 from pydantic import ValidationError
 
 from ..core.errors import UsageError, nearest
+from ..core.shell import command_line
 from .recipe_error import RecipeError
 from .renamed import renamed_recipe
 from .schema import Recipe, recipe_class
@@ -51,7 +52,7 @@ def parse_recipe(values: dict[str, Any], overrides: Sequence[str] = (), name: st
     for override in overrides:
         apply_override(values, override)
     if values.get("kind") == "flywheel":
-        raise UsageError(f"{name} is a recipe of kind 'flywheel'; run it with: outgrow flywheel {name}")
+        raise UsageError(f"{name} is a recipe of kind 'flywheel'; run it with: {command_line('flywheel', name)}")
     cls = recipe_class(values)
     try:
         return cls.model_validate(values)
@@ -86,6 +87,7 @@ def recipe_texts(name: str, extending: tuple[str, ...] = ()) -> list[FileLayer]:
         raise UsageError(f"{path}: cannot read this recipe: {error.strerror if isinstance(error, OSError) else error}") from error
     except tomllib.TOMLDecodeError as error:
         raise UsageError(f"{path}: not valid TOML: {error}") from error
+    values.pop("made_with", None)  # the record of a run, beside the settings in its recipe.toml
     base = values.pop("extends", None)
     layer = FileLayer(name, text, values)
     if base is None:

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 from ..config import Recipe, load_recipe
 from ..config.sections import PolicySection
 from ..core.errors import UsageError, first_line
+from ..core.shell import command_line
 from ..plan.models import shape_of
 from ..plan.shape import Shape, parameters
 from ..policy import Prompt
@@ -71,7 +72,8 @@ def look_at_model(name: str) -> tuple[ModelFindings, PreTrainedTokenizerBase]:
     if model.served:
         raise UsageError(f"--model {name}: a server's model cannot be trained; give a folder, a run or a hub id")
     if model.adapter_base():
-        raise UsageError(f"--model {name}: this is an adapter; write it as one model first: outgrow merge {name} --out MODEL")
+        merge = command_line("merge", name, "--out", "MODEL")
+        raise UsageError(f"--model {name}: this is an adapter; write it as one model first: {merge}")
     shape = shape_of(PolicySection(model=name))
     tokenizer = _tokenizer(name, model.location)
     template = str(tokenizer.chat_template or "")

@@ -5,6 +5,7 @@ from pathlib import Path
 
 from ..core.callbacks import Answering, Warn, unwatched
 from ..core.errors import UsageError
+from ..core.shell import command_line
 from ..engines import ChatModel, Tally
 from ..problems.suites import samples_for
 from ..runs.checkpoint import whole_checkpoints
@@ -31,7 +32,7 @@ def drift_of(
     recipe, made_with = read_recipe(run)
     checkpoints = whole_checkpoints(run)
     if not checkpoints:
-        raise UsageError(f"{run}: no whole checkpoint yet; continue it first: outgrow resume {run}")
+        raise UsageError(f"{run}: no whole checkpoint yet; continue it first: {command_line('resume', run)}")
     base = base_policy(recipe)
     require_base(run, recipe, base, made_with)
     problems = {name: suite_problems(recipe, name, warn) for name in suites}

@@ -11,6 +11,7 @@ from ..core.choose import round_robin
 from ..core.errors import UsageError
 from ..core.files import read_lines
 from ..core.rng import numpy_rng
+from ..core.shell import command_line
 from ..ledger import Ledger, PassRatePosterior
 from ..runs.checkpoint import newest_whole_checkpoint
 from ..runs.folder import RunFolder, read_recipe
@@ -40,7 +41,7 @@ def calibrate(
             f"continue it first: {ended.command(str(run))}"
         )
     if any(row["step"] > checkpoint.step for row in read_lines(files.metrics)):
-        raise UsageError(f"{run}: its ledger is ahead of its newest checkpoint; finish it first: outgrow resume {run}")
+        raise UsageError(f"{run}: its ledger is ahead of its newest checkpoint; finish it first: {command_line('resume', run)}")
     policy = run_policy(run)
     known_problems = practice_problems(recipe, warn)
     with Ledger(files.ledger, PassRatePosterior(recipe.ledger.half_life, recipe.ledger.prior_weight)) as ledger:

@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Any
 
 from ..core.errors import OutgrowError
+from ..core.shell import command_line
 from ..runs.folder import RunFolder
 from .decline import Decline
 from .likely_cause import Cause
@@ -51,7 +52,7 @@ class Worse:
 
     def command(self, run: str) -> str:
         """Return what continues a run that ended early. run: its folder."""
-        return f"outgrow resume {run} {self.option}"
+        return command_line("resume", run, "--set", self.cause.setting)
 
     def advice(self, run: str) -> str:
         """Return what to do, in a line that can be copied. run: the run's folder."""
@@ -84,7 +85,7 @@ def read_worse(run: Path) -> Worse | None:
         row = json.loads(file.read_bytes())
         return Worse(row["step"], Decline(**row["loss"]), Cause(**row["cause"]), row["policy_step"])
     except (OSError, ValueError, TypeError, KeyError) as error:
-        raise OutgrowError(f"{file}: cannot be read ({error}); remove it, then run: outgrow resume {run}") from error
+        raise OutgrowError(f"{file}: cannot be read ({error}); remove it, then run: {command_line('resume', run)}") from error
 
 
 def early_end(run: Path) -> Worse | None:

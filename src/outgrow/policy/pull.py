@@ -14,6 +14,7 @@ from huggingface_hub import snapshot_download
 
 from ..core.errors import OutgrowError, UsageError, nearest
 from ..core.files import new_folder
+from ..core.shell import command_line
 
 
 @dataclass(frozen=True)
@@ -57,7 +58,7 @@ def pulled_folder(name: str) -> Path:
     """Return the folder of a pulled model. Raises UsageError where it has not been pulled."""
     folder = cache_folder() / "models" / name
     if not (folder / "config.json").is_file():
-        raise UsageError(f"{name} has not been pulled yet; run: outgrow pull {name}")
+        raise UsageError(f"{name} has not been pulled yet; run: {command_line('pull', name)}")
     return folder
 
 

@@ -1,10 +1,10 @@
 """What to do after a run: a few lines that its own figures call for, each with the command or the setting to change."""
 
-import shlex
 from collections.abc import Iterator
 from dataclasses import dataclass
 
 from ..config import RLRecipe
+from ..core.shell import command_line
 from ..evaluate.change import Comparison
 from . import words
 from .curves import mean
@@ -28,10 +28,10 @@ class NextStep:
 
 def next_steps(data: RunData, comparisons: dict[str, Comparison]) -> list[NextStep]:
     """Return what to do next, most important first. comparisons: those of `compare`, before and after training."""
-    run = shlex.quote(data.name)
+    run = data.path
     if not data.finished:
         text = "Continue the run; until then the figures are those of a part of it."
-        return [NextStep(text, f"outgrow resume {run}"), *_settings(data, comparisons)][:_MOST]
+        return [NextStep(text, command_line("resume", run)), *_settings(data, comparisons)][:_MOST]
     return [*_result(data, comparisons), *_settings(data, comparisons), *_after(data, comparisons, run)][:_MOST]
 
 
@@ -72,7 +72,7 @@ def _settings(data: RunData, comparisons: dict[str, Comparison]) -> Iterator[Nex
         return
     if any(row.get("judge/alarm") for row in data.metrics):
         text = "Alarms say that the policy may exploit the judge. Read its answers before you use it."
-        yield NextStep(text, f"outgrow analyze {shlex.quote(data.name)} --examples 3")
+        yield NextStep(text, command_line("analyze", data.path, "--examples", 3))
     late = [row.get("groups/mixed_frac") for row in data.metrics[-max(1, len(data.metrics) // 4) :]]
     if (mixed := mean(late)) is not None and mixed < _FEW_MIXED:
         rate = mean([row.get("rollouts/pass_rate") for row in data.metrics[-len(late) :]]) or 0.0
@@ -94,15 +94,16 @@ def _after(data: RunData, comparisons: dict[str, Comparison], run: str) -> Itera
     """Yield what confirms a result, and what to do with a policy that got better."""
     change = comparisons["pass@1"].change if "pass@1" in comparisons else None
     if not data.drift:
-        yield NextStep("Check that other abilities did not suffer: measure other suites.", f"outgrow drift {run} --on SUITES")
+        command = command_line("drift", run, "--on", "SUITES")
+        yield NextStep("Check that other abilities did not suffer: measure other suites.", command)
     if change and change.excludes():
         text = "The interval does not cover other seeds. Train with another one, then run: outgrow compare."
         yield NextStep(text, f"seed={data.recipe.seed + 1}")
     if change and change.low > 0:
-        yield NextStep("Try the policy.", f"outgrow chat {run}")
+        yield NextStep("Try the policy.", command_line("chat", run))
         if data.recipe.kind == "sft":
             yield NextStep("Go on by reinforcement learning: a recipe that starts from this policy.", f"policy.model={run}")
-        yield NextStep("Write it as a model that transformers loads.", f"outgrow merge {run} --out models/{run}")
+        yield NextStep("Write it as a model that transformers loads.", command_line("merge", run, "--out", f"models/{data.name}"))
 
 
 def _latest(comparisons: dict[str, Comparison], name: str) -> float:

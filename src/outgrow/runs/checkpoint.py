@@ -24,6 +24,7 @@ from torch import Tensor
 
 from ..core.errors import OutgrowError
 from ..core.files import flush_folder, new_folder, remove_tree, write_json
+from ..core.shell import command_line
 from ..policy import Policy
 from .folder import RunFolder
 
@@ -74,7 +75,7 @@ def save_checkpoint(
         reason = error.strerror if isinstance(error, OSError) and error.strerror else str(error)
         raise OutgrowError(
             f"checkpoint of step {step} could not be written to {folder} ({reason}); earlier checkpoints are whole: "
-            f"free some space, then run: outgrow resume {run}"
+            f"free some space, then run: {command_line('resume', run)}"
         ) from error
     kept = newest_step(run, good)
     for old in _steps(folder)[:-keep]:

@@ -8,6 +8,7 @@ from ..config import Recipe, RLRecipe
 from ..config.sections import DistillSection
 from ..core.callbacks import Warn
 from ..core.errors import UsageError
+from ..core.shell import command_line
 from ..engines import check_room
 from ..policy import Policy, Sampling, load_policy
 from ..policy.load import placed, with_adapter
@@ -30,10 +31,8 @@ def base_policy(recipe: Recipe) -> Policy:
         assert section.model is not None
         policy = load_policy(resolve_model(section.model).name, recipe.prompt, section.dtype, section.revision)
         if policy.adapter is not None:
-            raise UsageError(
-                f"{section.model} is an adapter; write it as one model first: outgrow merge {section.model} --out MODEL, and "
-                "start from that"
-            )
+            merge = command_line("merge", section.model, "--out", "MODEL")
+            raise UsageError(f"{section.model} is an adapter; write it as one model first: {merge}, and start from that")
     else:
         tokenizer = make_tokenizer()
         model = placed(make_model(section.init, tokenizer, recipe.seed))

@@ -18,6 +18,8 @@ def training_problems(recipe: Recipe, warn: Warn) -> list[list[Problem]]:
 
     Raises UsageError where the recipe names no suite and has too few problems to hold some out.
     """
+    if "problems" not in recipe.model_fields_set:
+        warn('the recipe names no [[problems]]: it practises on micro, as [[problems]] type = "micro" would say')
     sources, names = _without_suites(recipe, warn), suites_of_training(recipe)
     if HELD_OUT not in names:
         return sources

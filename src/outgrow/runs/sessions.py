@@ -12,6 +12,7 @@ from typing import Literal
 
 from ..core.errors import OutgrowError, first_line
 from ..core.files import read_lines, write_lines
+from ..core.shell import command_line
 from .cost import BudgetReached
 from .folder import RunFolder
 from .signals import StopRequested
@@ -61,7 +62,7 @@ class Session:
 
     def next_command(self, run: str) -> str:
         """Return the command that continues the run."""
-        return " ".join(filter(None, ("outgrow resume", run, self.options)))
+        return " ".join(filter(None, (command_line("resume", run), self.options)))
 
 
 def read_sessions(run: Path) -> list[Session]:

@@ -9,6 +9,7 @@ from ..config import Recipe, RLRecipe
 from ..core.callbacks import Warn
 from ..core.changes import arrow, differences, flat, sentence
 from ..core.errors import UsageError
+from ..core.shell import command_line
 from ..evaluate.worse import Worse, early_end
 from ..runs.changed import CHANGED
 from ..runs.checkpoint import newest_whole_checkpoint, point_latest
@@ -109,7 +110,7 @@ def require_more_steps(run: Path, recipe: Recipe, stored: Recipe) -> None:
     if recipe.learn.steps == stored.learn.steps:  # fewer are refused where the checkpoint is known
         raise UsageError(
             f"{run} is finished after {stored.learn.steps} steps, and its records stay as they were made; measure it with other "
-            f"settings with: outgrow eval {run}   (or ask for more steps: --set learn.steps={2 * stored.learn.steps})"
+            f"settings with: {command_line('eval', run)}   (or ask for more steps: --set learn.steps={2 * stored.learn.steps})"
         )
 
 

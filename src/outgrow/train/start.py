@@ -10,6 +10,7 @@ from ..core.errors import EndedByAlarm, OutgrowError
 from ..core.files import read_lines
 from ..core.fresh_folder import FreshFolder, undone_on_failure
 from ..core.oom_backoff import ran_out_of_memory
+from ..core.shell import command_line
 from ..runs.folder import RunFolder
 from ..runs.sessions import STOPS
 from ..runs.signals import Interrupt
@@ -76,4 +77,4 @@ def explained(recipe: Recipe, run: Path) -> Iterator[None]:
 
 def _again(run: Path) -> str:
     """Return the command that goes on: the folder of a start that failed is removed, so it is started again."""
-    return f"outgrow resume {run}" if steps_done(run) else "the same command"
+    return command_line("resume", run) if steps_done(run) else "the same command"

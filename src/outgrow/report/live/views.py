@@ -10,6 +10,7 @@ from ...core.errors import OutgrowError
 from ...evaluate import Evaluation
 from ...evaluate.change import Comparison, compare
 from ...evaluate.compare import Against, Side, against, unlike
+from ...problems.held_out import HELD_OUT
 from ...runs.folder import RunFolder
 from ..cells import tone
 from ..chart import Chart
@@ -22,7 +23,7 @@ from .recipes import KeyDifference, recipe_differences
 from .rollouts import stamp_of
 
 _MARGIN = 0.02
-_COMPARED = {
+_COMPARED = {  # metric -> title
     "rollouts/pass_rate": "Pass rate in training",
     "validation/pass_rate": "Validation",
     "reward/total": "Reward",
@@ -153,19 +154,29 @@ def changed_keys(views: list[View]) -> tuple[list[str], dict[str, list[KeyDiffer
 
 
 def compared_charts(views: list[View]) -> list[Chart]:
-    """Return charts that show the same metric of several runs."""
-    runs = [(view.name, view.data.metrics) for view in views if view.data and view.data.metrics]
+    """Return charts that show the same metric of several runs. Runs whose shares are of different problems have a chart each."""
     charts = []
     for key, title in _COMPARED.items():
-        having = [(name, rows) for name, rows in runs if key in figure_keys(rows)]
-        if not having:
-            continue
-        steps = sorted({row["step"] for _, rows in having for row in rows})
-        named = {name: _at_steps(steps, rows, key) for name, rows in having}
         share = key.endswith("/pass_rate")
-        figure = curves(steps, named, "share right" if share else title.lower(), smoothing_width(len(steps)), share=share)
-        charts.append(Chart(title, "", figure))
+        having = [view.data for view in views if view.data and key in figure_keys(view.data.metrics)]
+        groups = _by_problems(having, key) if share else [having] if having else []
+        for runs in groups:
+            steps = sorted({row["step"] for run in runs for row in run.metrics})
+            named = {run.name: _at_steps(steps, run.metrics, key) for run in runs}
+            figure = curves(steps, named, "share right" if share else title.lower(), smoothing_width(len(steps)), share=share)
+            text = f"of {', '.join(named)}: other problems than those of the other runs" if len(groups) > 1 else ""
+            charts.append(Chart(title, text, figure))
     return charts
+
+
+def _by_problems(runs: list[RunData], key: str) -> list[list[RunData]]:
+    """Return the runs in groups whose shares are of the same problems: those practised on, or those of the validation suite."""
+    groups: dict[str, list[RunData]] = {}
+    for run in runs:
+        validation = run.recipe.evaluate.validation if key.startswith("validation/") else HELD_OUT
+        problems = run.recipe.model_dump_json(include={"problems"}) if validation == HELD_OUT else validation
+        groups.setdefault(problems, []).append(run)
+    return list(groups.values())
 
 
 def _at_steps(steps: list[float], rows: list[dict[str, float]], key: str) -> list[float | None]:
