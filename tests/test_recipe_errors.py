@@ -296,3 +296,30 @@ def test_options_do_not_change_what_a_file_is_read_as():
     before = raw_recipe("micro")
     assert complaint_of("micro", ["learn.steps=x"])
     assert raw_recipe("micro") == before
+
+
+@pytest.mark.parametrize(
+    "key", ["learn.lr", "sampling.temperature", "evaluate.temperature", "loss.kl_weight", "run.dollars_per_hour"]
+)
+def test_infinity_is_refused_where_nothing_could_be_computed_with_it(key):
+    with pytest.raises(UsageError, match=rf"{key.split('.')[-1]} takes a number.*not inf"):
+        load_recipe("micro", [f"{key}=inf"])
+
+
+@pytest.mark.parametrize(
+    "override",
+    [
+        'rewards=[{type = "accuracy", weight = nan}]',
+        'rewards=[{type = "format", strict = nan}]',
+        'advantage={type = "grpo", epsilon = nan}',
+        'problems=[{type = "micro", weight = nan}]',
+    ],
+)
+def test_a_setting_of_a_component_is_a_number(override):
+    with pytest.raises(UsageError, match=r"takes a number.*not nan"):
+        load_recipe("micro", [override])
+
+
+def test_infinity_takes_a_limit_away():
+    recipe = load_recipe("micro", ["learn.max_grad_norm=inf", "loss.clip_high=inf"])
+    assert recipe.learn.max_grad_norm == recipe.loss.clip_high == float("inf")
