@@ -401,3 +401,8 @@ def test_a_reward_from_outside_that_pays_no_number_is_named(tmp_path):
     assert result.returncode == 1
     assert "reward 'mine:Broken' paid [nan" in result.stderr
     assert "Traceback" not in result.stderr
+
+
+def test_a_name_that_is_too_long_for_the_system_is_one_line(here):
+    code, _, told = here("recipes", "x" * 5000)
+    assert code == 1 and "too long" in told and told.count("\n") == 1

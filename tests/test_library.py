@@ -264,3 +264,43 @@ def test_what_cannot_be_graded_is_a_usage_error():
         outgrow.verify("7", "7", extract="bxoed")
     with pytest.raises(outgrow.UsageError, match="'N/A'"):
         outgrow.verify("7", "N/A")
+
+
+def problem(name, question="2+3=?"):
+    """Return a problem with this id."""
+    return outgrow.Problem(id=name, field="sums", level=1, question=question, answer="5")
+
+
+@pytest.mark.parametrize(
+    ("settings", "said"),
+    [
+        ({"samples": 0}, "samples=0"),
+        ({"samples": 1.5}, "samples=1.5"),
+        ({"max_tokens": -3}, "max_tokens=-3"),
+        ({"limit": 0}, "limit=0"),
+        ({"temperature": 0}, "temperature=0"),
+        ({"temperature": -1.0}, "-1.0"),
+        ({"temperature": float("nan")}, "nan"),
+        ({"temperature": float("inf")}, "inf"),
+        ({"problems": [problem("a"), problem("a", "1+4=?")]}, "'a'"),
+        ({"problems": [{"question": "2+3=?", "answer": "5"}]}, "outgrow.Problem"),
+    ],
+)
+def test_a_setting_that_would_measure_something_else_is_a_usage_error(settings, said):
+    with pytest.raises(outgrow.UsageError, match=said):
+        outgrow.evaluate("micro-base", **{"problems": [problem("a")], **settings})
+
+
+@pytest.mark.parametrize("budget", [{"budget_hours": float("nan")}, {"budget_hours": -1}, {"budget_usd": "5"}])
+def test_a_budget_that_is_no_amount_is_a_usage_error(budget, tmp_path):
+    with pytest.raises(outgrow.UsageError, match=next(iter(budget))):
+        outgrow.train("micro", tmp_path / "run", **budget)
+    assert not (tmp_path / "run").exists()
+
+
+@pytest.mark.parametrize(
+    "call", [lambda: outgrow.load(3), lambda: outgrow.verify(None, 7), lambda: outgrow.verify("7", 7, extract=[])]
+)
+def test_what_is_of_another_kind_is_a_usage_error(call):
+    with pytest.raises(outgrow.UsageError):
+        call()

@@ -296,3 +296,59 @@ def test_options_do_not_change_what_a_file_is_read_as():
     before = raw_recipe("micro")
     assert complaint_of("micro", ["learn.steps=x"])
     assert raw_recipe("micro") == before
+
+
+@pytest.mark.parametrize(
+    "key", ["learn.lr", "sampling.temperature", "evaluate.temperature", "loss.kl_weight", "run.dollars_per_hour"]
+)
+def test_infinity_is_refused_where_nothing_could_be_computed_with_it(key):
+    with pytest.raises(UsageError, match=rf"{key.split('.')[-1]} takes a number.*not inf"):
+        load_recipe("micro", [f"{key}=inf"])
+
+
+@pytest.mark.parametrize(
+    "override",
+    [
+        'rewards=[{type = "accuracy", weight = nan}]',
+        'rewards=[{type = "format", strict = nan}]',
+        'advantage={type = "grpo", epsilon = nan}',
+        'problems=[{type = "micro", weight = nan}]',
+    ],
+)
+def test_a_setting_of_a_component_is_a_number(override):
+    with pytest.raises(UsageError, match=r"takes a number.*not nan"):
+        load_recipe("micro", [override])
+
+
+def test_infinity_takes_a_limit_away():
+    recipe = load_recipe("micro", ["learn.max_grad_norm=inf", "loss.clip_high=inf"])
+    assert recipe.learn.max_grad_norm == recipe.loss.clip_high == float("inf")
+
+
+@pytest.mark.parametrize(
+    "text",
+    ["a = " + "[" * 3000 + "]" * 3000, "seed = " + "9" * 5000, r'extends = "a\u0000.toml"'],
+    ids=["deep", "digits", "no name of a file"],
+)
+def test_what_tomllib_and_the_system_refuse_by_other_errors(text, tmp_path):
+    file = tmp_path / "mine.toml"
+    file.write_text(text)
+    assert complaint_of(file).startswith(str(file))
+    if "extends" not in text:
+        assert complaint_of("micro", [f"learn.steps={text.partition('= ')[2]}"]).startswith("--set learn.steps=")
+
+
+def test_a_file_may_begin_with_the_mark_of_its_encoding(tmp_path):
+    file = tmp_path / "mine.toml"
+    file.write_bytes(b'\xef\xbb\xbfextends = "micro"\nseed = 3\n')
+    assert load_recipe(str(file)).seed == 3
+
+
+def test_an_option_sets_one_key():
+    assert "several keys" in complaint_of("micro", ["learn.steps=3\nseed = 4"])
+    assert load_recipe("micro", ["description='''a\nb = 1'''"]).description == "a\nb = 1"
+
+
+def test_a_type_in_a_table_that_does_not_exist_is_not_that_of_another():
+    told = complaint_of("micro", ["kind=sft"])
+    assert "engine.type" not in told and "unknown key" in told

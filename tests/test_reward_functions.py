@@ -248,6 +248,12 @@ def test_verls_function_gets_its_four_arguments(mine, tmp_path):
     assert mine.SEEN[0] == ("sum", TEXTS[0], "7", added)
 
 
+def test_extra_info_that_is_no_table_is_told_before_the_run(mine, tmp_path):
+    [problem] = problems_of(tmp_path / "verl.jsonl", [{**VERL, "extra_info": "a text"}], {"type": "mine:compute_score"})
+    with pytest.raises(UsageError, match="extra_info"):
+        reward("compute_score").require(problem)
+
+
 def test_shuffled_answers_shuffle_the_columns_too(mine, tmp_path):
     rows = [{"question": f"{n}+1=?", "answer": str(n + 1), "gold": str(n + 1)} for n in range(6)]
     path = tmp_path / "own.jsonl"

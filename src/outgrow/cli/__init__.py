@@ -14,8 +14,8 @@ from . import pull, merge, push  # noqa: F401  # isort: skip
 from .app import app
 from .console import errors
 
-# What a person repairs outside of the program: permissions, a read-only file system, a full disk.
-_OUTSIDE = (errno.EACCES, errno.EPERM, errno.EROFS, errno.ENOSPC, errno.EDQUOT)
+# What a person repairs outside of the program: permissions, a read-only file system, a full disk; and a name.
+_OUTSIDE = (errno.EACCES, errno.EPERM, errno.EROFS, errno.ENOSPC, errno.EDQUOT, errno.ENAMETOOLONG)
 
 
 def main() -> None:
@@ -29,5 +29,6 @@ def main() -> None:
         if error.errno not in _OUTSIDE:
             raise
         where = f"{error.filename}: " if error.filename else ""
-        errors.print(f"outgrow: {where}{error.strerror}; check permissions and free space", markup=False, soft_wrap=True)
+        advice = "give a shorter one" if error.errno == errno.ENAMETOOLONG else "check permissions and free space"
+        errors.print(f"outgrow: {where}{error.strerror}; {advice}", markup=False, soft_wrap=True)
         sys.exit(OutgrowError.exit_code)

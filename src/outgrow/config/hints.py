@@ -79,8 +79,10 @@ class _Keys:
 
     def called(self, name: str, also_optional: bool) -> list[Path]:
         """Return the keys of this name. also_optional: whether those of tables that a recipe need not have count where no other
-        table has the name.
+        table has the name. Every component has a `type`, so that name says nothing.
         """
+        if name == "type":
+            return []
         paths = [path for path in self.fields if path[-1] == name]
         common = [path for path in paths if path not in self._optional]
         return common or (paths if also_optional else [])

@@ -12,6 +12,7 @@ from pydantic import ValidationError
 
 from ..core.errors import UsageError, nearest
 from ..core.shell import command_line
+from ..core.toml_lines import parse_toml
 from .recipe_error import RecipeError
 from .renamed import renamed_recipe
 from .schema import Recipe, recipe_class
@@ -81,12 +82,12 @@ def recipe_texts(name: str, extending: tuple[str, ...] = ()) -> list[FileLayer]:
     if path is None:
         raise UsageError(f"no recipe called {name!r}{nearest(name, list(shipped_recipes()))}; or give a .toml file")
     try:
-        text = path.read_text(encoding="utf-8")
-        values = tomllib.loads(text)
-    except (OSError, UnicodeDecodeError) as error:
-        raise UsageError(f"{path}: cannot read this recipe: {error.strerror if isinstance(error, OSError) else error}") from error
+        text = path.read_text(encoding="utf-8-sig")  # some editors begin a file with a mark of its encoding
+        values = parse_toml(text)
     except tomllib.TOMLDecodeError as error:
         raise UsageError(f"{path}: not valid TOML: {error}") from error
+    except (OSError, ValueError) as error:  # ValueError: bytes that are not UTF-8, or a name that no file can have
+        raise UsageError(f"{path}: cannot read this recipe: {error.strerror if isinstance(error, OSError) else error}") from error
     values.pop("made_with", None)  # the record of a run, beside the settings in its recipe.toml
     base = values.pop("extends", None)
     layer = FileLayer(name, text, values)
@@ -151,10 +152,12 @@ def read_override(override: str) -> tuple[tuple[str, ...], Any]:
     if not equals or not path.strip():
         raise UsageError(f"--set {override}: write it as key.path=value, for example --set learn.lr=1e-5")
     try:
-        value = tomllib.loads(f"value = {text}")["value"]
+        values = parse_toml(f"value = {text}")
     except tomllib.TOMLDecodeError:
-        value = text  # a bare word is a string
-    return tuple(path.strip().split(".")), value
+        values = {"value": text}  # a bare word is a string
+    if len(values) > 1:
+        raise UsageError(f"--set {override.splitlines()[0]}: several keys are set here; give each its own --set")
+    return tuple(path.strip().split(".")), values["value"]
 
 
 def option_layers(overrides: Sequence[str]) -> list[OptionLayer]:

@@ -3,7 +3,7 @@
 from pathlib import Path
 from typing import Annotated, Literal, get_args
 
-from pydantic import BaseModel, ConfigDict, Field, StringConstraints, field_validator, model_validator
+from pydantic import BaseModel, ConfigDict, Field, FiniteFloat, StringConstraints, field_validator, model_validator
 
 from ..core.errors import nearest
 from ..core.inputs import ReadsFrom
@@ -53,12 +53,14 @@ class PolicySection(Section):
 class OptimizerSection(Section):
     """AdamW and its schedule, the same for RL and SFT."""
 
-    lr: float = Field(default=1e-6, gt=0, description="Learning rate after warmup.", json_schema_extra={"default_is": "by size"})
+    lr: FiniteFloat = Field(
+        default=1e-6, gt=0, description="Learning rate after warmup.", json_schema_extra={"default_is": "by size"}
+    )
     schedule: Schedule = Field(default="linear", description="How the learning rate changes after warmup.")
     warmup: float = Field(default=0.05, ge=0, lt=1, description="Share of the steps in which the learning rate rises to `lr`.")
     lr_floor: float = Field(default=0.1, ge=0, le=1, description="Share of `lr` at which a falling schedule ends.")
     betas: tuple[float, float] = Field(default=(0.9, 0.95), description="AdamW's decay rates of the two moments.")
-    weight_decay: float = Field(default=0.0, ge=0, description="AdamW's weight decay.")
+    weight_decay: FiniteFloat = Field(default=0.0, ge=0, description="AdamW's weight decay.")
     max_grad_norm: float = Field(default=1.0, gt=0, description="Limit of the gradient's norm; larger gradients are scaled down.")
 
 
@@ -99,8 +101,8 @@ class DistillSection(Section):
     )
     revision: str | None = Field(default=None, description="Branch, tag or commit of a hub id. Default: the newest commit.")
     dtype: Dtype = Field(default="float32", description="Data type of the teacher's weights.")
-    weight: float = Field(default=1.0, gt=0, description="Weight of the teacher's advantage, in nats a token.")
-    reward_weight: float = Field(
+    weight: FiniteFloat = Field(default=1.0, gt=0, description="Weight of the teacher's advantage, in nats a token.")
+    reward_weight: FiniteFloat = Field(
         default=0.0, ge=0, description="Weight of the rewards' advantage during distillation; 0 is pure distillation."
     )
     steps: int | None = Field(default=None, ge=1, description="Number of first steps that distil. Default: all steps.")
@@ -167,7 +169,7 @@ class EvaluateSection(Section):
         default=(), description="More suites, measured before and after, to see what else training changed."
     )
     samples: int = Field(default=4, ge=1, description="Answers sampled for each problem, on every suite.")
-    temperature: float = Field(default=1.0, gt=0, description="Sampling temperature of all measurements.")
+    temperature: FiniteFloat = Field(default=1.0, gt=0, description="Sampling temperature of all measurements.")
     every: int = Field(
         default=25,
         ge=0,
@@ -203,7 +205,7 @@ class DataSection(Section):
     rollouts: bool = Field(
         default=False, description="Also use what the run (in a flywheel, the student) wrote during training, at no extra cost."
     )
-    temperature: float = Field(default=1.0, gt=0, description="Sampling temperature.")
+    temperature: FiniteFloat = Field(default=1.0, gt=0, description="Sampling temperature.")
     keep: Literal["verified", "all"] = Field(
         default="verified",
         description="verified keeps right answers only; all keeps every complete answer with a result, as a control.",
@@ -245,7 +247,7 @@ class RunSection(Section):
     threads: int = Field(
         default=2, ge=1, description="CPU threads. They are part of the recipe because sums depend on them, to the last bit."
     )
-    dollars_per_hour: float = Field(default=0.0, ge=0, description="Price of the machine, for the cost in the report.")
+    dollars_per_hour: FiniteFloat = Field(default=0.0, ge=0, description="Price of the machine, for the cost in the report.")
     trackers: tuple[str, ...] = Field(default=(), description="Where to send the metrics as well: tensorboard, trackio or wandb.")
     tags: tuple[Tag, ...] = Field(default=(), description="Short words to find the run by in `outgrow serve` and in W&B.")
 

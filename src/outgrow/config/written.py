@@ -11,7 +11,7 @@ from typing import Any, Protocol
 from pydantic import BaseModel
 
 from ..core.refusals import toml_line
-from ..core.toml_lines import Path, Setting, TomlLines, depth_in
+from ..core.toml_lines import Path, Setting, TomlLines, depth_in, parse_toml
 from ..core.type_words import toml
 
 
@@ -196,7 +196,7 @@ def _under_header(path: Path, value: Any) -> str:
 def _is_bare(text: str) -> bool:
     """Whether --set reads a text without quotes as this text."""
     try:
-        tomllib.loads(f"value = {text}")
+        parse_toml(f"value = {text}")
     except tomllib.TOMLDecodeError:
         return bool(text) and text == text.strip()
     return False

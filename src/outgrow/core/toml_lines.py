@@ -140,16 +140,31 @@ def _key(lines: tuple[str, ...]) -> Path:
     return path
 
 
-def _parsed(text: str) -> dict[str, Any]:
+def parse_toml(text: str) -> dict[str, Any]:
+    """Return what tomllib reads. Raises TOMLDecodeError also where tomllib ends by another error.
+
+    It does so for lists that are very deep in each other, and for whole numbers of thousands of digits.
+    """
     try:
         return tomllib.loads(text)
+    except RecursionError as error:
+        raise tomllib.TOMLDecodeError("lists or tables are too deep in each other") from error
+    except tomllib.TOMLDecodeError:
+        raise
+    except ValueError as error:
+        raise tomllib.TOMLDecodeError(str(error)) from error
+
+
+def _parsed(text: str) -> dict[str, Any]:
+    try:
+        return parse_toml(text)
     except tomllib.TOMLDecodeError:
         return {}
 
 
 def _is_valid(text: str) -> bool:
     try:
-        tomllib.loads(text)
+        parse_toml(text)
     except tomllib.TOMLDecodeError:
         return False
     return True

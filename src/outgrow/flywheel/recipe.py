@@ -3,7 +3,7 @@
 from typing import Any, Literal, Self
 
 import tomli_w
-from pydantic import BaseModel, ConfigDict, Field, model_validator
+from pydantic import BaseModel, ConfigDict, Field, FiniteFloat, model_validator
 
 from ..config import merge_recipes, raw_recipe
 from ..config.sections import DataSection
@@ -57,7 +57,7 @@ class FlywheelRecipe(BaseModel):
     patience: int = Field(default=1, ge=1, description="Generations in a row without a better student before the flywheel stops.")
     suite: str = Field(default="micro", description="Held-out problems that decide promotions, and when to stop.")
     samples: int = Field(default=8, ge=1, description="Samples per problem, on all suites.")
-    temperature: float = Field(default=1.0, gt=0, description="Sampling temperature of the measurements.")
+    temperature: FiniteFloat = Field(default=1.0, gt=0, description="Sampling temperature of the measurements.")
     extra_suites: tuple[str, ...] = Field(default=(), description="Suites that are measured too, and decide nothing.")
     accumulate: bool = Field(
         default=True, description="Whether a base learns from the data of all generations, or only of the last one."

@@ -2,7 +2,7 @@
 
 from typing import Annotated, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, model_validator
+from pydantic import BaseModel, ConfigDict, Field, FiniteFloat, model_validator
 
 from ..core.inputs import ReadsFrom
 from ..engines import ServerSetting
@@ -51,7 +51,7 @@ class JudgeSection(BaseModel):
     )
     system: str = Field(default="", description="System turn before the prompt; empty for none.")
     samples: int = Field(default=1, ge=1, description="Number of scores averaged for each answer.")
-    temperature: float = Field(default=0.0, ge=0, description="Sampling temperature of the judge; 0 is greedy.")
+    temperature: FiniteFloat = Field(default=0.0, ge=0, description="Sampling temperature of the judge; 0 is greedy.")
     max_tokens: int = Field(default=2048, ge=1, description="Length limit of a reply in tokens, including its thoughts.")
     tries: int = Field(default=3, ge=1, description="How many times the judge is asked in all when its reply has no score.")
     max_unscored: float = Field(

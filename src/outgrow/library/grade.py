@@ -24,14 +24,18 @@ def verify(
     extract: how the answer is found: boxed, first_boxed, hash, phrase, last_number or auto; of several, the first that finds one.
     exact: the same characters are needed.
     finished: False where the token limit cut the output.
-    Raises UsageError for an unknown name, and where the known answer holds nothing.
+    Raises UsageError for an unknown name or none, an output that is no text, and where the known answer holds nothing.
 
     >>> verify(r"So \boxed{\frac{1}{2}}.", "0.5")
     Graded(verdict=<Verdict.RIGHT: 'right'>, extracted='\\frac{1}{2}')
     >>> verify("First 3, then 4.", ["7", "seven"]).right, verify("I do not know.", 7).verdict.value
     (False, 'no answer')
     """
+    if not isinstance(output, str):
+        raise UsageError(f"an output is a text, not {output!r:.60}; grade a model's silence as an empty text")
     names = (extract,) if isinstance(extract, str) else tuple(extract)
+    if not names:
+        raise UsageError(f"extract names no extractor; give one of {', '.join(EXTRACTORS)}")
     for name in names:
         if name not in EXTRACTORS:
             raise UsageError(f"no extractor called {name!r}{nearest(name, list(EXTRACTORS))}")

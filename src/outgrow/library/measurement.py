@@ -1,7 +1,9 @@
 """Measuring as a function: pass@1 of a model, with its interval."""
 
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from numbers import Integral
 from pathlib import Path
 from typing import Any
 
@@ -55,6 +57,7 @@ def evaluate(
     model: a run, its folder, a shipped or pulled name, a model's folder, a .gguf file, a hub id, or the address of a server.
     problems: the name of a suite, a table as evaluate.suite takes it ("held-out.jsonl"), or a list.
     recipe: how the model is prompted, sampled and graded. A run has its own.
+    temperature: of the samples, above 0. Default: the recipe's, else 1.
     samples: of each problem. Default: the recipe's number, else 4 to 32, more for fewer problems.
     limit: take only a random sample of this size.
     watcher: is told how far it is. Default: shows nothing, and warnings go to the logger "outgrow".
@@ -65,6 +68,9 @@ def evaluate(
     >>> measured.pass_at_1.n, len(measured.samples), 0 <= measured.pass_at_1.value <= 1
     (4, 12, True)
     """
+    _require_counts(samples=samples, max_tokens=max_tokens, limit=limit)
+    if temperature == 0:
+        raise UsageError("temperature=0: samples are drawn above 0; the greedy answers are measured too, see Measurement.greedy")
     told = watcher or LoggingWatcher()
     name = str(model.path if isinstance(model, Run) else model)
     is_run = RunFolder(Path(name)).is_run()
@@ -75,6 +81,7 @@ def evaluate(
     named = isinstance(problems, str | Path)
     if not isinstance(problems, str | Path):
         whole = list(problems)
+        _require_problems(whole)
     elif source:
         whole = suite_problems(source, str(problems), told.warn)
     else:
@@ -91,6 +98,23 @@ def evaluate(
     with verifier_for(source) as verifier:
         evaluation = measure(tally.wrap(respondent), verifier, chosen, k, sampling, seed, tally.watching(_never), sampled)
     return _measurement(evaluation)
+
+
+def _require_counts(**counts: int | None) -> None:
+    """Raise UsageError for a count that is given and is no whole number from 1 on."""
+    for name, count in counts.items():
+        if count is not None and (not isinstance(count, Integral) or count < 1):
+            raise UsageError(f"{name}={count!r}: give a whole number of 1 or more")
+
+
+def _require_problems(problems: Sequence[Problem]) -> None:
+    """Raise UsageError where one is no problem, or where two have the same id: their answers could not be told apart."""
+    for problem in problems:
+        if not isinstance(problem, Problem):
+            raise UsageError(f"problems takes the name of a suite, a table, or outgrow.Problem objects, not {problem!r:.60}")
+    twice = [name for name, times in Counter(problem.id for problem in problems).items() if times > 1]
+    if twice:
+        raise UsageError(f"several problems have the id {twice[0]!r}; give each problem an id of its own")
 
 
 def _measurement(evaluation: Evaluation) -> Measurement:

@@ -7,6 +7,7 @@ from typing import Any
 from pydantic import BaseModel
 
 from ..config import Recipe, extended, load_recipe, merge_recipes, parse_recipe, raw_recipe
+from ..core.errors import UsageError
 from ..runs.folder import RunFolder, read_recipe
 
 AnyRecipe = str | Path | Mapping[str, Any] | Recipe
@@ -42,6 +43,8 @@ def load(recipe: AnyRecipe, **changes: Any) -> Recipe:
         if not changes:
             return recipe
         recipe = recipe.model_dump(exclude_none=True)
+    if not isinstance(recipe, Mapping):
+        raise UsageError(f"a recipe is a name, a .toml file, a run's folder, a dict or a Recipe, not {recipe!r:.60}")
     values = dict(recipe)
     base = values.pop("extends", None)
     if base is not None:

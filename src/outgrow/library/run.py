@@ -6,6 +6,7 @@ import signal
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
+from numbers import Real
 from pathlib import Path
 from typing import Any
 
@@ -112,11 +113,20 @@ def load_run(path: str | Path) -> Run:
 
 
 def _run(path: Path, work: Callable[[Budget], object], hours: float | None, usd: float | None) -> Run:
-    budget = Budget(math.inf if hours is None else hours, math.inf if usd is None else usd)
+    budget = Budget(_limit("budget_hours", hours), _limit("budget_usd", usd))
     with _as_in_python(), suppress(BudgetReached):  # what was asked for: the run is saved
         work(budget)
     write_report(path)
     return load_run(path)
+
+
+def _limit(name: str, value: float | None) -> float:
+    """Return a limit of a budget, infinite where none is given. Raises UsageError where it is no number from 0 on."""
+    if value is None:
+        return math.inf
+    if not isinstance(value, Real) or not value >= 0:
+        raise UsageError(f"{name}={value!r}: give a number of 0 or more")
+    return float(value)
 
 
 @contextmanager

@@ -1,6 +1,6 @@
 """The recipe table `policy.lora`; `lora.py` makes and loads the adapters."""
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, ConfigDict, Field, FiniteFloat
 
 
 class LoRA(BaseModel):
@@ -9,7 +9,7 @@ class LoRA(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True)
 
     rank: int = Field(default=16, ge=1, description="Rank of the two matrices.")
-    alpha: float = Field(default=32.0, gt=0, description="The product of the two matrices is scaled by alpha / rank.")
+    alpha: FiniteFloat = Field(default=32.0, gt=0, description="The product of the two matrices is scaled by alpha / rank.")
     targets: tuple[str, ...] = Field(
         default=("q_proj", "k_proj", "v_proj", "o_proj", "gate_proj", "up_proj", "down_proj"),
         min_length=1,

@@ -1,6 +1,6 @@
 """How completions are drawn: the settings. `distribution.py` computes what they mean."""
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, ConfigDict, Field, FiniteFloat
 
 
 class Sampling(BaseModel):
@@ -8,7 +8,7 @@ class Sampling(BaseModel):
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 
-    temperature: float = Field(default=1.0, ge=0.0, description="Sampling temperature; 0 is greedy.")
+    temperature: FiniteFloat = Field(default=1.0, ge=0.0, description="Sampling temperature; 0 is greedy.")
     top_p: float = Field(
         default=1.0,
         gt=0.0,

@@ -2,7 +2,7 @@
 
 from abc import abstractmethod
 
-from pydantic import Field
+from pydantic import Field, FiniteFloat
 
 from ..core.callbacks import Warn, quiet
 from ..core.registry import Component
@@ -16,7 +16,7 @@ class Source(Component):
     content changes.
     """
 
-    weight: float = Field(default=1.0, gt=0, description="Share of this source's problems among all sources, as a weight.")
+    weight: FiniteFloat = Field(default=1.0, gt=0, description="Share of this source's problems among all sources, as a weight.")
 
     def with_rows(self) -> "Source":
         """Return this source with problems that keep their rows (`Problem.row`), if it reads rows with columns of its own."""

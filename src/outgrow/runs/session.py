@@ -1,5 +1,6 @@
 """Asking a model as a recipe says: its engine, its sampling, its verifier."""
 
+import math
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -83,7 +84,14 @@ def default_max_tokens(recipe: Recipe | None, respondent: ChatModel) -> int:
 def sampling_for(
     recipe: Recipe | None, respondent: ChatModel, temperature: float | None = None, max_tokens: int | None = None
 ) -> Sampling:
-    """Return the recipe's sampling, or the default one, with what the options change. temperature: None leaves it as it is."""
+    """Return the recipe's sampling, or the default one, with what the options change. temperature: None leaves it as it is.
+
+    Raises UsageError for a temperature that is not a finite number from 0 on.
+    """
+    if temperature is not None and not 0 <= temperature < math.inf:
+        raise UsageError(
+            f"a temperature of {temperature} is none to sample at; give a number from 0, which is greedy, for example 1"
+        )
     sampling = recipe.sampling if recipe else Sampling()
     return sampling.model_copy(
         update={

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
-from pydantic import Field
+from pydantic import Field, FiniteFloat
 
 from ...types import GradedGroup
 from .grpo import GRPO
@@ -24,10 +24,10 @@ class Difficulty(GRPO):
     """
 
     type: str = "difficulty"
-    low: float = Field(default=0.4, description="Smallest weight of a positive advantage, on easy problems.")
-    high: float = Field(default=1.5, description="Largest weight of a positive advantage, on hard problems.")
-    steepness: float = Field(default=10.0, description="Steepness of the change between the two weights.")
-    middle: float = Field(default=0.75, description="Value of the problem at which the weight is halfway.")
+    low: FiniteFloat = Field(default=0.4, description="Smallest weight of a positive advantage, on easy problems.")
+    high: FiniteFloat = Field(default=1.5, description="Largest weight of a positive advantage, on hard problems.")
+    steepness: FiniteFloat = Field(default=10.0, description="Steepness of the change between the two weights.")
+    middle: FiniteFloat = Field(default=0.75, description="Value of the problem at which the weight is halfway.")
 
     def compute(self, rewards_PG: Tensor, groups: Sequence[GradedGroup]) -> Tensor:
         advantages_PG = super().compute(rewards_PG, groups)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
-from pydantic import Field
+from pydantic import Field, FiniteFloat
 
 from ...types import GradedGroup
 from .base import Advantage
@@ -18,7 +18,7 @@ class GRPO(Advantage):
     """A = (r − mean) / (std + epsilon), std with Bessel's correction."""
 
     type: str = "grpo"
-    epsilon: float = Field(default=1e-4, description="Added to the standard deviation.")
+    epsilon: FiniteFloat = Field(default=1e-4, description="Added to the standard deviation.")
 
     def compute(self, rewards_PG: Tensor, groups: Sequence[GradedGroup]) -> Tensor:
         centred = rewards_PG - rewards_PG.mean(dim=1, keepdim=True)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
-from pydantic import Field
+from pydantic import Field, FiniteFloat
 
 from ...types import GradedGroup
 from .base import Advantage
@@ -27,9 +27,11 @@ class RewardPredictionError(Advantage):
     """
 
     type: str = "rpe"
-    kappa: float = Field(default=0.3, description="Weight of the problem's value in the baseline; its level's value has the rest.")
-    cap: float = Field(default=0.3, description="Limit of the loss in a group that stays below its baseline throughout.")
-    epsilon: float = Field(default=1e-4, description="Added to the root mean square.")
+    kappa: FiniteFloat = Field(
+        default=0.3, description="Weight of the problem's value in the baseline; its level's value has the rest."
+    )
+    cap: FiniteFloat = Field(default=0.3, description="Limit of the loss in a group that stays below its baseline throughout.")
+    epsilon: FiniteFloat = Field(default=1e-4, description="Added to the root mean square.")
 
     def compute(self, rewards_PG: Tensor, groups: Sequence[GradedGroup]) -> Tensor:
         expected_P = [group.expected for group in groups]

@@ -6,7 +6,7 @@ from abc import abstractmethod
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
-from pydantic import Field
+from pydantic import Field, FiniteFloat
 
 from ...core.registry import Component
 from .aggregation import Aggregation
@@ -59,7 +59,7 @@ class PolicyLoss:
 class Loss(Component):
     """Base of the losses. `compute` is the algorithm; its settings, and these two, are keys of the recipe's `[loss]`."""
 
-    kl_weight: float = Field(
+    kl_weight: FiniteFloat = Field(
         default=0.0,
         ge=0,
         description="Weight of the KL divergence from the starting policy in the loss.",

@@ -3,7 +3,7 @@
 from abc import abstractmethod
 from typing import ClassVar
 
-from pydantic import Field
+from pydantic import Field, FiniteFloat
 
 from ...core.registry import Component
 from ...types import GradedGroup, Problem
@@ -17,7 +17,7 @@ class Reward(Component):
     reads_rows: ClassVar[bool] = False
     """Whether it reads the columns of the data (`Problem.row`), so that problems keep them."""
 
-    weight: float = Field(default=1.0, description="Factor on the reward.")
+    weight: FiniteFloat = Field(default=1.0, description="Factor on the reward.")
     warmup_steps: int = Field(default=0, description="Number of first steps in which the reward is 0.")
     min_solve_rate: float = Field(
         default=0.0, ge=0, le=1, description="The reward is 0 in groups with a smaller share of right answers."

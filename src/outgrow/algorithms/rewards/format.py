@@ -2,7 +2,7 @@ r"""The starting experiment's format reward: 0.5 for `<think>…</think>\boxed{}
 
 import re
 
-from pydantic import Field
+from pydantic import Field, FiniteFloat
 
 from ...types import GradedGroup
 from .base import Reward
@@ -14,9 +14,9 @@ class Format(Reward):
     """Pays for the shape of the text, whatever the answer."""
 
     type: str = "format"
-    strict: float = Field(default=0.5, description="Reward of a text with exactly the expected form.")
-    one_box: float = Field(default=0.125, description="Reward of exactly one opening of a box.")
-    one_brace: float = Field(default=0.125, description="Reward of exactly one closing brace.")
+    strict: FiniteFloat = Field(default=0.5, description="Reward of a text with exactly the expected form.")
+    one_box: FiniteFloat = Field(default=0.125, description="Reward of exactly one opening of a box.")
+    one_brace: FiniteFloat = Field(default=0.125, description="Reward of exactly one closing brace.")
 
     def compute(self, group: GradedGroup) -> list[float]:
         opener = "<think>" if group.inside_think else ""

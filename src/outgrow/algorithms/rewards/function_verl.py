@@ -6,7 +6,7 @@ from typing import Any
 
 from pydantic import Field
 
-from ...core.errors import OutgrowError
+from ...core.errors import OutgrowError, UsageError
 from ...types import GradedGroup, Problem
 from .function import RewardFunction, accepted, columns_of, settled
 
@@ -26,12 +26,17 @@ class VerlFunction(RewardFunction):
         columns = columns_of(problem)
         model = columns.get("reward_model")
         given = model.get("ground_truth") if isinstance(model, dict) else None
+        extra = columns.get("extra_info") or {}
+        if not isinstance(extra, dict):
+            raise UsageError(
+                f"reward {self.type!r}: column 'extra_info' holds {type(extra).__name__} values; verl's form has a table"
+            )
         return {
             "data_source": columns.get("data_source", problem.field),
             "solution_str": "",
             "ground_truth": problem.answer if given is None else given,
             # A model answers once, to one prompt.
-            "extra_info": {**(columns.get("extra_info") or {}), "num_turns": 2, "rollout_reward_scores": {}},
+            "extra_info": {**extra, "num_turns": 2, "rollout_reward_scores": {}},
             **self.reward_kwargs,
         }
 

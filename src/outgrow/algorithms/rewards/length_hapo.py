@@ -2,7 +2,7 @@
 
 import math
 
-from pydantic import Field
+from pydantic import Field, FiniteFloat
 
 from ...types import GradedGroup
 from .base import Reward
@@ -16,7 +16,7 @@ class LengthHAPO(Reward):
     """
 
     type: str = "length_hapo"
-    floor: float = Field(default=0.7, description="Largest loss of a right answer for its length.")
+    floor: FiniteFloat = Field(default=0.7, description="Largest loss of a right answer for its length.")
 
     def compute(self, group: GradedGroup) -> list[float]:
         shortest = group.expected.shortest_right

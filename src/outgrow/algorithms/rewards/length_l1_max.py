@@ -1,6 +1,6 @@
 """A budget of tokens (L1-max, arXiv 2503.04697, section 3)."""
 
-from pydantic import Field
+from pydantic import Field, FiniteFloat
 
 from ...types import GradedGroup
 from .base import Reward
@@ -14,10 +14,10 @@ class LengthL1Max(Reward):
 
     type: str = "length_l1_max"
     budget: int = Field(default=1000, ge=1, description="Length budget in tokens.")
-    alpha: float = Field(
+    alpha: FiniteFloat = Field(
         default=3e-4, gt=0, description="Reward for each token below the budget; the paper's value is for budgets of thousands."
     )
-    delta: float = Field(default=0.5, description="Reward of an answer that takes the whole budget, before the shift by −1.")
+    delta: FiniteFloat = Field(default=0.5, description="Reward of an answer that takes the whole budget, before the shift by −1.")
 
     def compute(self, group: GradedGroup) -> list[float]:
         paid = (min(1.0, max(0.0, self.alpha * (self.budget - length) + self.delta)) for length in group.lengths)
