@@ -8,7 +8,7 @@ import pytest
 from pydantic import BaseModel
 
 from helpers.flywheel import write_flywheel
-from outgrow.config import load_recipe, raw_recipe
+from outgrow.config import load_recipe, parse_recipe, raw_recipe
 from outgrow.config.brought import BROUGHT
 from outgrow.config.schema import RLRecipe, SFTRecipe
 from outgrow.core.errors import UsageError
@@ -352,3 +352,10 @@ def test_an_option_sets_one_key():
 def test_a_type_in_a_table_that_does_not_exist_is_not_that_of_another():
     told = complaint_of("micro", ["kind=sft"])
     assert "engine.type" not in told and "unknown key" in told
+
+
+@pytest.mark.parametrize("name", ["", " ", ".", "..", "../up", "/absolute", "a\\b", "a\nb", "a\x00b", "é" * 101])
+def test_a_name_that_no_folder_can_have_is_refused(name):
+    with pytest.raises(UsageError, match="name"):
+        parse_recipe({"name": name, "policy": {"model": "micro-base"}})
+    assert parse_recipe({"name": "my run 2.1", "policy": {"model": "micro-base"}}).name == "my run 2.1"

@@ -13,6 +13,7 @@ from ..algorithms.rewards.accuracy import Accuracy
 from ..algorithms.rewards.functions import function_class
 from ..algorithms.samplers import SAMPLERS, Sampler
 from ..algorithms.samplers.uniform import Uniform
+from ..core.folder_name import FolderName
 from ..core.registry import build
 from ..engines import ENGINES, EngineConfig, NativeEngineConfig
 from ..judge.config import JudgeSection
@@ -48,7 +49,7 @@ AnyEngine = Annotated[
 
 
 class _Recipe(Section):
-    name: str = Field(description="The recipe's name, and the name of its run folder.", examples=["mine"])
+    name: FolderName = Field(description="The recipe's name, and the name of its run folder.", examples=["mine"])
     description: str = Field(default="", description="What the recipe does, in a sentence.")
     expected: str = Field(default="", description="What the recipe should show, with time and machine.")
     seed: int = Field(default=0, description="Seed of all random choices.")

@@ -7,6 +7,7 @@ from pydantic import BaseModel, ConfigDict, Field, FiniteFloat, model_validator
 
 from ..config import merge_recipes, raw_recipe
 from ..config.sections import DataSection
+from ..core.folder_name import FolderName
 
 
 class Stage(BaseModel):
@@ -49,7 +50,7 @@ class FlywheelRecipe(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True)
 
     kind: Literal["flywheel"]
-    name: str = Field(description="The flywheel's name, and the name of its folder.", examples=["mine"])
+    name: FolderName = Field(description="The flywheel's name, and the name of its folder.", examples=["mine"])
     description: str = Field(default="", description="What the flywheel does, in a sentence.")
     expected: str = Field(default="", description="What a run should show, with time and machine.")
     seed: int = Field(default=0, description="Seed of every stage, the same in all generations.")

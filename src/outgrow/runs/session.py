@@ -90,7 +90,7 @@ def sampling_for(
     """
     if temperature is not None and not 0 <= temperature < math.inf:
         raise UsageError(
-            f"a temperature of {temperature} is none to sample at; give a number from 0, which is greedy, for example 1"
+            f"a temperature of {temperature} cannot be sampled at; give a number from 0, which is greedy, for example 1"
         )
     sampling = recipe.sampling if recipe else Sampling()
     return sampling.model_copy(
