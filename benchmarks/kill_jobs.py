@@ -19,15 +19,51 @@ _SFT = (
     _SMALL_NET, "learn.steps=12", "learn.batch_size=8", "sampling.max_tokens=16", "evaluate.suite=micro-validation",
     "evaluate.samples=1", "run.threads=1", "run.checkpoint_every=4",
 )  # fmt: skip
-_STAGE = ("sampling.max_tokens=16", "run.threads=1")
-_BASE = (_SMALL_NET, "learn.steps=6", "learn.batch_size=8", *_STAGE)
-_STUDENT = ("learn.steps=3", "learn.problems_per_step=3", "learn.group_size=3", "learn.give_up_after=99", "evaluate.every=0", *_STAGE)
-_FLYWHEEL = (
-    "generations=2", "patience=2", "suite=micro-validation", "samples=1", "data.k=2", "data.keep=all", "student.distill={steps=2}",
-    *(f"{stage}.{key}" for stage in ("teacher_base", "base") for key in _BASE),
-    *(f"{stage}.{key}" for stage in ("teacher", "student") for key in _STUDENT),
-    'student.problems=[{type="micro",fields=["sum","difference"],per_level=10}]',
+_WHEEL = """
+kind = "flywheel"
+name = "tiny"
+generations = 2
+patience = 2
+suite = "held.jsonl"
+samples = 2
+[data]
+k = 4
+"""
+_WHEEL_STAGE = """
+[{stage}]
+recipe = "{recipe}"
+run.threads = 1
+run.checkpoint_every = 5
+sampling.max_tokens = 8
+evaluate.validation = "held.jsonl"
+problems = [{{ type = "table", path = "train.jsonl", solution = "solution", level = "level" }}]
+{more}
+"""
+_WHEEL_SFT = """learn = { steps = 40, batch_size = 16, lr = 1e-2 }
+policy.init = { layers = 1, hidden = 48, heads = 2, kv_heads = 1, feed_forward = 64 }"""
+_WHEEL_RL = """learn = { steps = 3, problems_per_step = 4, group_size = 3, give_up_after = 99 }
+evaluate.every = 0"""
+_WHEEL_STAGES = (
+    ("teacher_base", "micro-base", _WHEEL_SFT), ("teacher", "micro", f"{_WHEEL_RL}\npolicy.lora = {{ rank = 2 }}"),
+    ("base", "micro-base", _WHEEL_SFT), ("student", "micro", _WHEEL_RL),
 )  # fmt: skip
+
+
+def _wheel() -> dict[str, str]:
+    """Return a flywheel's recipe, with problems that ask whether a number is even, so that a guess is right half of the time."""
+    rows = [
+        json.dumps({"question": f"{n}?", "answer": str(1 + n % 2), "solution": "ab"[n % 2], "level": 1 + n // 100}) + "\n"
+        for n in range(10, 200)
+    ]
+    stages = (_WHEEL_STAGE.format(stage=stage, recipe=recipe, more=more) for stage, recipe, more in _WHEEL_STAGES)
+    held = rows[::5]
+    return {
+        "tiny.toml": _WHEEL + "".join(stages),
+        "held.jsonl": "".join(held),
+        "train.jsonl": "".join(row for row in rows if row not in held),
+    }
+
+
 _LAB = """
 title = "A small one"
 question = "Does anything change?"
@@ -81,7 +117,7 @@ WORKS: dict[str, Work] = {
         "micro", (*_RL, 'problems=[{type="reasoning_gym",task="basic_arithmetic",count=12}]', "sampling.max_tokens=48")
     ),
     "sft": _train("micro-base", _SFT, "sft"),
-    "flywheel": Work(("flywheel", "micro-flywheel", "--out", "wheel", *_sets(_FLYWHEEL))),
+    "flywheel": Work(("flywheel", "tiny.toml", "--out", "wheel"), files=_wheel()),
     "passrate": Work(("passrate", "micro-base", "micro", "--out", "profile", "--samples", "4", "--limit", "60")),
     "eval": Work(("eval", "micro-base", "--on", "micro-validation", "--samples", "2", "--out", "samples.parquet")),
     "data": Work(("data", "micro-base", "micro", "--out", "data", "--set", "data.k=2", "--limit", "60")),
@@ -153,12 +189,6 @@ def _state(path: Path) -> bytes:
     return json.dumps(state, sort_keys=True).encode()
 
 
-def _recipe(path: Path) -> bytes:
-    """Return the resolved recipe without what it was made with and without the working folder's place."""
-    place = str(next(parent for parent in path.parents if (parent / "cache").is_dir()))
-    return path.read_bytes().partition(b"[made_with]")[0].replace(place.encode(), b"")
-
-
 def _timeless(value: Any) -> Any:
     if isinstance(value, dict):
         return {key: _timeless(held) for key, held in value.items() if key not in _TIMES}
@@ -166,5 +196,5 @@ def _timeless(value: Any) -> Any:
 
 
 _READERS: dict[str, Callable[[Path], bytes]] = {
-    "state.json": _state, "recipe.toml": _recipe, ".sqlite": _database, ".json": _json, ".jsonl": _lines,
+    "state.json": _state, ".sqlite": _database, ".json": _json, ".jsonl": _lines,
 }  # fmt: skip

@@ -58,7 +58,7 @@ def main() -> None:
         number += 1
         if (name, seed) in known:
             continue
-        whole = _undisturbed(folder.parent / f"whole-{code_digest()}" / name, WORKS[name])
+        whole = _undisturbed(folder.parent / f"whole-{code_digest()}" / f"{name}.json", folder / "chain", WORKS[name])
         chain = {"work": name, "seed": seed, "code": code_digest(), **_chain(folder / "chain", name, seed, options.signal, whole)}
         with file.open("a") as lines:
             lines.write(json.dumps(chain) + "\n")
@@ -84,16 +84,19 @@ def _import() -> None:
     import outgrow.train.loop  # noqa: F401
 
 
-def _undisturbed(folder: Path, work: Work) -> dict[str, Any]:
-    """Return the fingerprint and the seconds of an undisturbed command; it is run where it has not been."""
-    result = folder.with_suffix(".json")
+def _undisturbed(result: Path, folder: Path, work: Work) -> dict[str, Any]:
+    """Return the fingerprint and the seconds of an undisturbed command; it is run where it has not been.
+
+    folder: that of the chains, since recipes and models name the folders that they were made in.
+    """
     if not result.exists():
         _prepare(folder, work)
         began = time.monotonic()
         status = _wait(_start(folder, work.command, "whole"))
         if status != 0:
-            sys.exit(f"{folder}: the undisturbed command ends with {status}: {(folder / 'cache' / 'log').read_text()[-2000:]}")
+            sys.exit(f"{work.command}: the undisturbed command ends with {status}: {_last_line(folder)}")
         seconds = time.monotonic() - began
+        result.parent.mkdir(parents=True, exist_ok=True)
         result.write_text(json.dumps({"seconds": seconds, "fingerprint": fingerprint(folder)}))
     held: dict[str, Any] = json.loads(result.read_text())
     return held

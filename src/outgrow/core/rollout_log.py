@@ -1,6 +1,8 @@
 """Rollouts on disk: one Parquet part a step, a row a rollout."""
 
+import hashlib
 import io
+import os
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
@@ -29,8 +31,21 @@ def write_part(run: Path, step: int, rows: list[dict[str, Any]]) -> None:
 def drop_parts_after(run: Path, step: int) -> None:
     """Remove the parts of later steps."""
     for path in rollouts_folder(run).glob("step-*.parquet"):
-        if int(path.stem.removeprefix("step-")) > step:
+        if _step_of(path.name) > step:
             path.unlink()
+
+
+def part_sizes(run: Path, after: int, through: int) -> list[int]:
+    """Return the bytes of each part of the steps after `after`, through `through`. Raises OSError where there is no folder."""
+    with os.scandir(rollouts_folder(run)) as entries:
+        parts = [entry for entry in entries if entry.name.startswith("step-") and entry.name.endswith(".parquet")]
+        return [entry.stat().st_size for entry in parts if after < _step_of(entry.name) <= through]
+
+
+def newest_part(run: Path, step: int) -> str:
+    """Return the sha256 of the part of this step; empty where it has none."""
+    part = _part(rollouts_folder(run), step)
+    return hashlib.sha256(part.read_bytes()).hexdigest() if part.exists() else ""
 
 
 def read_part(run: Path, step: int) -> list[dict[str, Any]]:
@@ -48,6 +63,10 @@ def read_parts(run: Path, columns: Sequence[str]) -> Iterator[dict[str, Any]]:
             yield from pq.read_table(part, columns=list(columns)).to_pylist()
         except (OSError, pa.ArrowInvalid) as error:
             raise UsageError(f"{part}: cannot read these rollouts ({error})") from error
+
+
+def _step_of(name: str) -> int:
+    return int(name.removeprefix("step-").removesuffix(".parquet"))
 
 
 def _part(folder: Path, step: int) -> Path:
