@@ -177,7 +177,9 @@ def _json(path: Path) -> bytes:
 def _lines(path: Path) -> bytes:
     """Return the results of a lab in the order of their keys: trials that run at the same time end in any order."""
     rows = [_timeless(json.loads(line)) for line in path.read_text().splitlines()]
-    return json.dumps(sorted(rows, key=lambda row: str(row.get("key")))).encode() if rows and "key" in rows[0] else path.read_bytes()
+    if not rows or "key" not in rows[0]:
+        return path.read_bytes()
+    return json.dumps(sorted(rows, key=lambda row: str(row["key"]))).encode()
 
 
 def _state(path: Path) -> bytes:

@@ -5,8 +5,9 @@
     python benchmarks/kills.py --works rl,lab --kills 20 --folder /tmp/kills
 
 A chain is one working folder: a command is ended up to four times, each time at a moment that a seed draws, then runs to its end.
-Weights, optimizer, ledger, metrics, rollouts, evaluations, data sets and results must be those of an undisturbed run, byte for byte,
-and no process may be left. Each chain is a line of FOLDER/chains.jsonl. Commands are forked from a process that holds the imports.
+Weights, optimizer, ledger, metrics, rollouts, evaluations, data sets and results must be those of an undisturbed run, byte for
+byte, and no process may be left. Each chain is a line of FOLDER/chains.jsonl. Commands are forked from a process that holds the
+imports.
 """
 
 import argparse
@@ -218,7 +219,8 @@ def _wrong_record(run: Path) -> str:
     """Return what is wrong with the record of a session that a signal ended; empty where nothing is."""
     file = run / "sessions.jsonl"
     last = json.loads(file.read_text().splitlines()[-1]) if file.exists() and file.read_text() else {"end": "signal"}
-    return "" if last.get("end") in ("signal", "finished") else f"the session is recorded as {last.get('end')}: {last.get('reason')}"
+    end = last.get("end")
+    return "" if end in ("signal", "finished") else f"the session is recorded as {end}: {last.get('reason')}"
 
 
 def _last_line(folder: Path) -> str:

@@ -1,4 +1,4 @@
-"""What is lost of a run's folder is noticed when it is continued: by a checkpoint's counts and digests of all that belongs to it."""
+"""What is lost of a run's folder is noticed when it is continued: a checkpoint holds counts and digests of what belongs to it."""
 
 import hashlib
 import json
@@ -71,7 +71,16 @@ def test_the_records_are_those_of_the_files(run):
     assert {"validation.jsonl", "timings.jsonl", "data.parquet", "evals/before.parquet"} <= records.keys()
 
 
-LOST = ["ledger.sqlite", "metrics.jsonl", "validation.jsonl", "timings.jsonl", "sessions.jsonl", "data.parquet", "rollouts", "evals"]
+LOST = [
+    "ledger.sqlite",
+    "metrics.jsonl",
+    "validation.jsonl",
+    "timings.jsonl",
+    "sessions.jsonl",
+    "data.parquet",
+    "rollouts",
+    "evals",
+]
 
 
 @pytest.mark.parametrize("name", LOST)

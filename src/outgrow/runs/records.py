@@ -6,7 +6,7 @@ and train another policy. A check costs one pass over what is compared; keeping 
 
 import hashlib
 import sqlite3
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping
 from contextlib import closing, suppress
 from pathlib import Path
 from typing import Any

@@ -90,9 +90,7 @@ def _filled(recipe: Recipe, base: Policy, watcher: Watcher) -> Recipe:
     return recipe
 
 
-def resume(
-    path: Path, overrides: list[str], watcher: Watcher, budget: Budget = _NO_LIMIT, *, accept_loss: bool = False
-) -> bool:
+def resume(path: Path, overrides: list[str], watcher: Watcher, budget: Budget = _NO_LIMIT, *, accept_loss: bool = False) -> bool:
     """Continue a run exactly where its newest whole checkpoint stands; return False where it was finished already.
 
     A run that ended early because it was worse trains on only where `overrides` change how it trains. accept_loss: continue where
@@ -294,6 +292,7 @@ def _advance(
             raise
         except (StopRequested, BudgetReached, OutgrowError):
             checkpointer.save(done)  # the step in hand has moved nothing yet
+            check_stop()  # a signal to a whole group may have ended a server that the step asked
             raise
         result.commit()
         append_line(RunFolder(path).metrics, result.metrics)
