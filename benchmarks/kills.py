@@ -19,7 +19,7 @@ import signal
 import sys
 import time
 import traceback
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -43,7 +43,7 @@ def main() -> None:
     parser.add_argument("--folder", type=Path, default=Path("runs/kills"), help="chains and their results; default: runs/kills")
     parser.add_argument("--minutes", type=float, default=1e9, help="stop after this time; the same command continues")
     options = parser.parse_args()
-    _import()
+    import_commands()
     from outgrow.experiments.code_digest import code_digest
 
     folder, works = options.folder.resolve() / options.signal.lower(), options.works.split(",")
@@ -70,7 +70,7 @@ def main() -> None:
     _write(options.signal, chains)
 
 
-def _import() -> None:
+def import_commands() -> None:
     """Import what commands import, so that a forked command starts at once and a random moment is one of its own work."""
     import matplotlib  # noqa: F401
     import peft  # noqa: F401
@@ -91,9 +91,9 @@ def _undisturbed(result: Path, folder: Path, work: Work) -> dict[str, Any]:
     folder: that of the chains, since recipes and models name the folders that they were made in.
     """
     if not result.exists():
-        _prepare(folder, work)
+        prepare(folder, work)
         began = time.monotonic()
-        status = _wait(_start(folder, work.command, "whole"))
+        status = wait(start(folder, work.command, "whole"))
         if status != 0:
             sys.exit(f"{work.command}: the undisturbed command ends with {status}: {_last_line(folder)}")
         seconds = time.monotonic() - began
@@ -103,7 +103,7 @@ def _undisturbed(result: Path, folder: Path, work: Work) -> dict[str, Any]:
     return held
 
 
-def _prepare(folder: Path, work: Work) -> None:
+def prepare(folder: Path, work: Work) -> None:
     shutil.rmtree(folder, ignore_errors=True)
     (folder / "cache").mkdir(parents=True)
     for name, text in work.files.items():
@@ -113,12 +113,12 @@ def _prepare(folder: Path, work: Work) -> None:
 def _chain(folder: Path, name: str, seed: int, kind: str, whole: dict[str, Any]) -> dict[str, Any]:
     """End a command up to _PER_CHAIN times, finish it, and return what happened."""
     work, rng, number = WORKS[name], random.Random(f"{name} {seed} {kind}"), signal.Signals[f"SIG{kind}"]
-    _prepare(folder, work)
+    prepare(folder, work)
     token, ended, faults, slowest = f"{name}-{seed}-{os.getpid()}", [], [], 0.0
     for _ in range(_PER_CHAIN):
         after = rng.uniform(0.0, 0.8 * whole["seconds"])
-        pid = _start(folder, work.arguments(folder), token)
-        status = _wait(pid, after)
+        pid = start(folder, work.arguments(folder), token)
+        status = wait(pid, after)
         if status is not None:  # it ended before its moment came
             faults += [f"ended with {status} by itself: {_last_line(folder)}"] if status else []
             if status == 0:
@@ -126,7 +126,7 @@ def _chain(folder: Path, name: str, seed: int, kind: str, whole: dict[str, Any])
             continue
         os.kill(pid, number)
         began = time.monotonic()
-        status = _wait(pid)
+        status = wait(pid)
         slowest = max(slowest, time.monotonic() - began)
         if status == 0:  # it was at its end
             break
@@ -137,7 +137,7 @@ def _chain(folder: Path, name: str, seed: int, kind: str, whole: dict[str, Any])
             faults.append(f"{kind} after {after:.3f} s: {fault}")
         if left := _left(token):
             faults.append(f"after {after:.3f} s processes are left: {left}")
-    status = _wait(_start(folder, work.arguments(folder), token))
+    status = wait(start(folder, work.arguments(folder), token))
     if status != 0:
         faults.append(f"the last call ends with {status}: {_last_line(folder)}")
     if left := _left(token):
@@ -147,8 +147,8 @@ def _chain(folder: Path, name: str, seed: int, kind: str, whole: dict[str, Any])
     return {"ended": ended, "slowest_s": round(slowest, 2), "faults": faults}
 
 
-def _start(folder: Path, arguments: tuple[str, ...], token: str) -> int:
-    """Fork a command in a working folder and return its process id."""
+def start(folder: Path, arguments: tuple[str, ...], token: str, first: Callable[[], None] = lambda: None) -> int:
+    """Fork a command in a working folder and return its process id. first: called in it before the command."""
     sys.stdout.flush()
     pid = os.fork()
     if pid:
@@ -164,6 +164,7 @@ def _start(folder: Path, arguments: tuple[str, ...], token: str) -> int:
         from outgrow.cli import main as outgrow
 
         sys.argv = ["outgrow", *arguments]
+        first()
         outgrow()
         code = 0
     except SystemExit as end:
@@ -179,7 +180,7 @@ def _start(folder: Path, arguments: tuple[str, ...], token: str) -> int:
     os._exit(code)
 
 
-def _wait(pid: int, seconds: float = _STUCK_S) -> int | None:
+def wait(pid: int, seconds: float = _STUCK_S) -> int | None:
     """Return the exit code of a process, or minus the signal that ended it; None where it still runs after these seconds."""
     until = time.monotonic() + seconds
     while True:

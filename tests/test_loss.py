@@ -59,8 +59,7 @@ def test_the_records_are_those_of_the_files(run):
     assert records["metrics.jsonl"] == {"lines": STEPS, "bytes": len(metrics), "sha256": hashlib.sha256(metrics).hexdigest()}
     parts = sorted((run / "rollouts").iterdir())
     rollouts = sum(pq.read_metadata(part).num_rows for part in parts)
-    assert records["rollouts"]["parts"] == len(parts) == STEPS
-    assert records["rollouts"]["bytes"] == sum(part.stat().st_size for part in parts)
+    assert records["rollouts"] == {"steps": len(parts)} == {"steps": STEPS}
     assert records["ledger.sqlite"]["rollouts"] == rollouts
     with sqlite3.connect(run / "ledger.sqlite") as db:
         visits = db.execute("SELECT step, n, right FROM visits").fetchall()
@@ -128,7 +127,7 @@ def not_a_database(run):
 CHANGES = {
     drop_last_line: (f"metrics.jsonl holds {STEPS - 1} of {STEPS} lines",),
     change_a_line: ("metrics.jsonl",),
-    drop_a_part: (f"rollouts holds {STEPS - 1} of {STEPS} parts",),
+    drop_a_part: (f"rollouts holds {STEPS - 1} of {STEPS} steps",),
     drop_a_visit: ("ledger.sqlite", f"of {STEPS * 12}"),
     swap_two_steps: ("ledger.sqlite",),
     not_a_database: ("ledger.sqlite",),

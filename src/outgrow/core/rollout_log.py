@@ -1,8 +1,6 @@
 """Rollouts on disk: one Parquet part a step, a row a rollout."""
 
-import hashlib
 import io
-import os
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
@@ -35,17 +33,9 @@ def drop_parts_after(run: Path, step: int) -> None:
             path.unlink()
 
 
-def part_sizes(run: Path, after: int, through: int) -> list[int]:
-    """Return the bytes of each part of the steps after `after`, through `through`. Raises OSError where there is no folder."""
-    with os.scandir(rollouts_folder(run)) as entries:
-        parts = [entry for entry in entries if entry.name.startswith("step-") and entry.name.endswith(".parquet")]
-        return [entry.stat().st_size for entry in parts if after < _step_of(entry.name) <= through]
-
-
-def newest_part(run: Path, step: int) -> str:
-    """Return the sha256 of the part of this step; empty where it has none."""
-    part = _part(rollouts_folder(run), step)
-    return hashlib.sha256(part.read_bytes()).hexdigest() if part.exists() else ""
+def count_steps(run: Path, step: int) -> int:
+    """Return the number of steps through `step` that have rollouts."""
+    return sum(_step_of(path.name) <= step for path in rollouts_folder(run).glob("step-*.parquet"))
 
 
 def read_part(run: Path, step: int) -> list[dict[str, Any]]:

@@ -17,6 +17,7 @@ from ..config import Recipe, dump_recipe, parse_recipe, with_absolute_paths
 from ..config.load import option_layers
 from ..config.recipe_error import RecipeError
 from ..config.written import FileLayer
+from ..core.disk import fault_of
 from ..core.errors import OutgrowError, UsageError
 from ..core.estimate import Estimate
 from ..core.files import new_folder, require_writable, write_atomic
@@ -217,4 +218,6 @@ def held(path: Path) -> Iterator[None]:
             fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError as error:
             raise OutgrowError(f"{path}: another process is training into this run; wait for it, or stop it") from error
+        except OSError as error:
+            raise OutgrowError(f"{path}: cannot be locked: {fault_of(error) or error}") from error
         yield  # the lock goes with the file handle, also when the process is killed

@@ -6,14 +6,14 @@ and train another policy. A check costs one pass over what is compared; keeping 
 
 import hashlib
 import sqlite3
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from contextlib import closing, suppress
 from pathlib import Path
 from typing import Any
 
 from ..core.callbacks import Warn
 from ..core.errors import OutgrowError
-from ..core.rollout_log import newest_part, part_sizes
+from ..core.rollout_log import count_steps
 from ..core.shell import command_line
 from .checkpoint import Checkpoint
 from .folder import RunFolder
@@ -34,7 +34,8 @@ class Records:
         files = RunFolder(run)
         self._run = files
         self._lines = {path.name: AppendedLines(path) for path in (files.metrics, files.validation, files.timings)}
-        self._parts, self._visits = _Growing(_parts), _Growing(_visits)
+        self._visits = _VisitSums()
+        self._steps: tuple[int, int] | None = None  # a step, and the number of steps through it with rollouts
 
     def at(self, step: int) -> dict[str, Figures]:
         """Return name of a file or folder -> its figures, where the disk is level with `step`. Raises OSError, sqlite3.Error."""
@@ -42,12 +43,20 @@ class Records:
         figures = {name: lines.figures() for name, lines in self._lines.items()}
         figures[files.sessions.name] = {"lines": _count_lines(files.sessions)} if files.sessions.exists() else {}
         if files.rollouts.is_dir():
-            figures[files.rollouts.name] = self._parts.through(files, step) | {"newest": newest_part(files.path, step)}
+            figures[files.rollouts.name] = {"steps": self._rollout_steps(step)}
         if files.ledger.exists():
             figures[files.ledger.name] = self._visits.through(files, step)
         once = (files.data, files.judge_cache, *sorted(files.evals.rglob("before.parquet")))
         figures |= {str(path.relative_to(files.path)): {"there": True} for path in once if path.exists()}
         return {name: values for name, values in figures.items() if values}
+
+    def _rollout_steps(self, step: int) -> int:
+        """Return the number of steps with rollouts. The folder is read once: each later step has written its own."""
+        if self._steps is None:
+            self._steps = (step, count_steps(self._run.path, step))
+        last, count = self._steps
+        self._steps = (step, count + step - last)
+        return self._steps[1]
 
 
 class AppendedLines:
@@ -73,28 +82,22 @@ class AppendedLines:
         return {"lines": self._lines, "bytes": self._bytes, "sha256": self._digest.hexdigest()}
 
 
-class _Growing:
-    """Sums over steps, of which each is added once."""
+class _VisitSums:
+    """Sums over the ledger's visits, of which each is added once."""
 
-    def __init__(self, sums: Callable[[RunFolder, int, int], Figures]) -> None:
-        """sums: gives the sums over the steps after the first number, through the second."""
-        self._sums, self._step = sums, -1
-        self._total: Figures = {}
+    def __init__(self) -> None:
+        self._step, self._total = -1, Figures()
 
     def through(self, run: RunFolder, step: int) -> Figures:
         """Return the sums over all steps through `step`, which is not less than at the call before."""
-        new = self._sums(run, self._step, step)
+        new = _visits(run, self._step, step)
         self._total = {name: self._total.get(name, 0) + value for name, value in new.items()}
         self._step = step
         return dict(self._total)
 
 
-def _parts(run: RunFolder, after: int, through: int) -> Figures:
-    sizes = part_sizes(run.path, after, through)
-    return {"parts": len(sizes), "bytes": sum(sizes)}
-
-
 def _visits(run: RunFolder, after: int, through: int) -> Figures:
+    """Return sums over the visits of the steps after `after`, through `through`; the last one depends on the steps of each."""
     names = ("visits", "rollouts", "right", "rollouts_by_step")
     query = "SELECT COUNT(*), SUM(n), SUM(right), SUM(step * n) FROM visits WHERE step > ? AND step <= ?"
     with closing(sqlite3.connect(f"{run.ledger.resolve().as_uri()}?mode=rw", uri=True)) as db:
@@ -141,8 +144,7 @@ def _loss(files: RunFolder, name: str, figures: Figures, step: int) -> str:
     if not path.exists():
         return f"{name} is missing"
     if name == files.rollouts.name:
-        now = _parts(files, -1, step) | {"newest": newest_part(files.path, step)}
-        return _difference(name, figures, now, "parts")
+        return _difference(name, figures, {"steps": count_steps(files.path, step)}, "steps")
     if name == files.ledger.name:
         return _difference(name, figures, _visits(files, -1, step), "rollouts")
     if name == files.sessions.name:
