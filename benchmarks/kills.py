@@ -66,7 +66,8 @@ def main() -> None:
         chains.append(chain)
         print(json.dumps({key: value for key, value in chain.items() if key != "code"}), flush=True)
         if chain["faults"]:
-            shutil.copytree(folder / "chain", folder / f"fault-{name}-{seed}", symlinks=True, dirs_exist_ok=True)
+            shutil.rmtree(folder / f"fault-{name}-{seed}", ignore_errors=True)
+            shutil.copytree(folder / "chain", folder / f"fault-{name}-{seed}", symlinks=True)
     _write(options.signal, chains)
 
 

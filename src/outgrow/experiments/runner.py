@@ -65,9 +65,11 @@ def run_experiment(
     results = known_results(experiment, docs)
     missing = [trial for trial in experiment.runs if trial.key not in results]
     on_progress(len(results))
+    if not missing:
+        return results
     failed = 0
-    with ProcessPoolExecutor(min(processes, max(1, len(missing))), mp_context=_forkserver(), initializer=_start_worker) as pool:
-        prepared = {name: PREPARED / model.key for name, model in experiment.prepared.items()} if missing else {}
+    with ProcessPoolExecutor(min(processes, len(missing)), mp_context=_forkserver(), initializer=_start_worker) as pool:
+        prepared = {name: PREPARED / model.key for name, model in experiment.prepared.items()}
         running: dict[Future[AnyResult], Trial] = {}
         try:
             for name, path in prepared.items():
@@ -104,7 +106,9 @@ _stopped = False
 
 def _forkserver() -> multiprocessing.context.BaseContext:
     context = multiprocessing.get_context("forkserver")
-    context.set_forkserver_preload(["outgrow.experiments.kinds", "transformers.models.llama.modeling_llama"])
+    context.set_forkserver_preload(
+        ["outgrow.core.fork_server", "outgrow.experiments.kinds", "transformers.models.llama.modeling_llama"]
+    )
     with signals_blocked():  # the server, which starts the workers, is not ended by a signal to all processes
         ensure_running()
     return context

@@ -157,6 +157,8 @@ class Policy:
         """Write the tokenizer, the weights and generation_config.json: a Hugging Face folder for a whole model, a peft folder for
         an adapter."""
         quiet_transformers()
+        for loaded in ("is_local", "local_files_only"):  # how this process has loaded it: a resumed run would save other bytes
+            self.tokenizer.init_kwargs.pop(loaded, None)
         if self.adapter is None:
             self.model.save_pretrained(folder)
         else:
