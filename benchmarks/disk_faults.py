@@ -41,6 +41,7 @@ def main() -> None:
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--folder", type=Path, default=Path("runs/disk_faults"))
     parser.add_argument("--minutes", type=float, default=1e9, help="stop after this time; the same command continues")
+    parser.add_argument("--table", type=Path, default=RESULTS, help="folder of disk_faults.json")
     options = parser.parse_args()
     library = _library()
     if os.environ.get("LD_PRELOAD") != str(library):
@@ -69,7 +70,7 @@ def main() -> None:
         with file.open("a") as lines:
             lines.write(json.dumps(rows[-1]) + "\n")
         print(json.dumps(rows[-1]), flush=True)
-    _write(rows, counts)
+    _write(rows, counts, options.table)
 
 
 def _library() -> Path:
@@ -135,7 +136,7 @@ def _differences(work: Path, expected: dict[str, str]) -> list[str]:
     return [f"differs: {file}" for file in sorted({*found, *expected}) if found.get(file) != expected.get(file)]
 
 
-def _write(rows: list[dict[str, Any]], counts: dict[str, int]) -> None:
+def _write(rows: list[dict[str, Any]], counts: dict[str, int], folder: Path) -> None:
     table = {
         name: {
             "operations": counts[name],
@@ -145,7 +146,7 @@ def _write(rows: list[dict[str, Any]], counts: dict[str, int]) -> None:
         }
         for name in ERRORS
     }
-    (RESULTS / "disk_faults.json").write_text(json.dumps(table, indent=2) + "\n")
+    (folder / "disk_faults.json").write_text(json.dumps(table, indent=2) + "\n")
     print(json.dumps(table, indent=2))
 
 

@@ -55,6 +55,11 @@ def new_folder(path: Path, replace: bool = False, suffix: str = "") -> Iterator[
         raise
 
 
+def is_empty(folder: Path) -> bool:
+    """Return whether a folder holds nothing, or only temporary files that a kill left."""
+    return all(entry.name.startswith(".") and entry.name.endswith(".tmp") for entry in folder.iterdir())
+
+
 def missing_folders(path: Path) -> tuple[Path, ...]:
     """Return `path` and the folders around it that do not exist, the innermost first."""
     path = path.absolute()

@@ -20,7 +20,7 @@ from ..config.written import FileLayer
 from ..core.disk import fault_of
 from ..core.errors import OutgrowError, UsageError
 from ..core.estimate import Estimate
-from ..core.files import new_folder, require_writable, write_atomic
+from ..core.files import is_empty, new_folder, require_writable, write_atomic
 from ..core.rollout_log import rollouts_folder
 from ..core.shell import command_line
 
@@ -166,7 +166,7 @@ def versions() -> dict[str, str]:
 
 def create_run(path: Path, recipe: Recipe, digests: dict[str, str]) -> None:
     """Make the folder of a new run, with its resolved recipe in it. Raises UsageError where the folder is taken."""
-    if path.exists() and (not path.is_dir() or any(path.iterdir())):
+    if path.exists() and (not path.is_dir() or not is_empty(path)):
         raise UsageError(f"{path} already exists; continue it with: {command_line('resume', path)}   (or choose another --out)")
     try:
         if path.exists():  # empty, and kept: it may be the folder that a shell or this process works in
