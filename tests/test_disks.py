@@ -11,13 +11,16 @@ import subprocess
 import sys
 from pathlib import Path
 
+import numpy as np
 import pytest
-from safetensors import SafetensorError
+from safetensors import SafetensorError, numpy
+from tokenizers import Tokenizer
+from tokenizers.models import BPE
 
 import outgrow.cli
 from helpers.runs import SMALL, Silent, fingerprint
 from outgrow.config import load_recipe
-from outgrow.core.disk import fault_of
+from outgrow.core.disk import as_os_errors, fault_of
 from outgrow.core.errors import OutgrowError, UsageError
 from outgrow.core.files import append_line, is_empty, read_lines
 from outgrow.runs.folder import create_run, held
@@ -68,7 +71,6 @@ def sqlite_error(code: int) -> sqlite3.Error:
         (sqlite_error(sqlite3.SQLITE_FULL), "free some space"),
         (sqlite_error(sqlite3.SQLITE_IOERR_FSYNC), "disk"),
         (sqlite_error(sqlite3.SQLITE_READONLY_DBMOVED), "writable"),
-        (SafetensorError("Error while serializing: I/O error: No space left on device (os error 28)"), "free some space"),
         (OSError(errno.ENOENT, "missing"), None),
         (sqlite_error(sqlite3.SQLITE_CORRUPT), None),
         (ValueError("a fault of the program"), None),
@@ -78,6 +80,22 @@ def sqlite_error(code: int) -> sqlite3.Error:
 def test_a_fault_of_the_machine_says_what_to_do_and_others_are_no_such_fault(error, advice):
     fault = fault_of(error)
     assert fault is None if advice is None else advice in fault
+
+
+def test_errors_of_libraries_in_rust_are_those_of_the_machine(tmp_path):
+    """Both libraries that write a policy, into a folder that is missing; one raises its own type, the other a bare Exception."""
+    writers = (
+        lambda path: Tokenizer(BPE()).save(str(path)),
+        lambda path: numpy.save_file({"a": np.zeros(2)}, path),
+    )
+    for write in writers:
+        with pytest.raises(Exception, match="os error 2") as raised:
+            write(tmp_path / "missing" / "file")
+        assert not isinstance(raised.value, OSError)
+        with pytest.raises(FileNotFoundError), as_os_errors():
+            write(tmp_path / "missing" / "file")
+    with pytest.raises(SafetensorError, match="header"), as_os_errors():
+        numpy.load(b"no tensors")
 
 
 @pytest.mark.parametrize("error", [OSError(errno.EIO, "Input/output error"), sqlite_error(sqlite3.SQLITE_FULL)], ids=repr)

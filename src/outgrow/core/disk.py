@@ -4,10 +4,10 @@ import errno
 import os
 import re
 import sqlite3
+from collections.abc import Iterator
+from contextlib import contextmanager
 
-from safetensors import SafetensorError
-
-DISK_ERRORS = (OSError, sqlite3.Error, SafetensorError)
+DISK_ERRORS = (OSError, sqlite3.Error)
 """What reading and writing files raises."""
 
 _SPACE = "free some space"
@@ -58,5 +58,24 @@ def _number(error: BaseException) -> int | None:
     if isinstance(error, sqlite3.Error):
         code = getattr(error, "sqlite_errorcode", None)
         return None if code is None else _SQLITE.get(code & 0xFF)  # the rest of an extended code says where
-    match = _OS_ERROR.search(str(error)) if isinstance(error, SafetensorError) else None
-    return int(match[1]) if match else None
+    return None
+
+
+@contextmanager
+def as_os_errors() -> Iterator[None]:
+    """Raise OSError for an error of the operating system that a library raises as another type, such as a bare Exception.
+
+    >>> with as_os_errors():
+    ...     raise Exception("No space left on device (os error 28)")
+    Traceback (most recent call last):
+    OSError: [Errno 28] No space left on device
+    """
+    try:
+        yield
+    except OSError:
+        raise
+    except Exception as error:
+        match = _OS_ERROR.search(str(error))
+        if match is None:
+            raise
+        raise OSError(int(match[1]), os.strerror(int(match[1]))) from error

@@ -7,7 +7,7 @@ import signal
 import threading
 from collections.abc import Sequence
 from concurrent.futures import FIRST_COMPLETED, Future, ProcessPoolExecutor, wait
-from multiprocessing import connection
+from multiprocessing import connection, resource_tracker
 from multiprocessing.forkserver import ensure_running
 from pathlib import Path
 from types import FrameType
@@ -109,6 +109,7 @@ def _forkserver() -> multiprocessing.context.BaseContext:
     context.set_forkserver_preload(
         ["outgrow.core.fork_server", "outgrow.experiments.kinds", "transformers.models.llama.modeling_llama"]
     )
+    resource_tracker.ensure_running()  # the server starts it otherwise, and that unblocks signals
     with signals_blocked():  # the server, which starts the workers, is not ended by a signal to all processes
         ensure_running()
     return context

@@ -17,7 +17,6 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import safetensors
 import safetensors.torch
 import torch
 from torch import Tensor
@@ -72,7 +71,7 @@ def save_checkpoint(
             content = {"step": step, "sha256": sums, **state}
             write_json(unfinished / _STATE, {**content, "sha256": {**sums, _STATE: _sha256_of(content)}})
         _link_latest(folder, final.name)
-    except (OSError, safetensors.SafetensorError) as error:
+    except OSError as error:
         raise OutgrowError(
             f"checkpoint of step {step} could not be written to {folder}; earlier checkpoints are whole: "
             f"{fault_of(error) or first_line(error)}, then run: {command_line('resume', run)}"
