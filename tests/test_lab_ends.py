@@ -38,13 +38,19 @@ def processes(token: str) -> list[int]:
     return found
 
 
+def steps(folder: Path) -> dict[str, int]:
+    """The steps of each trial that are on disk."""
+    return {path.parent.name: path.read_bytes().count(b"\n") for path in folder.glob("runs/lab/*/metrics.jsonl")}
+
+
 def lab(folder: Path) -> subprocess.Popen:
     """A lab with two workers, each at work on a trial."""
     (folder / "small.toml").write_text(LAB)
     environment = {**os.environ, TOKEN: str(folder), "OMP_NUM_THREADS": "1"}
     command = [sys.executable, "-m", "outgrow", "lab", "small.toml", "--processes", "2", "--docs", "docs"]
     process = subprocess.Popen(command, cwd=folder, env=environment, stderr=subprocess.PIPE, text=True)
-    while len(list(folder.glob("runs/lab/*/metrics.jsonl"))) < 2:
+    before = steps(folder)
+    while len(after := steps(folder)) < 2 or any(done <= before.get(run, 0) for run, done in after.items()):
         assert process.poll() is None, process.stderr.read()
         time.sleep(0.05)
     return process
