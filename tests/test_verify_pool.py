@@ -43,11 +43,11 @@ def test_a_hung_comparison_is_killed_in_time_and_the_next_answer_is_graded(pool)
 def test_a_worker_that_dies_costs_only_its_answer(pool):
     assert pool.compare([("a", "a")]) == [True]
     [worker] = pool._workers
-    os.kill(worker._process.pid, signal.SIGKILL)  # idle: replaced unseen
-    worker._process.wait()
+    os.kill(worker.pid, signal.SIGKILL)  # idle: replaced unseen
+    worker._child._process.wait()
     assert pool.compare([("a", "a")]) == [True]
     [worker] = pool._workers
-    threading.Timer(0.5, os.kill, (worker._process.pid, signal.SIGKILL)).start()  # busy, as the kernel does out of memory
+    threading.Timer(0.5, os.kill, (worker.pid, signal.SIGKILL)).start()  # busy, as the kernel does out of memory
     assert pool.compare([("a", "hang")]) == [None]
     assert pool.compare([("a", "a")]) == [True]
 
@@ -71,3 +71,22 @@ def test_a_worker_that_cannot_start_is_one_clear_error(tmp_path):
     (tmp_path / "broken.py").write_text("import no_such_module\n")
     with pytest.raises(OutgrowError, match="is no-such-package installed"):
         Pool(Kind("compare", tmp_path / "broken.py", "no-such-package")).compare([("a", "a")])
+
+
+def test_a_storm_has_a_budget_of_each_scorer_and_is_told_once(tmp_path, monkeypatch):
+    """Two killed scorings of a scorer, and its other answers wait no longer; answers of other scorers are scored."""
+    monkeypatch.setattr("outgrow.verify.pool.LIMIT_S", 0.3)
+    (tmp_path / "program.py").write_text(PROGRAM)
+    notes = []
+    pool = Pool(Kind("compare", tmp_path / "program.py", "nothing"), notes.append)
+    pool._size = 1  # so that the order of the pairs is that of the scorings
+    assert pool.compare([("a", "hang")] * 9 + [("b", "b")]) == [None] * 9 + [True]
+    assert pool.compare([("c", "hang")] * 5 + [("d", "d")]) == [None] * 5 + [True]
+    assert len(notes) == 1 and "7 further answers" in notes[0]
+    started = []
+    give = pool._employ
+    pool._employ = lambda waiting, pairs: (started.append(len(waiting)), give(waiting, pairs))[1]
+    known = [(f"{number}", "hang") for number in range(40)]
+    assert pool.compare(known) == [None] * 40
+    assert 40 - started[-2] <= 17, "16 killed scorings of different scorers end the rest"
+    pool.close()

@@ -125,7 +125,7 @@ def fingerprint(run: Path) -> dict[str, object]:
     return {
         "weights": {path.name: _sha256(path) for path in (latest / "policy").glob("*.safetensors")},
         "optimizer": _sha256(latest / "optimizer.safetensors"),
-        "state": {key: value for key, value in json.loads((latest / "state.json").read_text()).items() if key != "sha256"},
+        "state": _state(latest / "state.json"),
         "ledger": ledger,
         "metrics": (run / "metrics.jsonl").read_bytes(),
         "looks": (run / "validation.jsonl").read_bytes() if (run / "validation.jsonl").exists() else b"",
@@ -133,6 +133,14 @@ def fingerprint(run: Path) -> dict[str, object]:
         "rollouts": {path.name: pq.read_table(path).to_pylist() for path in sorted((run / "rollouts").iterdir())},
         "evaluations": {path.name: pq.read_table(path).to_pylist() for path in sorted((run / "evals").iterdir())},
     }
+
+
+def _state(path: Path) -> dict[str, object]:
+    """A checkpoint's state without its digests, and without its records of files that say when something was done."""
+    state = json.loads(path.read_text())
+    timed = ("timings.jsonl", "sessions.jsonl")
+    records = {name: figures for name, figures in state["records"].items() if name not in timed}
+    return {**{key: value for key, value in state.items() if key != "sha256"}, "records": records}
 
 
 def _sha256(path: Path) -> str:

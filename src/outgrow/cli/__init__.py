@@ -1,8 +1,8 @@
 """The command line. Every command is a few lines over the package; imports are inside, so that --help is quick."""
 
-import errno
 import sys
 
+from ..core.disk import DISK_ERRORS, fault_of
 from ..core.errors import OutgrowError
 
 # Importing a file registers its command. The order is that of --help: a line for each panel.
@@ -14,9 +14,6 @@ from . import pull, merge, push  # noqa: F401  # isort: skip
 from .app import app
 from .console import errors
 
-# What a person repairs outside of the program: permissions, a read-only file system, a full disk; and a name.
-_OUTSIDE = (errno.EACCES, errno.EPERM, errno.EROFS, errno.ENOSPC, errno.EDQUOT, errno.ENAMETOOLONG)
-
 
 def main() -> None:
     """Run the command line; errors are one line, exit code 2 for usage and 1 for failure."""
@@ -25,10 +22,8 @@ def main() -> None:
     except OutgrowError as error:
         errors.print(f"outgrow: {error}", markup=False, highlight=False, soft_wrap=True)
         sys.exit(error.exit_code)
-    except OSError as error:
-        if error.errno not in _OUTSIDE:
+    except DISK_ERRORS as error:
+        if (fault := fault_of(error)) is None:
             raise
-        where = f"{error.filename}: " if error.filename else ""
-        advice = "give a shorter one" if error.errno == errno.ENAMETOOLONG else "check permissions and free space"
-        errors.print(f"outgrow: {where}{error.strerror}; {advice}", markup=False, soft_wrap=True)
+        errors.print(f"outgrow: {fault}, then run the same command again", markup=False, highlight=False, soft_wrap=True)
         sys.exit(OutgrowError.exit_code)

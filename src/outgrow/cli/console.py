@@ -1,11 +1,29 @@
 """The two consoles that every command prints to, and text that is safe to print."""
 
+import errno
+import os
 import unicodedata
 
 from rich.console import Console
 
-console = Console()
-errors = Console(stderr=True)
+
+class _LastingConsole(Console):
+    """A console whose terminal may be closed while a command works: from then on nothing is shown, and the work goes on."""
+
+    def _check_buffer(self) -> None:
+        try:
+            super()._check_buffer()
+        except OSError as error:
+            if error.errno != errno.EIO:  # what a closed terminal gives
+                raise
+            nothing = os.open(os.devnull, os.O_WRONLY)
+            os.dup2(nothing, self.file.fileno())  # also for what Python writes at its end
+            os.close(nothing)
+            del self._buffer[:]
+
+
+console = _LastingConsole()
+errors = _LastingConsole(stderr=True)
 
 
 def say(text: str) -> None:

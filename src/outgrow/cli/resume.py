@@ -1,5 +1,9 @@
 """The command `outgrow resume`."""
 
+from typing import Annotated
+
+import typer
+
 from ..core.shell import command_line
 from .app import TRAIN, command
 from .console import console, say, strip_control_chars
@@ -12,6 +16,10 @@ def resume(
     run: RunFolder,
     overrides: Overrides = None,
     budget: BudgetOption = None,
+    accept_loss: Annotated[
+        bool,
+        typer.Option("--accept-loss", help="Continue where files that belong to the checkpoint are lost or changed, without them."),
+    ] = False,
 ) -> None:
     """Continue a run from its newest checkpoint after Ctrl-C, a crash, a full disk or a spent budget.
 
@@ -32,7 +40,7 @@ def resume(
     if sessions and sessions[-1].end != "finished":
         say(f"{run}: {strip_control_chars(sessions[-1].sentence())}")
     with explain_end(run), Terminal(console) as terminal:
-        resumed = resume_run(run, overrides or [], terminal, limit)
+        resumed = resume_run(run, overrides or [], terminal, limit, accept_loss=accept_loss)
     if not resumed and (ended := early_end(run)):
         say(
             f"{run} ended with the policy of step {ended.policy_step}: at step {ended.step} held-out problems were worse. "

@@ -1,5 +1,6 @@
 """Writing files so that a reader, or the next process, never finds half of one."""
 
+import errno
 import json
 import os
 import shutil
@@ -8,7 +9,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager, suppress
 from itertools import takewhile
 from pathlib import Path
-from typing import Any
+from typing import Any, BinaryIO, cast
 
 from .errors import OutgrowError
 
@@ -52,6 +53,11 @@ def new_folder(path: Path, replace: bool = False, suffix: str = "") -> Iterator[
         shutil.rmtree(temporary, ignore_errors=True)
         remove_empty(around)
         raise
+
+
+def is_empty(folder: Path) -> bool:
+    """Return whether a folder holds nothing, or only temporary files that a kill left."""
+    return all(entry.name.startswith(".") and entry.name.endswith(".tmp") for entry in folder.iterdir())
 
 
 def missing_folders(path: Path) -> tuple[Path, ...]:
@@ -121,11 +127,31 @@ def write_json(path: Path, value: Any) -> None:
 
 
 def append_line(path: Path, row: dict[str, Any]) -> None:
-    """Append one JSON line and flush it to the disk."""
-    with path.open("ab") as file:
-        file.write((json.dumps(row, allow_nan=False) + "\n").encode())
-        file.flush()
-        os.fsync(file.fileno())
+    """Append one JSON line and flush it to the disk. Half a line, of a kill or of a full disk, is dropped: before, and after."""
+    line = (json.dumps(row, allow_nan=False) + "\n").encode()
+    with path.open("a+b", buffering=0) as file:
+        end = _end_of_lines(cast(BinaryIO, file))
+        try:
+            if end != file.seek(0, os.SEEK_END):
+                file.truncate(end)
+            if file.write(line) != len(line):  # a disk that fills up takes a part
+                raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC), str(path))
+            os.fsync(file.fileno())
+        except OSError:
+            with suppress(OSError):
+                file.truncate(end)
+            raise
+
+
+def _end_of_lines(file: BinaryIO) -> int:
+    """Return the number of bytes through the last whole line."""
+    size = file.seek(0, os.SEEK_END)
+    start, tail = size, b""
+    while start and b"\n" not in tail:
+        start = max(0, start - 4096)
+        file.seek(start)
+        tail = file.read(size - start)
+    return start + tail.rfind(b"\n") + 1
 
 
 def read_lines(path: Path) -> list[dict[str, Any]]:

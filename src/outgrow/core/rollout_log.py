@@ -29,8 +29,13 @@ def write_part(run: Path, step: int, rows: list[dict[str, Any]]) -> None:
 def drop_parts_after(run: Path, step: int) -> None:
     """Remove the parts of later steps."""
     for path in rollouts_folder(run).glob("step-*.parquet"):
-        if int(path.stem.removeprefix("step-")) > step:
+        if _step_of(path.name) > step:
             path.unlink()
+
+
+def count_steps(run: Path, step: int) -> int:
+    """Return the number of steps through `step` that have rollouts."""
+    return sum(_step_of(path.name) <= step for path in rollouts_folder(run).glob("step-*.parquet"))
 
 
 def read_part(run: Path, step: int) -> list[dict[str, Any]]:
@@ -48,6 +53,10 @@ def read_parts(run: Path, columns: Sequence[str]) -> Iterator[dict[str, Any]]:
             yield from pq.read_table(part, columns=list(columns)).to_pylist()
         except (OSError, pa.ArrowInvalid) as error:
             raise UsageError(f"{part}: cannot read these rollouts ({error})") from error
+
+
+def _step_of(name: str) -> int:
+    return int(name.removeprefix("step-").removesuffix(".parquet"))
 
 
 def _part(folder: Path, step: int) -> Path:

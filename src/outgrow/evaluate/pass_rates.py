@@ -16,7 +16,7 @@ from pydantic import ValidationError
 from pydantic.dataclasses import dataclass as checked
 
 from ..core.errors import OutgrowError, UsageError
-from ..core.files import make_writable, write_atomic, write_json
+from ..core.files import is_empty, make_writable, write_atomic, write_json
 from ..core.rng import seed_from
 from ..engines import ChatModel, Tally
 from ..ledger import Ledger
@@ -87,7 +87,7 @@ def open_profile(folder: Path, spec: ProfileSpec, update: bool) -> ProfileSpec:
     make_writable(folder)
     file = folder / "profile.json"
     if not file.exists():
-        if folder.exists() and any(folder.iterdir()):
+        if not is_empty(folder):
             raise UsageError(f"{folder} is not a profile; choose another --out")
         write_json(file, asdict(spec))
         return spec

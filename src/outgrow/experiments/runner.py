@@ -4,12 +4,16 @@ import multiprocessing
 import os
 import shutil
 import signal
+import threading
 from collections.abc import Sequence
 from concurrent.futures import FIRST_COMPLETED, Future, ProcessPoolExecutor, wait
+from multiprocessing import connection, resource_tracker
+from multiprocessing.forkserver import ensure_running
 from pathlib import Path
 from types import FrameType
 
 from ..core.callbacks import CheckStop, OnProgress, Warn
+from ..core.children import signals_blocked, unblock_signals
 from ..core.errors import OutgrowError
 from ..core.files import append_line, read_lines
 from ..runs.folder import RunFolder
@@ -61,9 +65,11 @@ def run_experiment(
     results = known_results(experiment, docs)
     missing = [trial for trial in experiment.runs if trial.key not in results]
     on_progress(len(results))
+    if not missing:
+        return results
     failed = 0
-    with ProcessPoolExecutor(min(processes, max(1, len(missing))), mp_context=_forkserver(), initializer=_start_worker) as pool:
-        prepared = {name: PREPARED / model.key for name, model in experiment.prepared.items()} if missing else {}
+    with ProcessPoolExecutor(min(processes, len(missing)), mp_context=_forkserver(), initializer=_start_worker) as pool:
+        prepared = {name: PREPARED / model.key for name, model in experiment.prepared.items()}
         running: dict[Future[AnyResult], Trial] = {}
         try:
             for name, path in prepared.items():
@@ -73,6 +79,7 @@ def run_experiment(
             while running:
                 check_stop()
                 finished, _ = wait(running, timeout=0.5, return_when=FIRST_COMPLETED)
+                check_stop()  # a signal to all processes ends trials, too: they did not fail
                 for future in finished:
                     trial = running.pop(future)
                     if (error := future.exception()) is not None:
@@ -99,14 +106,32 @@ _stopped = False
 
 def _forkserver() -> multiprocessing.context.BaseContext:
     context = multiprocessing.get_context("forkserver")
-    context.set_forkserver_preload(["outgrow.experiments.kinds", "transformers.models.llama.modeling_llama"])
+    context.set_forkserver_preload(
+        ["outgrow.core.fork_server", "outgrow.experiments.kinds", "transformers.models.llama.modeling_llama"]
+    )
+    resource_tracker.ensure_running()  # the server starts it otherwise, and that unblocks signals
+    with signals_blocked():  # the server, which starts the workers, is not ended by a signal to all processes
+        ensure_running()
     return context
 
 
 def _start_worker() -> None:
-    """Prepare a worker: Ctrl-C reaches only the parent, which sends SIGTERM; a worker between two trials then starts no other."""
+    """Prepare a worker: Ctrl-C reaches only the parent, which sends SIGTERM; a worker between two trials then starts no other.
+
+    A worker ends with its parent, also where that is killed: it would hold the locks of runs that the next call continues.
+    """
     os.setsid()
-    signal.signal(signal.SIGTERM, _stop)
+    for number in (signal.SIGTERM, signal.SIGHUP):
+        signal.signal(number, _stop)
+    unblock_signals()
+    threading.Thread(target=_end_with_parent, daemon=True).start()
+
+
+def _end_with_parent() -> None:
+    parent = multiprocessing.parent_process()
+    assert parent is not None
+    connection.wait([parent.sentinel])
+    os.kill(os.getpid(), signal.SIGKILL)
 
 
 def _stop(number: int, frame: FrameType | None) -> None:

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal
 
+from ..core.disk import fault_of
 from ..core.errors import OutgrowError
 
 Kind = Literal["model", "data", "measurement"]
@@ -128,6 +129,8 @@ class Lineage:
         )
 
     def _unreadable(self, error: sqlite3.Error) -> OutgrowError:
+        if fault := fault_of(error):
+            return OutgrowError(f"{self._path}: {fault}")
         return OutgrowError(
             f"{self._path}: the lineage cannot be read or written ({error}); remove the file, and it is written again"
         )

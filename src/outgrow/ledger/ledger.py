@@ -7,10 +7,11 @@ training.
 
 import sqlite3
 from collections.abc import Iterable, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import astuple
 from pathlib import Path
 
+from ..core.disk import fault_of
 from ..core.errors import OutgrowError
 from ..types import Problem, ValueBaseline, Visit
 from .posterior import PassRatePosterior
@@ -49,6 +50,8 @@ class Ledger:
         except sqlite3.Error as error:
             if "no such column" in str(error):
                 raise OutgrowError(f"{path}: an earlier version of outgrow wrote this ledger; start a new run") from error
+            if fault := fault_of(error):
+                raise OutgrowError(f"{path}: {fault}, then run the same command again") from error
             raise OutgrowError(f"{path}: cannot open this ledger ({error}); restore it from a copy, or start a new run") from error
 
     def close(self) -> None:
@@ -116,6 +119,7 @@ def _transaction(db: sqlite3.Connection) -> Iterator[None]:
     try:
         yield
     except BaseException:
-        db.execute("ROLLBACK")
+        with suppress(sqlite3.Error):  # SQLite has done it where the disk is full
+            db.execute("ROLLBACK")
         raise
     db.execute("COMMIT")

@@ -83,13 +83,15 @@ def resume(
     budget_hours: float | None = None,
     budget_usd: float | None = None,
     watcher: Watcher | None = None,
+    accept_loss: bool = False,
 ) -> Run:
     """Continue a run that was stopped, exactly where its newest checkpoint stands. A finished run is returned as it is.
 
-    budget_hours, budget_usd: of all its sessions together. watcher: as in `train`. Raises as `train` does.
+    budget_hours, budget_usd: of all its sessions together. watcher: as in `train`. Raises as `train` does, and OutgrowError where
+    files that belong to the checkpoint are lost; accept_loss: go on without them.
     """
     folder, told = Path(path), watcher or LoggingWatcher()
-    return _run(folder, lambda budget: loop.resume(folder, [], told, budget), budget_hours, budget_usd)
+    return _run(folder, lambda budget: loop.resume(folder, [], told, budget, accept_loss=accept_loss), budget_hours, budget_usd)
 
 
 def load_run(path: str | Path) -> Run:

@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from ..core.disk import as_os_errors
 from ..core.errors import UsageError, first_line
 from ..types import Turns
 from .generation_config import end_ids, generation_config
@@ -157,12 +158,15 @@ class Policy:
         """Write the tokenizer, the weights and generation_config.json: a Hugging Face folder for a whole model, a peft folder for
         an adapter."""
         quiet_transformers()
-        if self.adapter is None:
-            self.model.save_pretrained(folder)
-        else:
-            # Embeddings never learn here. Without this, peft asks the hub whether they did.
-            self.adapter.save_pretrained(str(folder), save_embedding_layers=False)
-            (folder / "README.md").unlink(missing_ok=True)  # peft's empty card; the run writes its own at its end
-            if self.model.generation_config is not None:
-                self.model.generation_config.save_pretrained(folder)
-        self.tokenizer.save_pretrained(folder)
+        for loaded in ("is_local", "local_files_only"):  # how this process has loaded it: a resumed run would save other bytes
+            self.tokenizer.init_kwargs.pop(loaded, None)
+        with as_os_errors():
+            if self.adapter is None:
+                self.model.save_pretrained(folder)
+            else:
+                # Embeddings never learn here. Without this, peft asks the hub whether they did.
+                self.adapter.save_pretrained(str(folder), save_embedding_layers=False)
+                (folder / "README.md").unlink(missing_ok=True)  # peft's empty card; the run writes its own at its end
+                if self.model.generation_config is not None:
+                    self.model.generation_config.save_pretrained(folder)
+            self.tokenizer.save_pretrained(folder)

@@ -2,9 +2,6 @@
 
 import atexit
 import json
-import os
-import subprocess
-import sys
 from collections import Counter
 from collections.abc import Iterator
 from contextlib import suppress
@@ -18,6 +15,7 @@ from typing import Any
 from pydantic import Field, JsonValue
 
 from ..core.callbacks import Warn, quiet
+from ..core.children import Child
 from ..core.errors import OutgrowError, UsageError, install_hint
 from ..types import Problem
 from .overlap import question_id
@@ -98,18 +96,17 @@ class _Drawer:
     """The process that draws (`sandbox.generate`), started at the first request and kept: it takes seconds to start."""
 
     def __init__(self) -> None:
-        self._process: subprocess.Popen[str] | None = None
+        self._child: Child | None = None
 
     def ask(self, request: dict[str, Any]) -> dict[str, Any]:
         """Return its reply. Raises UsageError where reasoning-gym is not installed, OutgrowError where the process ends."""
-        if self._process is None:
+        if self._child is None:
             self._start()
-        assert self._process is not None and self._process.stdin is not None and self._process.stdout is not None
+        assert self._child is not None
         try:
             with suppress(BrokenPipeError):  # it has ended, which its reply will say
-                self._process.stdin.write(json.dumps(request) + "\n")
-                self._process.stdin.flush()
-            line = self._process.stdout.readline()
+                self._child.requests.write(json.dumps(request).encode() + b"\n")
+            line = self._child.lines.readline()
             if not line:
                 raise OutgrowError(f"cannot draw problems of {request['task']}: {_DRAW} does not run")
             reply: dict[str, Any] = json.loads(line)
@@ -121,23 +118,13 @@ class _Drawer:
     def _start(self) -> None:
         if find_spec("reasoning_gym") is None:
             raise UsageError(f"problem source reasoning_gym needs a package that is not installed: {install_hint('reasoning-gym')}")
-        self._process = subprocess.Popen(
-            [sys.executable, "-P", str(_DRAW)],
-            env={**os.environ, "PYTHONHASHSEED": "0"},
-            stdin=subprocess.PIPE,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.DEVNULL,
-            text=True,
-            encoding="utf-8",
-            start_new_session=True,
-        )
+        self._child = Child(_DRAW)
 
     def close(self) -> None:
         """End the process, if there is one."""
-        if self._process is not None:
-            self._process.kill()
-            self._process.communicate()
-            self._process = None
+        if self._child is not None:
+            self._child.kill()
+            self._child = None
 
 
 _drawer = _Drawer()

@@ -17,12 +17,12 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import safetensors
 import safetensors.torch
 import torch
 from torch import Tensor
 
-from ..core.errors import OutgrowError
+from ..core.disk import fault_of
+from ..core.errors import OutgrowError, first_line
 from ..core.files import flush_folder, new_folder, remove_tree, write_json
 from ..core.shell import command_line
 from ..policy import Policy
@@ -71,11 +71,10 @@ def save_checkpoint(
             content = {"step": step, "sha256": sums, **state}
             write_json(unfinished / _STATE, {**content, "sha256": {**sums, _STATE: _sha256_of(content)}})
         _link_latest(folder, final.name)
-    except (OSError, safetensors.SafetensorError) as error:
-        reason = error.strerror if isinstance(error, OSError) and error.strerror else str(error)
+    except OSError as error:
         raise OutgrowError(
-            f"checkpoint of step {step} could not be written to {folder} ({reason}); earlier checkpoints are whole: "
-            f"free some space, then run: {command_line('resume', run)}"
+            f"checkpoint of step {step} could not be written to {folder}; earlier checkpoints are whole: "
+            f"{fault_of(error) or first_line(error)}, then run: {command_line('resume', run)}"
         ) from error
     kept = newest_step(run, good)
     for old in _steps(folder)[:-keep]:

@@ -17,9 +17,10 @@ from ..config import Recipe, dump_recipe, parse_recipe, with_absolute_paths
 from ..config.load import option_layers
 from ..config.recipe_error import RecipeError
 from ..config.written import FileLayer
+from ..core.disk import fault_of
 from ..core.errors import OutgrowError, UsageError
 from ..core.estimate import Estimate
-from ..core.files import new_folder, require_writable, write_atomic
+from ..core.files import is_empty, new_folder, require_writable, write_atomic
 from ..core.rollout_log import rollouts_folder
 from ..core.shell import command_line
 
@@ -165,7 +166,7 @@ def versions() -> dict[str, str]:
 
 def create_run(path: Path, recipe: Recipe, digests: dict[str, str]) -> None:
     """Make the folder of a new run, with its resolved recipe in it. Raises UsageError where the folder is taken."""
-    if path.exists() and (not path.is_dir() or any(path.iterdir())):
+    if path.exists() and (not path.is_dir() or not is_empty(path)):
         raise UsageError(f"{path} already exists; continue it with: {command_line('resume', path)}   (or choose another --out)")
     try:
         if path.exists():  # empty, and kept: it may be the folder that a shell or this process works in
@@ -217,4 +218,6 @@ def held(path: Path) -> Iterator[None]:
             fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError as error:
             raise OutgrowError(f"{path}: another process is training into this run; wait for it, or stop it") from error
+        except OSError as error:
+            raise OutgrowError(f"{path}: cannot be locked: {fault_of(error) or error}") from error
         yield  # the lock goes with the file handle, also when the process is killed

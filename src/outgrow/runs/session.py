@@ -49,9 +49,9 @@ def local_model(policy: Policy, engine: Engine) -> LocalModel:
     return LocalModel(policy, engine)
 
 
-def verifier_for(recipe: Recipe | None) -> Verifier:
-    """Return the verifier that a recipe asks for; without one, a verifier with its defaults."""
-    return Verifier(recipe.verify.extract, recipe.verify.exact) if recipe else Verifier()
+def verifier_for(recipe: Recipe | None, warn: Warn = quiet) -> Verifier:
+    """Return the verifier that a recipe asks for; without one, a verifier with its defaults. warn: see `Verifier`."""
+    return Verifier(recipe.verify.extract, recipe.verify.exact, warn) if recipe else Verifier(warn=warn)
 
 
 def open_chat_model(name: str, recipe: Recipe | None, warn: Warn, omit_settings: Sequence[str] | None = None) -> ChatModel:

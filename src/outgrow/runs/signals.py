@@ -1,4 +1,4 @@
-"""Ending a run on a signal: the first asks it to stop at the next safe place, the second stops it at once."""
+"""Ending a run on a signal: the first asks it to stop at the next safe place, a second Ctrl-C stops it at once."""
 
 import signal
 import threading
@@ -14,9 +14,13 @@ class StopRequested(Exception):
 
 
 class Interrupt:
-    """Context manager that turns SIGTERM and Ctrl-C into a request, answered where `check_stop` is called."""
+    """Context manager that turns SIGTERM, SIGHUP (a closed terminal) and Ctrl-C into a request, answered by `check_stop`.
 
-    _SIGNALS = (signal.SIGTERM, signal.SIGINT)
+    A second Ctrl-C stops at once. A further SIGTERM or SIGHUP does not: a service manager sends both, and a lab asks the workers
+    that it has reached once.
+    """
+
+    _SIGNALS = (signal.SIGTERM, signal.SIGINT, signal.SIGHUP)
 
     def __init__(self) -> None:
         self.requested: int | None = None
@@ -25,7 +29,8 @@ class Interrupt:
     def __enter__(self) -> "Interrupt":
         # Python takes signals in the main thread only; a run in another thread leaves them to it.
         for number in self._SIGNALS if threading.current_thread() is threading.main_thread() else ():
-            self._before[number] = signal.signal(number, self._warn)
+            if signal.getsignal(number) is not signal.SIG_IGN:  # as under nohup
+                self._before[number] = signal.signal(number, self._warn)
         return self
 
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
@@ -33,9 +38,10 @@ class Interrupt:
             signal.signal(number, handler)  # type: ignore[arg-type]
 
     def _warn(self, number: int, frame: FrameType | None) -> None:
-        if self.requested is not None:
+        if self.requested is None:
+            self.requested = number
+        elif number == signal.SIGINT:
             raise KeyboardInterrupt
-        self.requested = number
 
     def check_stop(self) -> None:
         """Raise StopRequested if a signal has come."""

@@ -15,6 +15,7 @@ from typing import Any
 
 import numpy as np
 
+from outgrow.core.children import end_with_parent
 from outgrow.core.errors import UsageError
 from outgrow.sandbox.guard import Scorer, dataset, load
 
@@ -26,6 +27,7 @@ Item = dict[str, str]
 
 def main() -> None:
     """Answer until the input ends."""
+    end_with_parent()
     replies = os.fdopen(os.dup(1), "w")
     os.dup2(os.open(os.devnull, os.O_WRONLY), 1)  # codeio prints
     load()

@@ -29,6 +29,8 @@ class Changes:
     """As stored when the run began."""
     settings: Mapping[str, tuple[Any, Any]]
     """Key -> old and new value of each changed setting of the recipe; None where one of the two recipes lacks it."""
+    accept_loss: bool = False
+    """Whether the run goes on where files that belong to its checkpoint are lost."""
 
     def record_settings(self, run: Path, step: int, warn: Warn) -> None:
         """Write the changed settings and versions into recipe.toml, with the step after which they hold.

@@ -7,6 +7,7 @@ from ..engines import Engine
 from ..runs.checkpoint import Checkpoint, optimizer_to_tensors, save_checkpoint, tensors_to_optimizer
 from ..runs.cost import Meter
 from ..runs.folder import RunFolder
+from ..runs.records import KEY, Records
 from .guard import Guard
 from .job import Job
 
@@ -16,7 +17,7 @@ class Checkpointer:
 
     def __init__(self, run: Path, section: RunSection, job: Job, engine: Engine, meter: Meter, guard: Guard) -> None:
         self._run, self._section, self._job, self._engine, self._meter = run, section, job, engine, meter
-        self._guard = guard
+        self._guard, self._records = guard, Records(run)
         self._saved = 0
 
     def restore(self, checkpoint: Checkpoint) -> None:
@@ -35,7 +36,7 @@ class Checkpointer:
         if step <= self._saved and RunFolder(self._run).checkpoints.exists():
             return
         tensors = optimizer_to_tensors(self._job.optimizer.adamw, self._job.optimizer.names)
-        state = {"job": self._job.state_dict(), "engine": self._engine.state_dict()}
+        state = {"job": self._job.state_dict(), "engine": self._engine.state_dict(), KEY: self._records.at(step)}
         keep, good = self._section.keep_checkpoints, self._guard.good_step if self._guard.stops else None
         save_checkpoint(self._run, step, self._job.policy, tensors, state, keep, good)
         self._saved = step

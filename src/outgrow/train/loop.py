@@ -35,6 +35,7 @@ from ..runs.models import (
     require_distilled,
 )
 from ..runs.practice_problems import suite_problems
+from ..runs.records import require_records
 from ..runs.resolve_model import resolve_model
 from ..runs.sessions import recorded_session
 from ..runs.signals import Interrupt, StopRequested
@@ -89,10 +90,11 @@ def _filled(recipe: Recipe, base: Policy, watcher: Watcher) -> Recipe:
     return recipe
 
 
-def resume(path: Path, overrides: list[str], watcher: Watcher, budget: Budget = _NO_LIMIT) -> bool:
+def resume(path: Path, overrides: list[str], watcher: Watcher, budget: Budget = _NO_LIMIT, *, accept_loss: bool = False) -> bool:
     """Continue a run exactly where its newest whole checkpoint stands; return False where it was finished already.
 
-    A run that ended early because it was worse trains on only where `overrides` change how it trains.
+    A run that ended early because it was worse trains on only where `overrides` change how it trains. accept_loss: continue where
+    files that belong to the checkpoint are lost or changed.
 
     Raises as `train` does, and UsageError where `overrides` would change the records of a finished run.
     """
@@ -125,7 +127,7 @@ def resume(path: Path, overrides: list[str], watcher: Watcher, budget: Budget = 
         made_with |= digests(base, distilled)
         settings = (flat(each.model_dump(mode="json", exclude_none=True)) for each in (stored, recipe))
         changed = changed_values(*settings)
-        stopped = _run(recipe, path, base, distilled, logged, budget, began, Changes(recipe, made_with, changed))
+        stopped = _run(recipe, path, base, distilled, logged, budget, began, Changes(recipe, made_with, changed, accept_loss))
         del base, distilled
     if stopped:
         resume(path, [], watcher, budget)
@@ -185,16 +187,18 @@ def _run(
         explained(recipe, path),
         ExitStack() as stack,
     ):
-        ended = early_end(path)
+        early = ended = early_end(path)
         if ended and changes and changes.train_otherwise():
-            files.worse.unlink()  # it goes on from the checkpoint that it ended with
-            ended = None
+            ended = None  # it goes on from the checkpoint that it ended with
         if ended and ended.policy_step is not None:
             drop_checkpoints_after(path, ended.policy_step)  # a kill may have come before
         checkpoint = _newest_checkpoint(path, watcher)
-        if ended and checkpoint is None:  # they were removed, to begin again
-            files.worse.unlink()
+        if checkpoint is None:  # they were removed, to begin again
             ended = None
+        else:
+            require_records(path, checkpoint, bool(changes and changes.accept_loss), watcher.warn)
+        if early and ended is None:
+            files.worse.unlink()
         done = checkpoint.step if checkpoint else 0
         if recipe.learn.steps < done:
             raise UsageError(f"{path} has done {done} steps, more than learn.steps={recipe.learn.steps}; give {done} or more")
@@ -288,6 +292,7 @@ def _advance(
             raise
         except (StopRequested, BudgetReached, OutgrowError):
             checkpointer.save(done)  # the step in hand has moved nothing yet
+            check_stop()  # a signal to a whole group may have ended a server that the step asked
             raise
         result.commit()
         append_line(RunFolder(path).metrics, result.metrics)

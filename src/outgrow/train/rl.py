@@ -55,7 +55,7 @@ class RLJob:
             policy, reference, self.optimizer, recipe.learn, recipe.loss, recipe.sampling, recipe.seed, batch_size
         )
         self.engine = engine
-        self.verifier = verifier_for(recipe)
+        self.verifier = verifier_for(recipe, warn)
         counts = shares(recipe.learn.problems_per_step, [source.weight for source in recipe.problems])
         sources = distinct(training_problems(recipe, warn))
         _warn_about_few_problems(recipe.learn.problems_per_step, counts, [len(problems) for problems in sources], warn)

@@ -6,7 +6,8 @@ from pathlib import Path
 
 from ..config import Recipe
 from ..core.callbacks import Warn
-from ..core.errors import EndedByAlarm, OutgrowError
+from ..core.disk import DISK_ERRORS, fault_of
+from ..core.errors import EndedByAlarm, OutgrowError, first_line
 from ..core.files import read_lines
 from ..core.fresh_folder import FreshFolder, undone_on_failure
 from ..core.oom_backoff import ran_out_of_memory
@@ -60,9 +61,11 @@ def loading(recipe: Recipe) -> Iterator[None]:
 
 @contextmanager
 def explained(recipe: Recipe, run: Path) -> Iterator[None]:
-    """Turn an error of the machine (memory, disk) into one line that says how to go on."""
+    """Turn an error of the machine (memory, disk) into one line that says how to go on: every file of a run is written inside."""
     try:
         yield
+    except DISK_ERRORS as error:
+        raise OutgrowError(f"{run}: {fault_of(error) or first_line(error)}; then run: {_again(run)}") from error
     except (RuntimeError, MemoryError) as error:
         if not ran_out_of_memory(error):
             raise
@@ -71,10 +74,11 @@ def explained(recipe: Recipe, run: Path) -> Iterator[None]:
             f"out of memory; lower {key} or sampling.max_tokens (outgrow plan shows what needs how much): "
             f"{_again(run)} --set {key}=…"
         ) from error
-    except OSError as error:
-        raise OutgrowError(f"{run}: {error.strerror or error}; fix this, then run: {_again(run)}") from error
 
 
 def _again(run: Path) -> str:
     """Return the command that goes on: the folder of a start that failed is removed, so it is started again."""
-    return command_line("resume", run) if steps_done(run) else "the same command"
+    try:
+        return command_line("resume", run) if steps_done(run) else "the same command"
+    except (OSError, ValueError):
+        return command_line("resume", run)

@@ -4,12 +4,13 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from types import TracebackType
 
+from ..core.callbacks import Warn, quiet
 from ..types import Graded, Problem, Verdict
 from .comparison.compare import LONGEST, same
 from .comparison.parts import several
 from .extraction.boxes import last_boxes
 from .extraction.extract import after_thinking, extract
-from .pool import Pool
+from .pool import GYM, Pool
 
 # Characters of an answer that is scored. The longest right ones have half as many (reasoning-gym's codeio).
 LONGEST_SCORED = 20_000
@@ -46,17 +47,18 @@ class Verifier:
     parts (`parts.several`), boxes that stand together are one answer: "2, 3" of "\boxed{2} and \boxed{3}".
     exact: the answer must be the known one character for character, as in the starting experiment ("1,000" is not "1000").
     A problem with a scorer is graded only by that: an answer is right where it gets the full score. settings: these two as text.
+    warn: told once where scorings hang, so that others are not made.
 
     >>> with Verifier(["boxed", "phrase"]) as verifier:
     ...     [one.verdict.value for one in verifier.grade([Attempt(r"\boxed{7.0}", "7"), Attempt("The answer is 8.", "7")])]
     ['right', 'wrong']
     """
 
-    def __init__(self, extract: Sequence[str] = ("boxed",), exact: bool = False) -> None:
+    def __init__(self, extract: Sequence[str] = ("boxed",), exact: bool = False, warn: Warn = quiet) -> None:
         self.settings = f"{' '.join(extract)}{' exact' if exact else ''}"
         self._exact = exact
         self.extractors = tuple(extract)
-        self._scorers = Pool()
+        self._scorers = Pool(GYM, warn)
 
     def __enter__(self) -> "Verifier":
         return self

@@ -1,0 +1,260 @@
+"""A thousand kills: commands are ended at random moments, continued by their own continuation, and compared with undisturbed ones.
+
+    python benchmarks/kills.py                        # continues where it was stopped; writes benchmarks/results/kills.json
+    python benchmarks/kills.py --signal TERM --kills 100
+    python benchmarks/kills.py --works rl,lab --kills 20 --folder /tmp/kills
+
+A chain is one working folder: a command is ended up to four times, each time at a moment that a seed draws, then runs to its end.
+Weights, optimizer, ledger, metrics, rollouts, evaluations, data sets and results must be those of an undisturbed run, byte for
+byte, and no process may be left. Each chain is a line of FOLDER/chains.jsonl. Commands are forked from a process that holds the
+imports.
+"""
+
+import argparse
+import json
+import os
+import random
+import shutil
+import signal
+import sys
+import time
+import traceback
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+from bench import RESULTS
+from kill_jobs import WORKS, Work, fingerprint
+
+_TOKEN = "OUTGROW_KILLS"
+"""Environment variable by which the processes of a chain are found."""
+_PER_CHAIN = 4
+_GONE_S = 5.0
+"""Seconds within which no process may be left."""
+_STUCK_S = 600.0
+
+
+def main() -> None:
+    """Run the chains that are missing, then write what came of all."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--kills", type=int, default=1000, help="signals that ended a running command; default: 1000")
+    parser.add_argument("--signal", choices=("KILL", "TERM", "HUP"), default="KILL")
+    parser.add_argument("--works", default=",".join(WORKS), help=f"comma-separated; default: {','.join(WORKS)}")
+    parser.add_argument("--folder", type=Path, default=Path("runs/kills"), help="chains and their results; default: runs/kills")
+    parser.add_argument("--minutes", type=float, default=1e9, help="stop after this time; the same command continues")
+    options = parser.parse_args()
+    import_commands()
+    from outgrow.experiments.code_digest import code_digest
+
+    folder, works = options.folder.resolve() / options.signal.lower(), options.works.split(",")
+    file = folder / "chains.jsonl"
+    folder.mkdir(parents=True, exist_ok=True)
+    until = time.monotonic() + 60 * options.minutes
+    done = [json.loads(line) for line in file.read_text().splitlines()] if file.exists() else []
+    chains = [chain for chain in done if chain["code"] == code_digest()]
+    known = {(chain["work"], chain["seed"]) for chain in chains}
+    number = 0
+    while sum(len(chain["ended"]) for chain in chains) < options.kills and time.monotonic() < until:
+        name, seed = works[number % len(works)], number // len(works)
+        number += 1
+        if (name, seed) in known:
+            continue
+        whole = _undisturbed(folder.parent / f"whole-{code_digest()}" / f"{name}.json", folder / "chain", WORKS[name])
+        chain = {"work": name, "seed": seed, "code": code_digest(), **_chain(folder / "chain", name, seed, options.signal, whole)}
+        with file.open("a") as lines:
+            lines.write(json.dumps(chain) + "\n")
+        chains.append(chain)
+        print(json.dumps({key: value for key, value in chain.items() if key != "code"}), flush=True)
+        if chain["faults"]:
+            shutil.rmtree(folder / f"fault-{name}-{seed}", ignore_errors=True)
+            shutil.copytree(folder / "chain", folder / f"fault-{name}-{seed}", symlinks=True)
+    _write(options.signal, chains)
+
+
+def import_commands() -> None:
+    """Import what commands import, so that a forked command starts at once and a random moment is one of its own work."""
+    import matplotlib  # noqa: F401
+    import peft  # noqa: F401
+    import transformers.models.llama.modeling_llama  # noqa: F401
+
+    import outgrow.cli
+    import outgrow.evaluate.pass_rates
+    import outgrow.experiments
+    import outgrow.flywheel.run
+    import outgrow.report
+    import outgrow.synthetic
+    import outgrow.train.loop  # noqa: F401
+
+
+def _undisturbed(result: Path, folder: Path, work: Work) -> dict[str, Any]:
+    """Return the fingerprint and the seconds of an undisturbed command; it is run where it has not been.
+
+    folder: that of the chains, since recipes and models name the folders that they were made in.
+    """
+    if not result.exists():
+        prepare(folder, work)
+        began = time.monotonic()
+        status = wait(start(folder, work.command, "whole"))
+        if status != 0:
+            sys.exit(f"{work.command}: the undisturbed command ends with {status}: {_last_line(folder)}")
+        seconds = time.monotonic() - began
+        result.parent.mkdir(parents=True, exist_ok=True)
+        result.write_text(json.dumps({"seconds": seconds, "fingerprint": fingerprint(folder)}))
+    held: dict[str, Any] = json.loads(result.read_text())
+    return held
+
+
+def prepare(folder: Path, work: Work) -> None:
+    shutil.rmtree(folder, ignore_errors=True)
+    (folder / "cache").mkdir(parents=True)
+    for name, text in work.files.items():
+        (folder / name).write_text(text)
+
+
+def _chain(folder: Path, name: str, seed: int, kind: str, whole: dict[str, Any]) -> dict[str, Any]:
+    """End a command up to _PER_CHAIN times, finish it, and return what happened."""
+    work, rng, number = WORKS[name], random.Random(f"{name} {seed} {kind}"), signal.Signals[f"SIG{kind}"]
+    prepare(folder, work)
+    token, ended, faults, slowest = f"{name}-{seed}-{os.getpid()}", [], [], 0.0
+    for _ in range(_PER_CHAIN):
+        after = rng.uniform(0.0, 0.8 * whole["seconds"])
+        pid = start(folder, work.arguments(folder), token)
+        status = wait(pid, after)
+        if status is not None:  # it ended before its moment came
+            faults += [f"ended with {status} by itself: {_last_line(folder)}"] if status else []
+            if status == 0:
+                break
+            continue
+        os.kill(pid, number)
+        began = time.monotonic()
+        status = wait(pid)
+        slowest = max(slowest, time.monotonic() - began)
+        if status == 0:  # it was at its end
+            break
+        ended.append(round(after, 3))
+        if kind != "KILL" and status not in (-number, 128 + number):
+            faults.append(f"{kind} after {after:.3f} s ends with {status}: {_last_line(folder)}")
+        if kind != "KILL" and work.run and (fault := _wrong_record(folder / work.run)):
+            faults.append(f"{kind} after {after:.3f} s: {fault}")
+        if left := _left(token):
+            faults.append(f"after {after:.3f} s processes are left: {left}")
+    status = wait(start(folder, work.arguments(folder), token))
+    if status != 0:
+        faults.append(f"the last call ends with {status}: {_last_line(folder)}")
+    if left := _left(token):
+        faults.append(f"at the end processes are left: {left}")
+    found, expected = fingerprint(folder), whole["fingerprint"]
+    faults += [f"differs: {file}" for file in sorted({*found, *expected}) if found.get(file) != expected.get(file)]
+    return {"ended": ended, "slowest_s": round(slowest, 2), "faults": faults}
+
+
+def start(folder: Path, arguments: tuple[str, ...], token: str, first: Callable[[], None] = lambda: None) -> int:
+    """Fork a command in a working folder and return its process id. first: called in it before the command."""
+    sys.stdout.flush()
+    pid = os.fork()
+    if pid:
+        return pid
+    try:
+        os.setsid()
+        os.chdir(folder)
+        os.environ |= {_TOKEN: token, "OUTGROW_CACHE": str(folder / "cache"), "HF_HUB_OFFLINE": "1", "OMP_NUM_THREADS": "1"}
+        log = os.open(folder / "cache" / "log", os.O_WRONLY | os.O_CREAT | os.O_APPEND)
+        os.dup2(log, 1)
+        os.dup2(log, 2)
+        os.dup2(os.open(os.devnull, os.O_RDONLY), 0)
+        from outgrow.cli import main as outgrow
+
+        sys.argv = ["outgrow", *arguments]
+        first()
+        outgrow()
+        code = 0
+    except SystemExit as end:
+        code = end.code if isinstance(end.code, int) else int(end.code is not None)
+    except BaseException:
+        traceback.print_exc()
+        code = 99
+    import atexit
+
+    atexit._run_exitfuncs()
+    sys.stdout.flush()
+    sys.stderr.flush()
+    os._exit(code)
+
+
+def wait(pid: int, seconds: float = _STUCK_S) -> int | None:
+    """Return the exit code of a process, or minus the signal that ended it; None where it still runs after these seconds."""
+    until = time.monotonic() + seconds
+    while True:
+        found, status = os.waitpid(pid, os.WNOHANG)
+        if found:
+            return os.waitstatus_to_exitcode(status)
+        if time.monotonic() >= until:
+            if seconds == _STUCK_S:
+                os.kill(pid, signal.SIGKILL)
+                os.waitpid(pid, 0)
+                return 98
+            return None
+        time.sleep(min(0.005, max(0.0, until - time.monotonic())))
+
+
+def _left(token: str) -> list[str]:
+    """Return the commands of a chain's processes that are left after _GONE_S, and end them."""
+    until = time.monotonic() + _GONE_S
+    while (left := dict(_processes(token))) and time.monotonic() < until:
+        time.sleep(0.05)
+    for pid in left:
+        os.kill(pid, signal.SIGKILL)
+    return list(left.values())
+
+
+def _processes(token: str) -> Iterator[tuple[int, str]]:
+    marker = f"{_TOKEN}={token}\0".encode()
+    for folder in Path("/proc").iterdir():
+        try:
+            if folder.name.isdigit() and marker in (folder / "environ").read_bytes() + b"\0":
+                yield int(folder.name), (folder / "cmdline").read_bytes().replace(b"\0", b" ").decode(errors="replace")[:120]
+        except OSError:
+            continue
+
+
+def _wrong_record(run: Path) -> str:
+    """Return what is wrong with the record of a session that a signal ended; empty where nothing is."""
+    file = run / "sessions.jsonl"
+    last = json.loads(file.read_text().splitlines()[-1]) if file.exists() and file.read_text() else {"end": "signal"}
+    end = last.get("end")
+    return "" if end in ("signal", "finished") else f"the session is recorded as {end}: {last.get('reason')}"
+
+
+def _last_line(folder: Path) -> str:
+    lines = (folder / "cache" / "log").read_text(errors="replace").strip().splitlines()
+    return lines[-1][-300:] if lines else ""
+
+
+def _write(kind: str, chains: list[dict[str, Any]]) -> None:
+    """Write the figures: signals, chains with a fault, and the upper end of the 95% interval of the rate of faults."""
+    file = RESULTS / "kills.json"
+    table = json.loads(file.read_text()) if file.exists() else {}
+    works: dict[str, Any] = {}
+    for chain in chains:
+        row = works.setdefault(chain["work"], {"chains": 0, "ended": 0, "faults": 0, "slowest_s": 0.0})
+        row["chains"] += 1
+        row["ended"] += len(chain["ended"])
+        row["faults"] += bool(chain["faults"])
+        row["slowest_s"] = max(row["slowest_s"], chain["slowest_s"])
+    ended, faults = sum(row["ended"] for row in works.values()), sum(row["faults"] for row in works.values())
+    table[kind] = {"works": works, "ended": ended, "faults": faults, "upper_95": _upper_95(faults, ended)}
+    file.write_text(json.dumps(table, indent=2) + "\n")
+    print(json.dumps(table[kind], indent=2))
+
+
+def _upper_95(faults: int, n: int) -> float | None:
+    """Return the upper end of the one-sided 95% interval of a rate (Clopper and Pearson); 3 / n where no fault was met."""
+    if n == 0:
+        return None
+    from scipy.stats import beta
+
+    return round(float(beta.ppf(0.95, faults + 1, n - faults)), 5) if faults < n else 1.0
+
+
+if __name__ == "__main__":
+    main()
