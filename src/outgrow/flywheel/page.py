@@ -3,6 +3,7 @@
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
+from ..core.addresses import shown_toml
 from ..core.amounts import duration
 from ..core.errors import OutgrowError
 from ..core.files import read_lines, write_atomic
@@ -37,7 +38,7 @@ def render(result: FlywheelResult, graph: Graph) -> str:
     last = result.generations[-1].promotion if result.generations else None
     return page_template("flywheel/page.html.jinja").render(
         recipe=result.recipe,
-        recipe_text=dump_flywheel(result.recipe),
+        recipe_text=shown_toml(dump_flywheel(result.recipe)),
         headline=headline(result),
         sentences=sentences(result),
         tone=("gain" if last.teacher.change.low > 0 else "loss" if last.teacher.change.high < 0 else "none") if last else "none",
