@@ -1,6 +1,7 @@
 """The page of a flywheel, flywheel.html: one file that needs no network, in the style of a run's report."""
 
 from collections.abc import Mapping, Sequence
+from importlib.resources import files
 from pathlib import Path
 
 from ..core.addresses import shown_toml
@@ -55,7 +56,7 @@ def render(result: FlywheelResult, graph: Graph) -> str:
         levels=_levels(result),
         picture=picture(graph, _lines(result), {stage.name: _hint(stage) for stage in result.stages}),
         edges=Table(["artifact", "role", "other artifact"], edge_rows(graph), text=("role", "other artifact")),
-        **page_scripts(),
+        **page_scripts(files("outgrow.flywheel").joinpath("page.css").read_text(encoding="utf-8")),
     )
 
 
@@ -88,7 +89,7 @@ def _levels(result: FlywheelResult) -> HeatMap:
             level: f"{model.title}, level {level}: {words.share_estimate(rate)}, n = {rate.n:,}" for level, rate in rates.items()
         }
         cells = [
-            HeatCell(f"{100 * rates[level].value:.0f}", hints[level], strength=round(100 * rates[level].value, 1))
+            HeatCell(f"{100 * rates[level].value:.0f}", hints[level], strength=round(100 * rates[level].value))
             if level in rates
             else HeatCell("", f"{model.title}, level {level}: no problems")
             for level in columns
