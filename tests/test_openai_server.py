@@ -85,6 +85,7 @@ def test_a_failure_that_passes_is_got_over(serve, status):
         (200, b"<html>hello</html>", NONSENSE),
         (200, b"[" * 100_000, NONSENSE),
         (200, [], NONSENSE),
+        (307, {}, "307"),
         (200, None, NONSENSE),
         (200, {"choices": []}, NONSENSE),
         (200, completion(["4"]), NONSENSE),
@@ -99,22 +100,19 @@ def test_what_stays_wrong_is_told_in_one_line(serve, status, sent, told):
     stub = serve(lambda body: (status, sent))
     with pytest.raises(OutgrowError, match=told) as error:
         ask(OpenAIServer(stub.url, tries=2), ["a", "b", "c"])
-    assert stub.url in str(error.value) and str(error.value).isprintable()
+    assert stub.host in str(error.value) and stub.url not in str(error.value) and str(error.value).isprintable()
     assert error.value.exit_code == 1
 
 
-@pytest.mark.parametrize("listed", [b"<html>hello</html>", [], None, {}, {"data": 7}, {"data": [7]}, {"data": [{"id": 7}]}])
+@pytest.mark.parametrize(
+    "listed",
+    [b"<html>hello</html>", [], None, {}, {"data": 7}, {"data": [7]}, {"data": [{"id": 7}]}, {"data": [{"id": "a" * 301}]}],
+)
 def test_an_address_that_is_no_such_server(serve, listed):
     stub = serve()
     stub.listed = listed
     with pytest.raises(OutgrowError, match=NONSENSE):
         ask(OpenAIServer(stub.url))
-
-
-@pytest.mark.parametrize("address", ["http://", "http://localhost:80a0/v1", "http://localhost:99999/v1", "ftp://localhost/v1"])
-def test_an_address_that_is_none(address):
-    with pytest.raises(UsageError, match=r"http://localhost:8000/v1"):
-        OpenAIServer(address)
 
 
 def test_what_no_file_could_take_is_mended(serve):
@@ -157,7 +155,7 @@ def test_requests_under_way_are_bounded(serve):
 
 def test_which_model(serve):
     stub = serve(models=("org/a", "org/b"))
-    with pytest.raises(UsageError, match=r"http.*#NAME .*org/a, org/b"):
+    with pytest.raises(UsageError, match=r"#NAME .*org/a, org/b"):
         ask(OpenAIServer(stub.url))
     ask(OpenAIServer(stub.url + "#org/b"))
     assert stub.bodies[-1]["model"] == "org/b"
@@ -176,22 +174,6 @@ def test_another_model_at_the_same_address_is_another_respondent(serve, tmp_path
             sample_problems(cache.wrap(endpoint), verifier, problems, 1, SAMPLING, 5)
             assert endpoint.identity == f"{stub.url}#{served}"
             assert len(stub.asked) == asked
-
-
-@pytest.mark.parametrize("status", [400, 401, 403])
-def test_the_key_is_sent_and_never_told(serve, monkeypatch, status):
-    monkeypatch.setenv("OPENAI_API_KEY", "sk-secret\r\n")  # as a file of secrets may end
-    stub = serve(lambda body: (status, {"error": {"message": "Incorrect API key provided: sk-secret"}}))
-    with pytest.raises(OutgrowError) as error:
-        ask(OpenAIServer(stub.url))
-    assert stub.keys == ["Bearer sk-secret"] and "secret" not in str(error.value)
-
-
-@pytest.mark.parametrize("key", ["sk-\nsecret", "sk-ключ"])
-def test_a_key_that_cannot_be_one(monkeypatch, key):
-    monkeypatch.setenv("OPENAI_API_KEY", key)
-    with pytest.raises(UsageError, match="OPENAI_API_KEY"):
-        OpenAIServer("http://localhost:1/v1")
 
 
 def test_a_chat_template_of_ones_own_is_refused():

@@ -182,24 +182,6 @@ def test_no_name_leads_out_of_the_folder_and_a_damaged_run_is_named(folder, serv
     assert ask(port, "/runs/good/problems?page=99999999999999999999&level=x")[0] == 200
 
 
-def test_this_machine_alone_is_answered_without_a_token(folder, serving):
-    port = serving(folder)
-    assert ask(port, "/", Host=f"localhost:{port}")[0] == 200
-    assert ask(port, "/", Host="elsewhere.example")[0] == 403
-
-
-def test_from_elsewhere_the_token_is_asked_for(folder, serving):
-    port = serving(folder, "the-token")
-    assert ask(port, "/runs/good", Host="lab.example")[0] == 401
-    assert ask(port, "/?token=another", Host="lab.example")[0] == 401
-    assert ask(port, "/", Cookie="outgrow_token=another")[0] == 401
-    status, _, headers = ask(port, "/runs/good?token=the-token", Host="lab.example")
-    assert status == 303 and headers["Location"] == "/runs/good"
-    cookie = headers["Set-Cookie"]
-    assert "HttpOnly" in cookie and "SameSite=strict" in cookie
-    assert ask(port, "/runs/good", Host="lab.example", Cookie=cookie.partition(";")[0])[0] == 200
-
-
 def test_unchanged_page_is_not_sent_again(folder, serving):
     port = serving(folder)
     tag = ask(port, "/runs/good")[2]["ETag"]

@@ -24,17 +24,23 @@ def echo(body):
 
 
 class Stub(ThreadingHTTPServer):
-    """answer: from a request's body to (status, what is sent). models: what it says it serves."""
+    """answer: from a request's body to (status, what is sent), and headers where some are sent. models: what it says it serves."""
 
     daemon_threads = True
 
     def __init__(self, answer=echo, models=("m",)):
         super().__init__(("127.0.0.1", 0), _Handler)
-        self.answer, self.bodies, self.keys = answer, [], []
+        self.answer, self.bodies, self.headers = answer, [], []
         self.listed = {"object": "list", "data": [{"id": name, "object": "model"} for name in models]}
         self.now = self.most = 0
         self.lock = threading.Lock()
-        self.url = f"http://127.0.0.1:{self.server_port}/v1"
+        self.host = f"127.0.0.1:{self.server_port}"
+        self.url = f"http://{self.host}/v1"
+
+    @property
+    def keys(self):
+        """The key of each request that asks for an answer."""
+        return [headers["authorization"] for headers in self.headers]
 
     @property
     def asked(self):
@@ -56,23 +62,25 @@ class _Handler(BaseHTTPRequestHandler):
         body = json.loads(self.rfile.read(int(self.headers["content-length"])))
         with self.server.lock:
             self.server.bodies.append(body)
-            self.server.keys.append(self.headers["authorization"])
+            self.server.headers.append(self.headers)
             self.server.now += 1
             self.server.most = max(self.server.most, self.server.now)
-        status, sent = self.server.answer(body)
+        status, sent, *more = self.server.answer(body)
         if status is None:  # hang up
             self.close_connection = True
             self.connection.close()
             return
         with self.server.lock:
             self.server.now -= 1
-        self.send(status, sent)
+        self.send(status, sent, *more)
 
-    def send(self, status, sent):
+    def send(self, status, sent, headers=()):
         text = sent if isinstance(sent, bytes) else json.dumps(sent).encode()
         self.send_response(status)
         self.send_header("content-type", "text/html" if isinstance(sent, bytes) else "application/json")
         self.send_header("retry-after-ms", "1")
+        for name, value in dict(headers).items():
+            self.send_header(name, value)
         self.send_header("content-length", str(len(text)))
         self.end_headers()
         self.wfile.write(text)

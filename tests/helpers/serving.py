@@ -9,6 +9,7 @@ from contextlib import contextmanager
 import uvicorn
 
 from outgrow.report.live import application
+from outgrow.report.live.server import server_config
 
 
 @contextmanager
@@ -18,7 +19,7 @@ def servers() -> Iterator:
 
     def start(folder, token=None):
         listening = socket.create_server(("127.0.0.1", 0))
-        server = uvicorn.Server(uvicorn.Config(application(folder, token), log_level="error"))
+        server = uvicorn.Server(server_config(application(folder, token)))
         thread = threading.Thread(target=server.run, kwargs={"sockets": [listening]})
         thread.start()
         running.append((server, thread))

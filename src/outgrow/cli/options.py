@@ -20,7 +20,7 @@ ModelArg = Annotated[
     typer.Argument(
         metavar="MODEL",
         help=f"{_NAMES}; or the address of an OpenAI-compatible server (http://localhost:8000/v1, followed by #NAME if it serves "
-        "several models; OPENAI_API_KEY holds its key, if it needs one).",
+        "several models; OUTGROW_API_KEYS binds a key to its host, if it needs one).",
     ),
 ]
 ProblemsArg = Annotated[

@@ -1,5 +1,6 @@
 """The command `outgrow passrate`."""
 
+import hashlib
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -46,6 +47,7 @@ def passrate(
     Run the same command again to continue after a stop. A recipe starts from the profile with --set ledger.profile=profiles/….
     """
     source = recipe_for(model, recipe)
+    from ..core.addresses import shown_model
     from ..core.fresh_folder import FreshFolder, undone_on_failure
     from ..engines import LocalModel, OpenAIServer
     from ..evaluate.answer_cache import AnswerCache
@@ -65,12 +67,13 @@ def passrate(
         digest = respondent.policy.digest()
     else:
         with AnswerCache(cache_folder() / "answers.sqlite", warn=warn) as cache:
-            digest = cache.who(respondent)
+            digest = hashlib.sha256(cache.who(respondent).encode()).hexdigest()
     folder = out or Path("profiles") / Path(data).stem
     how = "as it is" if source is None else f"{source.prompt.model_dump_json()} {source.verify.model_dump_json()}"
     if isinstance(respondent, OpenAIServer) and respondent.omit_settings:
         how += f" without {','.join(respondent.omit_settings)}"
-    spec = ProfileSpec(model, digest, data, len(problems), samples, temperature, sampling.max_tokens, seed, how, limit=sample)
+    name, length = shown_model(model), sampling.max_tokens
+    spec = ProfileSpec(name, digest, data, len(problems), samples, temperature, length, seed, how, limit=sample)
     fresh = FreshFolder.of(folder)
     spec = open_profile(folder, spec, update)
     with (

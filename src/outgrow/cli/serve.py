@@ -31,8 +31,9 @@ def serve(
 
     import uvicorn
 
+    from ..core.addresses import is_loopback
     from ..report.live import application
-    from ..report.live.guard import is_loopback
+    from ..report.live.server import server_config
 
     if not folder.is_dir():
         raise UsageError(f"{folder}: this folder does not exist; train a run with: outgrow train RECIPE")
@@ -41,9 +42,8 @@ def serve(
     shown = f"[{host}]" if ":" in host else host
     address = f"http://{shown}:{listening.getsockname()[1]}/"
     say(f"{address}{f'?token={token}' if token else ''}   (Ctrl-C to stop)")
-    config = uvicorn.Config(application(folder, token), log_level="warning", access_log=False)
     with suppress(KeyboardInterrupt):
-        uvicorn.Server(config).run(sockets=[listening])
+        uvicorn.Server(server_config(application(folder, token))).run(sockets=[listening])
 
 
 def _listen(host: str, port: int) -> "socket.socket":

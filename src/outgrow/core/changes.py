@@ -4,6 +4,8 @@ import json
 from collections.abc import Iterable, Mapping
 from typing import Any
 
+from .addresses import shown_values
+
 
 def differences(old: Mapping[str, Any], new: Mapping[str, Any]) -> dict[str, str]:
     """Return key -> "old → new" of each setting that differs.
@@ -25,7 +27,7 @@ def changed_values(old: Mapping[str, Any], new: Mapping[str, Any]) -> dict[str, 
 
 
 def arrow(old: Any, new: Any) -> str:
-    """Return a change of a value as text; long values are cut.
+    """Return a change of a value as text; long values are cut, and addresses of servers shown by their host.
 
     >>> arrow(1.0, None), arrow([1, 2], "x")
     ('1.0 → none', '[1, 2] → "x"')
@@ -55,5 +57,5 @@ def flat(values: Mapping[str, Any], above: str = "") -> dict[str, Any]:
 
 
 def _text(value: Any) -> str:
-    text = "none" if value is None else json.dumps(value, ensure_ascii=False, default=str)
+    text = "none" if value is None else json.dumps(shown_values(value), ensure_ascii=False, default=str)
     return text if len(text) <= 60 else f"{text[:57]}…"

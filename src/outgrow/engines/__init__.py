@@ -3,7 +3,7 @@
 from .chat_model import Answer, ChatModel, ChatRequest, Conversation, LocalModel, WrappedModel
 from .engine import Engine, EngineConfig, GenerationRequest, check_room, sync
 from .native import NativeEngine, NativeEngineConfig
-from .openai_server import OpenAIServer, is_served
+from .openai_server import OpenAIServer
 from .second_engine import second_engine
 from .server_settings import SERVER_SETTINGS, ServerSetting
 from .tally import Tally
@@ -34,7 +34,6 @@ __all__ = [
     "VLLMEngineConfig",
     "WrappedModel",
     "check_room",
-    "is_served",
     "second_engine",
     "sync",
 ]

@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 import asyncio
-import os
 from collections.abc import Awaitable, Callable, Sequence
 from concurrent.futures import wait
 from functools import partial
 from typing import TYPE_CHECKING, Any, TypeVar
-from urllib.parse import urlsplit
 
+from ..core.addresses import parse_address
 from ..core.callbacks import CheckStop, Warn, Written, never_stop, quiet
 from ..core.errors import OutgrowError, UsageError
 from ..core.rng import seed_from
@@ -17,7 +16,8 @@ from ..policy import Prompt
 from ..types import Turns
 from .chat_model import Answer, ChatModel, ChatRequest, Conversation
 from .server_answer import read_answer, tells_end
-from .server_errors import error_text, refused_setting, refuses_prompt, status_in_body
+from .server_errors import error_text, refused_setting, refuses_prompt
+from .server_key import binding_line, key_for
 from .server_settings import omission_notice, request_settings
 
 if TYPE_CHECKING:
@@ -31,13 +31,8 @@ AT_ONCE = 16
 _POLL_S = 0.1
 _CONNECT_S = 5.0
 _UNKNOWN = 2**30  # tokens; the protocol does not say the context, and the server refuses what is too long
-_KEY = "OPENAI_API_KEY"
+_LONGEST_NAME = 300  # characters of a name in a list of models; it is shown, and stored with answers
 _OMIT_KEY = "server.omit_settings"
-
-
-def is_served(model: str) -> bool:
-    """Whether a model's name is the address of a server."""
-    return model.startswith(("http://", "https://"))
 
 
 class OpenAIServer(ChatModel):
@@ -49,6 +44,8 @@ class OpenAIServer(ChatModel):
     known here whether the model is an R1 model. A request that fails for a temporary reason (no connection, silence, 429, 5xx, an
     error sent with status 200) is repeated, after a longer pause each time. A prompt that the server refuses (too long, a content
     filter) gets an answer that says so (`Answer.refused`). A call returns all answers or raises.
+
+    It gets a key only where a person bound one to its host (`server_key`). No redirect is followed. Messages show the host only.
     """
 
     opens_think = False
@@ -62,23 +59,21 @@ class OpenAIServer(ChatModel):
         request together take up to twice that. omit_settings: what is not sent (`server_settings`). omit_key: the recipe's key
         that sets them, for messages. warn: takes what a person should know.
 
-        The server's key, if it needs one, is the environment variable OPENAI_API_KEY. Raises UsageError where the address or the
-        key is invalid, or where the prompt has a chat template.
+        Raises UsageError where the address is refused (`parse_address`), its key is invalid, or the prompt has a chat template.
         """
-        self.url, _, self._name = address.partition("#")
-        if not _is_address(self.url):
-            raise UsageError(f"{self.url} is not an address; write it as http://localhost:8000/v1")
+        self._address = parse_address(address)
+        self.host, self._name = self._address.host, self._address.model
         self.prompt = prompt or Prompt()
         if self.prompt.template is not None:
-            raise UsageError(f"{self.url} applies its model's own chat template; remove prompt.template from the recipe")
-        self._key = os.environ.get(_KEY, "").strip()
-        if not (self._key.isascii() and self._key.isprintable()):
-            raise UsageError(f"the environment variable {_KEY} contains invalid characters; set it again")
+            raise UsageError(f"{self.host} applies its model's own chat template; remove prompt.template from the recipe")
+        self._key = key_for(self.host)
         self._at_once, self._tries, self._timeout_s = at_once, tries, timeout_s
         self.omit_settings, self._omit_key, self._warn = tuple(dict.fromkeys(omit_settings)), omit_key, warn
         self._warned: set[str] = set()
         if notice := omission_notice(self.omit_settings):
-            self._warn(f"{self.url}: {notice}")
+            self._warn(f"{self.host}: {notice}")
+        if self._key:
+            self._warn(f"{self.host}: gets the key in {self._key.variable}")
 
     @property
     def identity(self) -> str:
@@ -92,7 +87,12 @@ class OpenAIServer(ChatModel):
             with start_blocking_portal() as portal:
                 portal.call(self._find_name)
         without = f" without {','.join(self.omit_settings)}" if self.omit_settings else ""
-        return f"{self.url}{without}#{self._name}"
+        return f"{self._address.url}{without}#{self._name}"
+
+    @property
+    def shown(self) -> str:
+        """Host and name of the model, for messages. Raises as `answer` does."""
+        return f"{self.host}#{self.identity.rpartition('#')[2]}"
 
     def card(self) -> dict[str, Any]:
         """Return what the server's list of models says of the model; empty where it has no such list.
@@ -195,14 +195,14 @@ class OpenAIServer(ChatModel):
             listed = ", ".join(f'"{other}"' for other in names)
             option = f", or use --omit-settings {','.join(names)}" if self._omit_key == _OMIT_KEY else ""
             raise UsageError(
-                f"{self.url}: refuses the setting {name} ({why}); set {self._omit_key} = [{listed}] in the recipe{option}"
+                f"{self.host}: refuses the setting {name} ({why}); set {self._omit_key} = [{listed}] in the recipe{option}"
             ) from error
         return Answer("", True, None, self._reason(error)) if refuses_prompt(status, text) else None
 
     def _warn_once(self, kind: str, text: str) -> None:
         if kind not in self._warned:
             self._warned.add(kind)
-            self._warn(f"{self.url}: {text}")
+            self._warn(f"{self.host}: {text}")
 
     async def _find_name(self) -> None:
         """Ask the server for the model's name where none was given."""
@@ -211,22 +211,18 @@ class OpenAIServer(ChatModel):
                 self._name = self._only(await self._receive(client.models.list(), _read_names))
 
     def _client(self) -> AsyncOpenAI:
-        from openai import AsyncOpenAI, DefaultAsyncHttpxClient, Timeout
+        from openai import Timeout
+
+        from .server_client import open_client
 
         timeout = Timeout(self._timeout_s, connect=min(_CONNECT_S, self._timeout_s))
-        return AsyncOpenAI(
-            base_url=self.url,
-            api_key=self._key or "none",  # most local servers need no key, but the package does
-            max_retries=self._tries - 1,
-            timeout=timeout,
-            http_client=DefaultAsyncHttpxClient(event_hooks={"response": [_correct_status]}),
-        )
+        return open_client(self._address, self._key, self._tries, timeout)
 
     def _only(self, names: list[str]) -> str:
         if len(names) == 1:
             return names[0]
         few = ", ".join(map(_line, names[:10])) + (", …" if names[10:] else "")
-        raise UsageError(f"{self.url}: name the model, as {self.url}#NAME" + (f" (it has {few})" if few else ""))
+        raise UsageError(f"{self.host}: add the model's name to the address, as ADDRESS#NAME" + (f" (it has {few})" if few else ""))
 
     async def _receive(
         self,
@@ -240,60 +236,57 @@ class OpenAIServer(ChatModel):
         """
         import openai
 
+        from .server_client import ReplyError
+
         try:
             async with asyncio.timeout(2 * self._timeout_s):
                 return read(await response)
         except (openai.APITimeoutError, TimeoutError) as error:
-            raise OutgrowError(f"{self.url}: no answer within {self._timeout_s:g} s; check whether the server is stuck") from error
+            raise OutgrowError(f"{self.host}: no answer within {self._timeout_s:g} s; check whether the server is stuck") from error
         except openai.APIConnectionError as error:
             reason = self._reason(error.__cause__ or error)
             raise OutgrowError(
-                f"{self.url}: cannot be reached after {self._tries} tries ({reason}); check whether the server is running"
+                f"{self.host}: cannot be reached after {self._tries} tries ({reason}); check whether the server is running"
             ) from error
         except openai.AuthenticationError as error:
-            raise OutgrowError(f"{self.url}: refuses the key; set the environment variable {_KEY}") from error
+            raise OutgrowError(f"{self.host}: {self._key_advice()}") from error
         except openai.NotFoundError as error:
             what = f"model {self._name!r}" if self._name else "list of models"
-            raise OutgrowError(f"{self.url}: no {what} at this address; most such addresses end in /v1") from error
+            raise OutgrowError(f"{self.host}: no {what} at this address; most such addresses end in /v1") from error
         except openai.APIStatusError as error:
             if (refused := refusal(error)) is not None:
                 return refused
-            raise OutgrowError(f"{self.url}: answers {error.status_code}, {self._reason(error)}") from error
+            if 300 <= error.status_code < 400:
+                raise OutgrowError(
+                    f"{self.host}: sends requests on to another address ({error.status_code}), which is not followed; "
+                    "give the address where the server itself is"
+                ) from error
+            raise OutgrowError(f"{self.host}: answers {error.status_code}, {self._reason(error)}") from error
+        except ReplyError as error:
+            raise OutgrowError(f"{self.host}: {error}; check whether this is the server that you mean") from error
         except Exception as error:  # the package checks no types, so an unexpected response can raise anything
             what = "the response is not that of an OpenAI-compatible server; most such addresses end in /v1"
-            raise OutgrowError(f"{self.url}: {what} ({self._reason(error)})") from error
+            raise OutgrowError(f"{self.host}: {what} ({self._reason(error)})") from error
+
+    def _key_advice(self) -> str:
+        """Return what to do about a refused request, where the server says that the key is the reason."""
+        if self._key:
+            return f"refuses the key; set the environment variable {self._key.variable}"
+        return (
+            f"asks for a key, and none is bound to this host; if it may have the key in OPENAI_API_KEY: {binding_line(self.host)}"
+        )
 
     def _reason(self, error: BaseException) -> str:
-        """Return the first line of an error's text, the server's own if it sent one, without the key."""
+        """Return the first line of an error's text, the server's own if it sent one."""
         body = getattr(error, "body", None)
         message = body.get("message") or body.get("detail") if isinstance(body, dict) else body
-        text = _line(message if isinstance(message, str) else str(error)) or type(error).__name__
-        return text.replace(self._key, "…") if self._key else text
-
-
-async def _correct_status(response: Any) -> None:
-    """Give an error that was sent with status 200 its own status, so that it is repeated and told as any other."""
-    if response.status_code != 200:
-        return
-    await response.aread()
-    try:
-        response.status_code = status_in_body(response.json()) or 200
-    except (ValueError, RecursionError):  # not JSON, which the reader of the response tells
-        return
-
-
-def _is_address(url: str) -> bool:
-    try:
-        parts = urlsplit(url)
-        return parts.scheme in ("http", "https") and bool(parts.hostname) and parts.port != 0
-    except ValueError:
-        return False
+        return _line(message if isinstance(message, str) else str(error)) or type(error).__name__
 
 
 def _read_names(page: Any) -> list[str]:
     names = [model.id for model in page.data]
-    if not all(isinstance(name, str) for name in names):
-        raise TypeError("a model's id is not text")
+    if not all(isinstance(name, str) and name.isprintable() and len(name) <= _LONGEST_NAME for name in names):
+        raise TypeError("a model's id is not a name")
     return names
 
 

@@ -71,11 +71,11 @@ class KnownServers:
             told = self._met[server.identity][1]
             known = "it shows the same weights as then" if told else "whether it still holds the same weights cannot be told"
             self._warn(
-                f"{server.identity}: answers to {stored:,} questions are stored ({_age(oldest, newest)}) and used where question "
+                f"{server.shown}: answers to {stored:,} questions are stored ({_age(oldest, newest)}) and used where question "
                 f"and settings are the same; {known}; {renew}"
             )
         elif others:
-            self._warn(f"{server.identity}: its weights have changed since its stored answers were written ({_age(last, last)})")
+            self._warn(f"{server.shown}: its weights have changed since its stored answers were written ({_age(last, last)})")
 
 
 def _age(first: int, last: int) -> str:

@@ -36,9 +36,9 @@ class ProfileSpec:
     """What a profile was made of."""
 
     model: str
-    """The model's name."""
+    """The model's name; of a model on a server, with the host."""
     digest: str
-    """Digest of the model's weights, or its address."""
+    """Digest of the model's weights; of a server, of its address and of what it shows of its weights."""
     data: str
     """The recipe or the file that the problems come from."""
     problems: int

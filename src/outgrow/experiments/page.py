@@ -3,6 +3,7 @@
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
+from ..core.addresses import is_served, public_model
 from ..core.estimate import Estimate
 from ..core.files import write_atomic
 from .compare import MIN_SEEDS, arm_statistics, effect, winner
@@ -42,7 +43,7 @@ def _lines(experiment: Experiment, results: Mapping[str, AnyResult]) -> list[str
         lines += ["| name | recipe | overrides |", "|---|---|---|"]
         lines += [f"| {model.name} | {model.recipe} | {_code(model.set)} |" for model in experiment.prepare]
     lines += ["", "## Arms", "", f"Recipe `{experiment.recipe}`, with these overrides in all arms:", "", "```"]
-    lines += [*experiment.set, "```", "", "| arm | overrides |", "|---|---|"]
+    lines += [*map(_public, experiment.set), "```", "", "| arm | overrides |", "|---|---|"]
     lines += [f"| {arm.name} | {_code(arm.set) or 'none'} |" for arm in experiment.arms]
     for condition in experiment.on:
         if condition.set:
@@ -86,7 +87,14 @@ def _source(experiment: Experiment, results: Mapping[str, AnyResult]) -> str:
 
 
 def _code(overrides: Sequence[str]) -> str:
-    return ", ".join(f"`{line}`" for line in overrides)
+    return ", ".join(f"`{_public(line)}`" for line in overrides)
+
+
+def _public(override: str) -> str:
+    """Return an override KEY=VALUE without the address of a server."""
+    key, _, value = override.partition("=")
+    value = value.strip("\"' ")
+    return f"{key}={public_model(value)}" if is_served(value) else override
 
 
 def _table(experiment: Experiment, condition: Condition, measure: Measure, results: Mapping[str, AnyResult]) -> list[str]:

@@ -1,8 +1,10 @@
 """The page of a flywheel, flywheel.html: one file that needs no network, in the style of a run's report."""
 
 from collections.abc import Mapping, Sequence
+from importlib.resources import files
 from pathlib import Path
 
+from ..core.addresses import shown_toml
 from ..core.amounts import duration
 from ..core.errors import OutgrowError
 from ..core.files import read_lines, write_atomic
@@ -37,7 +39,7 @@ def render(result: FlywheelResult, graph: Graph) -> str:
     last = result.generations[-1].promotion if result.generations else None
     return page_template("flywheel/page.html.jinja").render(
         recipe=result.recipe,
-        recipe_text=dump_flywheel(result.recipe),
+        recipe_text=shown_toml(dump_flywheel(result.recipe)),
         headline=headline(result),
         sentences=sentences(result),
         tone=("gain" if last.teacher.change.low > 0 else "loss" if last.teacher.change.high < 0 else "none") if last else "none",
@@ -54,7 +56,7 @@ def render(result: FlywheelResult, graph: Graph) -> str:
         levels=_levels(result),
         picture=picture(graph, _lines(result), {stage.name: _hint(stage) for stage in result.stages}),
         edges=Table(["artifact", "role", "other artifact"], edge_rows(graph), text=("role", "other artifact")),
-        **page_scripts(),
+        **page_scripts(files("outgrow.flywheel").joinpath("page.css").read_text(encoding="utf-8")),
     )
 
 
@@ -87,7 +89,7 @@ def _levels(result: FlywheelResult) -> HeatMap:
             level: f"{model.title}, level {level}: {words.share_estimate(rate)}, n = {rate.n:,}" for level, rate in rates.items()
         }
         cells = [
-            HeatCell(f"{100 * rates[level].value:.0f}", hints[level], strength=round(100 * rates[level].value, 1))
+            HeatCell(f"{100 * rates[level].value:.0f}", hints[level], strength=round(100 * rates[level].value))
             if level in rates
             else HeatCell("", f"{model.title}, level {level}: no problems")
             for level in columns

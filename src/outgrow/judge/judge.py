@@ -4,6 +4,7 @@ import hashlib
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 
+from ..core.addresses import shown_model
 from ..core.callbacks import CheckStop, never_stop
 from ..core.errors import OutgrowError
 from ..core.rng import seed_from
@@ -57,9 +58,10 @@ class Judge:
 
     def failure(self, unscored: int, n: int) -> OutgrowError:
         """Return the error for `unscored` of n answers without a score."""
+        name, reply = shown_model(self.section.model), _line(self.last_failure)
         return OutgrowError(
-            f"The judge {self.section.model} gave no score to {unscored} of {n} answers in {self.section.tries} tries. Its last "
-            f"reply: {_line(self.last_failure)!r}. Change judge.rubric or judge.max_tokens."
+            f"The judge {name} gave no score to {unscored} of {n} answers in {self.section.tries} tries. Its last reply: {reply!r}."
+            " Change judge.rubric or judge.max_tokens."
         )
 
     def _score(self, items: list[JudgeItem], check_stop: CheckStop) -> dict[JudgeItem, float | None]:

@@ -8,8 +8,8 @@ from typing import Any
 
 from ..config import RLRecipe, load_recipe, shipped_recipes
 from ..config.sections import PolicySection
+from ..core.addresses import is_served
 from ..core.errors import UsageError, first_line
-from ..engines import is_served
 from ..policy.micro import MicroInit, make_tokenizer
 from ..runs.resolve_model import resolve_model
 from .shape import ATTENTION, FEED_FORWARD, Shape

@@ -6,8 +6,9 @@ from dataclasses import dataclass
 
 from ..config import RLRecipe
 from ..config.sections import DistillSection
+from ..core.addresses import is_served
 from ..core.errors import UsageError
-from ..engines import check_room, is_served, second_engine
+from ..engines import check_room, second_engine
 from ..engines.openai_server import AT_ONCE
 from ..judge.config import SECOND_ROLLOUTS, JudgeSection
 from ..judge.rubric import fill

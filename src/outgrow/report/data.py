@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 from ..config import Recipe
+from ..core.addresses import shown_toml
 from ..core.errors import OutgrowError
 from ..core.files import read_lines
 from ..evaluate import Evaluation
@@ -33,6 +34,7 @@ class RunData:
     """The folder, as it was named."""
     recipe: Recipe
     recipe_text: str
+    """Its recipe.toml, with the addresses of servers shown by their host."""
     made_with: Mapping[str, Any]
     metrics: list[dict[str, float]]
     timings: list[dict[str, float]]
@@ -90,7 +92,7 @@ def read_run(run: Path, visits_too: bool = True) -> RunData:
         name=run.resolve().name,
         path=str(run),
         recipe=recipe,
-        recipe_text=files.recipe.read_text(encoding="utf-8"),
+        recipe_text=shown_toml(files.recipe.read_text(encoding="utf-8")),
         made_with=made_with,
         metrics=_read_rows(files.metrics),
         timings=_read_rows(files.timings),

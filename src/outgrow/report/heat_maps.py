@@ -16,7 +16,7 @@ class HeatCell:
     """Tooltip."""
     tint: str = "share"
     """share, gain or loss."""
-    strength: float = 0.0
+    strength: int = 0
     """Strength of the colour, from 0 to 100."""
     marked: bool = False
     """Whether the text is underlined."""
@@ -70,11 +70,11 @@ def _heat_cell(estimate: Estimate | None, place: str, k: int, strongest: float |
     size = f"n = {estimate.n} problems × {k} samples"
     if strongest is None:
         hint = f"{place}: {words.share_estimate(estimate)}, {size}"
-        return HeatCell(f"{100 * estimate.value:.0f}", hint, strength=round(100 * estimate.value, 1))
+        return HeatCell(f"{100 * estimate.value:.0f}", hint, strength=round(100 * estimate.value))
     return HeatCell(
         text=words.points(estimate.value, 0),
         hint=f"{place}: {words.share_change(estimate)}, {size}",
         tint="gain" if estimate.value >= 0 else "loss",
-        strength=round(100 * abs(estimate.value) / strongest, 1),
+        strength=round(100 * abs(estimate.value) / strongest),
         marked=shows_change(estimate),
     )

@@ -10,7 +10,6 @@ from typing import Any
 
 from jinja2 import Environment, PackageLoader, StrictUndefined, Template
 from markupsafe import Markup
-from plotly.offline import get_plotlyjs
 
 from ..core.errors import OutgrowError
 from ..core.files import write_atomic
@@ -26,6 +25,7 @@ from .data import RunData, read_run
 from .heat_maps import heat_maps
 from .next_steps import next_steps
 from .pass_rate_charts import suite_charts
+from .plotly_script import plotly_script
 
 _PROBLEMS = 10  # won, and lost
 _PROBLEMS_SHOWN = 3  # of them; the others are folded
@@ -109,20 +109,30 @@ def page_template(name: str) -> Template:
 
 
 @cache
-def page_scripts() -> dict[str, Any]:
-    """Return a page's style and script, plotly compressed, and the policy that allows only these two scripts."""
+def page_scripts(more_style: str = "") -> dict[str, Any]:
+    """Return a page's style and script, plotly compressed, and the policy that allows only these.
+
+    more_style: rules of this page, in addition to those of every page.
+    """
     here = files("outgrow.report")
-    style, charts, own = ((here / name).read_text(encoding="utf-8") for name in ("page.css", "charts.js", "page.js"))
-    script = charts + own
-    plotly = get_plotlyjs()
-    sources = " ".join(f"'sha256-{_sha256(text)}'" for text in (script, plotly))
+    css, charts, own = ((here / name).read_text(encoding="utf-8") for name in ("page.css", "charts.js", "page.js"))
+    strengths = "".join(f".heat tbody td.v{percent} {{ --v: {percent}%; }}\n" for percent in range(101))
+    style, script = css + strengths + more_style, charts + own
+    plotly = plotly_script()
+    scripts = " ".join(_source(text) for text in (script, plotly))
+    styles = f"{_source(style)} {EMPTY_STYLE}"
     return {
         "style": Markup(style),
         "script": Markup(script),
         "plotly": base64.b64encode(gzip.compress(plotly.encode(), 9, mtime=0)).decode("ascii"),
-        "policy": f"default-src 'none'; script-src {sources}; style-src 'unsafe-inline'; img-src data: blob:; base-uri 'none'",
+        "policy": f"default-src 'none'; script-src {scripts}; style-src {styles}; img-src data: blob:; base-uri 'none'",
     }
 
 
-def _sha256(text: str) -> str:
-    return base64.b64encode(hashlib.sha256(text.encode()).digest()).decode("ascii")
+def _source(text: str) -> str:
+    """Return what a Content-Security-Policy calls an inline script or style of this text."""
+    return f"'sha256-{base64.b64encode(hashlib.sha256(text.encode()).digest()).decode('ascii')}'"
+
+
+EMPTY_STYLE = _source("")
+"""The style element without text that plotly adds to a page, and then fills by its interface, which policies allow."""

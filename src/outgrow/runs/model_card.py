@@ -8,6 +8,7 @@ from typing import Any
 import tomli_w
 
 from ..config import Recipe
+from ..core.addresses import is_served, public_model, public_values
 from ..core.amounts import duration, money
 from ..core.inputs import InputKind, map_inputs
 from ..policy.pull import public_name
@@ -29,7 +30,7 @@ def card(recipe: Recipe, made_with: dict[str, Any], summary: dict[str, Any]) -> 
     """Return the card's text. summary: what the run's summary.json holds."""
     before, after, change = summary["before"], summary["after"], summary["paired_delta"]
     base = _base(recipe)
-    recipe = map_inputs(recipe, _public)
+    recipe, made_with = map_inputs(recipe, _public), public_values(made_with)
     k = str(after["k"])
     price = summary["wall_s"] / 3600 * recipe.run.dollars_per_hour
     dollars = f", {money(price)}" if price else ""
@@ -100,9 +101,11 @@ def _base(recipe: Recipe) -> str:
 
 
 def _public(kind: InputKind, name: Any) -> Any:
-    """Return an input's name without the folders it lies in, which mean nothing on another machine."""
+    """Return an input's name without the folders it lies in or the host that serves it."""
     if kind == "suite":
         return label(name)
+    if isinstance(name, str) and is_served(name):
+        return public_model(name)
     return name if isinstance(name, str) and not Path(name).is_absolute() else type(name)(Path(name).name)
 
 

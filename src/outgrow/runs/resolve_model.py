@@ -3,8 +3,8 @@
 from dataclasses import dataclass
 from pathlib import Path
 
+from ..core.addresses import is_served, parse_address
 from ..core.errors import OutgrowError
-from ..engines import is_served
 from ..policy.load import base_of, model_folder
 from .checkpoint import newest_whole_checkpoint
 from .folder import RunFolder
@@ -45,9 +45,11 @@ def resolve_model(name: str) -> ResolvedModel:
     - a .gguf file: this file
     - OWNER/NAME: a hub id, which transformers downloads, or finds in its own cache
 
-    Raises UsageError where nothing fits, or the model has yet to be pulled; OutgrowError where a run has no whole checkpoint.
+    Raises UsageError where nothing fits, the model has yet to be pulled, or an address is refused (`parse_address`); OutgrowError
+    where a run has no whole checkpoint.
     """
     if is_served(name):
+        parse_address(name)
         return ResolvedModel(name, name)
     found = _in_checkpoint(Path(name)) or name
     return ResolvedModel(found, model_folder(found))

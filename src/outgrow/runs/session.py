@@ -7,9 +7,10 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from ..config import Recipe
+from ..core.addresses import is_served
 from ..core.callbacks import Warn, quiet
 from ..core.errors import UsageError
-from ..engines import ChatModel, Engine, LocalModel, NativeEngineConfig, OpenAIServer, is_served, sync
+from ..engines import ChatModel, Engine, LocalModel, NativeEngineConfig, OpenAIServer, sync
 from ..policy import Policy, Sampling, load_policy
 from ..verify import Verifier
 from .folder import RunFolder

@@ -3,6 +3,7 @@
 from collections.abc import Collection
 from pathlib import Path
 
+from ..core.addresses import shown_model
 from ..core.callbacks import Warn
 from ..core.errors import UsageError
 from ..evaluate.pass_rates import read_profile
@@ -25,7 +26,7 @@ def start_from_profile(
     if not visits:
         raise UsageError(f"ledger.profile: {profile} is of other problems; make one with: outgrow passrate MODEL RECIPE")
     if spec.digest != base.digest():
-        warn(f"ledger.profile: {profile} was made with another model ({spec.model}); its pass rates may be off")
+        warn(f"ledger.profile: {profile} was made with another model ({shown_model(spec.model)}); its pass rates may be off")
     if spec.temperature != temperature:
         warn(f"ledger.profile: {profile} was sampled at temperature {spec.temperature:g}, this run samples at {temperature:g}")
     ledger.record(visits)

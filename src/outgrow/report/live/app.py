@@ -12,7 +12,6 @@ from urllib.parse import urlencode
 
 import numpy as np
 from jinja2 import Environment, PackageLoader, StrictUndefined
-from plotly.offline import get_plotlyjs
 from starlette.applications import Starlette
 from starlette.exceptions import HTTPException
 from starlette.middleware import Middleware
@@ -27,6 +26,7 @@ from ...runs.warning_log import read_warnings
 from .. import words
 from ..data import read_run
 from ..page import render
+from ..plotly_script import plotly_script
 from . import problems
 from .guard import Guard
 from .listing import ORDERS, STATES, Listing, matching, ordered
@@ -231,7 +231,7 @@ def _failed(request: Request, error: Exception) -> Response:
 def _asset(request: Request) -> Response:
     name = request.path_params["name"]
     if name == "plotly.js":
-        return Response(get_plotlyjs(), media_type="text/javascript", headers={"Cache-Control": "private, max-age=86400"})
+        return Response(plotly_script(), media_type="text/javascript", headers={"Cache-Control": "private, max-age=86400"})
     if name not in _ASSETS:
         raise HTTPException(404, "No page has this address.")
     package, file = _ASSETS[name]

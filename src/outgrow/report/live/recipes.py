@@ -5,6 +5,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from ...core.addresses import shown_values
+
 _MAX_CHARACTERS = 160  # of a value on the page
 
 
@@ -45,7 +47,7 @@ def _flat(values: Mapping[str, Any], table: str = "") -> dict[tuple[str, str], s
             for place, item in enumerate(value):
                 flat |= _flat(item, f"{name}[{place}]")
         elif value is not None:
-            flat[table, key] = json.dumps(value, ensure_ascii=False, default=str)
+            flat[table, key] = json.dumps(shown_values(value), ensure_ascii=False, default=str)
     return flat
 
 

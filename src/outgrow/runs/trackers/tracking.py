@@ -6,6 +6,7 @@ from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
+from ...core.addresses import public_values
 from ...core.errors import UsageError, install_hint
 from .tensorboard import TensorBoard
 from .tracker import Tracker
@@ -30,7 +31,7 @@ def tracking(
 ) -> Iterator[Track]:
     """Start trackers for the steps after `resumed_at`, give what takes a step's metrics, and close them at the end of the block.
 
-    A tracker that fails is closed, with one warning; the others continue.
+    Trackers get the recipe without the addresses of servers. A tracker that fails is closed, with one warning; the others continue.
     """
     trackers: dict[str, Tracker] = {name: TRACKERS[name]() for name in names}
 
@@ -49,7 +50,7 @@ def tracking(
         figures = {name: value for name, value in metrics.items() if name != "step"}
         each(f"at step {step}", lambda tracker: tracker.log(step, figures))
 
-    each("to start", lambda tracker: tracker.start(run, recipe, resumed_at))
+    each("to start", lambda tracker: tracker.start(run, public_values(recipe), resumed_at))
     try:
         yield track
     finally:
