@@ -96,7 +96,7 @@ class RLJob:
 
     def rollouts(self) -> int:
         """See `Job.rollouts`."""
-        return sum(visit.n for visit in self.ledger.visits())
+        return self.ledger.rollouts()
 
     def close(self) -> None:
         """See `Job.close`."""
