@@ -5,7 +5,7 @@ from collections.abc import Iterator
 from ..core.amounts import duration
 from ..core.estimate import Estimate
 from ..evaluate.change import Comparison, Grid, grid, shows_change
-from ..judge.hacking_alarm import evidence
+from ..judge.hacking_alarm import HackingAlarm
 from ..runs.changed import by_step, when
 from . import words
 from .analysis import Analysis, Part
@@ -59,7 +59,7 @@ def _judge(data: RunData) -> Iterator[str]:
         yield f"The judge scored a right answer above a wrong one in {words.percent(sum(aucs) / len(aucs))} of pairs."
     if alarms := [count for count, row in enumerate(rows, 1) if row.get("judge/alarm")]:
         first = int(rows[alarms[0] - 1]["step"])
-        reasons = "; ".join(evidence(rows[: alarms[0]]))
+        reasons = "; ".join(HackingAlarm.of(rows[: alarms[0]]).evidence())
         text = f"alarms in {len(alarms):,} of {len(rows):,} steps, the first at step {first:,}: {reasons}."
         yield Toned(f"The policy may have exploited the judge: {text}", "loss")
 
