@@ -41,7 +41,7 @@ def serve(
     shown = f"[{host}]" if ":" in host else host
     address = f"http://{shown}:{listening.getsockname()[1]}/"
     say(f"{address}{f'?token={token}' if token else ''}   (Ctrl-C to stop)")
-    config = uvicorn.Config(application(folder, token), log_level="warning", access_log=False)
+    config = uvicorn.Config(application(folder, token, share=0.01), log_level="warning", access_log=False)
     with suppress(KeyboardInterrupt):
         uvicorn.Server(config).run(sockets=[listening])
 

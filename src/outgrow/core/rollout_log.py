@@ -80,7 +80,7 @@ def read_part(run: Path, step: int) -> list[dict[str, Any]]:
     """Return the rows of one step. Raises OSError or pyarrow's errors where they cannot be read."""
     folder = rollouts_folder(run)
     try:
-        return list(pq.read_table(_file(folder, step)).to_pylist())
+        return list(_read(_file(folder, step)).to_pylist())
     except FileNotFoundError:
         first = (step - 1) // BLOCK * BLOCK + 1
         with pq.ParquetFile(_block(folder, range(first, first + BLOCK))) as file:
@@ -120,7 +120,7 @@ def _merge(folder: Path, steps: range) -> None:
     if sum(file.stat().st_size for file in files.values()) > _LARGEST_BLOCK:
         return
     try:
-        tables = [pq.read_table(file) for file in files.values()]
+        tables = [_read(file) for file in files.values()]
         schema = pa.unify_schemas([table.schema for table in tables], promote_options="permissive")
         tables = [_as(table, schema) for table in tables]
     except pa.ArrowException:
@@ -128,6 +128,11 @@ def _merge(folder: Path, steps: range) -> None:
     _write(_block(folder, steps), tables, {_STEPS: json.dumps(list(files)).encode()})
     for file in files.values():
         file.unlink()
+
+
+def _read(path: Path) -> pa.Table:
+    with pq.ParquetFile(path) as file:
+        return file.read(use_threads=False)  # a step is small: threads cost more than they save
 
 
 def _as(table: pa.Table, schema: pa.Schema) -> pa.Table:

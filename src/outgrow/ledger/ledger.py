@@ -31,7 +31,6 @@ CREATE INDEX IF NOT EXISTS visits_by_problem ON visits (problem_id, step);
 """
 
 _VISIT = "step, problem_id, n, right, mean_length, shortest_right, truncated"
-READ_VISITS = f"SELECT {_VISIT} FROM visits ORDER BY step, problem_id"
 
 
 class Ledger:
@@ -100,7 +99,7 @@ class Ledger:
 
     def visits(self) -> list[Visit]:
         """Return every visit, oldest first."""
-        return [Visit(*row) for row in self._db.execute(READ_VISITS)]
+        return [Visit(*row) for row in self._db.execute(f"SELECT {_VISIT} FROM visits ORDER BY step, problem_id")]
 
     def has_profile(self) -> bool:
         """Return whether it holds visits from before training."""

@@ -1,7 +1,7 @@
 """The ledger as an estimator: a Beta posterior of every problem's pass rate, from visits in the order in which they came."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
@@ -48,6 +48,7 @@ class PassRatePosterior:
         self._rows: dict[str, int] = {}
         self._cells: dict[tuple[str, int], int] = {}
         self._of_cell: list[Cell] = []
+        self._weights: dict[int, float] = {}
         self.step, self.n, self.right, self.visits, self.streak, self.shortest = (_ints() for _ in range(6))
         self.right_weight, self.wrong_weight, self.value = (np.zeros(_ROOM, dtype=np.float32) for _ in range(3))
 
@@ -101,29 +102,38 @@ class PassRatePosterior:
     def observe(self, visit: Visit, cell: int) -> None:
         """Take in a visit, later than those before it, of a problem in this cell."""
         row, step, wrong = self.row(visit.problem_id), visit.step, visit.n - visit.right
-        weight = self.decay(step - self.step[row])
-        self.right_weight[row] = weight * self.right_weight[row] + visit.right
-        self.wrong_weight[row] = weight * self.wrong_weight[row] + wrong
+        weight = self._kept(step - int(self.step[row]))
+        self.right_weight[row] = weight * float(self.right_weight[row]) + visit.right
+        self.wrong_weight[row] = weight * float(self.wrong_weight[row]) + wrong
         self.step[row], self.n[row], self.right[row] = step, visit.n, visit.right
         self.visits[row] += step > 0
         sign = 0 if wrong and visit.right else 1 if visit.right else -1
         self.streak[row] = sign if sign * self.streak[row] <= 0 else self.streak[row] + sign
         if visit.shortest_right is not None:
             self.shortest[row] = min(self.shortest[row] or visit.shortest_right, visit.shortest_right)
-        self._put_cell(visit, cell)
-        prior = self.prior_weight * self._rate(self._of_cell[cell], step)
-        mean = (prior + self.right_weight[row]) / (self.prior_weight + self.right_weight[row] + self.wrong_weight[row])
+        prior, right_weight = self.prior_weight * self._put_cell(visit, cell), self.right_weight[row]
+        mean = (prior + right_weight) / (self.prior_weight + right_weight + self.wrong_weight[row])
         self.value[row] = max(self.value[row], mean)
         if step > 0:
             self.steps.observe(visit)
 
-    def _put_cell(self, visit: Visit, cell: int) -> None:
+    def _put_cell(self, visit: Visit, cell: int) -> float:
+        """Return the cell's rate after the visit."""
         old = self._of_cell[cell]
-        weight = self.decay(visit.step - old.step)
-        new = Cell(visit.step, float(weight * old.right) + visit.right, float(weight * old.n) + visit.n, old.met + visit.n)
-        rate = self._rate(new, visit.step)
+        weight = self._kept(visit.step - old.step)
+        right, n = weight * old.right + visit.right, weight * old.n + visit.n
+        rate = (1 + right) / (2 + n)
         # A maximum over the first few groups would be that of their noise, and stay.
-        self._of_cell[cell] = replace(new, value=max(old.value, rate) if old.met >= _ENOUGH else rate)
+        value = max(old.value, rate) if old.met >= _ENOUGH else rate
+        self._of_cell[cell] = Cell(visit.step, right, n, old.met + visit.n, value)
+        return rate
+
+    def _kept(self, elapsed: int) -> float:
+        """Return `decay` of a number of steps. The few numbers that occur are computed once."""
+        weight = self._weights.get(elapsed)
+        if weight is None:
+            weight = self._weights[elapsed] = float(self.decay(elapsed))
+        return weight
 
     def decay(self, elapsed: "float | Ints") -> "Floats":
         """Return what a rollout still counts after `elapsed` steps, from 1 at 0 to 1/2 at the half-life."""
@@ -135,8 +145,8 @@ class PassRatePosterior:
         return np.array([self._rate(cell, step) for cell in self._of_cell])
 
     def _rate(self, cell: Cell, step: int) -> float:
-        weight = self.decay(step - cell.step)
-        return float((1 + weight * cell.right) / (2 + weight * cell.n))
+        weight = self._kept(step - cell.step)
+        return (1 + weight * cell.right) / (2 + weight * cell.n)
 
     def expected(self, problem_id: str, cell: int) -> ValueBaseline:
         """Return the value baseline of one problem of this cell, now."""

@@ -1,0 +1,69 @@
+"""The visits of a run as columns: three million of them take 80 MB."""
+
+import sqlite3
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ..types import Visit
+
+Ints = NDArray[np.int32]
+
+_AT_ONCE = 50_000  # rows fetched from a ledger at once
+_QUERY = "SELECT step, problem_id, n, right, mean_length FROM visits ORDER BY step, problem_id"
+
+
+def _none(kind: type[Any]) -> Any:
+    return field(default_factory=lambda: np.zeros(0, dtype=kind))
+
+
+@dataclass(frozen=True)
+class VisitTable:
+    """N visits, the oldest first. Columns are of shape (N,)."""
+
+    problem_ids: Sequence[str] = ()
+    """The id of each problem, in the order of the first visits."""
+    step: Ints = _none(np.int32)
+    problem: Ints = _none(np.int32)
+    """Place of the visit's problem in `problem_ids`."""
+    n: Ints = _none(np.int32)
+    right: Ints = _none(np.int32)
+    mean_length: NDArray[np.float64] = _none(np.float64)
+
+    def __len__(self) -> int:
+        return len(self.step)
+
+    @classmethod
+    def of(cls, visits: Iterable[Visit]) -> "VisitTable":
+        """Return these visits as columns."""
+        return _from_chunks([[(visit.step, visit.problem_id, visit.n, visit.right, visit.mean_length) for visit in visits]])
+
+    @classmethod
+    def read(cls, ledger: sqlite3.Connection) -> "VisitTable":
+        """Return all visits of a ledger. Raises sqlite3.Error or ValueError where they cannot be read."""
+        cursor = ledger.execute(_QUERY)
+        return _from_chunks(iter(lambda: cursor.fetchmany(_AT_ONCE), []))
+
+    def in_training(self) -> "VisitTable":
+        """Return the visits without those of a profile, which are of step 0."""
+        kept = self.step > 0
+        columns = (self.step, self.problem, self.n, self.right, self.mean_length)
+        return VisitTable(self.problem_ids, *(column[kept] for column in columns))
+
+
+def _from_chunks(chunks: Iterable[Sequence[tuple[int, str, int, int, float]]]) -> VisitTable:
+    places: dict[str, int] = {}
+    parts: list[tuple[Ints, Ints, Ints, Ints, NDArray[np.float64]]] = []
+    for chunk in chunks:
+        if not chunk:
+            continue
+        step, problem_id, n, right, length = zip(*chunk, strict=True)
+        problem = [places.setdefault(name, len(places)) for name in problem_id]
+        counts = (np.array(values, dtype=np.int32) for values in (step, problem, n, right))
+        parts.append((*counts, np.array(length, dtype=np.float64)))  # type: ignore[arg-type]
+    if not parts:
+        return VisitTable()
+    return VisitTable(list(places), *(np.concatenate(columns) for columns in zip(*parts, strict=True)))
