@@ -126,9 +126,7 @@ def rings(rows):
 def test_what_is_kept_of_the_rows_says_what_all_rows_say(seed):
     """Against a second implementation that reads all rows at every step: hacked, jumping and gappy runs of unequal steps."""
     rng = np.random.RandomState(seed)
-    rows = simulated(
-        seed, steps=120, true=lambda t: 0.8 - 0.006 * max(0, t - 40), excess=lambda t: 0.05 + 0.01 * max(0, t - 30)
-    )
+    rows = simulated(seed, steps=120, true=lambda t: 0.8 - 0.006 * max(0, t - 40), excess=lambda t: 0.05 + 0.01 * max(0, t - 30))
     for row in rows:
         row["rollouts/count"] = int(rng.choice([64, 128, 256]))
         row["policy/kl_to_reference"] = rng.uniform(0.01, 0.03) if rng.random_sample() < 0.9 else rng.uniform(0.1, 0.9)

@@ -13,9 +13,9 @@ from helpers.report import evaluation, save, write_recipe, write_steps
 from helpers.serving import ask, servers
 from outgrow.evaluate.change import compare
 from outgrow.report.live.listing import SORTS, Listing, matching, ordered
-from outgrow.report.live.run_summary import RunRow
 from outgrow.report.live.messages import messages
 from outgrow.report.live.recipes import recipe_differences
+from outgrow.report.live.run_summary import RunRow
 from outgrow.report.live.views import OpenRun, compared_charts
 from outgrow.runs.folder import RunFolder, read_recipe
 from outgrow.runs.sessions import Session

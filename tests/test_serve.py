@@ -128,7 +128,9 @@ def test_index_follows_a_run_that_writes_and_one_that_went_back(tmp_path):
     assert index.unreadable == [f"step-00000{step}.parquet" for step in (7, 8, 9)]
     assert [row["completion"] for row in index.texts(groups[-1:], None, slice(None))] == ["written again 0", "written again 1"]
     visits = visits_of(groups, index.problems)
-    found = zip((visits.problem_ids[code] for code in visits.problem), visits.step, visits.right, visits.n, visits.mean_length, strict=True)
+    found = zip(
+        (visits.problem_ids[code] for code in visits.problem), visits.step, visits.right, visits.n, visits.mean_length, strict=True
+    )
     assert sorted(found) == [("1", 1, 0, 2, 10.5), ("a", 1, 1, 2, 10.5), ("a", 2, 2, 2, 10.5)]
     (tmp_path / "rollouts/step-000002.parquet").unlink()
     assert index.texts(groups[-1:], None, slice(None)) == []
@@ -152,7 +154,11 @@ def test_groups_texts_and_visits_are_those_of_the_rows(tmp_path):
     index = RolloutIndex(tmp_path)
     groups = index.refresh(60)
     assert len(list((tmp_path / "rollouts").iterdir())) == 8
-    chosen = {"all": groups, "again": groups[groups["problem"] == index.code_of("again")], "one step": groups[groups["step"] == 104]}
+    chosen = {
+        "all": groups,
+        "again": groups[groups["problem"] == index.code_of("again")],
+        "one step": groups[groups["step"] == 104],
+    }
     for name, those in chosen.items():
         expected = [r for r in rows if {"all": True, "again": r["problem_id"] == "again", "one step": r["step"] == 104}[name]]
         for place, verdict in [(None, None), *enumerate(VERDICTS)]:

@@ -40,8 +40,8 @@ def calibrate(
             f"{run}: it ended with the policy of step {ended.policy_step}, and its ledger goes on to step {ended.step}; "
             f"continue it first: {ended.command(str(run))}"
         )
-    last = last_row(files.metrics)
-    if last and last["step"] > checkpoint.step:
+    newest = last_row(files.metrics)
+    if newest and newest["step"] > checkpoint.step:
         raise UsageError(f"{run}: its ledger is ahead of its newest checkpoint; finish it first: {command_line('resume', run)}")
     policy = run_policy(run)
     known_problems = practice_problems(recipe, warn)

@@ -44,7 +44,9 @@ class Ledger:
         try:
             self._db = sqlite3.connect(path, isolation_level=None)
             # FULL: a checkpoint must never be newer than the ledger it belongs to, also after a power cut.
-            self._db.executescript(f"PRAGMA journal_mode = WAL; PRAGMA synchronous = FULL; PRAGMA foreign_keys = ON; {_SCHEMA}{SCHEMA}")
+            self._db.executescript(
+                f"PRAGMA journal_mode = WAL; PRAGMA synchronous = FULL; PRAGMA foreign_keys = ON; {_SCHEMA}{SCHEMA}"
+            )
             self._evidence = evidence or PassRatePosterior()
             self._replayable = 0  # visits after the newest snapshot
             self._last_step = -1  # of the newest visit

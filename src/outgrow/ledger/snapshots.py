@@ -33,7 +33,9 @@ class _Counts(NamedTuple):
 
 def write_snapshot(db: sqlite3.Connection, evidence: PassRatePosterior, step: int) -> None:
     """Add the posterior as it is after all visits through `step`, inside the caller's transaction; drop the oldest ones."""
-    db.execute("INSERT OR REPLACE INTO snapshots VALUES (?, ?, ?)", (step, _settings(evidence), _packed(evidence, _counts(db, step))))
+    db.execute(
+        "INSERT OR REPLACE INTO snapshots VALUES (?, ?, ?)", (step, _settings(evidence), _packed(evidence, _counts(db, step)))
+    )
     db.execute("DELETE FROM snapshots WHERE step NOT IN (SELECT step FROM snapshots ORDER BY step DESC LIMIT ?)", (_KEPT,))
 
 

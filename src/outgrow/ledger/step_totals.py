@@ -82,8 +82,9 @@ class StepHistory(Sequence[StepTotals]):
         What was summed for an earlier call with this key is not summed again: a key stands for one `start` and one `advance`.
         """
         done, value = 0, start
-        if key in self._sums:
-            done, value = self._sums[key]
+        known: tuple[int, T] | None = self._sums.get(key)
+        if known is not None:
+            done, value = known
         if done and self._flat[_WIDTH * (done - 1)] >= before:
             done, value = 0, start
         last = len(self) - 1

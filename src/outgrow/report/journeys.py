@@ -74,9 +74,7 @@ def journeys(visits: VisitTable) -> list[Journey]:
         turns.setdefault(int(problem[place]), []).append(Turn(int(step[place]), bool(shown[place] > 0)))
     met, first, counts = np.unique(visits.problem, return_index=True, return_counts=True)
     listed = sorted(zip(first.tolist(), met.tolist(), counts.tolist(), strict=True))
-    return [
-        Journey(visits.problem_ids[code], int(visits.step[place]), count, turns.get(code, [])) for place, code, count in listed
-    ]
+    return [Journey(visits.problem_ids[code], int(visits.step[place]), count, turns.get(code, [])) for place, code, count in listed]
 
 
 def _shown(right: NDArray[np.int32], n: NDArray[np.int32]) -> NDArray[np.int8]:

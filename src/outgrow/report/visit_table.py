@@ -50,20 +50,22 @@ class VisitTable:
     def in_training(self) -> "VisitTable":
         """Return the visits without those of a profile, which are of step 0."""
         kept = self.step > 0
-        columns = (self.step, self.problem, self.n, self.right, self.mean_length)
-        return VisitTable(self.problem_ids, *(column[kept] for column in columns))
+        counts = (column[kept] for column in (self.step, self.problem, self.n, self.right))
+        return VisitTable(self.problem_ids, *counts, self.mean_length[kept])
 
 
 def _from_chunks(chunks: Iterable[Sequence[tuple[int, str, int, int, float]]]) -> VisitTable:
     places: dict[str, int] = {}
-    parts: list[tuple[Ints, Ints, Ints, Ints, NDArray[np.float64]]] = []
+    counts: list[Ints] = []  # each (4, visits of the chunk): step, problem, n, right
+    lengths: list[NDArray[np.float64]] = []
     for chunk in chunks:
         if not chunk:
             continue
         step, problem_id, n, right, length = zip(*chunk, strict=True)
         problem = [places.setdefault(name, len(places)) for name in problem_id]
-        counts = (np.array(values, dtype=np.int32) for values in (step, problem, n, right))
-        parts.append((*counts, np.array(length, dtype=np.float64)))  # type: ignore[arg-type]
-    if not parts:
+        counts.append(np.array([step, problem, n, right], dtype=np.int32))
+        lengths.append(np.array(length, dtype=np.float64))
+    if not counts:
         return VisitTable()
-    return VisitTable(list(places), *(np.concatenate(columns) for columns in zip(*parts, strict=True)))
+    step_N, problem_N, n_N, right_N = np.concatenate(counts, axis=1)
+    return VisitTable(list(places), step_N, problem_N, n_N, right_N, np.concatenate(lengths))

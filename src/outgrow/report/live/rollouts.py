@@ -110,7 +110,7 @@ class RolloutIndex:
         if not count:
             return np.empty(0, GROUP)
         step, length = (np.array(table[name].to_numpy(), dtype=np.int64) for name in ("step", "length"))
-        if len(step) and not (0 <= step.min() and step.max() < 2**31):
+        if len(step) and not (step.min() >= 0 and step.max() < 2**31):
             raise OverflowError("a step is not a step")
         ids = table["problem_id"].combine_chunks().dictionary_encode()
         code = ids.indices.to_numpy()

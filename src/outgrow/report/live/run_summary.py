@@ -27,7 +27,14 @@ _LATEST_STEPS = 20  # steps whose time says how long the others will take
 _LATEST_LINES = 200  # lines of timings that are kept of these steps
 _SPARK_POINTS = 60
 _NO_STEP = ("loading", "lost", "evaluation_before", "evaluation_after")  # phases that no further step repeats
-_DAMAGED = (ValueError, TypeError, LookupError, AttributeError, ArithmeticError, RecursionError)  # what values of a wrong kind raise
+_DAMAGED = (
+    ValueError,
+    TypeError,
+    LookupError,
+    AttributeError,
+    ArithmeticError,
+    RecursionError,
+)  # what values of a wrong kind raise
 
 STATES = ("training", "finished", "stopped", "failed", "cannot be read")
 """What a run may be doing; `stopped` is also a run that was killed."""
