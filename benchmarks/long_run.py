@@ -5,9 +5,10 @@
 
 Steps are simulated: no model writes or learns. Everything else of a step is the run's own code: the sampler picks from the ledger,
 rollouts, visits, metrics and seconds are written, the judge's alarm is asked. Between the early and the late steps, whose time is
-taken, rollouts are not written: their files are links to an earlier block's. Seconds of a step are those of the processor, so that
-a busy machine does not change them; fsync is off, since a disk's time does not grow with a run. Resuming and the report run in
-processes of their own; their seconds are of the wall and of the processor. Writes benchmarks/results/long_run.json.
+taken, 100 steps at a time go into the same ledger, alarm and files without a sampler, and their rollouts are links to an earlier
+block's. Seconds of a step are those of the processor, so that a busy machine does not change them; fsync is off, since a disk's time
+does not grow with a run. Resuming and the report run in processes of their own; their seconds are of the wall and of the processor.
+Writes benchmarks/results/long_run.json.
 """
 
 import argparse
@@ -63,18 +64,19 @@ def simulate(run: Path, steps: int, group_size: int) -> Found:
         ledger.enter(all_problems)
         known = ledger.known(all_problems)
         for step in range(1, steps + 1):
+            if step in between:
+                if step % BLOCK == 0:
+                    pass_over(run, range(step - BLOCK + 1, step + 1), group_size, rng, all_problems, ledger, alarm)
+                continue
             spent: dict[str, float] = {}
             with lap(spent, "pick"):
                 places = sampler.pick(PickRequest(step, GROUPS, group_size, 0), known)
             picked = [all_problems[place] for place in places]
             rows = [rollout(rng, step, problem, sample) for problem in picked for sample in range(group_size)]
             visits = [visit(step, rows[place : place + group_size]) for place in range(0, len(rows), group_size)]
-            metrics = figures(rng, step, rows)
+            metrics = figures(rng, step, sum(entry["verdict"] == "right" for entry in rows) / len(rows), len(rows))
             with lap(spent, "rollouts"):
-                if step not in between:
-                    write_part(run, step, rows)
-                elif step % BLOCK == 0:
-                    os.link(block(run, BLOCK), block(run, step))
+                write_part(run, step, rows)
             with lap(spent, "ledger"):
                 ledger.record(visits)
             with lap(spent, "alarm"):
@@ -90,6 +92,29 @@ def simulate(run: Path, steps: int, group_size: int) -> Found:
                 print(f"step {step:,}", flush=True)
     early, late = (mean_ms(seconds, span) for span in timed)
     return {"early_ms": early, "late_ms": late, "early_mb": held[EARLY], "late_mb": held[steps]}
+
+
+def pass_over(
+    run: Path, steps: range, group_size: int, rng: random.Random, all_problems: list[Problem], ledger: Ledger, alarm: HackingAlarm
+) -> None:
+    """Write a block of steps at once, of problems drawn by chance."""
+    files, visits, lines = RunFolder(run), [], []
+    for step in steps:
+        for problem in rng.sample(all_problems, GROUPS):
+            right = rng.randint(0, group_size)
+            visits.append(Visit(step, problem.id, group_size, right, 150.0, rng.randint(3, 99) if right else None))
+        lines.append(figures(rng, step, 0.5 + 0.1 * rng.random(), GROUPS * group_size))
+        alarm.observe(lines[-1])
+    ledger.record(visits)
+    seconds = {"generation": 0.5, "verification": 0.1, "learning": 0.4, "other": 0.01}
+    append(files.metrics, lines)
+    append(files.timings, [{"step": step, **seconds} for step in steps])
+    os.link(block(run, BLOCK), block(run, steps[-1]))
+
+
+def append(path: Path, rows: list[dict[str, float]]) -> None:
+    with path.open("a") as file:
+        file.writelines(json.dumps(entry) + "\n" for entry in rows)
 
 
 def block(run: Path, last: int) -> Path:
@@ -124,10 +149,9 @@ def visit(step: int, rows: list[dict[str, Any]]) -> Visit:
     return Visit(step, rows[0]["problem_id"], len(rows), len(right), sum(lengths) / len(rows), min(right, default=None))
 
 
-def figures(rng: random.Random, step: int, rows: list[dict[str, Any]]) -> dict[str, float]:
-    rate = sum(entry["verdict"] == "right" for entry in rows) / len(rows)
+def figures(rng: random.Random, step: int, rate: float, rollouts: int) -> dict[str, float]:
     found = {
-        "step": step, "rollouts/count": len(rows), "rollouts/pass_rate": rate, "rollouts/mean_tokens": 150.0 + rng.random(),
+        "step": step, "rollouts/count": rollouts, "rollouts/pass_rate": rate, "rollouts/mean_tokens": 150.0 + rng.random(),
         "judge/score": rate + 0.05 * rng.random(), "judge/top": 0.9, "judge/top_n": 26, "judge/heldout_pass_rate": rng.random(),
         "judge/heldout_n": 32, "judge/weight": 1.0, "judge/alarm": 0.0, "judge/id": 7, "policy/kl_to_reference": 0.02,
         "groups/trained_frac": rng.random() + 0.01, "reward/total": rate, "train/lr": 1e-5,

@@ -8,6 +8,11 @@ from outgrow.core.errors import UsageError
 from outgrow.core.rollout_log import BLOCK, drop_parts_after, list_parts, read_part, read_parts, rollouts_folder, write_part
 
 
+@pytest.fixture(autouse=True)
+def quick_disk(monkeypatch):
+    monkeypatch.setattr("os.fsync", lambda handle: None)
+
+
 def rows_of(step, extracted="7", reward=0.5):
     return [
         {

@@ -41,7 +41,7 @@ def test_what_is_no_row_of_numbers_is_refused(tmp_path, row):
     path = tmp_path / "metrics.jsonl"
     path.write_text(json.dumps({"step": 1}) + "\n" + json.dumps(row) + "\n")
     followed = FollowedRows(path)
-    with pytest.raises(ValueError, match="not a|large"):
+    with pytest.raises(ValueError, match=r"not a|large"):
         followed.read()
     path.write_text(json.dumps({"step": 1}) + "\n")  # repaired
     assert list(followed.read()) == [{"step": 1}]

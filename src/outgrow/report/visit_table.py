@@ -3,7 +3,6 @@
 import sqlite3
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
-from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -16,22 +15,18 @@ _AT_ONCE = 50_000  # rows fetched from a ledger at once
 _QUERY = "SELECT step, problem_id, n, right, mean_length FROM visits ORDER BY step, problem_id"
 
 
-def _none(kind: type[Any]) -> Any:
-    return field(default_factory=lambda: np.zeros(0, dtype=kind))
-
-
 @dataclass(frozen=True)
 class VisitTable:
     """N visits, the oldest first. Columns are of shape (N,)."""
 
     problem_ids: Sequence[str] = ()
     """The id of each problem, in the order of the first visits."""
-    step: Ints = _none(np.int32)
-    problem: Ints = _none(np.int32)
+    step: Ints = field(default_factory=lambda: np.zeros(0, np.int32))
+    problem: Ints = field(default_factory=lambda: np.zeros(0, np.int32))
     """Place of the visit's problem in `problem_ids`."""
-    n: Ints = _none(np.int32)
-    right: Ints = _none(np.int32)
-    mean_length: NDArray[np.float64] = _none(np.float64)
+    n: Ints = field(default_factory=lambda: np.zeros(0, np.int32))
+    right: Ints = field(default_factory=lambda: np.zeros(0, np.int32))
+    mean_length: NDArray[np.float64] = field(default_factory=lambda: np.zeros(0))
 
     def __len__(self) -> int:
         return len(self.step)

@@ -149,7 +149,10 @@ class _Timings:
 
 
 class RunSummary:
-    """Makes the row of one run. What its small files say is read again when one of them has changed. Safe to use from several threads."""
+    """Makes the row of one run. What its small files say is read again when one of them has changed.
+
+    Safe to use from several threads.
+    """
 
     def __init__(self, run: Path) -> None:
         self._run, files = run, RunFolder(run)
