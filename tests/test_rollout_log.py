@@ -5,11 +5,15 @@ import pyarrow.parquet as pq
 import pytest
 
 from outgrow.core.errors import UsageError
-from outgrow.core.rollout_log import BLOCK, drop_parts_after, list_parts, read_part, read_parts, rollouts_folder, write_part
+from outgrow.core.rollout_log import drop_parts_after, list_parts, read_part, read_parts, rollouts_folder, write_part
+
+
+BLOCK = 10
 
 
 @pytest.fixture(autouse=True)
-def quick_disk(monkeypatch):
+def small_blocks(monkeypatch):
+    monkeypatch.setattr("outgrow.core.rollout_log.BLOCK", BLOCK)
     monkeypatch.setattr("os.fsync", lambda handle: None)
 
 
@@ -41,18 +45,18 @@ def read(run):
     return list(read_parts(run, list(rows_of(1)[0])))
 
 
-def test_a_hundred_steps_are_one_file(tmp_path):
+def test_the_steps_of_a_block_are_one_file(tmp_path):
     write(tmp_path, range(1, BLOCK + 4))
-    assert names(tmp_path) == [*(f"step-{step:06d}.parquet" for step in range(101, 104)), "steps-000001-000100.parquet"]
+    assert names(tmp_path) == [*(f"step-{step:06d}.parquet" for step in range(11, 14)), "steps-000001-000010.parquet"]
     assert read(tmp_path) == expected(range(1, BLOCK + 4))
     for step in (1, 7, BLOCK, BLOCK + 1):
         assert read_part(tmp_path, step) == expected([step])
     with pytest.raises(FileNotFoundError):
         read_part(tmp_path, BLOCK + 4)
-    assert [(part.first, part.last) for part in list_parts(tmp_path)] == [(1, 100), (101, 101), (102, 102), (103, 103)]
+    assert [(part.first, part.last) for part in list_parts(tmp_path)] == [(1, 10), (11, 11), (12, 12), (13, 13)]
 
 
-@pytest.mark.parametrize("back", [0, 1, 42, BLOCK - 1, BLOCK, BLOCK + 2, 2 * BLOCK + 1])
+@pytest.mark.parametrize("back", [0, 1, 4, BLOCK - 1, BLOCK, BLOCK + 2, 2 * BLOCK + 1])
 def test_going_back_and_on_gives_the_same_files(tmp_path, back):
     last = 2 * BLOCK + 3
     for name in ("whole", "part"):
@@ -78,15 +82,15 @@ def test_a_kill_between_block_and_files_reads_every_step_once(tmp_path):
     for name, content in kept.items():
         (rollouts_folder(tmp_path / "run") / name).write_bytes(content)
     assert read(tmp_path / "run") == expected(range(1, BLOCK + 1))
-    drop_parts_after(tmp_path / "run", 60)
-    assert read(tmp_path / "run") == expected(range(1, 61))
+    drop_parts_after(tmp_path / "run", 6)
+    assert read(tmp_path / "run") == expected(range(1, 7))
 
 
 def test_steps_with_other_columns_become_one_file(tmp_path):
     """A run that was resumed with another reward, and a step without an extracted answer."""
     write(tmp_path, range(1, BLOCK))
     write_part(tmp_path, BLOCK, [{**row, "reward_format": 1.0} for row in rows_of(BLOCK, None)])
-    assert names(tmp_path) == ["steps-000001-000100.parquet"]
+    assert names(tmp_path) == ["steps-000001-000010.parquet"]
     assert read_part(tmp_path, 1)[0]["reward_format"] is None
     assert read_part(tmp_path, BLOCK)[0] == {**rows_of(BLOCK, None)[0], "reward_format": 1.0}
 
@@ -104,9 +108,9 @@ def test_a_damaged_step_keeps_the_others_readable(tmp_path):
 def test_a_file_with_a_blocks_name_that_is_none_is_named(tmp_path):
     write(tmp_path, [1])
     table = pa.Table.from_pylist(rows_of(2))
-    pq.write_table(table, rollouts_folder(tmp_path) / "steps-000101-000200.parquet")
+    pq.write_table(table, rollouts_folder(tmp_path) / "steps-000011-000020.parquet")
     with pytest.raises(pa.ArrowInvalid):
-        read_part(tmp_path, 150)
+        read_part(tmp_path, 15)
 
 
 def test_types_do_not_depend_on_a_steps_values(tmp_path):
