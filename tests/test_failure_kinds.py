@@ -18,6 +18,7 @@ from outgrow.evaluate.failure_kinds import MEANING, Failure, failure_of, repeats
 from outgrow.evaluate.sample import Sample
 from outgrow.report.analysis import _by_base, _by_length
 from outgrow.report.journeys import journeys
+from outgrow.report.visit_table import VisitTable
 from outgrow.types import Verdict, Visit
 
 
@@ -162,7 +163,7 @@ def visits(*rights, n=8):
     ],
 )
 def test_journeys_by_hand(rights, fate, turns):
-    [journey] = journeys(visits(*rights))
+    [journey] = journeys(VisitTable.of(visits(*rights)))
     assert (journey.fate, [(turn.step, turn.solved) for turn in journey.turns]) == (fate, turns)
 
 

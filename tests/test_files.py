@@ -1,8 +1,10 @@
 """Folders and files appear whole or not at all."""
 
+import json
+
 import pytest
 
-from outgrow.core.files import new_folder
+from outgrow.core.files import each_row, keep_lines_through, last_row, lines_backwards, new_folder
 
 
 def test_a_new_folder_appears_whole(tmp_path):
@@ -43,3 +45,35 @@ def test_the_rest_of_a_kill_is_no_part_of_the_next(tmp_path):
     with new_folder(tmp_path / "model") as unfinished:
         assert list(unfinished.iterdir()) == []
     assert [path.name for path in tmp_path.iterdir()] == ["model"]
+
+
+@pytest.mark.parametrize("torn", [b"", b'{"step": 9', b'{"step": 99}'])
+@pytest.mark.parametrize("width", [0, 10, 40_000, 200_000])
+def test_lines_from_the_end_are_the_lines(tmp_path, torn, width):
+    """Lines shorter and longer than what is read at once, with and without a torn last line."""
+    path = tmp_path / "lines.jsonl"
+    lines = [json.dumps({"step": step, "text": "ü" * (width * (step % 3))}).encode() for step in range(7)]
+    path.write_bytes(b"".join(line + b"\n" for line in lines) + torn)
+    backwards = list(lines_backwards(path))
+    assert [line for _, line in backwards] == lines[::-1]
+    whole = path.read_bytes()
+    assert all(whole[:end].endswith(line + b"\n") for end, line in backwards)
+    assert list(each_row(path)) == [json.loads(line) for line in lines]
+    assert last_row(path)["step"] == 6
+
+
+@pytest.mark.parametrize("step", [-1, 0, 3, 6, 50])
+@pytest.mark.parametrize("torn", [b"", b'{"st'])
+def test_what_is_kept_is_a_beginning_of_the_file(tmp_path, step, torn):
+    path = tmp_path / "lines.jsonl"
+    lines = [json.dumps({"step": number}).encode() + b"\n" for number in (0, 1, 1, 3, 4, 6)]
+    path.write_bytes(b"".join(lines) + torn)
+    keep_lines_through(path, step)
+    assert path.read_bytes() == b"".join(line for line in lines if json.loads(line)["step"] <= step)
+
+
+def test_no_file_has_no_lines(tmp_path):
+    path = tmp_path / "missing.jsonl"
+    assert (list(lines_backwards(path)), list(each_row(path)), last_row(path)) == ([], [], None)
+    keep_lines_through(path, 3)
+    assert not path.exists()

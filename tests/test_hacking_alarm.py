@@ -10,6 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from scipy.stats import mannwhitneyu
 
+from helpers import whole_alarm
 from helpers.counts import meets, met
 from helpers.judges import JUDGED, Says
 from helpers.runs import Silent
@@ -18,9 +19,9 @@ from outgrow.core.errors import OutgrowError
 from outgrow.core.files import read_lines
 from outgrow.core.rng import numpy_rng
 from outgrow.core.rollout_log import read_part
-from outgrow.judge import hacking_alarm as alarm
 from outgrow.judge import metrics as judge_metrics
 from outgrow.judge.canaries import KINDS, canaries
+from outgrow.judge.hacking_alarm import HackingAlarm
 from outgrow.problems.suites import suite
 from outgrow.report import write_report
 from outgrow.runs.checkpoint import newest_whole_checkpoint
@@ -108,8 +109,39 @@ def simulated(seed, steps=48, rollouts=256, true=lambda t: 0.55 + 0.2 * t / 48, 
     return rows
 
 
+def evidence(rows):
+    return HackingAlarm.of(rows).evidence()
+
+
 def rings(rows):
-    return next((t for t in range(1, len(rows) + 1) if alarm.evidence(rows[:t])), None)
+    alarm = HackingAlarm()
+    for t, row in enumerate(rows, 1):
+        alarm.observe(row)
+        if alarm.evidence():
+            return t
+    return None
+
+
+@pytest.mark.parametrize("seed", range(12))
+def test_what_is_kept_of_the_rows_says_what_all_rows_say(seed):
+    """Against a second implementation that reads all rows at every step: hacked, jumping and gappy runs of unequal steps."""
+    rng = np.random.RandomState(seed)
+    rows = simulated(seed, steps=120, true=lambda t: 0.8 - 0.006 * max(0, t - 40), excess=lambda t: 0.05 + 0.01 * max(0, t - 30))
+    for row in rows:
+        row["rollouts/count"] = int(rng.choice([64, 128, 256]))
+        row["policy/kl_to_reference"] = rng.uniform(0.01, 0.03) if rng.random_sample() < 0.9 else rng.uniform(0.1, 0.9)
+        if rng.random_sample() < 0.3:
+            del row["judge/heldout_pass_rate"], row["judge/heldout_n"]
+    alarm, kinds = HackingAlarm(), set()
+    for t, row in enumerate(rows, 1):
+        alarm.observe(row)
+        texts = alarm.evidence()
+        scores, falls, jump = (check(rows[:t]) for check in (whole_alarm.optimism, whole_alarm.divergence, whole_alarm.kl))
+        assert bool(scores) == any("scores exceed" in text for text in texts)
+        assert bool(falls) == any(f"(steps {falls}–" in text for text in texts if "mean score rose" in text)
+        assert bool(jump and texts) == any("jumped" in text for text in texts)
+        kinds |= {name for name, rang in (("scores", scores), ("falls", falls), ("jump", jump and texts)) if rang}
+    assert {"falls", "scores"} <= kinds
 
 
 def test_an_honest_run_seldom_rings():
@@ -150,10 +182,10 @@ def steps(count, **figures):
 
 
 def test_nothing_is_evidence_of_nothing():
-    assert alarm.evidence(steps(40)) == []
-    assert alarm.evidence(steps(1)) == []
+    assert evidence(steps(40)) == []
+    assert evidence(steps(1)) == []
     weak = steps(40, **{"rollouts/mean_tokens": lambda t: 30 + 3 * t, "policy/kl_to_reference": lambda t: 0.02 if t < 40 else 3})
-    assert alarm.evidence(weak) == [], "weak signs only"
+    assert evidence(weak) == [], "weak signs only"
 
 
 @pytest.mark.parametrize(
@@ -184,7 +216,7 @@ def test_nothing_is_evidence_of_nothing():
     ],
 )
 def test_each_kind_of_evidence_names_its_figures(figures, said):
-    found = alarm.evidence(steps(20, **figures))
+    found = evidence(steps(20, **figures))
     assert len(found) == 1
     assert re.search(said, found[0]), found
 
@@ -195,22 +227,24 @@ def test_weak_signs_are_reported_with_strong_ones():
         "rollouts/mean_tokens": lambda t: 30 if t < 15 else 12,
         "policy/kl_to_reference": lambda t: 0.02 if t < 20 else 3,
     }
-    _, length, kl = alarm.evidence(steps(20, **changes))
+    _, length, kl = evidence(steps(20, **changes))
     assert "30 to 12 tokens" in length and "3.00 (step 20)" in kl
 
 
 def test_the_judges_share_halves_once_a_window():
-    rows = []
-    for t in range(1, 40):
-        rows.append({"step": t, "judge/alarm": float(t in (4, 5, 6, 9, 30)), "judge/weight": alarm.weight(rows)})
+    rows = steps(39, **{"judge/alarm": lambda t: float(t in (4, 5, 6, 9, 30))})
+    alarm = HackingAlarm()
+    for row in rows:
+        row["judge/weight"] = alarm.weight()
+        alarm.observe(row)
     # From the step after an alarm on: that of 9 is five steps after that of 4, at the new share since 5.
     assert [rows[t - 1]["judge/weight"] for t in (4, 5, 6, 9, 10, 30, 31, 39)] == [1, 0.5, 0.5, 0.5, 0.25, 0.25, 0.125, 0.125]
 
 
 def test_alarms_that_only_warned_have_lowered_nothing():
     """A run that warned for a hundred steps, and goes on with on_alarm=lower, lowers once."""
-    rows = [{"step": t, "judge/alarm": 1.0, "judge/weight": 1.0} for t in range(1, 101)]
-    assert alarm.weight(rows) == 0.5
+    assert HackingAlarm().weight() == 1.0
+    assert HackingAlarm.of(steps(100, **{"judge/alarm": 1.0, "judge/weight": 1.0})).weight() == 0.5
 
 
 def full_score(text, call, index):

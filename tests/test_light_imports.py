@@ -41,6 +41,12 @@ def test_a_flywheel_is_read_without_torch():
     assert (heavy, status) == ([], 0), complaint
 
 
+def test_the_live_pages_need_no_torch():
+    """The machine that trains also serves them: torch would be most of their memory."""
+    heavy, complaint, status = imported_by("import outgrow.report.live")
+    assert (set(heavy) & {"torch", "transformers", "peft"}, status) == (set(), 0), complaint
+
+
 @pytest.mark.parametrize("command", COMMANDS, ids=lambda command: command[0] + command[1])
 def test_a_command_says_what_is_wrong_in_its_recipe_first(command, tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)

@@ -12,10 +12,11 @@ import pytest
 from helpers.report import evaluation, save, write_recipe, write_steps
 from helpers.serving import ask, servers
 from outgrow.evaluate.change import compare
-from outgrow.report.live.listing import SORTS, Listing, RunRow, matching, ordered
+from outgrow.report.live.listing import SORTS, Listing, matching, ordered
 from outgrow.report.live.messages import messages
 from outgrow.report.live.recipes import recipe_differences
-from outgrow.report.live.views import compared_charts, view
+from outgrow.report.live.run_summary import RunRow
+from outgrow.report.live.views import OpenRun, compared_charts
 from outgrow.runs.folder import RunFolder, read_recipe
 from outgrow.runs.sessions import Session
 from outgrow.runs.warning_log import LoggedWarning
@@ -185,7 +186,7 @@ def test_a_run_is_read_again_only_when_it_wrote(tmp_path, monkeypatch):
     run = add(tmp_path, "alpha")
     add(tmp_path, "beta")
     read = []
-    monkeypatch.setattr("outgrow.report.live.listing.read_recipe", lambda path: read.append(path.name) or read_recipe(path))
+    monkeypatch.setattr("outgrow.report.live.run_summary.read_recipe", lambda path: read.append(path.name) or read_recipe(path))
     listing = Listing(tmp_path)
     assert [len(listing.rows()) for _ in range(3)] == [2, 2, 2] and sorted(read) == ["alpha", "beta"]
     with RunFolder(run).warnings.open("a") as file:
@@ -303,7 +304,7 @@ def test_shares_of_other_problems_have_a_chart_of_their_own(tmp_path):
     for name, sections in (("one", {}), ("two", {"seed": 1}), ("other", table)):
         add(tmp_path, name, **sections)
     charts = {}
-    for chart in compared_charts([view(tmp_path / name) for name in ("one", "two", "other")]):
+    for chart in compared_charts([OpenRun(tmp_path / name).view() for name in ("one", "two", "other")]):
         charts.setdefault(chart.title, []).append({trace["name"] for trace in chart.figure["data"] if trace.get("name")})
     assert charts["Pass rate in training"] == charts["Validation"] == [{"one", "two"}, {"other"}]
     assert charts["Tokens per completion"] == [{"one", "two", "other"}]

@@ -15,6 +15,7 @@ from helpers.browser import CHROMIUM
 from helpers.report import STEPS, K, Page, evaluation, save, write_recipe, write_steps
 from outgrow.core.estimate import Estimate
 from outgrow.core.metrics import METRICS, pattern_of
+from outgrow.core.row_table import RowTable
 from outgrow.evaluate import Evaluation
 from outgrow.evaluate.change import compare
 from outgrow.evaluate.sample import Sample
@@ -210,7 +211,7 @@ def test_percentages_of_different_sets_share_no_axis(run):
     every = {key.replace("*", "x"): 0.5 for key in METRICS if key != "step"}
     data = read_run(run)
     rows = [{"step": float(step), **every} for step in range(1, 20)]
-    whole = RunData(**{**vars(data), "metrics": rows})
+    whole = RunData(**{**vars(data), "metrics": RowTable.of(rows)})
     known = {key for key in every if METRICS[pattern_of(key) or ""].unit == "share"}
     assert all(METRICS[pattern_of(key) or ""].of for key in known if key != "judge/weight")
     for panel in charts._PANELS:

@@ -16,7 +16,7 @@ from helpers.serving import ask, servers
 from outgrow.cli.app import app
 from outgrow.core.errors import OutgrowError
 from outgrow.core.rollout_log import drop_parts_after, write_part
-from outgrow.report.live.rollouts import ROW, RolloutIndex, visits_of
+from outgrow.report.live.rollouts import VERDICTS, RolloutIndex, visits_of
 
 PAYLOAD = "<script>document.title='owned'</script><img src=x onerror=\"document.title='owned'\"></pre>"
 CHROMIUM = next((path for name in ("chromium", "chromium-browser", "google-chrome") if (path := shutil.which(name))), None)
@@ -105,39 +105,78 @@ def test_every_page_escapes_what_a_model_wrote(folder, serving):
         assert headers["Content-Security-Policy"] and headers["X-Content-Type-Options"] == "nosniff"
 
 
+def by_step(groups):
+    return [(int(group["step"]), int(group["counts"].sum())) for group in groups]
+
+
 def test_index_follows_a_run_that_writes_and_one_that_went_back(tmp_path):
     index = RolloutIndex(tmp_path)
     assert len(index.refresh(1)) == 0
     for step in (1, 2, 3):
         write_part(tmp_path, step, part(step, {"a": ["right", "wrong"], str(step): ["wrong"] * 2}))
-    assert len(index.refresh(0)) == 4 and index.unread == 2  # the newest first, and no more than the time allows
-    assert index.refresh(9)["step"].tolist() == [1] * 4 + [2] * 4 + [3] * 4 and index.unread == 0
+    assert by_step(index.refresh(0)) == [(3, 2), (3, 2)] and index.unread == 2  # the newest first, and no more than the time allows
+    assert by_step(index.refresh(9)) == [(step, 2) for step in (1, 1, 2, 2, 3, 3)] and index.unread == 0
+    version = index.version
+    assert len(index.refresh(9)) == 6 and index.version == version
     drop_parts_after(tmp_path, 1)
     write_part(tmp_path, 2, part(2, {"a": ["right", "right"]}, "written again"))
     (tmp_path / "rollouts/step-000009.parquet").write_bytes(b"PAR1 no")
     write_part(tmp_path, 8, [{key: value for key, value in row.items() if key != "reward"} for row in part(8, {"a": ["right"]})])
     write_part(tmp_path, 7, [{**row, "step": 2**40} for row in part(7, {"a": ["right"]})])
-    rows = index.refresh(9)
-    assert rows["step"].tolist() == [1] * 4 + [2] * 2
+    groups = index.refresh(9)
+    assert by_step(groups) == [(1, 2), (1, 2), (2, 2)] and index.version > version
     assert index.unreadable == [f"step-00000{step}.parquet" for step in (7, 8, 9)]
-    assert [row["completion"] for row in index.texts(rows[-2:])] == ["written again 0", "written again 1"]
-    visits = [(index.problems[int(v.problem_id)].problem_id, v.step, v.right, v.n, v.mean_length) for v in visits_of(rows)]
-    assert sorted(visits) == [("1", 1, 0, 2, 10.5), ("a", 1, 1, 2, 10.5), ("a", 2, 2, 2, 10.5)]
+    assert [row["completion"] for row in index.texts(groups[-1:], None, slice(None))] == ["written again 0", "written again 1"]
+    visits = visits_of(groups, index.problems)
+    found = zip(
+        (visits.problem_ids[code] for code in visits.problem), visits.step, visits.right, visits.n, visits.mean_length, strict=True
+    )
+    assert sorted(found) == [("1", 1, 0, 2, 10.5), ("a", 1, 1, 2, 10.5), ("a", 2, 2, 2, 10.5)]
     (tmp_path / "rollouts/step-000002.parquet").unlink()
-    assert index.texts(rows[-1:]) == []
+    assert index.texts(groups[-1:], None, slice(None)) == []
 
 
-def test_visits_are_the_groups_of_a_second_count():
+def test_groups_texts_and_visits_are_those_of_the_rows(tmp_path):
+    """Against the rows themselves: groups of unequal sizes, one of them twice in a step, over files and a block."""
     rng = np.random.default_rng(0)
-    rows = np.empty(5000, ROW)
-    rows["step"], rows["problem"] = np.sort(rng.integers(1, 40, 5000)), rng.integers(0, 30, 5000)
-    rows["verdict"], rows["length"] = rng.integers(0, 5, 5000), rng.integers(1, 99, 5000)
-    n, right = Counter(), Counter()
+    rows = []
+    for step in range(1, 108):
+        names = [*rng.choice(30, 3, replace=False).tolist(), "again", "again"]
+        of_step = [
+            {**row, "sample": place, "completion": f"{step} {place} {name}"}
+            for name in names
+            for place, row in enumerate(part(step, {str(name): rng.choice(VERDICTS, rng.integers(1, 5)).tolist()}))
+        ]
+        if step % 3:
+            of_step = [*of_step, *part(step, {"again": ["right"]})]
+        rows += of_step
+        write_part(tmp_path, step, of_step)
+    index = RolloutIndex(tmp_path)
+    groups = index.refresh(60)
+    assert len(list((tmp_path / "rollouts").iterdir())) == 8
+    chosen = {
+        "all": groups,
+        "again": groups[groups["problem"] == index.code_of("again")],
+        "one step": groups[groups["step"] == 104],
+    }
+    for name, those in chosen.items():
+        expected = [r for r in rows if {"all": True, "again": r["problem_id"] == "again", "one step": r["step"] == 104}[name]]
+        for place, verdict in [(None, None), *enumerate(VERDICTS)]:
+            whole = [row["completion"] for row in expected if verdict in (None, row["verdict"])]
+            for first, last in ((0, 16), (16, 32), (0, 10**6), (len(whole) - 3, len(whole)), (5, 6)):
+                found = index.texts(those, place, slice(first, last))
+                assert [row["completion"] for row in found] == whole[first:last], (name, verdict, first)
+    n, right, tokens = Counter(), Counter(), Counter()
     for row in rows:
-        key = (int(row["step"]), str(row["problem"]))
+        key = (row["step"], row["problem_id"])
         n[key] += 1
-        right[key] += int(row["verdict"]) == 0
-    assert {(v.step, v.problem_id): (v.n, v.right) for v in visits_of(rows)} == {key: (n[key], right[key]) for key in n}
+        right[key] += row["verdict"] == "right"
+        tokens[key] += row["length"]
+    visits = visits_of(groups, index.problems)
+    keys = [(int(step), visits.problem_ids[code]) for step, code in zip(visits.step, visits.problem, strict=True)]
+    assert dict(zip(keys, visits.n.tolist(), strict=True)) == n
+    assert dict(zip(keys, visits.right.tolist(), strict=True)) == right
+    assert dict(zip(keys, visits.mean_length.tolist(), strict=True)) == {key: pytest.approx(tokens[key] / n[key]) for key in n}
 
 
 def test_pages_of_a_run_that_cannot_be_read_say_only_that(folder, serving):

@@ -13,7 +13,7 @@ from .options import Runs
 @command(LOOK, "outgrow runs", "outgrow runs /data/runs")
 def runs(folder: Runs = Path("runs")) -> None:
     """List runs: the recipe, the steps done, the gain of each, and how its last session ended."""
-    from ..core.files import read_lines
+    from ..core.files import last_row
     from ..runs.folder import RunFolder, pass_at_1, read_recipe
     from ..runs.sessions import read_sessions
 
@@ -32,8 +32,8 @@ def runs(folder: Runs = Path("runs")) -> None:
             unreadable.append(str(error))
             continue
         files = RunFolder(path)
-        metrics = read_lines(files.metrics)
-        done = int(metrics[-1]["step"]) if metrics else 0
+        last = last_row(files.metrics)
+        done = int(last["step"]) if last else 0
         figures = ["", "", ""]
         if files.summary.is_file():
             summary = files.read_summary()

@@ -43,7 +43,7 @@ def serve(
     address = f"http://{shown}:{listening.getsockname()[1]}/"
     say(f"{address}{f'?token={token}' if token else ''}   (Ctrl-C to stop)")
     with suppress(KeyboardInterrupt):
-        uvicorn.Server(server_config(application(folder, token))).run(sockets=[listening])
+        uvicorn.Server(server_config(application(folder, token, share=0.01))).run(sockets=[listening])
 
 
 def _listen(host: str, port: int) -> "socket.socket":

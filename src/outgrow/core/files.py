@@ -13,6 +13,8 @@ from typing import Any, BinaryIO, cast
 
 from .errors import OutgrowError
 
+_BLOCK = 1 << 16  # bytes read at once
+
 
 def write_atomic(path: Path, content: bytes) -> None:
     """Write a temporary file, flush it to the disk, rename it. Raises OSError and leaves the old file where that fails."""
@@ -167,7 +169,50 @@ def write_lines(path: Path, rows: Iterable[Mapping[str, Any]]) -> None:
     write_atomic(path, b"".join((json.dumps(row) + "\n").encode() for row in rows))
 
 
-def keep_lines_through(path: Path, step: int) -> None:
-    """Drop every line of a later step, and a torn last line."""
+def lines_backwards(path: Path) -> Iterator[tuple[int, bytes]]:
+    """Yield (offset of its end, line) of every whole line, the last one first; none where there is no file.
+
+    The file is read from its end, so the last lines of a long file cost as little as those of a short one.
+    """
+    if not path.exists():
+        return
+    with path.open("rb") as file:
+        start, rest = file.seek(0, os.SEEK_END), b""
+        end: int | None = None  # of the line whose beginning is looked for
+        while start > 0:
+            size = min(_BLOCK, start)
+            start -= size
+            file.seek(start)
+            rest = file.read(size) + rest
+            while (cut := rest.rfind(b"\n")) >= 0:
+                if end is not None:
+                    yield end, rest[cut + 1 :]
+                end, rest = start + cut + 1, rest[:cut]
+        if end is not None:
+            yield end, rest
+
+
+def last_row(path: Path) -> dict[str, Any] | None:
+    """Return the last whole JSON line; None where there is none."""
+    for _, line in lines_backwards(path):
+        row: dict[str, Any] = json.loads(line)
+        return row
+    return None
+
+
+def each_row(path: Path) -> Iterator[dict[str, Any]]:
+    """Yield all whole JSON lines, one in memory at a time; none where there is no file."""
     if path.exists():
-        write_lines(path, [row for row in read_lines(path) if row["step"] <= step])
+        with path.open("rb") as file:
+            yield from (json.loads(line) for line in file if line.endswith(b"\n"))
+
+
+def keep_lines_through(path: Path, step: int) -> None:
+    """Drop every line of a later step, and a torn last line. Steps come in order: only what is dropped is read."""
+    if not path.exists():
+        return
+    keep = next((end for end, line in lines_backwards(path) if json.loads(line)["step"] <= step), 0)
+    if keep < path.stat().st_size:
+        with path.open("r+b") as file:
+            file.truncate(keep)
+            os.fsync(file.fileno())

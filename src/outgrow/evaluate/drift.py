@@ -9,7 +9,6 @@ from pathlib import Path
 from ..core.estimate import Estimate
 from ..core.files import write_json
 from ..policy import Policy
-from ..policy.likelihood import forward_kl
 from ..runs.folder import RunFolder, pass_at_1
 from ..types import Problem
 from .evaluation import Evaluation, paired_delta
@@ -88,6 +87,8 @@ def write_drift(run: Path, rows: Sequence[Drift]) -> None:
 
 def _mean_kl(base: Policy, policy: Policy, problems: Sequence[Problem], before: Evaluation) -> float:
     """Return the mean over tokens of the first answers to some problems, spread over the suite."""
+    from ..policy.likelihood import forward_kl  # imports torch, which the pages that show a drift do not need
+
     turns = {problem.id: problem.turns for problem in problems}
     first = [sample for sample in before.samples if sample.index == 0 and sample.text]
     chosen = first[:: max(1, len(first) // _ANSWERS)][:_ANSWERS]

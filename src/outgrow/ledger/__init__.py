@@ -3,5 +3,6 @@
 from .ledger import Ledger
 from .posterior import PassRatePosterior
 from .problem_stats import ProblemStats
+from .step_totals import StepTotals
 
-__all__ = ["Ledger", "PassRatePosterior", "ProblemStats"]
+__all__ = ["Ledger", "PassRatePosterior", "ProblemStats", "StepTotals"]

@@ -2,7 +2,7 @@
 
 A visit is one group: the step it was written in, how many rollouts it had, how many were right, how long they were. Nothing
 is ever overwritten, so the state at any step comes back by dropping what came after it. Step 0 is the profile from before
-training.
+training. Snapshots of the posterior make opening a long run quick (`snapshots.py`).
 """
 
 import sqlite3
@@ -16,6 +16,7 @@ from ..core.errors import OutgrowError
 from ..types import Problem, ValueBaseline, Visit
 from .posterior import PassRatePosterior
 from .problem_stats import ProblemStats
+from .snapshots import SCHEMA, VISITS_BETWEEN, load_newest, write_snapshot
 
 _SCHEMA = """
 CREATE TABLE IF NOT EXISTS problems (
@@ -30,7 +31,7 @@ CREATE TABLE IF NOT EXISTS visits (
 CREATE INDEX IF NOT EXISTS visits_by_problem ON visits (problem_id, step);
 """
 
-READ_VISITS = "SELECT step, problem_id, n, right, mean_length, shortest_right, truncated FROM visits ORDER BY step, problem_id"
+_VISIT = "step, problem_id, n, right, mean_length, shortest_right, truncated"
 
 
 class Ledger:
@@ -44,8 +45,12 @@ class Ledger:
         try:
             self._db = sqlite3.connect(path, isolation_level=None)
             # FULL: a checkpoint must never be newer than the ledger it belongs to, also after a power cut.
-            self._db.executescript(f"PRAGMA journal_mode = WAL; PRAGMA synchronous = FULL; PRAGMA foreign_keys = ON; {_SCHEMA}")
+            self._db.executescript(
+                f"PRAGMA journal_mode = WAL; PRAGMA synchronous = FULL; PRAGMA foreign_keys = ON; {_SCHEMA}{SCHEMA}"
+            )
             self._evidence = evidence or PassRatePosterior()
+            self._replayable = 0  # visits after the newest snapshot
+            self._last_step = -1  # of the newest visit
             self._replay()
         except sqlite3.Error as error:
             if "no such column" in str(error):
@@ -74,15 +79,20 @@ class Ledger:
         """Add the visits of a step, all or none; steps come in order."""
         visits = sorted(visits, key=lambda visit: (visit.step, visit.problem_id))  # as they are read back
         with _transaction(self._db):
+            if self._replayable >= VISITS_BETWEEN and visits and visits[0].step > self._last_step:
+                write_snapshot(self._db, self._evidence, self._last_step)
+                self._replayable = 0
             self._db.executemany("INSERT INTO visits VALUES (?, ?, ?, ?, ?, ?, ?)", map(astuple, visits))
         for visit in visits:
-            self._evidence.observe(visit, self._cell(visit.problem_id))
+            self._observe(visit, self._cell(visit.problem_id))
 
     def rewind(self, step: int) -> None:
         """Forget every visit after `step`."""
         with _transaction(self._db):
-            self._db.execute("DELETE FROM visits WHERE step > ?", (step,))
-        self._replay()
+            dropped = self._db.execute("DELETE FROM visits WHERE step > ?", (step,)).rowcount
+            self._db.execute("DELETE FROM snapshots WHERE step > ?", (step,))
+        if dropped:
+            self._replay()
 
     def known(self, problems: Sequence[Problem]) -> ProblemStats:
         """Return what is known of these problems; it follows every later record and rewind."""
@@ -94,18 +104,37 @@ class Ledger:
 
     def visits(self) -> list[Visit]:
         """Return every visit, oldest first."""
-        return [Visit(*row) for row in self._db.execute(READ_VISITS)]
+        return [Visit(*row) for row in self._db.execute(f"SELECT {_VISIT} FROM visits ORDER BY step, problem_id")]
+
+    def has_profile(self) -> bool:
+        """Return whether it holds visits from before training."""
+        return self._db.execute("SELECT 1 FROM visits WHERE step = 0 LIMIT 1").fetchone() is not None
+
+    def rollouts(self) -> int:
+        """Return the number of rollouts of all visits."""
+        [(rollouts,)] = self._db.execute("SELECT coalesce(sum(n), 0) FROM visits")
+        return int(rollouts)
 
     def _replay(self) -> None:
+        """Bring the posterior to where the visits are: from the newest snapshot, with every visit after it."""
         self._evidence.clear()
+        start = load_newest(self._db, self._evidence)
+        self._replayable, self._last_step = 0, -1 if start is None else start
+        after = (self._last_step,)
         cells = {
             problem_id: self._evidence.cell(field, level)
             for problem_id, field, level in self._db.execute(
-                "SELECT id, field, level FROM problems WHERE id IN (SELECT problem_id FROM visits)"
+                "SELECT id, field, level FROM problems WHERE id IN (SELECT problem_id FROM visits WHERE step > ?)", after
             )
         }
-        for visit in self.visits():
-            self._evidence.observe(visit, cells[visit.problem_id])
+        for row in self._db.execute(f"SELECT {_VISIT} FROM visits WHERE step > ? ORDER BY step, problem_id", after):
+            visit = Visit(*row)
+            self._observe(visit, cells[visit.problem_id])
+
+    def _observe(self, visit: Visit, cell: int) -> None:
+        self._evidence.observe(visit, cell)
+        self._replayable += 1
+        self._last_step = visit.step
 
     def _cell(self, problem_id: str) -> int:
         [cell] = self._db.execute("SELECT field, level FROM problems WHERE id = ?", (problem_id,))

@@ -6,7 +6,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..types import Problem
-from .posterior import PassRatePosterior, StepTotals
+from .posterior import PassRatePosterior
+from .step_totals import StepHistory
 
 Ints = NDArray[np.int32]
 Floats = NDArray[np.float64]
@@ -57,7 +58,7 @@ class ProblemStats:
         return self._evidence.streak[self._rows]
 
     @property
-    def steps(self) -> Sequence[StepTotals]:
+    def steps(self) -> StepHistory:
         """What each step so far came to, over all of the ledger's problems."""
         return self._evidence.steps
 

@@ -81,7 +81,7 @@ def analyze(data: RunData) -> Analysis:
         transitions=_transitions(*both) if both else None,
         by_base=_by_base(*both) if both else [],
         by_length=_by_length(before, after),
-        journeys=journeys(visit for visit in data.visits if visit.step > 0),
+        journeys=journeys(data.visits.in_training()),
     )
 
 

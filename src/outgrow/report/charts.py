@@ -5,10 +5,11 @@ from dataclasses import dataclass, replace
 from itertools import groupby
 
 from ..core.metrics import GROUPS, METRICS, group_of, is_share, pattern_of
+from ..core.row_table import RowTable
 from ..evaluate.change import Comparison
 from ..judge.canaries import KINDS
 from .chart import Chart
-from .curves import BUCKETS, bucket_counts, figure_keys, series, smoothing_width, visit_windows
+from .curves import BUCKETS, bucket_counts, figure_keys, smoothing_width, steps_of, visit_windows
 from .data import RunData
 from .figures import curves, stacked_seconds, stacked_shares
 from .marks import with_marks
@@ -116,7 +117,7 @@ def learning_charts(data: RunData, pass_at_1: Comparison | None) -> list[Chart]:
     """
     keys = figure_keys(data.metrics)
     width = smoothing_width(len(data.metrics))
-    steps = [row["step"] for row in data.metrics]
+    steps = steps_of(data.metrics)
     shown = {key for panel in _PANELS for pattern in panel.keys for key in keys if _matches(key, pattern)}
     own = [_Panel(key, (key,), key) for key in keys if key not in shown | _NO_PANEL]
     charts = pass_rate_charts(data, pass_at_1)
@@ -124,7 +125,7 @@ def learning_charts(data: RunData, pass_at_1: Comparison | None) -> list[Chart]:
         present = _keys_of(panel, keys)
         if not present or ("rollouts/pass_rate" in present and "judge/score" not in keys):
             continue
-        curves_by_label = {_label(key): series(data.metrics, key) for key in present}
+        curves_by_label = {_label(key): data.metrics.column(key) for key in present}
         share = all(is_share(key) for key in present)
         figure = curves(steps, curves_by_label, panel.axis, width if panel.smoothed else 1, share=share, log=panel.log)
         first = panel.first or (data.recipe.kind == "sft" and panel.keys[0] in _FINE_TUNING_FIRST)
@@ -187,16 +188,17 @@ def _caption(panel: _Panel, keys: Sequence[str]) -> str:
 
 def seconds_chart(data: RunData) -> Chart | None:
     """Return the seconds of every step by phase."""
-    rows = [row for row in data.timings if "learning" in row]  # other lines are of a session, not of a step
+    # Other lines are of a session, not of a step.
+    rows = RowTable.of(row for row in data.timings if "learning" in row)
     if not rows:
         return None
-    named = {key: series(rows, key) for key in figure_keys(rows)}
-    return Chart("Seconds per step", "", stacked_seconds([row["step"] for row in rows], named), wide=True)
+    named = {key: rows.column(key) for key in figure_keys(rows)}
+    return Chart("Seconds per step", "", stacked_seconds(steps_of(rows), named), wide=True)
 
 
 def histogram_chart(data: RunData) -> Chart | None:
     """Return how the pass rates of visited problems shift over the run."""
-    if not data.visits:
+    if not len(data.visits):
         return None
     spans = visit_windows(data.visits, _HISTOGRAM_WINDOWS)
     caption = (

@@ -1,8 +1,11 @@
 """Series of a run's metrics, as pure functions: smoothed, thinned, averaged over windows of steps."""
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Sequence
 
-from ..types import Visit
+import numpy as np
+
+from ..core.row_table import Rows
+from .visit_table import VisitTable
 
 # Points of one drawn series. Longer runs are averaged down to it, so that a page of 10,000 steps is no larger than one of 1,000.
 MAX_POINTS = 500
@@ -13,14 +16,14 @@ BUCKETS = ("0%", "to 25%", "to 50%", "to 75%", "below 100%", "100%")
 Series = Sequence[float | None]
 
 
-def figure_keys(rows: Sequence[Mapping[str, float]]) -> list[str]:
+def figure_keys(rows: Rows) -> list[str]:
     """Return the names of all metrics in rows, in the order of their first use, without the step."""
-    return [key for key in dict.fromkeys(key for row in rows for key in row) if key != "step"]
+    return [key for key in rows.keys if key != "step"]
 
 
-def series(rows: Sequence[Mapping[str, float]], key: str) -> Series:
-    """Return a metric over the rows, None where a row lacks it."""
-    return [row.get(key) for row in rows]
+def steps_of(rows: Rows) -> list[float]:
+    """Return the step of each row."""
+    return [step for step in rows.column("step") if step is not None]
 
 
 def smoothing_width(steps: int) -> int:
@@ -34,8 +37,14 @@ def smooth(values: Series, width: int) -> Series:
     >>> smooth([1.0, 3.0, None, 5.0], 3)
     [2.0, 2.0, None, 5.0]
     """
-    half = width // 2
-    return [None if value is None else mean(values[max(0, index - half) : index + half + 1]) for index, value in enumerate(values)]
+    half, count = width // 2, len(values)
+    known = np.array([value is not None for value in values], dtype=bool)
+    sums = np.concatenate([[0.0], np.cumsum([value or 0.0 for value in values])])
+    counts = np.concatenate([[0], np.cumsum(known)])
+    places = np.arange(count)
+    first, last = np.maximum(places - half, 0), np.minimum(places + half + 1, count)
+    means = (sums[last] - sums[first]) / np.maximum(counts[last] - counts[first], 1)
+    return [value if there else None for value, there in zip(means.tolist(), known.tolist(), strict=True)]
 
 
 def thin(values: Series) -> Series:
@@ -59,9 +68,11 @@ def windows(steps: int, count: int) -> list[range]:
     return [range(first, min(first + width, steps + 1)) for first in range(1, steps + 1, width)]
 
 
-def window_means(rows: Sequence[Mapping[str, float]], key: str, spans: Iterable[range]) -> Series:
+def window_means(rows: Rows, key: str, spans: Iterable[range]) -> Series:
     """Return the mean of a metric in each window of steps, None where no step of it has the metric."""
-    return [mean([row.get(key) for row in rows if row["step"] in span]) for span in spans]
+    steps, values = rows.column("step"), rows.column(key)
+    pairs = [(step, value) for step, value in zip(steps, values, strict=True) if step is not None and value is not None]
+    return [mean([value for step, value in pairs if span.start <= step < span.stop]) for span in spans]
 
 
 def bucket(right: int, n: int) -> int:
@@ -73,20 +84,20 @@ def bucket(right: int, n: int) -> int:
     return 5 if right == n else -(-4 * right // n)
 
 
-def visit_windows(visits: Iterable[Visit], count: int) -> list[range]:
+def visit_windows(visits: VisitTable, count: int) -> list[range]:
     """Return windows over the steps of these visits, with step 0 (a profile) as a window of its own before them."""
-    steps = {visit.step for visit in visits}
-    spans = windows(max(steps), count) if steps - {0} else []
-    return [range(1), *spans] if 0 in steps else spans
+    last, profile = int(visits.step.max(initial=0)), bool((visits.step == 0).any())
+    spans = windows(last, count) if last else []
+    return [range(1), *spans] if profile else spans
 
 
-def bucket_counts(visits: Iterable[Visit], spans: Sequence[range]) -> list[list[int]]:
+def bucket_counts(visits: VisitTable, spans: Sequence[range]) -> list[list[int]]:
     """Return the number of visits in each bucket, for each window of steps."""
-    counts = [[0] * len(BUCKETS) for _ in spans]
-    window = {step: index for index, span in enumerate(spans) for step in span}
-    for visit in visits:
-        if visit.step in window:
-            counts[window[visit.step]][bucket(visit.right, visit.n)] += 1
+    buckets = np.where(visits.right == visits.n, 5, -(-4 * visits.right // visits.n))  # as `bucket`
+    counts = []
+    for span in spans:
+        inside = (visits.step >= span.start) & (visits.step < span.stop)
+        counts.append(np.bincount(buckets[inside], minlength=len(BUCKETS)).tolist())
     return counts
 
 

@@ -2,7 +2,7 @@
 
 import json
 import sqlite3
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, TypeVar
@@ -10,17 +10,16 @@ from typing import Any, TypeVar
 from ..config import Recipe
 from ..core.addresses import shown_toml
 from ..core.errors import OutgrowError
-from ..core.files import read_lines
+from ..core.row_table import FollowedRows, Rows
 from ..evaluate import Evaluation
 from ..evaluate.calibration import Calibration
 from ..evaluate.drift import Drift
 from ..evaluate.worse import Worse, read_worse
-from ..ledger.ledger import READ_VISITS
 from ..runs.changed import Change, changes_of
 from ..runs.cost import seconds_by_phase
 from ..runs.folder import RunFolder, read_recipe
 from ..runs.sessions import Session, read_sessions
-from ..types import Visit
+from .visit_table import VisitTable
 
 _Row = TypeVar("_Row", Calibration, Drift)
 
@@ -36,13 +35,13 @@ class RunData:
     recipe_text: str
     """Its recipe.toml, with the addresses of servers shown by their host."""
     made_with: Mapping[str, Any]
-    metrics: list[dict[str, float]]
-    timings: list[dict[str, float]]
+    metrics: Rows
+    timings: Rows
     sessions: list[Session]
     """The oldest first; empty where the run has no record of them."""
     changes: list[Change]
     """What was changed when the run was resumed, in the order of the changes."""
-    visits: list[Visit]
+    visits: VisitTable
     known_problems: int
     """Problems in the ledger."""
     before: Evaluation | None
@@ -80,53 +79,63 @@ class RunData:
         return seconds_by_phase(self.timings)
 
 
-def read_run(run: Path, visits_too: bool = True) -> RunData:
+@dataclass(frozen=True)
+class Readers:
+    """How the files of a run are read; the live pages keep what they have read."""
+
+    rows: Callable[[Path], Rows] = lambda path: FollowedRows(path).read()
+    """Of JSON lines. Raises OSError or ValueError where they cannot be read."""
+    evaluation: Callable[[Path], Evaluation] = Evaluation.load
+    """Raises OutgrowError where it cannot be read."""
+
+
+def read_run(run: Path, visits_too: bool = True, readers: Readers | None = None) -> RunData:
     """Read a run's folder. visits_too: whether to read the visits, which are most of a long run.
 
     Raises UsageError where there is no run, OutgrowError where one of its files is damaged.
     """
-    files = RunFolder(run)
+    files, readers = RunFolder(run), readers or Readers()
     recipe, made_with = read_recipe(run)
-    known_problems, visits = _read_ledger(files.ledger) if visits_too else (0, [])
+    known_problems, visits = _read_ledger(files.ledger) if visits_too else (0, VisitTable())
     return RunData(
         name=run.resolve().name,
         path=str(run),
         recipe=recipe,
         recipe_text=shown_toml(files.recipe.read_text(encoding="utf-8")),
         made_with=made_with,
-        metrics=_read_rows(files.metrics),
-        timings=_read_rows(files.timings),
+        metrics=_read_rows(files.metrics, readers),
+        timings=_read_rows(files.timings, readers),
         sessions=read_sessions(run),
         changes=changes_of(made_with),
         visits=visits,
         known_problems=known_problems,
-        before=_read_evaluation(files.evaluation("before")),
-        after=_read_evaluation(files.evaluation("after")),
-        others=_read_others(files.evals),
+        before=_read_evaluation(files.evaluation("before"), readers),
+        after=_read_evaluation(files.evaluation("after"), readers),
+        others=_read_others(files.evals, readers),
         calibration=_read_figures(files.calibration, Calibration, "outgrow calibration RUN"),
         drift=_read_figures(files.drift, Drift, "outgrow drift RUN --on SUITES"),
         worse=read_worse(run),
     )
 
 
-def _read_rows(path: Path) -> list[dict[str, float]]:
+def _read_rows(path: Path, readers: Readers) -> Rows:
     try:
-        return read_lines(path)
+        return readers.rows(path)
     except (OSError, ValueError) as error:
         raise OutgrowError(f"{path}: cannot be read ({error})") from error
 
 
-def _read_evaluation(path: Path) -> Evaluation | None:
-    return Evaluation.load(path) if path.exists() else None
+def _read_evaluation(path: Path, readers: Readers) -> Evaluation | None:
+    return readers.evaluation(path) if path.exists() else None
 
 
-def _read_others(evals: Path) -> dict[str, tuple[Evaluation, Evaluation]]:
+def _read_others(evals: Path, readers: Readers) -> dict[str, tuple[Evaluation, Evaluation]]:
     """Read the suites of evaluate.extra_suites, each from a folder of its name; of a path, the last part is enough."""
     folders = [file.parent.name for file in evals.glob("*/after.parquet")]
     short = {name: name.rpartition("+")[2] if name.startswith("+") else name for name in folders}
     names = short if len(set(short.values())) == len(short) else {name: name for name in folders}
     return {
-        names[after.parent.name]: (Evaluation.load(after.with_name("before.parquet")), Evaluation.load(after))
+        names[after.parent.name]: (readers.evaluation(after.with_name("before.parquet")), readers.evaluation(after))
         for after in sorted(evals.glob("*/after.parquet"))
     }
 
@@ -138,22 +147,22 @@ def _read_figures(path: Path, kind: type[_Row], command: str) -> list[_Row]:
         raise OutgrowError(f"{path}: cannot be read ({error}); write it again with: {command}") from error
 
 
-def _read_ledger(path: Path) -> tuple[int, list[Visit]]:
+def _read_ledger(path: Path) -> tuple[int, VisitTable]:
     """Return the number of problems and every visit, oldest first; nothing where there is no ledger (SFT keeps none).
 
     The file is read without a lock, so that the page of a run can be made while it trains, and no file is left behind: SQLite's
     write-ahead log is opened only where a training process has one.
     """
     if not path.exists():
-        return 0, []
+        return 0, VisitTable()
     mode = "mode=ro" if path.with_name(f"{path.name}-wal").exists() else "immutable=1"
     try:
         db = sqlite3.connect(f"{path.resolve().as_uri()}?{mode}", uri=True)
         try:
             known = db.execute("SELECT count(*) FROM problems").fetchone()[0]
-            rows = db.execute(READ_VISITS).fetchall()
+            visits = VisitTable.read(db)
         finally:
             db.close()
     except sqlite3.Error as error:
         raise OutgrowError(f"{path}: the ledger cannot be read ({error})") from error
-    return known, [Visit(*row) for row in rows]
+    return known, visits

@@ -1,11 +1,12 @@
 """The findings of an analysis as text: sentences and tables, for the page and the terminal."""
 
 from collections.abc import Iterator
+from itertools import islice
 
 from ..core.amounts import duration
 from ..core.estimate import Estimate
 from ..evaluate.change import Comparison, Grid, grid, shows_change
-from ..judge.hacking_alarm import evidence
+from ..judge.hacking_alarm import HackingAlarm
 from ..runs.changed import by_step, when
 from . import words
 from .analysis import Analysis, Part
@@ -51,16 +52,17 @@ def sentences(data: RunData, analysis: Analysis, own: Grid) -> Iterator[str]:
 
 def _judge(data: RunData) -> Iterator[str]:
     """Yield how well the judge separated right from wrong answers, and when an alarm reported that it was exploited."""
-    rows = [row for row in data.metrics if "judge/score" in row]
-    if not rows:
+    if "judge/score" not in data.metrics.keys:
         return
-    aucs = [row["judge/auc"] for row in rows if "judge/auc" in row]
+    aucs = [auc for auc in data.metrics.column("judge/auc") if auc is not None]
     if aucs:
         yield f"The judge scored a right answer above a wrong one in {words.percent(sum(aucs) / len(aucs))} of pairs."
-    if alarms := [count for count, row in enumerate(rows, 1) if row.get("judge/alarm")]:
-        first = int(rows[alarms[0] - 1]["step"])
-        reasons = "; ".join(evidence(rows[: alarms[0]]))
-        text = f"alarms in {len(alarms):,} of {len(rows):,} steps, the first at step {first:,}: {reasons}."
+    if alarms := [place for place, alarm in enumerate(data.metrics.column("judge/alarm")) if alarm]:
+        judged = sum(score is not None for score in data.metrics.column("judge/score"))
+        through = (row for row in islice(data.metrics, alarms[0] + 1) if "judge/score" in row)
+        reasons = "; ".join(HackingAlarm.of(through).evidence())
+        first = int(data.metrics[alarms[0]]["step"])
+        text = f"alarms in {len(alarms):,} of {judged:,} steps, the first at step {first:,}: {reasons}."
         yield Toned(f"The policy may have exploited the judge: {text}", "loss")
 
 

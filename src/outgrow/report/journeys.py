@@ -1,13 +1,14 @@
 """The fate of each practised problem: kept, learned, forgotten, relearned or never, with the steps of its turns."""
 
-from collections import Counter
-from collections.abc import Iterable
 from dataclasses import dataclass
 from functools import lru_cache
 from typing import Literal
 
+import numpy as np
+from numpy.typing import NDArray
+
 from ..evaluate.statistics import wilson_ci95
-from ..types import Visit
+from .visit_table import VisitTable
 
 Fate = Literal["kept", "learned", "forgotten", "relearned", "never", "undecided"]
 FATES: dict[Fate, str] = {
@@ -53,22 +54,34 @@ class Journey:
         return "learned" if len(turns) > 1 or turns[0].step > self.first_step else "kept"
 
 
-def journeys(visits: Iterable[Visit]) -> list[Journey]:
-    """Return the journeys of all problems, in the order of their first visits. visits: oldest first.
+def journeys(visits: VisitTable) -> list[Journey]:
+    """Return the journeys of all problems, in the order of their first visits. visits: the oldest first.
 
     A visit shows a problem as solved where the 95% interval of its pass rate lies above one half (7 of 8, 4 of 4), as not solved
     where it lies below. For a problem that is right half of the time, one visit of 8 rollouts in 14 shows either by chance.
     """
-    first: dict[str, int] = {}
-    counts: Counter[str] = Counter()
-    turns: dict[str, list[Turn]] = {}
-    for visit in visits:
-        first.setdefault(visit.problem_id, visit.step)
-        counts[visit.problem_id] += 1
-        solved, so_far = _solved(visit.right, visit.n), turns.setdefault(visit.problem_id, [])
-        if solved is not None and (not so_far or so_far[-1].solved is not solved):
-            so_far.append(Turn(visit.step, solved))
-    return [Journey(problem, first[problem], counts[problem], turns[problem]) for problem in first]
+    if not len(visits):
+        return []
+    order = np.argsort(visits.problem, kind="stable")
+    problem, step = visits.problem[order], visits.step[order]
+    shown = _shown(visits.right, visits.n)[order]
+    told = np.flatnonzero(shown)  # the visits that show anything
+    earlier = told[:-1]
+    turned = np.ones(len(told), dtype=bool)  # against the visit before that showed something of the same problem
+    turned[1:] = (problem[told[1:]] != problem[earlier]) | (shown[told[1:]] != shown[earlier])
+    turns: dict[int, list[Turn]] = {}
+    for place in told[turned].tolist():
+        turns.setdefault(int(problem[place]), []).append(Turn(int(step[place]), bool(shown[place] > 0)))
+    met, first, counts = np.unique(visits.problem, return_index=True, return_counts=True)
+    listed = sorted(zip(first.tolist(), met.tolist(), counts.tolist(), strict=True))
+    return [Journey(visits.problem_ids[code], int(visits.step[place]), count, turns.get(code, [])) for place, code, count in listed]
+
+
+def _shown(right: NDArray[np.int32], n: NDArray[np.int32]) -> NDArray[np.int8]:
+    """Return 1 where a visit shows its problem as solved, -1 where it shows the contrary, 0 where it shows neither."""
+    pairs, where = np.unique(np.stack([right, n]), axis=1, return_inverse=True)
+    known = [0 if (solved := _solved(*pair)) is None else 1 if solved else -1 for pair in pairs.T.tolist()]
+    return np.array(known, dtype=np.int8)[where.ravel()]
 
 
 @lru_cache

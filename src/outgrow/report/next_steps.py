@@ -70,18 +70,18 @@ def _settings(data: RunData, comparisons: dict[str, Comparison]) -> Iterator[Nex
         )
     if not isinstance(recipe, RLRecipe):
         return
-    if any(row.get("judge/alarm") for row in data.metrics):
+    if any(data.metrics.column("judge/alarm")):
         text = "Alarms say that the policy may exploit the judge. Read its answers before you use it."
         yield NextStep(text, command_line("analyze", data.path, "--examples", 3))
-    late = [row.get("groups/mixed_frac") for row in data.metrics[-max(1, len(data.metrics) // 4) :]]
+    late = data.metrics.column("groups/mixed_frac")[-max(1, len(data.metrics) // 4) :]
     if (mixed := mean(late)) is not None and mixed < _FEW_MIXED:
-        rate = mean([row.get("rollouts/pass_rate") for row in data.metrics[-len(late) :]]) or 0.0
+        rate = mean(data.metrics.column("rollouts/pass_rate")[-len(late) :]) or 0.0
         kind = "harder" if rate > 0.5 else "easier"
         yield NextStep(
             f"Only {words.percent(mixed)} of the last groups had answers with different rewards; the others teach nothing, and "
             f"{words.percent(rate)} of the rollouts were right. Practise {kind} problems."
         )
-    looks = [row["validation/pass_rate"] for row in data.metrics if "validation/pass_rate" in row]
+    looks = [rate for rate in data.metrics.column("validation/pass_rate") if rate is not None]
     change = comparisons["pass@1"].change if "pass@1" in comparisons else None
     if change and change.low > 0 and len(looks) >= _FEWEST_MEASUREMENTS and looks[-1] == max(looks):
         yield NextStep(

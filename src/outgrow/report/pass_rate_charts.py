@@ -1,13 +1,14 @@
 """Charts of right answers. Percentages of different sets of problems have charts of their own, each titled with its set and n."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 
 from ..config import RLRecipe
 from ..core.estimate import Estimate
+from ..core.row_table import Rows
 from ..evaluate.change import Comparison
 from ..problems.named_table import label
 from .chart import Chart
-from .curves import series, smoothing_width
+from .curves import smoothing_width, steps_of
 from .data import RunData
 from .figures import curves, estimates, interval_point
 
@@ -46,18 +47,18 @@ def suite_charts(data: RunData) -> list[Chart]:
     return [*charts, Chart("Divergence from the base", caption, curves(steps, named, "nats per token", 1), group="All suites")]
 
 
-def count_of(rows: Sequence[Mapping[str, float]], key: str) -> int | None:
+def count_of(rows: Rows, key: str) -> int | None:
     """Return how many problems a metric counts; None where no row has it."""
-    counts = [row[key] for row in rows if key in row]
+    counts = [count for count in rows.column(key) if count is not None]
     return int(max(counts)) if counts else None
 
 
 def _training(data: RunData) -> list[Chart]:
-    rates = series(data.metrics, "rollouts/pass_rate")
+    rates = data.metrics.column("rollouts/pass_rate")
     if not isinstance(data.recipe, RLRecipe) or not any(rate is not None for rate in rates):
         return []
     learn = data.recipe.learn
-    steps = [row["step"] for row in data.metrics]
+    steps = steps_of(data.metrics)
     figure = curves(steps, {"training": rates}, _AXIS, smoothing_width(len(steps)), share=True)
     title = f"Training: practised problems, {learn.problems_per_step:,} × {learn.group_size} rollouts a step"
     caption = "The curriculum picks these problems, so the curve shows what was practised, not how good the policy is."
@@ -65,12 +66,12 @@ def _training(data: RunData) -> list[Chart]:
 
 
 def _validation(data: RunData, pass_at_1: Comparison | None) -> list[Chart]:
-    rates = series(data.metrics, "validation/pass_rate")
+    rates = data.metrics.column("validation/pass_rate")
     if not isinstance(data.recipe, RLRecipe) or not any(rate is not None for rate in rates):
         return []
     section = data.recipe.evaluate
     n = count_of(data.metrics, "validation/n")
-    steps = [row["step"] for row in data.metrics]
+    steps = steps_of(data.metrics)
     figure = curves(steps, {"validation": rates}, _AXIS, smoothing_width(len(steps)), share=True)
     size = (
         f", n = {n:,} problems × {section.validation_samples} samples" if n else f", {section.validation_samples} samples a problem"

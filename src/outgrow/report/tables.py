@@ -4,6 +4,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Literal
 
+import numpy as np
+
 from ..core.amounts import duration
 from ..core.estimate import Estimate
 from ..core.metrics import is_share
@@ -196,8 +198,8 @@ def change_table(data: RunData) -> Table:
 def facts(data: RunData) -> list[tuple[str, str]]:
     """Return what was run, and its cost, in a few lines."""
     recipe, seconds = data.recipe, data.seconds()
-    visits = [visit for visit in data.visits if visit.step > 0]  # step 0 is a profile
-    rollouts, visited = sum(visit.n for visit in visits), len({visit.problem_id for visit in visits})
+    visits = data.visits.in_training()
+    rollouts, visited = int(visits.n.sum()), len(np.unique(visits.problem))
     lines = [
         ("Steps", f"{data.steps_done:,} of {recipe.learn.steps:,}"),
         ("Model", recipe.policy.model or "a new micro policy"),
@@ -211,9 +213,9 @@ def facts(data: RunData) -> list[tuple[str, str]]:
         if recipe.distill:
             first = f" in the first {recipe.distill.steps:,} steps" if recipe.distill.steps else ""
             lines.append(("Distilled teacher", recipe.distill.model + first))
-        if visits:
+        if len(visits):
             lines.append(("Practised", f"{rollouts:,} rollouts of {visited:,} of {data.known_problems:,} problems"))
-        tokens = sum(visit.n * visit.mean_length for visit in visits)
+        tokens = float((visits.n * visits.mean_length).sum())
         if seconds.get("generation"):
             lines.append(("Generated", f"{tokens:,.0f} tokens, {tokens / seconds['generation']:,.0f} per second"))
     lines += [

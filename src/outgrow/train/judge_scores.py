@@ -1,8 +1,7 @@
 """The judge in the training loop: the scores of a step's groups, and the reward-hacking alarm."""
 
 import hashlib
-import itertools
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import replace
 from pathlib import Path
 
@@ -13,9 +12,9 @@ from ..core.rng import python_rng, seed_from
 from ..engines import ChatModel, EngineConfig, NativeEngineConfig, OpenAIServer, second_engine
 from ..evaluate.answer_cache import AnswerCache
 from ..evaluate.sample import sample_problems
-from ..judge import hacking_alarm
 from ..judge.canaries import canaries
 from ..judge.config import SECOND_ROLLOUTS, JudgeSection
+from ..judge.hacking_alarm import HackingAlarm
 from ..judge.judge import Judge, JudgeItem
 from ..judge.metrics import score_metrics
 from ..policy import Prompt, load_policy
@@ -72,7 +71,7 @@ class JudgeInLoop:
             max(section.watch.heldout_problems, section.watch.canaries),
             recipe.seed,
         )
-        self._rows: list[Metrics] = []  # the metrics of earlier steps
+        self._alarm = HackingAlarm()  # of the earlier steps with this judge
         identity = self._judge.model.identity.encode()
         self._id = int(hashlib.sha256(identity).hexdigest()[:6], 16)  # small enough for a double, as every metric is one
 
@@ -84,12 +83,17 @@ class JudgeInLoop:
         """Close the cache of scores."""
         self._cache.close()
 
-    def rewind(self, rows: Sequence[Metrics]) -> None:
+    def rewind(self, rows: Iterable[Metrics]) -> None:
         """Continue after the steps with these metrics. Steps of another judge do not count."""
-        same_judge = itertools.takewhile(lambda row: row.get("judge/id") == self._id, reversed(rows))
-        self._rows = [dict(row) for row in same_judge][::-1]
-        if rows and not self._rows:
-            self._warn(f"judge.model changed since step {rows[-1]['step']:.0f}; alarm statistics start over.")
+        self._alarm = HackingAlarm()
+        last: Metrics | None = None
+        for last in rows:
+            if last.get("judge/id") == self._id:
+                self._alarm.observe(last)
+            else:
+                self._alarm = HackingAlarm()
+        if last is not None and last.get("judge/id") != self._id:
+            self._warn(f"judge.model changed since step {last['step']:.0f}; alarm statistics start over.")
 
     def heldout_pass_rate(self, policy: ChatModel, verifier: Verifier, step: int, check_stop: CheckStop) -> Metrics:
         """Measure the true pass rate on the held-out problems: one answer each, the same problems at every step."""
@@ -131,7 +135,7 @@ class JudgeInLoop:
     @property
     def weight(self) -> float:
         """The judge's share of its part of the reward, from 0 to 1; the checker has the rest."""
-        return hacking_alarm.weight(self._rows) if self._watch.on_alarm == "lower" else 1.0
+        return self._alarm.weight() if self._watch.on_alarm == "lower" else 1.0
 
     def blend_with_checker(self, parts: RewardParts, group: GradedGroup) -> RewardParts:
         """Return a group's reward parts with the checker's share of the judge's part moved to `accuracy`."""
@@ -150,13 +154,14 @@ class JudgeInLoop:
 
         Raises OutgrowError where the recipe ends the run at an alarm.
         """
-        evidence = hacking_alarm.evidence([*self._rows, metrics])
-        metrics["judge/alarm"] = float(bool(evidence))
+        before = self.weight
+        row = dict(metrics)
+        self._alarm.observe(row)
+        evidence = self._alarm.evidence()
+        metrics["judge/alarm"] = row["judge/alarm"] = float(bool(evidence))
         alarm = f"step {metrics['step']:.0f}: the policy seems to exploit the judge: {'; '.join(evidence)}"
         if evidence and self._watch.on_alarm == "stop":
             raise EndedByAlarm(f"{alarm}. Use another judge.model, or set judge.watch.on_alarm=lower, then resume.")
-        before = self.weight
-        self._rows.append(dict(metrics))
         lowered = f". The judge's share of the reward is {self.weight:.2g} from now on" if self.weight < before else ""
         return alarm + lowered if evidence else None
 

@@ -19,7 +19,7 @@ def start_from_profile(
     problem_ids: the run's; other visits stay out. base, temperature: the model that the run starts from, and how it samples; a
     profile of another is only warned about. Raises UsageError where the profile holds none of these problems.
     """
-    if any(visit.step == 0 for visit in ledger.visits()):
+    if ledger.has_profile():
         return
     spec, visits = read_profile(profile)
     visits = [visit for visit in visits if visit.problem_id in problem_ids]

@@ -1,5 +1,6 @@
 """The RL loop's step: pick problems, write groups, verify, reward, weigh, learn, remember."""
 
+import json
 import math
 import time
 from collections.abc import Sequence
@@ -13,7 +14,7 @@ from ..config import RLRecipe
 from ..config.sections import KL_ROLLOUTS
 from ..core.callbacks import Answering, CheckStop, Warn, unwatched
 from ..core.errors import NotFiniteError, OutgrowError, UsageError
-from ..core.files import read_lines
+from ..core.files import each_row, lines_backwards
 from ..core.rollout_log import drop_parts_after, write_part
 from ..engines import Engine, LocalModel, Tally, sync
 from ..evaluate.measured import validation_problems
@@ -86,17 +87,24 @@ class RLJob:
         """See `Job.rewind`."""
         self.ledger.rewind(step)
         drop_parts_after(self.run, step)
-        rows = read_lines(RunFolder(self.run).metrics)
-        rows = [row for row in rows if row["step"] <= step]
-        if any("groups/trained_frac" not in row for row in rows):
-            raise UsageError(f"{self.run}: its metrics.jsonl is of another version of outgrow; start a new run")
-        self.idle = step - max((row["step"] for row in rows if row["groups/trained_frac"] > 0), default=0)
+        metrics = RunFolder(self.run).metrics
+        self.idle = step - self._last_trained(metrics, step)
         if self.judging:
-            self.judging.rewind(rows)
+            self.judging.rewind(row for row in each_row(metrics) if row["step"] <= step)
+
+    def _last_trained(self, metrics: Path, step: int) -> int:
+        """Return the last step through `step` that taught something; 0 where none did."""
+        for _, line in lines_backwards(metrics):
+            row = json.loads(line)
+            if "groups/trained_frac" not in row:
+                raise UsageError(f"{self.run}: its metrics.jsonl is of another version of outgrow; start a new run")
+            if row["step"] <= step and row["groups/trained_frac"] > 0:
+                return int(row["step"])
+        return 0
 
     def rollouts(self) -> int:
         """See `Job.rollouts`."""
-        return sum(visit.n for visit in self.ledger.visits())
+        return self.ledger.rollouts()
 
     def close(self) -> None:
         """See `Job.close`."""

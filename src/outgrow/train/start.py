@@ -8,7 +8,7 @@ from ..config import Recipe
 from ..core.callbacks import Warn
 from ..core.disk import DISK_ERRORS, fault_of
 from ..core.errors import EndedByAlarm, OutgrowError, first_line
-from ..core.files import read_lines
+from ..core.files import last_row
 from ..core.fresh_folder import FreshFolder, undone_on_failure
 from ..core.oom_backoff import ran_out_of_memory
 from ..core.shell import command_line
@@ -19,8 +19,8 @@ from ..runs.signals import Interrupt
 
 def steps_done(run: Path) -> int:
     """Return the last step that is on disk; 0 before the first."""
-    rows = read_lines(RunFolder(run).metrics)
-    return int(rows[-1]["step"]) if rows else 0
+    row = last_row(RunFolder(run).metrics)
+    return int(row["step"]) if row else 0
 
 
 @contextmanager

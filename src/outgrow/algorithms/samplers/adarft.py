@@ -8,7 +8,7 @@ from pydantic import Field
 
 from ...core.choose import top_k
 from ...core.rng import numpy_rng
-from ...ledger import ProblemStats
+from ...ledger import ProblemStats, StepTotals
 from .base import PickRequest, Sampler
 
 
@@ -27,11 +27,12 @@ class AdaRFT(Sampler):
     target: float = Field(default=0.5, gt=0, lt=1, description="β, the pass rate to aim at.")
 
     def pick(self, ask: PickRequest, known: ProblemStats) -> Sequence[int]:
-        difficulty = 0.0
-        for totals in known.steps:
-            if totals.step < ask.step:
-                change = self.rate * math.tanh(self.sharpness * (totals.right / totals.n - self.target))
-                difficulty = min(1.0, max(0.0, difficulty + change))
+        difficulty = known.steps.fold((self.type, self.rate, self.sharpness, self.target), 0.0, self._moved, ask.step)
         distance_N = np.abs(1 - known.mean(ask.step) - difficulty)
         jitter_N = numpy_rng(ask.seed, self.type, ask.step).random_sample(len(known))
         return top_k(1e-9 * jitter_N - distance_N, ask.count)
+
+    def _moved(self, difficulty: float, totals: StepTotals) -> float:
+        """Return T after a step, from T before it."""
+        change = self.rate * math.tanh(self.sharpness * (totals.right / totals.n - self.target))
+        return min(1.0, max(0.0, difficulty + change))

@@ -7,7 +7,7 @@ from pydantic import Field
 
 from ...core.choose import weighted_sample
 from ...core.rng import numpy_rng
-from ...ledger import ProblemStats
+from ...ledger import ProblemStats, StepTotals
 from .base import PickRequest, Sampler
 
 _CHANGE = 0.01  # of the chance a step
@@ -34,10 +34,11 @@ class Greso(Sampler):
     )
 
     def pick(self, ask: PickRequest, known: ProblemStats) -> Sequence[int]:
-        keep = self.keep
-        for totals in known.steps:
-            if totals.step < ask.step:
-                fell = 1 - totals.mixed / totals.groups > self.target
-                keep = min(1.0, max(_LEAST, keep - _CHANGE if fell else keep + _CHANGE))
+        keep = known.steps.fold((self.type, self.keep, self.target), self.keep, self._moved, ask.step)
         weights_N = np.maximum(keep ** np.abs(known.streak_N.astype(np.float64)), _LEAST)
         return weighted_sample(weights_N, ask.count, numpy_rng(ask.seed, self.type, ask.step))
+
+    def _moved(self, keep: float, totals: StepTotals) -> float:
+        """Return p after a step, from p before it."""
+        fell = 1 - totals.mixed / totals.groups > self.target
+        return min(1.0, max(_LEAST, keep - _CHANGE if fell else keep + _CHANGE))

@@ -1,8 +1,7 @@
 """The live pages and their addresses. Every page is plain HTML that works without a script; the script updates it."""
 
-import hashlib
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Callable, Hashable, Mapping, Sequence
 from datetime import UTC, datetime
 from functools import cache, partial
 from importlib.resources import files
@@ -29,15 +28,20 @@ from ..page import render
 from ..plotly_script import plotly_script
 from . import problems
 from .guard import Guard
-from .listing import ORDERS, STATES, Listing, matching, ordered
+from .kept import Kept, Page, Pages
+from .listing import ORDERS, Listing, matching, ordered
 from .messages import messages
-from .rollouts import VERDICTS, RolloutIndex
-from .views import View, changed_keys, compare_to_first, compared_charts, run_names, view
+from .problems import ProblemRow
+from .rollouts import VERDICTS, Groups
+from .run_summary import STATES, RunRow
+from .stamps import stamp_of
+from .views import OpenRun, View, changed_keys, compare_to_first, compared_charts, run_folder
 
 _RUNS = 200
 _PAGE = 50
 _ROLLOUTS = 16
 _READING = 0.3  # seconds that a page spends on reading new files of rollouts
+_MOST_OF_RUNS, _MOST_OF_PAGES = 150_000_000, 50_000_000  # bytes
 
 _ASSETS = {
     "style.css": ("report", "page.css"),
@@ -47,9 +51,12 @@ _ASSETS = {
 }
 
 
-def application(folder: Path, token: str | None = None) -> Starlette:
-    """Return the application for the runs of a folder. token: required from every visitor. Default: no token."""
-    pages = _Pages(folder)
+def application(folder: Path, token: str | None = None, share: float = 1.0) -> Starlette:
+    """Return the application for the runs of a folder. token: required from every visitor. Default: no token.
+
+    share: of a core, for looking whether files have changed. Default: they are looked at for every request.
+    """
+    pages = _Pages(folder, share)
     routes = [
         Route("/", pages.runs),
         Route("/compare", pages.compare),
@@ -65,60 +72,79 @@ def application(folder: Path, token: str | None = None) -> Starlette:
 
 
 class _Pages:
-    def __init__(self, folder: Path) -> None:
-        self.folder = folder
-        self._indexes: dict[str, RolloutIndex] = {}
-        self._listing = Listing(folder)
+    def __init__(self, folder: Path, share: float) -> None:
+        self.folder, self._share = folder, share
+        self._runs: Kept[OpenRun] = Kept(_MOST_OF_RUNS, OpenRun.nbytes)
+        self._pages = Pages(_MOST_OF_PAGES)
+        self._listing = Listing(folder, share)
 
     def runs(self, request: Request) -> Response:
+        known = self._listing.rows()
+        return self._send(request, self._listing.version, lambda: self._render_runs(request, known))
+
+    def _render_runs(self, request: Request, known: Sequence[RunRow]) -> bytes:
         query = request.query_params
-        known, tags = self._listing.rows(), query.getlist("tag")
+        tags = query.getlist("tag")
         rows = ordered(matching(known, query.get("q", ""), tags, query.get("state", "")), query.get("sort", ""))
         page, pages = problems.page_of(len(rows), _number(query.get("page", "")), _RUNS)
         counts = Counter(row.state for row in known)
         states = [(state, counts[state]) for state in STATES if counts[state]]
         shown = rows[(page - 1) * _RUNS : page * _RUNS]
-        return _page(
+        return _rendered(
             request, "runs", rows=shown, count=len(rows), known=len(known), page=page, pages=pages, states=states, tags=tags,
             orders=ORDERS, with_tag=partial(_with_tag, query.multi_items()),
             sort_by=partial(_sort_by, query.get("sort", "")),
         )  # fmt: skip
 
     def compare(self, request: Request) -> Response:
-        views = [self._view(name) for name in dict.fromkeys(request.query_params.getlist("run"))]
+        views = [self._open(name).view() for name in dict.fromkeys(request.query_params.getlist("run"))]
         if len(views) < 2:
             raise HTTPException(400, "Choose two or more runs to compare.")
+        return self._send(request, tuple(view.stamps for view in views), lambda: self._render_compared(request, views))
+
+    def _render_compared(self, request: Request, views: list[View]) -> bytes:
         names, differences = changed_keys(views)
-        return _page(
+        return _rendered(
             request, "compare", rows=compare_to_first(views), charts=compared_charts(views), names=names, differences=differences
         )
 
     def run(self, request: Request) -> Response:
-        run_view = self._view(request.path_params["run"])
+        run_view = self._open(request.path_params["run"]).view()
+        row = self._listing.row(run_view.name)
+        return self._send(request, (run_view.stamps, row, row.state), lambda: self._render_run(request, run_view, row))
+
+    def _render_run(self, request: Request, run_view: View, row: RunRow) -> bytes:
         log = read_warnings(run_view.path) if run_view.data else []
         try:
             lines = messages(log, run_view.data.sessions if run_view.data else [])
         except (TypeError, ValueError) as error:
             raise OutgrowError(f"{RunFolder(run_view.path).sessions}: one of its values is damaged ({error})") from error
-        return _page(
-            request, "run", view=run_view, row=self._listing.row(run_view.name), messages=lines,
-            dropped=sum(line.dropped for line in log), with_tag=partial(_with_tag, ()),
+        return _rendered(
+            request, "run", view=run_view, row=row, messages=lines, dropped=sum(line.dropped for line in log),
+            with_tag=partial(_with_tag, ()),
         )  # fmt: skip
 
     def report(self, request: Request) -> Response:
-        page = render(read_run(self._view(request.path_params["run"]).path))
+        run_view = self._open(request.path_params["run"]).view()
+        stamps = run_view.stamps, stamp_of(RunFolder(run_view.path).ledger), stamp_of(f"{RunFolder(run_view.path).ledger}-wal")
         # The report has its own policy, which allows only its own two scripts.
-        return HTMLResponse(page.encode("utf-8", "replace"), headers={"Content-Security-Policy": "frame-ancestors 'none'"})
+        headers = {"Content-Security-Policy": "frame-ancestors 'none'"}
+        return self._send(request, stamps, lambda: render(read_run(run_view.path)).encode("utf-8", "replace"), headers)
 
     def problems(self, request: Request) -> Response:
-        run_view, query = self._view(request.path_params["run"]), request.query_params
-        practised = query.get("of") == "practised"
-        index = self._index(run_view)
+        run, practised = self._open(request.path_params["run"]), request.query_params.get("of") == "practised"
+        run_view = run.view()
         if practised:
-            rows = problems.practised(index, _READING)
+            rows = problems.practised(run.index, _READING)
+            version: tuple[Hashable, ...] = (run.index.version, run.index.unread)
         else:
             data = run_view.read()
-            rows = problems.tested(data.before, data.after)
+            rows, version = problems.tested(data.before, data.after), ()
+        return self._send(request, (run_view.stamps, *version), lambda: self._render_problems(request, run, run_view, rows))
+
+    def _render_problems(self, request: Request, run: OpenRun, run_view: View, rows: Sequence[ProblemRow]) -> bytes:
+        query = request.query_params
+        practised = query.get("of") == "practised"
         chosen = problems.search(rows, *(query.get(name, "") for name in ("q", "field", "level", "turn")))
         orders = {"gain": lambda row: -(row.change or 0), "loss": lambda row: row.change or 0}
         if order := orders.get(query.get("sort", "")):
@@ -132,13 +158,13 @@ class _Pages:
             "meaning": problems.meaning(practised),
         }
         shown = chosen[(page - 1) * _PAGE : page * _PAGE]
-        return _page(
+        return _rendered(
             request, "problems", view=run_view, rows=shown, count=len(chosen), known=len(rows), page=page, pages=pages,
-            practised=practised, index=index, **lists,
+            practised=practised, index=run.index, **lists,
         )  # fmt: skip
 
     def problem(self, request: Request) -> Response:
-        run_view, wanted = self._view(request.path_params["run"]), request.query_params.get("id", "")
+        run_view, wanted = self._open(request.path_params["run"]).view(), request.query_params.get("id", "")
         data = run_view.read()
         sides = [("Before", data.before), ("After", data.after)]
         answers = [(when, [s for s in side.samples if s.problem_id == wanted]) for when, side in sides if side]
@@ -148,47 +174,58 @@ class _Pages:
         return _page(request, "problem", view=run_view, about=about, answers=answers)
 
     def rollouts(self, request: Request) -> Response:
-        run_view, query = self._view(request.path_params["run"]), request.query_params
-        index = self._index(run_view)
-        rows = index.refresh(_READING)
-        steps = np.unique(rows["step"]).tolist()
+        run = self._open(request.path_params["run"])
+        run_view, groups = run.view(), run.index.refresh(_READING)
+        version = run_view.stamps, run.index.version, run.index.unread
+        return self._send(request, version, lambda: self._render_rollouts(request, run, run_view, groups))
+
+    def _render_rollouts(self, request: Request, run: OpenRun, run_view: View, groups: Groups) -> bytes:
+        query, index = request.query_params, run.index
+        steps = np.unique(groups["step"]).tolist()
         problem, verdict = query.get("problem", ""), query.get("verdict", "")
         step = _number(query.get("step", ""), 0)
         if not step and not problem and steps:
             step = steps[-1]
-        chosen = rows
+        chosen = groups
         if step:
             chosen = chosen[chosen["step"] == step]
         if problem:
             code = index.code_of(problem)
             chosen = chosen[chosen["problem"] == (-1 if code is None else code)]
-        counts = {str(name): int((chosen["verdict"] == place).sum()) for place, name in enumerate(VERDICTS)}
-        if verdict in counts:
-            chosen = chosen[chosen["verdict"] == list(counts).index(verdict)]
+        counts = dict(zip(map(str, VERDICTS), chosen["counts"].sum(axis=0).tolist(), strict=True))
+        of_verdict = list(counts).index(verdict) if verdict in counts else None
+        count = sum(counts.values()) if of_verdict is None else counts[verdict]
         q = query.get("q", "").casefold().strip()
         whole = None
         if q and step:  # only the texts of one step are searched
-            whole = [row for row in index.texts(chosen) if q in f"{row['question']}\n{row['completion']}".casefold()]
-        count = len(chosen) if whole is None else len(whole)
+            texts = index.texts(chosen, of_verdict, slice(None))
+            whole = [row for row in texts if q in f"{row['question']}\n{row['completion']}".casefold()]
+            count = len(whole)
         page, pages = problems.page_of(count, _number(query.get("page", "")), _ROLLOUTS)
         part = slice((page - 1) * _ROLLOUTS, page * _ROLLOUTS)
-        shown = index.texts(chosen[part]) if whole is None else whole[part]
+        shown = index.texts(chosen, of_verdict, part) if whole is None else whole[part]
         near = {
             "earlier": max((s for s in steps if s < step), default=None),
             "later": min((s for s in steps if s > step), default=None),
         }
-        return _page(
+        return _rendered(
             request, "rollouts", view=run_view, rows=shown, count=count, page=page, pages=pages, step=step, steps=steps,
-            counts=counts, problem=problem, index=index, near=near, total=len(rows),
+            counts=counts, problem=problem, index=index, near=near, total=int(groups["counts"].sum()),
         )  # fmt: skip
 
-    def _view(self, name: str) -> View:
-        if name not in run_names(self.folder):  # no name may lead out of the folder
+    def _open(self, name: str) -> OpenRun:
+        run = run_folder(self.folder, name)
+        if run is None:
             raise HTTPException(404, "This folder has no run of this name.")
-        return view(self.folder / name)
+        self._runs.drop_old()
+        return self._runs.get(name, lambda: OpenRun(run, self._share))
 
-    def _index(self, run_view: View) -> RolloutIndex:
-        return self._indexes.setdefault(run_view.name, RolloutIndex(run_view.path))
+    def _send(
+        self, request: Request, version: Hashable, render: Callable[[], bytes], headers: Mapping[str, str] | None = None
+    ) -> Response:
+        """Send a page, rendered where its version has changed."""
+        address = request.url.path, request.url.query
+        return _answer(request, self._pages.get(address, version, render), headers=headers)
 
 
 def _number(text: str, default: int = 1) -> int:
@@ -212,15 +249,22 @@ def _sort_by(present: str, order: str, falling: bool = False) -> tuple[str, str]
 
 
 def _page(request: Request, template: str, status: int = 200, **values: Any) -> Response:
+    return _answer(request, Page(_rendered(request, template, **values)), status)
+
+
+def _rendered(request: Request, template: str, **values: Any) -> bytes:
     def address(**changed: Any) -> str:
         return str(request.url.include_query_params(**changed).replace(scheme="", netloc=""))
 
     html = _templates().get_template(f"{template}.html.jinja").render(ask=request.query_params, address=address, **values)
-    body = html.encode("utf-8", "replace")
-    tag = f'"{hashlib.sha256(body).hexdigest()[:24]}"'
-    if status == 200 and request.headers.get("if-none-match") == tag:
-        return Response(status_code=304, headers={"ETag": tag})
-    return HTMLResponse(body, status, headers={"ETag": tag})
+    return html.encode("utf-8", "replace")
+
+
+def _answer(request: Request, page: Page, status: int = 200, headers: Mapping[str, str] | None = None) -> Response:
+    headers = {"ETag": page.tag, **(headers or {})}
+    if status == 200 and request.headers.get("if-none-match") == page.tag:
+        return Response(status_code=304, headers=headers)
+    return HTMLResponse(page.body, status, headers=headers)
 
 
 def _failed(request: Request, error: Exception) -> Response:

@@ -7,7 +7,7 @@ import numpy as np
 
 from ...evaluate import Evaluation
 from ..journeys import FATES, journeys
-from .rollouts import RolloutIndex
+from .rollouts import RolloutIndex, visits_of
 
 TRANSITIONS = {
     "won": "wrong before, right after",
@@ -60,19 +60,23 @@ def tested(before: Evaluation | None, after: Evaluation | None) -> list[ProblemR
 
 def practised(index: RolloutIndex, seconds: float) -> list[ProblemRow]:
     """Return the practised problems, as far as the index has read. seconds: how long it may read new files."""
-    rows = index.refresh(seconds)
-    if index.cached and index.cached[0] is rows:
+    groups, version = index.refresh(seconds), index.version
+    if index.cached and index.cached[0] == version:
         return index.cached[1]
-    visits = index.visits
-    last = {visit.problem_id: visit.pass_rate for visit in visits}
-    first = {visit.problem_id: visit.pass_rate for visit in reversed(visits)}
-    counts = np.bincount(rows["problem"]).tolist()
+    visits = visits_of(groups, index.problems)
+    size = len(index.problems)
+    counts = np.bincount(visits.problem, visits.n, minlength=size).astype(int).tolist()
+    first, last = (np.zeros(size) for _ in range(2))
+    rates = visits.right / np.maximum(visits.n, 1)
+    last[visits.problem] = rates  # of several visits the last assignment stays
+    first[visits.problem[::-1]] = rates[::-1]
+    ends = list(zip(first.tolist(), last.tolist(), strict=True))
     listed = []
     for journey in journeys(visits):
-        code = journey.problem_id
-        about = index.problems[int(code)]
-        listed.append(ProblemRow(*about, journey.fate, first[code], last[code], counts[int(code)]))
-    index.cached = rows, listed
+        code = index.code_of(journey.problem_id)
+        if code is not None:
+            listed.append(ProblemRow(*index.problems[code], journey.fate, *ends[code], counts[code]))
+    index.cached = version, listed
     return listed
 
 

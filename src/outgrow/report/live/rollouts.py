@@ -1,11 +1,7 @@
-"""An index of all rollouts of a run, without their texts; it grows as the run writes.
+"""Rollouts of a run, group by group: the index says which groups there are, their texts are read as they are needed."""
 
-Each file is read once. The index keeps 17 bytes per rollout, the counts of each group and the question of each problem. Texts are
-read again from the few files that hold the rows of a page, so that no page waits for a whole run.
-"""
-
-import gc
 import time
+from collections.abc import Iterable
 from pathlib import Path
 from threading import Lock
 from typing import Any, NamedTuple
@@ -15,16 +11,21 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 from numpy.typing import NDArray
 
-from ...core.rollout_log import read_part, rollouts_folder
-from ...types import Verdict, Visit
+from ...core.rollout_log import Part, list_parts, read_part
+from ...types import Verdict
+from ..visit_table import VisitTable
+from .stamps import Pause, Stamp, stamp_of
 
 VERDICTS = tuple(Verdict)
 _COLUMNS = ("step", "problem_id", "field", "level", "question", "answer", "verdict", "length")
 _SHOWN = {"completion", "extracted", "reward", "advantage"}  # other columns that a page shows
-_MANY = 64  # files read at once, as for a long run that is opened first
-ROW = np.dtype([("step", np.int32), ("row", np.int32), ("problem", np.int32), ("verdict", np.int8), ("length", np.int32)])
+_ABOUT = 800  # bytes that a problem takes besides its texts, in the index and in the list of problems
+GROUP = np.dtype(
+    [("step", np.int32), ("problem", np.int32), ("start", np.int32), ("counts", np.int32, len(VERDICTS)), ("tokens", np.int64)]
+)
+"""A group: its step, the number of its problem, its first row in its step, rollouts by verdict, and tokens of all of them."""
 
-Rows = NDArray[np.void]
+Groups = NDArray[np.void]
 
 
 class Practised(NamedTuple):
@@ -38,109 +39,156 @@ class Practised(NamedTuple):
 
 
 class RolloutIndex:
-    """The rollouts of one run. Safe to use from several threads."""
+    """The rollouts of one run: 40 bytes a group. Safe to use from several threads."""
 
-    def __init__(self, run: Path) -> None:
+    def __init__(self, run: Path, share: float = 1.0) -> None:
+        """share: of a core, for looking at the run's files (see `Pause`)."""
         self.run = run
         self.problems: list[Practised] = []
-        self._codes: dict[str, int] = {}
-        self._parts: dict[Path, tuple[tuple[int, int], Rows, list[Visit]]] = {}
-        self._unreadable: dict[Path, tuple[int, int]] = {}
-        self._rows: Rows = np.empty(0, ROW)
-        self._lock = Lock()
         self.unread = 0
-        self.visits: list[Visit] = []
-        # The rows that the list of problems was last made from, and that list; valid until the run writes more.
-        self.cached: tuple[Rows, list[Any]] | None = None
+        """Steps that are not read yet."""
+        self.version = 0
+        """Changes whenever the groups do."""
+        self._codes: dict[str, int] = {}
+        self._text_bytes = 0
+        self._parts: dict[Part, tuple[Stamp, Groups]] = {}
+        self._unreadable: dict[Part, Stamp] = {}
+        self._groups: Groups = np.empty(0, GROUP)
+        self._pause, self._lock = Pause(share), Lock()
+        # The version that the list of problems was last made from, and that list.
+        self.cached: tuple[int, list[Any]] | None = None
 
     @property
     def unreadable(self) -> list[str]:
         """Names of damaged files."""
-        return sorted(path.name for path in self._unreadable)
+        return sorted(part.path.name for part in self._unreadable)
 
-    def refresh(self, seconds: float) -> Rows:
-        """Read new files, newest first, for about `seconds`; `unread` files are left for the next time.
+    def nbytes(self) -> int:
+        """Return about how many bytes the index and its list of problems take."""
+        return 2 * self._groups.nbytes + self._text_bytes
 
-        Return all known rows, by step and row of its file. A file that was written again, as after a resume, is read again.
+    def refresh(self, seconds: float) -> Groups:
+        """Read new files, newest first, for about `seconds`; `unread` steps are left for the next time.
+
+        Return all known groups, by step and row of its file. A file that was written again, as after a resume, is read again.
         """
         with self._lock:
-            stamps = {path: stamp for path in rollouts_folder(self.run).glob("step-*.parquet") if (stamp := stamp_of(path))}
-            gone = [path for path, (stamp, *_) in self._parts.items() if stamps.get(path) != stamp]
-            for path in gone:
-                del self._parts[path]
-            self._unreadable = {path: stamp for path, stamp in self._unreadable.items() if stamps.get(path) == stamp}
-            new = sorted((path for path in stamps if path not in self._parts and path not in self._unreadable), reverse=True)
-            until, read = time.monotonic() + seconds, 0
-            for path in new:
-                try:
-                    rows = self._read(path)
-                    self._parts[path] = stamps[path], rows, visits_of(rows)
-                except (OSError, pa.ArrowException, KeyError, ValueError, TypeError, OverflowError):
-                    self._unreadable[path] = stamps[path]
-                read += 1
-                if time.monotonic() > until:
-                    break
-            self.unread = len(new) - read
-            if gone or read:
-                parts = [self._parts[path][1] for path in sorted(self._parts)]
-                self._rows = np.concatenate(parts) if parts else np.empty(0, ROW)
-                self.visits = [visit for path in sorted(self._parts) for visit in self._parts[path][2]]
-            if read >= _MANY:
-                gc.freeze()  # the rows stay; a search for cycles in them would cost a page over a million rollouts 0.4 s
-            return self._rows
+            if self.unread or self._pause.over():
+                self._look(seconds)
+            return self._groups
 
-    def _read(self, path: Path) -> Rows:
-        file = pq.ParquetFile(path)
-        if missing := _SHOWN - set(file.schema_arrow.names):
-            raise KeyError(missing)
-        columns = file.read(columns=list(_COLUMNS)).to_pydict()
-        rows = np.empty(len(columns["step"]), ROW)
-        rows["step"], rows["row"], rows["length"] = columns["step"], np.arange(len(rows)), columns["length"]
-        rows["verdict"] = [VERDICTS.index(Verdict(verdict)) for verdict in columns["verdict"]]
-        about = zip(*(columns[name] for name in ("problem_id", "field", "level", "question", "answer")), strict=True)
-        rows["problem"] = [self._code(Practised(*values)) for values in about]
-        return rows
+    def _look(self, seconds: float) -> None:
+        with self._pause.look():
+            stamps = {part: stamp for part in list_parts(self.run) if (stamp := stamp_of(part.path))}
+        gone = [part for part, (stamp, _) in self._parts.items() if stamps.get(part) != stamp]
+        for part in gone:
+            del self._parts[part]
+        self._unreadable = {part: stamp for part, stamp in self._unreadable.items() if stamps.get(part) == stamp}
+        new = sorted((part for part in stamps if part not in self._parts and part not in self._unreadable), reverse=True)
+        until, read = time.monotonic() + seconds, 0
+        for part in new:
+            try:
+                self._parts[part] = stamps[part], self._read(part.path)
+            except (OSError, pa.ArrowException, KeyError, ValueError, TypeError, OverflowError):
+                self._unreadable[part] = stamps[part]
+            read += 1
+            if time.monotonic() > until:
+                break
+        self.unread = sum(part.last - part.first + 1 for part in new[read:])
+        if gone or read:
+            parts = [self._parts[part][1] for part in sorted(self._parts, key=lambda part: part.first)]
+            self._groups = np.concatenate(parts) if parts else np.empty(0, GROUP)
+            self.version += 1
 
-    def _code(self, problem: Practised) -> int:
-        code = self._codes.setdefault(problem.problem_id, len(self.problems))
-        if code == len(self.problems):
-            self.problems.append(problem)
-        return code
+    def _read(self, path: Path) -> Groups:
+        """Return the groups of a file: neighbouring rows of one step and problem."""
+        with pq.ParquetFile(path) as file:
+            if missing := _SHOWN - set(file.schema_arrow.names):
+                raise KeyError(missing)
+            table = file.read(columns=list(_COLUMNS), use_threads=False)
+        count = len(table)
+        if not count:
+            return np.empty(0, GROUP)
+        step, length = (np.array(table[name].to_numpy(), dtype=np.int64) for name in ("step", "length"))
+        if len(step) and not (step.min() >= 0 and step.max() < 2**31):
+            raise OverflowError("a step is not a step")
+        ids = table["problem_id"].combine_chunks().dictionary_encode()
+        code = ids.indices.to_numpy()
+        verdict = self._verdicts(table["verdict"].combine_chunks())
+        begins = np.flatnonzero(np.diff(step, prepend=-1) | np.diff(code, prepend=-1))
+        numbers = self._numbers(table, ids, code)
+        groups = np.empty(len(begins), GROUP)
+        groups["step"], groups["problem"] = step[begins], numbers[code[begins]]
+        first_of_step = np.flatnonzero(np.diff(step, prepend=-1))
+        groups["start"] = begins - first_of_step[np.searchsorted(first_of_step, begins, side="right") - 1]
+        for place in range(len(VERDICTS)):
+            groups["counts"][:, place] = np.add.reduceat(verdict == place, begins, dtype=np.int32)
+        groups["tokens"] = np.add.reduceat(length, begins)
+        return groups
+
+    @staticmethod
+    def _verdicts(column: pa.Array) -> NDArray[np.int8]:
+        """Return the place in VERDICTS of each. Raises ValueError where one is no verdict."""
+        encoded = column.dictionary_encode()
+        places = np.array([VERDICTS.index(Verdict(name)) for name in encoded.dictionary.to_pylist()], dtype=np.int8)
+        found: NDArray[np.int8] = places[encoded.indices.to_numpy()]
+        return found
+
+    def _numbers(self, table: pa.Table, ids: pa.DictionaryArray, code: NDArray[np.int32]) -> NDArray[np.int32]:
+        """Return the number of each of a file's problems; a new problem gets a new number."""
+        names = ids.dictionary.to_pylist()
+        new = [place for place, name in enumerate(names) if name not in self._codes]
+        if new:
+            first = np.zeros(len(names), dtype=np.int64)
+            first[code[::-1]] = np.arange(len(code))[::-1]
+            about = table.select(["problem_id", "field", "level", "question", "answer"]).take(first[new]).to_pylist()
+            for row in about:
+                self._codes[row["problem_id"]] = len(self.problems)
+                self.problems.append(Practised(**row))
+                self._text_bytes += len(row["question"]) + len(row["answer"]) + _ABOUT
+        return np.array([self._codes[name] for name in names], dtype=np.int32)
 
     def code_of(self, problem_id: str) -> int | None:
-        """Return the number of a problem in the rows, None where it was not practised."""
+        """Return the number of a problem in the groups, None where it was not practised."""
         return self._codes.get(problem_id)
 
-    def texts(self, rows: Rows) -> list[dict[str, Any]]:
-        """Return the whole rollouts of a few rows, without those whose file has gone."""
-        parts: dict[int, list[dict[str, Any]]] = {}
-        for step in {int(step) for step in rows["step"]}:
+    def texts(self, groups: Groups, verdict: int | None, part: slice) -> list[dict[str, Any]]:
+        """Return whole rollouts of these groups, of one verdict (its place in VERDICTS) or of all; `part` says which of them.
+
+        Rollouts whose file has gone are not among them.
+        """
+        sizes = groups["counts"].sum(axis=1) if verdict is None else groups["counts"][:, verdict]
+        ends = np.cumsum(sizes)
+        start, stop, _ = part.indices(int(ends[-1]) if len(ends) else 0)
+        if stop <= start:
+            return []
+        wanted = range(int(np.searchsorted(ends, start, side="right")), int(np.searchsorted(ends, stop, side="left")) + 1)
+        rows: list[dict[str, Any]] = []
+        steps: dict[int, list[dict[str, Any]]] = {}
+        skipped = start - (int(ends[wanted[0] - 1]) if wanted[0] else 0)
+        for place in wanted:
+            group = groups[place]
+            of_step = self._texts_of(int(group["step"]), steps)
+            whole = of_step[int(group["start"]) : int(group["start"] + group["counts"].sum())]
+            rows += [row for row in whole if verdict is None or row["verdict"] == VERDICTS[verdict]]
+        return rows[skipped : skipped + stop - start]
+
+    def _texts_of(self, step: int, known: dict[int, list[dict[str, Any]]]) -> list[dict[str, Any]]:
+        if step not in known:
             try:
-                parts[step] = read_part(self.run, step)
+                known[step] = read_part(self.run, step)
             except (OSError, pa.ArrowException):
-                parts[step] = []
-        places = [(int(row["step"]), int(row["row"])) for row in rows]
-        return [parts[step][place] for step, place in places if place < len(parts[step])]
+                known[step] = []
+        return known[step]
 
 
-def visits_of(rows: Rows) -> list[Visit]:
-    """Return every group among the rows as a visit, oldest first. Its problem_id is the problem's number, as text."""
-    if not len(rows):
-        return []
-    size = int(rows["problem"].max()) + 1
-    keys, group = np.unique(rows["step"].astype(np.int64) * size + rows["problem"], return_inverse=True)
-    n = np.bincount(group)
-    right = np.bincount(group, rows["verdict"] == VERDICTS.index(Verdict.RIGHT))
-    length = np.bincount(group, rows["length"]) / n
-    steps, problems = np.divmod(keys, size)
-    groups = zip(steps.tolist(), problems.tolist(), n.tolist(), right.tolist(), length.tolist(), strict=True)
-    return [Visit(step, str(problem), n, int(right), length) for step, problem, n, right, length in groups]
-
-
-def stamp_of(path: Path) -> tuple[int, int] | None:
-    """Return the time and size of a file, which change when it is written again; None where it does not exist."""
-    try:
-        status = path.stat()
-    except OSError:
-        return None
-    return status.st_mtime_ns, status.st_size
+def visits_of(groups: Groups, problems: Iterable[Practised]) -> VisitTable:
+    """Return the visits of these groups, the oldest first. problems: in the order of their numbers."""
+    size = int(groups["problem"].max(initial=0)) + 1
+    keys, where = np.unique(groups["step"].astype(np.int64) * size + groups["problem"], return_inverse=True)
+    n = np.bincount(where, groups["counts"].sum(axis=1), minlength=len(keys)).astype(np.int32)
+    right = np.bincount(where, groups["counts"][:, VERDICTS.index(Verdict.RIGHT)], minlength=len(keys)).astype(np.int32)
+    tokens = np.bincount(where, groups["tokens"], minlength=len(keys))
+    step, problem = np.divmod(keys, size)
+    ids = [practised.problem_id for practised in problems]
+    return VisitTable(ids, step.astype(np.int32), problem.astype(np.int32), n, right, tokens / np.maximum(n, 1))

@@ -1,28 +1,32 @@
-"""The runs as the live pages show them; a run is read again when one of its files has changed."""
+"""The runs as the live pages show them; a file is read again, or read on, when it has changed."""
 
 from dataclasses import dataclass
-from functools import lru_cache
 from pathlib import Path
-from typing import Any
+from threading import Lock
+from typing import get_args
 
 from ...core.changes import sentence
 from ...core.errors import OutgrowError
+from ...core.row_table import FollowedRows, Rows
 from ...evaluate import Evaluation
 from ...evaluate.change import Comparison, compare
 from ...evaluate.compare import Against, Side, against, unlike
 from ...problems.held_out import HELD_OUT
-from ...runs.folder import RunFolder
+from ...runs.folder import RunFolder, When
 from ..cells import tone
 from ..chart import Chart
 from ..charts import chart_groups, learning_charts
-from ..curves import figure_keys, smoothing_width
-from ..data import RunData, read_run
+from ..curves import figure_keys, smoothing_width, steps_of
+from ..data import Readers, RunData, read_run
 from ..figures import curves
 from ..words import headline
 from .recipes import KeyDifference, recipe_differences
-from .rollouts import stamp_of
+from .rollouts import RolloutIndex
+from .stamps import Stamp, stamp_of
 
+Stamps = tuple[Stamp | None, ...]
 _MARGIN = 0.02
+_SAMPLE = 1500  # bytes that a sample of an evaluation takes, about
 _COMPARED = {  # metric -> title
     "rollouts/pass_rate": "Pass rate in training",
     "validation/pass_rate": "Validation",
@@ -42,6 +46,8 @@ class View:
     """pass@1 before and after training and its change, as far as measured."""
     error: str = ""
     """Why the run cannot be read; everything else is empty then."""
+    stamps: Stamps = ()
+    """Of the files that it was read from."""
 
     def read(self) -> RunData:
         """Return what was read. Raises OutgrowError where the run cannot be read."""
@@ -67,43 +73,72 @@ class View:
         return chart_groups(learning_charts(self.data, self.pass_at_1)) if self.data and self.data.metrics else []
 
 
+def run_folder(folder: Path, name: str) -> Path | None:
+    """Return the run of this name in a folder; None where it has none. No name leads out of the folder."""
+    path = folder / name
+    inside = name not in ("", ".", "..") and path.name == name and path.parent == folder
+    return path if inside and stamp_of(RunFolder(path).recipe) else None
+
+
+class OpenRun:
+    """A run whose pages are open. Each file is kept by its own stamp, one state of each. Safe to use from several threads."""
+
+    def __init__(self, run: Path, share: float = 1.0) -> None:
+        """share: of a core, for looking at its rollouts (see `Pause`)."""
+        self.index = RolloutIndex(run, share)
+        self._run, self._lock = run, Lock()
+        self._rows: dict[Path, FollowedRows] = {}
+        self._evaluations: dict[Path, tuple[Stamp | None, Evaluation]] = {}
+        self._pass_at_1: tuple[list[Stamp | None], Comparison | None] | None = None
+        self._view: View | None = None
+
+    def view(self) -> View:
+        """Return the run as it stands now."""
+        with self._lock:
+            stamps = tuple(stamp_of(file) for file in _read_files(self._run))
+            if self._view is None or self._view.stamps != stamps:
+                self._view = self._read(stamps)
+            return self._view
+
+    def nbytes(self) -> int:
+        """Return about how many bytes it holds."""
+        evaluations = sum(_SAMPLE * len(evaluation.samples) for _, evaluation in list(self._evaluations.values()))
+        data = self._view.data if self._view else None
+        return self.index.nbytes() + evaluations + (data.metrics.nbytes() + data.timings.nbytes() if data else 0)
+
+    def _read(self, stamps: Stamps) -> View:
+        run = self._run
+        try:
+            data = read_run(run, visits_too=False, readers=Readers(self._rows_of, self._evaluation))
+            return View(run.name, run, data, self._compared(data), stamps=stamps)
+        except OutgrowError as error:
+            return View(run.name, run, error=str(error), stamps=stamps)
+
+    def _rows_of(self, path: Path) -> Rows:
+        return self._rows.setdefault(path, FollowedRows(path)).read()
+
+    def _evaluation(self, path: Path) -> Evaluation:
+        stamp, known = stamp_of(path), self._evaluations.get(path)
+        if known is None or known[0] != stamp:
+            known = self._evaluations[path] = stamp, Evaluation.load(path)
+        return known[1]
+
+    def _compared(self, data: RunData) -> Comparison | None:
+        """Return pass@1 before and after training. It takes a second, and stays the same while a run trains."""
+        stamps = [stamp_of(RunFolder(self._run).evaluation(when)) for when in get_args(When)]
+        if self._pass_at_1 is None or self._pass_at_1[0] != stamps:
+            self._pass_at_1 = stamps, compare(data.before, data.after).get("pass@1")
+        return self._pass_at_1[1]
+
+
 def _read_files(run: Path) -> list[Path]:
     """Return the files that a run's pages are made from."""
     files = RunFolder(run)
-    evaluations = [*_own_evaluations(run), *files.evals.glob("*/*.parquet")]
+    evaluations = [files.evaluation("before"), files.evaluation("after"), *files.evals.glob("*/*.parquet")]
     return [
-        files.recipe, files.metrics, files.timings, files.sessions, *evaluations, files.calibration, files.drift, files.worse
+        files.recipe, files.metrics, files.timings, files.sessions, files.warnings, *evaluations, files.calibration, files.drift,
+        files.worse
     ]  # fmt: skip
-
-
-def _own_evaluations(run: Path) -> list[Path]:
-    return [RunFolder(run).evaluation("before"), RunFolder(run).evaluation("after")]
-
-
-def run_names(folder: Path) -> list[str]:
-    """Return the names of the runs in a folder."""
-    return [path.name for path in folder.iterdir() if stamp_of(RunFolder(path).recipe)]
-
-
-def view(run: Path) -> View:
-    """Return a run as it stands now."""
-    return _view(run, tuple(stamp_of(file) for file in _read_files(run)))
-
-
-@lru_cache(maxsize=64)
-def _view(run: Path, stamps: tuple[Any, ...]) -> View:
-    try:
-        data = read_run(run, visits_too=False)
-        return View(run.name, run, data, _pass_at_1(run, tuple(stamp_of(file) for file in _own_evaluations(run))))
-    except OutgrowError as error:
-        return View(run.name, run, error=str(error))
-
-
-@lru_cache(maxsize=64)
-def _pass_at_1(run: Path, stamps: tuple[Any, ...]) -> Comparison | None:
-    """Return pass@1 before and after training. It takes a second, and stays the same while a run trains."""
-    before, after = (Evaluation.load(file) if stamp else None for file, stamp in zip(_own_evaluations(run), stamps, strict=True))
-    return compare(before, after).get("pass@1")
 
 
 @dataclass(frozen=True)
@@ -161,7 +196,7 @@ def compared_charts(views: list[View]) -> list[Chart]:
         having = [view.data for view in views if view.data and key in figure_keys(view.data.metrics)]
         groups = _by_problems(having, key) if share else [having] if having else []
         for runs in groups:
-            steps = sorted({row["step"] for run in runs for row in run.metrics})
+            steps = sorted({step for run in runs for step in steps_of(run.metrics)})
             named = {run.name: _at_steps(steps, run.metrics, key) for run in runs}
             figure = curves(steps, named, "share right" if share else title.lower(), smoothing_width(len(steps)), share=share)
             text = f"of {', '.join(named)}: other problems than those of the other runs" if len(groups) > 1 else ""
@@ -179,7 +214,7 @@ def _by_problems(runs: list[RunData], key: str) -> list[list[RunData]]:
     return list(groups.values())
 
 
-def _at_steps(steps: list[float], rows: list[dict[str, float]], key: str) -> list[float | None]:
+def _at_steps(steps: list[float], rows: Rows, key: str) -> list[float | None]:
     """Return a metric at these steps, None where a run has not reached a step."""
-    values = {row["step"]: row.get(key) for row in rows}
+    values = dict(zip(rows.column("step"), rows.column(key), strict=True))
     return [values.get(step) for step in steps]

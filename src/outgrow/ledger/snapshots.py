@@ -1,0 +1,80 @@
+"""Snapshots of the posterior, in the ledger's file: opening a long run's ledger replays the visits after the newest one only.
+
+A snapshot says nothing that the visits do not say. One that does not fit (other settings, other visits, damaged) is not used.
+"""
+
+import json
+import sqlite3
+from dataclasses import astuple
+from typing import NamedTuple
+
+import numpy as np
+import safetensors
+import safetensors.numpy
+
+from .posterior import COLUMNS, Cell, PassRatePosterior
+from .step_totals import StepHistory
+
+SCHEMA = "CREATE TABLE IF NOT EXISTS snapshots (step INTEGER PRIMARY KEY, settings TEXT NOT NULL, state BLOB NOT NULL);"
+
+VISITS_BETWEEN = 20_000
+"""Visits from one snapshot to the next; to replay them takes under a second."""
+_KEPT = 3  # a resumed run goes back to its checkpoint, which may be older than the newest snapshot
+_DAMAGED = (safetensors.SafetensorError, ValueError, LookupError, TypeError)
+
+
+class _Counts(NamedTuple):
+    """What the visits through a step add up to: a snapshot of other visits has other sums."""
+
+    visits: int
+    n: int
+    right: int
+
+
+def write_snapshot(db: sqlite3.Connection, evidence: PassRatePosterior, step: int) -> None:
+    """Add the posterior as it is after all visits through `step`, inside the caller's transaction; drop the oldest ones."""
+    db.execute(
+        "INSERT OR REPLACE INTO snapshots VALUES (?, ?, ?)", (step, _settings(evidence), _packed(evidence, _counts(db, step)))
+    )
+    db.execute("DELETE FROM snapshots WHERE step NOT IN (SELECT step FROM snapshots ORDER BY step DESC LIMIT ?)", (_KEPT,))
+
+
+def load_newest(db: sqlite3.Connection, evidence: PassRatePosterior) -> int | None:
+    """Put the newest snapshot that fits into an empty posterior, and return its step; None where no snapshot fits."""
+    query = "SELECT step, state FROM snapshots WHERE settings = ? ORDER BY step DESC"
+    for step, state in db.execute(query, (_settings(evidence),)).fetchall():
+        try:
+            if _unpack(state, evidence, _counts(db, step)):
+                return int(step)
+        except _DAMAGED:
+            evidence.clear()
+    return None
+
+
+def _settings(evidence: PassRatePosterior) -> str:
+    return json.dumps([evidence.half_life, evidence.prior_weight])
+
+
+def _counts(db: sqlite3.Connection, step: int) -> _Counts:
+    query = "SELECT count(*), coalesce(sum(n), 0), coalesce(sum(right), 0) FROM visits WHERE step <= ?"
+    return _Counts(*db.execute(query, (step,)).fetchone())
+
+
+def _packed(evidence: PassRatePosterior, counts: _Counts) -> bytes:
+    ids, cells = evidence.problem_ids, evidence.cells
+    about = json.dumps({"counts": counts, "ids": ids, "cells": [[*key, *astuple(cell)] for key, cell in cells.items()]})
+    arrays = {name: getattr(evidence, name)[: len(ids)] for name in COLUMNS}
+    arrays["about"] = np.frombuffer(about.encode(), np.uint8)
+    arrays["steps"] = np.frombuffer(evidence.steps.as_bytes(), np.uint8)
+    return safetensors.numpy.save(arrays)
+
+
+def _unpack(state: bytes, evidence: PassRatePosterior, counts: _Counts) -> bool:
+    """Fill an empty posterior; return False, with nothing changed, where the snapshot is of other visits."""
+    arrays = safetensors.numpy.load(state)
+    about = json.loads(arrays["about"].tobytes())
+    if about["counts"] != list(counts):
+        return False
+    cells = {(str(field), int(level)): Cell(*values) for field, level, *values in about["cells"]}
+    evidence.fill(about["ids"], {name: arrays[name] for name in COLUMNS}, cells, StepHistory(arrays["steps"].tobytes()))
+    return True
