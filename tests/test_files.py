@@ -38,8 +38,8 @@ def test_a_folder_with_files_is_replaced_only_where_asked(tmp_path):
 
 
 def test_the_rest_of_a_kill_is_no_part_of_the_next(tmp_path):
-    (tmp_path / ".model.tmp").mkdir()
-    (tmp_path / ".model.tmp" / "half").touch()
+    (tmp_path / ".model.0123456789abcdef.tmp").mkdir()
+    (tmp_path / ".model.0123456789abcdef.tmp" / "half").touch()
     with new_folder(tmp_path / "model") as unfinished:
         assert list(unfinished.iterdir()) == []
     assert [path.name for path in tmp_path.iterdir()] == ["model"]

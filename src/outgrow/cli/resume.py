@@ -1,5 +1,6 @@
 """The command `outgrow resume`."""
 
+from ..core.plugins import ANY_KIND
 from ..core.shell import command_line
 from .app import TRAIN, command
 from .console import console, say, strip_control_chars
@@ -7,7 +8,7 @@ from .options import BudgetOption, Overrides, RunFolder
 from .run_training import explain_end, finish
 
 
-@command(TRAIN, "outgrow resume runs/first", "outgrow resume runs/first --budget 20h")
+@command(TRAIN, "outgrow resume runs/first", "outgrow resume runs/first --budget 20h", plugins=ANY_KIND)
 def resume(
     run: RunFolder,
     overrides: Overrides = None,

@@ -1,7 +1,6 @@
 """Recipes: TOML files a person runs. A recipe may extend a shipped one and change what differs."""
 
 import copy
-import tomllib
 from collections.abc import Collection, Mapping, Sequence
 from importlib.resources import files
 from pathlib import Path
@@ -10,8 +9,9 @@ from typing import Any
 import tomli_w
 from pydantic import ValidationError
 
-from ..core.errors import UsageError, nearest
+from ..core.errors import UsageError, nearest, reason
 from ..core.shell import command_line
+from ..core.toml_file import parse_toml, read_toml
 from .recipe_error import RecipeError
 from .renamed import renamed_recipe
 from .schema import Recipe, recipe_class
@@ -81,11 +81,10 @@ def recipe_texts(name: str, extending: tuple[str, ...] = ()) -> list[FileLayer]:
     if path is None:
         raise UsageError(f"no recipe called {name!r}{nearest(name, list(shipped_recipes()))}; or give a .toml file")
     try:
-        text = path.read_text(encoding="utf-8")
-        values = tomllib.loads(text)
+        text, values = read_toml(path)
     except (OSError, UnicodeDecodeError) as error:
-        raise UsageError(f"{path}: cannot read this recipe: {error.strerror if isinstance(error, OSError) else error}") from error
-    except tomllib.TOMLDecodeError as error:
+        raise UsageError(f"{path}: cannot read this recipe: {reason(error)}") from error
+    except ValueError as error:
         raise UsageError(f"{path}: not valid TOML: {error}") from error
     values.pop("made_with", None)  # the record of a run, beside the settings in its recipe.toml
     base = values.pop("extends", None)
@@ -151,8 +150,8 @@ def read_override(override: str) -> tuple[tuple[str, ...], Any]:
     if not equals or not path.strip():
         raise UsageError(f"--set {override}: write it as key.path=value, for example --set learn.lr=1e-5")
     try:
-        value = tomllib.loads(f"value = {text}")["value"]
-    except tomllib.TOMLDecodeError:
+        value = parse_toml(f"value = {text}")["value"]
+    except ValueError:
         value = text  # a bare word is a string
     return tuple(path.strip().split(".")), value
 

@@ -1,8 +1,16 @@
-"""Writing files so that a reader, or the next process, never finds half of one."""
+"""Writing files so that a reader, or the next process, never finds half of one, and reading files that anybody may have made.
 
+A folder may come from a stranger. What is written into it is a new file or a regular file that is there: never what a link points
+to, and never a pipe or a device.
+"""
+
+import errno
 import json
 import os
+import re
+import secrets
 import shutil
+import stat
 import tempfile
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager, suppress
@@ -12,12 +20,20 @@ from typing import Any
 
 from .errors import OutgrowError
 
+MAX_BYTES = 2**32
+"""Default limit of the bytes of a file that is read as a whole."""
+
+_TEMPORARY = re.compile(r"\..+\.[0-9a-f]{16}\.tmp")
+
 
 def write_atomic(path: Path, content: bytes) -> None:
-    """Write a temporary file, flush it to the disk, rename it. Raises OSError and leaves the old file where that fails."""
-    temporary = path.with_name(f".{path.name}.tmp")
+    """Write a temporary file of a new name, flush it to the disk, rename it. A link at `path` is replaced, never followed.
+
+    Raises OSError and leaves the old file where that fails.
+    """
+    temporary = _temporary(path)
     try:
-        with temporary.open("wb") as file:
+        with os.fdopen(open_plain(temporary, os.O_WRONLY | os.O_CREAT | os.O_EXCL), "wb") as file:
             file.write(content)
             file.flush()
             os.fsync(file.fileno())
@@ -26,6 +42,81 @@ def write_atomic(path: Path, content: bytes) -> None:
         temporary.unlink(missing_ok=True)
         raise
     flush_folder(path.parent)
+
+
+def open_plain(path: Path, flags: int) -> int:
+    """Open a regular file to write, with flags of `os.open`, and return its descriptor.
+
+    Raises OSError where `path` is a link, a pipe, a device or a folder. It never waits for the other end of a pipe.
+    """
+    try:
+        descriptor = os.open(path, flags | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC, 0o666)
+    except OSError as error:
+        if error.errno == errno.ELOOP:
+            raise OSError(error.errno, "it is a link, and nothing is written through a link; remove it", str(path)) from error
+        raise
+    return _require_regular(descriptor, path)
+
+
+def read_plain(path: Path, limit: int = MAX_BYTES) -> bytes:
+    """Return the bytes of a regular file, or of the regular file that a link points to.
+
+    Raises OSError where it is a pipe, a device or a folder, or larger than `limit` bytes. It never waits.
+    """
+    descriptor = os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC)
+    with os.fdopen(_require_regular(descriptor, path), "rb") as file:
+        content = file.read(limit + 1) if os.fstat(file.fileno()).st_size <= limit else None
+    if content is None or len(content) > limit:
+        raise OSError(errno.EFBIG, f"it is larger than {limit:,} bytes", str(path))
+    return content
+
+
+def require_regular(path: Path) -> None:
+    """Raise OSError where `path` is a pipe, a device or a folder, or does not exist."""
+    if not stat.S_ISREG(path.stat().st_mode):
+        raise _not_regular(path)
+
+
+def _require_regular(descriptor: int, path: Path) -> int:
+    """Return the descriptor. Where it is not of a regular file, close it and raise OSError."""
+    if not stat.S_ISREG(os.fstat(descriptor).st_mode):
+        os.close(descriptor)
+        raise _not_regular(path)
+    return descriptor
+
+
+def _not_regular(path: Path) -> OSError:
+    return OSError(errno.EINVAL, "it is not a regular file", str(path))
+
+
+def parse_json(content: bytes | str) -> Any:
+    """Return the value of a JSON text. Raises ValueError where it is not JSON, and where it is nested too deep to read."""
+    try:
+        return json.loads(content)
+    except RecursionError as error:
+        raise ValueError("nested too deep") from error
+
+
+def _temporary(path: Path) -> Path:
+    """Return a new name next to `path`, which nobody can have taken before."""
+    return path.with_name(f".{path.name}.{secrets.token_hex(8)}.tmp")
+
+
+def remove_temporary(folder: Path) -> None:
+    """Remove the temporary files and folders that killed processes left in a folder. Nothing may be writing into it."""
+    if folder.is_dir():
+        for entry in list(os.scandir(folder)):
+            if _TEMPORARY.fullmatch(entry.name):
+                _discard(Path(entry.path))
+
+
+def _discard(path: Path) -> None:
+    """Remove a file, a link or a folder; what cannot be removed is left."""
+    if path.is_dir() and not path.is_symlink():
+        shutil.rmtree(path, ignore_errors=True)
+    else:
+        with suppress(OSError):
+            path.unlink()
 
 
 @contextmanager
@@ -37,11 +128,15 @@ def new_folder(path: Path, replace: bool = False, suffix: str = "") -> Iterator[
     the temporary name, for a folder that two processes may make at the same time.
     """
     path = path if path.name else path.resolve()  # "." has no name, and no name next to its own
-    temporary = path.with_name(f".{path.name}{suffix}.tmp")
+    unfinished = path.with_name(f"{path.name}{suffix}")
+    temporary = _temporary(unfinished)
     around = missing_folders(path.parent)
     try:
-        shutil.rmtree(temporary, ignore_errors=True)  # what a kill may have left
-        temporary.mkdir(parents=True)
+        path.parent.mkdir(parents=True, exist_ok=True)
+        for entry in list(os.scandir(path.parent)):  # what a kill may have left
+            if entry.name.startswith(f".{unfinished.name}.") and _TEMPORARY.fullmatch(entry.name):
+                _discard(Path(entry.path))
+        temporary.mkdir()
         yield temporary
         flush_tree(temporary)
         if replace:
@@ -91,10 +186,12 @@ def flush_tree(folder: Path) -> None:
 def remove_tree(folder: Path) -> None:
     """Remove a folder if it is there. It is renamed first, so that a kill half way leaves no folder with a good name."""
     if folder.exists():
-        doomed = folder.with_name(f".{folder.name}.doomed")
-        shutil.rmtree(doomed, ignore_errors=True)
+        doomed = _temporary(folder)
         folder.rename(doomed)
-        shutil.rmtree(doomed)
+        if doomed.is_symlink():
+            doomed.unlink()
+        else:
+            shutil.rmtree(doomed)
 
 
 def require_writable(folder: Path) -> None:
@@ -121,19 +218,25 @@ def write_json(path: Path, value: Any) -> None:
 
 
 def append_line(path: Path, row: dict[str, Any]) -> None:
-    """Append one JSON line and flush it to the disk."""
-    with path.open("ab") as file:
+    """Append one JSON line and flush it to the disk. Raises OSError where `path` is not a regular file."""
+    with os.fdopen(open_plain(path, os.O_WRONLY | os.O_APPEND | os.O_CREAT), "ab") as file:
         file.write((json.dumps(row, allow_nan=False) + "\n").encode())
         file.flush()
         os.fsync(file.fileno())
 
 
 def read_lines(path: Path) -> list[dict[str, Any]]:
-    """Return all whole JSON lines, without a last line that a kill cut short."""
+    """Return all whole JSON lines, without a last line that a kill cut short.
+
+    Raises OSError where the file is not a regular one, and ValueError where a line is not a JSON object.
+    """
     if not path.exists():
         return []
-    lines = path.read_bytes().split(b"\n")
-    return [json.loads(line) for line in lines[:-1]]
+    rows = [parse_json(line) for line in read_plain(path).split(b"\n")[:-1]]
+    for number, row in enumerate(rows, 1):
+        if not isinstance(row, dict):
+            raise ValueError(f"line {number} is not a JSON object")
+    return rows
 
 
 def write_lines(path: Path, rows: Iterable[Mapping[str, Any]]) -> None:

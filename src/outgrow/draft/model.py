@@ -124,7 +124,7 @@ def _tokenizer(name: str, location: str) -> PreTrainedTokenizerBase:
 
     quiet_transformers()
     try:
-        tokenizer: PreTrainedTokenizerBase = AutoTokenizer.from_pretrained(location)
+        tokenizer: PreTrainedTokenizerBase = AutoTokenizer.from_pretrained(location, trust_remote_code=False)
     except Exception as error:  # a bad folder raises errors of a dozen types
         raise UsageError(f"--model {name}: cannot read its tokenizer: {first_line(error)}") from error
     return tokenizer
