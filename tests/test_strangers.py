@@ -158,7 +158,7 @@ def test_code_is_imported_only_where_it_is_needed_and_is_announced_first(tmp_pat
     assert "stranger_b.py" in line and "stranger_b:Zero" in line and not was_imported
     assert not stands_in(real.rewards[0]) and real.rewards[0].power == 3.0
     assert (tmp_path / "was-imported").exists()
-    with plugins_imported(), pytest.raises(UsageError, match="stranger_b:Zero.*powr"):
+    with plugins_imported(), pytest.raises(UsageError, match=r"stranger_b:Zero.*powr"):
         with_plugins(wrong)
     with plugins_refused(), plugins_imported(), pytest.raises(UsageError, match=r"stranger_b:Zero.*--no-plugins"):
         with_plugins(recipe)

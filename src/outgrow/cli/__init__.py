@@ -12,7 +12,7 @@ from . import recipes, runs, analyze, report, serve, generate, chat  # noqa: F40
 from . import data, flywheel  # noqa: F401  # isort: skip
 from . import pull, merge, push  # noqa: F401  # isort: skip
 from .app import app
-from .console import errors
+from .console import warn
 
 # What a person repairs outside of the program: permissions, a read-only file system, a full disk.
 _OUTSIDE = (errno.EACCES, errno.EPERM, errno.EROFS, errno.ENOSPC, errno.EDQUOT)
@@ -23,11 +23,11 @@ def main() -> None:
     try:
         app()
     except OutgrowError as error:
-        errors.print(f"outgrow: {error}", markup=False, highlight=False, soft_wrap=True)
+        warn(f"outgrow: {error}")
         sys.exit(error.exit_code)
     except OSError as error:
         if error.errno not in _OUTSIDE:
             raise
         where = f"{error.filename}: " if error.filename else ""
-        errors.print(f"outgrow: {where}{error.strerror}; check permissions and free space", markup=False, soft_wrap=True)
+        warn(f"outgrow: {where}{error.strerror}; check permissions and free space")
         sys.exit(OutgrowError.exit_code)

@@ -6,6 +6,7 @@ to, and never a pipe or a device.
 
 import errno
 import json
+import math
 import os
 import re
 import secrets
@@ -90,11 +91,22 @@ def _not_regular(path: Path) -> OSError:
 
 
 def parse_json(content: bytes | str) -> Any:
-    """Return the value of a JSON text. Raises ValueError where it is not JSON, and where it is nested too deep to read."""
+    """Return the value of a JSON text.
+
+    Raises ValueError where it is not JSON, holds a number that is not finite, or is nested too deep to read.
+    """
     try:
-        return json.loads(content)
+        return json.loads(content, parse_float=_finite, parse_constant=_finite)
     except RecursionError as error:
         raise ValueError("nested too deep") from error
+
+
+def _finite(text: str) -> float:
+    """Return a number of a JSON text. Raises ValueError where it is NaN or infinite, also by its size."""
+    value = float(text)
+    if not math.isfinite(value):
+        raise ValueError(f"{text[:20]} is not a finite number")
+    return value
 
 
 def _temporary(path: Path) -> Path:

@@ -8,8 +8,9 @@ from typing import Any
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from .errors import UsageError
+from .errors import UsageError, reason
 from .files import write_atomic
+from .parquet import read_parquet
 
 
 def rollouts_folder(run: Path) -> Path:
@@ -35,7 +36,7 @@ def drop_parts_after(run: Path, step: int) -> None:
 
 def read_part(run: Path, step: int) -> list[dict[str, Any]]:
     """Return the rows of one step."""
-    return list(pq.read_table(_part(rollouts_folder(run), step)).to_pylist())
+    return list(read_parquet(_part(rollouts_folder(run), step)).to_pylist())
 
 
 def read_parts(run: Path, columns: Sequence[str]) -> Iterator[dict[str, Any]]:
@@ -45,9 +46,9 @@ def read_parts(run: Path, columns: Sequence[str]) -> Iterator[dict[str, Any]]:
         raise UsageError(f"{run} has no rollouts; it needs a run of reinforcement learning")
     for part in parts:
         try:
-            yield from pq.read_table(part, columns=list(columns)).to_pylist()
-        except (OSError, pa.ArrowInvalid) as error:
-            raise UsageError(f"{part}: cannot read these rollouts ({error})") from error
+            yield from read_parquet(part, columns).to_pylist()
+        except (OSError, pa.ArrowException, KeyError) as error:
+            raise UsageError(f"{part}: cannot read these rollouts ({reason(error)})") from error
 
 
 def _part(folder: Path, step: int) -> Path:

@@ -11,25 +11,12 @@ from contextlib import contextmanager
 from dataclasses import astuple
 from pathlib import Path
 
-from ..core.errors import OutgrowError
+from ..core.errors import OutgrowError, reason
+from ..core.files import require_regular
 from ..types import Problem, ValueBaseline, Visit
+from .ledger_file import READ_VISITS, SCHEMA, NotALedger, require_ledger
 from .posterior import PassRatePosterior
 from .problem_stats import ProblemStats
-
-_SCHEMA = """
-CREATE TABLE IF NOT EXISTS problems (
-    id TEXT PRIMARY KEY, field TEXT NOT NULL, level INTEGER NOT NULL
-) WITHOUT ROWID;
-CREATE TABLE IF NOT EXISTS visits (
-    step INTEGER NOT NULL, problem_id TEXT NOT NULL REFERENCES problems(id),
-    n INTEGER NOT NULL CHECK (n > 0), right INTEGER NOT NULL CHECK (right BETWEEN 0 AND n), mean_length REAL NOT NULL,
-    shortest_right INTEGER, truncated INTEGER NOT NULL CHECK (truncated BETWEEN 0 AND n - right),
-    PRIMARY KEY (step, problem_id)
-) WITHOUT ROWID;
-CREATE INDEX IF NOT EXISTS visits_by_problem ON visits (problem_id, step);
-"""
-
-READ_VISITS = "SELECT step, problem_id, n, right, mean_length, shortest_right, truncated FROM visits ORDER BY step, problem_id"
 
 
 class Ledger:
@@ -41,15 +28,20 @@ class Ledger:
         Raises OutgrowError where the file is not a ledger.
         """
         try:
+            if path.exists():
+                require_regular(path)
             self._db = sqlite3.connect(path, isolation_level=None)
             # FULL: a checkpoint must never be newer than the ledger it belongs to, also after a power cut.
-            self._db.executescript(f"PRAGMA journal_mode = WAL; PRAGMA synchronous = FULL; PRAGMA foreign_keys = ON; {_SCHEMA}")
+            self._db.executescript("PRAGMA journal_mode = WAL; PRAGMA synchronous = FULL; PRAGMA foreign_keys = ON")
+            require_ledger(self._db)
+            if not self._db.execute("SELECT 1 FROM sqlite_master").fetchone():
+                self._db.executescript(f"BEGIN; {SCHEMA} COMMIT")
             self._evidence = evidence or PassRatePosterior()
             self._replay()
-        except sqlite3.Error as error:
-            if "no such column" in str(error):
-                raise OutgrowError(f"{path}: an earlier version of outgrow wrote this ledger; start a new run") from error
-            raise OutgrowError(f"{path}: cannot open this ledger ({error}); restore it from a copy, or start a new run") from error
+        except (sqlite3.Error, NotALedger, OSError) as error:
+            raise OutgrowError(
+                f"{path}: cannot open this ledger ({reason(error)}); restore it from a copy, or start a new run"
+            ) from error
 
     def close(self) -> None:
         """Close the file."""

@@ -1,20 +1,22 @@
 """A run's folder read into plain values. An unfinished run is read as far as it has come."""
 
-import json
 import sqlite3
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, TypeVar
 
+from pydantic import TypeAdapter
+
 from ..config import Recipe
-from ..core.errors import OutgrowError
-from ..core.files import read_lines
+from ..core.errors import OutgrowError, reason
+from ..core.figure_lines import read_figures
+from ..core.files import parse_json, read_plain, require_regular
 from ..evaluate import Evaluation
 from ..evaluate.calibration import Calibration
 from ..evaluate.drift import Drift
 from ..evaluate.worse import Worse, read_worse
-from ..ledger.ledger import READ_VISITS
+from ..ledger.ledger_file import READ_VISITS, NotALedger, require_ledger
 from ..runs.changed import Change, changes_of
 from ..runs.cost import seconds_by_phase
 from ..runs.folder import RunFolder, read_recipe
@@ -22,6 +24,7 @@ from ..runs.sessions import Session, read_sessions
 from ..types import Visit
 
 _Row = TypeVar("_Row", Calibration, Drift)
+_CHECKED: dict[type[Any], TypeAdapter[Any]] = {kind: TypeAdapter(kind) for kind in (Calibration, Drift)}
 
 
 @dataclass(frozen=True)
@@ -92,8 +95,8 @@ def read_run(run: Path, visits_too: bool = True) -> RunData:
         recipe=recipe,
         recipe_text=files.recipe.read_text(encoding="utf-8"),
         made_with=made_with,
-        metrics=_read_rows(files.metrics),
-        timings=_read_rows(files.timings),
+        metrics=read_figures(files.metrics),
+        timings=read_figures(files.timings),
         sessions=read_sessions(run),
         changes=changes_of(made_with),
         visits=visits,
@@ -105,13 +108,6 @@ def read_run(run: Path, visits_too: bool = True) -> RunData:
         drift=_read_figures(files.drift, Drift, "outgrow drift RUN --on SUITES"),
         worse=read_worse(run),
     )
-
-
-def _read_rows(path: Path) -> list[dict[str, float]]:
-    try:
-        return read_lines(path)
-    except (OSError, ValueError) as error:
-        raise OutgrowError(f"{path}: cannot be read ({error})") from error
 
 
 def _read_evaluation(path: Path) -> Evaluation | None:
@@ -131,9 +127,9 @@ def _read_others(evals: Path) -> dict[str, tuple[Evaluation, Evaluation]]:
 
 def _read_figures(path: Path, kind: type[_Row], command: str) -> list[_Row]:
     try:
-        return [kind(**row) for row in json.loads(path.read_text())] if path.exists() else []
+        return [_CHECKED[kind].validate_python(row) for row in parse_json(read_plain(path))] if path.exists() else []
     except (OSError, ValueError, TypeError) as error:
-        raise OutgrowError(f"{path}: cannot be read ({error}); write it again with: {command}") from error
+        raise OutgrowError(f"{path}: cannot be read ({reason(error)}); write it again with: {command}") from error
 
 
 def _read_ledger(path: Path) -> tuple[int, list[Visit]]:
@@ -146,12 +142,14 @@ def _read_ledger(path: Path) -> tuple[int, list[Visit]]:
         return 0, []
     mode = "mode=ro" if path.with_name(f"{path.name}-wal").exists() else "immutable=1"
     try:
+        require_regular(path)
         db = sqlite3.connect(f"{path.resolve().as_uri()}?{mode}", uri=True)
         try:
+            require_ledger(db)
             known = db.execute("SELECT count(*) FROM problems").fetchone()[0]
             rows = db.execute(READ_VISITS).fetchall()
         finally:
             db.close()
-    except sqlite3.Error as error:
-        raise OutgrowError(f"{path}: the ledger cannot be read ({error})") from error
+    except (sqlite3.Error, NotALedger, OSError) as error:
+        raise OutgrowError(f"{path}: the ledger cannot be read ({reason(error)})") from error
     return known, [Visit(*row) for row in rows]

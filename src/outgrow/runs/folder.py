@@ -142,7 +142,7 @@ class RunFolder:
 
     def is_run(self) -> bool:
         """Return whether this is the folder of a run."""
-        return self.recipe.is_file()
+        return self.recipe.exists()
 
     def read_summary(self) -> dict[str, Any]:
         """Return what summary.json holds. Raises OSError or ValueError where it cannot be read."""

@@ -7,7 +7,7 @@ from pathlib import Path
 from ..config import Recipe
 from ..core.callbacks import Warn
 from ..core.errors import EndedByAlarm, OutgrowError
-from ..core.files import read_lines
+from ..core.figure_lines import read_figures
 from ..core.fresh_folder import FreshFolder, undone_on_failure
 from ..core.oom_backoff import ran_out_of_memory
 from ..core.shell import command_line
@@ -18,7 +18,7 @@ from ..runs.signals import Interrupt
 
 def steps_done(run: Path) -> int:
     """Return the last step that is on disk; 0 before the first."""
-    rows = read_lines(RunFolder(run).metrics)
+    rows = read_figures(RunFolder(run).metrics)
     return int(rows[-1]["step"]) if rows else 0
 
 

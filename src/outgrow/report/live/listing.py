@@ -7,9 +7,9 @@ from pathlib import Path
 from typing import Any
 
 from ...config import Recipe
-from ...core.errors import OutgrowError
+from ...core.errors import DAMAGED, OutgrowError
 from ...core.estimate import Estimate
-from ...core.files import read_lines
+from ...core.figure_lines import read_figures
 from ...evaluate import Evaluation
 from ...evaluate.statistics import mean_estimate
 from ...evaluate.worse import read_worse
@@ -25,7 +25,7 @@ _RECENT = 120.0  # a run that wrote in the last 120 seconds counts as training
 _LATEST_STEPS = 20  # steps whose time says how long the others will take
 _SPARK_POINTS = 60
 _NO_STEP = ("loading", "lost", "evaluation_before", "evaluation_after")  # phases that no further step repeats
-_DAMAGED = (ValueError, TypeError, LookupError, AttributeError, ArithmeticError)  # what values of a wrong kind raise
+_DAMAGED = (OSError, *DAMAGED)  # what files of a stranger raise
 
 STATES = ("training", "finished", "stopped", "failed", "cannot be read")
 """What a run may be doing; `stopped` is also a run that was killed."""
@@ -178,7 +178,7 @@ def _read(run: Path, wrote: float) -> RunRow:
 
 def _summary(run: Path, wrote: float, recipe: Recipe) -> RunRow:
     files, sessions = RunFolder(run), read_sessions(run)
-    metrics, timings = _lines(files.metrics), _lines(files.timings)
+    metrics, timings = read_figures(files.metrics), read_figures(files.timings)
     estimates = _measured(files)
     done = int(metrics[-1]["step"]) if metrics else 0
     worse = read_worse(run)
@@ -210,13 +210,6 @@ def _summary(run: Path, wrote: float, recipe: Recipe) -> RunRow:
     )
 
 
-def _lines(file: Path) -> list[dict[str, float]]:
-    try:
-        return read_lines(file)
-    except (OSError, ValueError) as error:
-        raise OutgrowError(f"{file}: cannot be read ({error})") from error
-
-
 def _started(sessions: Sequence[Session], files: RunFolder) -> float | None:
     """Return when the run began: its first session says so, or its oldest file; None where it has neither."""
     if sessions:
@@ -232,7 +225,7 @@ def _measured(files: RunFolder) -> dict[str, Estimate]:
             summary = files.read_summary()
             parts = {"before": "before", "after": "after", "change": "paired_delta"}
             return {name: _as_numbers(pass_at_1(summary[part])) for name, part in parts.items()}
-        except (OSError, *_DAMAGED) as error:
+        except _DAMAGED as error:
             raise OutgrowError(f"{files.summary}: cannot be read ({error})") from error
     rates = {
         when: Evaluation.load(file).pass_rates()

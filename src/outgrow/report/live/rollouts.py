@@ -15,6 +15,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 from numpy.typing import NDArray
 
+from ...core.files import require_regular
 from ...core.rollout_log import read_part, rollouts_folder
 from ...types import Verdict, Visit
 
@@ -90,6 +91,7 @@ class RolloutIndex:
             return self._rows
 
     def _read(self, path: Path) -> Rows:
+        require_regular(path)
         file = pq.ParquetFile(path)
         if missing := _SHOWN - set(file.schema_arrow.names):
             raise KeyError(missing)

@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Any
 
 from ...core.changes import sentence
-from ...core.errors import OutgrowError
+from ...core.errors import DAMAGED, OutgrowError, reason
 from ...evaluate import Evaluation
 from ...evaluate.change import Comparison, compare
 from ...evaluate.compare import Against, Side, against, unlike
@@ -97,6 +97,8 @@ def _view(run: Path, stamps: tuple[Any, ...]) -> View:
         return View(run.name, run, data, _pass_at_1(run, tuple(stamp_of(file) for file in _own_evaluations(run))))
     except OutgrowError as error:
         return View(run.name, run, error=str(error))
+    except (OSError, *DAMAGED) as error:  # one run must not hide the others
+        return View(run.name, run, error=f"{run}: one of its files is damaged ({type(error).__name__}: {reason(error)})")
 
 
 @lru_cache(maxsize=64)
