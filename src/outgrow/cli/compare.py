@@ -6,9 +6,9 @@ import typer
 
 from ..core.errors import UsageError, nearest
 from .app import MEASURE, command
-from .console import warn
 from .compare_sides import by_suite
 from .compare_tables import show
+from .console import warn
 from .options import Margin, separated
 
 

@@ -7,9 +7,7 @@ from dataclasses import asdict, dataclass, replace
 from datetime import UTC, datetime
 from pathlib import Path
 
-from pydantic import TypeAdapter
-
-from ..core.errors import OutgrowError, reason
+from ..core.errors import OutgrowError
 from ..core.files import append_line, read_lines, write_lines
 from .folder import RunFolder
 
@@ -84,16 +82,13 @@ class WarningLog:
         self._count = len(lines)
 
 
-_LINE = TypeAdapter(LoggedWarning)
-
-
 def read_warnings(run: Path) -> list[LoggedWarning]:
     """Return a run's warnings, the oldest first; none where it has no log. Raises OutgrowError where the log is damaged."""
     file = RunFolder(run).warnings
     try:
-        return [_LINE.validate_python(row) for row in read_lines(file)]
+        return [LoggedWarning(**row) for row in read_lines(file)]
     except (OSError, ValueError, TypeError) as error:
-        raise OutgrowError(f"{file}: cannot be read ({reason(error)}); remove it: it holds only warnings") from error
+        raise OutgrowError(f"{file}: cannot be read ({error}); remove it: it holds only warnings") from error
 
 
 def _without_middle(lines: Sequence[LoggedWarning]) -> list[LoggedWarning]:
