@@ -6,8 +6,9 @@
 Steps are simulated: no model writes or learns. Everything else of a step is the run's own code: the sampler picks from the ledger,
 rollouts, visits, metrics and seconds are written, the judge's alarm is asked. Between the early and the late steps, whose time is
 taken, 100 steps at a time go into the same ledger, alarm and files without a sampler, and their rollouts are links to an earlier
-block's. Seconds of a step are those of the processor, so that a busy machine does not change them; fsync is off, since a disk's time does
-not grow with a run. Resuming and the report run in processes of their own; their seconds are of the wall and of the processor.
+block's. Seconds of a step are those of the processor, so that a busy machine does not change them; fsync is off, since a disk's
+time does not grow with a run. Resuming and the report run in processes of their own; their seconds are of the wall and of the
+processor.
 Writes benchmarks/results/long_run.json.
 """
 
@@ -28,7 +29,8 @@ from bench import Found, in_process, row, write
 
 from outgrow.algorithms.samplers import SAMPLERS, PickRequest
 from outgrow.config import dump_recipe, parse_recipe
-from outgrow.core.files import append_line, each_row, keep_lines_through, last_row
+from outgrow.core.figure_lines import each_figures, last_figures
+from outgrow.core.files import append_line, keep_lines_through
 from outgrow.core.rollout_log import BLOCK, drop_parts_after, rollouts_folder, write_part
 from outgrow.judge.hacking_alarm import HackingAlarm
 from outgrow.ledger import Ledger
@@ -163,7 +165,7 @@ def figures(rng: random.Random, step: int, rate: float, rollouts: int) -> dict[s
 def resume(run: Path) -> Found:
     """What resuming does to the files of a run whose newest checkpoint is 20 steps older than its last step."""
     files, began, spent = RunFolder(run), time.perf_counter(), time.process_time()
-    last = last_row(files.metrics)
+    last = last_figures(files.metrics)
     step = int(last["step"]) - 20 if last else 0
     with Ledger(files.ledger) as ledger:
         ledger.enter(problems())
@@ -171,7 +173,7 @@ def resume(run: Path) -> Found:
         keep_lines_through(files.metrics, step)
         ledger.rewind(step)
         drop_parts_after(run, step)
-        HackingAlarm.of(row for row in each_row(files.metrics) if row["step"] <= step)
+        HackingAlarm.of(row for row in each_figures(files.metrics) if row["step"] <= step)
         Meter(files.timings, 0.0, began, Budget()).rewind(step)
         rollouts = ledger.rollouts()
     return {"s": time.perf_counter() - began, "cpu_s": time.process_time() - spent, "rollouts": rollouts, "peak_mb": peak_mb()}

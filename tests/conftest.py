@@ -21,6 +21,7 @@ from helpers.data import FIXTURES
 from helpers.r1 import make_r1
 from helpers.server import Stub
 from outgrow.cli import main
+from outgrow.core.plugins import plugins_imported
 from outgrow.policy import Policy, load_policy
 from outgrow.policy.micro import MicroInit, make_model, make_tokenizer
 
@@ -57,6 +58,13 @@ def small_r1(tmp_path_factory):
     folder = make_r1(tmp_path_factory.mktemp("small") / "r1")
     assert 1.5e6 < sum(weight.numel() for weight in load_policy(str(folder)).model.parameters()) < 2e6
     return folder
+
+
+@pytest.fixture
+def own_code():
+    """Import the code that recipes name while the test reads them, as the commands that train do."""
+    with plugins_imported():
+        yield
 
 
 @pytest.fixture

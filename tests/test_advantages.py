@@ -29,6 +29,8 @@ from outgrow.runs.models import frozen_copy
 from outgrow.train.rl import RLJob
 from outgrow.types import Graded, GradedGroup, Problem, Rollout, ValueBaseline, Verdict
 
+pytestmark = pytest.mark.usefixtures("own_code")
+
 # Those that look at a group by itself.
 ALL = [kind() for name, kind in ADVANTAGES.items() if name in ("grpo", "dr_grpo", "rloo")]
 

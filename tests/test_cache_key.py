@@ -18,6 +18,8 @@ from outgrow.flywheel.cache_key import recipe_key
 from outgrow.problems import SOURCES
 from outgrow.runs.input_digests import content, digest_of
 
+pytestmark = pytest.mark.usefixtures("own_code")
+
 OUTSIDE = """
 from pathlib import Path
 from typing import Annotated

@@ -4,7 +4,8 @@ import json
 
 import pytest
 
-from outgrow.core.files import each_row, keep_lines_through, last_row, lines_backwards, new_folder
+from outgrow.core.figure_lines import each_figures, last_figures
+from outgrow.core.files import keep_lines_through, lines_backwards, new_folder
 
 
 def test_a_new_folder_appears_whole(tmp_path):
@@ -40,8 +41,8 @@ def test_a_folder_with_files_is_replaced_only_where_asked(tmp_path):
 
 
 def test_the_rest_of_a_kill_is_no_part_of_the_next(tmp_path):
-    (tmp_path / ".model.tmp").mkdir()
-    (tmp_path / ".model.tmp" / "half").touch()
+    (tmp_path / ".model.0123456789abcdef.tmp").mkdir()
+    (tmp_path / ".model.0123456789abcdef.tmp" / "half").touch()
     with new_folder(tmp_path / "model") as unfinished:
         assert list(unfinished.iterdir()) == []
     assert [path.name for path in tmp_path.iterdir()] == ["model"]
@@ -58,8 +59,8 @@ def test_lines_from_the_end_are_the_lines(tmp_path, torn, width):
     assert [line for _, line in backwards] == lines[::-1]
     whole = path.read_bytes()
     assert all(whole[:end].endswith(line + b"\n") for end, line in backwards)
-    assert list(each_row(path)) == [json.loads(line) for line in lines]
-    assert last_row(path)["step"] == 6
+    assert list(each_figures(path)) == [json.loads(line) for line in lines]
+    assert last_figures(path)["step"] == 6
 
 
 @pytest.mark.parametrize("step", [-1, 0, 3, 6, 50])
@@ -74,6 +75,6 @@ def test_what_is_kept_is_a_beginning_of_the_file(tmp_path, step, torn):
 
 def test_no_file_has_no_lines(tmp_path):
     path = tmp_path / "missing.jsonl"
-    assert (list(lines_backwards(path)), list(each_row(path)), last_row(path)) == ([], [], None)
+    assert (list(lines_backwards(path)), list(each_figures(path)), last_figures(path)) == ([], [], None)
     keep_lines_through(path, 3)
     assert not path.exists()

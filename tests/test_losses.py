@@ -20,6 +20,8 @@ from outgrow.policy import Sampling
 from outgrow.policy.logprobs import completion_logprobs
 from outgrow.train.lr_schedule import learning_rate_factor
 
+pytestmark = pytest.mark.usefixtures("own_code")
+
 PLAIN = ClippedSurrogate(clip_low=0.2, clip_high=0.28)
 MAX_TOKENS = 11
 SAMPLING = Sampling(temperature=0.7, max_tokens=MAX_TOKENS)

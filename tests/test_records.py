@@ -21,6 +21,8 @@ from outgrow.runs.checkpoint import TornCheckpoint, newest_whole_checkpoint, rea
 from outgrow.runs.folder import read_recipe
 from outgrow.train.loop import resume, train
 
+pytestmark = pytest.mark.usefixtures("own_code")
+
 SHORT = ["learn.steps=4", "run.checkpoint_every=2", "evaluate.every=0", "evaluate.suite=micro-lab"]
 
 

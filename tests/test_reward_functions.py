@@ -28,6 +28,8 @@ from outgrow.runs.practice_problems import practice_problems
 from outgrow.train.loop import resume, train
 from outgrow.train.watcher import SilentWatcher
 
+pytestmark = pytest.mark.usefixtures("own_code")
+
 CODE = """
 import asyncio, math
 import numpy as np

@@ -1,6 +1,7 @@
 """Rows of numbers that grow: what is read on is what reading from the beginning gives."""
 
 import json
+import os
 import random
 
 import pytest
@@ -50,7 +51,7 @@ def test_what_is_no_row_of_numbers_is_refused(tmp_path, row):
 def test_deep_json_is_refused(tmp_path):
     path = tmp_path / "metrics.jsonl"
     path.write_text("[" * 100_000 + "]" * 100_000 + "\n")
-    with pytest.raises(ValueError, match="recursion"):
+    with pytest.raises(ValueError, match="deep"):
         FollowedRows(path).read()
 
 
@@ -93,7 +94,7 @@ def test_only_what_was_appended_is_read(tmp_path, monkeypatch):
     path.write_text("".join(json.dumps({"step": step}) + "\n" for step in range(1000)))
     parsed = []
     loads = json.loads
-    monkeypatch.setattr("outgrow.core.row_table.json.loads", lambda line: parsed.append(line) or loads(line))
+    monkeypatch.setattr("outgrow.core.figure_lines.json.loads", lambda line: parsed.append(line) or loads(line))
     followed = FollowedRows(path)
     assert len(followed.read()) == len(parsed) == 1000
     with path.open("a") as file:
@@ -103,7 +104,6 @@ def test_only_what_was_appended_is_read(tmp_path, monkeypatch):
 
 
 def test_a_pipe_is_no_file_of_lines(tmp_path):
-    import os
-
     os.mkfifo(tmp_path / "metrics.jsonl")
-    assert AppendedLines(tmp_path / "metrics.jsonl").read() == (False, [])
+    with pytest.raises(OSError, match="regular"):
+        AppendedLines(tmp_path / "metrics.jsonl").read()

@@ -19,6 +19,8 @@ from outgrow.evaluate.sample import Sample
 from outgrow.runs.input_digests import digest_of
 from outgrow.types import Verdict
 
+pytestmark = pytest.mark.usefixtures("own_code")
+
 LETTERS = {"r": Verdict.RIGHT, "w": Verdict.WRONG, "n": Verdict.NO_ANSWER, "t": Verdict.TRUNCATED}
 NO_PROBLEMS = AuditProblems([], [], 0)
 SOUND = RewardAudit(1, 0, [])

@@ -16,6 +16,8 @@ from outgrow.train.sft import SFTJob
 from outgrow.train.watcher import SilentWatcher
 from outgrow.types import Problem
 
+pytestmark = pytest.mark.usefixtures("own_code")
+
 SYSTEM = {"role": "system", "content": "sum:"}
 EXAMPLE = [{"role": "user", "content": "1+1=?"}, {"role": "assistant", "content": "2"}]
 PUT = "<|begin|><|user|>sum:<|user|>1+1=?<|assistant|>2<|end|><|user|>{}<|assistant|><think>"

@@ -50,7 +50,7 @@ def test_a_run_that_goes_back_is_warned_of_its_later_steps_once(tmp_path):
     train(load_recipe("micro", [*CUT, "learn.steps=4", "learn.give_up_after=9", "run.checkpoint_every=2"]), run, Told())
     assert [line.step for line in read_warnings(run)] == [1, 2, 3, 4]
     for gone in ("step-000004", "latest"):
-        (run / "checkpoints" / gone).rename(run / f"{gone}.away")
+        (run / "checkpoints" / gone).rename(tmp_path / f"{gone}.away")
     resume(run, [], Told())
     assert [line.step for line in read_warnings(run)] == [1, 2, 3, 4]
 

@@ -12,7 +12,7 @@ from . import recipes, runs, analyze, report, serve, generate, chat  # noqa: F40
 from . import data, flywheel  # noqa: F401  # isort: skip
 from . import pull, merge, push  # noqa: F401  # isort: skip
 from .app import app
-from .console import errors
+from .console import warn
 
 
 def main() -> None:
@@ -20,10 +20,10 @@ def main() -> None:
     try:
         app()
     except OutgrowError as error:
-        errors.print(f"outgrow: {error}", markup=False, highlight=False, soft_wrap=True)
+        warn(f"outgrow: {error}")
         sys.exit(error.exit_code)
     except DISK_ERRORS as error:
         if (fault := fault_of(error)) is None:
             raise
-        errors.print(f"outgrow: {fault}, then run the same command again", markup=False, highlight=False, soft_wrap=True)
+        warn(f"outgrow: {fault}, then run the same command again")
         sys.exit(OutgrowError.exit_code)

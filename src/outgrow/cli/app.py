@@ -4,6 +4,7 @@ import inspect
 import os
 from collections import Counter
 from collections.abc import Callable
+from functools import wraps
 from typing import Annotated, Any, TypeVar
 
 import typer
@@ -11,7 +12,8 @@ from rich.markup import escape
 from typer.core import TyperCommand, TyperOption
 
 from .. import __version__
-from .console import console, errors
+from ..core.plugins import plugins_imported, plugins_refused
+from .console import console, errors, warn
 from .environment import environment
 
 TRAIN = "Train"
@@ -57,21 +59,48 @@ class _Command(TyperCommand):
 
 Function = TypeVar("Function", bound=Callable[..., None])
 
+_NoPlugins = Annotated[
+    bool,
+    typer.Option(
+        "--no-plugins",
+        help='Refuse a recipe that names code from outside the package (type = "mymodule:Class"). Default: import it, and say so.',
+    ),
+]
 
-def command(panel: str, *examples: str, name: str | None = None) -> Callable[[Function], Function]:
+
+def command(
+    panel: str, *examples: str, name: str | None = None, plugins: tuple[str, ...] = ()
+) -> Callable[[Function], Callable[..., None]]:
     """Register a function as a command of this panel.
 
     Its docstring is the help, where a paragraph may be wrapped as source is; the examples stand under it. name: the function's, if
-    not given.
+    not given. plugins: kinds of components whose code the command needs; by default it imports none. A command that needs some has
+    the option --no-plugins.
     """
 
-    def register(function: Function) -> Function:
+    def register(function: Function) -> Callable[..., None]:
         paragraphs = (" ".join(part.split()) for part in inspect.cleandoc(function.__doc__ or "").split("\n\n"))
         lines = ["Example:" if len(examples) == 1 else "Examples:", *(f"  [bold]{escape(line)}[/]" for line in examples)]
         about = escape("\n\n".join(paragraphs))
-        return app.command(name, cls=_Command, rich_help_panel=panel, help=about, epilog="\n".join(lines))(function)
+        run = _with_plugins(function, plugins) if plugins else function
+        return app.command(name, cls=_Command, rich_help_panel=panel, help=about, epilog="\n".join(lines))(run)
 
     return register
+
+
+def _with_plugins(function: Callable[..., None], kinds: tuple[str, ...]) -> Callable[..., None]:
+    """Return a command that imports the code of these kinds that a recipe names, and says so; or refuses it with --no-plugins."""
+
+    @wraps(function)
+    def run(*arguments: Any, no_plugins: bool = False, **options: Any) -> None:
+        with plugins_refused(kinds) if no_plugins else plugins_imported(kinds, warn):
+            function(*arguments, **options)
+
+    own = inspect.signature(function)
+    option = inspect.Parameter("no_plugins", inspect.Parameter.KEYWORD_ONLY, default=False, annotation=_NoPlugins)
+    run.__signature__ = own.replace(parameters=[*own.parameters.values(), option])  # type: ignore[attr-defined]
+    run.__annotations__ = {**function.__annotations__, "no_plugins": _NoPlugins}
+    return run
 
 
 @app.callback(invoke_without_command=True)

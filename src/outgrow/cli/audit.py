@@ -5,6 +5,7 @@ from typing import Annotated
 import typer
 
 from ..core.errors import UsageError
+from ..core.plugins import ANY_KIND
 from .app import TRAIN, command
 from .console import say, warn
 from .interrupt import interruptible
@@ -12,7 +13,13 @@ from .options import Overrides, RecipeName, Seed, SetsFolder, use_data
 from .progress import answering
 
 
-@command(TRAIN, "outgrow audit micro", "outgrow audit mine.toml --problems 64 --samples 16", "outgrow audit mine.toml --no-samples")
+@command(
+    TRAIN,
+    "outgrow audit micro",
+    "outgrow audit mine.toml --problems 64 --samples 16",
+    "outgrow audit mine.toml --no-samples",
+    plugins=ANY_KIND,
+)
 def audit(
     context: typer.Context,
     recipe: RecipeName,

@@ -4,13 +4,14 @@ from typing import Annotated
 
 import typer
 
+from ..core.plugins import TO_ANSWER
 from .app import MEASURE, command
 from .console import console, warn
 from .options import RunFolder, Seed
 from .tables import figures_table
 
 
-@command(MEASURE, "outgrow calibration runs/first", "outgrow calibration runs/first --problems 128")
+@command(MEASURE, "outgrow calibration runs/first", "outgrow calibration runs/first --problems 128", plugins=TO_ANSWER)
 def calibration(
     run: RunFolder,
     problems: Annotated[

@@ -1,12 +1,13 @@
 """The command `outgrow chat`."""
 
+from ..core.plugins import TO_ANSWER
 from .app import LOOK, command
 from .console import console, say, strip_control_chars, warn
 from .open_model import open_model, recipe_for
 from .options import MaxTokens, ModelArg, OmitSettings, RecipeOption, Temperature
 
 
-@command(LOOK, "outgrow chat micro-base")
+@command(LOOK, "outgrow chat micro-base", plugins=TO_ANSWER)
 def chat(
     model: ModelArg,
     temperature: Temperature = 0.0,

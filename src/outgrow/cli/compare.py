@@ -8,6 +8,7 @@ from ..core.errors import UsageError, nearest
 from .app import MEASURE, command
 from .compare_sides import by_suite
 from .compare_tables import show
+from .console import warn
 from .options import Margin, separated
 
 
@@ -42,9 +43,15 @@ def compare(
 
     The interval covers the choice of problems and, with several seeds, the choice of seeds. It is not corrected for the number of
     comparisons. Sides that were measured with different settings, such as another temperature or prompt, are shown next to each
-    other and not subtracted; --across names the settings whose effect is what you ask for.
+    other and not subtracted; --across names the settings whose effect is what you ask for. A side that cannot be read is named with
+    its reason, the others are compared, and the exit code is not 0.
     """
-    show(by_suite(sides), margin / 100, _keys(across))
+    suites, unread = by_suite(sides)
+    show(suites, margin / 100, _keys(across))
+    for error in unread:
+        warn(f"not compared, since it cannot be read: {error}")
+    if unread:
+        raise typer.Exit(unread[0].exit_code)
 
 
 def _keys(across: str) -> set[str]:

@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from ..core.errors import UsageError
+from ..core.errors import OutgrowError, UsageError
 from ..core.shell import command_line
 from .open_model import is_run
 
@@ -16,11 +16,15 @@ if TYPE_CHECKING:
 Suites = dict[str, "list[Side]"]
 
 
-def by_suite(sides: Sequence[str]) -> Suites:
-    """Return suite -> what is compared on it, the baseline first. Raises UsageError if the sides share no suite."""
+def by_suite(sides: Sequence[str]) -> tuple[Suites, list[OutgrowError]]:
+    """Return suite -> what is compared on it, the baseline first; and why the sides that are missing there cannot be read.
+
+    Raises UsageError if the sides share no suite, and OutgrowError if the baseline, or every other side, cannot be read.
+    """
     from ..evaluate.compare import Side
 
     named = [_named(side) for side in sides]
+    unread: list[OutgrowError] = []
     if len(named) == 1:
         [(_, paths)] = named
         if not all(is_run(str(path)) for path in paths):
@@ -32,18 +36,26 @@ def by_suite(sides: Sequence[str]) -> Suites:
             (when, [of_run(path, when) for path in paths]) for when in moments
         ]
     else:
-        seeds_of = [(name, [_measured(path) for path in paths]) for name, paths in named]
+        (baseline, first), *others = named
+        seeds_of = [(baseline, [_measured(path) for path in first])]
+        for name, paths in others:
+            try:
+                seeds_of.append((name, [_measured(path) for path in paths]))
+            except OutgrowError as error:
+                unread.append(error)
+        if len(seeds_of) == 1:
+            raise unread[0]
     if len({name for name, _ in seeds_of}) < len(seeds_of):
         raise UsageError("two sides have the same name; name them apart: NAME=PATH")
     everything = [measured for _, seeds in seeds_of for measured in seeds]
     if all(len(measured) == 1 for measured in everything):  # a single suite, whatever each file calls it
-        return {"": [Side(name, [only(measured) for measured in seeds]) for name, seeds in seeds_of]}
+        return {"": [Side(name, [only(measured) for measured in seeds]) for name, seeds in seeds_of]}, unread
     shared = [suite for suite in everything[0] if all(suite in measured for measured in everything)]
     if not shared:
         raise UsageError(
             "these were not measured on a common suite; measure them with: outgrow eval MODEL --on SUITES --out FOLDER"
         )
-    return {suite: [Side(name, [measured[suite] for measured in seeds]) for name, seeds in seeds_of] for suite in shared}
+    return {suite: [Side(name, [measured[suite] for measured in seeds]) for name, seeds in seeds_of] for suite in shared}, unread
 
 
 def _named(side: str) -> tuple[str, list[Path]]:
@@ -69,7 +81,7 @@ def _measured(path: Path) -> "dict[str, Evaluation]":
                 f"{path}: neither a run nor a folder of evaluations; make one with: outgrow eval MODEL --on SUITES --out {path}"
             )
         return evaluations
-    if not path.is_file():
+    if not path.exists():
         raise UsageError(f"{path}: this file or folder does not exist")
     return {path.stem: Evaluation.load(path)}
 
@@ -81,7 +93,7 @@ def of_run(run: Path, when: "When") -> "dict[str, Evaluation]":
     from ..runs.folder import RunFolder, read_recipe
 
     file = RunFolder(run).evaluation(when)
-    if not file.is_file():
+    if not file.exists():
         raise UsageError(f"{run}: not measured {when} training; finish the run with: {command_line('resume', run)}")
     return {label(read_recipe(run)[0].evaluate.suite): Evaluation.load(file)}
 

@@ -28,12 +28,12 @@ errors = _LastingConsole(stderr=True)
 
 def say(text: str) -> None:
     """Print a line as it is: no markup, no colours, no line breaks of our own, so that paths can be copied."""
-    console.print(text, markup=False, highlight=False, soft_wrap=True)
+    console.print(strip_control_chars(text), markup=False, highlight=False, soft_wrap=True)
 
 
 def warn(text: str) -> None:
     """Print a warning to stderr."""
-    errors.print(text, markup=False, highlight=False, soft_wrap=True)
+    errors.print(strip_control_chars(text), markup=False, highlight=False, soft_wrap=True)
 
 
 def strip_control_chars(text: str) -> str:

@@ -7,6 +7,7 @@ import typer
 from rich.markup import escape
 
 from ..core.errors import UsageError
+from ..core.plugins import ANY_KIND
 from .app import TRAIN, command
 from .compare_sides import of_run, only
 from .compare_tables import show
@@ -18,7 +19,7 @@ if TYPE_CHECKING:
     from ..config import RLRecipe
 
 
-@command(TRAIN, "outgrow controls micro", "outgrow controls micro --seeds 3 --set learn.steps=50")
+@command(TRAIN, "outgrow controls micro", "outgrow controls micro --seeds 3 --set learn.steps=50", plugins=ANY_KIND)
 def controls(
     recipe: RecipeName,
     out: Annotated[Path | None, typer.Option("--out", help="Folder of the runs. Default: runs/RECIPE-controls.")] = None,

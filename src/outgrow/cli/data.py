@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from ..core.errors import UsageError
+from ..core.plugins import TO_ANSWER
 from .app import DATA, command
 from .console import warn
 from .data_tables import show
@@ -48,6 +49,7 @@ CheckedSuites = Annotated[
     "outgrow data runs/first micro --out data/free --set data.k=0 --set data.rollouts=true",
     "outgrow data runs/first micro --out data/hard --set data.k=16 --set 'data.levels=[4,5,6]'",
     "outgrow data runs/first micro --out data/control --set data.keep=all",
+    plugins=TO_ANSWER,
 )
 def data(
     context: typer.Context,

@@ -5,6 +5,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from ..core.files import require_writable
+from ..core.plugins import TO_ANSWER
 from .app import MEASURE, command
 from .console import console, warn
 from .interrupt import interruptible
@@ -17,7 +18,12 @@ if TYPE_CHECKING:
     from ..evaluate.drift import Drift
 
 
-@command(MEASURE, "outgrow drift runs/first --on puzzles", "outgrow drift runs/first --on related,unrelated --data sets")
+@command(
+    MEASURE,
+    "outgrow drift runs/first --on puzzles",
+    "outgrow drift runs/first --on related,unrelated --data sets",
+    plugins=TO_ANSWER,
+)
 def drift(
     context: typer.Context,
     run: RunFolder,

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from ..core.errors import UsageError
+from ..core.plugins import TO_ANSWER
 from .app import MEASURE, command
 from .console import console, warn
 from .interrupt import interruptible
@@ -68,6 +69,7 @@ Out = Annotated[
     "outgrow eval smollm2-135m --recipe smollm2-135m-gsm8k --on related,unrelated --data sets",
     "outgrow eval http://localhost:8000/v1 --on gsm8k",
     name="eval",
+    plugins=TO_ANSWER,
 )
 def evaluate(
     context: typer.Context,

@@ -11,6 +11,7 @@ from rich.markup import escape
 from rich.table import Table
 
 from ..core.errors import UsageError
+from ..core.plugins import ANY_KIND
 from ..core.shell import command_line
 from .app import DATA, command
 from .console import console, say
@@ -28,6 +29,7 @@ if TYPE_CHECKING:
     "outgrow flywheel micro-flywheel",
     "outgrow flywheel micro-flywheel --set generations=3 --set student.learn.steps=50",
     "outgrow flywheel runs/micro-flywheel",
+    plugins=ANY_KIND,
 )
 def flywheel(
     recipe: Annotated[

@@ -5,13 +5,14 @@ from typing import Annotated
 import typer
 
 from ..core.errors import OutgrowError
+from ..core.plugins import TO_ANSWER
 from .app import LOOK, command
 from .console import say, strip_control_chars
 from .open_model import open_model, recipe_for
 from .options import MaxTokens, ModelArg, OmitSettings, RecipeOption, Seed, Temperature
 
 
-@command(LOOK, 'outgrow generate micro-base "27+58=?"', 'outgrow generate runs/first "roman XIV=?" --samples 4')
+@command(LOOK, 'outgrow generate micro-base "27+58=?"', 'outgrow generate runs/first "roman XIV=?" --samples 4', plugins=TO_ANSWER)
 def generate(
     model: ModelArg,
     question: Annotated[str, typer.Argument(metavar="QUESTION", help="The question to ask.")],

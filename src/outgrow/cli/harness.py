@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from ..core.errors import OutgrowError, UsageError, first_line, install_hint
+from ..core.plugins import TO_ANSWER
 from .app import MEASURE, command
 from .console import console, warn
 from .open_model import open_model, recipe_for
@@ -18,7 +19,10 @@ if TYPE_CHECKING:
 
 
 @command(
-    MEASURE, "outgrow harness runs/first arc_easy,hellaswag --limit 200", "outgrow harness smollm2-135m mine --folder tasks --chat"
+    MEASURE,
+    "outgrow harness runs/first arc_easy,hellaswag --limit 200",
+    "outgrow harness smollm2-135m mine --folder tasks --chat",
+    plugins=TO_ANSWER,
 )
 def harness(
     model: Model,

@@ -6,13 +6,14 @@ from typing import Annotated
 import typer
 
 from ..core.errors import UsageError
+from ..core.plugins import ANY_KIND
 from .app import TRAIN, command
 from .console import say, warn
 from .interrupt import interruptible
 from .progress import counting
 
 
-@command(TRAIN, "outgrow lab curriculum", "outgrow lab curriculum --page")
+@command(TRAIN, "outgrow lab curriculum", "outgrow lab curriculum --page", plugins=ANY_KIND)
 def lab(
     experiment: Annotated[str, typer.Argument(metavar="EXPERIMENT", help="Name of an experiment in labs/, or a .toml file.")],
     processes: Annotated[

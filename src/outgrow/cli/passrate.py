@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 from rich.table import Table
 
+from ..core.plugins import TO_ANSWER
 from .app import MEASURE, command
 from .console import console, say, warn
 from .interrupt import interruptible
@@ -24,6 +25,7 @@ if TYPE_CHECKING:
     "outgrow passrate micro-base micro",
     "outgrow passrate micro-base micro --update",
     "outgrow passrate smollm2-135m problems.jsonl --recipe smollm2-135m-gsm8k",
+    plugins=TO_ANSWER,
 )
 def passrate(
     model: ModelArg,

@@ -4,6 +4,7 @@ from typing import Annotated
 
 import typer
 
+from ..core.plugins import ANY_KIND
 from ..core.shell import command_line
 from .app import TRAIN, command
 from .console import console, say, strip_control_chars
@@ -11,7 +12,7 @@ from .options import BudgetOption, Overrides, RunFolder
 from .run_training import explain_end, finish
 
 
-@command(TRAIN, "outgrow resume runs/first", "outgrow resume runs/first --budget 20h")
+@command(TRAIN, "outgrow resume runs/first", "outgrow resume runs/first --budget 20h", plugins=ANY_KIND)
 def resume(
     run: RunFolder,
     overrides: Overrides = None,

@@ -13,9 +13,11 @@ from .load import (
     raw_recipe,
     shipped_recipes,
 )
+from .plugins import with_plugins
 from .schema import Recipe, RLRecipe, SFTRecipe
 
 __all__ = [
     "RLRecipe", "Recipe", "SFTRecipe", "apply_override", "dump_recipe", "explained_recipe", "extended", "filled", "load_recipe",
     "merge_recipes", "parse_recipe", "raw_recipe", "shipped_recipes", "table_values", "unsaid", "with_absolute_paths",
+    "with_plugins",
 ]  # fmt: skip

@@ -10,9 +10,9 @@ from typing import Any
 import tomli_w
 from pydantic import ValidationError
 
-from ..core.errors import UsageError, nearest
+from ..core.errors import UsageError, nearest, reason
 from ..core.shell import command_line
-from ..core.toml_lines import parse_toml
+from ..core.toml_file import parse_toml, read_toml
 from .recipe_error import RecipeError
 from .renamed import renamed_recipe
 from .schema import Recipe, recipe_class
@@ -82,12 +82,11 @@ def recipe_texts(name: str, extending: tuple[str, ...] = ()) -> list[FileLayer]:
     if path is None:
         raise UsageError(f"no recipe called {name!r}{nearest(name, list(shipped_recipes()))}; or give a .toml file")
     try:
-        text = path.read_text(encoding="utf-8-sig")  # some editors begin a file with a mark of its encoding
-        values = parse_toml(text)
+        text, values = read_toml(path)
     except tomllib.TOMLDecodeError as error:
         raise UsageError(f"{path}: not valid TOML: {error}") from error
     except (OSError, ValueError) as error:  # ValueError: bytes that are not UTF-8, or a name that no file can have
-        raise UsageError(f"{path}: cannot read this recipe: {error.strerror if isinstance(error, OSError) else error}") from error
+        raise UsageError(f"{path}: cannot read this recipe: {reason(error)}") from error
     values.pop("made_with", None)  # the record of a run, beside the settings in its recipe.toml
     base = values.pop("extends", None)
     layer = FileLayer(name, text, values)

@@ -14,6 +14,7 @@ from ..algorithms.rewards.functions import function_class
 from ..algorithms.samplers import SAMPLERS, Sampler
 from ..algorithms.samplers.uniform import Uniform
 from ..core.folder_name import FolderName
+from ..core.plugins import stands_in
 from ..core.registry import build
 from ..engines import ENGINES, EngineConfig, NativeEngineConfig
 from ..judge.config import JudgeSection
@@ -93,7 +94,7 @@ class RLRecipe(_Recipe):
         used = [reward.type for reward in self.rewards if reward.needs_judge]
         if used and self.judge is None:
             raise ValueError(f"the reward {used[0]!r} needs a judge's scores; add a table [judge] with its model")
-        if self.judge is not None and not used:
+        if self.judge is not None and not used and not any(map(stands_in, self.rewards)):
             raise ValueError("a judge scores answers, but no reward uses its scores; add a reward of type 'hero'")
         return self
 

@@ -11,7 +11,8 @@ from typing import Any, Protocol
 from pydantic import BaseModel
 
 from ..core.refusals import toml_line
-from ..core.toml_lines import Path, Setting, TomlLines, depth_in, parse_toml
+from ..core.toml_file import parse_toml
+from ..core.toml_lines import Path, Setting, TomlLines, depth_in
 from ..core.type_words import toml
 
 

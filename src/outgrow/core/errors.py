@@ -36,6 +36,19 @@ def first_line(error: BaseException) -> str:
     return str(error).strip().partition("\n")[0] or type(error).__name__
 
 
+DAMAGED = (ValueError, TypeError, LookupError, AttributeError, ArithmeticError, RecursionError)
+"""What values of a wrong kind raise, where a file may hold anything."""
+
+
+def reason(error: BaseException) -> str:
+    """Return why something failed, in one line, without the number and the path that an OSError repeats.
+
+    >>> reason(OSError(21, "Is a directory", "metrics.jsonl"))
+    'Is a directory'
+    """
+    return (isinstance(error, OSError) and error.strerror) or first_line(error)
+
+
 def install_hint(extra: str) -> str:
     """Return the command that installs an extra of this package, and the one for a clone of its repository.
 

@@ -1,9 +1,17 @@
-"""Writing files so that a reader, or the next process, never finds half of one."""
+"""Writing files so that a reader, or the next process, never finds half of one, and reading files that anybody may have made.
+
+A folder may come from a stranger. What is written into it is a new file or a regular file that is there: never what a link points
+to, and never a pipe or a device.
+"""
 
 import errno
 import json
+import math
 import os
+import re
+import secrets
 import shutil
+import stat
 import tempfile
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager, suppress
@@ -13,14 +21,21 @@ from typing import Any, BinaryIO, cast
 
 from .errors import OutgrowError
 
+MAX_BYTES = 2**32
+"""Default limit of the bytes of a file that is read as a whole."""
+
 _BLOCK = 1 << 16  # bytes read at once
+_TEMPORARY = re.compile(r"\..+\.[0-9a-f]{16}\.tmp")
 
 
 def write_atomic(path: Path, content: bytes) -> None:
-    """Write a temporary file, flush it to the disk, rename it. Raises OSError and leaves the old file where that fails."""
-    temporary = path.with_name(f".{path.name}.tmp")
+    """Write a temporary file of a new name, flush it to the disk, rename it. A link at `path` is replaced, never followed.
+
+    Raises OSError and leaves the old file where that fails.
+    """
+    temporary = _temporary(path)
     try:
-        with temporary.open("wb") as file:
+        with os.fdopen(open_plain(temporary, os.O_WRONLY | os.O_CREAT | os.O_EXCL), "wb") as file:
             file.write(content)
             file.flush()
             os.fsync(file.fileno())
@@ -29,6 +44,105 @@ def write_atomic(path: Path, content: bytes) -> None:
         temporary.unlink(missing_ok=True)
         raise
     flush_folder(path.parent)
+
+
+def open_plain(path: Path, flags: int) -> int:
+    """Open a regular file to write, with flags of `os.open`, and return its descriptor.
+
+    Raises OSError where `path` is a link, a pipe, a device or a folder. It never waits for the other end of a pipe.
+    """
+    try:
+        descriptor = os.open(path, flags | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC, 0o666)
+    except OSError as error:
+        if error.errno == errno.ELOOP:
+            raise OSError(error.errno, "it is a link, and nothing is written through a link; remove it", str(path)) from error
+        raise
+    return _require_regular(descriptor, path)
+
+
+def read_plain(path: Path, limit: int = MAX_BYTES) -> bytes:
+    """Return the bytes of a regular file, or of the regular file that a link points to.
+
+    Raises OSError where it is a pipe, a device or a folder, or larger than `limit` bytes. It never waits.
+    """
+    with open_regular(path) as file:
+        return read_rest(file, path, limit)
+
+
+def open_regular(path: Path) -> BinaryIO:
+    """Open a regular file to read, or the regular file that a link points to.
+
+    Raises OSError where it is a pipe, a device or a folder. It never waits.
+    """
+    descriptor = os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC)
+    return os.fdopen(_require_regular(descriptor, path), "rb")
+
+
+def read_rest(file: BinaryIO, path: Path, limit: int = MAX_BYTES) -> bytes:
+    """Return the bytes from where an open file stands. Raises OSError where they are more than `limit`."""
+    content = file.read(limit + 1) if os.fstat(file.fileno()).st_size - file.tell() <= limit else None
+    if content is None or len(content) > limit:
+        raise OSError(errno.EFBIG, f"it is larger than {limit:,} bytes", str(path))
+    return content
+
+
+def require_regular(path: Path) -> None:
+    """Raise OSError where `path` is a pipe, a device or a folder, or does not exist."""
+    if not stat.S_ISREG(path.stat().st_mode):
+        raise _not_regular(path)
+
+
+def _require_regular(descriptor: int, path: Path) -> int:
+    """Return the descriptor. Where it is not of a regular file, close it and raise OSError."""
+    if not stat.S_ISREG(os.fstat(descriptor).st_mode):
+        os.close(descriptor)
+        raise _not_regular(path)
+    return descriptor
+
+
+def _not_regular(path: Path) -> OSError:
+    return OSError(errno.EINVAL, "it is not a regular file", str(path))
+
+
+def parse_json(content: bytes | str) -> Any:
+    """Return the value of a JSON text.
+
+    Raises ValueError where it is not JSON, holds a number that is not finite, or is nested too deep to read.
+    """
+    try:
+        return json.loads(content, parse_float=_finite, parse_constant=_finite)
+    except RecursionError as error:
+        raise ValueError("nested too deep") from error
+
+
+def _finite(text: str) -> float:
+    """Return a number of a JSON text. Raises ValueError where it is NaN or infinite, also by its size."""
+    value = float(text)
+    if not math.isfinite(value):
+        raise ValueError(f"{text[:20]} is not a finite number")
+    return value
+
+
+def _temporary(path: Path) -> Path:
+    """Return a new name next to `path`, which nobody can have taken before."""
+    return path.with_name(f".{path.name}.{secrets.token_hex(8)}.tmp")
+
+
+def remove_temporary(folder: Path) -> None:
+    """Remove the temporary files and folders that killed processes left in a folder. Nothing may be writing into it."""
+    if folder.is_dir():
+        for entry in list(os.scandir(folder)):
+            if _TEMPORARY.fullmatch(entry.name):
+                _discard(Path(entry.path))
+
+
+def _discard(path: Path) -> None:
+    """Remove a file, a link or a folder; what cannot be removed is left."""
+    if path.is_dir() and not path.is_symlink():
+        shutil.rmtree(path, ignore_errors=True)
+    else:
+        with suppress(OSError):
+            path.unlink()
 
 
 @contextmanager
@@ -40,11 +154,15 @@ def new_folder(path: Path, replace: bool = False, suffix: str = "") -> Iterator[
     the temporary name, for a folder that two processes may make at the same time.
     """
     path = path if path.name else path.resolve()  # "." has no name, and no name next to its own
-    temporary = path.with_name(f".{path.name}{suffix}.tmp")
+    unfinished = path.with_name(f"{path.name}{suffix}")
+    temporary = _temporary(unfinished)
     around = missing_folders(path.parent)
     try:
-        shutil.rmtree(temporary, ignore_errors=True)  # what a kill may have left
-        temporary.mkdir(parents=True)
+        path.parent.mkdir(parents=True, exist_ok=True)
+        for entry in list(os.scandir(path.parent)):  # what a kill may have left
+            if entry.name.startswith(f".{unfinished.name}.") and _TEMPORARY.fullmatch(entry.name):
+                _discard(Path(entry.path))
+        temporary.mkdir()
         yield temporary
         flush_tree(temporary)
         if replace:
@@ -59,7 +177,7 @@ def new_folder(path: Path, replace: bool = False, suffix: str = "") -> Iterator[
 
 def is_empty(folder: Path) -> bool:
     """Return whether a folder holds nothing, or only temporary files that a kill left."""
-    return all(entry.name.startswith(".") and entry.name.endswith(".tmp") for entry in folder.iterdir())
+    return all(_TEMPORARY.fullmatch(entry.name) for entry in folder.iterdir())
 
 
 def missing_folders(path: Path) -> tuple[Path, ...]:
@@ -99,10 +217,12 @@ def flush_tree(folder: Path) -> None:
 def remove_tree(folder: Path) -> None:
     """Remove a folder if it is there. It is renamed first, so that a kill half way leaves no folder with a good name."""
     if folder.exists():
-        doomed = folder.with_name(f".{folder.name}.doomed")
-        shutil.rmtree(doomed, ignore_errors=True)
+        doomed = _temporary(folder)
         folder.rename(doomed)
-        shutil.rmtree(doomed)
+        if doomed.is_symlink():
+            doomed.unlink()
+        else:
+            shutil.rmtree(doomed)
 
 
 def require_writable(folder: Path) -> None:
@@ -129,9 +249,12 @@ def write_json(path: Path, value: Any) -> None:
 
 
 def append_line(path: Path, row: dict[str, Any]) -> None:
-    """Append one JSON line and flush it to the disk. Half a line, of a kill or of a full disk, is dropped: before, and after."""
+    """Append one JSON line and flush it to the disk. Half a line, of a kill or of a full disk, is dropped: before, and after.
+
+    Raises OSError where `path` is not a regular file.
+    """
     line = (json.dumps(row, allow_nan=False) + "\n").encode()
-    with path.open("a+b", buffering=0) as file:
+    with os.fdopen(open_plain(path, os.O_RDWR | os.O_APPEND | os.O_CREAT), "a+b", buffering=0) as file:
         end = _end_of_lines(cast(BinaryIO, file))
         try:
             if end != file.seek(0, os.SEEK_END):
@@ -157,11 +280,17 @@ def _end_of_lines(file: BinaryIO) -> int:
 
 
 def read_lines(path: Path) -> list[dict[str, Any]]:
-    """Return all whole JSON lines, without a last line that a kill cut short."""
+    """Return all whole JSON lines, without a last line that a kill cut short.
+
+    Raises OSError where the file is not a regular one, and ValueError where a line is not a JSON object.
+    """
     if not path.exists():
         return []
-    lines = path.read_bytes().split(b"\n")
-    return [json.loads(line) for line in lines[:-1]]
+    rows = [parse_json(line) for line in read_plain(path).split(b"\n")[:-1]]
+    for number, row in enumerate(rows, 1):
+        if not isinstance(row, dict):
+            raise ValueError(f"line {number} is not a JSON object")
+    return rows
 
 
 def write_lines(path: Path, rows: Iterable[Mapping[str, Any]]) -> None:
@@ -172,11 +301,12 @@ def write_lines(path: Path, rows: Iterable[Mapping[str, Any]]) -> None:
 def lines_backwards(path: Path) -> Iterator[tuple[int, bytes]]:
     """Yield (offset of its end, line) of every whole line, the last one first; none where there is no file.
 
-    The file is read from its end, so the last lines of a long file cost as little as those of a short one.
+    The file is read from its end, so the last lines of a long file cost as little as those of a short one. Raises OSError where it
+    is not a regular file.
     """
     if not path.exists():
         return
-    with path.open("rb") as file:
+    with open_regular(path) as file:
         start, rest = file.seek(0, os.SEEK_END), b""
         end: int | None = None  # of the line whose beginning is looked for
         while start > 0:
@@ -192,27 +322,23 @@ def lines_backwards(path: Path) -> Iterator[tuple[int, bytes]]:
             yield end, rest
 
 
-def last_row(path: Path) -> dict[str, Any] | None:
-    """Return the last whole JSON line; None where there is none."""
-    for _, line in lines_backwards(path):
-        row: dict[str, Any] = json.loads(line)
-        return row
-    return None
-
-
-def each_row(path: Path) -> Iterator[dict[str, Any]]:
-    """Yield all whole JSON lines, one in memory at a time; none where there is no file."""
-    if path.exists():
-        with path.open("rb") as file:
-            yield from (json.loads(line) for line in file if line.endswith(b"\n"))
-
-
 def keep_lines_through(path: Path, step: int) -> None:
-    """Drop every line of a later step, and a torn last line. Steps come in order: only what is dropped is read."""
+    """Drop every line of a later step, and a torn last line. Steps come in order: only what is dropped is read.
+
+    Raises OSError where it is not a regular file, and OutgrowError where a line that is read has no step.
+    """
     if not path.exists():
         return
-    keep = next((end for end, line in lines_backwards(path) if json.loads(line)["step"] <= step), 0)
+    keep = next((end for end, line in lines_backwards(path) if _step_of(line, path) <= step), 0)
     if keep < path.stat().st_size:
-        with path.open("r+b") as file:
+        with os.fdopen(open_plain(path, os.O_RDWR), "r+b") as file:
             file.truncate(keep)
             os.fsync(file.fileno())
+
+
+def _step_of(line: bytes, path: Path) -> int:
+    """Return the step of a JSON line. Raises OutgrowError where it has none."""
+    try:
+        return int(parse_json(line)["step"])
+    except (ValueError, TypeError, LookupError) as error:
+        raise OutgrowError(f"{path}: cannot be read ({error}); restore it from a copy") from error

@@ -3,16 +3,15 @@
 A component is a pydantic model: its fields are its settings, its defaults the vetted ones, its methods the algorithm.
 """
 
-import importlib
 import inspect
-import sys
 from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any, TypeVar
 
 from pydantic import BaseModel, ConfigDict, ValidationError
 
-from .errors import first_line, nearest
+from .errors import nearest
+from .plugins import imported, is_imported, stand_in
 from .refusals import ComponentError
 
 
@@ -39,7 +38,8 @@ def build(
     default: str | None = None,
     class_for: Callable[[str, Callable[..., Any]], type[C]] | None = None,
 ) -> C:
-    """Make the component that a recipe entry describes.
+    """Make the component that a recipe entry describes. Code from outside the package is imported where it is needed now
+    (see `plugins_imported`), and has a stand-in elsewhere.
 
     value: the entry (a table with `type`), or a component already made. base: the class that each of this kind extends. known: type
     name -> class. default: the type of a table without one; by default such a table is an error. class_for: takes the
@@ -63,17 +63,6 @@ def build(
         raise ComponentError(f"{kind} {name!r}", error, found) from error
 
 
-def imported(name: str, kind: str) -> Any:
-    """Return what "mymodule:name" stands for. kind: what that should be. Raises ValueError where it cannot be imported."""
-    module, _, attribute = name.partition(":")
-    if "" not in sys.path:  # Python starts a console script without the folder that it was called from
-        sys.path.append("")
-    try:
-        return getattr(importlib.import_module(module), attribute)
-    except (Exception, SystemExit) as error:  # a module is a program, and fails as it likes
-        raise ValueError(f"cannot import {kind} {name!r}: {first_line(error)}") from error
-
-
 def source_file(code: Any) -> Path | None:
     """Return the file of a class or a function; None where it is part of this package, or has no file."""
     if (getattr(code, "__module__", None) or "").partition(".")[0] == __name__.partition(".")[0]:
@@ -86,6 +75,8 @@ def source_file(code: Any) -> Path | None:
 
 
 def _outside(name: str, base: type[C], kind: str, class_for: Callable[[str, Callable[..., Any]], type[C]] | None) -> type[C]:
+    if not is_imported(kind):
+        return stand_in(base, kind)
     found = imported(name, kind)
     if class_for is not None and callable(found) and not isinstance(found, type):
         return class_for(name, found)

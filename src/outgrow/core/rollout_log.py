@@ -16,8 +16,9 @@ from typing import Any, NamedTuple
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from .errors import UsageError
-from .files import write_atomic
+from .errors import UsageError, reason
+from .files import parse_json, write_atomic
+from .parquet import open_parquet, read_parquet, read_rows
 
 BLOCK = 100
 """Steps of a block."""
@@ -68,10 +69,11 @@ def drop_parts_after(run: Path, step: int) -> None:
     folder = rollouts_folder(run)
     for part in (Part(folder / name, first, last) for name, first, last in _parts(run)):
         if part.first <= step < part.last:  # the steps that stay get their own files back
-            file = pq.ParquetFile(part.path)
-            for place, kept in enumerate(_steps_of(file)):
-                if kept <= step:
-                    _write(_file(folder, kept), [file.read_row_group(place).replace_schema_metadata(None)], {})
+            with open_parquet(part.path) as file:
+                for place, kept in enumerate(_steps_of(file)):
+                    if kept <= step:
+                        rows = read_rows(file, part.path, row_groups=[place])
+                        _write(_file(folder, kept), [rows.replace_schema_metadata(None)], {})
         if part.last > step:
             part.path.unlink()
 
@@ -81,7 +83,7 @@ def count_steps(run: Path, step: int) -> int:
     count = 0
     for part in list_parts(run):
         if part.is_block and part.first <= step:
-            with pq.ParquetFile(part.path) as file:
+            with open_parquet(part.path) as file:
                 count += sum(kept <= step for kept in _steps_of(file))
         else:
             count += part.first <= step
@@ -92,14 +94,15 @@ def read_part(run: Path, step: int) -> list[dict[str, Any]]:
     """Return the rows of one step. Raises OSError or pyarrow's errors where they cannot be read."""
     folder = rollouts_folder(run)
     try:
-        return list(_read(_file(folder, step)).to_pylist())
+        return list(read_parquet(_file(folder, step)).to_pylist())
     except FileNotFoundError:
         first = (step - 1) // BLOCK * BLOCK + 1
-        with pq.ParquetFile(_block(folder, range(first, first + BLOCK))) as file:
+        path = _block(folder, range(first, first + BLOCK))
+        with open_parquet(path) as file:
             steps = _steps_of(file)
             if step not in steps:
                 raise
-            return list(file.read_row_group(steps.index(step)).to_pylist())
+            return list(read_rows(file, path, row_groups=[steps.index(step)]).to_pylist())
 
 
 def read_parts(run: Path, columns: Sequence[str]) -> Iterator[dict[str, Any]]:
@@ -109,21 +112,22 @@ def read_parts(run: Path, columns: Sequence[str]) -> Iterator[dict[str, Any]]:
         raise UsageError(f"{run} has no rollouts; it needs a run of reinforcement learning")
     for part in parts:
         try:
-            with pq.ParquetFile(part.path) as file:
+            with open_parquet(part.path) as file:
                 for place in range(file.num_row_groups):
-                    yield from file.read_row_group(place, columns=list(columns)).to_pylist()
-        except (OSError, pa.ArrowInvalid) as error:
-            raise UsageError(f"{part.path}: cannot read these rollouts ({error})") from error
+                    yield from read_rows(file, part.path, columns, row_groups=[place]).to_pylist()
+        except (OSError, pa.ArrowException, KeyError) as error:
+            raise UsageError(f"{part.path}: cannot read these rollouts ({reason(error)})") from error
 
 
 def _parts(run: Path) -> list[tuple[str, int, int]]:
-    """Return (name, first step, last step) of every file, in order of steps."""
+    """Return (name, first step, last step) of every file, in order of steps. A block of another size is not one."""
     try:
         names = [entry.name for entry in rollouts_folder(run).iterdir()]
     except (FileNotFoundError, NotADirectoryError):
         return []
     matches = [match for name in names if (match := _NAME.fullmatch(name))]
-    return sorted(((match[0], int(match[1]), int(match[2] or match[1])) for match in matches), key=lambda part: part[1:])
+    parts = [(match[0], int(match[1]), int(match[2] or match[1])) for match in matches]
+    return sorted((part for part in parts if 0 <= part[2] - part[1] < BLOCK), key=lambda part: part[1:])
 
 
 def _merge(folder: Path, steps: range) -> None:
@@ -132,7 +136,7 @@ def _merge(folder: Path, steps: range) -> None:
     if sum(file.stat().st_size for file in files.values()) > _LARGEST_BLOCK:
         return
     try:
-        tables = [_read(file) for file in files.values()]
+        tables = [read_parquet(file) for file in files.values()]
         schema = pa.unify_schemas([table.schema for table in tables], promote_options="permissive")
         tables = [_as(table, schema) for table in tables]
     except pa.ArrowException:
@@ -140,11 +144,6 @@ def _merge(folder: Path, steps: range) -> None:
     _write(_block(folder, steps), tables, {_STEPS: json.dumps(list(files)).encode()})
     for file in files.values():
         file.unlink()
-
-
-def _read(path: Path) -> pa.Table:
-    with pq.ParquetFile(path) as file:
-        return file.read(use_threads=False)  # a step is small: threads cost more than they save
 
 
 def _as(table: pa.Table, schema: pa.Schema) -> pa.Table:
@@ -181,7 +180,7 @@ def _write(path: Path, tables: Sequence[pa.Table], metadata: dict[bytes, bytes])
 def _steps_of(file: pq.ParquetFile) -> list[int]:
     """Return the step of each row group of a block. Raises ArrowInvalid where the file does not say it."""
     try:
-        steps = json.loads((file.schema_arrow.metadata or {})[_STEPS])
+        steps = parse_json((file.schema_arrow.metadata or {})[_STEPS])
         if len(steps) == file.num_row_groups:
             return [int(step) for step in steps]
     except (ValueError, LookupError, TypeError):

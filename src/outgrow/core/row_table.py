@@ -1,14 +1,15 @@
 """JSON lines of numbers as columns: 100,000 steps of 25 metrics are 20 MB, and a file that grew is read from where it ended."""
 
-import json
 import math
 import os
-import stat
 from array import array
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from threading import Lock
-from typing import Any, overload
+from typing import overload
+
+from .figure_lines import parse_figures
+from .files import open_regular, read_rest
 
 _TAIL = 512  # bytes before the end of what was read, which show whether the file still begins as it did
 _MISSING = math.nan  # JSON has no NaN, so no value of a file is one
@@ -70,20 +71,16 @@ class RowTable:
         self._count = 0
 
     @classmethod
-    def of(cls, rows: Iterable[Mapping[str, Any]]) -> Rows:
-        """Return these rows as columns. Raises ValueError where a value is not a number."""
+    def of(cls, rows: Iterable[Mapping[str, float]]) -> Rows:
+        """Return these rows as columns."""
         table = cls()
         for row in rows:
             table.add(row)
         return table.rows()
 
-    def add(self, row: Mapping[str, Any]) -> None:
-        """Add a row. Raises ValueError where it is not a row of numbers."""
-        if not isinstance(row, Mapping):
-            raise ValueError(f"not a row of figures: {str(row)[:100]}")
+    def add(self, row: Mapping[str, float]) -> None:
+        """Add a row of a step and finite numbers."""
         for key, value in row.items():
-            if not isinstance(value, (int, float)):
-                raise ValueError(f"{key!r} is not a number: {str(value)[:100]}")
             column = self._columns.get(key)
             if column is None:
                 column = self._columns[key] = array("d")
@@ -103,30 +100,29 @@ class AppendedLines:
     """A file of lines that grows. Only what was appended is read, unless the file was written again."""
 
     def __init__(self, path: Path) -> None:
-        self._path = os.fspath(path)
+        self._path = path
         self._file: tuple[int, int] | None = None
         self._end, self._tail = 0, b""
 
     def read(self) -> tuple[bool, list[bytes]]:
         """Return whether the file was written again, so that all earlier lines are void, and the new whole lines.
 
-        A file that is missing, or not a regular file, has no lines. Raises OSError where it cannot be read.
+        A file that is missing has no lines. Raises OSError where it is not a regular file, or holds too much to be read at once.
         """
         try:
-            status = os.stat(self._path)
+            file = open_regular(self._path)
         except (FileNotFoundError, NotADirectoryError):
             return self._restart(None), []
-        if not stat.S_ISREG(status.st_mode):
-            return self._restart(None), []
-        again = (status.st_dev, status.st_ino) != self._file or status.st_size < self._end
-        with open(self._path, "rb") as file:
+        with file:
+            status = os.fstat(file.fileno())
+            again = (status.st_dev, status.st_ino) != self._file or status.st_size < self._end
             if not again:
                 file.seek(self._end - len(self._tail))
                 again = file.read(len(self._tail)) != self._tail
             if again:
                 self._restart((status.st_dev, status.st_ino))
                 file.seek(0)
-            new = file.read()
+            new = read_rest(file, self._path)
         whole = new[: new.rfind(b"\n") + 1]
         self._end += len(whole)
         self._tail = (self._tail + whole)[-_TAIL:] if len(whole) < _TAIL else whole[-_TAIL:]
@@ -145,15 +141,15 @@ class FollowedRows:
         self._path, self._lines, self._table, self._lock = path, AppendedLines(path), RowTable(), Lock()
 
     def read(self) -> Rows:
-        """Return all rows of now. Raises OSError, or ValueError where a line holds no numbers."""
+        """Return all rows of now. Raises OSError, or ValueError where a line is not a step and finite numbers."""
         with self._lock:
             again, lines = self._lines.read()
             if again:
                 self._table = RowTable()
             try:
                 for line in lines:
-                    self._table.add(json.loads(line))
-            except (ValueError, OverflowError, RecursionError) as error:
+                    self._table.add(parse_figures(line))
+            except ValueError:
                 self._lines, self._table = AppendedLines(self._path), RowTable()
-                raise ValueError(str(error) or "nested too deeply") from error
+                raise
             return self._table.rows()

@@ -12,6 +12,8 @@ from functools import cached_property
 from itertools import product
 from typing import Any
 
+from .toml_file import parse_toml
+
 Path = tuple[str | int, ...]
 """Keys from the top level down; a number is a place in a list, from 0."""
 
@@ -138,21 +140,6 @@ def _key(lines: tuple[str, ...]) -> Path:
         [(name, inner)] = inner.items()
         path = (*path, name)
     return path
-
-
-def parse_toml(text: str) -> dict[str, Any]:
-    """Return what tomllib reads. Raises TOMLDecodeError also where tomllib ends by another error.
-
-    It does so for lists that are very deep in each other, and for whole numbers of thousands of digits.
-    """
-    try:
-        return tomllib.loads(text)
-    except RecursionError as error:
-        raise tomllib.TOMLDecodeError("lists or tables are too deep in each other") from error
-    except tomllib.TOMLDecodeError:
-        raise
-    except ValueError as error:
-        raise tomllib.TOMLDecodeError(str(error)) from error
 
 
 def _parsed(text: str) -> dict[str, Any]:

@@ -14,6 +14,7 @@ from ..core.shell import command_line
 from ..plan.models import shape_of
 from ..plan.shape import Shape, parameters
 from ..policy import Prompt
+from ..policy.chat_template import rendered_chat
 from ..policy.load import SHIPPED
 from ..policy.prompt import is_r1
 from ..runs.folder import RunFolder, read_recipe
@@ -98,14 +99,7 @@ def tokens_in(tokenizer: PreTrainedTokenizerBase, texts: Sequence[str]) -> list[
 def prompt_tokens(tokenizer: PreTrainedTokenizerBase, prompt: Prompt, model: str, questions: Iterable[str]) -> list[int]:
     """Return the tokens of the prompt of each of these questions. Raises UsageError where the model has no chat template."""
     template = prompt.chat_template(tokenizer, model)
-    texts = [
-        str(
-            tokenizer.apply_chat_template(
-                prompt.messages(question, tokenizer), chat_template=template, add_generation_prompt=True, tokenize=False
-            )
-        )
-        for question in questions
-    ]
+    texts = [rendered_chat(tokenizer, prompt.messages(question, tokenizer), template) for question in questions]
     return tokens_in(tokenizer, texts)
 
 
@@ -124,7 +118,7 @@ def _tokenizer(name: str, location: str) -> PreTrainedTokenizerBase:
 
     quiet_transformers()
     try:
-        tokenizer: PreTrainedTokenizerBase = AutoTokenizer.from_pretrained(location)
+        tokenizer: PreTrainedTokenizerBase = AutoTokenizer.from_pretrained(location, trust_remote_code=False)
     except Exception as error:  # a bad folder raises errors of a dozen types
         raise UsageError(f"--model {name}: cannot read its tokenizer: {first_line(error)}") from error
     return tokenizer

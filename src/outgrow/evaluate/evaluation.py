@@ -10,8 +10,9 @@ from typing import Any
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from ..core.errors import OutgrowError
-from ..core.files import write_atomic
+from ..core.errors import DAMAGED, OutgrowError, reason
+from ..core.files import parse_json, write_atomic
+from ..core.parquet import read_parquet
 from ..problems.limit import Limit
 from ..types import Verdict
 from .conditions import Conditions
@@ -128,13 +129,43 @@ class Evaluation:
     def load(path: Path) -> "Evaluation":
         """Read what `save` wrote. Raises OutgrowError where the file is missing or not an evaluation."""
         try:
-            table = pq.read_table(path)
+            table = read_parquet(path)
+            _require_columns(table)
             samples = [Sample(**{**row, "verdict": Verdict(row["verdict"])}) for row in table.to_pylist()]
-            about = json.loads((table.schema.metadata or {}).get(_METADATA.encode(), b"{}"))
+            _require_whole(samples)
+            about = parse_json((table.schema.metadata or {}).get(_METADATA.encode(), b"{}"))
             limit, known = about.get("limit"), about.get("conditions")
             return Evaluation(samples, Limit(**limit) if limit else None, Conditions(**known) if known else None)
-        except (OSError, pa.ArrowInvalid, KeyError, TypeError, ValueError) as error:
-            raise OutgrowError(f"{path}: cannot read this evaluation ({error})") from error
+        except (OSError, pa.ArrowException, MemoryError, *DAMAGED) as error:
+            raise OutgrowError(f"{path}: cannot read this evaluation ({reason(error)})") from error
+
+
+_NUMBERS = ("level", "index", "length")
+_MAY_BE_MISSING = ("extracted", "length", "refused")
+
+
+def _require_columns(table: pa.Table) -> None:
+    """Raise ValueError where a column has another type than the field of a sample, or lacks values."""
+    for column in table.schema:
+        is_right = pa.types.is_integer if column.name in _NUMBERS else pa.types.is_string
+        lacking = table.column(column.name).null_count
+        if not is_right(column.type) and not (lacking == table.num_rows and column.name in _MAY_BE_MISSING):
+            raise ValueError(f"its column {column.name[:60]!r} is of type {column.type}")
+        if lacking and column.name not in _MAY_BE_MISSING:
+            raise ValueError(f"its column {column.name[:60]!r} lacks {lacking:,} values")
+
+
+def _require_whole(samples: Sequence[Sample]) -> None:
+    """Raise ValueError where a problem lacks a sample, or has one twice."""
+    drawn: dict[str, set[int]] = defaultdict(set)
+    for sample in samples:
+        if sample.index >= 0:
+            drawn[sample.problem_id].add(sample.index)
+    if not drawn:
+        raise ValueError("it holds no samples")
+    k = 1 + max(map(max, drawn.values()))
+    if any(len(indexes) != k for indexes in drawn.values()) or sum(sample.index >= 0 for sample in samples) != k * len(drawn):
+        raise ValueError(f"its problems do not have {k} samples each")
 
 
 def paired_delta(before: Evaluation, after: Evaluation) -> dict[str, Any]:

@@ -9,7 +9,7 @@ from ..config import RLRecipe
 from ..core.callbacks import Warn
 from ..core.choose import round_robin
 from ..core.errors import UsageError
-from ..core.files import last_row
+from ..core.figure_lines import last_figures
 from ..core.rng import numpy_rng
 from ..core.shell import command_line
 from ..ledger import Ledger, PassRatePosterior
@@ -40,7 +40,7 @@ def calibrate(
             f"{run}: it ended with the policy of step {ended.policy_step}, and its ledger goes on to step {ended.step}; "
             f"continue it first: {ended.command(str(run))}"
         )
-    newest = last_row(files.metrics)
+    newest = last_figures(files.metrics)
     if newest and newest["step"] > checkpoint.step:
         raise UsageError(f"{run}: its ledger is ahead of its newest checkpoint; finish it first: {command_line('resume', run)}")
     policy = run_policy(run)

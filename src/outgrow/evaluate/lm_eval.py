@@ -19,6 +19,7 @@ from ..core.estimate import Estimate
 from ..core.rng import seed_from
 from ..engines import GenerationRequest, LocalModel, Tally
 from ..policy import Sampling
+from ..policy.chat_template import rendered_chat
 from ..policy.likelihood import likelihoods
 from ..problems.limit import Limit, sample_places
 
@@ -143,13 +144,11 @@ class _Harnessed(TemplateLM):  # type: ignore[misc]  # the harness has no types
 
     def apply_chat_template(self, chat_history: list[dict[str, str]], add_generation_prompt: bool = True) -> str:
         """Return the conversation as the model reads it."""
-        return str(
-            self.tokenizer.apply_chat_template(
-                chat_history,
-                tokenize=False,
-                add_generation_prompt=add_generation_prompt,
-                continue_final_message=not add_generation_prompt,
-            )
+        return rendered_chat(
+            self.tokenizer,
+            chat_history,
+            add_generation_prompt=add_generation_prompt,
+            through_last_turn=not add_generation_prompt,
         )
 
     def tok_encode(self, string: str, add_special_tokens: bool | None = None, **_: Any) -> list[int]:

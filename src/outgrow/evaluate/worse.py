@@ -1,11 +1,13 @@
 """What a run says where held-out problems got worse: the loss, the likeliest cause, and what to change."""
 
-import json
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
-from ..core.errors import OutgrowError
+from pydantic import TypeAdapter
+
+from ..core.errors import OutgrowError, reason
+from ..core.files import parse_json, read_plain
 from ..core.shell import command_line
 from ..runs.folder import RunFolder
 from .decline import Decline
@@ -73,6 +75,9 @@ class Worse:
         return {**asdict(self), "text": f"{text} Setting to change: {self.cause.setting}"}
 
 
+_WORSE = TypeAdapter(Worse)
+
+
 def read_worse(run: Path) -> Worse | None:
     """Return what a run's worse.json says; None where the run is not shown to be worse.
 
@@ -82,10 +87,11 @@ def read_worse(run: Path) -> Worse | None:
     try:
         if not file.exists():
             return None
-        row = json.loads(file.read_bytes())
-        return Worse(row["step"], Decline(**row["loss"]), Cause(**row["cause"]), row["policy_step"])
-    except (OSError, ValueError, TypeError, KeyError) as error:
-        raise OutgrowError(f"{file}: cannot be read ({error}); remove it, then run: {command_line('resume', run)}") from error
+        return _WORSE.validate_python(parse_json(read_plain(file)))
+    except (OSError, ValueError, TypeError) as error:
+        raise OutgrowError(
+            f"{file}: cannot be read ({reason(error)}); remove it, then run: {command_line('resume', run)}"
+        ) from error
 
 
 def early_end(run: Path) -> Worse | None:

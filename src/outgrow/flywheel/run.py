@@ -13,6 +13,7 @@ from ..core.callbacks import quiet
 from ..core.errors import OutgrowError
 from ..core.files import write_atomic, write_json
 from ..core.fresh_folder import FreshFolder, undone_on_failure
+from ..core.plugins import plugins_imported
 from ..runs.cost import Budget, BudgetReached
 from ..runs.folder import held
 from ..runs.practice_problems import practice_problems
@@ -29,6 +30,7 @@ from .stage_recipes import stage_recipes
 from .stages import run_generations
 
 
+@plugins_imported()
 def run_flywheel(recipe: FlywheelRecipe, folder: Path, watcher: Watcher, budget: Budget) -> FlywheelResult:
     """Run the flywheel in this folder, or continue it.
 

@@ -12,26 +12,13 @@ from dataclasses import astuple
 from pathlib import Path
 
 from ..core.disk import fault_of
-from ..core.errors import OutgrowError
+from ..core.errors import OutgrowError, reason
+from ..core.files import require_regular
 from ..types import Problem, ValueBaseline, Visit
+from .ledger_file import SCHEMA, VISIT, NotALedger, require_ledger
 from .posterior import PassRatePosterior
 from .problem_stats import ProblemStats
-from .snapshots import SCHEMA, VISITS_BETWEEN, load_newest, write_snapshot
-
-_SCHEMA = """
-CREATE TABLE IF NOT EXISTS problems (
-    id TEXT PRIMARY KEY, field TEXT NOT NULL, level INTEGER NOT NULL
-) WITHOUT ROWID;
-CREATE TABLE IF NOT EXISTS visits (
-    step INTEGER NOT NULL, problem_id TEXT NOT NULL REFERENCES problems(id),
-    n INTEGER NOT NULL CHECK (n > 0), right INTEGER NOT NULL CHECK (right BETWEEN 0 AND n), mean_length REAL NOT NULL,
-    shortest_right INTEGER, truncated INTEGER NOT NULL CHECK (truncated BETWEEN 0 AND n - right),
-    PRIMARY KEY (step, problem_id)
-) WITHOUT ROWID;
-CREATE INDEX IF NOT EXISTS visits_by_problem ON visits (problem_id, step);
-"""
-
-_VISIT = "step, problem_id, n, right, mean_length, shortest_right, truncated"
+from .snapshots import VISITS_BETWEEN, load_newest, write_snapshot
 
 
 class Ledger:
@@ -43,21 +30,23 @@ class Ledger:
         Raises OutgrowError where the file is not a ledger.
         """
         try:
+            if path.exists():
+                require_regular(path)
             self._db = sqlite3.connect(path, isolation_level=None)
             # FULL: a checkpoint must never be newer than the ledger it belongs to, also after a power cut.
-            self._db.executescript(
-                f"PRAGMA journal_mode = WAL; PRAGMA synchronous = FULL; PRAGMA foreign_keys = ON; {_SCHEMA}{SCHEMA}"
-            )
+            self._db.executescript("PRAGMA journal_mode = WAL; PRAGMA synchronous = FULL; PRAGMA foreign_keys = ON")
+            require_ledger(self._db)
+            self._db.executescript(f"BEGIN; {SCHEMA} COMMIT")
             self._evidence = evidence or PassRatePosterior()
             self._replayable = 0  # visits after the newest snapshot
             self._last_step = -1  # of the newest visit
             self._replay()
-        except sqlite3.Error as error:
-            if "no such column" in str(error):
-                raise OutgrowError(f"{path}: an earlier version of outgrow wrote this ledger; start a new run") from error
+        except (sqlite3.Error, NotALedger, OSError) as error:
             if fault := fault_of(error):
                 raise OutgrowError(f"{path}: {fault}, then run the same command again") from error
-            raise OutgrowError(f"{path}: cannot open this ledger ({error}); restore it from a copy, or start a new run") from error
+            raise OutgrowError(
+                f"{path}: cannot open this ledger ({reason(error)}); restore it from a copy, or start a new run"
+            ) from error
 
     def close(self) -> None:
         """Close the file."""
@@ -104,7 +93,7 @@ class Ledger:
 
     def visits(self) -> list[Visit]:
         """Return every visit, oldest first."""
-        return [Visit(*row) for row in self._db.execute(f"SELECT {_VISIT} FROM visits ORDER BY step, problem_id")]
+        return [Visit(*row) for row in self._db.execute(f"SELECT {VISIT} FROM visits ORDER BY step, problem_id")]
 
     def has_profile(self) -> bool:
         """Return whether it holds visits from before training."""
@@ -127,7 +116,7 @@ class Ledger:
                 "SELECT id, field, level FROM problems WHERE id IN (SELECT problem_id FROM visits WHERE step > ?)", after
             )
         }
-        for row in self._db.execute(f"SELECT {_VISIT} FROM visits WHERE step > ? ORDER BY step, problem_id", after):
+        for row in self._db.execute(f"SELECT {VISIT} FROM visits WHERE step > ? ORDER BY step, problem_id", after):
             visit = Visit(*row)
             self._observe(visit, cells[visit.problem_id])
 

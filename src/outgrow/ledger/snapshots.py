@@ -12,15 +12,14 @@ import numpy as np
 import safetensors
 import safetensors.numpy
 
+from ..core.errors import DAMAGED
 from .posterior import COLUMNS, Cell, PassRatePosterior
 from .step_totals import StepHistory
-
-SCHEMA = "CREATE TABLE IF NOT EXISTS snapshots (step INTEGER PRIMARY KEY, settings TEXT NOT NULL, state BLOB NOT NULL);"
 
 VISITS_BETWEEN = 20_000
 """Visits from one snapshot to the next; to replay them takes under a second."""
 _KEPT = 3  # a resumed run goes back to its checkpoint, which may be older than the newest snapshot
-_DAMAGED = (safetensors.SafetensorError, ValueError, LookupError, TypeError)
+_DAMAGED = (safetensors.SafetensorError, *DAMAGED)
 
 
 class _Counts(NamedTuple):
@@ -75,6 +74,9 @@ def _unpack(state: bytes, evidence: PassRatePosterior, counts: _Counts) -> bool:
     about = json.loads(arrays["about"].tobytes())
     if about["counts"] != list(counts):
         return False
-    cells = {(str(field), int(level)): Cell(*values) for field, level, *values in about["cells"]}
+    cells = {
+        (str(field), int(level)): Cell(int(at), float(right), float(n), int(met), float(value))
+        for field, level, at, right, n, met, value in about["cells"]
+    }
     evidence.fill(about["ids"], {name: arrays[name] for name in COLUMNS}, cells, StepHistory(arrays["steps"].tobytes()))
     return True

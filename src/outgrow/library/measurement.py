@@ -7,9 +7,11 @@ from numbers import Integral
 from pathlib import Path
 from typing import Any
 
+from ..config import with_plugins
 from ..config.sections import EvaluateSection
 from ..core.errors import UsageError
 from ..core.estimate import Estimate
+from ..core.plugins import TO_ANSWER, plugins_imported
 from ..engines import Tally
 from ..evaluate import Evaluation, require_room
 from ..evaluate import evaluate as measure
@@ -40,6 +42,7 @@ class Measurement:
     """Every graded answer: its text, verdict and extracted answer; index −1 is the greedy one."""
 
 
+@plugins_imported(TO_ANSWER)
 def evaluate(
     model: str | Path | Run,
     problems: str | Path | Sequence[Problem],
@@ -77,6 +80,7 @@ def evaluate(
     if is_run and recipe is not None:
         raise UsageError(f"{name} is a run and uses its own recipe; give no other one")
     source = load(name) if is_run else None if recipe is None else load(recipe)
+    source = with_plugins(source) if source else None
     section = source.evaluate if source else EvaluateSection()
     named = isinstance(problems, str | Path)
     if not isinstance(problems, str | Path):

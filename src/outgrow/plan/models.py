@@ -79,7 +79,7 @@ def shape_of(policy: PolicySection, future: FutureModels | None = None) -> Shape
     if base := model.adapter_base():
         return shape_of(PolicySection(model=base[0], revision=base[1]))
     try:
-        config = AutoConfig.from_pretrained(model.location, revision=policy.revision or "main")
+        config = AutoConfig.from_pretrained(model.location, revision=policy.revision or "main", trust_remote_code=False)
     except (OSError, ValueError) as error:
         raise UsageError(
             f"{policy.model}: cannot read this model's config.json: {first_line(error)} "

@@ -117,9 +117,11 @@ def _load(name: str, folder: str, dtype: torch.dtype, revision: str | None) -> t
         place, options = str(Path(folder).parent), {"gguf_file": Path(folder).name}
         of_model = {"quantization_config": GgufConfig(dequantize=True)}  # packed weights can neither learn nor be saved
     try:
-        loaded: Any = AutoModelForCausalLM.from_pretrained(place, dtype=dtype, output_loading_info=True, **options, **of_model)
+        loaded: Any = AutoModelForCausalLM.from_pretrained(
+            place, dtype=dtype, output_loading_info=True, trust_remote_code=False, **options, **of_model
+        )
         model, info = loaded
-        tokenizer = AutoTokenizer.from_pretrained(place, **options)
+        tokenizer = AutoTokenizer.from_pretrained(place, trust_remote_code=False, **options)
     except Exception as error:  # a bad folder raises errors of a dozen types, from four libraries
         raise _unreadable(name, error) from error
     if info["missing_keys"]:
@@ -134,7 +136,7 @@ def _tokenizer(name: str, folder: Path) -> PreTrainedTokenizerBase:
     from transformers import AutoTokenizer
 
     try:
-        tokenizer: PreTrainedTokenizerBase = AutoTokenizer.from_pretrained(folder)
+        tokenizer: PreTrainedTokenizerBase = AutoTokenizer.from_pretrained(folder, trust_remote_code=False)
     except Exception as error:
         raise _unreadable(name, error) from error
     return tokenizer

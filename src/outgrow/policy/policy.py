@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 from ..core.disk import as_os_errors
 from ..core.errors import UsageError, first_line
 from ..types import Turns
+from .chat_template import TemplateError, rendered_chat
 from .generation_config import end_ids, generation_config
 from .prompt import Prompt
 from .sampling import Sampling
@@ -103,8 +104,8 @@ class Policy:
     def _require_all_in_prompt(self, messages: list[dict[str, str]]) -> None:
         roles = ", ".join(message["role"] for message in messages)
         try:
-            text = self._text(messages)
-        except Exception as error:  # a template is a program and can raise anything
+            text = rendered_chat(self.tokenizer, messages)
+        except TemplateError as error:
             raise UsageError(
                 f"the chat template cannot put the turns ({roles}) of a problem: {first_line(error)}; {_ADVICE}"
             ) from error
@@ -116,7 +117,10 @@ class Policy:
                 )
 
     def _text(self, messages: list[dict[str, str]]) -> str:
-        return str(self.tokenizer.apply_chat_template(messages, add_generation_prompt=True, tokenize=False))
+        try:
+            return rendered_chat(self.tokenizer, messages)
+        except TemplateError as error:
+            raise UsageError(f"the chat template cannot put a question: {first_line(error)}; {_ADVICE}") from error
 
     def spec(self) -> ModelSpec:
         """Return what an engine must know of the model in addition to its weights."""

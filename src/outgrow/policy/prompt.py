@@ -8,6 +8,7 @@ from pydantic import BaseModel, ConfigDict, Field, field_validator
 
 from ..core.errors import UsageError, first_line
 from ..types import Turns
+from .chat_template import TemplateError, rendered_chat
 
 if TYPE_CHECKING:
     from transformers import PreTrainedTokenizerBase
@@ -83,10 +84,8 @@ class Prompt(BaseModel):
             text = "{{- bos_token }}" + PLAIN if begins else PLAIN
         text = R1 if text == "r1" else text
         try:
-            rendered = tokenizer.apply_chat_template(
-                self.messages(_PROBE, tokenizer), chat_template=text, add_generation_prompt=True, tokenize=False
-            )
-        except Exception as error:  # a template is a program and can raise anything
+            rendered = rendered_chat(tokenizer, self.messages(_PROBE, tokenizer), str(text))
+        except TemplateError as error:
             what = "chat template cannot be rendered" + (" with prompt.system" if self.system else "")
             raise UsageError(f"{model}: the {what}: {first_line(error)}") from error
         if _PROBE not in rendered:

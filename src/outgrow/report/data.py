@@ -1,20 +1,23 @@
 """A run's folder read into plain values. An unfinished run is read as far as it has come."""
 
-import json
 import sqlite3
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, TypeVar
 
+from pydantic import TypeAdapter
+
 from ..config import Recipe
 from ..core.addresses import shown_toml
-from ..core.errors import OutgrowError
+from ..core.errors import OutgrowError, reason
+from ..core.files import parse_json, read_plain, require_regular
 from ..core.row_table import FollowedRows, Rows
 from ..evaluate import Evaluation
 from ..evaluate.calibration import Calibration
 from ..evaluate.drift import Drift
 from ..evaluate.worse import Worse, read_worse
+from ..ledger.ledger_file import require_ledger
 from ..runs.changed import Change, changes_of
 from ..runs.cost import seconds_by_phase
 from ..runs.folder import RunFolder, read_recipe
@@ -22,6 +25,7 @@ from ..runs.sessions import Session, read_sessions
 from .visit_table import VisitTable
 
 _Row = TypeVar("_Row", Calibration, Drift)
+_CHECKED: dict[type[Any], TypeAdapter[Any]] = {kind: TypeAdapter(kind) for kind in (Calibration, Drift)}
 
 
 @dataclass(frozen=True)
@@ -101,7 +105,7 @@ def read_run(run: Path, visits_too: bool = True, readers: Readers | None = None)
         name=run.resolve().name,
         path=str(run),
         recipe=recipe,
-        recipe_text=shown_toml(files.recipe.read_text(encoding="utf-8")),
+        recipe_text=shown_toml(read_plain(files.recipe).decode("utf-8-sig")),
         made_with=made_with,
         metrics=_read_rows(files.metrics, readers),
         timings=_read_rows(files.timings, readers),
@@ -122,7 +126,7 @@ def _read_rows(path: Path, readers: Readers) -> Rows:
     try:
         return readers.rows(path)
     except (OSError, ValueError) as error:
-        raise OutgrowError(f"{path}: cannot be read ({error})") from error
+        raise OutgrowError(f"{path}: cannot be read ({reason(error)})") from error
 
 
 def _read_evaluation(path: Path, readers: Readers) -> Evaluation | None:
@@ -142,9 +146,9 @@ def _read_others(evals: Path, readers: Readers) -> dict[str, tuple[Evaluation, E
 
 def _read_figures(path: Path, kind: type[_Row], command: str) -> list[_Row]:
     try:
-        return [kind(**row) for row in json.loads(path.read_text())] if path.exists() else []
+        return [_CHECKED[kind].validate_python(row) for row in parse_json(read_plain(path))] if path.exists() else []
     except (OSError, ValueError, TypeError) as error:
-        raise OutgrowError(f"{path}: cannot be read ({error}); write it again with: {command}") from error
+        raise OutgrowError(f"{path}: cannot be read ({reason(error)}); write it again with: {command}") from error
 
 
 def _read_ledger(path: Path) -> tuple[int, VisitTable]:
@@ -157,12 +161,14 @@ def _read_ledger(path: Path) -> tuple[int, VisitTable]:
         return 0, VisitTable()
     mode = "mode=ro" if path.with_name(f"{path.name}-wal").exists() else "immutable=1"
     try:
+        require_regular(path)
         db = sqlite3.connect(f"{path.resolve().as_uri()}?{mode}", uri=True)
         try:
+            require_ledger(db)
             known = db.execute("SELECT count(*) FROM problems").fetchone()[0]
             visits = VisitTable.read(db)
         finally:
             db.close()
-    except sqlite3.Error as error:
-        raise OutgrowError(f"{path}: the ledger cannot be read ({error})") from error
+    except (sqlite3.Error, ValueError, OSError) as error:
+        raise OutgrowError(f"{path}: the ledger cannot be read ({reason(error)})") from error
     return known, visits

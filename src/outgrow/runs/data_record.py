@@ -14,6 +14,7 @@ from pydantic import BaseModel
 from ..config import Recipe
 from ..core.errors import OutgrowError
 from ..core.files import write_atomic
+from ..core.parquet import read_parquet
 from ..core.registry import Component
 from ..types import Problem
 
@@ -74,7 +75,7 @@ def read_digests(file: Path) -> Digests:
     """Return what `write_digests` wrote. Raises OutgrowError where it cannot be read."""
     parts: Digests = {}
     try:
-        for row in pq.read_table(file).to_pylist():
+        for row in read_parquet(file).to_pylist():
             parts.setdefault(row["part"], {})[row["row"]] = row["digest"]
     except (OSError, pa.ArrowException, KeyError) as error:
         raise OutgrowError(f"{file}: cannot read the record of this run's data ({error})") from error

@@ -2,10 +2,8 @@
 
 import copy
 import fcntl
-import json
 import os
 import platform
-import tomllib
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -18,11 +16,21 @@ from ..config.load import option_layers
 from ..config.recipe_error import RecipeError
 from ..config.written import FileLayer
 from ..core.disk import fault_of
-from ..core.errors import OutgrowError, UsageError
+from ..core.errors import OutgrowError, UsageError, reason
 from ..core.estimate import Estimate
-from ..core.files import is_empty, new_folder, require_writable, write_atomic
+from ..core.files import (
+    is_empty,
+    new_folder,
+    open_plain,
+    parse_json,
+    read_plain,
+    remove_temporary,
+    require_writable,
+    write_atomic,
+)
 from ..core.rollout_log import rollouts_folder
 from ..core.shell import command_line
+from ..core.toml_file import read_toml
 
 When = Literal["before", "after"]
 """When a run was measured: before or after training."""
@@ -144,11 +152,13 @@ class RunFolder:
 
     def is_run(self) -> bool:
         """Return whether this is the folder of a run."""
-        return self.recipe.is_file()
+        return self.recipe.exists()
 
     def read_summary(self) -> dict[str, Any]:
         """Return what summary.json holds. Raises OSError or ValueError where it cannot be read."""
-        summary: dict[str, Any] = json.loads(self.summary.read_text())
+        summary = parse_json(read_plain(self.summary))
+        if not isinstance(summary, dict):
+            raise ValueError("it is not a JSON object")
         return summary
 
 
@@ -193,14 +203,15 @@ def read_recipe(path: Path, overrides: list[str] | None = None) -> tuple[Recipe,
     Raises UsageError where this is not the folder of a run.
     """
     file = RunFolder(path).recipe
-    if not file.is_file():
+    if not file.exists():
         raise UsageError(f"{path}: no run here (no recipe.toml); start one with: outgrow train RECIPE --out {path}")
     try:
-        text = file.read_text(encoding="utf-8")
-        values = tomllib.loads(text)
+        text, values = read_toml(file)
     except (OSError, ValueError) as error:
-        raise UsageError(f"{file}: cannot read this recipe: {error}") from error
+        raise UsageError(f"{file}: cannot read this recipe: {reason(error)}") from error
     made_with = values.pop("made_with", {})
+    if not isinstance(made_with, dict):
+        raise UsageError(f"{file}: made_with is not a table; restore this recipe from a copy")
     layer = FileLayer(str(file), text, copy.deepcopy(values))
     try:
         recipe = parse_recipe(values, overrides or [], str(file))
@@ -211,13 +222,40 @@ def read_recipe(path: Path, overrides: list[str] | None = None) -> tuple[Recipe,
 
 @contextmanager
 def held(path: Path) -> Iterator[None]:
-    """Hold a run so that no second process trains into it. Raises OutgrowError where one does, or the folder cannot be written."""
+    """Hold a run so that no second process trains into it, and remove what a killed process left half written.
+
+    Raises OutgrowError where another process holds it, where the folder cannot be written, or where a part of it is a link.
+    """
     require_writable(path)
-    with RunFolder(path).lock.open("w") as file:
+    require_no_links(path)
+    files = RunFolder(path)
+    try:
+        lock = open_plain(files.lock, os.O_RDWR | os.O_CREAT)  # not emptied: it may be another file's other name
+    except OSError as error:
+        raise OutgrowError(f"{files.lock}: cannot be opened: {fault_of(error) or reason(error)}") from error
+    with os.fdopen(lock, "r+b"):
         try:
-            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError as error:
             raise OutgrowError(f"{path}: another process is training into this run; wait for it, or stop it") from error
         except OSError as error:
-            raise OutgrowError(f"{path}: cannot be locked: {fault_of(error) or error}") from error
+            raise OutgrowError(f"{path}: cannot be locked: {fault_of(error) or reason(error)}") from error
+        for folder in (path, files.rollouts, files.evals, files.checkpoints):
+            remove_temporary(folder)
         yield  # the lock goes with the file handle, also when the process is killed
+
+
+def require_no_links(path: Path) -> None:
+    """Raise OutgrowError where a part of a run's folder is a link, so that a run of a stranger changes no file outside of it.
+
+    The link to the newest checkpoint is the run's own. Files that are only ever replaced (rollouts) may be links.
+    """
+    files = RunFolder(path)
+    for folder in (path, files.checkpoints, files.evals):
+        if folder.is_dir():
+            for entry in os.scandir(folder):
+                if entry.is_symlink() and Path(entry.path) != files.latest:
+                    raise OutgrowError(
+                        f"{entry.path} is a link, and nothing is written through a link in a run's folder; remove it, or put a "
+                        "copy of what it points to in its place"
+                    )

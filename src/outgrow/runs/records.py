@@ -11,10 +11,14 @@ from contextlib import closing, suppress
 from pathlib import Path
 from typing import Any
 
+from pyarrow import ArrowException
+
 from ..core.callbacks import Warn
-from ..core.errors import OutgrowError
+from ..core.errors import OutgrowError, reason
+from ..core.files import open_regular, read_plain, require_regular
 from ..core.rollout_log import count_steps
 from ..core.shell import command_line
+from ..ledger.ledger_file import NotALedger, require_tables
 from .checkpoint import Checkpoint
 from .folder import RunFolder
 
@@ -38,7 +42,10 @@ class Records:
         self._steps: tuple[int, int] | None = None  # a step, and the number of steps through it with rollouts
 
     def at(self, step: int) -> dict[str, Figures]:
-        """Return name of a file or folder -> its figures, where the disk is level with `step`. Raises OSError, sqlite3.Error."""
+        """Return name of a file or folder -> its figures, where the disk is level with `step`.
+
+        Raises OSError, sqlite3.Error, NotALedger.
+        """
         files = self._run
         figures = {name: lines.figures() for name, lines in self._lines.items()}
         figures[files.sessions.name] = {"lines": _count_lines(files.sessions)} if files.sessions.exists() else {}
@@ -73,7 +80,7 @@ class AppendedLines:
         if size < self._bytes:  # it was cut back to an earlier step
             self._digest, self._bytes, self._lines = hashlib.sha256(), 0, 0
         end = size if most is None else min(size, most)
-        with self._path.open("rb") as file:
+        with open_regular(self._path) as file:
             file.seek(self._bytes)
             while self._bytes < end and (part := file.read(min(_CHUNK, end - self._bytes))):
                 self._digest.update(part)
@@ -100,7 +107,9 @@ def _visits(run: RunFolder, after: int, through: int) -> Figures:
     """Return sums over the visits of the steps after `after`, through `through`; the last one depends on the steps of each."""
     names = ("visits", "rollouts", "right", "rollouts_by_step")
     query = "SELECT COUNT(*), SUM(n), SUM(right), SUM(step * n) FROM visits WHERE step > ? AND step <= ?"
+    require_regular(run.ledger)
     with closing(sqlite3.connect(f"{run.ledger.resolve().as_uri()}?mode=rw", uri=True)) as db:
+        require_tables(db)
         [row] = db.execute(query, (after, through))
     return {name: value or 0 for name, value in zip(names, row, strict=True)}
 
@@ -132,8 +141,8 @@ def losses(run: Path, checkpoint: Checkpoint) -> list[str]:
     for name, figures in recorded.items():
         try:
             found.append(_loss(files, name, figures, checkpoint.step))
-        except (OSError, sqlite3.Error) as error:
-            found.append(f"{name} cannot be read ({error})")
+        except (OSError, sqlite3.Error, NotALedger, ArrowException) as error:
+            found.append(f"{name} cannot be read ({reason(error)})")
         except (KeyError, TypeError, ValueError):
             found.append(f"what the checkpoint says of {name} cannot be read")
     return [text for text in found if text]
@@ -164,5 +173,5 @@ def _difference(name: str, recorded: Figures, now: Figures, unit: str) -> str:
 
 def _count_lines(path: Path) -> int:
     with suppress(FileNotFoundError):
-        return path.read_bytes().count(b"\n")
+        return read_plain(path).count(b"\n")
     return 0

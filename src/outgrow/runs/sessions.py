@@ -10,7 +10,9 @@ from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Literal
 
-from ..core.errors import OutgrowError, first_line
+from pydantic import TypeAdapter
+
+from ..core.errors import OutgrowError, first_line, reason
 from ..core.files import read_lines, write_lines
 from ..core.shell import command_line
 from .cost import BudgetReached
@@ -21,6 +23,7 @@ End = Literal["finished", "budget", "signal", "error"]
 STOPS = (StopRequested, BudgetReached, KeyboardInterrupt)
 """The exceptions by which a person stops work, at once or by a budget."""
 _LONGEST_REASON = 500
+_YEAR_3000 = 32_503_680_000  # in seconds since 1970
 
 
 @dataclass(frozen=True)
@@ -40,6 +43,11 @@ class Session:
     """What was spent, the signal's name, or the error's first line."""
     options: str = ""
     """Options of the `outgrow resume` that continues after a spent budget."""
+
+    def __post_init__(self) -> None:
+        """Raise ValueError where a time is none that a calendar has: a file may come from anywhere."""
+        if not all(0 <= moment < _YEAR_3000 for moment in (self.began, self.ended or 0.0)):
+            raise ValueError(f"not the time of a session: {self.began!r} to {self.ended!r}")
 
     def state(self) -> str:
         """Return how the session ended, in a few words."""
@@ -72,9 +80,12 @@ def read_sessions(run: Path) -> list[Session]:
     """
     file = RunFolder(run).sessions
     try:
-        return [Session(**row) for row in read_lines(file)]
+        return [_SESSION.validate_python(row) for row in read_lines(file)]
     except (OSError, ValueError, TypeError) as error:
-        raise OutgrowError(f"{file}: cannot be read ({error}); remove it: it only says how sessions ended") from error
+        raise OutgrowError(f"{file}: cannot be read ({reason(error)}); remove it: it only says how sessions ended") from error
+
+
+_SESSION = TypeAdapter(Session)
 
 
 @contextmanager

@@ -13,12 +13,13 @@ from typing import Any
 
 import torch
 
-from ..config import Recipe, RLRecipe, filled, unsaid, with_absolute_paths
+from ..config import Recipe, RLRecipe, filled, unsaid, with_absolute_paths, with_plugins
 from ..core.changes import changed_values, flat
 from ..core.errors import OutgrowError, SpoiledError, UsageError
 from ..core.files import append_line, keep_lines_through, read_lines
 from ..core.fresh_folder import FreshFolder
 from ..core.memory import keep_large_buffers
+from ..core.plugins import plugins_imported
 from ..evaluate.measured import suites_of
 from ..evaluate.worse import early_end
 from ..policy import Policy
@@ -55,6 +56,7 @@ _NO_LIMIT = Budget()
 _WORKSPACE = "CUBLAS_WORKSPACE_CONFIG"
 
 
+@plugins_imported()
 def train(recipe: Recipe, path: Path, watcher: Watcher, budget: Budget = _NO_LIMIT) -> None:
     """Start a run in a new folder and take it to its end.
 
@@ -63,7 +65,7 @@ def train(recipe: Recipe, path: Path, watcher: Watcher, budget: Budget = _NO_LIM
     """
     began = time.perf_counter()
     logged = LoggedWatcher(watcher, path)
-    recipe = with_absolute_paths(recipe)
+    recipe = with_absolute_paths(with_plugins(recipe))
     with deterministic(recipe):
         check_prerequisites(recipe, budget)
         suites_of(recipe)  # a wrong name is told before anything is made
@@ -90,6 +92,7 @@ def _filled(recipe: Recipe, base: Policy, watcher: Watcher) -> Recipe:
     return recipe
 
 
+@plugins_imported()
 def resume(path: Path, overrides: list[str], watcher: Watcher, budget: Budget = _NO_LIMIT, *, accept_loss: bool = False) -> bool:
     """Continue a run exactly where its newest whole checkpoint stands; return False where it was finished already.
 

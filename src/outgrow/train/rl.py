@@ -1,6 +1,5 @@
 """The RL loop's step: pick problems, write groups, verify, reward, weigh, learn, remember."""
 
-import json
 import math
 import time
 from collections.abc import Sequence
@@ -14,7 +13,7 @@ from ..config import RLRecipe
 from ..config.sections import KL_ROLLOUTS
 from ..core.callbacks import Answering, CheckStop, Warn, unwatched
 from ..core.errors import NotFiniteError, OutgrowError, UsageError
-from ..core.files import each_row, lines_backwards
+from ..core.figure_lines import each_figures, figures_backwards
 from ..core.rollout_log import drop_parts_after, write_part
 from ..engines import Engine, LocalModel, Tally, sync
 from ..evaluate.measured import validation_problems
@@ -90,12 +89,11 @@ class RLJob:
         metrics = RunFolder(self.run).metrics
         self.idle = step - self._last_trained(metrics, step)
         if self.judging:
-            self.judging.rewind(row for row in each_row(metrics) if row["step"] <= step)
+            self.judging.rewind(row for row in each_figures(metrics) if row["step"] <= step)
 
     def _last_trained(self, metrics: Path, step: int) -> int:
         """Return the last step through `step` that taught something; 0 where none did."""
-        for _, line in lines_backwards(metrics):
-            row = json.loads(line)
+        for row in figures_backwards(metrics):
             if "groups/trained_frac" not in row:
                 raise UsageError(f"{self.run}: its metrics.jsonl is of another version of outgrow; start a new run")
             if row["step"] <= step and row["groups/trained_frac"] > 0:

@@ -8,7 +8,7 @@ from ..config import Recipe
 from ..core.callbacks import Warn
 from ..core.disk import DISK_ERRORS, fault_of
 from ..core.errors import EndedByAlarm, OutgrowError, first_line
-from ..core.files import last_row
+from ..core.figure_lines import last_figures
 from ..core.fresh_folder import FreshFolder, undone_on_failure
 from ..core.oom_backoff import ran_out_of_memory
 from ..core.shell import command_line
@@ -18,8 +18,8 @@ from ..runs.signals import Interrupt
 
 
 def steps_done(run: Path) -> int:
-    """Return the last step that is on disk; 0 before the first."""
-    row = last_row(RunFolder(run).metrics)
+    """Return the last step that is on disk; 0 before the first. Raises OutgrowError where it cannot be read."""
+    row = last_figures(RunFolder(run).metrics)
     return int(row["step"]) if row else 0
 
 
@@ -80,5 +80,5 @@ def _again(run: Path) -> str:
     """Return the command that goes on: the folder of a start that failed is removed, so it is started again."""
     try:
         return command_line("resume", run) if steps_done(run) else "the same command"
-    except (OSError, ValueError):
+    except OutgrowError:
         return command_line("resume", run)

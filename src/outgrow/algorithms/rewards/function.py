@@ -10,7 +10,8 @@ from pathlib import Path
 from typing import Any, ClassVar
 
 from ...core.errors import OutgrowError, UsageError, first_line
-from ...core.registry import imported, source_file
+from ...core.plugins import imported
+from ...core.registry import source_file
 from ...problems.cell import plain
 from ...types import GradedGroup, Problem
 from .base import Reward

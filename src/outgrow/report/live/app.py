@@ -18,7 +18,7 @@ from starlette.requests import Request
 from starlette.responses import HTMLResponse, Response
 from starlette.routing import Route
 
-from ...core.errors import OutgrowError
+from ...core.errors import DAMAGED, OutgrowError, reason
 from ...runs.changed import when
 from ...runs.folder import RunFolder
 from ...runs.warning_log import read_warnings
@@ -67,7 +67,8 @@ def application(folder: Path, token: str | None = None, share: float = 1.0) -> S
         Route("/runs/{run}/rollouts", pages.rollouts),
         Route("/{name}", _asset),
     ]
-    handlers: dict[Any, Any] = {OutgrowError: _failed, HTTPException: _failed}
+    # What is left of a file's wrong values when a page is made from them is an error of that page only.
+    handlers: dict[Any, Any] = dict.fromkeys((OutgrowError, HTTPException, OSError, *DAMAGED), _failed)
     return Starlette(routes=routes, middleware=[Middleware(partial(Guard, token=token))], exception_handlers=handlers)
 
 
@@ -268,7 +269,11 @@ def _answer(request: Request, page: Page, status: int = 200, headers: Mapping[st
 
 
 def _failed(request: Request, error: Exception) -> Response:
-    status, message = (error.status_code, error.detail) if isinstance(error, HTTPException) else (500, str(error))
+    status, message = (
+        (error.status_code, error.detail)
+        if isinstance(error, HTTPException)
+        else (500, str(error) if isinstance(error, OutgrowError) else f"a file of this run is damaged ({reason(error)})")
+    )
     return _page(request, "error", status, message=message)
 
 

@@ -8,9 +8,10 @@ from typing import Any, NamedTuple
 
 import numpy as np
 import pyarrow as pa
-import pyarrow.parquet as pq
 from numpy.typing import NDArray
 
+from ...core.errors import DAMAGED
+from ...core.parquet import open_parquet, read_rows
 from ...core.rollout_log import Part, list_parts, read_part
 from ...types import Verdict
 from ..visit_table import VisitTable
@@ -89,7 +90,7 @@ class RolloutIndex:
         for part in new:
             try:
                 self._parts[part] = stamps[part], self._read(part.path)
-            except (OSError, pa.ArrowException, KeyError, ValueError, TypeError, OverflowError):
+            except (OSError, pa.ArrowException, *DAMAGED):
                 self._unreadable[part] = stamps[part]
             read += 1
             if time.monotonic() > until:
@@ -102,10 +103,10 @@ class RolloutIndex:
 
     def _read(self, path: Path) -> Groups:
         """Return the groups of a file: neighbouring rows of one step and problem."""
-        with pq.ParquetFile(path) as file:
+        with open_parquet(path) as file:
             if missing := _SHOWN - set(file.schema_arrow.names):
                 raise KeyError(missing)
-            table = file.read(columns=list(_COLUMNS), use_threads=False)
+            table = read_rows(file, path, _COLUMNS)
         count = len(table)
         if not count:
             return np.empty(0, GROUP)

@@ -1,6 +1,5 @@
 """The summary of one run in the list: small, and read on as its files grow."""
 
-import json
 import time
 from array import array
 from collections import deque
@@ -9,8 +8,9 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from threading import Lock
 
-from ...core.errors import OutgrowError
+from ...core.errors import DAMAGED, OutgrowError, reason
 from ...core.estimate import Estimate
+from ...core.figure_lines import parse_figures
 from ...core.row_table import AppendedLines
 from ...evaluate import Evaluation
 from ...evaluate.statistics import mean_estimate
@@ -27,14 +27,7 @@ _LATEST_STEPS = 20  # steps whose time says how long the others will take
 _LATEST_LINES = 200  # lines of timings that are kept of these steps
 _SPARK_POINTS = 60
 _NO_STEP = ("loading", "lost", "evaluation_before", "evaluation_after")  # phases that no further step repeats
-_DAMAGED = (
-    ValueError,
-    TypeError,
-    LookupError,
-    AttributeError,
-    ArithmeticError,
-    RecursionError,
-)  # what values of a wrong kind raise
+_DAMAGED = (OSError, *DAMAGED)  # what files of a stranger raise
 
 STATES = ("training", "finished", "stopped", "failed", "cannot be read")
 """What a run may be doing; `stopped` is also a run that was killed."""
@@ -108,7 +101,7 @@ class _Metrics:
         again, lines = self._lines.read()
         if again:
             self._clear()
-        for row in map(json.loads, lines):
+        for row in map(parse_figures, lines):
             self.done = int(row["step"])
             if "rollouts/pass_rate" in row:
                 self._rates.append(row["rollouts/pass_rate"])
@@ -133,7 +126,7 @@ class _Timings:
         again, lines = self._lines.read()
         if again:
             self._clear()
-        for row in map(json.loads, lines):
+        for row in map(parse_figures, lines):
             self.seconds += sum(seconds for phase, seconds in row.items() if phase != "step")
             self._before += row.get("evaluation_before", 0.0)
             self._latest.append(row)
@@ -190,15 +183,15 @@ class RunSummary:
             for path, file in ((files.metrics, self._metrics), (files.timings, self._timings)):
                 try:
                     file.read_on()
-                except (OSError, *_DAMAGED) as error:
-                    raise OutgrowError(f"{path}: cannot be read ({error})") from error
+                except _DAMAGED as error:
+                    raise OutgrowError(f"{path}: cannot be read ({reason(error)})") from error
             return self._facts.row(wrote, self._metrics, self._timings)
         except OutgrowError as error:
             self._forget()
             return RunRow(run.name, wrote, str(error))
-        except (OSError, *_DAMAGED) as error:  # one run must not hide the others
+        except _DAMAGED as error:  # one run must not hide the others
             self._forget()
-            return RunRow(run.name, wrote, f"{run}: one of its files is damaged ({type(error).__name__}: {error})")
+            return RunRow(run.name, wrote, f"{run}: one of its files is damaged ({type(error).__name__}: {reason(error)})")
 
 
 @dataclass(frozen=True)
@@ -266,8 +259,8 @@ def _measured(files: RunFolder) -> dict[str, Estimate]:
             summary = files.read_summary()
             parts = {"before": "before", "after": "after", "change": "paired_delta"}
             return {name: _as_numbers(pass_at_1(summary[part])) for name, part in parts.items()}
-        except (OSError, *_DAMAGED) as error:
-            raise OutgrowError(f"{files.summary}: cannot be read ({error})") from error
+        except _DAMAGED as error:
+            raise OutgrowError(f"{files.summary}: cannot be read ({reason(error)})") from error
     rates = {
         when: Evaluation.load(file).pass_rates()
         for when, file in (("before", files.evaluation("before")), ("after", files.evaluation("after")))

@@ -6,7 +6,7 @@ from threading import Lock
 from typing import get_args
 
 from ...core.changes import sentence
-from ...core.errors import OutgrowError
+from ...core.errors import DAMAGED, OutgrowError, reason
 from ...core.row_table import FollowedRows, Rows
 from ...evaluate import Evaluation
 from ...evaluate.change import Comparison, compare
@@ -113,6 +113,9 @@ class OpenRun:
             return View(run.name, run, data, self._compared(data), stamps=stamps)
         except OutgrowError as error:
             return View(run.name, run, error=str(error), stamps=stamps)
+        except (OSError, *DAMAGED) as error:  # one run must not hide the others
+            text = f"{run}: one of its files is damaged ({type(error).__name__}: {reason(error)})"
+            return View(run.name, run, error=text, stamps=stamps)
 
     def _rows_of(self, path: Path) -> Rows:
         return self._rows.setdefault(path, FollowedRows(path)).read()
