@@ -53,7 +53,7 @@ def test_the_rest_of_a_kill_is_no_part_of_the_next(tmp_path):
 def test_lines_from_the_end_are_the_lines(tmp_path, torn, width):
     """Lines shorter and longer than what is read at once, with and without a torn last line."""
     path = tmp_path / "lines.jsonl"
-    lines = [json.dumps({"step": step, "text": "ü" * (width * (step % 3))}).encode() for step in range(7)]
+    lines = [json.dumps({"step": step, "ü" * (width * (step % 3)): 0.5}).encode() for step in range(7)]
     path.write_bytes(b"".join(line + b"\n" for line in lines) + torn)
     backwards = list(lines_backwards(path))
     assert [line for _, line in backwards] == lines[::-1]
