@@ -343,7 +343,8 @@ def test_a_sampler_a_reward_and_an_advantage_from_outside_the_package(tmp_path):
 def test_a_class_from_outside_of_the_wrong_kind_is_one_line(tmp_path, override, words):
     result = outside(tmp_path, override)
     assert result.returncode == 2
-    [line] = result.stderr.splitlines()
+    announced, line = result.stderr.splitlines()
+    assert any(f"module {module} " in announced for module in ("mine", "leaves", "torn"))
     assert all(word in line for word in words), line
     assert not (tmp_path / "run").exists()
 

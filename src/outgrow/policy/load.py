@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import json
 from importlib.resources import files
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
 from ..core.errors import UsageError, first_line
+from ..core.files import parse_json, read_plain
 from .generation_config import require_end
 from .policy import Policy, quiet_transformers
 from .prompt import Prompt
@@ -98,7 +98,7 @@ def with_adapter(base: Policy, folder: Path) -> Policy:
 def base_of(folder: Path) -> tuple[str, str | None]:
     """Return the name of an adapter's base model, and its revision on the hub. Raises UsageError where its file does not say it."""
     try:
-        config = json.loads((folder / "adapter_config.json").read_text())
+        config = parse_json(read_plain(folder / "adapter_config.json"))
         return str(config["base_model_name_or_path"]), config.get("revision")
     except (OSError, ValueError, KeyError, TypeError) as error:
         raise UsageError(f"{folder}: adapter_config.json does not name the adapter's base model") from error

@@ -23,7 +23,7 @@ from torch import Tensor
 
 from ..core.disk import fault_of
 from ..core.errors import OutgrowError, first_line
-from ..core.files import flush_folder, new_folder, remove_tree, write_json
+from ..core.files import flush_folder, new_folder, parse_json, read_plain, remove_tree, write_json
 from ..core.shell import command_line
 from ..policy import Policy
 from .folder import RunFolder
@@ -120,7 +120,7 @@ def whole_checkpoints(run: Path) -> list[Checkpoint]:
 def read_checkpoint(folder: Path) -> Checkpoint:
     """Check a checkpoint against its hashes. Raises TornCheckpoint."""
     try:
-        content = json.loads((folder / _STATE).read_bytes())
+        content = parse_json(read_plain(folder / _STATE))
         sums, step = dict(content["sha256"]), content["step"]
         if _STATE not in sums:
             raise TornCheckpoint(f"{_STATE} has no sha256 of its own; an earlier version of outgrow wrote it, or it was changed")
