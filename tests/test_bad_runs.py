@@ -166,10 +166,13 @@ def test_a_summary_with_wrong_values_is_shown_with_its_reason(runs, outgrow):
 
 
 def test_names_of_a_run_are_text_and_no_orders_to_a_terminal(runs, outgrow):
-    recipe = runs / "bad" / "recipe.toml"
-    recipe.write_text(recipe.read_text().replace('name = "bad"', 'name = "[red]a\\u001b]0;b"'))
+    (runs / "bad").rename(runs / "[red]a\x1b]0;b")
     status, out, _ = outgrow("runs", runs)
     assert status == 0 and "[red]a]0;b" in out and "\x1b]0" not in out
+    recipe = runs / "first" / "recipe.toml"
+    recipe.write_text(recipe.read_text().replace('name = "first"', 'name = "a\\u001b]0;b"'))
+    status, out, err = outgrow("runs", runs)
+    assert status == 0 and "cannot be read" in out and "name" in err and "\x1b" not in out + err
 
 
 VIEW = """

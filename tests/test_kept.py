@@ -74,7 +74,7 @@ def test_a_pause_is_as_long_as_its_share_says(monkeypatch):
     assert always.over()
 
 
-def test_only_a_regular_file_has_a_stamp(tmp_path):
+def test_whatever_exists_has_a_stamp(tmp_path):
     import os
 
     file = tmp_path / "file"
@@ -83,4 +83,4 @@ def test_only_a_regular_file_has_a_stamp(tmp_path):
     file.write_bytes(b"12")
     assert first and stamp_of(file) != first
     os.mkfifo(tmp_path / "pipe")
-    assert stamp_of(tmp_path / "pipe") is stamp_of(tmp_path) is stamp_of(tmp_path / "none") is None
+    assert stamp_of(tmp_path / "pipe") and stamp_of(tmp_path) and stamp_of(tmp_path / "none") is None

@@ -1,7 +1,6 @@
 """When the live pages look at files: what shows that a file changed, and how long they wait before they look again."""
 
 import os
-import stat
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -14,12 +13,12 @@ _LONGEST = 10.0  # seconds
 
 
 def stamp_of(path: Path | str) -> Stamp | None:
-    """Return a regular file's stamp; None where there is no such file."""
+    """Return the stamp of a file, or of what stands in its place, such as a pipe; None where it does not exist."""
     try:
         status = os.stat(path)
     except (OSError, ValueError):
         return None
-    return (status.st_mtime_ns, status.st_size, status.st_ino) if stat.S_ISREG(status.st_mode) else None
+    return status.st_mtime_ns, status.st_size, status.st_ino
 
 
 class Pause:
