@@ -126,8 +126,8 @@ def test_half_a_line_is_dropped_before_the_next_is_appended(tmp_path, torn):
 
 def test_what_a_kill_left_of_the_first_file_does_not_take_the_folder(tmp_path):
     """The first file of a run or a profile is written under a temporary name; a kill in that moment leaves it."""
-    (tmp_path / ".recipe.toml.tmp").write_text("half")
-    (tmp_path / ".profile.json.0123.tmp").write_text("half")
+    (tmp_path / ".recipe.toml.0123456789abcdef.tmp").write_text("half")
+    (tmp_path / ".profile.json.fedcba9876543210.tmp").write_text("half")
     assert is_empty(tmp_path)
     create_run(tmp_path, load_recipe("micro", TINY), {})
     assert not is_empty(tmp_path)
