@@ -1,6 +1,5 @@
 """The summary of one run in the list: small, and read on as its files grow."""
 
-import json
 import time
 from array import array
 from collections import deque
@@ -11,7 +10,7 @@ from threading import Lock
 
 from ...core.errors import OutgrowError
 from ...core.estimate import Estimate
-from ...core.row_table import AppendedLines
+from ...core.row_table import AppendedLines, parsed
 from ...evaluate import Evaluation
 from ...evaluate.statistics import mean_estimate
 from ...evaluate.worse import read_worse
@@ -108,7 +107,7 @@ class _Metrics:
         again, lines = self._lines.read()
         if again:
             self._clear()
-        for row in map(json.loads, lines):
+        for row in parsed(lines):
             self.done = int(row["step"])
             if "rollouts/pass_rate" in row:
                 self._rates.append(row["rollouts/pass_rate"])
@@ -133,7 +132,7 @@ class _Timings:
         again, lines = self._lines.read()
         if again:
             self._clear()
-        for row in map(json.loads, lines):
+        for row in parsed(lines):
             self.seconds += sum(seconds for phase, seconds in row.items() if phase != "step")
             self._before += row.get("evaluation_before", 0.0)
             self._latest.append(row)
