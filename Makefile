@@ -3,7 +3,11 @@ PYTHON ?= python3
 BIN := .venv/bin
 RUN := runs/demo
 
-.PHONY: demo demo-flywheel docs test test-data test-vllm bench clean
+# Every package is pinned with its hashes, and what a package asks for is in the same list: nothing else is fetched.
+INSTALL := -m pip install --quiet --disable-pip-version-check --require-hashes --no-deps
+PACKAGE := -m pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation --editable .
+
+.PHONY: demo demo-flywheel docs test test-data test-vllm bench audit lock clean
 
 demo: .venv/installed
 	@if [ -f $(RUN)/recipe.toml ]; then $(BIN)/outgrow resume $(RUN); else $(BIN)/outgrow train micro --out $(RUN); fi
@@ -44,23 +48,42 @@ bench: .venv/installed-test .venv-vllm/installed
 	$(BIN)/python benchmarks/growth.py
 	$(BIN)/python benchmarks/table.py
 
-# The pinned sets; pyproject.toml holds the ranges that the package itself accepts.
-.venv/installed: requirements.txt pyproject.toml
+# What is known of the pinned versions: vulnerabilities, by the advisories that pip-audit asks for. It needs a network.
+audit: .venv-audit/installed
+	@for set in audit build cuda test vllm; do \
+		echo "requirements-$$set.txt"; \
+		.venv-audit/bin/pip-audit --progress-spinner off --disable-pip --require-hashes -r requirements-$$set.txt || failed=1; \
+	done; test -z "$$failed"
+
+# The hashes of the pinned versions, after a change of one: edit the version, call this, look at the difference.
+lock: .venv-audit/installed
+	.venv-audit/bin/python .ci/lock.py
+
+# The pinned sets; pyproject.toml holds the ranges that the package itself accepts. torch comes as its CPU build where pip finds that.
+.venv/installed: requirements.txt requirements-build.txt requirements-torch-cpu.txt requirements-torch.txt requirements-cuda.txt pyproject.toml
 	$(PYTHON) -m venv .venv
-	$(BIN)/python -m pip install --quiet --disable-pip-version-check -r requirements.txt
-	$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps --editable .
+	$(BIN)/python $(INSTALL) -r requirements-torch-cpu.txt 2>/dev/null || { \
+		$(BIN)/python $(INSTALL) -r requirements-torch.txt && \
+		{ test "$$(uname -s)" != Linux || $(BIN)/python $(INSTALL) -r requirements-cuda.txt; }; }
+	$(BIN)/python $(INSTALL) -r requirements.txt -r requirements-build.txt
+	$(BIN)/python $(PACKAGE)
 	touch $@
 
 .venv/installed-test: requirements-test.txt requirements-docs.txt .venv/installed
-	$(BIN)/python -m pip install --quiet --disable-pip-version-check -r requirements-test.txt
+	$(BIN)/python $(INSTALL) -r requirements-test.txt
 	touch $@
 
-# --no-deps: the list is whole, and what vLLM and outgrow ask for would not go together.
-.venv-vllm/installed: requirements-vllm.txt pyproject.toml
+# What vLLM and outgrow ask for would not go together, so nothing is resolved here: the list is whole.
+.venv-vllm/installed: requirements-vllm.txt requirements-build.txt pyproject.toml
 	$(PYTHON) -m venv .venv-vllm
-	.venv-vllm/bin/python -m pip install --quiet --disable-pip-version-check --no-deps -r requirements-vllm.txt
-	.venv-vllm/bin/python -m pip install --quiet --disable-pip-version-check --no-deps --editable .
+	.venv-vllm/bin/python $(INSTALL) -r requirements-vllm.txt -r requirements-build.txt
+	.venv-vllm/bin/python $(PACKAGE)
+	touch $@
+
+.venv-audit/installed: requirements-audit.txt
+	$(PYTHON) -m venv .venv-audit
+	.venv-audit/bin/python $(INSTALL) -r requirements-audit.txt
 	touch $@
 
 clean:
-	rm -rf .venv .venv-vllm runs build .cache
+	rm -rf .venv .venv-vllm .venv-audit runs build .cache

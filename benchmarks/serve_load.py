@@ -121,7 +121,7 @@ class Server:
     def ask(self, path: str, tag: str = "") -> tuple[float, str, str]:
         """Return seconds, page and tag."""
         began = time.perf_counter()
-        connection = http.client.HTTPConnection("127.0.0.1", self.port, timeout=120)
+        connection = http.client.HTTPConnection("127.0.0.1", self.port, timeout=600)
         connection.request("GET", path, headers={"If-None-Match": tag} if tag else {})
         answer = connection.getresponse()
         body = answer.read().decode()

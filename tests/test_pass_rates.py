@@ -32,7 +32,8 @@ def problems(tmp_path, monkeypatch):
 
 
 def passrate(*options, code=0):
-    told = CliRunner().invoke(app, ["passrate", "micro-base", "mine.jsonl", "--samples", "4", "--max-tokens", "40", *options])
+    usual = [word for pair in (("--samples", "4"), ("--max-tokens", "40")) if pair[0] not in options for word in pair]
+    told = CliRunner().invoke(app, ["passrate", "micro-base", "mine.jsonl", *usual, *options])
     if isinstance(told.exception, OutgrowError):
         return str(told.exception)
     assert told.exit_code == code, told.output

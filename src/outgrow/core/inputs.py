@@ -7,6 +7,7 @@ so in its type: `folder: Annotated[Path, ReadsFrom("files")]`. Of a list or tupl
 import typing
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from functools import cache
 from typing import Any, Literal, TypeVar
 
 from pydantic import BaseModel
@@ -37,9 +38,16 @@ def map_inputs(section: S, change: Callable[[InputKind, Any], Any]) -> S:
 
     change: takes the kind of the input and its name (text or a path), gives the name in its place.
     """
-    values = {name: getattr(section, name) for name in type(section).model_fields}
-    changed = {name: _changed(value, input_kind(type(section).model_fields[name]), change) for name, value in values.items()}
+    kinds = _kinds(type(section))
+    values = {name: getattr(section, name) for name in kinds}
+    changed = {name: _changed(value, kinds[name], change) for name, value in values.items()}
     return section.model_copy(update={name: value for name, value in changed.items() if value != values[name]})
+
+
+@cache
+def _kinds(section: type[BaseModel]) -> dict[str, InputKind | None]:
+    """Return the kind of input that each field names. It is asked for every run of a list."""
+    return {name: input_kind(field) for name, field in section.model_fields.items()}
 
 
 def _changed(value: Any, kind: InputKind | None, change: Callable[[InputKind, Any], Any]) -> Any:

@@ -8,7 +8,7 @@ from pathlib import Path
 from threading import Lock
 from typing import overload
 
-from .figure_lines import parse_figures
+from .figure_lines import parsed_figures
 from .files import open_regular, read_rest
 
 _TAIL = 512  # bytes before the end of what was read, which show whether the file still begins as it did
@@ -147,8 +147,8 @@ class FollowedRows:
             if again:
                 self._table = RowTable()
             try:
-                for line in lines:
-                    self._table.add(parse_figures(line))
+                for row in parsed_figures(lines):
+                    self._table.add(row)
             except ValueError:
                 self._lines, self._table = AppendedLines(self._path), RowTable()
                 raise

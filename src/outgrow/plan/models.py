@@ -10,6 +10,7 @@ from ..config import RLRecipe, load_recipe, shipped_recipes
 from ..config.sections import PolicySection
 from ..core.addresses import is_served
 from ..core.errors import UsageError, first_line
+from ..policy.hub_commits import hub_revision
 from ..policy.micro import MicroInit, make_tokenizer
 from ..runs.resolve_model import resolve_model
 from .shape import ATTENTION, FEED_FORWARD, Shape
@@ -79,7 +80,8 @@ def shape_of(policy: PolicySection, future: FutureModels | None = None) -> Shape
     if base := model.adapter_base():
         return shape_of(PolicySection(model=base[0], revision=base[1]))
     try:
-        config = AutoConfig.from_pretrained(model.location, revision=policy.revision or "main", trust_remote_code=False)
+        revision = hub_revision(model.location, policy.revision)
+        config = AutoConfig.from_pretrained(model.location, revision=revision, trust_remote_code=False)
     except (OSError, ValueError) as error:
         raise UsageError(
             f"{policy.model}: cannot read this model's config.json: {first_line(error)} "

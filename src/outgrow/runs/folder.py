@@ -94,7 +94,7 @@ class RunFolder:
 
     @property
     def rollouts(self) -> Path:
-        """A Parquet file of rollouts for each step; SFT writes none."""
+        """Parquet files of rollouts, one a step, and one for every 100 finished steps; SFT writes none."""
         return rollouts_folder(self.path)
 
     @property

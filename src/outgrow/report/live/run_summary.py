@@ -10,7 +10,7 @@ from threading import Lock
 
 from ...core.errors import DAMAGED, OutgrowError, reason
 from ...core.estimate import Estimate
-from ...core.figure_lines import parse_figures
+from ...core.figure_lines import parsed_figures
 from ...core.row_table import AppendedLines
 from ...evaluate import Evaluation
 from ...evaluate.statistics import mean_estimate
@@ -101,7 +101,7 @@ class _Metrics:
         again, lines = self._lines.read()
         if again:
             self._clear()
-        for row in map(parse_figures, lines):
+        for row in parsed_figures(lines):
             self.done = int(row["step"])
             if "rollouts/pass_rate" in row:
                 self._rates.append(row["rollouts/pass_rate"])
@@ -126,7 +126,7 @@ class _Timings:
         again, lines = self._lines.read()
         if again:
             self._clear()
-        for row in map(parse_figures, lines):
+        for row in parsed_figures(lines):
             self.seconds += sum(seconds for phase, seconds in row.items() if phase != "step")
             self._before += row.get("evaluation_before", 0.0)
             self._latest.append(row)
