@@ -3,12 +3,12 @@
     python benchmarks/long_run.py                                      # 3,000 steps, about a minute
     python benchmarks/long_run.py --steps 100000 --folder /tmp/long    # the size of the claim; the folder stays
 
-Steps are simulated: no model writes or learns. Everything else of a step is the run's own code: the sampler picks from the ledger,
-rollouts, visits, metrics and seconds are written, the judge's alarm is asked. Between the early and the late steps, whose time is
-taken, 100 steps at a time go into the same ledger, alarm and files without a sampler, and their rollouts are links to an earlier
-block's. Seconds of a step are those of the processor, so that a busy machine does not change them; fsync is off, since a disk's
-time does not grow with a run. Resuming and the report run in processes of their own; their seconds are of the wall and of the
-processor.
+Steps are simulated: no model writes or learns. Everything else of a step is the run's own code: the sampler picks from the
+ledger, rollouts, visits, metrics and seconds are written, the judge's alarm is asked. Between the early and the late steps,
+whose time is taken, 100 steps at a time go into the same ledger, alarm and files without a sampler, and their rollouts are
+links to an earlier block's. Seconds of a step are those of the processor, so that a busy machine does not change them; fsync is
+off, since a disk's time does not grow with a run. Resuming and the report run in processes of their own; their seconds are of
+the wall and of the processor.
 Writes benchmarks/results/long_run.json.
 """
 

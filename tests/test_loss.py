@@ -2,6 +2,7 @@
 
 import hashlib
 import json
+import os
 import shutil
 import sqlite3
 from pathlib import Path
@@ -220,3 +221,23 @@ def test_a_running_digest_reads_what_is_new_only(tmp_path, monkeypatch):
         figures = lines.figures()
     assert sum(read) == path.stat().st_size
     assert figures == {"lines": 50, "bytes": path.stat().st_size, "sha256": update(path.read_bytes()).hexdigest()}
+
+
+def test_what_stands_in_place_of_a_file_is_named_and_not_waited_for(run):
+    checkpoint = newest_whole_checkpoint(run)[0]
+    for name in ("sessions.jsonl", "metrics.jsonl", "ledger.sqlite"):
+        (run / name).unlink()
+        os.mkfifo(run / name)
+    texts = losses(run, checkpoint)
+    assert all(any(name in text for text in texts) for name in ("sessions.jsonl", "metrics.jsonl", "ledger.sqlite"))
+
+
+def test_a_ledger_that_is_a_view_is_not_summed(run):
+    with sqlite3.connect(run / "ledger.sqlite") as db:
+        db.executescript(
+            "DROP TABLE visits; CREATE VIEW visits AS WITH RECURSIVE up(x) AS (SELECT 1 UNION ALL SELECT x + 1 FROM up) "
+            "SELECT x AS step, 'p' AS problem_id, 1 AS n, 1 AS right FROM up"
+        )
+    db.close()
+    [text] = losses(run, newest_whole_checkpoint(run)[0])
+    assert "ledger.sqlite" in text and "tables" in text

@@ -1,5 +1,7 @@
 """Rollouts on disk: a step is the same whether it has a file of its own or lies in a block."""
 
+import os
+
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
@@ -117,3 +119,23 @@ def test_types_do_not_depend_on_a_steps_values(tmp_path):
     write_part(tmp_path, 2, rows_of(2, "7", 0.25))
     one, other = (pq.read_schema(rollouts_folder(tmp_path) / f"step-00000{step}.parquet") for step in (1, 2))
     assert one == other
+
+
+def test_a_name_of_a_stranger_is_no_block_of_a_billion_steps(tmp_path):
+    write(tmp_path, [1, 2])
+    (rollouts_folder(tmp_path) / "steps-000001-999999999999.parquet").write_bytes(b"PAR1")
+    assert [(part.first, part.last) for part in list_parts(tmp_path)] == [(1, 1), (2, 2)]
+    assert read(tmp_path) == expected([1, 2])
+
+
+def test_a_pipe_in_place_of_rollouts_is_named(tmp_path):
+    write(tmp_path, [1])
+    for name, step in (("step-000002.parquet", 2), ("steps-000011-000020.parquet", 15)):
+        pipe = rollouts_folder(tmp_path) / name
+        os.mkfifo(pipe)
+        with pytest.raises(OSError, match="regular"):
+            read_part(tmp_path, step)
+        with pytest.raises(UsageError, match=name):
+            read(tmp_path)
+        pipe.unlink()
+    assert read(tmp_path) == expected([1])
