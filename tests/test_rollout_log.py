@@ -7,7 +7,6 @@ import pytest
 from outgrow.core.errors import UsageError
 from outgrow.core.rollout_log import drop_parts_after, list_parts, read_part, read_parts, rollouts_folder, write_part
 
-
 BLOCK = 10
 
 

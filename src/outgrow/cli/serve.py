@@ -31,6 +31,7 @@ def serve(
 
     import uvicorn
 
+    from ..core.memory import return_large_buffers
     from ..report.live import application
     from ..report.live.guard import is_loopback
 
@@ -41,7 +42,8 @@ def serve(
     shown = f"[{host}]" if ":" in host else host
     address = f"http://{shown}:{listening.getsockname()[1]}/"
     say(f"{address}{f'?token={token}' if token else ''}   (Ctrl-C to stop)")
-    config = uvicorn.Config(application(folder, token, share=0.01), log_level="warning", access_log=False)
+    return_large_buffers()
+    config = uvicorn.Config(application(folder, token, looking=0.01, rendering=0.1), log_level="warning", access_log=False)
     with suppress(KeyboardInterrupt):
         uvicorn.Server(config).run(sockets=[listening])
 
