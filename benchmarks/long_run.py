@@ -1,15 +1,15 @@
 """How a long run stays flat: what a step, resuming and the report take, after few steps and after many.
 
     python benchmarks/long_run.py                                      # 3,000 steps, about a minute
-    python benchmarks/long_run.py --steps 100000 --folder /tmp/long    # the size of the claim; the folder stays
+    python benchmarks/long_run.py --steps 100000 --folder /tmp/long    # the size of the claim; a stopped one continues there
 
 Steps are simulated: no model writes or learns. Everything else of a step is the run's own code: the sampler picks from the
-ledger, rollouts, visits, metrics and seconds are written, the judge's alarm is asked. Between the early and the late steps,
-whose time is taken, 100 steps at a time go into the same ledger, alarm and files without a sampler, and their rollouts are
-links to an earlier block's. Seconds of a step are those of the processor, so that a busy machine does not change them; fsync is
-off, since a disk's time does not grow with a run. Resuming and the report run in processes of their own; their seconds are of
-the wall and of the processor.
-Writes benchmarks/results/long_run.json.
+ledger, rollouts, visits, metrics and seconds are written, the judge's alarm is asked. The last 700 steps are such steps, and
+are timed: once up to step 1,000 and once up to --steps. The steps before them go into the same ledger, alarm and files 100 at a
+time, without a sampler, and their rollouts are links to one block's file.
+
+Seconds of a step are those of the processor, so that a busy machine does not change them; fsync is off, since a disk's time
+does not grow with a run. Every part runs in a process of its own. Writes benchmarks/results/long_run.json.
 """
 
 import argparse
@@ -39,8 +39,7 @@ from outgrow.runs.cost import Budget, Meter
 from outgrow.runs.folder import RunFolder
 from outgrow.types import Problem, Visit
 
-GROUPS, PROBLEMS, EARLY = 32, 7_473, 1000
-PHASES = ("pick", "rollouts", "ledger", "alarm", "metrics")
+GROUPS, PROBLEMS, EARLY, TIMED = 32, 7_473, 1000, 700
 
 
 def problems() -> list[Problem]:
@@ -48,34 +47,37 @@ def problems() -> list[Problem]:
 
 
 def simulate(run: Path, steps: int, group_size: int) -> Found:
-    """Write a run's folder step by step; return milliseconds of a step by phase, early and late, and the memory held."""
+    """Write a run's folder, or continue it; return milliseconds of its last steps by phase, and the memory held."""
     files, rng = RunFolder(run), random.Random(0)
     recipe = parse_recipe(
         {"name": "long", "policy": {"model": "micro-base"}, "learn": {"steps": steps, "problems_per_step": GROUPS}, "evaluate": {}}
     )
+    run.mkdir(parents=True, exist_ok=True)
     files.recipe.write_text(dump_recipe(recipe, {"made_with": {}}))
-    all_problems, alarm = problems(), HackingAlarm()
-    meter = Meter(files.timings, 0.0, time.perf_counter(), Budget())
+    newest = last_figures(files.metrics)
+    done = min(int(newest["step"]) if newest else 0, steps - TIMED) // BLOCK * BLOCK
+    all_problems = problems()
     sampler = SAMPLERS["greso"]()  # it sums over all steps
-    seconds: dict[int, dict[str, float]] = {}
-    held: dict[int, float] = {}
-    width = min(1000, steps // 4)
-    timed = [range(end - width + 1, end + 1) for end in (EARLY + width // 2, steps)]
-    between = range(timed[0][-1] // BLOCK * BLOCK + BLOCK + 1, timed[1][0] // BLOCK * BLOCK - BLOCK)
+    spent: dict[str, float] = {}
     with Ledger(files.ledger) as ledger:
         ledger.enter(all_problems)
+        ledger.rewind(done)
         known = ledger.known(all_problems)
-        for step in range(1, steps + 1):
-            if step in between:
-                if step % BLOCK == 0:
-                    pass_over(run, range(step - BLOCK + 1, step + 1), group_size, rng, all_problems, ledger, alarm)
-                continue
-            spent: dict[str, float] = {}
+        keep_lines_through(files.metrics, done)
+        drop_parts_after(run, done)
+        meter = Meter(files.timings, 0.0, time.perf_counter(), Budget())
+        meter.rewind(done)
+        alarm = HackingAlarm.of(each_figures(files.metrics))
+        for last in range(done + BLOCK, steps - TIMED + 1, BLOCK):
+            pass_over(run, range(last - BLOCK + 1, last + 1), group_size, rng, all_problems, ledger, alarm)
+            if last % 5000 == 0:
+                print(f"step {last:,}", flush=True)
+        for step in range(steps - TIMED + 1, steps + 1):
             with lap(spent, "pick"):
                 places = sampler.pick(PickRequest(step, GROUPS, group_size, 0), known)
             picked = [all_problems[place] for place in places]
             rows = [rollout(rng, step, problem, sample) for problem in picked for sample in range(group_size)]
-            visits = [visit(step, rows[place : place + group_size]) for place in range(0, len(rows), group_size)]
+            visits = [visit(rows[place : place + group_size]) for place in range(0, len(rows), group_size)]
             metrics = figures(rng, step, sum(entry["verdict"] == "right" for entry in rows) / len(rows), len(rows))
             with lap(spent, "rollouts"):
                 write_part(run, step, rows)
@@ -87,13 +89,14 @@ def simulate(run: Path, steps: int, group_size: int) -> Found:
             with lap(spent, "metrics"):
                 append_line(files.metrics, metrics)
                 meter.write(step, "other", {"generation": 0.5, "verification": 0.1, "learning": 0.4})
-            seconds[step] = spent
-            if step in (EARLY, steps):
-                held[step] = resident_mb()
-            if step % 5000 == 0:
-                print(f"step {step:,}", flush=True)
-    early, late = (mean_ms(seconds, span) for span in timed)
-    return {"early_ms": early, "late_ms": late, "early_mb": held[EARLY], "late_mb": held[steps]}
+        return {"ms": {phase: round(1000 * total / TIMED, 3) for phase, total in spent.items()}, "mb": resident_mb()}
+
+
+@contextmanager
+def lap(spent: dict[str, float], phase: str) -> Iterator[None]:
+    began = time.process_time()
+    yield
+    spent[phase] = spent.get(phase, 0.0) + time.process_time() - began
 
 
 def pass_over(
@@ -111,7 +114,12 @@ def pass_over(
     seconds = {"generation": 0.5, "verification": 0.1, "learning": 0.4, "other": 0.01}
     append(files.metrics, lines)
     append(files.timings, [{"step": step, **seconds} for step in steps])
-    os.link(block(run, BLOCK), block(run, steps[-1]))
+    first = block(run, BLOCK)
+    if first.exists():
+        os.link(first, block(run, steps[-1]))
+        return
+    for step in steps:
+        write_part(run, step, [rollout(rng, step, problem, 0) for problem in all_problems[:GROUPS]])
 
 
 def append(path: Path, rows: list[dict[str, float]]) -> None:
@@ -121,18 +129,6 @@ def append(path: Path, rows: list[dict[str, float]]) -> None:
 
 def block(run: Path, last: int) -> Path:
     return rollouts_folder(run) / f"steps-{last - BLOCK + 1:06d}-{last:06d}.parquet"
-
-
-def mean_ms(seconds: dict[int, dict[str, float]], steps: range) -> dict[str, float]:
-    """Return the mean of each phase; blocks and snapshots, which come every few hundred steps, are part of it."""
-    return {phase: round(1000 * sum(seconds[step][phase] for step in steps) / len(steps), 3) for phase in PHASES}
-
-
-@contextmanager
-def lap(spent: dict[str, float], phase: str) -> Iterator[None]:
-    began = time.process_time()
-    yield
-    spent[phase] = time.process_time() - began
 
 
 def rollout(rng: random.Random, step: int, problem: Problem, sample: int) -> dict[str, Any]:
@@ -145,10 +141,10 @@ def rollout(rng: random.Random, step: int, problem: Problem, sample: int) -> dic
     }  # fmt: skip
 
 
-def visit(step: int, rows: list[dict[str, Any]]) -> Visit:
+def visit(rows: list[dict[str, Any]]) -> Visit:
     lengths = [entry["length"] for entry in rows]
     right = [entry["length"] for entry in rows if entry["verdict"] == "right"]
-    return Visit(step, rows[0]["problem_id"], len(rows), len(right), sum(lengths) / len(rows), min(right, default=None))
+    return Visit(rows[0]["step"], rows[0]["problem_id"], len(rows), len(right), sum(lengths) / len(rows), min(right, default=None))
 
 
 def figures(rng: random.Random, step: int, rate: float, rollouts: int) -> dict[str, float]:
@@ -197,7 +193,7 @@ def main() -> None:
     ask = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     ask.add_argument("--steps", type=int, default=3000)
     ask.add_argument("--group-size", type=int, default=2)
-    ask.add_argument("--folder", type=Path, help="keeps the run here; simulates nothing where one is there")
+    ask.add_argument("--folder", type=Path, help="keeps the run here, or continues the one that is there")
     ask.add_argument("--part", choices=("simulate", "resume", "report"), help="one part of it, on --folder")
     given = ask.parse_args()
     os.fsync = lambda _: None
@@ -205,24 +201,31 @@ def main() -> None:
         parts = {"simulate": lambda run: simulate(run, given.steps, given.group_size), "resume": resume, "report": report}
         print(json.dumps(parts[given.part](given.folder)))
         return
+
+    def part(name: str, run: Path, steps: int = 0) -> Found:
+        size = ("--steps", str(steps), "--group-size", str(given.group_size))
+        return in_process(__file__, "--part", name, "--folder", str(run), *size)
+
     with tempfile.TemporaryDirectory() as temporary:
         run = given.folder or Path(temporary) / "run"
-        kept, size = run.with_name(f"{run.name}.json"), ("--steps", str(given.steps), "--group-size", str(given.group_size))
-        if not kept.exists():
-            run.mkdir(parents=True)
-            kept.write_text(json.dumps(in_process(__file__, "--part", "simulate", "--folder", str(run), *size)))
-        steps = json.loads(kept.read_text())
-        # The report first: resuming drops the last steps.
-        reported, resumed = (in_process(__file__, "--part", part, "--folder", str(run)) for part in ("report", "resume"))
-    totals = [sum(steps[name].values()) for name in ("early_ms", "late_ms")]
+        # In turn, since a busy machine also changes the processor's seconds: caches are shared.
+        part("simulate", run, given.steps)
+        runs = [Path(temporary) / f"early-{turn}" for turn in range(3)]
+        pairs = [(part("simulate", first, EARLY), part("simulate", run, given.steps)) for first in runs]
+        early, late = pairs[-1]
+        reported = part("report", run)
+        resumed = part("resume", run)  # the last, since it drops steps
+    ratios = [sum(after["ms"].values()) / sum(before["ms"].values()) for before, after in pairs]
     table = [
-        row("time of a late step / of a step near 1,000", [totals[1] / totals[0]], 1.2, least=False),
-        row("memory at the end / at step 1,000", [steps["late_mb"] / steps["early_mb"]], 1.2, least=False),
-        row("seconds to resume", [resumed["s"]], 10, least=False),
-        row("seconds of the report", [reported["s"]], 60, least=False),
+        row(f"time of a step at step {given.steps:,} / at step {EARLY:,}", ratios, 1.2, least=False),
+        row(f"memory at step {given.steps:,} / at step {EARLY:,}", [late["mb"] / early["mb"]], 1.2, least=False),
+        row("resume, seconds of the processor", [resumed["cpu_s"]], 10, least=False),
+        row("resume, seconds", [resumed["s"]], 10, least=False),
+        row("report, seconds of the processor", [reported["cpu_s"]], 60, least=False),
+        row("report, seconds", [reported["s"]], 60, least=False),
     ]
-    write("long_run", table, size={"steps": given.steps, "groups": GROUPS, "group_size": given.group_size, "problems": PROBLEMS},
-          steps=steps, resume=resumed, report=reported)  # fmt: skip
+    size = {"steps": given.steps, "groups": GROUPS, "group_size": given.group_size, "problems": PROBLEMS}
+    write("long_run", table, size=size, load=os.getloadavg(), early=early, late=late, resume=resumed, report=reported)
 
 
 if __name__ == "__main__":

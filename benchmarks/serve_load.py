@@ -247,6 +247,7 @@ def measure(given: argparse.Namespace, folder: Path, steps: int) -> None:
     firsts = [values[0] for name, values in pages.items()]
     table = [
         row("list of runs, cold, s", [cold], 10, least=False),
+        row("list of runs, cold, s of the processor", [cold_cpu], 10, least=False),
         row("list of runs, warm, s", warm, 1, least=False),
         row("a page while rollouts are read first, s", reading, 1, least=False),
         row("the slowest page, first look, s", [max(firsts)], 1, least=False),
@@ -260,7 +261,7 @@ def measure(given: argparse.Namespace, folder: Path, steps: int) -> None:
     ]
     write(
         "serve_load", table, size={"runs": given.runs, "rollouts": given.rollouts, "readers": given.readers, "steps": steps},
-        cold_cpu_s=cold_cpu, pages={name: [round(value, 3) for value in values] for name, values in pages.items()}, idle=idle,
+        load=os.getloadavg(), pages={name: [round(value, 3) for value in values] for name, values in pages.items()}, idle=idle,
         before_readers_mb=quiet_mb, after_s=statistics.median(looks), asked=len(busy),
     )  # fmt: skip
 

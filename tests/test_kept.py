@@ -40,6 +40,7 @@ def test_many_readers_cost_one_rendering_a_version():
         seen.append(pages.get("/", version, render).body)
 
     for version in (1, 2):
+        pages, rendered[:] = Pages(10_000), rendered[: version - 1]
         seen = []
         readers = [threading.Thread(target=read, args=(version, seen)) for _ in range(20)]
         for reader in readers:
@@ -47,6 +48,39 @@ def test_many_readers_cost_one_rendering_a_version():
         for reader in readers:
             reader.join()
         assert set(seen) == {b"page %d" % version} and len(rendered) == version
+
+
+def test_while_a_page_is_rendered_again_others_get_the_last_one():
+    pages, begun, go_on = Pages(1000), threading.Event(), threading.Event()
+    assert pages.get("/", 1, lambda: b"old").body == b"old"
+
+    def render():
+        begun.set()
+        assert go_on.wait(20)
+        return b"new"
+
+    first = threading.Thread(target=lambda: pages.get("/", 2, render))
+    first.start()
+    assert begun.wait(20)
+    assert pages.get("/", 2, lambda: b"never").body == b"old"
+    go_on.set()
+    first.join()
+    assert pages.get("/", 2, lambda: b"never").body == b"new"
+
+
+def test_a_page_that_keeps_changing_is_rendered_for_its_share_of_time(monkeypatch):
+    now, pages, rendered = [0.0], Pages(1000, share=0.25), []
+    monkeypatch.setattr("outgrow.report.live.stamps.time.monotonic", lambda: now[0])
+
+    def render():
+        now[0] += 0.1
+        rendered.append(now[0])
+        return b"%d" % len(rendered)
+
+    for version in range(1000):
+        pages.get("/", version, render)
+        now[0] += 0.01
+    assert 0.2 <= 0.1 * len(rendered) / now[0] <= 0.25
 
 
 def test_a_page_that_could_not_be_rendered_is_tried_again():

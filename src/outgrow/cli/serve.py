@@ -32,6 +32,7 @@ def serve(
     import uvicorn
 
     from ..core.addresses import is_loopback
+    from ..core.memory import return_large_buffers
     from ..report.live import application
     from ..report.live.server import server_config
 
@@ -42,8 +43,9 @@ def serve(
     shown = f"[{host}]" if ":" in host else host
     address = f"http://{shown}:{listening.getsockname()[1]}/"
     say(f"{address}{f'?token={token}' if token else ''}   (Ctrl-C to stop)")
+    return_large_buffers()
     with suppress(KeyboardInterrupt):
-        uvicorn.Server(server_config(application(folder, token, share=0.01))).run(sockets=[listening])
+        uvicorn.Server(server_config(application(folder, token, looking=0.01, rendering=0.1))).run(sockets=[listening])
 
 
 def _listen(host: str, port: int) -> "socket.socket":

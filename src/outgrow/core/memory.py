@@ -12,7 +12,7 @@ if TYPE_CHECKING:
     import torch
 
 _CONTAINER = Path("/sys/fs/cgroup/memory.max")  # bytes, or max
-_M_TRIM_THRESHOLD, _M_TOP_PAD, _M_MMAP_THRESHOLD = -1, -2, -3  # <malloc.h>
+_M_TRIM_THRESHOLD, _M_TOP_PAD, _M_MMAP_THRESHOLD, _M_ARENA_MAX = -1, -2, -3, -8  # <malloc.h>
 
 
 def keep_large_buffers() -> None:
@@ -27,6 +27,18 @@ def keep_large_buffers() -> None:
         mallopt(_M_MMAP_THRESHOLD, 2**30)
         mallopt(_M_TRIM_THRESHOLD, 2**31 - 1)
         mallopt(_M_TOP_PAD, 2**26)
+
+
+def return_large_buffers() -> None:
+    """Make glibc hand freed memory back to the kernel, for a process of many threads that lives for weeks.
+
+    By default each thread keeps its own pool of freed memory, and buffers up to 32 MB join the pools once the first one is freed.
+    """
+    with contextlib.suppress(OSError, AttributeError):
+        mallopt = ctypes.CDLL(None).mallopt
+        mallopt(_M_ARENA_MAX, 2)
+        mallopt(_M_MMAP_THRESHOLD, 2**18)
+        mallopt(_M_TRIM_THRESHOLD, 2**22)
 
 
 def total_memory(device: torch.device) -> int:

@@ -18,7 +18,7 @@ from ..types import Problem, ValueBaseline, Visit
 from .ledger_file import SCHEMA, VISIT, NotALedger, require_ledger
 from .posterior import PassRatePosterior
 from .problem_stats import ProblemStats
-from .snapshots import VISITS_BETWEEN, load_newest, write_snapshot
+from .snapshots import VISITS_BETWEEN, VisitSums, load_newest, write_snapshot
 
 
 class Ledger:
@@ -39,7 +39,7 @@ class Ledger:
             self._db.executescript(f"BEGIN; {SCHEMA} COMMIT")
             self._evidence = evidence or PassRatePosterior()
             self._replayable = 0  # visits after the newest snapshot
-            self._last_step = -1  # of the newest visit
+            self._last_step, self._sums = -1, VisitSums()  # through the newest visit
             self._replay()
         except (sqlite3.Error, NotALedger, OSError) as error:
             if fault := fault_of(error):
@@ -69,7 +69,7 @@ class Ledger:
         visits = sorted(visits, key=lambda visit: (visit.step, visit.problem_id))  # as they are read back
         with _transaction(self._db):
             if self._replayable >= VISITS_BETWEEN and visits and visits[0].step > self._last_step:
-                write_snapshot(self._db, self._evidence, self._last_step)
+                write_snapshot(self._db, self._evidence, self._last_step, self._sums)
                 self._replayable = 0
             self._db.executemany("INSERT INTO visits VALUES (?, ?, ?, ?, ?, ?, ?)", map(astuple, visits))
         for visit in visits:
@@ -101,14 +101,13 @@ class Ledger:
 
     def rollouts(self) -> int:
         """Return the number of rollouts of all visits."""
-        [(rollouts,)] = self._db.execute("SELECT coalesce(sum(n), 0) FROM visits")
-        return int(rollouts)
+        return self._sums.n
 
     def _replay(self) -> None:
         """Bring the posterior to where the visits are: from the newest snapshot, with every visit after it."""
         self._evidence.clear()
-        start = load_newest(self._db, self._evidence)
-        self._replayable, self._last_step = 0, -1 if start is None else start
+        self._replayable = 0
+        self._last_step, self._sums = load_newest(self._db, self._evidence)
         after = (self._last_step,)
         cells = {
             problem_id: self._evidence.cell(field, level)
@@ -123,7 +122,7 @@ class Ledger:
     def _observe(self, visit: Visit, cell: int) -> None:
         self._evidence.observe(visit, cell)
         self._replayable += 1
-        self._last_step = visit.step
+        self._last_step, self._sums = visit.step, self._sums.plus(visit)
 
     def _cell(self, problem_id: str) -> int:
         [cell] = self._db.execute("SELECT field, level FROM problems WHERE id = ?", (problem_id,))

@@ -79,9 +79,10 @@ def journeys(visits: VisitTable) -> list[Journey]:
 
 def _shown(right: NDArray[np.int32], n: NDArray[np.int32]) -> NDArray[np.int8]:
     """Return 1 where a visit shows its problem as solved, -1 where it shows the contrary, 0 where it shows neither."""
-    pairs, where = np.unique(np.stack([right, n]), axis=1, return_inverse=True)
-    known = [0 if (solved := _solved(*pair)) is None else 1 if solved else -1 for pair in pairs.T.tolist()]
-    return np.array(known, dtype=np.int8)[where.ravel()]
+    size = int(n.max(initial=0)) + 1
+    pairs, where = np.unique(right.astype(np.int64) * size + n, return_inverse=True)
+    known = [0 if (solved := _solved(*divmod(pair, size))) is None else 1 if solved else -1 for pair in pairs.tolist()]
+    return np.array(known, dtype=np.int8)[where]
 
 
 @lru_cache

@@ -31,7 +31,6 @@ from .guard import Guard
 from .kept import Kept, Page, Pages
 from .listing import ORDERS, Listing, matching, ordered
 from .messages import messages
-from .problems import ProblemRow
 from .rollouts import VERDICTS, Groups
 from .run_summary import STATES, RunRow
 from .stamps import stamp_of
@@ -51,12 +50,13 @@ _ASSETS = {
 }
 
 
-def application(folder: Path, token: str | None = None, share: float = 1.0) -> Starlette:
+def application(folder: Path, token: str | None = None, looking: float = 1.0, rendering: float = 1.0) -> Starlette:
     """Return the application for the runs of a folder. token: required from every visitor. Default: no token.
 
-    share: of a core, for looking whether files have changed. Default: they are looked at for every request.
+    looking: share of a core for looking whether files have changed. rendering: share of a core for rendering one page that keeps
+    changing. Default: every request looks, and gets what is there.
     """
-    pages = _Pages(folder, share)
+    pages = _Pages(folder, looking, rendering)
     routes = [
         Route("/", pages.runs),
         Route("/compare", pages.compare),
@@ -73,11 +73,11 @@ def application(folder: Path, token: str | None = None, share: float = 1.0) -> S
 
 
 class _Pages:
-    def __init__(self, folder: Path, share: float) -> None:
-        self.folder, self._share = folder, share
+    def __init__(self, folder: Path, looking: float, rendering: float) -> None:
+        self.folder, self._looking = folder, looking
         self._runs: Kept[OpenRun] = Kept(_MOST_OF_RUNS, OpenRun.nbytes)
-        self._pages = Pages(_MOST_OF_PAGES)
-        self._listing = Listing(folder, share)
+        self._pages = Pages(_MOST_OF_PAGES, rendering)
+        self._listing = Listing(folder, looking)
 
     def runs(self, request: Request) -> Response:
         known = self._listing.rows()
@@ -134,18 +134,19 @@ class _Pages:
 
     def problems(self, request: Request) -> Response:
         run, practised = self._open(request.path_params["run"]), request.query_params.get("of") == "practised"
-        run_view = run.view()
+        run_view, version = run.view(), (0, 0)
         if practised:
-            rows = problems.practised(run.index, _READING)
-            version: tuple[Hashable, ...] = (run.index.version, run.index.unread)
+            run.index.refresh(_READING)
+            version = run.index.version, run.index.unread
+        return self._send(request, (run_view.stamps, version), lambda: self._render_problems(request, run, run_view, practised))
+
+    def _render_problems(self, request: Request, run: OpenRun, run_view: View, practised: bool) -> bytes:
+        query = request.query_params
+        if practised:
+            rows = problems.practised(run.index)
         else:
             data = run_view.read()
-            rows, version = problems.tested(data.before, data.after), ()
-        return self._send(request, (run_view.stamps, *version), lambda: self._render_problems(request, run, run_view, rows))
-
-    def _render_problems(self, request: Request, run: OpenRun, run_view: View, rows: Sequence[ProblemRow]) -> bytes:
-        query = request.query_params
-        practised = query.get("of") == "practised"
+            rows = problems.tested(data.before, data.after)
         chosen = problems.search(rows, *(query.get(name, "") for name in ("q", "field", "level", "turn")))
         orders = {"gain": lambda row: -(row.change or 0), "loss": lambda row: row.change or 0}
         if order := orders.get(query.get("sort", "")):
@@ -219,7 +220,7 @@ class _Pages:
         if run is None:
             raise HTTPException(404, "This folder has no run of this name.")
         self._runs.drop_old()
-        return self._runs.get(name, lambda: OpenRun(run, self._share))
+        return self._runs.get(name, lambda: OpenRun(run, self._looking))
 
     def _send(
         self, request: Request, version: Hashable, render: Callable[[], bytes], headers: Mapping[str, str] | None = None

@@ -6,9 +6,9 @@ from collections.abc import Callable, Hashable
 from threading import Lock
 from typing import Generic, TypeVar
 
-V = TypeVar("V")
+from .stamps import Pause
 
-_LOCKS = 64
+V = TypeVar("V")
 
 
 class Kept(Generic[V]):
@@ -47,23 +47,35 @@ class Page:
 
 
 class Pages:
-    """Finished pages: many readers of one page cost one rendering each time it changes."""
+    """Finished pages: many readers of one page cost one rendering each time it changes.
 
-    def __init__(self, most: int) -> None:
-        """most: bytes of all pages."""
+    Where a page changes faster than it can be rendered, readers get the last one: they ask again in a few seconds.
+    """
+
+    def __init__(self, most: int, share: float = 1.0) -> None:
+        """most: bytes of all pages. share: of a core, for rendering one page again and again (see `Pause`)."""
+        self._share = share
         self._kept: Kept[_Versioned] = Kept(most, lambda kept: len(kept.page.body) + 1000 if kept.page else 0)
-        self._locks = [Lock() for _ in range(_LOCKS)]
 
     def get(self, key: Hashable, version: Hashable, render: Callable[[], bytes]) -> Page:
-        """Return the page of a key, rendered where its version is another one. Readers who come meanwhile wait for it."""
-        kept = self._kept.get(key, _Versioned)
-        with self._locks[hash(key) % _LOCKS]:
+        """Return the page of a key, rendered where its version is another one.
+
+        While it is rendered, others who ask for it get the last one; they wait only for the first.
+        """
+        kept = self._kept.get(key, lambda: _Versioned(Pause(self._share)))
+        page = kept.page
+        if page and (kept.version == version or not kept.pause.over() or kept.lock.locked()):
+            return page
+        with kept.lock:
             if kept.page is None or kept.version != version:
-                kept.page, kept.version = Page(render()), version
+                with kept.pause.look():
+                    kept.page, kept.version = Page(render()), version
                 self._kept.drop_old()
             return kept.page
 
 
 class _Versioned:
-    page: Page | None = None
-    version: Hashable = None
+    def __init__(self, pause: Pause) -> None:
+        self.page: Page | None = None
+        self.version: Hashable = None
+        self.pause, self.lock = pause, Lock()

@@ -58,9 +58,9 @@ def tested(before: Evaluation | None, after: Evaluation | None) -> list[ProblemR
     return rows
 
 
-def practised(index: RolloutIndex, seconds: float) -> list[ProblemRow]:
-    """Return the practised problems, as far as the index has read. seconds: how long it may read new files."""
-    groups, version = index.refresh(seconds), index.version
+def practised(index: RolloutIndex) -> list[ProblemRow]:
+    """Return the practised problems, as far as the index has read."""
+    version, groups = index.version, index.groups  # in this order: groups may be newer, never older
     if index.cached and index.cached[0] == version:
         return index.cached[1]
     visits = visits_of(groups, index.problems)

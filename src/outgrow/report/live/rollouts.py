@@ -54,7 +54,8 @@ class RolloutIndex:
         self._text_bytes = 0
         self._parts: dict[Part, tuple[Stamp, Groups]] = {}
         self._unreadable: dict[Part, Stamp] = {}
-        self._groups: Groups = np.empty(0, GROUP)
+        self.groups: Groups = np.empty(0, GROUP)
+        """All groups that are read, by step and row of the file."""
         self._pause, self._lock = Pause(share), Lock()
         # The version that the list of problems was last made from, and that list.
         self.cached: tuple[int, list[Any]] | None = None
@@ -66,7 +67,7 @@ class RolloutIndex:
 
     def nbytes(self) -> int:
         """Return about how many bytes the index and its list of problems take."""
-        return 2 * self._groups.nbytes + self._text_bytes
+        return 2 * self.groups.nbytes + self._text_bytes
 
     def refresh(self, seconds: float) -> Groups:
         """Read new files, newest first, for about `seconds`; `unread` steps are left for the next time.
@@ -76,7 +77,7 @@ class RolloutIndex:
         with self._lock:
             if self.unread or self._pause.over():
                 self._look(seconds)
-            return self._groups
+            return self.groups
 
     def _look(self, seconds: float) -> None:
         with self._pause.look():
@@ -98,7 +99,7 @@ class RolloutIndex:
         self.unread = sum(part.last - part.first + 1 for part in new[read:])
         if gone or read:
             parts = [self._parts[part][1] for part in sorted(self._parts, key=lambda part: part.first)]
-            self._groups = np.concatenate(parts) if parts else np.empty(0, GROUP)
+            self.groups = np.concatenate(parts) if parts else np.empty(0, GROUP)
             self.version += 1
 
     def _read(self, path: Path) -> Groups:
