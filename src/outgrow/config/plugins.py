@@ -4,7 +4,7 @@ from typing import Any
 
 from pydantic import BaseModel, ValidationError
 
-from ..core.plugins import stands_in
+from ..core.stand_ins import stands_in
 from .recipe_error import RecipeError
 from .schema import Recipe
 

@@ -14,8 +14,8 @@ from ..algorithms.rewards.functions import function_class
 from ..algorithms.samplers import SAMPLERS, Sampler
 from ..algorithms.samplers.uniform import Uniform
 from ..core.folder_name import FolderName
-from ..core.plugins import stands_in
 from ..core.registry import build
+from ..core.stand_ins import stands_in
 from ..engines import ENGINES, EngineConfig, NativeEngineConfig
 from ..judge.config import JudgeSection
 from ..policy import Prompt, Sampling

@@ -10,19 +10,15 @@ from __future__ import annotations
 import importlib
 import importlib.machinery
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
 from contextvars import ContextVar
 from dataclasses import dataclass
-from functools import cache
 from pathlib import Path
-from types import FunctionType
-from typing import Any, NoReturn
-
-from pydantic import BaseModel, ConfigDict
+from typing import Any
 
 from .callbacks import Warn, quiet
-from .errors import UsageError, first_line
+from .errors import first_line
 
 ANY_KIND = ("advantage", "engine", "loss", "measure", "problem source", "reward", "sampler")
 """Kinds of components that a recipe or an experiment names by `type`."""
@@ -99,47 +95,3 @@ def _place(module: str) -> str:
     if spec is None or spec.origin is None:
         return ""
     return f" ({Path(spec.origin).parent if inner else spec.origin})"
-
-
-class StandIn:
-    """Marks a component that stands in for code that was not imported."""
-
-
-def stand_in(base: Any, kind: str) -> type[Any]:
-    """Return the class of stand-ins for components of this base class. Every setting is taken as it is."""
-    made: type[Any] = _stand_in(base, kind)
-    return made
-
-
-@cache
-def _stand_in(base: Any, kind: str) -> Any:
-    members: dict[str, Any] = {}
-    for cls in base.__mro__[: base.__mro__.index(BaseModel)]:
-        for name, member in vars(cls).items():
-            if not name.startswith("_") and isinstance(member, FunctionType | property):
-                members[name] = _refusing(kind, isinstance(member, property))
-
-    def reduce(self: Any) -> Any:  # its class is made here, so that pickle does not find it by its name
-        return _restored, (base, kind, self.model_dump())
-
-    body = {"__module__": __name__, "model_config": ConfigDict(extra="allow", frozen=True), "__reduce__": reduce, **members}
-    return type(base)(f"StandIn{base.__name__}", (base, StandIn), body)
-
-
-def _restored(base: type[BaseModel], kind: str, values: dict[str, Any]) -> Any:
-    return _stand_in(base, kind).model_validate(values)
-
-
-def _refusing(kind: str, is_property: bool) -> Callable[..., Any] | property:
-    def refuse(self: Any, *_: Any, **__: Any) -> NoReturn:
-        raise UsageError(
-            f"this needs the code of {kind} {self.type!r}, which is not part of the package: it was not imported, since reading a "
-            "recipe imports nothing"
-        )
-
-    return property(refuse) if is_property else refuse
-
-
-def stands_in(component: object) -> bool:
-    """Return whether a component stands in for code that was not imported."""
-    return isinstance(component, StandIn)

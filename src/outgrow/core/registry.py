@@ -11,8 +11,9 @@ from typing import Any, TypeVar
 from pydantic import BaseModel, ConfigDict, ValidationError
 
 from .errors import nearest
-from .plugins import imported, is_imported, stand_in
+from .plugins import imported, is_imported
 from .refusals import ComponentError
+from .stand_ins import stand_in
 
 
 class Component(BaseModel):
