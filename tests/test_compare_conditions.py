@@ -10,7 +10,7 @@ from outgrow.evaluate import Evaluation
 from outgrow.evaluate.compare import Side, against, unlike
 from outgrow.evaluate.conditions import conditions
 from outgrow.policy import Sampling
-from outgrow.report.live.views import compare_to_first, view
+from outgrow.report.live.views import OpenRun, compare_to_first
 
 WARM, COLD = Sampling(), Sampling(temperature=0.5)
 
@@ -115,7 +115,7 @@ def test_the_live_page_subtracts_only_what_was_measured_alike(tmp_path):
         one = replace(evaluation({1: 0.5}, seed=1), conditions=conditions(None, sampling, 4))
         for when in ("before", "after"):
             save(tmp_path / name, when, one)
-    _, unlike_row, alike_row = compare_to_first([view(tmp_path / name) for name in "abc"])
+    _, unlike_row, alike_row = compare_to_first([OpenRun(tmp_path / name).view() for name in "abc"])
     assert unlike_row.comparison is None
     assert "evaluate.temperature 1.0 → 0.5" in unlike_row.verdict
     assert alike_row.comparison.change.value == 0

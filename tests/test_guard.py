@@ -21,7 +21,7 @@ from outgrow.evaluate.sample import Sample
 from outgrow.evaluate.worse import Worse, early_end, read_worse
 from outgrow.report import write_report
 from outgrow.report.data import read_run
-from outgrow.report.live.views import view
+from outgrow.report.live.views import OpenRun
 from outgrow.runs.checkpoint import newest_whole_checkpoint
 from outgrow.runs.folder import RunFolder, read_recipe
 from outgrow.runs.models import run_policy
@@ -330,7 +330,7 @@ def worse_run(run, policy_step=None):
 
 def test_the_page_of_a_run_in_training_says_worse_and_escapes_it(tmp_path):
     run = worse_run(tmp_path / "run")
-    assert read_worse(run) == read_run(run).worse == view(run).read().worse
+    assert read_worse(run) == read_run(run).worse == OpenRun(run).view().read().worse
     page = Page(write_report(run))
     assert "WORSE: held-out problems got worse by step 11" in page.text
     assert ("div", {"class": "worse", "role": "note"}) in page.elements

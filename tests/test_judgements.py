@@ -96,5 +96,5 @@ def test_what_cannot_be_learned_from_is_told(tmp_path, run):
     with pytest.raises(UsageError, match="no wrong answer to a solved problem"):
         Judgements(runs=(run,)).load()
     (run / "rollouts" / "step-000001.parquet").write_bytes(b"PAR1 torn")
-    with pytest.raises(UsageError, match=r"cannot read .*step-000001.parquet"):
+    with pytest.raises(UsageError, match=r"step-000001\.parquet: cannot read"):
         Judgements(runs=(run,)).load()
