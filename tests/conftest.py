@@ -1,6 +1,7 @@
 """What every test shares: nothing is fetched, two threads, property tests that repeat, and two policies."""
 
 import os
+import signal
 import sys
 import threading
 from tempfile import TemporaryDirectory
@@ -25,6 +26,9 @@ from outgrow.core.plugins import plugins_imported
 from outgrow.policy import Policy, load_policy
 from outgrow.policy.micro import MicroInit, make_model, make_tokenizer
 
+# A shell starts what runs in the background without SIGINT, and nohup without SIGHUP; the tests send both.
+signal.signal(signal.SIGINT, signal.default_int_handler)
+signal.signal(signal.SIGHUP, signal.SIG_DFL)
 # Answers that an earlier version of the code has kept must not stand in for this one's.
 _CACHE = TemporaryDirectory(prefix="outgrow-tests-")
 os.environ["OUTGROW_CACHE"] = _CACHE.name

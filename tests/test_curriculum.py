@@ -173,7 +173,7 @@ def test_a_file_that_is_no_ledger_is_told_in_one_line(tmp_path, damage):
 
 
 def test_a_ledger_in_no_folder_is_told(tmp_path):
-    with pytest.raises(OutgrowError, match="cannot open this ledger"):
+    with pytest.raises(OutgrowError, match=r"ledger\.sqlite"):
         Ledger(tmp_path / "missing" / "ledger.sqlite")
 
 

@@ -196,12 +196,12 @@ def test_the_reward_of_a_drafted_recipe_passes_the_audit(name, kind, micro_base)
 def test_any_file_name_survives(name, column, kind, machine):
     problems = [Problem(str(index), "f", 0, f"{index} + 1?", str(index + 1)) for index in range(30)]
     data = look_at_problems(Table(path=Path(name), question=column, answer=column), problems, [column])
-    draft = draft_recipe(column, findings(data, MODELS[kind], machine))
+    draft = draft_recipe("mine", findings(data, MODELS[kind], machine))
     values = tomllib.loads(toml_of(draft))
     assert values == draft.values()
     [source] = parse_recipe(values).problems
     assert source.path == Path(name)
-    assert (source.question, source.answer, values["name"]) == (column, column, column)
+    assert (source.question, source.answer) == (column, column)
 
 
 def test_what_is_not_set_is_left_to_the_defaults():

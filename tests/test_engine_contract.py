@@ -31,7 +31,7 @@ TWO_STEPS = [*SMALL, "learn.steps=2", "evaluate.every=0"]
 REQUEST = GenerationRequest([[5, 6, 7], [8, 9]], 3, Sampling(max_tokens=12), [1, 2])
 
 
-def test_an_engine_from_outside_trains_and_writes_what_the_native_one_writes(tmp_path):
+def test_an_engine_from_outside_trains_and_writes_what_the_native_one_writes(tmp_path, own_code):
     """Another way to compute the same: spec, named weights and seeds are all that an engine needs."""
     SlowEngine.versions.clear()
     slow, native = tmp_path / "slow", tmp_path / "native"
@@ -117,7 +117,7 @@ def test_a_table_without_a_type_is_the_native_engines():
         ({"type": 3}, "native, vllm"),
     ],
 )
-def test_an_engine_table_that_cannot_be_is_refused_by_name(table, named):
+def test_an_engine_table_that_cannot_be_is_refused_by_name(table, named, own_code):
     with pytest.raises(UsageError, match=named):
         parse_recipe({"name": "x", "policy": {"model": "micro-base"}, "engine": table})
 

@@ -68,7 +68,7 @@ def test_a_value_that_a_person_set_stays(monkeypatch):
     assert os.environ["CUBLAS_WORKSPACE_CONFIG"] == ":16:8"
 
 
-def test_components_from_outside_add_to_the_path_once(tmp_path, monkeypatch):
+def test_components_from_outside_add_to_the_path_once(tmp_path, monkeypatch, own_code):
     monkeypatch.chdir(tmp_path)
     monkeypatch.setattr(sys, "path", [*sys.path])
     (tmp_path / "somewhere.py").write_text(

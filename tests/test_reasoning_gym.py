@@ -287,7 +287,7 @@ def test_wrong_settings_are_one_clear_line(settings, told):
 
 def test_a_missing_package_is_one_clear_line(monkeypatch):
     monkeypatch.setattr("outgrow.problems.reasoning_gym.find_spec", lambda name: None)
-    monkeypatch.setattr("outgrow.problems.reasoning_gym._drawer._process", None)
+    monkeypatch.setattr("outgrow.problems.reasoning_gym._drawer._child", None)
     with pytest.raises(UsageError, match=r'pip install "outgrow\[reasoning-gym\]"') as error:
         ReasoningGym(task="gcd", count=3).load()
     assert "\n" not in str(error.value)

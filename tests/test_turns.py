@@ -9,8 +9,8 @@ from outgrow.config import parse_recipe
 from outgrow.core.callbacks import Warn, quiet
 from outgrow.core.files import read_lines
 from outgrow.engines import Engine, NativeEngine, NativeEngineConfig
-from outgrow.evaluate import drift as drift_module
 from outgrow.evaluate.checkpoints import drift_of
+from outgrow.policy import likelihood as likelihood_module
 from outgrow.train.loop import train
 from outgrow.train.sft import SFTJob
 from outgrow.train.watcher import SilentWatcher
@@ -73,8 +73,8 @@ def test_rollouts_and_measurements_put_every_turn(run, shipped):
 
 def test_the_divergence_of_a_suite_is_taken_behind_the_same_turns(run, shipped, monkeypatch):
     prompts = []
-    real = drift_module.forward_kl
-    monkeypatch.setattr(drift_module, "forward_kl", lambda a, b, p, c: prompts.extend(p) or real(a, b, p, c))
+    real = likelihood_module.forward_kl
+    monkeypatch.setattr(likelihood_module, "forward_kl", lambda a, b, p, c: prompts.extend(p) or real(a, b, p, c))
     list(drift_of(run / "run", [str(run / "held-out.jsonl")], 1, 0, lambda line: None))
     assert {shipped.tokenizer.decode(ids) for ids in prompts} <= {PUT.format(f"{a}+7=?") for a in range(20, 25)} and prompts
 

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from ..core.errors import UsageError
+from ..core.folder_name import as_folder_name
 from ..core.shell import command_line
 from .app import TRAIN, command
 from .console import say, strip_control_chars
@@ -92,8 +93,10 @@ def _require_place(file: Path, force: bool) -> None:
     """Raise UsageError where the recipe cannot be written, before anything else is looked at."""
     if file.suffix != ".toml":
         raise UsageError(f"{file}: a recipe's file ends in .toml; for example: outgrow new mine.toml --data problems.jsonl")
-    if not file.stem.strip("."):
-        raise UsageError(f"{file}: give the recipe a name, for example mine.toml")
+    try:
+        as_folder_name(file.stem)
+    except ValueError as error:
+        raise UsageError(f"the name {file.stem!r} {error}; for example mine.toml") from error
     if not file.parent.is_dir():
         raise UsageError(f"{file}: the folder {file.parent} does not exist")
     if file.is_dir():

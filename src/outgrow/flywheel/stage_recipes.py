@@ -134,7 +134,9 @@ def measure_recipe(flywheel: FlywheelRecipe, model: str) -> RLRecipe:
     """Return how an existing model is sampled and graded: as the student is."""
     values = _from(model, _measured(flywheel, "student", flywheel.student), "student", flywheel.student)
     keys = ("policy", "prompt", "sampling", "engine", "verify", "evaluate", "run", "seed")
-    return _parsed({"name": model, **{key: values[key] for key in keys if key in values}}, "student", flywheel.student, RLRecipe)
+    return _parsed(
+        {"name": "measured", **{key: values[key] for key in keys if key in values}}, "student", flywheel.student, RLRecipe
+    )
 
 
 def _with_runs(source: Any, runs: Sequence[str]) -> Any:
