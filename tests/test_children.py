@@ -94,6 +94,14 @@ def test_a_child_whose_parent_ended_while_it_started_ends(tmp_path):
     child.kill()
 
 
+def test_a_request_that_came_too_late_goes_to_the_interrupt_around():
+    with Interrupt() as outer:
+        with Interrupt():
+            signal.raise_signal(signal.SIGTERM)
+        with pytest.raises(StopRequested, match="SIGTERM"):
+            outer.check_stop()
+
+
 @pytest.mark.parametrize("first", [signal.SIGTERM, signal.SIGHUP, signal.SIGINT], ids=lambda number: number.name)
 def test_a_signal_is_a_request_and_only_a_second_ctrl_c_stops_at_once(first):
     with Interrupt() as interrupt:

@@ -22,6 +22,7 @@ from helpers.report import Page
 from helpers.runs import SERVER
 from outgrow.cli.app import app
 from outgrow.config import load_recipe
+from outgrow.core.callbacks import never_stop
 from outgrow.core.errors import OutgrowError, UsageError
 from outgrow.flywheel import load_flywheel, tasks
 from outgrow.flywheel.lineage import Edge, Graph, Lineage
@@ -305,11 +306,11 @@ def test_a_process_with_a_vllm_makes_room_for_the_next_stage(tmp_path, monkeypat
 
     base, student = EmptyStage(1, "base", recipe), EmptyStage(1, "student", recipe)
     with Lineage(tmp_path / "lineage.sqlite") as lineage:
-        cache = StageCache(tmp_path, lineage, RecordedStages(), Budget())
+        cache = StageCache(tmp_path, lineage, RecordedStages(), Budget(), never_stop)
         cache.run(base)
         with pytest.raises(ProcessFull):
             cache.run(student)
-        again = StageCache(tmp_path, lineage, RecordedStages(), Budget())
+        again = StageCache(tmp_path, lineage, RecordedStages(), Budget(), never_stop)
         assert [again.run(stage).stage for stage in (base, student)] == ["base", "student"]
 
     def full(*_):

@@ -18,7 +18,7 @@ from ..runs.cost import Budget, BudgetReached
 from ..runs.folder import held
 from ..runs.practice_problems import practice_problems
 from ..runs.sessions import STOPS
-from ..runs.signals import StopRequested
+from ..runs.signals import Interrupt, StopRequested
 from ..synthetic.pipeline import matching_problems
 from ..train.watcher import Watcher
 from .lineage import Lineage
@@ -46,9 +46,9 @@ def run_flywheel(recipe: FlywheelRecipe, folder: Path, watcher: Watcher, budget:
 def _run(recipe: FlywheelRecipe, folder: Path, watcher: Watcher, budget: Budget) -> FlywheelResult:
     try:
         folder.mkdir(parents=True, exist_ok=True)
-        with held(folder), Lineage(folder / "lineage.sqlite") as lineage:
+        with held(folder), Lineage(folder / "lineage.sqlite") as lineage, Interrupt() as interrupt:
             write_atomic(folder / "flywheel.toml", dump_flywheel(recipe).encode())
-            cache = StageCache(folder, lineage, watcher, budget)
+            cache = StageCache(folder, lineage, watcher, budget, interrupt.check_stop)
             result = FlywheelResult(recipe, [], cache.results)
             try:
                 for generation in run_generations(recipe, cache):

@@ -7,7 +7,7 @@ FOLDER/gen-1/student-1a2b3c4d/    the folder of a run, of synthetic data, or of 
 import json
 import time
 from abc import ABC, abstractmethod
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
@@ -108,9 +108,11 @@ class ProcessFull(Exception):
 class StageCache:
     """Runs stages in one folder and keeps the results of this call in `results`."""
 
-    def __init__(self, folder: Path, lineage: Lineage, watcher: Watcher, budget: Budget) -> None:
+    def __init__(self, folder: Path, lineage: Lineage, watcher: Watcher, budget: Budget, check_stop: Callable[[], None]) -> None:
+        """check_stop: called before each stage; raises StopRequested after a signal."""
         self.folder = folder.resolve()  # recipes name what is in it, and must hold wherever the flywheel is continued from
         self.lineage, self.watcher, self.budget = lineage, watcher, budget
+        self._check_stop = check_stop
         self.results: list[StageResult] = []
         self._process_full = False
 
@@ -118,8 +120,9 @@ class StageCache:
         """Run a stage, unless a stage with the same inputs was finished before.
 
         Raises what the stage raises, an OutgrowError with the stage's title in front; BudgetReached with what the whole flywheel
-        has spent; ProcessFull.
+        has spent; ProcessFull; StopRequested.
         """
+        self._check_stop()
         key = spec.cache_key(self.path_digest)
         inputs = digest_of(key)
         name = f"gen-{spec.generation}/{spec.stage}-{inputs[:_NAME_DIGITS]}"

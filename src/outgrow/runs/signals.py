@@ -17,7 +17,7 @@ class Interrupt:
     """Context manager that turns SIGTERM, SIGHUP (a closed terminal) and Ctrl-C into a request, answered by `check_stop`.
 
     A second Ctrl-C stops at once. A further SIGTERM or SIGHUP does not: a service manager sends both, and a lab asks the workers
-    that it has reached once.
+    that it has reached once. A request that came too late to be answered is handed on to an Interrupt around this one.
     """
 
     _SIGNALS = (signal.SIGTERM, signal.SIGINT, signal.SIGHUP)
@@ -36,6 +36,9 @@ class Interrupt:
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
         for number, handler in self._before.items():
             signal.signal(number, handler)  # type: ignore[arg-type]
+        outer = getattr(self._before.get(self.requested or 0), "__self__", None)
+        if kind is None and self.requested is not None and isinstance(outer, Interrupt):
+            outer.requested = outer.requested or self.requested
 
     def _warn(self, number: int, frame: FrameType | None) -> None:
         if self.requested is None:
