@@ -19,7 +19,7 @@ from typer.testing import CliRunner
 
 from helpers.flywheel import RecordedStages, artifact, write_flywheel
 from helpers.report import Page
-from helpers.runs import SERVER
+from helpers.runs import start_process
 from outgrow.cli.app import app
 from outgrow.config import load_recipe
 from outgrow.core.callbacks import never_stop
@@ -73,8 +73,7 @@ def short(name: str) -> str:
 def whole(file, tmp_path_factory):
     """A flywheel that nobody stopped."""
     folder = tmp_path_factory.mktemp("flywheels") / "whole"
-    process = SERVER.Process(target=spin, args=(file, folder))
-    process.start()
+    process = start_process(spin, file, folder)
     process.join()
     assert process.exitcode == 0
     return folder
@@ -213,15 +212,13 @@ def test_killed_and_stopped_it_ends_the_same(whole, file, tmp_path):
         (lambda: lines("2/judge") > 5, signal.SIGKILL),
     ]
     for reached, number in moments:
-        process = SERVER.Process(target=command, args=(file, folder))
-        process.start()
+        process = start_process(command, file, folder)
         while process.is_alive() and not reached():
             time.sleep(0.002)
         os.kill(process.pid, number)
         process.join()
         assert process.exitcode == (-signal.SIGKILL if number is signal.SIGKILL else 128 + signal.SIGTERM)
-    last = SERVER.Process(target=command, args=(file, folder))
-    last.start()
+    last = start_process(command, file, folder)
     last.join()
     assert last.exitcode == 0
     assert digests(folder) == digests(whole)

@@ -14,6 +14,7 @@ import pyarrow.parquet as pq
 import torch
 
 from outgrow.config import load_recipe
+from outgrow.core.children import unblock_signals
 from outgrow.core.errors import OutgrowError
 from outgrow.engines.native.kv_cache import Cache
 from outgrow.runs.signals import StopRequested
@@ -100,9 +101,22 @@ def go_short_of_memory(path: Path, overrides=()):
 
 def start(path: Path, overrides=(), target=go):
     """`go`, or another target, in a new process, which is returned running."""
-    process = SERVER.Process(target=target, args=(path, overrides))
+    return start_process(target, path, overrides)
+
+
+def start_process(target, *args):
+    """Start a new process that hears signals.
+
+    Python has one fork server for all tests of a process; where a lab has started it, it hears none, and nor do its children.
+    """
+    process = SERVER.Process(target=_hearing_signals, args=(target, *args))
     process.start()
     return process
+
+
+def _hearing_signals(target, *args):
+    unblock_signals()
+    target(*args)
 
 
 def signal_when(process, path: Path, step: int, delay: float, number: signal.Signals) -> int | None:

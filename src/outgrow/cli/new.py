@@ -7,7 +7,6 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from ..core.errors import UsageError
-from ..core.folder_name import as_folder_name
 from ..core.shell import command_line
 from .app import TRAIN, command
 from .console import say, strip_control_chars
@@ -93,6 +92,8 @@ def _require_place(file: Path, force: bool) -> None:
     """Raise UsageError where the recipe cannot be written, before anything else is looked at."""
     if file.suffix != ".toml":
         raise UsageError(f"{file}: a recipe's file ends in .toml; for example: outgrow new mine.toml --data problems.jsonl")
+    from ..core.folder_name import as_folder_name
+
     try:
         as_folder_name(file.stem)
     except ValueError as error:
