@@ -215,6 +215,9 @@ def test_a_winner_is_named_only_where_the_interval_excludes_no_difference(tmp_pa
     assert frontier.vs_baseline.low < frontier.vs_baseline.value < frontier.vs_baseline.high
     assert frontier.vs_baseline.value == pytest.approx(effect, abs=0.06)
     assert winner(asked, one, measure, found) == {"better": "frontier", "worse": "uniform"}.get(said)
+    assert winner(asked, one.model_copy(update={"arms": ("frontier",)}), measure, found) is None, (
+        "there is nothing to be better than"
+    )
     text = write_page(asked, found, tmp_path).read_text()
     [row] = [line for line in text.splitlines() if line.startswith("| frontier | 12 |")]
     assert said in row

@@ -63,11 +63,13 @@ def _statistics(arm: str, own: _Values, baseline: _Values, measure: Measure, is_
 
 
 def winner(experiment: Experiment, condition: Condition, measure: Measure, results: Mapping[str, AnyResult]) -> str | None:
-    """Return the arm that is better than every other arm with all intervals on one side; None if no arm is."""
+    """Return the arm that is better than every other arm with all intervals on one side; None if no arm is, or there is one."""
     arms = _by_arm(experiment, condition, measure, results)
     for name, own in arms.items():
         comparisons = [(other, _paired(own.values, other.values, measure)) for rival, other in arms.items() if rival != name]
-        if all(paired is not None and _verdict(paired, own, other, measure) == "better" for other, paired in comparisons):
+        if comparisons and all(
+            paired is not None and _verdict(paired, own, other, measure) == "better" for other, paired in comparisons
+        ):
             return name
     return None
 
