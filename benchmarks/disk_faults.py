@@ -23,7 +23,7 @@ from typing import Any
 
 from bench import RESULTS
 from kill_jobs import WORKS, Work, fingerprint
-from kills import import_commands, prepare, start, wait
+from kills import import_commands, in_processes, prepare, start, wait
 
 ERRORS = {
     "ENOSPC": (errno.ENOSPC, True, False), "EROFS": (errno.EROFS, True, False), "EIO": (errno.EIO, False, False),
@@ -31,7 +31,7 @@ ERRORS = {
 }  # fmt: skip
 """Name -> number, whether it stays, whether a write does half of its work first."""
 _SHORT = ("learn.steps=3", "evaluate.every=2", "run.checkpoint_every=1")
-WORK = Work((*WORKS["rl"].command, *(part for key in _SHORT for part in ("--set", key))), "run")
+WORK = Work((*WORKS["rl"].command, *(part for key in _SHORT for part in ("--set", key))), "run", WORKS["rl"].files)
 
 
 def main() -> None:
@@ -41,6 +41,7 @@ def main() -> None:
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--folder", type=Path, default=Path("runs/disk_faults"))
     parser.add_argument("--minutes", type=float, default=1e9, help="stop after this time; the same command continues")
+    parser.add_argument("--processes", type=int, default=1, help="runs at the same time; default: 1")
     parser.add_argument("--table", type=Path, default=RESULTS, help="folder of disk_faults.json")
     options = parser.parse_args()
     library = _library()
@@ -50,27 +51,37 @@ def main() -> None:
     from outgrow.experiments.code_digest import code_digest
 
     folder = options.folder.resolve()
-    work, file = folder / "work", folder / f"faults-{code_digest()}.jsonl"
+    file = folder / f"faults-{code_digest()}.jsonl"
     folder.mkdir(parents=True, exist_ok=True)
-    prepare(work, WORK)
-    counts = {name: _count(work, error) for name, (error, _, _) in ERRORS.items()}
-    expected = fingerprint(work)
-    rows = [json.loads(line) for line in file.read_text().splitlines()] if file.exists() else []
-    done = {(row["error"], row["at"]) for row in rows}
+    counts = {name: _count(folder / "work", error) for name, (error, _, _) in ERRORS.items()}
+    done = {(row["error"], row["at"]) for row in _rows(file)}
     cases = [(name, at) for name, count in counts.items() for at in range(1, count + 1)]
     if options.sample:
         cases = random.Random(options.seed).sample(cases, min(options.sample, len(cases)))
+    missing = [case for case in cases if case not in done]
     until = time.monotonic() + 60 * options.minutes
+    in_processes(options.processes, lambda place: _faults(folder, missing[place :: options.processes], until, place))
+    _write(_rows(file), counts, options.table)
+
+
+def _rows(file: Path) -> list[dict[str, Any]]:
+    return [json.loads(line) for line in file.read_text().splitlines()] if file.exists() else []
+
+
+def _faults(folder: Path, cases: list[tuple[str, int]], until: float, place: int) -> None:
+    """Fail these operations, one after the other, in a working folder of this process."""
+    from outgrow.experiments.code_digest import code_digest
+
+    work = folder / f"work-{place}"
+    _count(work, 0)
+    expected = fingerprint(work)
     for name, at in cases:
-        if (name, at) in done:
-            continue
         if time.monotonic() > until:
             break
-        rows.append({"error": name, "at": at, **_fault(work, name, at, expected)})
-        with file.open("a") as lines:
-            lines.write(json.dumps(rows[-1]) + "\n")
-        print(json.dumps(rows[-1]), flush=True)
-    _write(rows, counts, options.table)
+        row = {"error": name, "at": at, **_fault(work, name, at, expected)}
+        with (folder / f"faults-{code_digest()}.jsonl").open("a") as lines:
+            lines.write(json.dumps(row) + "\n")
+        print(json.dumps(row), flush=True)
 
 
 def _library() -> Path:

@@ -10,13 +10,15 @@ from typing import Any
 
 _RL = (
     "learn.steps=6", "learn.problems_per_step=4", "learn.group_size=4", "learn.lr=3e-4", "learn.give_up_after=99",
-    "sampling.max_tokens=24", "evaluate.suite=micro-validation", "evaluate.samples=1", "evaluate.every=3",
-    "evaluate.validation=micro-validation", "evaluate.validation_samples=1", "evaluate.validation_share=99.0", "run.threads=1",
+    "sampling.max_tokens=24", "evaluate.suite=held.jsonl", "evaluate.samples=1", "evaluate.every=3",
+    "evaluate.validation=held.jsonl", "evaluate.validation_samples=1", "evaluate.validation_share=99.0", "run.threads=1",
     "run.checkpoint_every=2", 'problems=[{type="micro",fields=["sum","letters"],levels=[3,4],per_level=20}]',
 )  # fmt: skip
+_HELD = {"held.jsonl": "".join(json.dumps({"question": f"{n} + {n + 3}", "answer": str(2 * n + 3)}) + "\n" for n in range(20))}
+"""Few held-out problems, since measuring is the same work however many there are."""
 _SMALL_NET = "policy={init={layers=1,hidden=32,heads=2,kv_heads=1,feed_forward=32}}"
 _SFT = (
-    _SMALL_NET, "learn.steps=12", "learn.batch_size=8", "sampling.max_tokens=16", "evaluate.suite=micro-validation",
+    _SMALL_NET, "learn.steps=12", "learn.batch_size=8", "sampling.max_tokens=16", "evaluate.suite=held.jsonl",
     "evaluate.samples=1", "run.threads=1", "run.checkpoint_every=4",
 )  # fmt: skip
 _WHEEL = """
@@ -103,7 +105,7 @@ class Work:
 
 
 def _train(recipe: str, settings: tuple[str, ...], command: str = "train") -> Work:
-    return Work((command, recipe, "--out", "run", *_sets(settings)), "run")
+    return Work((command, recipe, "--out", "run", *_sets(settings)), "run", _HELD)
 
 
 def _sets(settings: tuple[str, ...]) -> tuple[str, ...]:
@@ -120,10 +122,12 @@ WORKS: dict[str, Work] = {
     "flywheel": Work(("flywheel", "tiny.toml", "--out", "wheel"), files=_wheel()),
     "passrate": Work(("passrate", "micro-base", "micro", "--out", "profile", "--samples", "4", "--limit", "60")),
     "eval": Work(("eval", "micro-base", "--on", "micro-validation", "--samples", "2", "--out", "samples.parquet")),
-    "data": Work(("data", "micro-base", "micro", "--out", "data", "--set", "data.k=2", "--limit", "60")),
+    "data": Work(
+        ("data", "micro-base", "micro", "--out", "data", "--set", "data.k=2", "--limit", "60", "--on", "micro-validation")
+    ),
     "lab": Work(
         ("lab", "small.toml", "--processes", "2", "--docs", "docs"),
-        files={"small.toml": _LAB.format(settings=", ".join(map(json.dumps, _RL)))},
+        files={"small.toml": _LAB.format(settings=", ".join(map(json.dumps, _RL))), **_HELD},
     ),
 }  # fmt: skip
 

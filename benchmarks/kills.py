@@ -1,7 +1,7 @@
 """A thousand kills: commands are ended at random moments, continued by their own continuation, and compared with undisturbed ones.
 
     python benchmarks/kills.py                        # continues where it was stopped; writes benchmarks/results/kills.json
-    python benchmarks/kills.py --signal TERM --kills 100
+    python benchmarks/kills.py --signal TERM --kills 100 --processes 2
     python benchmarks/kills.py --works rl,lab --kills 20 --folder /tmp/kills
 
 A chain is one working folder: a command is ended up to four times, each time at a moment that a seed draws, then runs to its end.
@@ -42,38 +42,72 @@ def main() -> None:
     parser.add_argument("--works", default=",".join(WORKS), help=f"comma-separated; default: {','.join(WORKS)}")
     parser.add_argument("--folder", type=Path, default=Path("runs/kills"), help="chains and their results; default: runs/kills")
     parser.add_argument("--minutes", type=float, default=1e9, help="stop after this time; the same command continues")
+    parser.add_argument("--processes", type=int, default=1, help="chains at the same time; default: 1")
     options = parser.parse_args()
     import_commands()
+    folder = options.folder.resolve() / options.signal.lower()
+    folder.mkdir(parents=True, exist_ok=True)
+    until, works = time.monotonic() + 60 * options.minutes, options.works.split(",")
+    in_processes(
+        options.processes,
+        lambda place: _chains(folder, options.signal, options.kills, works[place :: options.processes], until, place),
+    )
+    _write(options.signal, _done(folder))
+
+
+def in_processes(n: int, work: Callable[[int], None]) -> None:
+    """Do the work of place 0 to n - 1, each in a forked process. Exits where one of them failed."""
+    workers = []
+    for place in range(n):
+        sys.stdout.flush()
+        if (pid := os.fork()) == 0:
+            try:
+                work(place)
+                os._exit(0)
+            except BaseException:
+                traceback.print_exc()
+                os._exit(1)
+        workers.append(pid)
+    if any([os.waitpid(pid, 0)[1] for pid in workers]):
+        sys.exit("a process failed; what it printed says why")
+
+
+def _done(folder: Path) -> list[dict[str, Any]]:
+    """Return the chains of this version of the code."""
     from outgrow.experiments.code_digest import code_digest
 
-    folder, works = options.folder.resolve() / options.signal.lower(), options.works.split(",")
     file = folder / "chains.jsonl"
-    folder.mkdir(parents=True, exist_ok=True)
-    until = time.monotonic() + 60 * options.minutes
     done = [json.loads(line) for line in file.read_text().splitlines()] if file.exists() else []
-    chains = [chain for chain in done if chain["code"] == code_digest()]
-    known = {(chain["work"], chain["seed"]) for chain in chains}
-    number = 0
-    while sum(len(chain["ended"]) for chain in chains) < options.kills and time.monotonic() < until:
+    return [chain for chain in done if chain["code"] == code_digest()]
+
+
+def _chains(folder: Path, kind: str, kills: int, works: list[str], until: float, place: int) -> None:
+    """Run chains of these works, a seed after the other, until all processes together have ended as many commands."""
+    from outgrow.experiments.code_digest import code_digest
+
+    working, number = folder / f"chain-{place}", 0
+    while time.monotonic() < until:
+        chains = _done(folder)
+        if sum(len(chain["ended"]) for chain in chains) >= kills:
+            break
         name, seed = works[number % len(works)], number // len(works)
         number += 1
-        if (name, seed) in known:
+        if (name, seed) in {(chain["work"], chain["seed"]) for chain in chains}:
             continue
-        whole = _undisturbed(folder.parent / f"whole-{code_digest()}" / f"{name}.json", folder / "chain", WORKS[name])
-        chain = {"work": name, "seed": seed, "code": code_digest(), **_chain(folder / "chain", name, seed, options.signal, whole)}
-        with file.open("a") as lines:
+        whole = _undisturbed(folder / f"whole-{code_digest()}" / f"{name}-{place}.json", working, WORKS[name])
+        chain = {"work": name, "seed": seed, "code": code_digest(), **_chain(working, name, seed, kind, whole)}
+        with (folder / "chains.jsonl").open("a") as lines:
             lines.write(json.dumps(chain) + "\n")
-        chains.append(chain)
         print(json.dumps({key: value for key, value in chain.items() if key != "code"}), flush=True)
         if chain["faults"]:
             shutil.rmtree(folder / f"fault-{name}-{seed}", ignore_errors=True)
-            shutil.copytree(folder / "chain", folder / f"fault-{name}-{seed}", symlinks=True)
-    _write(options.signal, chains)
+            shutil.copytree(working, folder / f"fault-{name}-{seed}", symlinks=True)
 
 
 def import_commands() -> None:
     """Import what commands import, so that a forked command starts at once and a random moment is one of its own work."""
     import matplotlib  # noqa: F401
+    import pandas  # noqa: F401
     import peft  # noqa: F401
     import transformers.models.llama.modeling_llama  # noqa: F401
 
