@@ -68,7 +68,8 @@ def in_processes(n: int, work: Callable[[int], None]) -> None:
                 traceback.print_exc()
                 os._exit(1)
         workers.append(pid)
-    if any([os.waitpid(pid, 0)[1] for pid in workers]):
+    ends = [os.waitpid(pid, 0)[1] for pid in workers]
+    if any(ends):
         sys.exit("a process failed; what it printed says why")
 
 

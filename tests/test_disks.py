@@ -71,6 +71,8 @@ def sqlite_error(code: int) -> sqlite3.Error:
         (sqlite_error(sqlite3.SQLITE_FULL), "free some space"),
         (sqlite_error(sqlite3.SQLITE_IOERR_FSYNC), "disk"),
         (sqlite_error(sqlite3.SQLITE_READONLY_DBMOVED), "writable"),
+        (sqlite_error(sqlite3.SQLITE_CANTOPEN), "ulimit -n"),
+        (sqlite_error(sqlite3.SQLITE_CANTOPEN_ISDIR), "writable"),
         (OSError(errno.ENOENT, "missing"), None),
         (sqlite_error(sqlite3.SQLITE_CORRUPT), None),
         (ValueError("a fault of the program"), None),

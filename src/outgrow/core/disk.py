@@ -27,11 +27,11 @@ _ADVICE = {
     errno.ENFILE: "raise the limit of open files (ulimit -n)",
     errno.ENAMETOOLONG: "give a shorter name",
 }
+_CANNOT_OPEN = "make the folder writable, or raise the limit of open files (ulimit -n)"  # SQLite does not say which
 _SQLITE = {
     sqlite3.SQLITE_FULL: errno.ENOSPC,
     sqlite3.SQLITE_IOERR: errno.EIO,
     sqlite3.SQLITE_READONLY: errno.EROFS,
-    sqlite3.SQLITE_CANTOPEN: errno.EACCES,
     sqlite3.SQLITE_PERM: errno.EACCES,
     sqlite3.SQLITE_PROTOCOL: errno.ENOLCK,
     sqlite3.SQLITE_NOLFS: errno.EFBIG,
@@ -45,6 +45,8 @@ def fault_of(error: BaseException) -> str | None:
     >>> fault_of(OSError(errno.ENOSPC, "No space left on device", "a.json"))
     'a.json: No space left on device; free some space'
     """
+    if _sqlite_code(error) == sqlite3.SQLITE_CANTOPEN:
+        return f"SQLite: {error}; {_CANNOT_OPEN}"
     number = _number(error)
     if number not in _ADVICE:
         return None
@@ -56,10 +58,14 @@ def fault_of(error: BaseException) -> str | None:
 def _number(error: BaseException) -> int | None:
     if isinstance(error, OSError):
         return error.errno
-    if isinstance(error, sqlite3.Error):
-        code = getattr(error, "sqlite_errorcode", None)
-        return None if code is None else _SQLITE.get(code & 0xFF)  # the rest of an extended code says where
-    return None
+    code = _sqlite_code(error)
+    return None if code is None else _SQLITE.get(code)
+
+
+def _sqlite_code(error: BaseException) -> int | None:
+    """Return SQLite's primary result code; the rest of an extended one says where."""
+    code = getattr(error, "sqlite_errorcode", None) if isinstance(error, sqlite3.Error) else None
+    return None if code is None else code & 0xFF
 
 
 @contextmanager
