@@ -67,7 +67,7 @@ def run_experiment(
     on_progress(len(results))
     if not missing:
         return results
-    failed = 0
+    failed: list[Path] = []
     with ProcessPoolExecutor(min(processes, len(missing)), mp_context=_forkserver(), initializer=_start_worker) as pool:
         prepared = {name: PREPARED / model.key for name, model in experiment.prepared.items()}
         running: dict[Future[AnyResult], Trial] = {}
@@ -83,7 +83,7 @@ def run_experiment(
                 for future in finished:
                     trial = running.pop(future)
                     if (error := future.exception()) is not None:
-                        failed += 1
+                        failed.append(scratch / trial.key)
                         warn(f"{trial.arm}, seed {trial.seed} failed: {type(error).__name__}: {error}")
                         continue
                     results[trial.key] = result = future.result()
@@ -96,7 +96,11 @@ def run_experiment(
                 process.terminate()  # SIGTERM: a run saves itself
             raise
     if failed:
-        raise OutgrowError(f"{experiment.name}: {failed} of {len(missing)} runs failed; run the same command to try them again")
+        begun = ", ".join(str(path) for path in failed if path.exists())
+        raise OutgrowError(
+            f"{experiment.name}: {len(failed)} of {len(missing)} runs failed; run the same command to try them again"
+            + (f"; to start one from its beginning, remove its folder first: {begun}" if begun else "")
+        )
     return results
 
 
