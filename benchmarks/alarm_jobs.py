@@ -19,16 +19,16 @@ HEALTHY = (
 )  # fmt: skip
 _UNIFORM = "curriculum={type='uniform'}"
 _JUDGED = (
-    "judge={model='org/simulated',rubric='{answer}\u241f{completion}',watch={every=2,canaries=4,heldout_problems=8}}",
+    "judge={model='org/simulated',rubric='{answer}\u241f{completion}',watch={every=2,canaries=4,heldout_problems=4}}",
     "rewards=[{type='accuracy'},{type='judge_score'}]",
 )
 SHAPES: dict[str, tuple[str, ...]] = {
     "all weights": (*HEALTHY, _UNIFORM, "advantage={type='grpo'}"),
     "LoRA": (*HEALTHY, _UNIFORM, "policy.lora={rank=4}"),
     "length reward": (*HEALTHY, _UNIFORM, "rewards=[{type='accuracy'},{type='length_kimi',weight=0.3}]"),
-    "bfloat16": (*HEALTHY, _UNIFORM, "policy.lora={rank=4}", "policy.dtype=bfloat16"),
+    "bfloat16": (*HEALTHY, _UNIFORM, "policy.lora={rank=4}", "policy.dtype=bfloat16", "learn.problems_per_step=6"),
     "frontier curriculum": HEALTHY,
-    "judge": (*HEALTHY, _UNIFORM, *_JUDGED),
+    "judge": (*HEALTHY, _UNIFORM, *_JUDGED, "evaluate.validation_share=0.3"),
 }
 """Name -> settings of the recipe micro."""
 

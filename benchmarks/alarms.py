@@ -134,9 +134,11 @@ def _write(done: dict[str, dict[str, Any]], code: str) -> None:
     faults = {name.removeprefix("fault "): line for name, line in done.items() if name.startswith("fault ")}
     healthy = [line for name, line in done.items() if name.startswith("healthy ")]
     n = len(healthy)
-    counts = {alarm: sum(any(ring["alarm"] == alarm for ring in line["rings"]) for line in healthy) for alarm in ALARMS}
-    false = {alarm: {"rang": rang, "share": _share(rang, n), "upper_95": upper_95(rang, n)} for alarm, rang in counts.items()}
-    rang = sum(bool(line["rings"]) for line in healthy)
+    judged = [line for line in healthy if line["shape"] == "judge"]
+    alarms = {
+        alarm: _rate([any(ring["alarm"] == alarm for ring in line["rings"]) for line in (judged if "judge" in alarm else healthy)])
+        for alarm in ALARMS
+    }
     shapes = {
         shape: {
             "runs": sum(line["shape"] == shape for line in healthy),
@@ -157,8 +159,8 @@ def _write(done: dict[str, dict[str, Any]], code: str) -> None:
             "runs": n,
             "seeds": [min((line["seed"] for line in healthy), default=None), max((line["seed"] for line in healthy), default=None)],
             "shapes": shapes,
-            "alarms": false,
-            "any": {"rang": rang, "share": _share(rang, n), "upper_95": upper_95(rang, n)},
+            "alarms": alarms,
+            "any": _rate([bool(line["rings"]) for line in healthy]),
             "cpu_s": round(sum(line["cpu_s"] for line in healthy) / n, 2) if n else None,
         },
     }
@@ -166,8 +168,10 @@ def _write(done: dict[str, dict[str, Any]], code: str) -> None:
     print(json.dumps({key: table["healthy"][key] for key in ("runs", "alarms", "any", "cpu_s")}, indent=1))
 
 
-def _share(count: int, n: int) -> float | None:
-    return round(count / n, 5) if n else None
+def _rate(rang: list[bool]) -> dict[str, Any]:
+    """Return how many runs rang, of those that could, with the upper end of the one-sided 95% interval of the rate."""
+    count, n = sum(rang), len(rang)
+    return {"rang": count, "runs": n, "share": round(count / n, 5) if n else None, "upper_95": upper_95(count, n)}
 
 
 if __name__ == "__main__":

@@ -177,20 +177,21 @@ def _alarm_figures(files: Found) -> list[Figure]:
     shares = {healthy: found["healthy"]["any"], **found["healthy"]["alarms"]}
     return [
         Figure(faults, "all", f"{rang} of {len(steps)}", _verdict(rang == len(steps) > 0)),
-        *(Figure(name, f"≤ {aim:.0%}", _share(row, runs), _share_verdict(row, runs, aim)) for name, row in shares.items()),
+        *(Figure(name, f"≤ {aim:.0%}", _share(row), _share_verdict(row, runs, aim)) for name, row in shares.items()),
     ]
 
 
-def _share(row: Found, runs: int) -> str:
-    return f"{row['share']:.1%} ({row['rang']} of {runs}; at most {row['upper_95']:.1%})" if runs else ""
+def _share(row: Found) -> str:
+    return f"{row['share']:.1%} ({row['rang']} of {row['runs']}; at most {row['upper_95']:.1%})" if row["runs"] else ""
 
 
 def _share_verdict(row: Found, runs: int, aim: float) -> str:
-    if runs == 0:
+    """Return the verdict on an alarm. runs: all healthy runs; a judge's alarm can ring only in those with a judge."""
+    if row["runs"] == 0:
         return "not measured"
     if row["share"] > aim:
         return "falls short"
-    return "met" if runs >= _RUNS else f"falls short: {runs} of {_RUNS} runs"
+    return "met" if runs >= _RUNS else f"not measured: {runs} of {_RUNS} runs"
 
 
 def _alarms(files: Found) -> str:
@@ -212,7 +213,7 @@ def _alarms(files: Found) -> str:
         _table(("fault", "alarm", "rings after", "it says"), faults),
         f"{healthy['runs']} healthy runs{seconds}, by shape:",
         _table(("shape", "runs", "with an alarm", "with a hint about a step"), shapes),
-        f"To reach: an alarm in {found['aim']:.0%} of the runs or fewer. *At most* is the upper end of the one-sided 95% interval of "
+        f"To reach: {found['aim']:.0%} of the runs or fewer. *At most* is the upper end of the one-sided 95% interval of "
         "Clopper and Pearson.",
         _table(("alarm", "rang in healthy runs", "verdict"), rows),
     )
