@@ -9,6 +9,7 @@ more.
 """
 
 import argparse
+import hashlib
 import json
 import resource
 import sys
@@ -17,6 +18,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+import alarm_jobs
 from alarm_jobs import ALARMS, FAULTS, FIRST_STEP, SHAPES, Fault, held_out, present_step, rung, simulate_judge
 from bench import RESULTS, processor
 from kill_jobs import Work
@@ -35,7 +37,8 @@ def main() -> None:
     import_commands()
     from outgrow.experiments.code_digest import code_digest
 
-    folder, code = options.folder.resolve(), code_digest()
+    jobs_digest = hashlib.sha256(Path(alarm_jobs.__file__).read_bytes()).hexdigest()[:8]
+    folder, code = options.folder.resolve(), f"{code_digest()}-{jobs_digest}"
     folder.mkdir(parents=True, exist_ok=True)
     file, work = folder / "runs.jsonl", Work((), files={"held.jsonl": held_out()})
     lines = [json.loads(line) for line in file.read_text().splitlines()] if file.exists() else []
