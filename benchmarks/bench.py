@@ -59,7 +59,7 @@ def write(name: str, table: Sequence[Found], **more: Any) -> None:
             made_with[package] = version(package)
         except PackageNotFoundError:
             continue
-    machine = {"cores": os.cpu_count(), "processor": _processor(), "python": platform.python_version()}
+    machine = {"cores": os.cpu_count(), "processor": processor(), "python": platform.python_version()}
     found = {"machine": machine, "versions": made_with, "table": list(table), **more}
     (RESULTS / f"{name}.json").write_text(json.dumps(found, indent=1) + "\n")
 
@@ -91,7 +91,7 @@ def gemm_gflops() -> float:
     return max(rates)
 
 
-def _processor() -> str:
+def processor() -> str:
     """The processor's name, and whether it multiplies bfloat16 by itself."""
     text = Path("/proc/cpuinfo").read_text() if Path("/proc/cpuinfo").exists() else ""
     name = next((line.split(":", 1)[1].strip() for line in text.splitlines() if line.startswith("model name")), platform.machine())

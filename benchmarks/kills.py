@@ -277,12 +277,12 @@ def _write(kind: str, chains: list[dict[str, Any]]) -> None:
         row["faults"] += bool(chain["faults"])
         row["slowest_s"] = max(row["slowest_s"], chain["slowest_s"])
     ended, faults = sum(row["ended"] for row in works.values()), sum(row["faults"] for row in works.values())
-    table[kind] = {"works": works, "ended": ended, "faults": faults, "upper_95": _upper_95(faults, ended)}
+    table[kind] = {"works": works, "ended": ended, "faults": faults, "upper_95": upper_95(faults, ended)}
     file.write_text(json.dumps(table, indent=2) + "\n")
     print(json.dumps(table[kind], indent=2))
 
 
-def _upper_95(faults: int, n: int) -> float | None:
+def upper_95(faults: int, n: int) -> float | None:
     """Return the upper end of the one-sided 95% interval of a rate (Clopper and Pearson); 3 / n where no fault was met."""
     if n == 0:
         return None

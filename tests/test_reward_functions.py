@@ -409,11 +409,11 @@ def test_an_audit_tries_functions_and_names_their_errors(bonus, tmp_path):
 
 def test_the_code_of_a_function_is_part_of_what_an_audit_and_a_run_record(bonus, tmp_path):
     recipe = own_recipe(tmp_path, 2)
-    before, code = audit_key(recipe), digests_of(recipe, [[]], {})
+    before, code = audit_key(recipe), digests_of(recipe, [[]], {}, {})
     assert set(before["code"]) == {"mine:bonus", "mine:compute_score"}
     assert {part for part in code if part.startswith("code of")} == {"code of mine:bonus", "code of mine:compute_score"}
     (tmp_path / "mine.py").write_text((tmp_path / "mine.py").read_text() + "\n# changed\n")
-    assert audit_key(recipe)["code"] != before["code"] and digests_of(recipe, [[]], {}) != code
+    assert audit_key(recipe)["code"] != before["code"] and digests_of(recipe, [[]], {}, {}) != code
     shutil.rmtree(tmp_path / "__pycache__", ignore_errors=True)
 
 

@@ -123,7 +123,9 @@ class Terminal(Display):
         self._task = self.bar.add_task("training", total=steps, completed=done, figures="")
 
     def step(self, result: "StepResult", spent: "Spent") -> None:
-        """Move the bar of the steps, and print a warning of the step; of many warnings the first three."""
+        """Move the bar of the steps, and print its alarms and its warning; of many warnings the first three."""
+        for alarm in result.alarms:
+            self.warn(alarm)
         if result.warning:
             self._warned += 1
             if self._warned <= _REPEATED_WARNINGS:

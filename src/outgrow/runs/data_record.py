@@ -21,13 +21,19 @@ from ..types import Problem
 Digests = dict[str, dict[str, str]]
 """Part of the data, such as "evaluate.suite micro" -> row, such as a problem's id -> digest of its content."""
 
+VERDICTS = "verdicts on known answers"
+"""The part with what the verifier says, in place of digests."""
+
 _DIGITS = 16  # hexadecimal digits of a digest: a change is missed once in 10^19 rows
 
 
-def digests_of(recipe: Recipe, practised: Sequence[Sequence[Problem]], suites: Mapping[str, Sequence[Problem]]) -> Digests:
-    """Return the digests of everything a run reads.
+def digests_of(
+    recipe: Recipe, practised: Sequence[Sequence[Problem]], suites: Mapping[str, Sequence[Problem]], verdicts: Mapping[str, str]
+) -> Digests:
+    """Return the digests of everything a run reads, and what its verifier says.
 
-    practised: the problems of each source of the recipe. suites: name of a suite -> its problems.
+    practised: the problems of each source of the recipe. suites: name of a suite -> its problems. verdicts: see
+    `train.job.Job.known_verdicts`.
     """
     parts: Digests = {}
     for number, (source, problems) in enumerate(zip(recipe.problems, practised, strict=True), 1):
@@ -37,13 +43,13 @@ def digests_of(recipe: Recipe, practised: Sequence[Sequence[Problem]], suites: M
         file = component.code_file()
         if file is not None:
             parts[f"code of {component.type}"] = {file.name: _digest(file.read_bytes())}
-    return parts
+    return {**parts, VERDICTS: dict(verdicts)}
 
 
 def changes(old: Digests, new: Digests) -> list[str]:
     """Return a line about each part that has changed: rows (or files of code) added, removed and changed, with an example.
 
-    A part that only one of the two has was added or dropped by a change of settings, and is not told here.
+    A part that only one of the two has was added or dropped by a change of settings, and is not told here; nor is a known answer.
 
     >>> changes({"suite a": {"x": "1", "y": "2"}}, {"suite a": {"x": "3", "z": "4"}})
     ["suite a: 1 added ('z'), 1 removed ('y'), 1 changed ('x')"]
@@ -52,8 +58,8 @@ def changes(old: Digests, new: Digests) -> list[str]:
     for part in old.keys() & new.keys():
         before, now = old[part], new[part]
         groups = {
-            "added": [row for row in now if row not in before],
-            "removed": [row for row in before if row not in now],
+            "added": [row for row in now if row not in before and part != VERDICTS],
+            "removed": [row for row in before if row not in now and part != VERDICTS],
             "changed": [row for row in now if row in before and now[row] != before[row]],
         }
         told = [f"{len(rows):,} {what} ({rows[0]!r})" for what, rows in groups.items() if rows]

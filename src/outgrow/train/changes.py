@@ -13,7 +13,7 @@ from ..core.shell import command_line
 from ..evaluate.worse import Worse, early_end
 from ..runs.changed import CHANGED
 from ..runs.checkpoint import newest_whole_checkpoint, point_latest
-from ..runs.data_record import changes, digests_of, read_digests, write_digests
+from ..runs.data_record import VERDICTS, changes, digests_of, read_digests, write_digests
 from ..runs.folder import RunFolder, versions, write_recipe
 from ..runs.practice_problems import suite_problems
 from ..types import Problem
@@ -137,10 +137,11 @@ def record_data(
     read = dict(suites)
     if isinstance(recipe, RLRecipe) and recipe.evaluate.every and recipe.evaluate.validation not in read:
         read[recipe.evaluate.validation] = suite_problems(recipe, recipe.evaluate.validation)
-    now, file = digests_of(recipe, job.problems, read), RunFolder(run).data
+    now, file = digests_of(recipe, job.problems, read, job.known_verdicts()), RunFolder(run).data
     lines = changes(read_digests(file), now) if file.exists() else []
     for line in lines:
-        warn(f"changed since this run was stopped after step {step}: {line}")
+        alarm = "ALARM: the verifier " if line.startswith(VERDICTS) else ""
+        warn(f"{alarm}changed since this run was stopped after step {step}: {line}")
     if step and not file.exists():
         warn(f"{run}: no record of the data that it began with; changes of the data are told from now on")
     if resumed and lines:

@@ -21,7 +21,9 @@ class StepResult:
     commit: Callable[[], None]
     """Writes what the step leaves on disk (rollouts, ledger)."""
     warning: str | None = None
-    """A line that a person should read."""
+    """A line that a person should read, of which the first few are shown."""
+    alarms: Sequence[str] = ()
+    """Lines that are always shown: something is broken."""
     look: Look | None = None
     """The validation problems before the step; None where they were not measured."""
 
@@ -40,6 +42,10 @@ class Job(Protocol):
 
     def advance(self, step: int, check_stop: Callable[[], None]) -> StepResult:
         """Do step `step` (1 .. steps). check_stop may raise up to the moment the weights move, never after."""
+        ...
+
+    def known_verdicts(self) -> dict[str, str]:
+        """Return what its verifier says of known answers, by problem and answer; empty where it has no verifier."""
         ...
 
     def state_dict(self) -> dict[str, Any]:

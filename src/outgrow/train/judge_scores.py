@@ -163,7 +163,7 @@ class JudgeInLoop:
         if evidence and self._watch.on_alarm == "stop":
             raise EndedByAlarm(f"{alarm}. Use another judge.model, or set judge.watch.on_alarm=lower, then resume.")
         lowered = f". The judge's share of the reward is {self.weight:.2g} from now on" if self.weight < before else ""
-        return alarm + lowered if evidence else None
+        return f"ALARM: {alarm}{lowered}" if evidence else None
 
     def _run_probes(
         self, items: Sequence[JudgeItem], scores: Sequence[float | None], inside_think: bool, step: int, check_stop: CheckStop

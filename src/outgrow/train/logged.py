@@ -30,10 +30,10 @@ class LoggedWatcher:
         self._watcher.training(done, steps)
 
     def step(self, result: StepResult, spent: Spent) -> None:
-        """Pass it on, and log the step's warning."""
+        """Pass it on, and log the step's warning and alarms."""
         self.log.step = int(result.metrics["step"])
-        if result.warning:
-            self.log.add(result.warning)
+        for text in (*result.alarms, *filter(None, [result.warning])):
+            self.log.add(text)
         self._watcher.step(result, spent)
 
     def answering(self, what: str, total: int) -> OnWritten:

@@ -27,9 +27,11 @@ from .collect import Collector
 from .distill import DistillTarget, distill_target
 from .job import StepResult
 from .judge_scores import JudgeInLoop
+from .known_verdicts import EVERY, KnownVerdicts
 from .ledger_profile import start_from_profile
 from .microbatch_size import fitted_batch_size
 from .optimizer import Optimizer
+from .step_alarms import StepAlarms
 from .step_records import RewardParts, advantage_of_correct_by_level, ledger_visit, rollout_rows, step_metrics, total_reward
 from .step_warnings import step_warning
 from .update import AdvantagedRollout, Learner
@@ -72,7 +74,14 @@ class RLJob:
         self.collector = Collector(recipe, policy, engine, self.verifier, self.ledger, known, counts, answering)
         self.judging = JudgeInLoop(recipe, recipe.judge, run, warn) if recipe.judge else None
         self.problems = sources
+        self.verdicts = KnownVerdicts(self.verifier, sources, policy.opens_think)
+        self.verdicts.warn_of_rejection(warn)
+        self.alarms = StepAlarms(recipe.learn.give_up_after, recipe.sampling.max_tokens)
         self.idle = 0  # steps in a row without anything to learn from
+
+    def known_verdicts(self) -> dict[str, str]:
+        """See `Job.known_verdicts`."""
+        return self.verdicts.as_text()
 
     def state_dict(self) -> dict[str, Any]:
         """See `Job.state_dict`."""
@@ -88,6 +97,7 @@ class RLJob:
         drop_parts_after(self.run, step)
         metrics = RunFolder(self.run).metrics
         self.idle = step - self._last_trained(metrics, step)
+        self.alarms.rewind(metrics, step)
         if self.judging:
             self.judging.rewind(row for row in each_figures(metrics) if row["step"] <= step)
 
@@ -154,11 +164,17 @@ class RLJob:
             if target or recipe.advantage.teaches(total_reward(part), row)
         ]
         metrics["groups/trained_frac"] = len(weighed) / len(groups)
-        warning = self._check(metrics, step)
-        if self.judging:
-            warning = self.judging.check_alarm(metrics) or warning
+        warning, alarms = self._check(metrics, step), []
+        if self.judging and (alarm := self.judging.check_alarm(metrics)):
+            if self.alarms.judge_rang():
+                warning = alarm
+            else:
+                alarms.append(alarm)
+        if step % EVERY == 0 and (changed := self.verdicts.changed(step)):
+            alarms.append(changed)
         if weighed:
             metrics |= self.learner.update(weighed, step, check_stop, target)
+        alarms += self.alarms.observe(metrics)
         clock.lap("learning")
 
         by_group = zip(groups, parts, means, strict=True)
@@ -169,7 +185,7 @@ class RLJob:
             write_part(self.run, step, rows)
             self.ledger.record(visits)
 
-        return StepResult(metrics, clock.laps, commit, warning, look)
+        return StepResult(metrics, clock.laps, commit, warning, alarms, look)
 
     def _reward_parts(self, group: GradedGroup) -> RewardParts:
         parts = compose(self.recipe.rewards, group)

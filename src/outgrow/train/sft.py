@@ -53,6 +53,10 @@ class SFTJob:
         self.batch_size = AutoBatchSize("learn.tokens_per_microbatch", recipe.learn.tokens_per_microbatch or sys.maxsize, warn)
         self._encoded: dict[str, Example] = {}
 
+    def known_verdicts(self) -> dict[str, str]:
+        """Return nothing: no verifier decides what is learned."""
+        return {}
+
     def state_dict(self) -> dict[str, Any]:
         """See `Job.state_dict`."""
         return {"tokens_per_microbatch": self.batch_size.state_dict()}
