@@ -1,12 +1,12 @@
 """The SQLite file of a ledger: its tables, and whether a file is one. A ledger may come from a stranger.
 
-SQLite shows a view, a computed column and a table alike, and keeps a text in a column of numbers. So a file counts as a ledger only
-where its tables were made by the same statements as ours, and every value has the type and the range of its column.
+SQLite keeps a text in a column of numbers, too. So a file counts as a ledger only where its tables are ours (`has_tables`), and
+every value has the type and the range of its column.
 """
 
 import sqlite3
-from functools import cache
-from typing import Any
+
+from ..core.sqlite_tables import WrongTables, has_tables
 
 SCHEMA = """
 CREATE TABLE IF NOT EXISTS problems (
@@ -63,28 +63,12 @@ def require_ledger(db: sqlite3.Connection) -> None:
 
 def require_tables(db: sqlite3.Connection) -> bool:
     """Return whether an open file holds tables. Raises NotALedger where they are not those of a ledger, or of too many visits."""
-    db.execute("PRAGMA trusted_schema = OFF")
-    tables = _tables(db)
-    if not tables:
-        return False
-    own = _own_tables()
-    if not {table for table in own if table[1] != "snapshots"} <= tables <= own:
-        raise NotALedger("its tables are not those of a ledger of this version of outgrow")
+    try:
+        if not has_tables(db, SCHEMA, optional=("snapshots",)):
+            return False
+    except WrongTables as error:
+        raise NotALedger(str(error)) from error
     [(count,)] = db.execute("SELECT count(*) FROM visits")
     if count > MAX_VISITS:
         raise NotALedger(f"it holds {count:,} visits, more than the {MAX_VISITS:,} that a run can make")
     return True
-
-
-def _tables(db: sqlite3.Connection) -> set[tuple[Any, ...]]:
-    return set(db.execute("SELECT type, name, tbl_name, sql FROM sqlite_master"))
-
-
-@cache
-def _own_tables() -> set[tuple[Any, ...]]:
-    db = sqlite3.connect(":memory:")
-    try:
-        db.executescript(SCHEMA)
-        return _tables(db)
-    finally:
-        db.close()
