@@ -126,7 +126,8 @@ class AnswerCache:
             except (OSError, sqlite3.Error, WrongTables) as again:
                 self._disable(again)
             else:
-                self._warn(f"{self._path}: not a file of stored answers ({reason(error)}); it is now {moved.name}, and a new one is begun")
+                what = f"not a file of stored answers ({reason(error)})"
+                self._warn(f"{self._path}: {what}; it is now {moved.name}, and a new one is started")
         else:
             self._disable(error)
 
@@ -226,8 +227,9 @@ def _opened(path: Path) -> sqlite3.Connection:
         with db:
             db.execute("BEGIN IMMEDIATE")
             if db.execute("PRAGMA user_version").fetchone()[0] != _SHAPE:
-                for (name,) in list(db.execute("SELECT name FROM sqlite_master WHERE type = 'table' AND name IN ('answers', 'servers')")):
-                    db.execute(f"DROP TABLE {name}")
+                for name in ("answers", "servers"):
+                    if db.execute("SELECT 1 FROM sqlite_master WHERE type = 'table' AND name = ?", (name,)).fetchone():
+                        db.execute(f"DROP TABLE {name}")  # and not a view, which DROP TABLE refuses
                 db.execute(f"PRAGMA user_version = {_SHAPE}")
             if not has_tables(db, ";".join(_TABLES)):
                 for table in _TABLES:
