@@ -11,8 +11,8 @@ from ..core.errors import OutgrowError, UsageError, first_line
 def push(folder: Path, repository: str) -> str:
     """Upload every file of a model folder and return the repository's address. A new repository is private.
 
-    Raises UsageError where the folder does not exist or holds a link out of it, or the repository's name is invalid; OutgrowError where
-    the hub is off, out of reach, or refuses.
+    Raises UsageError where the folder does not exist or holds a link out of it, or the repository's name is invalid; OutgrowError
+    where the hub is off, out of reach, or refuses.
     """
     if not folder.is_dir():
         raise UsageError(f"{folder}: not a folder; give a model's folder")
@@ -43,6 +43,8 @@ def _require_own_files(folder: Path) -> None:
     inside = folder.resolve()
     for path in folder.rglob("*"):
         if path.is_symlink() and not path.resolve().is_relative_to(inside):
-            raise UsageError(f"{path}: a link out of this folder, so another file would be published; remove it, or put a copy here")
+            raise UsageError(
+                f"{path}: a link out of this folder, so another file would be published; remove it, or put a copy here"
+            )
         if not path.is_file() and not path.is_dir():
             raise UsageError(f"{path}: not a regular file; remove it")
