@@ -10,8 +10,8 @@ from typing import Any
 
 from ..core.callbacks import CheckStop, OnWritten, Warn, Written, never_stop, quiet
 from ..core.errors import reason
-from ..core.files import parse_json, require_regular
-from ..core.sqlite_tables import WrongTables, has_tables
+from ..core.files import parse_json
+from ..core.sqlite_file import ForeignFile, has_tables, open_sqlite
 from ..engines import Answer, ChatModel, ChatRequest, OpenAIServer, WrappedModel
 from .known_servers import SERVERS_TABLE, KnownServers
 
@@ -42,7 +42,7 @@ class AnswerCache:
         try:
             path.parent.mkdir(parents=True, exist_ok=True)
             self._db = _opened(path)
-        except (OSError, sqlite3.Error, WrongTables) as error:
+        except (OSError, sqlite3.Error, ForeignFile) as error:
             self._recover(error)
 
     def __enter__(self) -> "AnswerCache":
@@ -123,7 +123,7 @@ class AnswerCache:
             try:
                 moved = _move_away(self._path)
                 self._db = _opened(self._path)
-            except (OSError, sqlite3.Error, WrongTables) as again:
+            except (OSError, sqlite3.Error, ForeignFile) as again:
                 self._disable(again)
             else:
                 what = f"not a file of stored answers ({reason(error)})"
@@ -203,7 +203,7 @@ def _answers(text: str, n: int) -> list[Answer]:
 def _damaged(error: Exception) -> bool:
     """Return whether a file holds something else than answers, so that it is of no use to anybody."""
     code = getattr(error, "sqlite_errorcode", None)
-    return isinstance(error, WrongTables) or (code is not None and code & 0xFF in (sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB))
+    return isinstance(error, ForeignFile) or (code is not None and code & 0xFF in (sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB))
 
 
 def _move_away(path: Path) -> Path:
@@ -219,10 +219,8 @@ def _after(before: Written, on_written: OnWritten) -> OnWritten:
 
 
 def _opened(path: Path) -> sqlite3.Connection:
-    if path.exists():
-        require_regular(path)
     # No write-ahead log: turning it on does not wait for another process that does the same.
-    db = sqlite3.connect(path, isolation_level=None, timeout=30)
+    db = open_sqlite(path, timeout=30)
     try:
         with db:
             db.execute("BEGIN IMMEDIATE")

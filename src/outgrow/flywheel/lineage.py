@@ -9,8 +9,7 @@ from typing import Any, Literal
 
 from ..core.disk import fault_of
 from ..core.errors import OutgrowError, reason
-from ..core.files import require_regular
-from ..core.sqlite_tables import WrongTables, has_tables
+from ..core.sqlite_file import ForeignFile, has_tables, open_sqlite
 
 Kind = Literal["model", "data", "measurement"]
 Role = Literal["base of", "teacher of", "judge of", "made by", "trained on", "compared with"]
@@ -97,14 +96,12 @@ class Lineage:
         """Open or create the file. Raises OutgrowError where it cannot be opened."""
         self._path = path
         try:
-            if path.exists():
-                require_regular(path)
-            self._db = sqlite3.connect(path, isolation_level=None, timeout=30)
+            self._db = open_sqlite(path, timeout=30)
             self._db.execute("PRAGMA journal_mode=WAL")
             if has_tables(self._db, _SHAPE) and (row := self._db.execute(_WRONG).fetchone()):
-                raise WrongTables(f"wrong values, the first at {row[0]!r:.60}")
+                raise ForeignFile(f"wrong values, the first at {row[0]!r:.60}")
             self._db.executescript(_SHAPE)
-        except (sqlite3.Error, WrongTables, OSError) as error:
+        except (sqlite3.Error, ForeignFile, OSError) as error:
             raise self._unreadable(error) from error
 
     def __enter__(self) -> "Lineage":

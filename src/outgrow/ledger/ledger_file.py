@@ -6,7 +6,7 @@ every value has the type and the range of its column.
 
 import sqlite3
 
-from ..core.sqlite_tables import WrongTables, has_tables
+from ..core.sqlite_file import ForeignFile, has_tables
 
 SCHEMA = """
 CREATE TABLE IF NOT EXISTS problems (
@@ -43,12 +43,8 @@ _WRONG = {
 }
 
 
-class NotALedger(ValueError):
-    """A file that is not a ledger; str() says why."""
-
-
 def require_ledger(db: sqlite3.Connection) -> None:
-    """Raise NotALedger where an open file is not a ledger, or holds a value that none can hold; sqlite3.Error where it is damaged.
+    """Raise ForeignFile where an open file is not a ledger, or holds a value that none can hold; sqlite3.Error where it is damaged.
 
     A file without any table counts as an empty ledger. Snapshots are checked where they are used.
     """
@@ -57,18 +53,15 @@ def require_ledger(db: sqlite3.Connection) -> None:
     limit = db.setlimit(sqlite3.SQLITE_LIMIT_LENGTH, _LONGEST)  # a snapshot may be longer
     for what, query in _WRONG.items():
         if row := db.execute(f"{query} LIMIT 1").fetchone():
-            raise NotALedger(f"wrong values among its {what}, the first at {row[0]!r:.60}")
+            raise ForeignFile(f"wrong values among its {what}, the first at {row[0]!r:.60}")
     db.setlimit(sqlite3.SQLITE_LIMIT_LENGTH, limit)
 
 
 def require_tables(db: sqlite3.Connection) -> bool:
-    """Return whether an open file holds tables. Raises NotALedger where they are not those of a ledger, or of too many visits."""
-    try:
-        if not has_tables(db, SCHEMA, optional=("snapshots",)):
-            return False
-    except WrongTables as error:
-        raise NotALedger(str(error)) from error
+    """Return whether an open file holds tables. Raises ForeignFile where they are not those of a ledger, or of too many visits."""
+    if not has_tables(db, SCHEMA, optional=("snapshots",)):
+        return False
     [(count,)] = db.execute("SELECT count(*) FROM visits")
     if count > MAX_VISITS:
-        raise NotALedger(f"it holds {count:,} visits, more than the {MAX_VISITS:,} that a run can make")
+        raise ForeignFile(f"it holds {count:,} visits, more than the {MAX_VISITS:,} that a run can make")
     return True
