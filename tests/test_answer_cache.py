@@ -1,8 +1,11 @@
 """Answers that are cache: what was measured before is not drawn again, what differs in anything is."""
 
+import json
+import os
 import sqlite3
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field, replace
+from pathlib import Path
 
 import pytest
 
@@ -125,12 +128,73 @@ def of_other_columns(path):
         cache._db.execute("CREATE TABLE answers (who TEXT)")
 
 
+def script(text):
+    def harm(path):
+        AnswerCache(path).close()
+        with sqlite3.connect(path) as db:
+            db.executescript(text)
+
+    return harm
+
+
+def cut(path):
+    with AnswerCache(path) as cache:
+        cache.write("m", {str(key): [Answer("word " * 500, True, 3)] for key in range(50)})
+    path.write_bytes(path.read_bytes()[:4096])
+
+
+VIEW = "DROP TABLE answers; CREATE VIEW answers AS SELECT '0' AS key, '[]' AS answers, 'm' AS who, 0 AS at"
+NO_CACHES = {
+    "not a database": damage,
+    "cut short": cut,
+    "other columns": of_other_columns,
+    "a view": script(VIEW),
+    "a view, and of another shape": script(f"{VIEW}; PRAGMA user_version = 99"),
+    "a trigger": script("CREATE TRIGGER more AFTER INSERT ON answers BEGIN DELETE FROM servers; END"),
+    "a table more": script("CREATE TABLE more (x)"),
+    "a computed column": script("ALTER TABLE answers ADD COLUMN more TEXT AS (hex(zeroblob(1000000)))"),
+}
+
+
+@pytest.mark.parametrize("harm", NO_CACHES.values(), ids=NO_CACHES)
+def test_a_file_that_is_no_cache_is_moved_away_and_a_new_one_is_begun(tmp_path, verifier, harm):
+    path, said = tmp_path / "answers.sqlite", []
+    harm(path)
+    before = path.read_bytes()
+    respondent = Draws()
+    for _ in range(2):
+        with AnswerCache(path, warn=said.append) as cache:
+            assert len(sample_problems(cache.wrap(respondent), verifier, PROBLEMS, 2, WARM, 5)) == 1400
+    [line] = said
+    assert str(path) in line and "answers.sqlite.unreadable" in line and "\n" not in line
+    assert len(respondent.asked) == 700, "what was drawn first is found the second time"
+    assert sorted(file.name for file in tmp_path.iterdir()) == ["answers.sqlite", "answers.sqlite.unreadable"]
+    assert len((tmp_path / "answers.sqlite.unreadable").read_bytes()) == len(before)
+
+
+def test_a_cache_that_another_process_holds_is_not_moved_away(tmp_path, monkeypatch):
+    path, said = tmp_path / "answers.sqlite", []
+    AnswerCache(path).close()
+    connect = sqlite3.connect
+    monkeypatch.setattr(sqlite3, "connect", lambda *args, **settings: connect(*args, **{**settings, "timeout": 0}))
+    holder = connect(path, isolation_level=None)
+    holder.execute("BEGIN EXCLUSIVE")
+    AnswerCache(path, warn=said.append).close()
+    holder.close()
+    assert [file.name for file in tmp_path.iterdir()] == ["answers.sqlite"]
+    assert len(said) == 1 and "locked" in said[0]
+
+
+def a_pipe(path):
+    os.mkfifo(path)
+
+
 def no_folder(path):
     path.parent.rmdir()
     path.parent.write_text("a file where the folder should be")
 
 
-@pytest.mark.parametrize("harm", [damage, of_other_columns, no_folder])
+@pytest.mark.parametrize("harm", [no_folder, a_pipe, Path.mkdir])
 def test_a_file_that_cannot_be_used_is_named_and_the_measurement_goes_on(tmp_path, verifier, harm):
     path, said = tmp_path / "made" / "answers.sqlite", []
     path.parent.mkdir()
@@ -142,15 +206,43 @@ def test_a_file_that_cannot_be_used_is_named_and_the_measurement_goes_on(tmp_pat
     assert line.startswith(f"{path}: ")
 
 
-@pytest.mark.parametrize("row", ["nonsense", "[[1]]", '{"text": ""}', "[null]"])
+ANSWER = ["7", True, 3, ""]
+ROWS = [
+    "nonsense",
+    "[[1]]",
+    '{"text": ""}',
+    "[null]",
+    "[" * 50_000,
+    "[]",
+    json.dumps([ANSWER]),  # where two were asked for
+    *(json.dumps([ANSWER, [*ANSWER[:place], [], *ANSWER[place + 1 :]]]) for place in range(4)),
+    json.dumps([ANSWER, ["7", True, float("nan"), ""]]),
+    json.dumps([ANSWER, ["\ud800", True, 3, ""]]),
+    7,
+    b"\xff",
+]
+
+
+@pytest.mark.parametrize("row", ROWS)
 def test_a_row_of_another_kind_is_asked_again(tmp_path, verifier, row):
     respondent, said = Draws(), []
     with AnswerCache(tmp_path / "answers.sqlite", warn=said.append) as cache:
         sample_problems(cache.wrap(Draws()), verifier, PROBLEMS[:1], 2, WARM, 5)
         cache._db.execute("UPDATE answers SET answers = ?", (row,))
         sample_problems(cache.wrap(respondent), verifier, PROBLEMS[:1], 2, WARM, 5)
-    assert len(respondent.asked) == 1
+        sample_problems(cache.wrap(respondent), verifier, PROBLEMS[:1], 2, WARM, 5)
+    assert len(respondent.asked) == 1, "and then it is stored"
     assert len(said) == 1
+
+
+def test_a_text_that_is_not_utf_8_is_asked_again(tmp_path, verifier):
+    respondent, said = Draws(), []
+    with AnswerCache(tmp_path / "answers.sqlite", warn=said.append) as cache:
+        sample_problems(cache.wrap(Draws()), verifier, PROBLEMS[:2], 2, WARM, 5)
+        cache._db.execute("UPDATE answers SET answers = CAST(x'ff' AS TEXT)")
+        for _ in range(2):
+            sample_problems(cache.wrap(respondent), verifier, PROBLEMS[:2], 2, WARM, 5)
+    assert len(respondent.asked) == 2 and len(said) == 1
 
 
 def test_a_file_of_an_earlier_shape_is_begun_anew(tmp_path, verifier):

@@ -126,7 +126,7 @@ def test_below_a_null_there_is_nothing(tmp_path):
             {"answer": "meta.god"},
             "no column 'meta.god' .did you mean 'meta.gold'.*; it has 'question', 'meta.gold'",
         ),
-        ({"question": "a", "answer": {"value": "7", "aliases": []}}, {}, "name one of answer.value, answer.aliases"),
+        ({"question": "a", "answer": {"value": "7", "aliases": []}}, {}, "name one of 'answer.value', 'answer.aliases'"),
         ({"question": ["a"], "answer": "7"}, {}, "column 'question' holds list values"),
     ],
 )

@@ -1,6 +1,8 @@
 """The rules of a flywheel: who is promoted and when it stops, its recipe, cache keys, the lineage and its drawing."""
 
+import os
 import shutil
+import sqlite3
 from pathlib import Path
 
 import pytest
@@ -283,6 +285,38 @@ def test_a_stage_is_written_again_whole_or_not_at_all(tmp_path):
     (tmp_path / "torn.sqlite").write_text("this is no database, however long it may be" * 30)
     with pytest.raises(OutgrowError, match=r"torn\.sqlite"):
         Lineage(tmp_path / "torn.sqlite")
+
+
+LINEAGES = {
+    "a view": "DROP TABLE edges; CREATE VIEW edges AS SELECT 'a' AS child, 'b' AS parent, 'base of' AS role",
+    "a trigger": "CREATE TRIGGER more AFTER INSERT ON artifacts BEGIN DELETE FROM stages; END",
+    "a missing column": "DROP TABLE stages; CREATE TABLE stages (name TEXT PRIMARY KEY) WITHOUT ROWID",
+    "a text as number": "UPDATE artifacts SET generation = 'first'",
+    "a time without a calendar": "UPDATE artifacts SET created = 9e999",
+    "a kind that is not known": "UPDATE artifacts SET kind = 'other'",
+    "bytes as name": "UPDATE artifacts SET name = x'ff'",
+    "bytes as parent": "INSERT INTO edges VALUES ('a', x'ff', 'base of')",
+}
+
+
+@pytest.mark.parametrize("script", LINEAGES.values(), ids=LINEAGES)
+def test_a_made_up_lineage_is_one_line(tmp_path, script):
+    file = tmp_path / "lineage.sqlite"
+    with Lineage(file) as lineage:
+        lineage.write(artifact("a", 1, "base"), Record("i", "recipe", 3, 1.5, 0.0, {}), [])
+    Lineage(file)._db.close()
+    db = sqlite3.connect(file)
+    db.executescript(script)
+    db.close()
+    with pytest.raises(OutgrowError, match=r"lineage\.sqlite.*remove") as refused:
+        Lineage(file)
+    assert "\n" not in str(refused.value)
+
+
+def test_a_lineage_that_is_not_a_file_is_one_line(tmp_path):
+    os.mkfifo(tmp_path / "lineage.sqlite")
+    with pytest.raises(OutgrowError, match=r"lineage\.sqlite.*regular"):
+        Lineage(tmp_path / "lineage.sqlite")
 
 
 def test_data_of_nothing_are_told_before_anything_is_trained(tmp_path):

@@ -2,7 +2,9 @@
 
 import json
 import re
+import socket
 import threading
+import time
 
 import pytest
 from hypothesis import given
@@ -20,6 +22,7 @@ from outgrow.core.errors import OutgrowError, UsageError
 from outgrow.core.files import read_lines
 from outgrow.core.rollout_log import read_part
 from outgrow.engines import OpenAIServer
+from outgrow.engines.server_client import MAX_REPLY
 from outgrow.evaluate.answer_cache import AnswerCache
 from outgrow.judge.config import JudgeSection
 from outgrow.judge.judge import Judge, JudgeItem
@@ -28,6 +31,7 @@ from outgrow.policy.micro import make_tokenizer
 from outgrow.problems.micro import Micro
 from outgrow.runs.checkpoint import newest_whole_checkpoint
 from outgrow.train import judge_scores
+from outgrow.train.judge_scores import judge_model
 from outgrow.train.loop import resume, train
 
 ID = re.compile(r"End with the code ([0-9a-f]{6}) ")
@@ -234,6 +238,66 @@ def test_a_judge_that_says_nonsense_is_told_and_gives_no_score(serve):
     stub = serve(lambda body: (200, completion("Great job! 10/10")))
     with pytest.raises(OutgrowError, match=r"2 of 2 answers in 3 tries.*'Great job! 10/10'"):
         at(stub.url).scores(ANSWERS)
+
+
+HOSTILE = {
+    "not JSON": b"<html><script>alert(1)</script>",
+    "deep JSON": b"[" * 100_000,
+    "a list": [],
+    "a list as text": completion([1]),
+    "a number as text": completion(1),
+    "no text": completion(None),
+    "two answers": {**completion("4"), "choices": completion("4")["choices"] * 2},
+    "a length that is not finite": completion(r"\boxed{1}", tokens=float("nan")),
+    "a length without end": completion(r"\boxed{1}", tokens=10**400),
+    "a negative length": completion(r"\boxed{1}", tokens=-1),
+    "larger than a reply may be": b" " * (MAX_REPLY + 1),
+    "a score above 1": completion(r"\boxed{2}"),
+    "a score that is not finite": completion(r"\boxed{nan}"),
+    "a score of many digits": completion(rf"\boxed{{1{'0' * 10_000}}}"),
+    "many boxes": completion(r"\boxed{1}" * 10_000),
+    "boxes in boxes": completion(r"\boxed{" * 20_000 + "1" + "}" * 20_000),
+    "an order to a terminal": completion("\x1b]0;title\x07\u202e<script>alert(1)</script>"),
+}
+
+
+@pytest.mark.parametrize("sent", HOSTILE.values(), ids=HOSTILE)
+def test_a_hostile_reply_is_no_score_for_its_answer_and_the_others_have_theirs(serve, sent):
+    bad = code_of({"messages": [{"content": fill(RUBRIC, "2+2=?", "3", "4")}]})
+    stub = serve(lambda body: (200, sent if code_of(body) == bad else completion(rf"\boxed{{{code_of(body)} 0.75}}")))
+    warned = []
+    section = JudgeSection(model=f"{stub.url}#m", timeout_s=5, tries=2, max_unscored=0.6)
+    one = Judge(judge_model(section, warned.append), section, seed=0)
+    assert one.scores(ANSWERS) == [None, 0.75]
+    assert len(stub.bodies) == 3, "what has no score is asked once more"
+    assert all(line.isprintable() and "<script" not in line for line in warned) and len(warned) <= 1
+    assert str(one.failure(1, 2)).isprintable()
+
+
+def test_a_reply_that_never_ends_is_no_score_for_its_answer():
+    """A server that sends a byte now and then is never silent."""
+    with socket.create_server(("127.0.0.1", 0)) as listening:
+        threading.Thread(target=drip, args=(listening,), daemon=True).start()
+        url = f"http://127.0.0.1:{listening.getsockname()[1]}/v1#m"
+        section = JudgeSection(model=url, timeout_s=0.3, tries=1, max_unscored=0.6)
+        one = Judge(judge_model(section, lambda line: None), section, seed=0)
+        assert one.scores([asked("3")], require_scores=False) == [None]
+        with pytest.raises(OutgrowError, match=r"1 of 1 answers.*0\.3 s"):
+            one.scores([asked("3")])
+
+
+def drip(listening):
+    while True:
+        try:
+            connection, _ = listening.accept()
+            with connection:
+                connection.sendall(b"HTTP/1.1 200 OK\r\ncontent-type: application/json\r\n\r\n")
+                while True:
+                    time.sleep(0.02)
+                    connection.sendall(b" ")
+        except OSError:
+            if listening.fileno() < 0:
+                return
 
 
 def test_scores_that_come_back_for_each_others_answers_are_none(serve):

@@ -2,9 +2,12 @@
 
 import os
 import re
+import signal
+import socket
 import subprocess
 import sys
 import zipfile
+from contextlib import suppress
 from hashlib import sha256
 
 import gguf
@@ -270,3 +273,37 @@ def test_mistakes_at_the_terminal(command, code, message, tmp_path, monkeypatch)
     assert done.returncode == code, done.stderr
     assert message in done.stderr
     assert "Traceback" not in done.stderr
+
+
+PULL = """
+from outgrow.policy import pull as pulling
+pulling._from_hub = lambda source, warn: None
+pulling.pull("smollm2-135m", lambda source, folder: None, lambda line: None)
+"""
+
+
+@pytest.mark.parametrize("number", [signal.SIGKILL, signal.SIGTERM, signal.SIGHUP, signal.SIGINT], ids=lambda number: number.name)
+def test_pip_ends_with_pull(tmp_path, number):
+    """An index that takes the connection and never answers."""
+    with socket.create_server(("127.0.0.1", 0)) as listening:
+        listening.settimeout(60)
+        environment = {
+            **os.environ,
+            "PIP_INDEX_URL": f"http://127.0.0.1:{listening.getsockname()[1]}/simple",
+            "PIP_CONFIG_FILE": os.devnull,
+            "PIP_TIMEOUT": "600",
+            "OUTGROW_CACHE": str(tmp_path / "cache"),
+            "NO_PROXY": "*",
+        }
+        for name in ("PIP_NO_INDEX", "PIP_FIND_LINKS"):
+            environment.pop(name, None)
+        pull = subprocess.Popen([sys.executable, "-c", PULL], env=environment, stderr=subprocess.DEVNULL)
+        connection, _ = listening.accept()
+        with connection:
+            assert connection.recv(1)
+            pull.send_signal(number)
+            assert pull.wait(30) != 0
+            connection.settimeout(30)
+            with suppress(ConnectionResetError):
+                while connection.recv(4096):  # up to the end: pip is gone
+                    pass

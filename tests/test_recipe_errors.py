@@ -1,18 +1,25 @@
 """What is wrong in a recipe is told with its line, its key, what the key takes, and a line that can be pasted in its place."""
 
+import os
 import re
 import shlex
 import typing
 
 import pytest
+import torch
 from pydantic import BaseModel
 
 from helpers.flywheel import write_flywheel
+from helpers.runs import Silent
 from outgrow.config import load_recipe, parse_recipe, raw_recipe
 from outgrow.config.brought import BROUGHT
 from outgrow.config.schema import RLRecipe, SFTRecipe
 from outgrow.core.errors import UsageError
+from outgrow.core.threads import require_threads
 from outgrow.flywheel import load_flywheel
+from outgrow.plan.machine import measure_machine
+from outgrow.problems.suites import suite
+from outgrow.train.loop import train
 
 BASES = {RLRecipe: "micro", SFTRecipe: "micro-base"}
 
@@ -350,8 +357,42 @@ def test_an_option_sets_one_key():
 
 
 def test_a_type_in_a_table_that_does_not_exist_is_not_that_of_another():
-    told = complaint_of("micro", ["kind=sft"])
-    assert "engine.type" not in told and "unknown key" in told
+    assert "engine.type" not in complaint_of("micro", ["kind=sft"])
+
+
+def test_a_kind_that_does_not_fit_what_it_extends_is_told_at_its_own_line(tmp_path):
+    file = tmp_path / "mine.toml"
+    file.write_text('extends = "micro"\nseed = 3\nkind = "sft"\n')
+    told = complaint_of(file)
+    assert told.startswith(f"{file}, line 3: ") and "'micro'" in told and "learn.problems_per_step" in told
+    file.write_text('extends = "micro-base"\nkind = "rl"\n')
+    assert complaint_of(file).startswith(f"{file}, line 2: ") and "'micro-base'" in complaint_of(file)
+    assert complaint_of("micro", ["seed=3", "kind=sft"]).startswith("--set kind=sft: ")
+    file.write_text('extends = "micro"\nkind = "sft"\n[learn]\ngroup_size = 3\n')  # a line that the person can change
+    assert "learn." in complaint_of(file)
+
+
+@pytest.mark.parametrize("key", ["evaluate.suite", "evaluate.validation", "evaluate.extra_suites"])
+def test_a_suite_without_a_name_is_refused_before_anything_is_made(tmp_path, key):
+    value = '[""]' if key.endswith("suites") else '""'
+    with pytest.raises(UsageError, match=f"{key}|suite is empty"):
+        train(load_recipe("micro", [f"{key}={value}"]), tmp_path / "run", Silent())
+    assert not (tmp_path / "run").exists()
+    for name in ("", " "):
+        with pytest.raises(UsageError, match=r"empty.*micro"):
+            suite(name)
+
+
+@pytest.mark.parametrize("threads", [100_000, 10**30])
+def test_more_threads_than_a_machine_can_have_are_one_line(tmp_path, threads):
+    with pytest.raises(UsageError, match=rf"run\.threads = {threads:,}.* {os.cpu_count():,} cores"):
+        train(load_recipe("micro", [f"run.threads={threads}"]), tmp_path / "run", Silent())
+    assert not (tmp_path / "run").exists()
+    before = torch.get_num_threads()
+    with pytest.raises(UsageError, match=r"run\.threads"):
+        measure_machine(threads, 0.0)
+    assert torch.get_num_threads() == before
+    require_threads(128)
 
 
 @pytest.mark.parametrize("name", ["", " ", ".", "..", "../up", "/absolute", "a\\b", "a\nb", "a\x00b", "é" * 101])

@@ -4,6 +4,7 @@ import os
 import pickle
 import stat
 from functools import partial
+from importlib.resources import files
 from pathlib import Path
 
 import pytest
@@ -13,6 +14,8 @@ from outgrow.core.errors import OutgrowError, UsageError
 from outgrow.core.files import append_line, read_lines, read_plain, remove_temporary, write_atomic
 from outgrow.core.plugins import plugins_imported, plugins_refused
 from outgrow.core.stand_ins import stands_in
+from outgrow.experiments.experiment import load_experiment
+from outgrow.plan.gpus import load_gpu_catalog
 from outgrow.runs.folder import create_run, held, read_recipe
 
 CODE = """
@@ -194,3 +197,41 @@ def test_commands_that_train_say_what_they_import_and_can_refuse_it(torn, outgro
     status, _, err = outgrow("train", "torn.toml", "--out", "run")
     assert status == 2 and "torn_reward.py" in err.splitlines()[0] and "cannot import" in err.splitlines()[-1]
     assert not (torn / "run").exists()
+
+
+def _made(path, content):
+    if content is None:
+        os.mkfifo(path)
+    else:
+        path.write_bytes(content)
+
+
+BAD_TOML = {
+    "a pipe": None,
+    "deep": b"a = " + b"[" * 50_000,
+    "tables in tables": b".".join([b"a"] * 5_000) + b" = 1",
+    "bytes": b"\xff\xfe",
+    "a number of many digits": b"a = 1" + b"0" * 10_000,
+    "larger than a recipe may be": b"#" * (2**24 + 1),
+    "not TOML": b"a = ",
+}
+
+
+@pytest.mark.parametrize("content", BAD_TOML.values(), ids=BAD_TOML)
+@pytest.mark.parametrize("load", [load_gpu_catalog, lambda path: load_experiment(str(path)), lambda path: load_recipe(str(path))])
+def test_toml_of_a_stranger_is_one_line(tmp_path, load, content):
+    _made(tmp_path / "file.toml", content)
+    with pytest.raises(UsageError, match=r"file\.toml") as refused:
+        load(tmp_path / "file.toml")
+    assert "\n" not in str(refused.value) and len(str(refused.value)) < 1000
+
+
+@pytest.mark.parametrize("value", ["nan", "inf", "-1", "'many'"])
+def test_figures_of_gpus_that_cannot_be_are_told_with_their_line(tmp_path, value):
+    shipped = Path(str(files("outgrow.plan") / "gpus.toml")).read_text()
+    number = next(place for place, line in enumerate(shipped.splitlines(), 1) if line.startswith("memory_gb"))
+    lines = shipped.splitlines()
+    lines[number - 1] = f"memory_gb = {value}"
+    (tmp_path / "file.toml").write_text("\n".join(lines))
+    with pytest.raises(UsageError, match=rf"file\.toml, line {number}: .*memory_gb"):
+        load_gpu_catalog(tmp_path / "file.toml")

@@ -1,6 +1,5 @@
 """The record of an audit, under a digest of what decides it, so that training can look it up."""
 
-import json
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -10,7 +9,7 @@ from pydantic import ValidationError
 from pydantic.dataclasses import dataclass as checked
 
 from ..config import RLRecipe
-from ..core.files import write_json
+from ..core.files import read_json, write_json
 from ..core.registry import Component
 from ..runs.input_digests import content, digest_of, with_digests
 from .reward_audit import KindResult, RewardAudit, Trial
@@ -119,7 +118,7 @@ def standing_of_name(recipe: RLRecipe) -> Standing | None:
 
 def _read(file: Path) -> tuple[str | None, Standing]:
     """Return the name of the recipe of a record, and what the record says. Raises one of `_UNREADABLE`."""
-    record = json.loads(file.read_text())
+    record = read_json(file)
     support = record.get("support")
     return record.get("recipe"), Standing(
         record["verdict"], record["reasons"], support["k"] * support["pass_k"]["n"] if support else 0

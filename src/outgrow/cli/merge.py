@@ -9,6 +9,8 @@ from .app import MODELS, command
 from .console import say
 from .options import Model
 
+_MAX_CARD = 2**24  # bytes
+
 
 @command(MODELS, "outgrow merge runs/first --out models/first")
 def merge(
@@ -25,7 +27,14 @@ def merge(
 
 def _card(model: str) -> str | None:
     """Return the model card of a finished run, if there is one."""
+    from ..core.errors import OutgrowError, reason
+    from ..core.files import read_own
     from ..runs.resolve_model import resolve_model
 
     card = Path(resolve_model(model).location) / "README.md"
-    return card.read_text(encoding="utf-8") if card.is_file() else None
+    try:
+        return read_own(card, _MAX_CARD).decode("utf-8", "replace")
+    except (FileNotFoundError, NotADirectoryError):
+        return None
+    except OSError as error:
+        raise OutgrowError(f"{card}: cannot be read ({reason(error)})") from error

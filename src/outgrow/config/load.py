@@ -16,7 +16,7 @@ from ..core.toml_file import parse_toml, read_toml
 from .recipe_error import RecipeError
 from .renamed import renamed_recipe
 from .schema import Recipe, recipe_class
-from .written import FileLayer, OptionLayer
+from .written import FileLayer, Layer, OptionLayer
 
 EXTENDS = (
     "A shipped recipe's name or a .toml file (relative to the folder that the command is called in) that this recipe starts from. "
@@ -42,7 +42,8 @@ def load_recipe(name: str, overrides: Sequence[str] = ()) -> Recipe:
     try:
         return parse_recipe(merged_texts(texts), overrides, name)
     except RecipeError as error:
-        raise error.located([*option_layers(overrides), *texts]) from error
+        layers: list[Layer] = [*option_layers(overrides), *texts]
+        raise error.caused_by_kind(layers) or error.located(layers) from error
 
 
 def parse_recipe(values: dict[str, Any], overrides: Sequence[str] = (), name: str = "recipe") -> Recipe:

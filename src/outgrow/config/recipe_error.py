@@ -11,7 +11,7 @@ from ..core.errors import UsageError
 from ..core.refusals import Refusal, example_of, refusals, sentence, toml_line
 from ..core.type_words import listed, toml
 from .hints import Stage, hints, tell
-from .written import Layer, Place, place_of
+from .written import FileLayer, Layer, Place, place_of
 
 _KINDS = {"rl": "train", "sft": "sft", "flywheel": "flywheel"}
 """Kind of a recipe -> the command that runs it."""
@@ -38,6 +38,30 @@ class RecipeError(UsageError):
     def located(self, layers: Sequence[Layer]) -> RecipeError:
         """Return the same error with the file and line, or the option, that it is about."""
         return RecipeError(*self._about, layers)
+
+    def caused_by_kind(self, layers: Sequence[Layer]) -> UsageError | None:
+        """Return the error of a layer that sets another kind than the recipe below it has, where a key of that recipe is refused.
+
+        None where another thing is wrong.
+        """
+        _, values, error, model, _ = self._about
+        kinds = [layer.depth(("kind",)) == 1 for layer in layers]
+        if True not in kinds or (first := refusals(error, model)[0]).kind != "extra_forbidden":
+            return None
+        above, below = layers[: kinds.index(True) + 1], layers[kinds.index(True) + 1 :]
+        if not _deepest(first.path, below) > _deepest(first.path, above):
+            return None
+        place = place_of(("kind",), layers)
+        base = next(layer.name for layer in below if isinstance(layer, FileLayer))
+        kind = toml(values["kind"])
+        return UsageError(
+            f"{_where(place, base)}: kind = {kind} does not fit the recipe {base!r} below it, since a recipe of this kind has no "
+            f"{first.key}; remove this line, or extend a recipe of kind {kind}"
+        )
+
+
+def _deepest(path: tuple[int | str, ...], layers: Sequence[Layer]) -> int:
+    return max((layer.depth(path) for layer in layers), default=0)
 
 
 def _told(

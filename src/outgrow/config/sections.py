@@ -162,10 +162,11 @@ class EvaluateSection(Section):
 
     suite: Annotated[str, ReadsFrom("suite")] = Field(
         default=HELD_OUT,
+        min_length=1,
         description="Suite of held-out problems, measured before and after. `held-out` is a fifth of the recipe's own problems, 5 "
         "to 200 of them, chosen by a hash of the question.",
     )
-    extra_suites: Annotated[tuple[str, ...], ReadsFrom("suite")] = Field(
+    extra_suites: Annotated[tuple[Annotated[str, Field(min_length=1)], ...], ReadsFrom("suite")] = Field(
         default=(), description="More suites, measured before and after, to see what else training changed."
     )
     samples: int = Field(default=4, ge=1, description="Answers sampled for each problem, on every suite.")
@@ -177,7 +178,7 @@ class EvaluateSection(Section):
         json_schema_extra={"default_is": "a fifth of the steps"},
     )
     validation: Annotated[str, ReadsFrom("suite")] = Field(
-        default=HELD_OUT, description="Suite of validation problems, measured during training; named as `suite` is."
+        default=HELD_OUT, min_length=1, description="Suite of validation problems, measured during training; named as `suite` is."
     )
     validation_samples: int = Field(default=1, ge=1, description="Answers sampled for each validation problem.")
     validation_share: float = Field(

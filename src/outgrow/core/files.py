@@ -47,7 +47,7 @@ def write_atomic(path: Path, content: bytes) -> None:
 
 
 def open_plain(path: Path, flags: int) -> int:
-    """Open a regular file to write, with flags of `os.open`, and return its descriptor.
+    """Open a regular file, and not what a link points to, with flags of `os.open`, and return its descriptor.
 
     Raises OSError where `path` is a link, a pipe, a device or a folder. It never waits for the other end of a pipe.
     """
@@ -55,7 +55,7 @@ def open_plain(path: Path, flags: int) -> int:
         descriptor = os.open(path, flags | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC, 0o666)
     except OSError as error:
         if error.errno == errno.ELOOP:
-            raise OSError(error.errno, "it is a link, and nothing is written through a link; remove it", str(path)) from error
+            raise OSError(error.errno, "it is a link, which may lead out of its folder; remove it", str(path)) from error
         raise
     return _require_regular(descriptor, path)
 
@@ -66,6 +66,12 @@ def read_plain(path: Path, limit: int = MAX_BYTES) -> bytes:
     Raises OSError where it is a pipe, a device or a folder, or larger than `limit` bytes. It never waits.
     """
     with open_regular(path) as file:
+        return read_rest(file, path, limit)
+
+
+def read_own(path: Path, limit: int = MAX_BYTES) -> bytes:
+    """Return the bytes of a regular file of a stranger's folder. Raises OSError as `read_plain` does, and where it is a link."""
+    with os.fdopen(open_plain(path, os.O_RDONLY), "rb") as file:
         return read_rest(file, path, limit)
 
 
@@ -102,6 +108,11 @@ def _require_regular(descriptor: int, path: Path) -> int:
 
 def _not_regular(path: Path) -> OSError:
     return OSError(errno.EINVAL, "it is not a regular file", str(path))
+
+
+def read_json(path: Path) -> Any:
+    """Return the value of a JSON file of up to 256 MiB. Raises what `read_plain` and `parse_json` raise."""
+    return parse_json(read_plain(path, 2**28))
 
 
 def parse_json(content: bytes | str) -> Any:

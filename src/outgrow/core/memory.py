@@ -50,6 +50,15 @@ def total_memory(device: torch.device) -> int:
         import torch
 
         return torch.cuda.get_device_properties(device).total_memory
+    return _machine_memory()
+
+
+def share_of_memory(divisor: int) -> int:
+    """Return a share of the machine's memory, or of its container's limit, in bytes: a limit for files of strangers."""
+    return _machine_memory() // divisor
+
+
+def _machine_memory() -> int:
     whole = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
     with contextlib.suppress(OSError, ValueError):
         return min(whole, int(_CONTAINER.read_text()))

@@ -1,7 +1,6 @@
 """Reading Parquet files that anybody may have made. A file of a few kilobytes can unpack to more than a machine's memory."""
 
 import errno
-import os
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
@@ -10,6 +9,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from .files import require_regular
+from .memory import share_of_memory
 
 _SHARE = 4  # of the machine's memory, as a divisor
 _ROWS = 256  # unpacked at once
@@ -42,7 +42,7 @@ def read_rows(
 
     Raises OSError where they unpack to more; and what pyarrow raises where the file is damaged.
     """
-    limit = limit or os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES") // _SHARE
+    limit = limit or share_of_memory(_SHARE)
     names = None if columns is None else list(columns)
     batches, size, schema = [], 0, file.schema_arrow
     # Most of these files are small: threads cost more than they save.

@@ -35,6 +35,15 @@ _LONGEST_NAME = 300  # characters of a name in a list of models; it is shown, an
 _OMIT_KEY = "server.omit_settings"
 
 
+class UnreadableReply(OutgrowError):
+    """A reply that is not an answer of this protocol, is too long, or does not end."""
+
+    def __init__(self, message: str, reason: str) -> None:
+        """message: the error's line. reason: what is wrong with the reply, without the server."""
+        super().__init__(message)
+        self.reason = reason
+
+
 class OpenAIServer(ChatModel):
     """A model at an address such as http://localhost:8000/v1, followed by #NAME if the server has several models.
 
@@ -53,11 +62,12 @@ class OpenAIServer(ChatModel):
 
     def __init__(
         self, address: str, prompt: Prompt | None = None, *, at_once: int = AT_ONCE, tries: int = 8, timeout_s: float = 600,
-        omit_settings: Sequence[str] = (), omit_key: str = _OMIT_KEY, warn: Warn = quiet,
+        omit_settings: Sequence[str] = (), omit_key: str = _OMIT_KEY, refuse_unreadable: bool = False, warn: Warn = quiet,
     ) -> None:  # fmt: skip
         """at_once: requests at the same time. tries: of each request. timeout_s: seconds of silence that end a try; all tries of a
         request together take up to twice that. omit_settings: what is not sent (`server_settings`). omit_key: the recipe's key
-        that sets them, for messages. warn: takes what a person should know.
+        that sets them, for messages. refuse_unreadable: whether a reply that cannot be read counts as a refused prompt, where it
+        would end the call. warn: takes what a person should know.
 
         Raises UsageError where the address is refused (`parse_address`), its key is invalid, or the prompt has a chat template.
         """
@@ -69,6 +79,7 @@ class OpenAIServer(ChatModel):
         self._key = key_for(self.host)
         self._at_once, self._tries, self._timeout_s = at_once, tries, timeout_s
         self.omit_settings, self._omit_key, self._warn = tuple(dict.fromkeys(omit_settings)), omit_key, warn
+        self._refuse_unreadable = refuse_unreadable
         self._warned: set[str] = set()
         if notice := omission_notice(self.omit_settings):
             self._warn(f"{self.host}: {notice}")
@@ -172,7 +183,13 @@ class OpenAIServer(ChatModel):
         settings = {name: value for name, value in body.items() if name != "messages"}
         limit = settings.get("max_tokens") or settings.get("max_completion_tokens")
         response = client.chat.completions.create(model=self._name, messages=body["messages"], extra_body=settings)
-        answer = await self._receive(response, partial(self._read, limit), partial(self._refusal, settings))
+        try:
+            answer = await self._receive(response, partial(self._read, limit), partial(self._refusal, settings))
+        except UnreadableReply as error:
+            if not self._refuse_unreadable:
+                raise
+            self._warn_once("unreadable", f"sent a reply that cannot be read ({error.reason}); such answers count as failed")
+            return Answer("", True, None, error.reason)
         if answer.refused:
             self._warn_once("refused", f"refuses a prompt ({answer.refused}); refused prompts count as failed")
         return answer
@@ -216,7 +233,7 @@ class OpenAIServer(ChatModel):
         from .server_client import open_client
 
         timeout = Timeout(self._timeout_s, connect=min(_CONNECT_S, self._timeout_s))
-        return open_client(self._address, self._key, self._tries, timeout)
+        return open_client(self._address, self._key, self._tries, timeout, self._timeout_s)
 
     def _only(self, names: list[str]) -> str:
         if len(names) == 1:
@@ -263,10 +280,11 @@ class OpenAIServer(ChatModel):
                 ) from error
             raise OutgrowError(f"{self.host}: answers {error.status_code}, {self._reason(error)}") from error
         except ReplyError as error:
-            raise OutgrowError(f"{self.host}: {error}; check whether this is the server that you mean") from error
+            message = f"{self.host}: {error}; check whether this is the server that you mean"
+            raise UnreadableReply(message, str(error)) from error
         except Exception as error:  # the package checks no types, so an unexpected response can raise anything
             what = "the response is not that of an OpenAI-compatible server; most such addresses end in /v1"
-            raise OutgrowError(f"{self.host}: {what} ({self._reason(error)})") from error
+            raise UnreadableReply(f"{self.host}: {what} ({self._reason(error)})", self._reason(error)) from error
 
     def _key_advice(self) -> str:
         """Return what to do about a refused request, where the server says that the key is the reason."""

@@ -6,6 +6,7 @@ OPENAI_CUSTOM_HEADERS) and what it knows of this machine, follows redirects, and
 set here, when a request leaves.
 """
 
+import time
 from collections.abc import AsyncIterator
 
 from httpx2 import AsyncByteStream, Request, Response
@@ -21,8 +22,11 @@ MAX_REPLY = 8 * 2**20
 _NEEDED = ("host", "content-type", "content-length", "transfer-encoding", "accept", "connection")
 
 
-def open_client(address: ServerAddress, key: ServerKey | None, tries: int, timeout: Timeout) -> AsyncOpenAI:
-    """Return a client whose requests go to this address only, with this key only. tries: of each request."""
+def open_client(address: ServerAddress, key: ServerKey | None, tries: int, timeout: Timeout, seconds: float) -> AsyncOpenAI:
+    """Return a client whose requests go to this address only, with this key only.
+
+    tries: of each request. seconds: that a reply may take from its first byte to its last.
+    """
 
     async def set_headers(request: Request) -> None:
         for name in {*request.headers} - {*_NEEDED}:
@@ -34,7 +38,7 @@ def open_client(address: ServerAddress, key: ServerKey | None, tries: int, timeo
         if response.headers.get("content-encoding", "identity") != "identity":
             raise ReplyError("its reply is compressed, which was not asked for")
         assert isinstance(response.stream, AsyncByteStream)
-        response.stream = _Bounded(response.stream, key.secret.encode() if key else b"")
+        response.stream = _Bounded(response.stream, key.secret.encode() if key else b"", seconds)
         await response.aread()
         _correct_status(response)
 
@@ -56,14 +60,16 @@ class ReplyError(Exception):
 
 
 class _Bounded(AsyncByteStream):
-    """A reply of at most `MAX_REPLY` bytes, with the key cut out where the server repeats it."""
+    """A reply of at most `MAX_REPLY` bytes and of limited time, with the key cut out where the server repeats it."""
 
-    def __init__(self, stream: AsyncByteStream, secret: bytes) -> None:
-        self._stream, self._secret = stream, secret
+    def __init__(self, stream: AsyncByteStream, secret: bytes, seconds: float) -> None:
+        self._stream, self._secret, self._seconds = stream, secret, seconds
 
     async def __aiter__(self) -> AsyncIterator[bytes]:
-        parts, size = [], 0
+        parts, size, end = [], 0, time.monotonic() + self._seconds
         async for part in self._stream:
+            if time.monotonic() > end:  # a server that sends a byte now and then is never silent
+                raise ReplyError(f"its reply has not ended after {self._seconds:g} s")
             parts.append(part)
             size += len(part)
             if size > MAX_REPLY:

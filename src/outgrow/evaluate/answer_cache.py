@@ -9,6 +9,9 @@ from pathlib import Path
 from typing import Any
 
 from ..core.callbacks import CheckStop, OnWritten, Warn, Written, never_stop, quiet
+from ..core.errors import reason
+from ..core.files import parse_json
+from ..core.sqlite_file import ForeignFile, has_tables, open_sqlite
 from ..engines import Answer, ChatModel, ChatRequest, OpenAIServer, WrappedModel
 from .known_servers import SERVERS_TABLE, KnownServers
 
@@ -24,8 +27,9 @@ _TABLES = (
 class AnswerCache:
     """A SQLite file of answers. A context manager.
 
-    It holds what models wrote and no verdicts: answers are graded when they are read, as the present version grades. Where the file
-    cannot be read or written, the measurement continues without it, with one warning.
+    It holds what models wrote and no verdicts: answers are graded when they are read, as the present version grades. A file that is
+    damaged or not a cache is moved to NAME.unreadable, and a new one is started, with one warning. Where the file cannot be used at
+    all, the measurement continues without it, with one warning.
     """
 
     def __init__(self, path: Path, fresh: bool = False, warn: Warn = quiet) -> None:
@@ -33,12 +37,13 @@ class AnswerCache:
         self._path, self._fresh, self._warn = path, fresh, warn
         self.found = 0  # conversations that the cache had the answers to
         self._db: sqlite3.Connection | None = None
+        self._started_again = self._told_wrong = False
         self._servers = KnownServers(self._execute, warn)
         try:
             path.parent.mkdir(parents=True, exist_ok=True)
             self._db = _opened(path)
-        except (OSError, sqlite3.Error) as error:
-            self._disable(error)
+        except (OSError, sqlite3.Error, ForeignFile) as error:
+            self._recover(error)
 
     def __enter__(self) -> "AnswerCache":
         return self
@@ -74,19 +79,21 @@ class AnswerCache:
         try:
             return list(self._db.execute(query, values))
         except sqlite3.Error as error:
-            self._disable(error)
+            self._recover(error)
             return []
 
-    def read(self, key: str) -> list[Answer] | None:
-        """Return the answers under a key, or None."""
+    def read(self, key: str, n: int) -> list[Answer] | None:
+        """Return the n answers under a key, or None."""
         if self._db is None or self._fresh:
             return None
         try:
             row = self._db.execute("SELECT answers FROM answers WHERE key = ?", (key,)).fetchone()
-            return _answers(row[0]) if row else None
-        except (sqlite3.Error, ValueError, TypeError) as error:
-            self._disable(error)
-            return None
+            return _answers(row[0], n) if row else None
+        except sqlite3.Error as error:
+            self._recover(error)
+        except (ValueError, TypeError) as error:
+            self._tell_wrong(error)
+        return None
 
     def write(self, who: str, fresh: dict[str, list[Answer]]) -> None:
         """Write a model's answers under their keys, all or none."""
@@ -99,10 +106,33 @@ class AnswerCache:
                 self._db.execute("BEGIN IMMEDIATE")
                 self._db.executemany("INSERT OR REPLACE INTO answers VALUES (?, ?, ?, ?)", rows)
         except sqlite3.Error as error:
+            self._recover(error)
+
+    def _tell_wrong(self, error: Exception) -> None:
+        if not self._told_wrong:
+            self._warn(f"{self._path}: what is stored for a question is not its answers ({error}); such questions are asked again")
+        self._told_wrong = True
+
+    def _recover(self, error: Exception) -> None:
+        """Start the file again where it is damaged, once; otherwise do without it. A row whose text is not UTF-8 is passed over."""
+        if isinstance(error, sqlite3.OperationalError) and not hasattr(error, "sqlite_errorcode"):  # of Python, not of SQLite
+            self._tell_wrong(error)
+        elif _damaged(error) and not self._started_again:
+            self._started_again = True
+            self.close()
+            try:
+                moved = _move_away(self._path)
+                self._db = _opened(self._path)
+            except (OSError, sqlite3.Error, ForeignFile) as again:
+                self._disable(again)
+            else:
+                what = f"not a file of stored answers ({reason(error)})"
+                self._warn(f"{self._path}: {what}; it is now {moved.name}, and a new one is started")
+        else:
             self._disable(error)
 
     def _disable(self, error: Exception) -> None:
-        self._warn(f"{self._path}: answers are no longer cached ({error}); a call that is stopped will start over")
+        self._warn(f"{self._path}: answers are no longer cached ({reason(error)}); a call that is stopped will start over")
         if self._db is not None:
             self._db.close()
         self._db = None
@@ -126,7 +156,7 @@ class CachedModel(WrappedModel):
             hashlib.sha256(json.dumps([who, conversation, how, seed]).encode()).hexdigest()
             for conversation, seed in zip(conversations, seeds, strict=True)
         ]
-        known = {key: answers for key in keys if (answers := self.cache.read(key)) is not None}
+        known = {key: answers for key in keys if (answers := self.cache.read(key, request.n)) is not None}
         missing = [place for place, key in enumerate(keys) if key not in known]
         self.cache.found += len(keys) - len(missing)
         stored = (len(keys) - len(missing)) * request.n
@@ -152,12 +182,36 @@ class CachedModel(WrappedModel):
         return [known[key] for key in keys]
 
 
-def _answers(text: str) -> list[Answer]:
-    """Return the answers in a row. Raises ValueError or TypeError where it holds something else."""
-    rows = json.loads(text)
-    if not isinstance(rows, list) or not all(isinstance(values, list) for values in rows):
-        raise TypeError("a row holds no answers")
-    return [Answer(*values) for values in rows]
+def _answers(text: str, n: int) -> list[Answer]:
+    """Return the n answers in a row. Raises ValueError or TypeError where it holds something else."""
+    rows = parse_json(text)
+    if not isinstance(rows, list) or len(rows) != n or not all(isinstance(values, list) for values in rows):
+        raise TypeError(f"not {n} answers")
+    answers = [Answer(*values) for values in rows]
+    for answer in answers:
+        if not (
+            isinstance(answer.text, str)
+            and isinstance(answer.finished, bool)
+            and (answer.length is None or type(answer.length) is int)
+            and isinstance(answer.refused, str)
+        ):
+            raise TypeError("an answer with values of other types")
+        answer.text.encode()  # half of a surrogate pair cannot be written to a file
+    return answers
+
+
+def _damaged(error: Exception) -> bool:
+    """Return whether a file holds something else than answers, so that it is of no use to anybody."""
+    code = getattr(error, "sqlite_errorcode", None)
+    return isinstance(error, ForeignFile) or (code is not None and code & 0xFF in (sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB))
+
+
+def _move_away(path: Path) -> Path:
+    """Rename a file, and the journal that SQLite would apply to a new file of its name."""
+    moved = path.with_name(f"{path.name}.unreadable")
+    path.replace(moved)
+    path.with_name(f"{path.name}-journal").unlink(missing_ok=True)
+    return moved
 
 
 def _after(before: Written, on_written: OnWritten) -> OnWritten:
@@ -166,16 +220,18 @@ def _after(before: Written, on_written: OnWritten) -> OnWritten:
 
 def _opened(path: Path) -> sqlite3.Connection:
     # No write-ahead log: turning it on does not wait for another process that does the same.
-    db = sqlite3.connect(path, isolation_level=None, timeout=30)
+    db = open_sqlite(path, timeout=30)
     try:
         with db:
             db.execute("BEGIN IMMEDIATE")
             if db.execute("PRAGMA user_version").fetchone()[0] != _SHAPE:
-                db.execute("DROP TABLE IF EXISTS answers")
-                db.execute("DROP TABLE IF EXISTS servers")
+                for name in ("answers", "servers"):
+                    if db.execute("SELECT 1 FROM sqlite_master WHERE type = 'table' AND name = ?", (name,)).fetchone():
+                        db.execute(f"DROP TABLE {name}")  # and not a view, which DROP TABLE refuses
                 db.execute(f"PRAGMA user_version = {_SHAPE}")
-            for table in _TABLES:
-                db.execute(table)
+            if not has_tables(db, ";".join(_TABLES)):
+                for table in _TABLES:
+                    db.execute(table)
     except BaseException:
         db.close()
         raise

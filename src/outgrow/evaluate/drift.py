@@ -1,13 +1,12 @@
 """Side effects of training: other suites over a run's checkpoints, and how far the policy is from its base there."""
 
-import json
 from collections.abc import Sequence
 from contextlib import suppress
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
 from ..core.estimate import Estimate
-from ..core.files import write_json
+from ..core.files import read_json, write_json
 from ..policy import Policy
 from ..runs.folder import RunFolder, pass_at_1
 from ..types import Problem
@@ -80,7 +79,7 @@ def write_drift(run: Path, rows: Sequence[Drift]) -> None:
     """Write evals/drift.json: these rows in place of those of the same suites. A damaged file is replaced."""
     file, known = RunFolder(run).drift, []
     with suppress(OSError, ValueError, TypeError):
-        known = [Drift(**row) for row in json.loads(file.read_text())]
+        known = [Drift(**row) for row in read_json(file)]
     others = [row for row in known if row.suite not in {row.suite for row in rows}]
     write_json(file, [asdict(row) for row in (*others, *rows)])
 

@@ -13,6 +13,7 @@ SERVERS_TABLE = (
     "CREATE TABLE IF NOT EXISTS servers (who TEXT PRIMARY KEY, model TEXT NOT NULL, fingerprint TEXT NOT NULL) WITHOUT ROWID"
 )
 _HOUR, _DAY = 3600, 86_400
+_LATEST = 2**33  # seconds since 1970; a later time is not one
 
 Execute = Callable[[str, tuple[object, ...]], list[tuple[Any, ...]]]
 """Takes a query and its values, gives its rows; none where the file cannot be used."""
@@ -43,7 +44,7 @@ class KnownServers:
     def _recognised(self, server: OpenAIServer) -> tuple[str, bool]:
         now, untold = fingerprint(server), []
         by_age = "(SELECT max(at) FROM answers WHERE answers.who = servers.who)"
-        query = f"SELECT who, fingerprint FROM servers WHERE model = ? ORDER BY {by_age}"
+        query = f"SELECT who, fingerprint FROM servers WHERE model = ? AND typeof(who) = 'text' ORDER BY {by_age}"
         for who, text in self._execute(query, (server.identity,)):
             try:
                 same = now.same(Fingerprint.from_json(text))
@@ -62,7 +63,10 @@ class KnownServers:
     def tell_age(self, server: OpenAIServer, renew: str) -> None:
         """Say which answers of a server are stored, how old they are, and whether they are used. renew: how to ask it again."""
         who = self.who(server)
-        query = "SELECT count(*), min(at), max(at) FROM answers JOIN servers USING (who) WHERE model = ? AND (who = ?) = ?"
+        query = (
+            "SELECT count(*), min(at), max(at) FROM answers JOIN servers USING (who) WHERE model = ? AND (who = ?) = ? "
+            f"AND typeof(at) = 'integer' AND at BETWEEN 0 AND {_LATEST}"
+        )
         rows = [row for mine in (True, False) for row in self._execute(query, (server.identity, who, mine))]
         if len(rows) < 2:  # the file cannot be used, which is told already
             return

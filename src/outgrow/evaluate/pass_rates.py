@@ -5,7 +5,6 @@ whole, pass_rates.parquet. It is filled a chunk of problems at a time, so a prof
 """
 
 import io
-import json
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import asdict, dataclass, fields, replace
 from pathlib import Path
@@ -16,7 +15,7 @@ from pydantic import ValidationError
 from pydantic.dataclasses import dataclass as checked
 
 from ..core.errors import OutgrowError, UsageError
-from ..core.files import is_empty, make_writable, write_atomic, write_json
+from ..core.files import is_empty, make_writable, read_json, write_atomic, write_json
 from ..core.rng import seed_from
 from ..engines import ChatModel, Tally
 from ..ledger import Ledger
@@ -104,7 +103,7 @@ def open_profile(folder: Path, spec: ProfileSpec, update: bool) -> ProfileSpec:
 
 def _read(file: Path) -> ProfileSpec:
     try:
-        return ProfileSpec(**json.loads(file.read_text()))
+        return ProfileSpec(**read_json(file))
     except (OSError, ValueError, TypeError, ValidationError) as error:
         raise OutgrowError(f"{file}: cannot read this profile ({error})") from error
 

@@ -8,6 +8,7 @@ from typing import Any
 
 from ..core.callbacks import CheckStop, never_stop
 from ..core.errors import OutgrowError
+from ..core.files import parse_json
 from ..engines import ChatRequest, OpenAIServer
 from ..policy import Sampling
 
@@ -49,7 +50,7 @@ class Fingerprint:
     @staticmethod
     def from_json(text: str) -> "Fingerprint":
         """Return what `to_json` wrote. Raises ValueError or TypeError for any other text."""
-        card, greedy = json.loads(text)
+        card, greedy = parse_json(text)
         return Fingerprint(card, tuple(greedy))
 
 

@@ -1,7 +1,6 @@
 """What an experiment is: a question, a recipe, overrides for all arms, and the arms."""
 
 import re
-import tomllib
 from functools import cached_property
 from pathlib import Path
 from typing import Annotated
@@ -9,9 +8,10 @@ from typing import Annotated
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, SerializeAsAny, ValidationError, model_validator
 
 from ..config import raw_recipe
-from ..core.errors import UsageError, nearest
+from ..core.errors import UsageError, nearest, reason
 from ..core.refusals import explain_file
 from ..core.registry import build
+from ..core.toml_file import read_toml
 from .kinds import KINDS, RL, TrialKind
 from .measure import Measure
 from .rl_measures import MEASURES
@@ -147,15 +147,14 @@ def load_experiment(name: str) -> Experiment:
     """Return the experiment in a .toml file, or of this name in the folder labs/. Raises UsageError in one line."""
     path = Path(name) if name.endswith(".toml") else Path("labs") / f"{name}.toml"
     try:
-        text = path.read_text(encoding="utf-8")
-        values = tomllib.loads(text)
+        text, values = read_toml(path)
     except FileNotFoundError as error:
         known = sorted(file.stem for file in Path("labs").glob("*.toml"))
         raise UsageError(
             f"no experiment {path}{nearest(name, known)}; give a .toml file, or run this in the folder that holds labs/"
         ) from error
-    except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
-        raise UsageError(f"{path}: cannot read this experiment: {error}") from error
+    except (OSError, ValueError) as error:  # ValueError: not TOML, not UTF-8, or a name that no file can have
+        raise UsageError(f"{path}: cannot read this experiment: {reason(error)}") from error
     try:
         return Experiment.model_validate({"name": path.stem, **values})
     except ValidationError as error:

@@ -1,6 +1,5 @@
 """Runs an RL trial, in a process with one thread."""
 
-import json
 import time
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
@@ -8,7 +7,7 @@ from pathlib import Path
 
 from ..config import Recipe
 from ..core.callbacks import quiet
-from ..core.files import append_line, read_lines, write_json
+from ..core.files import append_line, read_json, read_lines, write_json
 from ..core.rng import python_rng
 from ..evaluate.sample import sample_problems
 from ..ledger import Ledger
@@ -38,7 +37,7 @@ def prepare(path: Path, recipe: Recipe) -> None:
 def is_outdated(path: Path) -> bool:
     """Return whether the model in this folder was prepared by another version of the code."""
     try:
-        return bool(json.loads((path / _CODE_FILE).read_bytes()) != code_digest())
+        return bool(read_json(path / _CODE_FILE) != code_digest())
     except (OSError, ValueError):
         return True
 

@@ -8,7 +8,8 @@ from pathlib import Path
 from typing import Any, Literal
 
 from ..core.disk import fault_of
-from ..core.errors import OutgrowError
+from ..core.errors import OutgrowError, reason
+from ..core.sqlite_file import ForeignFile, has_tables, open_sqlite
 
 Kind = Literal["model", "data", "measurement"]
 Role = Literal["base of", "teacher of", "judge of", "made by", "trained on", "compared with"]
@@ -27,6 +28,16 @@ CREATE TABLE IF NOT EXISTS stages (
     rollouts INTEGER NOT NULL, seconds REAL NOT NULL, dollars REAL NOT NULL, result TEXT NOT NULL
 ) WITHOUT ROWID;
 """
+_WRONG = """
+SELECT name FROM artifacts WHERE NOT (
+    typeof(name) = 'text' AND typeof(digest) = 'text' AND typeof(kind) = 'text' AND kind IN ('model', 'data', 'measurement')
+    AND typeof(generation) = 'integer' AND generation BETWEEN 0 AND 1000000 AND typeof(stage) = 'text'
+    AND typeof(created) = 'real' AND created BETWEEN 0 AND 1e11
+)
+UNION ALL SELECT child FROM edges WHERE NOT (typeof(child) = 'text' AND typeof(parent) = 'text' AND typeof(role) = 'text')
+LIMIT 1
+"""
+"""A row with a value that its column cannot hold."""
 
 
 @dataclass(frozen=True)
@@ -85,10 +96,12 @@ class Lineage:
         """Open or create the file. Raises OutgrowError where it cannot be opened."""
         self._path = path
         try:
-            self._db = sqlite3.connect(path, isolation_level=None, timeout=30)
+            self._db = open_sqlite(path, timeout=30)
             self._db.execute("PRAGMA journal_mode=WAL")
+            if has_tables(self._db, _SHAPE) and (row := self._db.execute(_WRONG).fetchone()):
+                raise ForeignFile(f"wrong values, the first at {row[0]!r:.60}")
             self._db.executescript(_SHAPE)
-        except sqlite3.Error as error:
+        except (sqlite3.Error, ForeignFile, OSError) as error:
             raise self._unreadable(error) from error
 
     def __enter__(self) -> "Lineage":
@@ -128,9 +141,9 @@ class Lineage:
             [edge for edge in edges if edge.child in order and edge.parent in order],
         )
 
-    def _unreadable(self, error: sqlite3.Error) -> OutgrowError:
+    def _unreadable(self, error: Exception) -> OutgrowError:
         if fault := fault_of(error):
             return OutgrowError(f"{self._path}: {fault}")
         return OutgrowError(
-            f"{self._path}: the lineage cannot be read or written ({error}); remove the file, and it is written again"
+            f"{self._path}: the lineage cannot be read or written ({reason(error)}); remove the file, and it is written again"
         )

@@ -4,7 +4,6 @@ FOLDER/gen-1/student-1a2b3c4d/    the folder of a run, of synthetic data, or of 
     stage.json                    written last, so it marks a finished stage: its inputs, its result and its cost
 """
 
-import json
 import time
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Mapping, Sequence
@@ -14,7 +13,7 @@ from typing import Any
 
 from ..config import Recipe, dump_recipe
 from ..core.errors import OutgrowError
-from ..core.files import read_lines, write_json
+from ..core.files import read_json, read_lines, write_json
 from ..core.fresh_folder import FreshFolder, undone_on_failure
 from ..core.inputs import InputKind
 from ..evaluate import Evaluation
@@ -177,7 +176,7 @@ class StageCache:
     def _read(self, spec: StageSpec, name: str, inputs: str) -> StageResult:
         path, keys = self.folder / name, ("inputs", "digest", "rollouts", "seconds", "dollars", "created", "result")
         try:
-            stored = json.loads((path / "stage.json").read_bytes())
+            stored = read_json(path / "stage.json")
             values = {key: stored[key] for key in keys}
         except (OSError, ValueError, KeyError, TypeError) as error:
             raise OutgrowError(

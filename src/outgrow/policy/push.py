@@ -11,11 +11,12 @@ from ..core.errors import OutgrowError, UsageError, first_line
 def push(folder: Path, repository: str) -> str:
     """Upload every file of a model folder and return the repository's address. A new repository is private.
 
-    Raises UsageError where the folder does not exist or the repository's name is invalid, OutgrowError where the hub is off, out
-    of reach, or refuses.
+    Raises UsageError where the folder does not exist or holds a link out of it, or the repository's name is invalid; OutgrowError
+    where the hub is off, out of reach, or refuses.
     """
     if not folder.is_dir():
         raise UsageError(f"{folder}: not a folder; give a model's folder")
+    _require_own_files(folder)
     if constants.HF_HUB_OFFLINE:
         raise OutgrowError("the hub is turned off (HF_HUB_OFFLINE is set); nothing was pushed")
     api = HfApi()
@@ -35,3 +36,15 @@ def push(folder: Path, repository: str) -> str:
     except Exception as error:  # the types of connection errors depend on the HTTP library that the hub client uses
         raise OutgrowError(f"the hub cannot be reached ({type(error).__name__}: {error}); nothing was pushed") from error
     return str(address)
+
+
+def _require_own_files(folder: Path) -> None:
+    """Raise UsageError where something in the folder is a link out of it, so that no other file is published, or is not a file."""
+    inside = folder.resolve()
+    for path in folder.rglob("*"):
+        if path.is_symlink() and not path.resolve().is_relative_to(inside):
+            raise UsageError(
+                f"{path}: a link out of this folder, so another file would be published; remove it, or put a copy here"
+            )
+        if not path.is_file() and not path.is_dir():
+            raise UsageError(f"{path}: not a regular file; remove it")

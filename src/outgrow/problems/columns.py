@@ -2,10 +2,12 @@
 
 import json
 import shlex
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
 from ..core.errors import UsageError, nearest
+from ..core.type_words import toml
 from .chat import has_reply, is_chat
 from .known_answer import holds_answer
 
@@ -22,6 +24,7 @@ ANSWERS = (
 SOLUTIONS = ("solution", "worked_solution", "rationale")
 """Names of a worked solution's column, in any case. It holds the answer too where it can and no answer's column is there."""
 _MISSING = object()
+_SHOWN, _LONGEST = 30, 100  # columns of a row in a message, and characters of their names
 _PROMPT = "prompt"  # what a model is given, word for word, in the data sets of trainers
 
 
@@ -100,18 +103,32 @@ def _first(row: dict[str, Any], names: tuple[str, ...]) -> str | None:
 def _not_found(row: dict[str, Any], question: str | None, answer: str | None, name: str | None) -> str:
     """Return what is missing, and how to name it: behind the table's name, or in a recipe where it has none."""
     missing = [what for what, column in (("question", question), ("answer", answer)) if column is None]
-    free = [column for column in _names(row) if column not in (question, answer)]
+    free = [column for column in _names(row) if column not in (question, answer, "") and len(column) <= _LONGEST]
     free += ["COLUMN"] * len(missing)
     chosen = list(zip(missing, free, strict=False))
     if name is None:
-        example = ", ".join(f'{what} = "{column}"' for what, column in chosen)
+        example = ", ".join(f"{what} = {toml(column)}" for what, column in chosen)
     else:
         example = shlex.quote(":".join([name, *(f"{what}={column}" for what, column in chosen)]))
     return f"no column that is known to hold the {' or the '.join(missing)}; it has {_listed(row)}. Name it, for example: {example}"
 
 
 def _listed(row: dict[str, Any]) -> str:
-    return ", ".join(map(repr, _names(row)))
+    return listed(_names(row))
+
+
+def listed(names: Sequence[str]) -> str:
+    """Return names for a message, of many only the first.
+
+    >>> listed(["a", "b"])
+    "'a', 'b'"
+    """
+    rest = f" and {len(names) - _SHOWN:,} more" if len(names) > _SHOWN else ""
+    return ", ".join(repr(_short(name)) for name in names[:_SHOWN]) + rest
+
+
+def _short(name: str) -> str:
+    return name if len(name) <= _LONGEST else f"{name[:_LONGEST]}…"
 
 
 def _close(path: str, row: dict[str, Any]) -> str:

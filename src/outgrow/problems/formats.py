@@ -5,18 +5,24 @@ import gzip
 import io
 import json
 import zlib
-from collections.abc import Callable, Iterator
+from collections import Counter
+from collections.abc import Callable, Collection, Iterator
+from itertools import chain
 from pathlib import Path
-from typing import IO, Any, cast
+from typing import IO, Any
 
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from ..core.errors import UsageError, first_line
+from ..core.errors import DAMAGED, UsageError, first_line
+from .opened import lines_of, open_file, read_whole, too_much, unpacked_limit
 
 Row = tuple[str, dict[str, Any]]  # where it stands, for errors ("train.jsonl, line 3"), and its columns
 
 _LONGEST_CELL = 2**31 - 1  # characters of a CSV cell; the csv module's own limit is 131,072
+_MOST_COLUMNS = 10_000
+_ROWS = 256  # of a Parquet file that are unpacked at once
+_PYTHON = 64  # bytes that a value takes in Python in addition to its own
 
 
 def format_of(path: Path) -> str | None:
@@ -30,12 +36,15 @@ def format_of(path: Path) -> str | None:
 
 
 def read_file(path: Path) -> Iterator[Row]:
-    """Yield the rows of one file. Raises UsageError naming the file, and the line or row where one cannot be read."""
+    """Yield the rows of one file. Raises UsageError naming the file, and the line or row where one cannot be read.
+
+    What is not a regular file, has more than 10,000 columns, or is packed and unpacks to more than a quarter of memory is refused.
+    """
     suffix = format_of(path)
     if suffix is None:
         raise UsageError(f"{path}: rows are read from {FORMAT_NAMES} files, also with .gz")
     try:
-        with _open(path) as file:
+        with open_file(path) as file:
             yield from FORMATS[suffix](path, file)
     except (EOFError, zlib.error, gzip.BadGzipFile) as error:
         raise UsageError(f"{path}: not a whole gzip file ({first_line(error)})") from error
@@ -43,16 +52,21 @@ def read_file(path: Path) -> Iterator[Row]:
         raise UsageError(f"{path}: cannot read this file ({error.strerror or error})") from error
 
 
-def _open(path: Path) -> IO[bytes]:
-    return cast(IO[bytes], gzip.open(path)) if path.suffix.lower() == ".gz" else path.open("rb")
+def _require_columns(where: str, names: Collection[str]) -> None:
+    """Raise UsageError where the columns are too many to be a table of problems, or two of them have the same name."""
+    if len(names) > _MOST_COLUMNS:
+        raise UsageError(f"{where}: {len(names):,} columns, and up to {_MOST_COLUMNS:,} are read; keep those that are needed")
+    if len(set(names)) < len(names):
+        repeated, _ = Counter(names).most_common(1)[0]
+        raise UsageError(f"{where}: two columns have the name {repeated!r}; rename one")
 
 
 def _json_lines(path: Path, file: IO[bytes]) -> Iterator[Row]:
-    for number, line in enumerate(file, 1):
+    for number, line in enumerate(lines_of(path, file), 1):
         line = line.removeprefix(b"\xef\xbb\xbf") if number == 1 else line
         if not line.strip():
             continue
-        if number == 1 and line.lstrip().startswith(b"[") and _is_json(content := line + file.read()):
+        if number == 1 and line.lstrip().startswith(b"[") and _is_json(content := read_whole(path, file, line)):
             yield from _whole_json(path, content)
             return
         where = f"{path.name}, line {number}"
@@ -62,13 +76,14 @@ def _json_lines(path: Path, file: IO[bytes]) -> Iterator[Row]:
             raise UsageError(f"{where}: not a JSON row ({error})") from error
         if not isinstance(row, dict):
             raise UsageError(f"{where}: a row must be a JSON object with named columns")
+        _require_columns(where, row)
         yield where, row
 
 
 def _json(path: Path, file: IO[bytes]) -> Iterator[Row]:
     """Yield the rows of a .json file: an array, an object that holds one (or the columns of a table), or JSON lines."""
-    content = file.read()
-    lines = [line for line in content.splitlines()[:2] if line.strip()]
+    content = read_whole(path, file)
+    lines = [line for line in content.split(b"\n", 2)[:2] if line.strip()]
     try:
         several = len(lines) > 1 and isinstance(json.loads(lines[0].removeprefix(b"\xef\xbb\xbf")), dict)
     except (ValueError, RecursionError):
@@ -94,6 +109,7 @@ def _whole_json(path: Path, content: bytes) -> Iterator[Row]:
     for number, row in enumerate(rows, 1):
         if not isinstance(row, dict):
             raise UsageError(f"{path.name}, row {number}: a row must be a JSON object with named columns")
+        _require_columns(f"{path.name}, row {number}", row)
         yield f"{path.name}, row {number}", row
 
 
@@ -118,12 +134,11 @@ def _separated(separators: str) -> Callable[[Path, IO[bytes]], Iterator[Row]]:
         limit = csv.field_size_limit(_LONGEST_CELL)
         line = 1
         try:
-            first = text.readline()
-            text.seek(0)
-            reader = csv.reader(text, delimiter=max(separators, key=first.count))
+            lines = lines_of(path, text)
+            first = next(lines, "")
+            reader = csv.reader(chain([first], lines), delimiter=max(separators, key=first.count))
             header = next(reader, [])
-            if len(set(header)) < len(header):
-                raise UsageError(f"{path.name}: two columns have the name {_repeated(header)!r}; rename one")
+            _require_columns(path.name, header)
             for cells in reader:
                 line = reader.line_num
                 if cells and len(cells) != len(header):
@@ -139,14 +154,10 @@ def _separated(separators: str) -> Callable[[Path, IO[bytes]], Iterator[Row]]:
     return read
 
 
-def _repeated(names: list[str]) -> str:
-    return next(name for index, name in enumerate(names) if name in names[:index])
-
-
 def _parquet(path: Path, file: IO[bytes]) -> Iterator[Row]:
     try:
-        with pq.ParquetFile(file) as table:
-            yield from _batches(path, table.iter_batches())
+        with pq.ParquetFile(_seekable(path, file)) as table:
+            yield from _batches(path, table.iter_batches(_ROWS))
     except (pa.ArrowException, OverflowError) as error:
         raise UsageError(f"{path}: not a Parquet file ({first_line(error)})") from error
 
@@ -159,10 +170,33 @@ def _arrow(path: Path, file: IO[bytes]) -> Iterator[Row]:
         raise UsageError(f"{path}: not an Arrow file ({first_line(error)})") from error
 
 
+def _seekable(path: Path, file: IO[bytes]) -> IO[bytes]:
+    return file if file.seekable() else io.BytesIO(read_whole(path, file))
+
+
 def _batches(path: Path, batches: Iterator[Any]) -> Iterator[Row]:
-    rows = (row for batch in batches for row in _python_rows(batch))
-    for number, row in enumerate(rows, 1):
-        yield f"{path.name}, row {number}", row
+    left, number = unpacked_limit(), 0
+    for batch in batches:
+        _require_columns(path.name, batch.schema.names)
+        left -= batch.nbytes + _PYTHON * sum(map(_values_in, batch.columns))
+        if left < 0:
+            raise too_much(path)
+        try:
+            rows = _python_rows(batch)
+        except DAMAGED as error:
+            raise UsageError(f"{path.name}, after row {number}: cannot be read ({first_line(error)})") from error
+        for row in rows:
+            number += 1
+            yield f"{path.name}, row {number}", row
+
+
+def _values_in(column: Any) -> int:
+    """Return how many values a column holds, with those in its lists and structs."""
+    if pa.types.is_struct(column.type):
+        return len(column) + sum(map(_values_in, column.flatten()))
+    if pa.types.is_list(column.type) or pa.types.is_large_list(column.type) or pa.types.is_fixed_size_list(column.type):
+        return len(column) + _values_in(column.flatten())
+    return len(column)
 
 
 def _python_rows(batch: Any) -> list[dict[str, Any]]:

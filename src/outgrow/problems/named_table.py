@@ -17,7 +17,8 @@ def named_table(name: str, split: str) -> Table | None:
     """Return the table called PLACE[:SPLIT][:KEY=VALUE]…; None where this is not the name of a table.
 
     PLACE: a file, a folder with files for each split, or a set on the hub (OWNER/NAME). SPLIT: of a folder or set; by default
-    `split`. KEY: question, answer, solution, level or field, for a column (see `Table`); config, of a set.
+    `split`; it stands before every KEY. KEY: question, answer, solution, level or field, for a column (see `Table`); config, of a
+    set.
 
     Raises UsageError where a KEY is unknown.
     """
@@ -26,7 +27,7 @@ def named_table(name: str, split: str) -> Table | None:
     if not here and "/" not in place:
         return None
     settings: dict[str, Any] = {"path": Path(place)} if here else {"hub": place}
-    for part in parts:
+    for part in _settings(parts):
         key, equals, value = part.partition("=")
         if equals and key not in _KEYS:
             raise UsageError(f"{name}: no key {key!r} of a table{nearest(key, _KEYS)}")
@@ -66,4 +67,19 @@ def label(name: str) -> str:
 
 def _divided(name: str) -> tuple[str, list[str]]:
     place, *parts = name.split(":")
-    return place, [part for part in parts if part]
+    return place, parts
+
+
+def _settings(parts: list[str]) -> list[str]:
+    """Return SPLIT and each KEY=VALUE. A column's name may hold colons.
+
+    >>> _settings(["test", "answer=gold", " the right one", "level=n"])
+    ['test', 'answer=gold: the right one', 'level=n']
+    """
+    settings: list[str] = []
+    for part in parts:
+        if settings and "=" in settings[-1] and "=" not in part:
+            settings[-1] += f":{part}"
+        elif part:
+            settings.append(part)
+    return settings

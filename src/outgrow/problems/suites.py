@@ -84,6 +84,8 @@ def suite(name: str) -> Source:
     """
     if name in SUITES:
         return SUITES[name]
+    if not name.strip():
+        raise UsageError(f"the name of a suite is empty; name a file, or one of: {', '.join([*SUITES, *GROUPS])}")
     if name in GROUPS:
         raise UsageError(f"{name} is a group; name one of its suites: {', '.join(GROUPS[name])}")
     if name == HELD_OUT:

@@ -17,7 +17,7 @@ from ..types import Problem
 from .cell import Unusable, cell_text
 from .chat import Chat, is_chat, last_reply, read_chat
 from .collect import Read, collect, read_rows
-from .columns import Columns, find_columns, value_at
+from .columns import Columns, find_columns, listed, value_at
 from .formats import Row
 from .hub import hub_rows
 from .known_answer import known_answer, replied_answer
@@ -45,14 +45,21 @@ class Table(Source):
         default=None, description="Configuration of the data set on the hub. Default: `default`, or the only one."
     )
     split: str = Field(default="train", description="Split of the data set on the hub, or in the folder.")
-    question: str | None = Field(default=None, description="Column that holds the question. Default: found by its name.")
-    answer: str | None = Field(default=None, description="Column that holds the known answer. Default: found by its name.")
+    question: str | None = Field(
+        default=None, min_length=1, description="Column that holds the question. Default: found by its name."
+    )
+    answer: str | None = Field(
+        default=None, min_length=1, description="Column that holds the known answer. Default: found by its name."
+    )
     solution: str | None = Field(
         default=None,
+        min_length=1,
         description="Column that holds a written-out solution, for SFT. Default: found by its name, or the solution in the answer.",
     )
-    level: str | None = Field(default=None, description="Column that holds the level: a number, or a text that contains one.")
-    field: str | None = Field(default=None, description="Column that holds the field.")
+    level: str | None = Field(
+        default=None, min_length=1, description="Column that holds the level: a number, or a text that contains one."
+    )
+    field: str | None = Field(default=None, min_length=1, description="Column that holds the field.")
 
     _name: str | None = PrivateAttr(default=None)
     """The name that stands for the table and its columns, where a person gave it by one (see `named_table`)."""
@@ -181,7 +188,7 @@ def _answer_at(row: dict[str, Any], column: str, where: str) -> Any:
         return last_reply(value)
     items: Iterable[Any] = value if isinstance(value, list) else [value]
     if isinstance(value, dict):
-        raise UsageError(f"{where}: column {column!r} holds a table; name one of {', '.join(f'{column}.{key}' for key in value)}")
+        raise UsageError(f"{where}: column {column!r} holds a table; name one of {listed([f'{column}.{key}' for key in value])}")
     if any(isinstance(item, dict | list) for item in items):
         raise UsageError(f"{where}: column {column!r} holds nested values; a text, a number or a list of them is needed")
     return value

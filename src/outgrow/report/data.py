@@ -13,6 +13,7 @@ from ..core.addresses import shown_toml
 from ..core.errors import OutgrowError, reason
 from ..core.files import parse_json, read_plain, require_regular
 from ..core.row_table import FollowedRows, Rows
+from ..core.sqlite_file import require_own_journal
 from ..evaluate import Evaluation
 from ..evaluate.calibration import Calibration
 from ..evaluate.drift import Drift
@@ -162,6 +163,7 @@ def _read_ledger(path: Path) -> tuple[int, VisitTable]:
     mode = "mode=ro" if path.with_name(f"{path.name}-wal").exists() else "immutable=1"
     try:
         require_regular(path)
+        require_own_journal(path)
         db = sqlite3.connect(f"{path.resolve().as_uri()}?{mode}", uri=True)
         try:
             require_ledger(db)

@@ -251,8 +251,9 @@ def require_no_links(path: Path) -> None:
     The link to the newest checkpoint is the run's own. Files that are only ever replaced (rollouts) may be links.
     """
     files = RunFolder(path)
-    for folder in (path, files.checkpoints, files.evals):
-        if folder.is_dir():
+    written = (path, files.checkpoints, *files.checkpoints.glob("*"), files.evals, *files.evals.glob("**/"))
+    for folder in dict.fromkeys(written):
+        if folder.is_dir() and not folder.is_symlink():
             for entry in os.scandir(folder):
                 if entry.is_symlink() and Path(entry.path) != files.latest:
                     raise OutgrowError(

@@ -10,6 +10,7 @@ import tomli_w
 from ..config import Recipe
 from ..core.addresses import is_served, public_model, public_values
 from ..core.amounts import duration, money
+from ..core.files import write_atomic
 from ..core.inputs import InputKind, map_inputs
 from ..policy.pull import public_name
 from ..problems import Source
@@ -23,7 +24,7 @@ _SHOWN = {"prompt", "sampling", "verify", "rewards", "advantage", "curriculum", 
 def write_card(run: Path, folder: Path, summary: dict[str, Any]) -> None:
     """Write the card of a finished run's policy into `folder`, next to its weights."""
     recipe, made_with = read_recipe(run)
-    (folder / "README.md").write_text(card(recipe, made_with, summary), encoding="utf-8")
+    write_atomic(folder / "README.md", card(recipe, made_with, summary).encode())
 
 
 def card(recipe: Recipe, made_with: dict[str, Any], summary: dict[str, Any]) -> str:

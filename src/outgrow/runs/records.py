@@ -18,7 +18,8 @@ from ..core.errors import OutgrowError, reason
 from ..core.files import open_regular, read_plain, require_regular
 from ..core.rollout_log import count_steps
 from ..core.shell import command_line
-from ..ledger.ledger_file import NotALedger, require_tables
+from ..core.sqlite_file import ForeignFile, require_own_journal
+from ..ledger.ledger_file import require_tables
 from .checkpoint import Checkpoint
 from .folder import RunFolder
 
@@ -44,7 +45,7 @@ class Records:
     def at(self, step: int) -> dict[str, Figures]:
         """Return name of a file or folder -> its figures, where the disk is level with `step`.
 
-        Raises OSError, sqlite3.Error, NotALedger.
+        Raises OSError, sqlite3.Error, ForeignFile.
         """
         files = self._run
         figures = {name: lines.figures() for name, lines in self._lines.items()}
@@ -108,6 +109,7 @@ def _visits(run: RunFolder, after: int, through: int) -> Figures:
     names = ("visits", "rollouts", "right", "rollouts_by_step")
     query = "SELECT COUNT(*), SUM(n), SUM(right), SUM(step * n) FROM visits WHERE step > ? AND step <= ?"
     require_regular(run.ledger)
+    require_own_journal(run.ledger)
     with closing(sqlite3.connect(f"{run.ledger.resolve().as_uri()}?mode=rw", uri=True)) as db:
         require_tables(db)
         [row] = db.execute(query, (after, through))
@@ -141,7 +143,7 @@ def losses(run: Path, checkpoint: Checkpoint) -> list[str]:
     for name, figures in recorded.items():
         try:
             found.append(_loss(files, name, figures, checkpoint.step))
-        except (OSError, sqlite3.Error, NotALedger, ArrowException) as error:
+        except (OSError, sqlite3.Error, ForeignFile, ArrowException) as error:
             found.append(f"{name} cannot be read ({reason(error)})")
         except (KeyError, TypeError, ValueError):
             found.append(f"what the checkpoint says of {name} cannot be read")

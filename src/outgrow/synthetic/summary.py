@@ -1,6 +1,5 @@
 """The summary of a data set: counts of answers drawn and kept, and the quality of the labels."""
 
-import json
 from collections import Counter, defaultdict
 from collections.abc import Callable, Hashable, Sequence
 from dataclasses import asdict
@@ -12,7 +11,7 @@ from pydantic.dataclasses import dataclass
 
 from ..core.errors import UsageError, first_line
 from ..core.estimate import Estimate
-from ..core.files import write_json
+from ..core.files import read_json, write_json
 from ..ledger.bands import Band as BandName
 from ..ledger.bands import band
 from ..problems.limit import Limit
@@ -131,7 +130,7 @@ def write_summary(folder: Path, summary: SyntheticSummary) -> None:
 def read_summary(folder: Path) -> SyntheticSummary:
     """Read what `make_data` returned when it made this folder. Raises UsageError where the file is missing or broken."""
     try:
-        return SyntheticSummary(**json.loads((folder / FILE).read_text()), path=folder)
+        return SyntheticSummary(**read_json(folder / FILE), path=folder)
     except (OSError, ValueError, TypeError, ValidationError) as error:
         reason = error.strerror if isinstance(error, OSError) else f"not a summary of synthetic data: {first_line(error)}"
         raise UsageError(f"{folder / FILE}: {reason}; make the data with: outgrow data MODEL RECIPE --out FOLDER") from error

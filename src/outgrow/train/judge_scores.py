@@ -42,6 +42,7 @@ def judge_model(section: JudgeSection, warn: Warn, engine: EngineConfig | None =
             timeout_s=section.timeout_s,
             omit_settings=section.omit_settings,
             omit_key="judge.omit_settings",
+            refuse_unreadable=True,  # it has no score then; `max_unscored` says how many such answers a run bears
             warn=warn,
         )
     # The judge has its own engine, which never sleeps, since its weights never change.

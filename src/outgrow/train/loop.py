@@ -20,6 +20,7 @@ from ..core.files import append_line, keep_lines_through, read_lines
 from ..core.fresh_folder import FreshFolder
 from ..core.memory import keep_large_buffers
 from ..core.plugins import plugins_imported
+from ..core.threads import require_threads
 from ..evaluate.measured import suites_of
 from ..evaluate.worse import early_end
 from ..policy import Policy
@@ -142,7 +143,9 @@ def deterministic(recipe: Recipe) -> Iterator[None]:
     """Compute inside as a run does: with the recipe's threads, and the same to the last bit every time.
 
     The threads, torch's flags and the environment are put back at the end; what the C library does with freed memory is not.
+    Raises UsageError where the recipe asks for too many threads.
     """
+    require_threads(recipe.run.threads)
     keep_large_buffers()
     buffers: Any = torch.utils.deterministic
     threads, filled = torch.get_num_threads(), buffers.fill_uninitialized_memory
@@ -167,6 +170,7 @@ def deterministic(recipe: Recipe) -> Iterator[None]:
 def check_prerequisites(recipe: Recipe, budget: Budget) -> None:
     """Raise UsageError, before anything is made, where what the run needs is not there."""
     require_packages(recipe.run.trackers)
+    require_threads(recipe.run.threads)
     check_engine(recipe)
     if isinstance(recipe, RLRecipe) and recipe.judge is not None:
         for judge in filter(None, (recipe.judge.model, recipe.judge.watch.second_model)):
