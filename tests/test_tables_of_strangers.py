@@ -175,3 +175,12 @@ def test_an_empty_name_of_a_column_is_one_line_and_is_not_proposed(tmp_path):
     assert "\n" not in str(refused.value)
     with pytest.raises(UsageError, match='answer = "COLUMN"'):
         Table(path=file).load()
+
+
+def test_names_of_columns_are_shown_as_they_are_and_are_no_orders_to_a_terminal(tmp_path, outgrow):
+    """rich shows a text such as :b: as an emoji, also without markup."""
+    file = tmp_path / "rows.jsonl"
+    file.write_text(json.dumps({"a:b:c": "x", "\x1b[31mred\x07": "y", "b\u202ec": "z"}))
+    status, _, err = outgrow("eval", "micro-base", "--on", f"{file}:question=a:b:d")
+    assert status == 2 and "'a:b:c'" in err and "question=a:b:d" in err and len(err.strip().splitlines()) == 1
+    assert not {"\x1b", "\x07", "\u202e"} & set(err) and "answer=red" not in err

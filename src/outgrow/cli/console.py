@@ -22,8 +22,11 @@ class _LastingConsole(Console):
             del self._buffer[:]
 
 
-console = _LastingConsole()
-errors = _LastingConsole(stderr=True)
+console = _LastingConsole(emoji=False)  # a text such as a:b:c stays as it is
+errors = _LastingConsole(stderr=True, emoji=False)
+
+_ORDER = frozenset(map(chr, (*range(0x202A, 0x202F), *range(0x2066, 0x206A))))
+"""Characters that show the text after them in another order than it has."""
 
 
 def say(text: str) -> None:
@@ -38,4 +41,4 @@ def warn(text: str) -> None:
 
 def strip_control_chars(text: str) -> str:
     """Return a model's text without the control characters that a terminal would obey; line breaks and tabs stay."""
-    return "".join(letter for letter in text if letter in "\n\t" or unicodedata.category(letter) != "Cc")
+    return "".join(letter for letter in text if letter in "\n\t" or (unicodedata.category(letter) != "Cc" and letter not in _ORDER))

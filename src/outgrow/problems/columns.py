@@ -103,7 +103,8 @@ def _first(row: dict[str, Any], names: tuple[str, ...]) -> str | None:
 def _not_found(row: dict[str, Any], question: str | None, answer: str | None, name: str | None) -> str:
     """Return what is missing, and how to name it: behind the table's name, or in a recipe where it has none."""
     missing = [what for what, column in (("question", question), ("answer", answer)) if column is None]
-    free = [column for column in _names(row) if column not in (question, answer, "") and len(column) <= _LONGEST]
+    named = [column for column in _names(row) if column not in (question, answer)]
+    free = [column for column in named if column and column.isprintable() and len(column) <= _LONGEST]
     free += ["COLUMN"] * len(missing)
     chosen = list(zip(missing, free, strict=False))
     if name is None:

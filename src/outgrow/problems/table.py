@@ -40,7 +40,7 @@ class Table(Source):
     path: Annotated[Path | None, ReadsFrom("files")] = Field(
         default=None, description="A file, or a folder with files for each split, in place of `hub`."
     )
-    hub: str | None = Field(default=None, description="Id of a data set on the hub, in place of `path`.")
+    hub: str | None = Field(default=None, min_length=1, description="Id of a data set on the hub, in place of `path`.")
     config: str | None = Field(
         default=None, description="Configuration of the data set on the hub. Default: `default`, or the only one."
     )
