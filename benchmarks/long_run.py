@@ -30,7 +30,7 @@ from bench import Found, in_process, row, write
 from outgrow.algorithms.samplers import SAMPLERS, PickRequest
 from outgrow.config import dump_recipe, parse_recipe
 from outgrow.core.figure_lines import each_figures, last_figures
-from outgrow.core.files import append_line, keep_lines_through
+from outgrow.core.json_lines import append_line, keep_lines_through
 from outgrow.core.rollout_log import BLOCK, drop_parts_after, rollouts_folder, write_part
 from outgrow.judge.hacking_alarm import HackingAlarm
 from outgrow.ledger import Ledger

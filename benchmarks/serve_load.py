@@ -30,7 +30,7 @@ from typing import Any
 from bench import Found, row, write
 
 from outgrow.config import dump_recipe, parse_recipe
-from outgrow.core.files import append_line, write_lines
+from outgrow.core.json_lines import append_line, write_lines
 from outgrow.core.rollout_log import write_part
 
 GROUPS, SAMPLES, SMALL = 32, 8, 16  # of a step of the long run; rollouts of a step of a small one

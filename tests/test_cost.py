@@ -11,7 +11,7 @@ from helpers.report import Page
 from helpers.runs import SMALL, Silent, fingerprint
 from outgrow.config import load_recipe
 from outgrow.core.errors import UsageError
-from outgrow.core.files import read_lines, write_lines
+from outgrow.core.json_lines import read_lines, write_lines
 from outgrow.report import write_report
 from outgrow.runs import cost as spending
 from outgrow.runs.cost import Budget, BudgetReached, Meter, Spent, folded, seconds_by_phase, spent

@@ -22,7 +22,8 @@ from helpers.runs import SMALL, Silent, fingerprint
 from outgrow.config import load_recipe
 from outgrow.core.disk import as_os_errors, fault_of
 from outgrow.core.errors import OutgrowError, UsageError
-from outgrow.core.files import append_line, is_empty, read_lines
+from outgrow.core.files import is_empty
+from outgrow.core.json_lines import append_line, read_lines
 from outgrow.runs.folder import create_run, held
 from outgrow.train.loop import resume, train
 

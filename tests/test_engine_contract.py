@@ -8,7 +8,7 @@ from helpers.runs import SMALL
 from helpers.slow_engine import SlowEngine, SlowEngineConfig
 from outgrow.config import load_recipe, parse_recipe
 from outgrow.core.errors import UsageError
-from outgrow.core.files import read_lines
+from outgrow.core.json_lines import read_lines
 from outgrow.engines import (
     ENGINES,
     GenerationRequest,

@@ -8,7 +8,7 @@ import sys
 from pathlib import Path
 
 from outgrow.config import load_recipe
-from outgrow.core.files import read_lines
+from outgrow.core.json_lines import read_lines
 from outgrow.train.loop import train
 from outgrow.train.watcher import SilentWatcher
 

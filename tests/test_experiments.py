@@ -272,8 +272,11 @@ def test_an_experiment_runs_is_remembered_and_goes_on(experiment, tmp_path):
     assert len({row["code"] for row in first}) == 1
     assert not list((tmp_path / "runs" / "lab").iterdir())
     content = lines.read_bytes()
+    left = tmp_path / "runs" / "lab" / first[0]["key"] / "rollouts"
+    left.mkdir(parents=True)  # as a lab leaves it that is killed while it removes a finished run
     lab()
     assert lines.read_bytes() == content
+    assert not list((tmp_path / "runs" / "lab").iterdir())
     lines.write_text("".join(json.dumps(row) + "\n" for row in first[1:]))
     lab()
     again = {row["key"]: row for row in map(json.loads, lines.read_text().splitlines())}

@@ -5,7 +5,8 @@ import json
 import pytest
 
 from outgrow.core.figure_lines import each_figures, last_figures
-from outgrow.core.files import keep_lines_through, lines_backwards, new_folder
+from outgrow.core.files import new_folder
+from outgrow.core.json_lines import keep_lines_through, lines_backwards
 
 
 def test_a_new_folder_appears_whole(tmp_path):

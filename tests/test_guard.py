@@ -12,7 +12,7 @@ from helpers.report import Page, evaluation, save, write_recipe, write_steps
 from helpers.runs import SMALL, Silent, fingerprint, start
 from outgrow.config import load_recipe
 from outgrow.core.errors import UsageError
-from outgrow.core.files import read_lines
+from outgrow.core.json_lines import read_lines
 from outgrow.evaluate.conditions import conditions
 from outgrow.evaluate.decline import decline
 from outgrow.evaluate.likely_cause import Cause

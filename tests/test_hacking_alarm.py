@@ -16,7 +16,7 @@ from helpers.judges import JUDGED, Says
 from helpers.runs import Silent
 from outgrow.config import load_recipe
 from outgrow.core.errors import OutgrowError
-from outgrow.core.files import read_lines
+from outgrow.core.json_lines import read_lines
 from outgrow.core.rng import numpy_rng
 from outgrow.core.rollout_log import read_part
 from outgrow.judge import metrics as judge_metrics

@@ -19,7 +19,7 @@ from outgrow.algorithms.rewards.hero import Hero
 from outgrow.algorithms.rewards.judge_score import JudgeScore
 from outgrow.config import load_recipe
 from outgrow.core.errors import OutgrowError, UsageError
-from outgrow.core.files import read_lines
+from outgrow.core.json_lines import read_lines
 from outgrow.core.rollout_log import read_part
 from outgrow.engines import OpenAIServer
 from outgrow.engines.server_client import MAX_REPLY

@@ -13,7 +13,7 @@ from helpers.runs import Silent
 from helpers.server import completion
 from outgrow.config import load_recipe
 from outgrow.config.sections import PolicySection
-from outgrow.core.files import read_lines
+from outgrow.core.json_lines import read_lines
 from outgrow.plan.models import shape_of
 from outgrow.policy import load_policy
 from outgrow.train.loop import train

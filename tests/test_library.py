@@ -17,7 +17,7 @@ from pathlib import Path
 import pytest
 
 import outgrow
-from outgrow.core.files import read_lines
+from outgrow.core.json_lines import read_lines
 from outgrow.evaluate.evaluation import Evaluation
 from outgrow.runs.folder import RunFolder
 from outgrow.train.loop import train as train_loop

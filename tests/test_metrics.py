@@ -8,7 +8,7 @@ from helpers.judges import JUDGED, Says
 from helpers.runs import Silent
 from outgrow.config import load_recipe
 from outgrow.core import metrics
-from outgrow.core.files import read_lines
+from outgrow.core.json_lines import read_lines
 from outgrow.core.metrics import GROUPS, METRICS, group_of, pattern_of
 from outgrow.judge.canaries import KINDS
 from outgrow.train import judge_scores

@@ -11,7 +11,8 @@ import torch
 from helpers.runs import SMALL, Silent
 from outgrow.config import load_recipe
 from outgrow.core.errors import UsageError
-from outgrow.train.loop import deterministic, train
+from outgrow.train.determinism import deterministic
+from outgrow.train.loop import train
 
 
 def state():

@@ -6,7 +6,7 @@ import pyarrow.parquet as pq
 
 from helpers.flywheel import RecordedStages
 from helpers.r1 import WITH_FORMAT, make_r1
-from outgrow.core.files import read_lines
+from outgrow.core.json_lines import read_lines
 from outgrow.flywheel import load_flywheel
 from outgrow.flywheel.run import run_flywheel
 from outgrow.policy import load_policy

@@ -15,7 +15,7 @@ import pytest
 from helpers.runs import Silent
 from outgrow.config import load_recipe, parse_recipe
 from outgrow.core.errors import UsageError
-from outgrow.core.files import read_lines
+from outgrow.core.json_lines import read_lines
 from outgrow.problems.overlap import fold
 from outgrow.problems.reasoning_gym import ReasoningGym
 from outgrow.problems.suites import suite

@@ -23,7 +23,7 @@ from helpers.browser import CHROMIUM
 from helpers.report import STEPS, K, Page, evaluation, save, write_recipe, write_steps
 from outgrow.core.amounts import duration
 from outgrow.core.errors import OutgrowError, UsageError
-from outgrow.core.files import append_line
+from outgrow.core.json_lines import append_line
 from outgrow.evaluate import Evaluation, paired_delta
 from outgrow.evaluate import change as outcome
 from outgrow.evaluate.sample import Sample

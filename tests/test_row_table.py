@@ -7,7 +7,7 @@ import random
 import pytest
 
 from outgrow.core.figure_lines import parsed_figures
-from outgrow.core.files import read_lines
+from outgrow.core.json_lines import read_lines
 from outgrow.core.row_table import AppendedLines, FollowedRows, RowTable
 
 

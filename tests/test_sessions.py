@@ -13,8 +13,9 @@ from helpers.report import Page
 from helpers.runs import SMALL, Silent, start
 from outgrow.config import load_recipe
 from outgrow.core.errors import OutgrowError, UsageError
-from outgrow.core.files import new_folder, read_lines
+from outgrow.core.files import new_folder
 from outgrow.core.fresh_folder import FreshFolder, undone_on_failure
+from outgrow.core.json_lines import read_lines
 from outgrow.report import write_report
 from outgrow.report.live.listing import Listing
 from outgrow.runs.changed import changes_of

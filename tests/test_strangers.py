@@ -11,7 +11,8 @@ import pytest
 
 from outgrow.config import RLRecipe, load_recipe, with_plugins
 from outgrow.core.errors import OutgrowError, UsageError
-from outgrow.core.files import append_line, read_lines, read_plain, remove_temporary, write_atomic
+from outgrow.core.files import read_plain, remove_temporary, write_atomic
+from outgrow.core.json_lines import append_line, read_lines
 from outgrow.core.plugins import plugins_imported, plugins_refused
 from outgrow.core.stand_ins import stands_in
 from outgrow.experiments.experiment import load_experiment

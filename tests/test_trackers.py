@@ -19,7 +19,7 @@ import pytest
 from helpers.runs import SMALL, Silent, signal_when, start
 from outgrow.config import load_recipe
 from outgrow.core.errors import UsageError
-from outgrow.core.files import append_line, read_lines
+from outgrow.core.json_lines import append_line, read_lines
 from outgrow.runs.trackers import TRACKERS, tracking
 from outgrow.train.loop import resume, train
 

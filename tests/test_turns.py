@@ -7,7 +7,7 @@ import pytest
 
 from outgrow.config import parse_recipe
 from outgrow.core.callbacks import Warn, quiet
-from outgrow.core.files import read_lines
+from outgrow.core.json_lines import read_lines
 from outgrow.engines import Engine, NativeEngine, NativeEngineConfig
 from outgrow.evaluate.checkpoints import drift_of
 from outgrow.policy import likelihood as likelihood_module

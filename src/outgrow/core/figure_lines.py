@@ -9,7 +9,8 @@ from pathlib import Path
 from typing import Any
 
 from .errors import OutgrowError, reason
-from .files import lines_backwards, open_regular
+from .files import open_regular
+from .json_lines import lines_backwards
 
 _LARGEST = 2**53
 _AT_ONCE = 500  # lines parsed in one call

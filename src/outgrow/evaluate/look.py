@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from ..core.errors import OutgrowError
-from ..core.files import read_lines
+from ..core.json_lines import read_lines
 from ..types import Problem
 from .conditions import Conditions
 from .sample import Sample

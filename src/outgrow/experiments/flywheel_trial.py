@@ -14,7 +14,7 @@ from ..runs.cost import Budget
 from ..runs.practice_problems import suite_problems
 from ..runs.session import open_session
 from ..runs.signals import Interrupt
-from ..train.loop import deterministic
+from ..train.determinism import deterministic
 from ..train.watcher import SilentWatcher
 from .flywheel_measures import PassAtK
 from .flywheel_result import FlywheelTrialResult, read_flywheel_result

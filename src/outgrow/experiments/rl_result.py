@@ -4,7 +4,7 @@ from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any, get_args
 
-from ..core.files import read_lines
+from ..core.json_lines import read_lines
 from ..evaluate import Evaluation
 from ..ledger import Ledger
 from ..runs.folder import RunFolder, When, read_recipe

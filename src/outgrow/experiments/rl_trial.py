@@ -7,7 +7,8 @@ from pathlib import Path
 
 from ..config import Recipe
 from ..core.callbacks import quiet
-from ..core.files import append_line, read_json, read_lines, write_json
+from ..core.files import read_json, write_json
+from ..core.json_lines import append_line, read_lines
 from ..core.rng import python_rng
 from ..evaluate.sample import sample_problems
 from ..ledger import Ledger
@@ -15,7 +16,8 @@ from ..runs.folder import RunFolder, read_recipe
 from ..runs.models import run_policy
 from ..runs.practice_problems import practice_problems
 from ..runs.session import open_session
-from ..train.loop import deterministic, resume, train
+from ..train.determinism import deterministic
+from ..train.loop import resume, train
 from ..train.watcher import SilentWatcher
 from .code_digest import code_digest
 from .mastery import mastery

@@ -15,7 +15,7 @@ from types import FrameType
 from ..core.callbacks import CheckStop, OnProgress, Warn
 from ..core.children import signals_blocked, unblock_signals
 from ..core.errors import OutgrowError
-from ..core.files import append_line, read_lines
+from ..core.json_lines import append_line, read_lines
 from ..runs.folder import RunFolder
 from ..runs.signals import StopRequested
 from .experiment import PREPARED, Experiment
@@ -63,6 +63,8 @@ def run_experiment(
     """
     docs.mkdir(parents=True, exist_ok=True)
     results = known_results(experiment, docs)
+    for key in results:  # a lab that was killed while it removed the folder
+        shutil.rmtree(scratch / key, ignore_errors=True)
     missing = [trial for trial in experiment.runs if trial.key not in results]
     on_progress(len(results))
     if not missing:

@@ -7,7 +7,8 @@ from pathlib import Path
 from ..core.addresses import shown_toml
 from ..core.amounts import duration
 from ..core.errors import OutgrowError
-from ..core.files import read_lines, write_atomic
+from ..core.files import write_atomic
+from ..core.json_lines import read_lines
 from ..problems.named_table import label
 from ..report import words
 from ..report.chart import Chart

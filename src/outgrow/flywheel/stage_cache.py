@@ -13,9 +13,10 @@ from typing import Any
 
 from ..config import Recipe, dump_recipe
 from ..core.errors import OutgrowError
-from ..core.files import read_json, read_lines, write_json
+from ..core.files import read_json, write_json
 from ..core.fresh_folder import FreshFolder, undone_on_failure
 from ..core.inputs import InputKind
+from ..core.json_lines import read_lines
 from ..evaluate import Evaluation
 from ..runs.cost import Budget, BudgetReached, Spent, seconds_by_phase
 from ..runs.folder import RunFolder

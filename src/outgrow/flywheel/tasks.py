@@ -24,7 +24,8 @@ from ..runs.signals import Interrupt
 from ..synthetic import DataRequest, SyntheticRow, make_data, read_summary, rows_from_run
 from ..synthetic.pipeline import matching_problems
 from ..train.before_after import Outcome
-from ..train.loop import deterministic, resume, train
+from ..train.determinism import deterministic
+from ..train.loop import resume, train
 from ..train.watcher import Watcher
 from ..types import Problem
 from ..verify.extraction.extract import THINK_OPEN

@@ -10,7 +10,7 @@ from pathlib import Path
 
 from ..core.amounts import PRICES, TIMES, dollars, duration, hours, money, typed_dollars, typed_hours
 from ..core.errors import UsageError
-from ..core.files import append_line, read_lines, write_lines
+from ..core.json_lines import append_line, read_lines, write_lines
 
 Timing = Mapping[str, float]
 

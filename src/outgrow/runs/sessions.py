@@ -13,7 +13,7 @@ from typing import Literal
 from pydantic import TypeAdapter
 
 from ..core.errors import OutgrowError, first_line, reason
-from ..core.files import read_lines, write_lines
+from ..core.json_lines import read_lines, write_lines
 from ..core.shell import command_line
 from .cost import BudgetReached
 from .folder import RunFolder

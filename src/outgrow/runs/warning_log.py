@@ -8,7 +8,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 from ..core.errors import OutgrowError
-from ..core.files import append_line, read_lines, write_lines
+from ..core.json_lines import append_line, read_lines, write_lines
 from .folder import RunFolder
 
 MAX_LINES = 1000

@@ -5,7 +5,8 @@ from dataclasses import replace
 from pathlib import Path
 
 from ..config import Recipe, RLRecipe
-from ..core.files import append_line, keep_lines_through, read_lines, write_json
+from ..core.files import write_json
+from ..core.json_lines import append_line, keep_lines_through, read_lines
 from ..evaluate import Evaluation, paired_delta
 from ..evaluate.decline import Decline, decline, number_of_looks
 from ..evaluate.likely_cause import Settings, likely_cause

@@ -3,22 +3,17 @@
 What is on disk is always ahead of, or level with, the newest checkpoint; continuing drops whatever is ahead of it.
 """
 
-import os
 import time
-from collections.abc import Callable, Iterator
-from contextlib import ExitStack, contextmanager
+from collections.abc import Callable
+from contextlib import ExitStack
 from functools import partial
 from pathlib import Path
-from typing import Any
-
-import torch
 
 from ..config import Recipe, RLRecipe, filled, unsaid, with_absolute_paths, with_plugins
 from ..core.changes import changed_values, flat
 from ..core.errors import OutgrowError, SpoiledError, UsageError
-from ..core.files import append_line, keep_lines_through, read_lines
 from ..core.fresh_folder import FreshFolder
-from ..core.memory import keep_large_buffers
+from ..core.json_lines import append_line, keep_lines_through, read_lines
 from ..core.plugins import plugins_imported
 from ..core.threads import require_threads
 from ..evaluate.measured import suites_of
@@ -45,6 +40,7 @@ from ..runs.trackers import Track, require_packages, tracking
 from .before_after import Outcome
 from .changes import Changes, is_finished, record_data, require_more_steps, require_other_training
 from .checkpointer import Checkpointer
+from .determinism import deterministic
 from .guard import Guard
 from .job import Job
 from .logged import LoggedWatcher
@@ -54,7 +50,6 @@ from .start import explained, loading, removed_if_start_fails, steps_done
 from .watcher import Watcher
 
 _NO_LIMIT = Budget()
-_WORKSPACE = "CUBLAS_WORKSPACE_CONFIG"
 
 
 @plugins_imported()
@@ -136,35 +131,6 @@ def resume(path: Path, overrides: list[str], watcher: Watcher, budget: Budget = 
     if stopped:
         resume(path, [], watcher, budget)
     return True
-
-
-@contextmanager
-def deterministic(recipe: Recipe) -> Iterator[None]:
-    """Compute inside as a run does: with the recipe's threads, and the same to the last bit every time.
-
-    The threads, torch's flags and the environment are put back at the end; what the C library does with freed memory is not.
-    Raises UsageError where the recipe asks for too many threads.
-    """
-    require_threads(recipe.run.threads)
-    keep_large_buffers()
-    buffers: Any = torch.utils.deterministic
-    threads, filled = torch.get_num_threads(), buffers.fill_uninitialized_memory
-    enabled, warn_only = torch.are_deterministic_algorithms_enabled(), torch.is_deterministic_algorithms_warn_only_enabled()
-    # What cuBLAS asks for before it repeats itself to the last bit; a few operations never do on a GPU, and torch names them.
-    workspace = os.environ.get(_WORKSPACE)
-    os.environ.setdefault(_WORKSPACE, ":4096:8")
-    torch.set_num_threads(recipe.run.threads)
-    torch.use_deterministic_algorithms(True, warn_only=torch.cuda.is_available())
-    # That also fills every new buffer, to show reads of what was never written; there are none, and it is 4% of a micro step.
-    buffers.fill_uninitialized_memory = False
-    try:
-        yield
-    finally:
-        buffers.fill_uninitialized_memory = filled
-        torch.use_deterministic_algorithms(enabled, warn_only=warn_only)
-        torch.set_num_threads(threads)
-        if workspace is None:
-            del os.environ[_WORKSPACE]
 
 
 def check_prerequisites(recipe: Recipe, budget: Budget) -> None:

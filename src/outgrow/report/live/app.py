@@ -2,33 +2,30 @@
 
 from collections import Counter
 from collections.abc import Callable, Hashable, Mapping, Sequence
-from datetime import UTC, datetime
-from functools import cache, partial
+from functools import partial
 from importlib.resources import files
 from pathlib import Path
 from typing import Any
 from urllib.parse import urlencode
 
 import numpy as np
-from jinja2 import Environment, PackageLoader, StrictUndefined
 from starlette.applications import Starlette
 from starlette.exceptions import HTTPException
 from starlette.middleware import Middleware
 from starlette.requests import Request
-from starlette.responses import HTMLResponse, Response
+from starlette.responses import Response
 from starlette.routing import Route
 
 from ...core.errors import DAMAGED, OutgrowError, reason
-from ...runs.changed import when
 from ...runs.folder import RunFolder
 from ...runs.warning_log import read_warnings
-from .. import words
 from ..data import read_run
 from ..page import render
 from ..plotly_script import plotly_script
 from . import problems
+from .answers import answer, page_answer, rendered
 from .guard import Guard
-from .kept import Kept, Page, Pages
+from .kept import Kept, Pages
 from .listing import ORDERS, Listing, matching, ordered
 from .messages import messages
 from .rollouts import VERDICTS, Groups
@@ -91,7 +88,7 @@ class _Pages:
         counts = Counter(row.state for row in known)
         states = [(state, counts[state]) for state in STATES if counts[state]]
         shown = rows[(page - 1) * _RUNS : page * _RUNS]
-        return _rendered(
+        return rendered(
             request, "runs", rows=shown, count=len(rows), known=len(known), page=page, pages=pages, states=states, tags=tags,
             orders=ORDERS, with_tag=partial(_with_tag, query.multi_items()),
             sort_by=partial(_sort_by, query.get("sort", "")),
@@ -105,7 +102,7 @@ class _Pages:
 
     def _render_compared(self, request: Request, views: list[View]) -> bytes:
         names, differences = changed_keys(views)
-        return _rendered(
+        return rendered(
             request, "compare", rows=compare_to_first(views), charts=compared_charts(views), names=names, differences=differences
         )
 
@@ -120,7 +117,7 @@ class _Pages:
             lines = messages(log, run_view.data.sessions if run_view.data else [])
         except (TypeError, ValueError) as error:
             raise OutgrowError(f"{RunFolder(run_view.path).sessions}: one of its values is damaged ({error})") from error
-        return _rendered(
+        return rendered(
             request, "run", view=run_view, row=row, messages=lines, dropped=sum(line.dropped for line in log),
             with_tag=partial(_with_tag, ()),
         )  # fmt: skip
@@ -160,7 +157,7 @@ class _Pages:
             "meaning": problems.meaning(practised),
         }
         shown = chosen[(page - 1) * _PAGE : page * _PAGE]
-        return _rendered(
+        return rendered(
             request, "problems", view=run_view, rows=shown, count=len(chosen), known=len(rows), page=page, pages=pages,
             practised=practised, index=run.index, **lists,
         )  # fmt: skip
@@ -173,7 +170,7 @@ class _Pages:
         if not any(samples for _, samples in answers):
             raise HTTPException(404, "This run's test suite has no problem of this id.")
         about = next(samples[0] for _, samples in answers if samples)
-        return _page(request, "problem", view=run_view, about=about, answers=answers)
+        return page_answer(request, "problem", view=run_view, about=about, answers=answers)
 
     def rollouts(self, request: Request) -> Response:
         run = self._open(request.path_params["run"])
@@ -210,7 +207,7 @@ class _Pages:
             "earlier": max((s for s in steps if s < step), default=None),
             "later": min((s for s in steps if s > step), default=None),
         }
-        return _rendered(
+        return rendered(
             request, "rollouts", view=run_view, rows=shown, count=count, page=page, pages=pages, step=step, steps=steps,
             counts=counts, problem=problem, index=index, near=near, total=int(groups["counts"].sum()),
         )  # fmt: skip
@@ -227,7 +224,7 @@ class _Pages:
     ) -> Response:
         """Send a page, rendered where its version has changed."""
         address = request.url.path, request.url.query
-        return _answer(request, self._pages.get(address, version, render), headers=headers)
+        return answer(request, self._pages.get(address, version, render), headers=headers)
 
 
 def _number(text: str, default: int = 1) -> int:
@@ -250,32 +247,13 @@ def _sort_by(present: str, order: str, falling: bool = False) -> tuple[str, str]
     return (second if present == first else first), state
 
 
-def _page(request: Request, template: str, status: int = 200, **values: Any) -> Response:
-    return _answer(request, Page(_rendered(request, template, **values)), status)
-
-
-def _rendered(request: Request, template: str, **values: Any) -> bytes:
-    def address(**changed: Any) -> str:
-        return str(request.url.include_query_params(**changed).replace(scheme="", netloc=""))
-
-    html = _templates().get_template(f"{template}.html.jinja").render(ask=request.query_params, address=address, **values)
-    return html.encode("utf-8", "replace")
-
-
-def _answer(request: Request, page: Page, status: int = 200, headers: Mapping[str, str] | None = None) -> Response:
-    headers = {"ETag": page.tag, **(headers or {})}
-    if status == 200 and request.headers.get("if-none-match") == page.tag:
-        return Response(status_code=304, headers=headers)
-    return HTMLResponse(page.body, status, headers=headers)
-
-
 def _failed(request: Request, error: Exception) -> Response:
     status, message = (
         (error.status_code, error.detail)
         if isinstance(error, HTTPException)
         else (500, str(error) if isinstance(error, OutgrowError) else f"a file of this run is damaged ({reason(error)})")
     )
-    return _page(request, "error", status, message=message)
+    return page_answer(request, "error", status, message=message)
 
 
 def _asset(request: Request) -> Response:
@@ -287,28 +265,3 @@ def _asset(request: Request) -> Response:
     package, file = _ASSETS[name]
     text = files(f"outgrow.{package}").joinpath(file).read_text(encoding="utf-8")
     return Response(text, media_type="text/css" if name.endswith("css") else "text/javascript")
-
-
-def _clock(seconds: float) -> str:
-    """Return a time since 1970 as date and time of this machine's zone."""
-    return datetime.fromtimestamp(seconds).astimezone().strftime("%Y-%m-%d %H:%M")
-
-
-def _iso(seconds: float) -> str:
-    return datetime.fromtimestamp(seconds, UTC).isoformat(timespec="seconds")
-
-
-@cache
-def _templates() -> Environment:
-    # autoescape is on for every template: what a model wrote is text on the page, never markup. tojson escapes <, > and &.
-    environment = Environment(
-        loader=PackageLoader("outgrow", "report/live/templates"),
-        autoescape=True,
-        undefined=StrictUndefined,
-        trim_blocks=True,
-        lstrip_blocks=True,
-    )
-    environment.policies["json.dumps_kwargs"] = {"allow_nan": False, "separators": (",", ":")}
-    named = ("percent", "points", "shortened", "share_estimate", "share_change", "cost", "duration")
-    environment.filters |= {name: getattr(words, name) for name in named} | {"clock": _clock, "iso": _iso, "when": when}
-    return environment

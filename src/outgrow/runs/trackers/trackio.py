@@ -4,7 +4,7 @@ import os
 from pathlib import Path
 from typing import Any, ClassVar
 
-from ...core.files import read_lines
+from ...core.json_lines import read_lines
 from ..folder import RunFolder
 
 
