@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import ctypes
+import gc
 import os
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -27,6 +28,13 @@ def keep_large_buffers() -> None:
         mallopt(_M_MMAP_THRESHOLD, 2**30)
         mallopt(_M_TRIM_THRESHOLD, 2**31 - 1)
         mallopt(_M_TOP_PAD, 2**26)
+
+
+def give_back_memory() -> None:
+    """Hand what is freed back to the kernel once, for a process that waits after its work; `keep_large_buffers` keeps it."""
+    gc.collect()  # models and their optimizers refer to each other
+    with contextlib.suppress(OSError, AttributeError):
+        ctypes.CDLL(None).malloc_trim(0)
 
 
 def return_large_buffers() -> None:

@@ -16,6 +16,7 @@ from ..core.callbacks import CheckStop, OnProgress, Warn
 from ..core.children import signals_blocked, unblock_signals
 from ..core.errors import OutgrowError
 from ..core.json_lines import append_line, read_lines
+from ..core.memory import give_back_memory
 from ..runs.folder import RunFolder
 from ..runs.signals import StopRequested
 from .experiment import PREPARED, Experiment
@@ -165,6 +166,8 @@ def _prepare(path: Path, model: Trial) -> None:
         prepare(path, model.recipe)
     except StopRequested as stop:  # it cannot be pickled
         raise OutgrowError(f"stopped by {stop}; progress is saved") from None
+    finally:
+        give_back_memory()  # a worker may have nothing more to do, and other trials need it
 
 
 def _run_trial(path: Path, trial: Trial, kind: TrialKind, measures: Sequence[Measure], prepared: dict[str, Path]) -> AnyResult:
@@ -177,3 +180,5 @@ def _run_trial(path: Path, trial: Trial, kind: TrialKind, measures: Sequence[Mea
     except StopRequested as stop:  # it cannot be pickled
         _stopped = True
         raise OutgrowError(f"stopped by {stop}; progress is saved") from None
+    finally:
+        give_back_memory()  # a worker may have nothing more to do, and other trials need it
