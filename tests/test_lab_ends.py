@@ -85,3 +85,23 @@ def test_a_stopped_and_a_killed_lab(tmp_path):
     process.kill()
     process.communicate()
     assert none_left(tmp_path)
+
+
+def parent_of(pid: int) -> int:
+    return int(Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[1])
+
+
+@pytest.mark.skipif(not Path("/proc/self/environ").exists(), reason="needs /proc")
+def test_a_lab_ends_where_a_worker_is_killed(tmp_path):
+    """As the system does where memory runs out. The other worker saves its run, and nothing waits for ever."""
+    process = lab(tmp_path)
+    parents = {pid: parent_of(pid) for pid in processes(str(tmp_path)) if pid != process.pid}
+    workers = [pid for pid, parent in parents.items() if parents.get(parent) == process.pid]
+    assert len(workers) == 2
+    os.kill(workers[0], signal.SIGKILL)
+    _, complaint = process.communicate(timeout=120)
+    assert process.returncode == 1
+    assert "memory" in complaint and "--processes" in complaint and "Traceback" not in complaint
+    assert none_left(tmp_path)
+    sessions = [json.loads(path.read_text().splitlines()[-1]) for path in tmp_path.glob("runs/lab/*/sessions.jsonl")]
+    assert [session["end"] for session in sessions if "end" in session] == ["signal"], "that of the killed one is open"

@@ -1,29 +1,22 @@
 """Runs the missing trials of an experiment: one process per core, one thread per process, one line per trial."""
 
 import multiprocessing
-import os
 import shutil
-import signal
-import threading
 from collections.abc import Sequence
 from concurrent.futures import FIRST_COMPLETED, Future, ProcessPoolExecutor, wait
-from multiprocessing import connection, resource_tracker
-from multiprocessing.forkserver import ensure_running
+from concurrent.futures.process import BrokenProcessPool
 from pathlib import Path
-from types import FrameType
 
 from ..core.callbacks import CheckStop, OnProgress, Warn
-from ..core.children import signals_blocked, unblock_signals
 from ..core.errors import OutgrowError
 from ..core.json_lines import append_line, read_lines
-from ..core.memory import give_back_memory
 from ..runs.folder import RunFolder
-from ..runs.signals import StopRequested
 from .experiment import PREPARED, Experiment
 from .kinds import TrialKind
 from .measure import AnyResult, Measure
 from .rl_trial import is_outdated, prepare
 from .trial import Trial
+from .worker import at_work, forkserver, start_worker
 
 
 def results_file(experiment: Experiment, docs: Path) -> Path:
@@ -71,7 +64,7 @@ def run_experiment(
     if not missing:
         return results
     failed: list[Path] = []
-    with ProcessPoolExecutor(min(processes, len(missing)), mp_context=_forkserver(), initializer=_start_worker) as pool:
+    with ProcessPoolExecutor(min(processes, len(missing)), mp_context=forkserver(), initializer=start_worker) as pool:
         prepared = {name: PREPARED / model.key for name, model in experiment.prepared.items()}
         running: dict[Future[AnyResult], Trial] = {}
         try:
@@ -85,7 +78,13 @@ def run_experiment(
                 check_stop()  # a signal to all processes ends trials, too: they did not fail
                 for future in finished:
                     trial = running.pop(future)
-                    if (error := future.exception()) is not None:
+                    error = future.exception()
+                    if isinstance(error, BrokenProcessPool):
+                        raise OutgrowError(
+                            f"{experiment.name}: a worker process was killed, as the system does where memory runs out; the "
+                            "others save their runs. Run the same command to continue, with fewer --processes if memory ran out"
+                        ) from None
+                    if error is not None:
                         failed.append(scratch / trial.key)
                         warn(f"{trial.arm}, seed {trial.seed} failed: {type(error).__name__}: {error}")
                         continue
@@ -107,45 +106,6 @@ def run_experiment(
     return results
 
 
-# In a worker: a signal has arrived, so it starts no further trial.
-_stopped = False
-
-
-def _forkserver() -> multiprocessing.context.BaseContext:
-    context = multiprocessing.get_context("forkserver")
-    context.set_forkserver_preload(
-        ["outgrow.core.fork_server", "outgrow.experiments.kinds", "transformers.models.llama.modeling_llama"]
-    )
-    resource_tracker.ensure_running()  # the server starts it otherwise, and that unblocks signals
-    with signals_blocked():  # the server, which starts the workers, is not ended by a signal to all processes
-        ensure_running()
-    return context
-
-
-def _start_worker() -> None:
-    """Prepare a worker: Ctrl-C reaches only the parent, which sends SIGTERM; a worker between two trials then starts no other.
-
-    A worker ends with its parent, also where that is killed: it would hold the locks of runs that the next call continues.
-    """
-    os.setsid()
-    for number in (signal.SIGTERM, signal.SIGHUP):
-        signal.signal(number, _stop)
-    unblock_signals()
-    threading.Thread(target=_end_with_parent, daemon=True).start()
-
-
-def _end_with_parent() -> None:
-    parent = multiprocessing.parent_process()
-    assert parent is not None
-    connection.wait([parent.sentinel])
-    os.kill(os.getpid(), signal.SIGKILL)
-
-
-def _stop(number: int, frame: FrameType | None) -> None:
-    global _stopped
-    _stopped = True
-
-
 def _prepare_model(pool: ProcessPoolExecutor, name: str, path: Path, model: Trial, warn: Warn, check_stop: CheckStop) -> None:
     """Train a prepared model and wait for it, since the next one may start from it."""
     if RunFolder(path).summary.exists():
@@ -162,23 +122,11 @@ def _prepare_model(pool: ProcessPoolExecutor, name: str, path: Path, model: Tria
 
 def _prepare(path: Path, model: Trial) -> None:
     path.parent.mkdir(parents=True, exist_ok=True)
-    try:
+    with at_work():
         prepare(path, model.recipe)
-    except StopRequested as stop:  # it cannot be pickled
-        raise OutgrowError(f"stopped by {stop}; progress is saved") from None
-    finally:
-        give_back_memory()  # a worker may have nothing more to do, and other trials need it
 
 
 def _run_trial(path: Path, trial: Trial, kind: TrialKind, measures: Sequence[Measure], prepared: dict[str, Path]) -> AnyResult:
-    global _stopped
-    if _stopped:
-        raise OutgrowError("not started")
     path.parent.mkdir(parents=True, exist_ok=True)
-    try:
+    with at_work():
         return kind.run(path, trial, measures, prepared)
-    except StopRequested as stop:  # it cannot be pickled
-        _stopped = True
-        raise OutgrowError(f"stopped by {stop}; progress is saved") from None
-    finally:
-        give_back_memory()  # a worker may have nothing more to do, and other trials need it
