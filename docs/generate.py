@@ -138,8 +138,8 @@ def _by_size() -> str:
     about = (
         "Where neither the recipe nor `--set` says `learn.lr` or `loss.kl_weight`, the run takes them from this table by the "
         "parameters of its model, tells it, and keeps it in its `recipe.toml`. A new micro policy starts at "
-        f"{NEW_MODEL_LR:g}. Sources are in `src/outgrow/config/by_size.py`; only the first row is measured, in "
-        "[the lab](../lab/defaults.md)."
+        f"{NEW_MODEL_LR:g}. Sources are in `src/outgrow/config/by_size.py`; the first row and LoRA of the third are measured, in "
+        "the lab: [micro](../lab/defaults.md), [SmolLM2](../lab/defaults-smollm2.md)."
     )
     heads = ["parameters", "`lr`", "`lr` with LoRA", "`lr` of sft", "`lr` of sft with LoRA", "`kl_weight`"]
     return f"{about}\n\n{md.table(heads, rows)}"

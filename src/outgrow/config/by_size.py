@@ -3,7 +3,7 @@
 Sources. Full fine-tuning of 1.5B to 7B models: 1e-6 (DeepSeekMath, arXiv 2402.03300, section 4.2; DAPO, arXiv 2503.14476, section
 4.1; Dr. GRPO, arXiv 2503.20783, appendix G). A smaller model takes more: about the inverse square root of its size. LoRA: about ten
 times the rate of full fine-tuning ("LoRA Without Regret", Schulman and Thinking Machines Lab, 2025). KL weight 0.04: DeepSeekMath.
-Only the first row is measured: `outgrow lab defaults` (docs/lab/defaults.md).
+Measured: the first row, and LoRA of the third with SmolLM2-135M (docs/lab/defaults.md, docs/lab/defaults-smollm2.md).
 """
 
 import math
