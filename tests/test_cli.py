@@ -169,7 +169,7 @@ MISTAKES = [
     (["controls", "micro-base"], "kind 'sft'"),
     (["flywheel", "micro"], "outgrow train micro"),
     (["lab", "nowhere"], "labs/nowhere.toml"),
-    (["compare", "nowhere"], "second path"),
+    (["compare", "nowhere"], "does not exist"),
     (["compare", "nowhere", "elsewhere"], "nowhere"),
     (["drift", "nowhere", "--on", "micro"], "no run here"),
     (["passrate", "nowhere", "micro"], "no such model"),

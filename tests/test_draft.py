@@ -129,6 +129,22 @@ def test_what_a_person_should_know_of_their_answers():
     assert look_at_problems(Table(path="x.csv"), listed).notes == ()
 
 
+@pytest.mark.parametrize(
+    ("answers", "named"),
+    [
+        (["yes", "no"], "Answer no or yes."),
+        (["Monday", "Tuesday", "Friday"], "Answer Friday, Monday or Tuesday."),
+        ([f"town{chr(97 + index)}" for index in range(20)], ""),
+        (["{a}", "b"], ""),
+        (["yes"], ""),
+    ],
+)
+def test_a_prompt_names_the_answers_where_they_are_few_words(answers, named):
+    problems = [Problem(str(index), "f", 0, f"Question {index}?", answers[index % len(answers)]) for index in range(40)]
+    template = answer_form(look_at_problems(Table(path="x.csv"), problems), MODELS["small instruct"]).user_template.value
+    assert (named in template) if named else ("Answer " not in template)
+
+
 def test_scripts_of_questions():
     assert scripts_of(["Wie viele Äpfel?", "Combien de pommes ?"]) == ("Latin",)
     assert scripts_of(["Сколько будет x + y?"]) == ("Cyrillic",), "single letters are mathematics"

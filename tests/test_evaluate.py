@@ -255,6 +255,17 @@ def test_mean_squares_are_those_of_statsmodels_analysis_of_variance():
     assert found.degrees == tuple(table["df"])
 
 
+def test_wrong_answers_are_one_answer_however_they_are_written():
+    """Three wrong answers in three writings win over two right ones."""
+    texts = ["Yes", "yes", '"Yes."', "no", "no"]
+    verdicts = [Verdict.WRONG] * 3 + [Verdict.RIGHT] * 2
+    drawn = [
+        Sample("p", "f", 1, "?", "no", i, text, verdict, text, 1)
+        for i, (text, verdict) in enumerate(zip(texts, verdicts, strict=True))
+    ]
+    assert Evaluation(drawn).measures()["maj@5"] == {"p": 0.0}
+
+
 def test_majority_by_hand():
     assert majority(["7", "8", "7", None], [True, False, True, False]) == 1
     assert majority(["7", "8", "9", "8"], [True, False, False, False]) == 0

@@ -97,6 +97,20 @@ def test_headline_of_a_loss_and_of_no_difference(tmp_path, after, words):
     assert found[1] == f"{100 * abs(paired_delta(before, later)['pass@1']):.1f}"
 
 
+def test_a_gain_of_form_is_told_from_one_of_answers(tmp_path):
+    write_recipe(tmp_path)
+    for when, verdicts in (("before", "rwnnnnnn"), ("after", "rrwwwwww")):
+        kinds = {"r": Verdict.RIGHT, "w": Verdict.WRONG, "n": Verdict.NO_ANSWER}
+        drawn = [
+            Sample(f"p{number}", "f", 1, "?", "12", index, "", kinds[verdicts[max(0, index)]], None, 9)
+            for number in range(20)
+            for index in range(-1, K)
+        ]
+        save(tmp_path, when, Evaluation(drawn))
+    text = Page(write_report(tmp_path)).text
+    assert "25.0% before, 100.0% after" in text and "50.0% and 25.0% were right" in text and "form" in text
+
+
 def test_every_measure_equals_the_files(run, page):
     rows = page.table("Measure")
     columns = {"before": 0, "after": 1}

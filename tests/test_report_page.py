@@ -345,8 +345,8 @@ def test_next_steps_follow_the_figures(run, tmp_path):
     same = RunData(**{**vars(data), "after": data.before})
     [first, *_] = next_steps(same, compare(same.before, same.after))
     assert "No change is shown" in first.text and first.code == f"learn.steps={2 * STEPS}"
-    unfinished = RunData(**{**vars(data), "after": None, "name": "my run"})
-    assert next_steps(unfinished, compare(unfinished.before, None))[0].code == "outgrow resume 'my run'"
+    unfinished = RunData(**{**vars(data), "after": None, "path": "runs/my run"})
+    assert next_steps(unfinished, compare(unfinished.before, None))[0].code == "outgrow resume 'runs/my run'"
     cut = [step for step in worse if step.code == f"sampling.max_tokens={2 * data.recipe.sampling.max_tokens}"]
     truncated = compare(data.before, data.after)["truncated"].after
     assert bool(cut) is (truncated.value >= 0.05)

@@ -2,6 +2,7 @@
 
 import json
 import sys
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -95,6 +96,20 @@ def test_a_verdict_near_its_limit_says_so():
     many = judge_support(support(samples(*["rwww"] * 100 + ["wwww"] * 100)))[1]
     assert any("10%" in reason and "--problems" in reason for reason in few)
     assert not any("--problems" in reason for reason in many)
+
+
+def test_a_policy_worse_than_one_constant_answer_is_named():
+    yes_no = [
+        replace(sample, answer="no" if sample.problem_id in ("p0", "p1", "p2", "p3") else "yes")
+        for sample in samples(*["rwww"] * 10)
+    ]
+    said, reasons = judge_support(support(yes_no))
+    assert said is AuditVerdict.GO
+    assert any("'yes'" in reason and "60%" in reason for reason in reasons), "25% right, and 6 of 10 by always saying yes"
+    better = [replace(sample, verdict=Verdict.RIGHT) if sample.index < 3 else sample for sample in yes_no]
+    different = [replace(sample, answer=sample.problem_id) for sample in yes_no]
+    for others in (better, different):
+        assert not any("always" in reason for reason in judge_support(support(others))[1])
 
 
 @pytest.mark.parametrize(("text", "name"), [("#### 7", "hash"), (r"So \boxed{7}", "boxed"), ("The answer is 7.", "phrase")])

@@ -1,5 +1,6 @@
 """Whether the policy earns enough of the reward to learn from it: figures of sampled answers, and a verdict."""
 
+from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -7,7 +8,7 @@ from ..core.estimate import Estimate
 from ..evaluate.sample import Sample
 from ..evaluate.statistics import mean_estimate, share_estimate
 from ..types import Verdict
-from .thresholds import ALL_RIGHT, CUT, MIXED, UNREAD
+from .thresholds import ALL_RIGHT, CUT, GUESS, MIXED, UNREAD
 from .verdict import AuditVerdict
 
 
@@ -31,6 +32,10 @@ class Support:
     """Share of finished answers without an answer that the extractors find; None where none is finished."""
     tokens: float
     """Mean length of an answer, in tokens."""
+    guess: str
+    """The most frequent known answer."""
+    guessed: float
+    """Share of the problems whose known answer it is: what always giving it gets right."""
 
     @property
     def n(self) -> int:
@@ -46,6 +51,7 @@ def support(samples: Sequence[Sample]) -> Support:
     if not groups:
         raise ValueError("no samples")
     drawn = list(groups.values())
+    [(guess, count)] = Counter(group[0].answer for group in drawn).most_common(1)
     right = [[sample.right for sample in group] for group in drawn]
     finished = [[sample for sample in group if sample.verdict is not Verdict.TRUNCATED] for group in drawn]
     unread = [_share([sample.verdict is Verdict.NO_ANSWER for sample in group]) for group in finished if group]
@@ -58,6 +64,8 @@ def support(samples: Sequence[Sample]) -> Support:
         cut=_mean([_share([sample.verdict is Verdict.TRUNCATED for sample in group]) for group in drawn]),
         unread=_mean(unread) if unread else None,
         tokens=sum(sample.length or 0 for sample in samples) / len(samples),
+        guess=guess,
+        guessed=count / len(groups),
     )
 
 
@@ -79,7 +87,17 @@ def judge_support(figures: Support) -> tuple[AuditVerdict, list[str]]:
     if mixed.value < MIXED:
         reason = f"only {shares}; below {MIXED:.0%} mixed groups there is too little to learn from"
         return AuditVerdict.NO_SUPPORT, [*_sure(reason, mixed, MIXED), "use easier problems, a better base or a warm-up by SFT"]
-    return AuditVerdict.GO, _sure(shares, mixed, MIXED)
+    return AuditVerdict.GO, [*_sure(shares, mixed, MIXED), *_below_guessing(figures)]
+
+
+def _below_guessing(figures: Support) -> list[str]:
+    """Return a line where the model is worse than one answer to all problems: it does not answer as it is asked."""
+    if figures.guessed < GUESS or figures.pass_1.high >= figures.guessed:
+        return []
+    return [
+        f"always answering {figures.guess!r} is right for {figures.guessed:.0%} of these problems, more than this model is: read "
+        "some of its answers (outgrow generate) and change the prompt first, or training teaches the form of an answer and no more"
+    ]
 
 
 def _sure(reason: str, figure: Estimate, limit: float) -> list[str]:

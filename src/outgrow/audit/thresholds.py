@@ -14,5 +14,9 @@ MIXED = 0.1
 """Share of groups with both right and wrong answers. Only these teach: where all rewards of a group are equal, its advantages are
 0. Below a tenth, nine of ten tokens are paid for nothing."""
 
+GUESS = 0.2
+"""Share of problems with the most frequent known answer, from which on it is named where the policy is worse than always giving it.
+Below a fifth, few models are worse."""
+
 ALL_RIGHT = EASY
 """Share of groups with right answers only. From four of five on, the problems are easy, as in the ledger's bands."""

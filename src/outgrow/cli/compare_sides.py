@@ -27,6 +27,7 @@ def by_suite(sides: Sequence[str]) -> tuple[Suites, list[OutgrowError]]:
     unread: list[OutgrowError] = []
     if len(named) == 1:
         [(_, paths)] = named
+        require_existing(paths)
         if not all(is_run(str(path)) for path in paths):
             raise UsageError(
                 f"{sides[0]}: nothing to compare with; give a second path (a single run is compared with its own start)"
@@ -81,9 +82,15 @@ def _measured(path: Path) -> "dict[str, Evaluation]":
                 f"{path}: neither a run nor a folder of evaluations; make one with: outgrow eval MODEL --on SUITES --out {path}"
             )
         return evaluations
-    if not path.exists():
-        raise UsageError(f"{path}: this file or folder does not exist")
+    require_existing([path])
     return {path.stem: Evaluation.load(path)}
+
+
+def require_existing(paths: Sequence[Path]) -> None:
+    """Raise UsageError where one of the files or folders does not exist."""
+    for path in paths:
+        if not path.exists():
+            raise UsageError(f"{path}: this file or folder does not exist")
 
 
 def of_run(run: Path, when: "When") -> "dict[str, Evaluation]":

@@ -92,7 +92,7 @@ def _of_instruct(data: DataFindings, model: ModelFindings) -> AnswerForm:
     if plain and answers.unread_by("phrase") == 0 and not model.thinks:
         return AnswerForm(
             Choice(["phrase"], f'the known answers are {answers.kind}: what follows "The answer is"'),
-            Choice(_PHRASE, "asks for what verify.extract finds"),
+            _phrase(answers),
             notes=_language(data),
         )
     note = "a model of this size writes few boxes: the audit says how often the answer is found"
@@ -101,6 +101,15 @@ def _of_instruct(data: DataFindings, model: ModelFindings) -> AnswerForm:
         Choice(_BOX, "asks for what verify.extract finds"),
         notes=(*_unread(answers, "boxed"), *([note] if small else []), *_language(data)),
     )
+
+
+def _phrase(answers: AnswerFindings) -> Choice[str | None]:
+    """Return the prompt of answers in words. A small model is told which there are: it does not guess them."""
+    if not answers.choices:
+        return Choice(_PHRASE, "asks for what verify.extract finds")
+    *others, last = answers.choices
+    template = _PHRASE.replace("\n", f"\nAnswer {', '.join(others)} or {last}. ")
+    return Choice(template, "names all known answers, and asks for what verify.extract finds")
 
 
 def _boxed(answers: AnswerFindings) -> Choice[list[str]]:

@@ -2,7 +2,7 @@
 
 import re
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 
@@ -10,6 +10,8 @@ from ..audit.answer_form import can_be_written
 from ..types import Problem
 
 _CHOICE = re.compile(r"\(?[A-J]\)?")
+_CHOICE_WORD = re.compile(r"[^\W\d_][\w' -]{0,19}")
+_MOST_CHOICES = 6
 _LATEX = re.compile(r"[\\^_{}$]")
 _FORMS = ("last_number", "phrase", "boxed")
 
@@ -54,6 +56,8 @@ class AnswerFindings:
     """The most frequent answer."""
     commonest_count: int
     """Number of problems with this answer: what a constant guess gets right."""
+    choices: tuple[str, ...]
+    """All different answers where they are a few short words, in alphabetical order; empty otherwise."""
     examples: tuple[str, ...]
     """Up to three different answers."""
     unread: tuple[tuple[str, int], ...]
@@ -83,6 +87,11 @@ class AnswerFindings:
         return dict(self.unread)[extractor]
 
 
+def _choices(answers: Collection[str]) -> tuple[str, ...]:
+    few = 2 <= len(answers) <= _MOST_CHOICES and all(_CHOICE_WORD.fullmatch(answer) for answer in answers)
+    return tuple(sorted(answers)) if few else ()
+
+
 def _percent(share: float) -> str:
     return "<1%" if 0 < share < 0.01 else ">99%" if 0.99 < share < 1 else f"{share:.0%}"
 
@@ -104,6 +113,7 @@ def look_at_answers(problems: Sequence[Problem]) -> AnswerFindings:
         distinct=len(answers),
         commonest=commonest,
         commonest_count=count,
+        choices=_choices(answers),
         examples=tuple(list(answers)[:3]),
         unread=tuple(unread.items()),
     )

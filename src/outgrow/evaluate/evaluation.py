@@ -15,6 +15,7 @@ from ..core.files import parse_json, write_atomic
 from ..core.parquet import read_parquet
 from ..problems.limit import Limit
 from ..types import Verdict
+from ..verify.comparison.fold import spelling
 from .conditions import Conditions
 from .sample import Sample
 from .statistics import bootstrap_ci95, majority, pass_at_k
@@ -181,7 +182,8 @@ def paired_delta(before: Evaluation, after: Evaluation) -> dict[str, Any]:
 
 
 def _majority(samples: Sequence[Sample]) -> float:
-    return majority([sample.extracted for sample in samples], [sample.right for sample in samples])
+    answers = [None if sample.extracted is None else spelling(sample.extracted) for sample in samples]
+    return majority(answers, [sample.right for sample in samples])
 
 
 def _mean(values: Sequence[float]) -> float:

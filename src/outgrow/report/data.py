@@ -59,6 +59,11 @@ class RunData:
     """That held-out problems got worse; None where they are not shown to be."""
 
     @property
+    def place(self) -> str:
+        """The folder for commands on the page: as it was named, but of an absolute path only the name, since pages are shared."""
+        return self.name if Path(self.path).is_absolute() else self.path
+
+    @property
     def steps_done(self) -> int:
         """Steps whose metrics are on disk."""
         return int(self.metrics[-1]["step"]) if self.metrics else 0

@@ -5,9 +5,11 @@ from itertools import islice
 
 from ..core.amounts import duration
 from ..core.estimate import Estimate
+from ..evaluate import Evaluation
 from ..evaluate.change import Comparison, Grid, grid, shows_change
 from ..judge.hacking_alarm import HackingAlarm
 from ..runs.changed import by_step, when
+from ..types import Verdict
 from . import words
 from .analysis import Analysis, Part
 from .cells import Good, Toned, toned
@@ -19,10 +21,12 @@ _NOT_YET = "not yet"
 _CHANGE = "change in points"
 _JOURNEYS_SHOWN = 20
 _WORSE_SHOWN = 6
+_OFTEN = 0.05  # change of the share of answers with a final answer, from which on it is told
 
 
 def sentences(data: RunData, analysis: Analysis, own: Grid) -> Iterator[str]:
     """Yield what a hurried reader should know after the headline: where it changed, what got worse, what fails, the cost."""
+    yield from _form(data)
     yield from _where(own)
     yield from _worse(data, own)
     if moved := analysis.transitions:
@@ -48,6 +52,28 @@ def sentences(data: RunData, analysis: Analysis, own: Grid) -> Iterator[str]:
     if seconds := sum(data.seconds().values()):
         price = data.recipe.run.dollars_per_hour
         yield f"Time: {duration(seconds)}{f', {words.cost(seconds, price)}' if price else ''}, with measurements."
+
+
+def _form(data: RunData) -> Iterator[str]:
+    """Yield how often answers ended with a final one, and how often those were right, where that often changed."""
+    if data.before is None or data.after is None:
+        return
+    (ended_before, right_before), (ended, right) = map(_final_answers, (data.before, data.after))
+    if abs(ended - ended_before) < _OFTEN or right is None or right_before is None:
+        return
+    only = ended > ended_before and right <= right_before
+    yield (
+        f"Answers that end with a final answer: {words.percent(ended_before)} before, {words.percent(ended)} after. Of these, "
+        f"{words.percent(right_before)} and {words.percent(right)} were right"
+        + ("; so what was gained is the form of answers." if only else ".")
+    )
+
+
+def _final_answers(evaluation: Evaluation) -> tuple[float, float | None]:
+    """Return the share of samples with a final answer, and the share of these that is right; None where there are none."""
+    verdicts = [sample.verdict for samples in evaluation.drawn().values() for sample in samples]
+    final = [verdict is Verdict.RIGHT for verdict in verdicts if verdict in (Verdict.RIGHT, Verdict.WRONG)]
+    return len(final) / len(verdicts), sum(final) / len(final) if final else None
 
 
 def _judge(data: RunData) -> Iterator[str]:

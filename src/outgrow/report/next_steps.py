@@ -28,7 +28,7 @@ class NextStep:
 
 def next_steps(data: RunData, comparisons: dict[str, Comparison]) -> list[NextStep]:
     """Return what to do next, most important first. comparisons: those of `compare`, before and after training."""
-    run = data.name
+    run = data.place
     if not data.finished:
         text = "Continue the run; until then the figures are those of a part of it."
         return [NextStep(text, command_line("resume", run)), *_settings(data, comparisons)][:_MOST]
@@ -72,7 +72,7 @@ def _settings(data: RunData, comparisons: dict[str, Comparison]) -> Iterator[Nex
         return
     if any(data.metrics.column("judge/alarm")):
         text = "Alarms say that the policy may exploit the judge. Read its answers before you use it."
-        yield NextStep(text, command_line("analyze", data.name, "--examples", 3))
+        yield NextStep(text, command_line("analyze", data.place, "--examples", 3))
     late = data.metrics.column("groups/mixed_frac")[-max(1, len(data.metrics) // 4) :]
     if (mixed := mean(late)) is not None and mixed < _FEW_MIXED:
         rate = mean(data.metrics.column("rollouts/pass_rate")[-len(late) :]) or 0.0

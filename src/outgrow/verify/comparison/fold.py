@@ -14,6 +14,7 @@ _COMMANDS = [
     (re.compile(r"\{ ?\\rm(?![A-Za-z]) ?([^{}]*(?:\{[^{}]*\}[^{}]*)?)\}"), r"{\\mathrm{\1}}"),
     (re.compile(r"\^ ?(?:\\circ|\{ ?\\circ ?\})(?![A-Za-z])|\\degree(?![A-Za-z])"), "°"),
 ]
+_DECIMAL = re.compile(r"-?[0-9]+\.[0-9]+")
 _BLANKS = re.compile(r"\s+")
 _THOUSANDS = re.compile(r"(?<![\d.,])[1-9]\d{0,2}(?:,\d{3})+(?![\d,]\d)", re.ASCII)
 _BRACKET = re.compile(r"[(\[{]")
@@ -41,6 +42,16 @@ def fold(text: str) -> str:
     if ", " in text and not _BRACKET.search(text):
         text = _THOUSANDS.sub(lambda match: match[0].replace(",", ""), text)  # the blanks tell a list's commas from a number's
     return _LOOSE_BLANK.sub("", text) if " " in text else text
+
+
+def spelling(text: str) -> str:
+    """Return what two writings of the same answer share, for counting answers by their text: without case, quotes and marks.
+
+    >>> {spelling(text) for text in ("yes", "Yes", '"Yes."', "**YES!**")}, spelling("7.50") == spelling("7.5")
+    ({'yes'}, True)
+    """
+    plain = words(fold(text)).strip("'\u2018\u2019\u201c\u201d \"!?,;:.").casefold()
+    return plain.rstrip("0").rstrip(".") if _DECIMAL.fullmatch(plain) else plain
 
 
 def words(folded: str) -> str:
