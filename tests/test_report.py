@@ -17,10 +17,12 @@ from typing import Any
 import plotly.graph_objects as go
 import pyarrow.parquet as pq
 import pytest
+import typer
 from plotly.offline import get_plotlyjs
 
 from helpers.browser import CHROMIUM
 from helpers.report import STEPS, K, Page, evaluation, save, write_recipe, write_steps
+from outgrow.cli.run_training import explain_end
 from outgrow.core.amounts import duration
 from outgrow.core.errors import OutgrowError, UsageError
 from outgrow.core.json_lines import append_line
@@ -32,6 +34,7 @@ from outgrow.report import curves, write_report
 from outgrow.report import words as report_words
 from outgrow.report.data import read_run
 from outgrow.report.tables import others_table
+from outgrow.runs.cost import BudgetReached, Spent
 from outgrow.types import Verdict, Visit
 
 LIMIT = 3_000_000
@@ -95,6 +98,18 @@ def test_headline_of_a_loss_and_of_no_difference(tmp_path, after, words):
     found = re.search(words, Page(write_report(tmp_path)).text)
     assert found
     assert found[1] == f"{100 * abs(paired_delta(before, later)['pass@1']):.1f}"
+
+
+@pytest.mark.parametrize("steps", [0, 5])
+def test_a_spent_budget_names_the_command_that_measures_what_was_learned(tmp_path, capsys, steps):
+    write_recipe(tmp_path)
+    write_steps(tmp_path, steps)
+    with pytest.raises(typer.Exit) as ended, explain_end(tmp_path):
+        raise BudgetReached(Spent(0.5, 0.0), "--budget 1h")
+    assert ended.value.exit_code == 0
+    said = " ".join(capsys.readouterr().out.split())
+    assert "outgrow resume" in said and "--budget 1h" in said
+    assert (f"--set learn.steps={steps}" in said) is bool(steps)
 
 
 def test_a_gain_of_form_is_told_from_one_of_answers(tmp_path):

@@ -53,8 +53,11 @@ def explain_end(path: Path) -> Iterator[None]:
             yield
     except BudgetReached as reached:
         from ..report import write_report
+        from ..train.start import steps_done
 
         say_budget_reached(reached, command_line("resume", path))
+        if done := steps_done(path):
+            say(f"To measure what it has learned so far: {command_line('resume', path, '--set', f'learn.steps={done}')}")
         say(f"report: {write_report(path)}")
         raise typer.Exit from reached
 
