@@ -43,11 +43,11 @@ def steps(folder: Path) -> dict[str, int]:
     return {path.parent.name: path.read_bytes().count(b"\n") for path in folder.glob("runs/lab/*/metrics.jsonl")}
 
 
-def lab(folder: Path) -> subprocess.Popen:
-    """A lab with two workers, each at work on a trial."""
-    (folder / "small.toml").write_text(LAB)
+def lab(folder: Path, text: str = LAB, n: int = 2) -> subprocess.Popen:
+    """A lab with n workers, two of them or more at work on a trial."""
+    (folder / "small.toml").write_text(text)
     environment = {**os.environ, TOKEN: str(folder), "OMP_NUM_THREADS": "1"}
-    command = [sys.executable, "-m", "outgrow", "lab", "small.toml", "--processes", "2", "--docs", "docs"]
+    command = [sys.executable, "-m", "outgrow", "lab", "small.toml", "--processes", str(n), "--docs", "docs"]
     process = subprocess.Popen(command, cwd=folder, env=environment, stderr=subprocess.PIPE, text=True)
     before = steps(folder)
     while len(after := steps(folder)) < 2 or any(done <= before.get(run, 0) for run, done in after.items()):
@@ -91,17 +91,37 @@ def parent_of(pid: int) -> int:
     return int(Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[1])
 
 
+def workers_of(process: subprocess.Popen, folder: Path) -> list[int]:
+    parents = {pid: parent_of(pid) for pid in processes(str(folder)) if pid != process.pid}
+    return [pid for pid, parent in parents.items() if parents.get(parent) == process.pid]
+
+
+def trains(pid: int) -> bool:
+    """Whether a process holds the lock of a run."""
+    return any(os.readlink(link).endswith("/.lock") for link in Path(f"/proc/{pid}/fd").iterdir())
+
+
 @pytest.mark.skipif(not Path("/proc/self/environ").exists(), reason="needs /proc")
-def test_a_lab_ends_where_a_worker_is_killed(tmp_path):
-    """As the system does where memory runs out. The other worker saves its run, and nothing waits for ever."""
-    process = lab(tmp_path)
-    parents = {pid: parent_of(pid) for pid in processes(str(tmp_path)) if pid != process.pid}
-    workers = [pid for pid, parent in parents.items() if parents.get(parent) == process.pid]
-    assert len(workers) == 2
-    os.kill(workers[0], signal.SIGKILL)
+@pytest.mark.parametrize("idle", [False, True])
+def test_a_lab_ends_where_a_worker_is_killed(tmp_path, idle):
+    """As the system does where memory runs out. The other workers save their runs, and nothing waits for ever.
+
+    An idle worker holds the lock of the queue of trials, which nobody frees.
+    """
+    short = LAB.replace("set = []", 'set = ["learn.steps=3"]')
+    process = lab(tmp_path, short, n=4) if idle else lab(tmp_path)
+    results = tmp_path / "docs" / "small.jsonl"
+    while idle and (not results.exists() or results.read_text().count("\n") < 2):
+        time.sleep(0.05)
+    workers = workers_of(process, tmp_path)
+    assert len(workers) == (4 if idle else 2)
+    victims = [pid for pid in workers if trains(pid) is not idle]
+    for pid in victims[: 2 if idle else 1]:
+        os.kill(pid, signal.SIGKILL)
     _, complaint = process.communicate(timeout=120)
     assert process.returncode == 1
     assert "memory" in complaint and "--processes" in complaint and "Traceback" not in complaint
     assert none_left(tmp_path)
     sessions = [json.loads(path.read_text().splitlines()[-1]) for path in tmp_path.glob("runs/lab/*/sessions.jsonl")]
-    assert [session["end"] for session in sessions if "end" in session] == ["signal"], "that of the killed one is open"
+    ends = [session["end"] for session in sessions if "end" in session]
+    assert ends == ["signal"] * (2 if idle else 1), "that of a killed one is open"
