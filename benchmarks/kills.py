@@ -277,7 +277,8 @@ def _write(kind: str, chains: list[dict[str, Any]]) -> None:
         row["faults"] += bool(chain["faults"])
         row["slowest_s"] = max(row["slowest_s"], chain["slowest_s"])
     ended, faults = sum(row["ended"] for row in works.values()), sum(row["faults"] for row in works.values())
-    table[kind] = {"works": works, "ended": ended, "faults": faults, "upper_95": upper_95(faults, ended)}
+    code = chains[0]["code"] if chains else ""
+    table[kind] = {"code": code, "works": works, "ended": ended, "faults": faults, "upper_95": upper_95(faults, ended)}
     file.write_text(json.dumps(table, indent=2) + "\n")
     print(json.dumps(table[kind], indent=2))
 
