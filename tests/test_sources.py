@@ -68,7 +68,7 @@ def test_ids_belong_to_questions_not_places(tmp_path):
         (b'{"q": "1", "a": "1"}\n\n[1, 2]\n', "own.jsonl, line 3: a row must be a JSON object"),
         (b'{"q": "1", "answer": "1"}\n', "own.jsonl, line 1: no column 'a'; it has 'q', 'answer'"),
         (b'{"q": "1", "a": [["1"]]}\n', "own.jsonl, line 1: column 'a' holds nested values"),
-        (b'{"q": "1", "a": {"value": "1"}}\n', "own.jsonl, line 1: column 'a' holds a table; name one of a.value"),
+        (b'{"q": "1", "a": {"value": "1"}}\n', "own.jsonl, line 1: column 'a' holds a table; name one of 'a.value'"),
         (b'{"q": "1", "a": "\xff"}\n', "own.jsonl, line 1: not a JSON row"),
         (b'{"q": ' + b"[" * 100_000, "own.jsonl, line 1: not a JSON row"),
         (b"", "own: no problem with a question and a known answer"),
