@@ -16,6 +16,7 @@ import os
 import random
 import shutil
 import signal
+import subprocess
 import sys
 import time
 import traceback
@@ -43,8 +44,15 @@ def main() -> None:
     parser.add_argument("--folder", type=Path, default=Path("runs/kills"), help="chains and their results; default: runs/kills")
     parser.add_argument("--minutes", type=float, default=1e9, help="stop after this time; the same command continues")
     parser.add_argument("--processes", type=int, default=1, help="chains at the same time; default: 1")
+    parser.add_argument("--undisturbed", nargs=3, metavar=("WORK", "RESULT", "FOLDER"), help=argparse.SUPPRESS)
     options = parser.parse_args()
+    if "PYTHONHASHSEED" not in os.environ:  # another one than that of the undisturbed commands: no order of a set may be saved
+        os.execve(sys.executable, [sys.executable, *sys.argv], {**os.environ, "PYTHONHASHSEED": "2"})
     import_commands()
+    if options.undisturbed:
+        name, result, working = options.undisturbed
+        _run_undisturbed(Path(result), Path(working), WORKS[name])
+        return
     folder = options.folder.resolve() / options.signal.lower()
     folder.mkdir(parents=True, exist_ok=True)
     until, works = time.monotonic() + 60 * options.minutes, options.works.split(",")
@@ -95,7 +103,7 @@ def _chains(folder: Path, kind: str, kills: int, works: list[str], until: float,
         number += 1
         if (name, seed) in {(chain["work"], chain["seed"]) for chain in chains}:
             continue
-        whole = _undisturbed(folder / f"whole-{code_digest()}" / f"{name}-{place}.json", working, WORKS[name])
+        whole = _undisturbed(folder / f"whole-{code_digest()}" / f"{name}-{place}.json", working, name)
         chain = {"work": name, "seed": seed, "code": code_digest(), **_chain(working, name, seed, kind, whole)}
         with (folder / "chains.jsonl").open("a") as lines:
             lines.write(json.dumps(chain) + "\n")
@@ -121,22 +129,27 @@ def import_commands() -> None:
     import outgrow.train.loop  # noqa: F401
 
 
-def _undisturbed(result: Path, folder: Path, work: Work) -> dict[str, Any]:
+def _undisturbed(result: Path, folder: Path, name: str) -> dict[str, Any]:
     """Return the fingerprint and the seconds of an undisturbed command; it is run where it has not been.
 
     folder: that of the chains, since recipes and models name the folders that they were made in.
     """
     if not result.exists():
-        prepare(folder, work)
-        began = time.monotonic()
-        status = wait(start(folder, work.command, "whole"))
-        if status != 0:
-            sys.exit(f"{work.command}: the undisturbed command ends with {status}: {_last_line(folder)}")
-        seconds = time.monotonic() - began
-        result.parent.mkdir(parents=True, exist_ok=True)
-        result.write_text(json.dumps({"seconds": seconds, "fingerprint": fingerprint(folder)}))
+        command = [sys.executable, __file__, "--undisturbed", name, str(result), str(folder)]
+        subprocess.run(command, env={**os.environ, "PYTHONHASHSEED": "1"}, check=True)
     held: dict[str, Any] = json.loads(result.read_text())
     return held
+
+
+def _run_undisturbed(result: Path, folder: Path, work: Work) -> None:
+    prepare(folder, work)
+    began = time.monotonic()
+    status = wait(start(folder, work.command, "whole"))
+    if status != 0:
+        sys.exit(f"{work.command}: the undisturbed command ends with {status}: {_last_line(folder)}")
+    seconds = time.monotonic() - began
+    result.parent.mkdir(parents=True, exist_ok=True)
+    result.write_text(json.dumps({"seconds": seconds, "fingerprint": fingerprint(folder)}))
 
 
 def prepare(folder: Path, work: Work) -> None:

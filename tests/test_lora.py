@@ -1,9 +1,12 @@
 """Adapters: peft's own arithmetic and files, and a run on one that continues to the last bit with its base untouched."""
 
 import json
+import os
 import re
 import shutil
 import signal
+import subprocess
+import sys
 import tomllib
 import warnings
 from pathlib import Path
@@ -126,6 +129,29 @@ def test_a_saved_adapter_is_pefts(untrained, tmp_path):
         torch.testing.assert_close(theirs(ids).logits, policy.model(ids).logits, rtol=0, atol=1e-5)
     config = json.loads((tmp_path / "adapter" / "adapter_config.json").read_text())
     assert (config["r"], config["lora_alpha"], config["base_model_name_or_path"]) == (4, 6.0, "somebody/base")
+
+
+_SAVES = """
+import sys
+from pathlib import Path
+from outgrow.policy import Policy, load_policy
+from outgrow.policy.lora import add_adapter
+from outgrow.policy.lora_settings import LoRA
+
+base = load_policy("micro-base")
+adapter = add_adapter(base.model, LoRA(rank=2), 0, "micro-base")
+Policy(base.model, base.tokenizer, base.prompt, adapter).save(Path(sys.argv[1]))
+"""
+
+
+def test_every_process_saves_the_same_bytes(tmp_path):
+    """peft keeps the names of layers in a set, whose order is another one in every process."""
+    for seed in "123":
+        command = [sys.executable, "-c", _SAVES, str(tmp_path / seed)]
+        subprocess.run(command, env={**os.environ, "PYTHONHASHSEED": seed}, check=True, timeout=200)
+    first, *others = ({path.name: path.read_bytes() for path in sorted((tmp_path / seed).iterdir())} for seed in "123")
+    assert "adapter_config.json" in first
+    assert all(other == first for other in others)
 
 
 def test_an_adapter_brings_its_base_and_merges_into_one_folder(untrained, tmp_path):

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import copy
 import hashlib
+import json
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from ..core.disk import as_os_errors
 from ..core.errors import UsageError, first_line
+from ..core.files import parse_json, write_atomic
 from ..types import Turns
 from .chat_template import TemplateError, rendered_chat
 from .generation_config import end_ids, generation_config
@@ -171,6 +173,14 @@ class Policy:
                 # Embeddings never learn here. Without this, peft asks the hub whether they did.
                 self.adapter.save_pretrained(str(folder), save_embedding_layers=False)
                 (folder / "README.md").unlink(missing_ok=True)  # peft's empty card; the run writes its own at its end
+                _sort_targets(folder / "adapter_config.json")
                 if self.model.generation_config is not None:
                     self.model.generation_config.save_pretrained(folder)
             self.tokenizer.save_pretrained(folder)
+
+
+def _sort_targets(file: Path) -> None:
+    """Put the names of an adapter's layers in order: peft holds a set, and writes it in another order in every process."""
+    values = parse_json(file.read_bytes())
+    values["target_modules"] = sorted(values["target_modules"])
+    write_atomic(file, json.dumps(values, indent=2, sort_keys=True).encode())
