@@ -10,6 +10,8 @@ from pathlib import Path
 
 import pytest
 
+from outgrow.core.children import SERVER_OF
+
 LAB = """
 title = "A small one"
 question = "Does anything change?"
@@ -125,3 +127,11 @@ def test_a_lab_ends_where_a_worker_is_killed(tmp_path, idle):
     sessions = [json.loads(path.read_text().splitlines()[-1]) for path in tmp_path.glob("runs/lab/*/sessions.jsonl")]
     ends = [session["end"] for session in sessions if "end" in session]
     assert ends == ["signal"] * (2 if idle else 1), "that of a killed one is open"
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="asks the kernel for a signal")
+@pytest.mark.parametrize(("parent", "code"), [(lambda: os.getpid(), 0), (lambda: 2**22 + 1, 1)], ids=["there", "gone"])
+def test_a_fork_server_whose_parent_was_killed_before_it_looked_ends(parent, code):
+    environment = {**os.environ, SERVER_OF: str(parent())}
+    command = [sys.executable, "-c", "import outgrow.core.fork_server"]
+    assert subprocess.run(command, env=environment, check=False, timeout=60).returncode == code

@@ -21,6 +21,9 @@ _PIPE = "OUTGROW_PARENT_PIPE"
 """Environment variable: the number of the pipe's reading end in the child."""
 _LEFT_TO_THE_PARENT = (signal.SIGTERM, signal.SIGHUP, signal.SIGINT)
 
+SERVER_OF = "OUTGROW_FORK_SERVER_OF"
+"""Environment variable: process id of the one that starts a fork server, which may be gone before the server can look for it."""
+
 
 class Child:
     """A process of this Python that runs a program, which calls `end_with_parent` first."""

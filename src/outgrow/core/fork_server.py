@@ -9,10 +9,12 @@ import os
 import signal
 import sys
 
+from .children import SERVER_OF
+
 _PR_SET_PDEATHSIG = 1
 
 if sys.platform == "linux":
-    parent = os.getppid()
+    parent = int(os.environ.get(SERVER_OF, os.getppid()))
     ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)
     if os.getppid() != parent:  # it ended in between
         os._exit(1)

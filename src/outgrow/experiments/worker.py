@@ -10,7 +10,7 @@ from multiprocessing import connection, resource_tracker
 from multiprocessing.forkserver import ensure_running
 from types import FrameType
 
-from ..core.children import signals_blocked, unblock_signals
+from ..core.children import SERVER_OF, signals_blocked, unblock_signals
 from ..core.errors import OutgrowError
 from ..core.memory import give_back_memory
 from ..runs.signals import StopRequested
@@ -27,6 +27,7 @@ def forkserver() -> multiprocessing.context.BaseContext:
         ["outgrow.core.fork_server", "outgrow.experiments.kinds", "transformers.models.llama.modeling_llama"]
     )
     resource_tracker.ensure_running()  # the server starts it otherwise, and that unblocks signals
+    os.environ[SERVER_OF] = str(os.getpid())
     with signals_blocked():  # the server, which starts the workers, is not ended by a signal to all processes
         ensure_running()
     return context
