@@ -113,3 +113,12 @@ def serve():
     for stub in stubs:
         stub.shutdown()
         stub.server_close()
+
+
+@pytest.fixture
+def victim(tmp_path):
+    """A file that a stranger's folder could lead to, and that must stay as it is."""
+    file = tmp_path / "victim"
+    file.write_text("precious")
+    yield file
+    assert file.read_text() == "precious"

@@ -45,14 +45,6 @@ def recipe_of(**more):
 
 
 @pytest.fixture
-def victim(tmp_path):
-    file = tmp_path / "victim"
-    file.write_text("precious")
-    yield file
-    assert file.read_text() == "precious"
-
-
-@pytest.fixture
 def run(tmp_path):
     folder = tmp_path / "run"
     create_run(folder, recipe_of(), {})

@@ -24,14 +24,6 @@ def trained(tmp_path_factory):
     return run
 
 
-@pytest.fixture
-def victim(tmp_path):
-    file = tmp_path / "victim"
-    file.write_text("precious")
-    yield file
-    assert file.read_text() == "precious"
-
-
 def test_a_card_is_not_written_through_a_link(trained, tmp_path, victim):
     (tmp_path / "policy").mkdir()
     card = tmp_path / "policy" / "README.md"
