@@ -232,6 +232,7 @@ def test_a_winner_is_named_only_where_the_interval_excludes_no_difference(tmp_pa
     [
         (("baseline = \"uniform\"", "baseline = \"unifrom\""), "no arm called 'unifrom' (did you mean 'uniform'?)"),
         (("seeds = 2", "seed = 2"), "unknown key 'seed'"),
+        (("seeds = 2", "seeds = 1000000000000"), "2,000,000,000,000 runs (seeds x arms x conditions); at most 100,000"),
         (("type = \"rollouts_to\"", "type = \"rollouts\""), "unknown measure 'rollouts'"),
         (("name = \"frontier\"", "name = \"uniform\""), "two arms have the same name"),
     ],

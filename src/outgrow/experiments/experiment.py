@@ -19,6 +19,7 @@ from .trial import Trial, trial_key
 
 # Folder of the prepared models. It is part of the recipes of the arms that use them, so it is the same wherever a lab is run.
 PREPARED = Path("runs/lab/prepared")
+_MAX_RUNS = 100_000  # more than anybody trains; each is listed before the first starts
 _PREPARED_NAME = re.compile(r"prepared:([\w-]+)")
 
 AnyMeasure = Annotated[SerializeAsAny[Measure], BeforeValidator(lambda value: build(value, Measure, MEASURES, "measure"))]
@@ -77,6 +78,13 @@ class Experiment(_Strict):
         for name in (self.baseline, *(arm for condition in self.on for arm in condition.arms)):
             if name not in names:
                 raise ValueError(f"no arm called {name!r}{nearest(name, names)}")
+        return self
+
+    @model_validator(mode="after")
+    def _runs_can_be_listed(self) -> "Experiment":
+        runs = self.seeds * sum(len(self.arms_on(condition)) for condition in self.on)
+        if runs > _MAX_RUNS:
+            raise ValueError(f"{runs:,} runs (seeds x arms x conditions); at most {_MAX_RUNS:,}: set seeds to a smaller number")
         return self
 
     @model_validator(mode="after")
