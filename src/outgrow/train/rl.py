@@ -43,10 +43,11 @@ class RLJob:
 
     def __init__(
         self, recipe: RLRecipe, policy: Policy, reference: Policy, engine: Engine, run: Path, warn: Warn,
-        distilled: Policy | None = None, answering: Answering = unwatched,
+        distilled: Policy | None = None, answering: Answering = unwatched, measuring: Engine | None = None,
     ) -> None:  # fmt: skip
-        """policy: what learns, at any step. reference: the policy as it was before step 1. distilled: the teacher of
-        recipe.distill, if there is one. answering: told how far the rollouts of a step are.
+        """policy: what learns, at any step. reference: the policy as it was before step 1. engine: writes the rollouts. distilled:
+        the teacher of recipe.distill, if there is one. answering: told how far the rollouts of a step are. measuring: writes the
+        answers that measure the policy. Default: `engine`.
         """
         self.recipe, self.policy, self.run = recipe, policy, run
         self.reference, self.distilled, self.answering = reference, distilled, answering
@@ -56,7 +57,8 @@ class RLJob:
         self.learner = Learner(
             policy, reference, self.optimizer, recipe.learn, recipe.loss, recipe.sampling, recipe.seed, batch_size
         )
-        self.engine = engine
+        self.engine, self.measuring = engine, measuring or engine
+        self._awake: Engine | None = None  # that of the two which holds the present weights
         self.verifier = verifier_for(recipe, warn)
         counts = shares(recipe.learn.problems_per_step, [source.weight for source in recipe.problems])
         sources = distinct(training_problems(recipe, warn))
@@ -127,21 +129,22 @@ class RLJob:
         """
         recipe = self.recipe
         clock = _Clock()
-        sync(self.engine, self.policy, step - 1)
-        model = LocalModel(self.policy, self.engine)
         metrics: dict[str, float] = {"step": step}
         look = None
         if recipe.evaluate.every and (step - 1) % recipe.evaluate.every == 0:
+            model = LocalModel(self.policy, self._wake(self.measuring, step))
             answers = recipe.evaluate.validation_samples * len(self.validation)
             counted = Tally(self.answering(f"step {step}, validation", answers)).wrap(model)
             validation, look = validate(recipe, counted, self.verifier, self.validation, step, check_stop)
             metrics |= validation
+        self._wake(self.engine, step)
         clock.lap("validation")
 
         whole, screened = self.collector.collect(step, check_stop, clock.lap)
         if self.judging:
+            model = LocalModel(self.policy, self._wake(self.measuring, step))
             metrics |= self.judging.heldout_pass_rate(model, self.verifier, step, check_stop)
-        self.engine.sleep()
+        self._sleep()
         check_stop()
 
         groups = [*whole, *screened]
@@ -186,6 +189,19 @@ class RLJob:
             self.ledger.record(visits)
 
         return StepResult(metrics, clock.laps, commit, warning, alarms, look)
+
+    def _wake(self, engine: Engine, step: int) -> Engine:
+        """Return this engine with the policy's present weights; the other one sleeps."""
+        if self._awake is not engine:
+            self._sleep()
+            sync(engine, self.policy, step - 1)
+            self._awake = engine
+        return engine
+
+    def _sleep(self) -> None:
+        if self._awake:
+            self._awake.sleep()
+            self._awake = None
 
     def _reward_parts(self, group: GradedGroup) -> RewardParts:
         parts = compose(self.recipe.rewards, group)
