@@ -56,8 +56,9 @@ WORKS = {
         trl_batch=24,
     ),
 }
-TRL_HORIZON = 2
-"""TRL's linear schedule ends after this multiple of the recipe's steps, so that its rate has not fallen far when it arrives."""
+TRL_HORIZON = 4
+"""TRL's linear schedule ends after this multiple of the recipe's steps: its rate has not fallen far when it arrives, and what ends
+a run that does not arrive is the bound."""
 
 
 def recipe_of(work: Work, seed: int) -> RLRecipe:
