@@ -4,6 +4,7 @@ import os
 import statistics
 import sys
 import tempfile
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -71,7 +72,7 @@ def recipe_of(work: Work, seed: int) -> RLRecipe:
     return recipe
 
 
-def held_out(recipe: RLRecipe, policy: Policy, verifier: Verifier) -> Any:
+def held_out(recipe: RLRecipe, policy: Policy, verifier: Verifier) -> Callable[[int, int], float]:
     """Return what measures the policy: by an engine of its own, in float32, on the suite and at the temperature of the recipe."""
     engine, problems, sampling = NativeEngine(), suite_problems(recipe, recipe.evaluate.suite), evaluation_sampling(recipe)
 
@@ -123,6 +124,13 @@ def trl(work: Work, target: Target, seed: int, rate: float | None) -> dict[str, 
     recipe = recipe_of(work, seed)
     base, problems, learn = base_policy(recipe), practice_problems(recipe, lambda _: None), recipe.learn
     lora = recipe.policy.lora
+    adapter = lora and LoraConfig(
+        r=lora.rank,
+        lora_alpha=lora.alpha,
+        lora_dropout=lora.dropout,
+        target_modules=list(lora.targets),
+        task_type="CAUSAL_LM",
+    )
     first: list[tuple[int, float]] = []  # problem and reward of each rollout of the first step
     agreement: dict[str, float] = {}
 
@@ -173,9 +181,7 @@ def trl(work: Work, target: Target, seed: int, rate: float | None) -> dict[str, 
                 [{"prompt": base.conversation(p.question, p.turns), "number": n} for n, p in enumerate(problems)]
             ),
             processing_class=base.tokenizer,
-            peft_config=LoraConfig(r=lora.rank, lora_alpha=lora.alpha, target_modules=list(lora.targets), task_type="CAUSAL_LM")
-            if lora
-            else None,
+            peft_config=adapter,
             callbacks=[Follow()],
         )
         # TRL has put its adapter into the base's layers; they are merged wherever the policy is measured.

@@ -34,6 +34,7 @@ from outgrow.core.json_lines import append_line, read_lines
 
 SEEDS = {"micro": (30, 31, 32, 33, 34), "smollm2-135m": (30,)}
 MUST, REACH = 4, 8  # of the ratio at micro
+SAME = 0.01  # between two measurements of the base with the same draws; only rounding can change a token
 
 
 def main() -> None:
@@ -57,7 +58,12 @@ def main() -> None:
     print(f"TRL's learning rate: {rate:g}, the best of {len(tried)} at seed {work.tuning_seed}", flush=True)
     bound, pairs = work.target.bound, []
     for seed in SEEDS[chosen.work][: chosen.seeds]:
-        pairs.append({"ours": runs.run("ours", seed, None, bound), "trl": runs.run("trl", seed, rate, bound)})
+        pair = {"ours": runs.run("ours", seed, None, bound), "trl": runs.run("trl", seed, rate, bound)}
+        before = [run["before"] for run in pair.values()]
+        print("pass@1 before training, ours and TRL:", *before, flush=True)
+        if abs(before[0] - before[1]) > SAME:
+            raise SystemExit("the two sides do not start from the same policy, or are not measured alike")
+        pairs.append(pair)
     rows = table(chosen.work, pairs, bound, MUST if chosen.work == "micro" else None)
     write(f"time_to_target_{chosen.work}", rows, target=asdict(work.target), trl_rate=rate, tried=tried, runs=pairs)
 
