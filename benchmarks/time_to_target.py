@@ -49,6 +49,8 @@ def main() -> None:
     chosen = parser.parse_args()
     work = WORKS[chosen.work]
     if chosen.side:
+        if chosen.seed is None or (chosen.side == "trl" and chosen.rate is None):
+            parser.error("--side needs --seed, and for trl --rate")
         target = replace(work.target, bound=chosen.bound or work.target.bound)
         print(json.dumps(SIDES[chosen.side](work, target, chosen.seed, chosen.rate)))
         return

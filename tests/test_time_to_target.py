@@ -10,6 +10,7 @@ import pytest
 BENCHMARKS = Path(__file__).parents[1] / "benchmarks"
 sys.path.insert(0, str(BENCHMARKS))
 try:
+    import bench
     import table
     import time_to_target
     from target_sides import WORKS
@@ -148,3 +149,31 @@ def test_the_table_says_what_did_not_arrive():
     assert rows[-1]["highest"] == 0.2
     assert "≥ 4, reach for 8 |" in table.line(rows[0], "x")
     assert "reach" not in table.line(rows[1], "x")
+
+
+def test_a_benchmark_that_was_killed_goes_on_where_it_was(tmp_path, monkeypatch):
+    started: list[tuple[str, ...]] = []
+    kills = [4]  # the runs that are finished when a kill comes, in TRL's at the first seed
+
+    def in_process(_file, *arguments, environment):
+        options = dict(zip(arguments[1::2], arguments[2::2], strict=True))
+        if [len(started)] == kills:
+            kills.clear()
+            raise KeyboardInterrupt
+        started.append(arguments)
+        seconds = 50.0 if options["--side"] == "ours" else 300.0 - float(options["--rate"])
+        run = {"arrived": True, "seconds": seconds, "trained": seconds, "steps": 5, "interval": 5.0, "before": 0.5, "last": 0.7}
+        return {**run, "rate": float(options.get("--rate", 4e-4)), "side": options["--side"]}
+
+    monkeypatch.setattr(time_to_target, "in_process", in_process)
+    monkeypatch.setattr(bench, "RESULTS", tmp_path)
+    monkeypatch.setattr(sys, "argv", ["time_to_target.py", "micro", "--seeds", "2", "--folder", str(tmp_path / "runs")])
+    with pytest.raises(KeyboardInterrupt):
+        time_to_target.main()
+    assert len(started) == 4  # three rates, and ours at the first seed
+    time_to_target.main()
+    assert len(started) == len(set(started)) == 7
+    found = json.loads((tmp_path / "time_to_target_micro.json").read_text())
+    assert found["trl_rate"] == max(WORKS["micro"].rates)  # it was the fastest
+    assert found["table"][0]["median"] == pytest.approx((300 - found["trl_rate"]) / 50)
+    assert found["machine"]["processor"] and found["versions"]["trl"]
