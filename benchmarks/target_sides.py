@@ -36,7 +36,8 @@ class Work:
     tuning_bound: float
     """Seconds of training of such a try."""
     trl_batch: int
-    """Rollouts that TRL learns from at once: the number with the fastest step. It writes all rollouts of a step together."""
+    """Rollouts that TRL learns from at once; it writes all rollouts of a step together. At micro, 64 to 512 differ by less than 5% of
+    processor time."""
 
 
 WORKS = {
@@ -111,7 +112,10 @@ def ours(work: Work, target: Target, seed: int, _: float | None) -> dict[str, An
 
 
 def trl(work: Work, target: Target, seed: int, rate: float | None) -> dict[str, Any]:
-    """Train by TRL's GRPO: its own loss, its own scaling of rewards, its own optimizer and schedule."""
+    """Train by TRL's GRPO: its own loss, its own scaling of rewards, its own optimizer and schedule.
+
+    Rollouts are written by transformers' generate: its continuous batching takes three times as long a step here (TRL 1.16, micro).
+    """
     import torch
     from datasets import Dataset
     from peft import LoraConfig
