@@ -36,8 +36,8 @@ class Work:
     tuning_bound: float
     """Seconds of training of such a try."""
     trl_batch: int
-    """Rollouts that TRL learns from at once; it writes all rollouts of a step together. At micro, 64 to 512 differ by less than 5% of
-    processor time."""
+    """Rollouts that TRL learns from at once; it writes all rollouts of a step together. At micro, 64 to 512 differ by less than 5%
+    of processor time."""
 
 
 WORKS = {
