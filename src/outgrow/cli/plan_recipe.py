@@ -130,7 +130,7 @@ def _steps(plan: "Plan") -> Table:
 
 def _run(plan: "Plan") -> Table:
     """Return the time of the whole run on each device, by what it is spent on."""
-    table = _whole("time of the whole run")
+    table = _whole("time of the whole run", collapse=True)  # five times fill 80 columns
     for estimate in plan.estimates:
         table.add_row(estimate.gpu.name, *(_cells(plan, estimate, duration) if _runs(estimate) else ["does not fit"]))
     return table
@@ -153,8 +153,8 @@ def _runs(estimate: "CostEstimate") -> bool:
     return estimate.fits or estimate.change is not None
 
 
-def _whole(title: str) -> Table:
-    table = Table(title=title, box=SIMPLE_HEAD, pad_edge=False, collapse_padding=True)
+def _whole(title: str, collapse: bool = False) -> Table:
+    table = Table(title=title, box=SIMPLE_HEAD, pad_edge=False, collapse_padding=collapse)
     table.add_column("device", no_wrap=True)
     for heading in ("training", "validation", "before/after", "total", "at most"):
         table.add_column(heading, justify="right", no_wrap=True)
