@@ -77,7 +77,7 @@ def _learning_rate(rows: Rows, settings: Settings) -> Cause | None:
 
 
 def _without_spikes(values: Sequence[float]) -> list[float]:
-    """Return the median of each value and its neighbours: an estimate on few rollouts has spikes, a policy that leaps stays away."""
+    """Return the median of each value and its neighbours: an estimate on few rollouts has spikes, a leap lasts."""
     return [median(values[max(0, place - 1) : place + 2]) for place in range(len(values))]
 
 
