@@ -100,7 +100,7 @@ def ours(work: Work) -> dict[str, float]:
         weighed = [[AdvantagedRollout(r, a) for r, a in zip(group, row, strict=True)] for group, row in rows]
         flat = [rollout for group in groups for rollout in group]
         completed = sum(len(rollout.completion_ids) for rollout in flat)
-        measured = kl_sample(groups, groups, 0, step)
+        measured = kl_sample(groups, groups, 1, 0, step)
         learner.kl_to_reference(measured, completed / len(flat))
         learner.update(weighed, step)
         times.append((generated - began, time.perf_counter() - generated, completed))

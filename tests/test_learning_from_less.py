@@ -296,7 +296,7 @@ def test_every_rollout_is_as_likely_to_be_measured():
     rollouts = [rollout for row in GROUPS for rollout in row]
     steps, counts, sizes = 4000, Counter(), set()
     for step in range(steps):
-        sample = [int(rollout.text) for rollout in kl_sample(GROUPS, GROUPS[:9], 3, step)]
+        sample = [int(rollout.text) for rollout in kl_sample(GROUPS, GROUPS[:9], 1, 3, step)]
         assert sample == sorted(set(sample))
         counts.update(sample)
         sizes.add(len(sample))
@@ -307,21 +307,22 @@ def test_every_rollout_is_as_likely_to_be_measured():
 
 
 @pytest.mark.parametrize("learned", [GROUPS, GROUPS[:4], [row[:4] for row in GROUPS], []])
-def test_measuring_takes_its_share_of_a_step(learned):
+@pytest.mark.parametrize("passes", [1, 2])
+def test_measuring_takes_its_share_of_a_step(learned, passes):
     def tokens(groups):
         return sum(len(row[0].prompt_ids) + sum(len(rollout.completion_ids) for rollout in row) for row in groups)
 
     work = tokens(GROUPS) + 2 * tokens(learned)
-    samples = [kl_sample(GROUPS, learned, 3, step) for step in range(300)]
-    mean = statistics.fmean(sum(len(r.prompt_ids) + len(r.completion_ids) for r in sample) for sample in samples)
+    samples = [kl_sample(GROUPS, learned, passes, 3, step) for step in range(300)]
+    mean = passes * statistics.fmean(sum(len(r.prompt_ids) + len(r.completion_ids) for r in sample) for sample in samples)
     assert mean <= KL_SHARE * work * 1.02 or len(samples[0]) == 1
     assert mean > KL_SHARE * work / 2
 
 
 def test_one_rollout_is_measured_however_small_a_step_is():
     few = rollouts_of([(3, [2, 4])])
-    assert {len(kl_sample(few, [], 0, step)) for step in range(20)} == {1}
-    assert {rollout.text for step in range(50) for rollout in kl_sample(few, [], 0, step)} == {"0", "1"}
+    assert {len(kl_sample(few, [], 1, 0, step)) for step in range(20)} == {1}
+    assert {rollout.text for step in range(50) for rollout in kl_sample(few, [], 1, 0, step)} == {"0", "1"}
 
 
 def test_the_estimate_has_no_bias(written):

@@ -23,7 +23,7 @@ from transformers import (
 from outgrow.core.errors import UsageError
 from outgrow.engines import GenerationRequest, NativeEngine, VLLMEngine, sync
 from outgrow.engines.native.decoder import LlamaDecoder
-from outgrow.engines.native.packed_linear import Matrix
+from outgrow.engines.native.layouts import EXACT
 from outgrow.policy import Policy, Sampling
 from outgrow.policy.logprobs import completion_logprobs
 from outgrow.policy.micro import make_tokenizer
@@ -201,11 +201,14 @@ def test_bfloat16_is_decoded_to_its_rounding(family, kv_heads):
 
 @pytest.mark.parametrize(("dtype", "error"), [(torch.float32, 2e-6), (torch.bfloat16, 1e-2)], ids=str)
 @pytest.mark.parametrize("shape", [(105, 128), (1536, 576), (576, 1536)], ids=str)
-def test_a_matrix_multiplies_any_number_of_rows(shape, dtype, error):
+@pytest.mark.parametrize("layout", EXACT.values(), ids=EXACT)
+def test_a_matrix_multiplies_any_number_of_rows(layout, shape, dtype, error):
     """Its blocks are laid out once, for one number of rows."""
+    if not layout.fits(torch.empty(shape, dtype=dtype)):
+        pytest.skip("this machine does not have the layout")
     generator = torch.Generator().manual_seed(0)
     weight, bias = torch.randn(shape, generator=generator).to(dtype), torch.randn(shape[0], generator=generator).to(dtype)
-    plain, biased = Matrix(weight), Matrix(weight, bias)
+    plain, biased = layout(weight), layout(weight, bias)
     exact = weight.double()
     weight.zero_()  # it is a copy that multiplies
     for rows in (1, 2, 7, 63, 64, 65, 200, 512):

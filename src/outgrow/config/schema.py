@@ -99,6 +99,15 @@ class RLRecipe(_Recipe):
         return self
 
     @model_validator(mode="after")
+    def _ratio_starts_from_the_policy(self) -> "RLRecipe":
+        if self.engine != self.engine.exact() and self.learn.old_logprobs == "engine":
+            raise ValueError(
+                "this engine draws rollouts from faster weights than the policy's, so the likelihood ratio must start from the "
+                "policy's own log-probabilities: set learn.old_logprobs=learner"
+            )
+        return self
+
+    @model_validator(mode="after")
     def _asks(self) -> "RLRecipe":
         if any(isinstance(source, Synthetic) for source in self.problems):
             raise ValueError("a problem source 'synthetic' holds answers for SFT; train on the problems that they answer instead")

@@ -65,6 +65,14 @@ def has_tables(db: sqlite3.Connection, schema: str, optional: Collection[str] = 
     return True
 
 
+def make_tables(db: sqlite3.Connection, schema: str) -> None:
+    """Execute statements that make tables where they are missing, all or none: a process may be killed between two of them.
+
+    Raises sqlite3.Error where the file cannot be written.
+    """
+    db.executescript(f"BEGIN; {schema} COMMIT")
+
+
 def _tables(db: sqlite3.Connection) -> _Tables:
     return frozenset(db.execute("SELECT type, name, tbl_name, sql FROM sqlite_master"))
 

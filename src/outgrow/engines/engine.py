@@ -95,6 +95,12 @@ class EngineConfig(Component):
 
     max_sequences: int = Field(default=512, ge=1, description="Limit of rollouts decoded at the same time; it bounds memory.")
 
+    def exact(self) -> EngineConfig:
+        """Return the settings of the engine that measures: one whose answers are drawn from the policy's own weights, where this
+        one's are drawn from faster ones. Default: the same.
+        """
+        return self
+
     @abstractmethod
     def build(self, warn: Warn = quiet) -> Engine:
         """Make the engine. warn: takes what a person should know while it works.

@@ -36,7 +36,7 @@ def drift_of(
     base = base_policy(recipe)
     require_base(run, recipe, base, made_with)
     problems = {name: suite_problems(recipe, name, warn) for name in suites}
-    engine = recipe.engine.build(warn)
+    engine = recipe.engine.exact().build(warn)
     before: dict[str, Evaluation] = {}
     number, measurements = 0, (1 + len(checkpoints)) * len(problems)
     for checkpoint in (None, *checkpoints):

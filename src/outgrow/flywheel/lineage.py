@@ -9,7 +9,7 @@ from typing import Any, Literal
 
 from ..core.disk import fault_of
 from ..core.errors import OutgrowError, reason
-from ..core.sqlite_file import ForeignFile, has_tables, open_sqlite
+from ..core.sqlite_file import ForeignFile, has_tables, make_tables, open_sqlite
 
 Kind = Literal["model", "data", "measurement"]
 Role = Literal["base of", "teacher of", "judge of", "made by", "trained on", "compared with"]
@@ -100,7 +100,7 @@ class Lineage:
             self._db.execute("PRAGMA journal_mode=WAL")
             if has_tables(self._db, _SHAPE) and (row := self._db.execute(_WRONG).fetchone()):
                 raise ForeignFile(f"wrong values, the first at {row[0]!r:.60}")
-            self._db.executescript(_SHAPE)
+            make_tables(self._db, _SHAPE)
         except (sqlite3.Error, ForeignFile, OSError) as error:
             raise self._unreadable(error) from error
 

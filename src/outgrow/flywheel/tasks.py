@@ -70,7 +70,7 @@ class MeasureStage(StageSpec):
 
     def run(self, path: Path, watcher: Watcher, budget: Budget) -> StageOutput:
         with deterministic(self.recipe), _session(path, self.recipe, budget) as (meter, interrupt):
-            policy, engine = base_policy(self.recipe), self.recipe.engine.build(watcher.warn)
+            policy, engine = base_policy(self.recipe), self.recipe.engine.exact().build(watcher.warn)
             outcome = Outcome(self.recipe, path, engine, meter, watcher.phase, watcher.answering, interrupt.check_stop)
             outcome.measure("after", policy, 0)
             return StageOutput(policy.digest())
@@ -149,7 +149,7 @@ class DataStage(StageSpec):
         )
         with verifier_for(recipe) as verifier:
             make_data(
-                local_model(stage_policy(self.maker), recipe.engine.build(watcher.warn)) if self.section.k else None,
+                local_model(stage_policy(self.maker), recipe.engine.exact().build(watcher.warn)) if self.section.k else None,
                 verifier,
                 request,
                 out,

@@ -13,7 +13,7 @@ from pathlib import Path
 
 from ..core.disk import fault_of
 from ..core.errors import OutgrowError, reason
-from ..core.sqlite_file import ForeignFile, open_sqlite
+from ..core.sqlite_file import ForeignFile, make_tables, open_sqlite
 from ..types import Problem, ValueBaseline, Visit
 from .ledger_file import SCHEMA, VISIT, require_ledger
 from .posterior import PassRatePosterior
@@ -34,7 +34,7 @@ class Ledger:
             # FULL: a checkpoint must never be newer than the ledger it belongs to, also after a power cut.
             self._db.executescript("PRAGMA journal_mode = WAL; PRAGMA synchronous = FULL; PRAGMA foreign_keys = ON")
             require_ledger(self._db)
-            self._db.executescript(f"BEGIN; {SCHEMA} COMMIT")
+            make_tables(self._db, SCHEMA)
             self._evidence = evidence or PassRatePosterior()
             self._replayable = 0  # visits after the newest snapshot
             self._last_step, self._sums = -1, VisitSums()  # through the newest visit

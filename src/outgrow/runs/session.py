@@ -36,7 +36,7 @@ def open_session(recipe: Recipe, policy: Policy, warn: Warn = quiet, engine: Eng
 
     engine: one that is there already. Default: a new one, as the recipe says. warn: takes what a person should know of it.
     """
-    model = local_model(policy, engine or recipe.engine.build(warn))
+    model = local_model(policy, engine or recipe.engine.exact().build(warn))
     with verifier_for(recipe) as verifier:
         try:
             yield Session(model, verifier, recipe.sampling, evaluation_sampling(recipe))
@@ -66,7 +66,7 @@ def open_chat_model(name: str, recipe: Recipe | None, warn: Warn, omit_settings:
         return OpenAIServer(name, recipe.prompt if recipe else None, omit_settings=omit, warn=warn)
     if omit_settings is not None:
         raise UsageError(f"--omit-settings is for the address of a server, and {name} runs in this process; remove the option")
-    engine = recipe.engine if recipe else NativeEngineConfig()
+    engine = recipe.engine.exact() if recipe else NativeEngineConfig()
     return local_model(open_policy(name, recipe), engine.build(warn))
 
 

@@ -1,5 +1,6 @@
 """A run's checkpoints: when they are written, and what of a job and its engine they put back."""
 
+from collections.abc import Mapping
 from pathlib import Path
 
 from ..config.sections import RunSection
@@ -15,8 +16,9 @@ from .job import Job
 class Checkpointer:
     """Writes and restores the checkpoints of one run."""
 
-    def __init__(self, run: Path, section: RunSection, job: Job, engine: Engine, meter: Meter, guard: Guard) -> None:
-        self._run, self._section, self._job, self._engine, self._meter = run, section, job, engine, meter
+    def __init__(self, run: Path, section: RunSection, job: Job, engines: Mapping[str, Engine], meter: Meter, guard: Guard) -> None:
+        """engines: the run's, by their keys in a checkpoint."""
+        self._run, self._section, self._job, self._engines, self._meter = run, section, job, engines, meter
         self._guard, self._records = guard, Records(run)
         self._saved = 0
 
@@ -24,7 +26,8 @@ class Checkpointer:
         """Put optimizer, job and engine back to where they were when the checkpoint was written."""
         tensors_to_optimizer(self._job.optimizer.adamw, self._job.optimizer.names, checkpoint.optimizer_tensors())
         self._job.load_state_dict(checkpoint.state.get("job", {}))
-        self._engine.load_state_dict(checkpoint.state.get("engine", {}))
+        for key, engine in self._engines.items():
+            engine.load_state_dict(checkpoint.state.get(key, {}))
         self._saved = checkpoint.step
 
     def due(self, step: int) -> bool:
@@ -36,7 +39,8 @@ class Checkpointer:
         if step <= self._saved and RunFolder(self._run).checkpoints.exists():
             return
         tensors = optimizer_to_tensors(self._job.optimizer.adamw, self._job.optimizer.names)
-        state = {"job": self._job.state_dict(), "engine": self._engine.state_dict(), KEY: self._records.at(step)}
+        engines = {key: engine.state_dict() for key, engine in self._engines.items()}
+        state = {"job": self._job.state_dict(), **engines, KEY: self._records.at(step)}
         keep, good = self._section.keep_checkpoints, self._guard.good_step if self._guard.stops else None
         save_checkpoint(self._run, step, self._job.policy, tensors, state, keep, good)
         self._saved = step

@@ -9,19 +9,22 @@ from ..core.rng import python_rng
 from ..types import Rollout
 
 
-def kl_sample(groups: Sequence[Sequence[Rollout]], learned: Sequence[Sequence[Rollout]], seed: int, step: int) -> list[Rollout]:
+def kl_sample(
+    groups: Sequence[Sequence[Rollout]], learned: Sequence[Sequence[Rollout]], passes: int, seed: int, step: int
+) -> list[Rollout]:
     """Return the rollouts on which the KL divergence is estimated: spread evenly over the groups from a random start.
 
-    Every rollout has the same chance to be in it, so that the estimate is unbiased. There are as many as a forward pass over their
-    prompts and completions takes KL_SHARE of the step's passes, and at least one. A step counts as one forward pass over what was
-    written, and two more over what is learned from (forward and backward, where adapters learn). All of them take longer than this:
-    writing goes token by token, and where every weight learns the backward pass counts double.
+    Every rollout has the same chance to be in it, so that the estimate is unbiased. There are as many as `passes` forward passes
+    over their prompts and completions take KL_SHARE of the step's passes, and at least one. A step counts as one forward pass over
+    what was written, and two more over what is learned from (forward and backward, where adapters learn). All of them take longer
+    than this: writing goes token by token, and where every weight learns the backward pass counts double.
 
-    groups: a step's rollouts, by prompt. learned: those that the learner takes in.
+    groups: a step's rollouts, by prompt. learned: those that the learner takes in. passes: 1 for the reference, 2 where the policy
+    reads them as well.
     """
     rollouts = [rollout for group in groups for rollout in group]
-    passes = _tokens(groups) + 2 * _tokens(learned)
-    count = int(KL_SHARE * passes * len(rollouts) / _tokens([[rollout] for rollout in rollouts]))
+    work = _tokens(groups) + 2 * _tokens(learned)
+    count = int(KL_SHARE * work * len(rollouts) / (passes * _tokens([[rollout] for rollout in rollouts])))
     count = min(max(1, count), len(rollouts))
     start = python_rng(seed, "kl", step).random()
     places = [int((start + index) * len(rollouts) / count) for index in range(count)]

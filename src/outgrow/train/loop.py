@@ -184,10 +184,13 @@ def _run(
         meter = Meter(files.timings, recipe.run.dollars_per_hour, began, budget)
         stack.callback(meter.close)
         engine = recipe.engine.build(watcher.warn)
+        exact = recipe.engine.exact()
+        measuring = engine if exact == recipe.engine else exact.build(watcher.warn)
+        engines = {"engine": engine} if measuring is engine else {"engine": engine, "measuring_engine": measuring}
         policy, reference = learner_and_reference(recipe, base, checkpoint)
         policy.model.eval()  # no dropout: the log-probabilities of the learner must be those of the engine
         job: Job = (
-            RLJob(recipe, policy, reference, engine, path, watcher.warn, distilled, watcher.answering)
+            RLJob(recipe, policy, reference, engine, path, watcher.warn, distilled, watcher.answering, measuring)
             if isinstance(recipe, RLRecipe)
             else SFTJob(recipe, policy, path, watcher.warn)
         )
@@ -195,7 +198,7 @@ def _run(
         suites = {name: suite_problems(recipe, name) for name in suites_of(recipe)}
         record_data(recipe, path, job, suites, changes, done, watcher.warn)
         guard = Guard(path, recipe, job.problems, watcher)
-        checkpointer = Checkpointer(path, recipe.run, job, engine, meter, guard)
+        checkpointer = Checkpointer(path, recipe.run, job, engines, meter, guard)
         if checkpoint:
             checkpointer.restore(checkpoint)
         # What a run did between its last good checkpoint and the step in which it was seen to be worse stays to be looked at.
@@ -205,7 +208,9 @@ def _run(
         guard.rewind(through, ended)
         meter.rewind(through)
         meter.write(through, "loading")
-        outcome = Outcome(recipe, path, engine, meter, watcher.phase, watcher.answering, interrupt.check_stop, watcher.warn, suites)
+        outcome = Outcome(
+            recipe, path, measuring, meter, watcher.phase, watcher.answering, interrupt.check_stop, watcher.warn, suites
+        )
         outcome.measure("before", reference, 0)
         if ended and ended.policy_step != done:  # its checkpoint is torn, and the one before is used
             outcome.forget()

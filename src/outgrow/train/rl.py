@@ -44,10 +44,11 @@ class RLJob:
 
     def __init__(
         self, recipe: RLRecipe, policy: Policy, reference: Policy, engine: Engine, run: Path, warn: Warn,
-        distilled: Policy | None = None, answering: Answering = unwatched,
+        distilled: Policy | None = None, answering: Answering = unwatched, measuring: Engine | None = None,
     ) -> None:  # fmt: skip
-        """policy: what learns, at any step. reference: the policy as it was before step 1. distilled: the teacher of
-        recipe.distill, if there is one. answering: told how far the rollouts of a step are.
+        """policy: what learns, at any step. reference: the policy as it was before step 1. engine: writes the rollouts. distilled:
+        the teacher of recipe.distill, if there is one. answering: told how far the rollouts of a step are. measuring: writes the
+        answers that measure the policy. Default: `engine`.
         """
         self.recipe, self.policy, self.run = recipe, policy, run
         self.reference, self.distilled, self.answering = reference, distilled, answering
@@ -57,7 +58,8 @@ class RLJob:
         self.learner = Learner(
             policy, reference, self.optimizer, recipe.learn, recipe.loss, recipe.sampling, recipe.seed, batch_size
         )
-        self.engine = engine
+        self.engine, self.measuring = engine, measuring or engine
+        self._awake: Engine | None = None  # that of the two which holds the present weights
         self.verifier = verifier_for(recipe, warn)
         counts = shares(recipe.learn.problems_per_step, [source.weight for source in recipe.problems])
         sources = distinct(training_problems(recipe, warn))
@@ -128,21 +130,22 @@ class RLJob:
         """
         recipe = self.recipe
         clock = _Clock()
-        sync(self.engine, self.policy, step - 1)
-        model = LocalModel(self.policy, self.engine)
         metrics: dict[str, float] = {"step": step}
         look = None
         if recipe.evaluate.every and (step - 1) % recipe.evaluate.every == 0:
+            model = LocalModel(self.policy, self._wake(self.measuring, step))
             answers = recipe.evaluate.validation_samples * len(self.validation)
             counted = Tally(self.answering(f"step {step}, validation", answers)).wrap(model)
             validation, look = validate(recipe, counted, self.verifier, self.validation, step, check_stop)
             metrics |= validation
+        self._wake(self.engine, step)
         clock.lap("validation")
 
         whole, screened = self.collector.collect(step, check_stop, clock.lap)
         if self.judging:
+            model = LocalModel(self.policy, self._wake(self.measuring, step))
             metrics |= self.judging.heldout_pass_rate(model, self.verifier, step, check_stop)
-        self.engine.sleep()
+        self._sleep()
         check_stop()
 
         groups = [*whole, *screened]
@@ -189,6 +192,19 @@ class RLJob:
 
         return StepResult(metrics, clock.laps, commit, warning, alarms, look)
 
+    def _wake(self, engine: Engine, step: int) -> Engine:
+        """Return this engine with the policy's present weights; the other one sleeps."""
+        if self._awake is not engine:
+            self._sleep()
+            sync(engine, self.policy, step - 1)
+            self._awake = engine
+        return engine
+
+    def _sleep(self) -> None:
+        if self._awake:
+            self._awake.sleep()
+            self._awake = None
+
     def _reward_parts(self, group: GradedGroup) -> RewardParts:
         parts = compose(self.recipe.rewards, group)
         return self.judging.blend_with_checker(parts, group) if self.judging else parts
@@ -196,7 +212,8 @@ class RLJob:
     def _kl_to_reference(self, groups: Sequence[GradedGroup], learned: Sequence[Sequence[AdvantagedRollout]], step: int) -> float:
         lengths = [length for group in groups for length in group.lengths]
         rows = [[row.rollout for row in group] for group in learned]
-        sample = kl_sample([group.rollouts for group in groups], rows, self.recipe.seed, step)
+        passes = 1 if self.recipe.learn.old_logprobs == "engine" else 2  # the policy reads them as well
+        sample = kl_sample([group.rollouts for group in groups], rows, passes, self.recipe.seed, step)
         kl = self.learner.kl_to_reference(sample, sum(lengths) / len(lengths))
         if not math.isfinite(kl):
             raise NotFiniteError(f"step {step}: the policy's log-probabilities are not finite; {self.optimizer.advice()}")

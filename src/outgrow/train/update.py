@@ -90,7 +90,8 @@ class Learner:
 
     @torch.no_grad()
     def kl_to_reference(self, rollouts: Sequence[Rollout], mean_tokens: float) -> float:
-        """Return the mean KL(policy ‖ reference) per token in nats, estimated (k3) on rollouts that the policy itself drew.
+        """Return the mean KL(policy ‖ reference) per token in nats, estimated (k3) on rollouts that it drew, or its engine
+        with rounding of its own.
 
         mean_tokens: mean completion tokens of all rollouts that these stand for. Divided by it, and not by their own mean, the
         estimate is unbiased however few they are.
@@ -98,7 +99,11 @@ class Learner:
 
         def kl_of(rows: list[Rollout]) -> float:
             reference_BT, mask_BT = self._logprobs(self.reference, rows)
-            delta_BT = reference_BT - _padded([row.logprobs for row in rows], mask_BT)
+            if self.section.old_logprobs == "engine":
+                own_BT = _padded([row.logprobs for row in rows], mask_BT)
+            else:
+                own_BT, _ = self._logprobs(self.policy, rows)
+            delta_BT = reference_BT - own_BT
             return float((mask_BT * (delta_BT.exp() - delta_BT - 1)).sum())
 
         total = 0.0

@@ -52,7 +52,7 @@ class Batch:
         self.tokens = 0  # written so far, over all rollouts
         # For each row in use: its rollout, the tokens in its cache, the completion tokens among them, its next token's logits.
         self.rollout_B, self.filled_B, self.written_B = (torch.empty(0, dtype=torch.long, device=device) for _ in range(3))
-        self.logits_BV = torch.empty(0, decoder.head.outputs, device=device)
+        self.logits_BV = torch.empty(0, decoder.vocabulary, device=device)
 
     def unfinished(self) -> bool:
         """Whether a rollout is being decoded or waits."""

@@ -16,10 +16,13 @@ from torch import Tensor
 
 from ...core.errors import UsageError
 from .kv_cache import Cache
-from .packed_linear import Matrix
+from .matrices import Matrix, PlainMatrix
 
 if TYPE_CHECKING:
     from transformers import PretrainedConfig
+
+Store = Callable[[Tensor, Tensor | None], Matrix]
+"""(weight (outputs, inputs), bias (outputs,) or None) -> the matrix, ready to multiply with."""
 
 Attend = Callable[[int, Tensor], Tensor]
 """(layer, queries, keys and values (B, Q, heads + 2 kv_heads, head_dim)) -> attended values (B, Q, heads, head_dim)."""
@@ -44,16 +47,21 @@ class _Layer:
 class LlamaDecoder:
     """Decodes with a snapshot of a model's weights."""
 
-    def __init__(self, config: PretrainedConfig, weights: Mapping[str, Tensor]) -> None:
-        """weights: by their names in transformers; copied. Raises UsageError where the model is of another family."""
+    def __init__(
+        self, config: PretrainedConfig, weights: Mapping[str, Tensor], store: Store = PlainMatrix, store_head: Store = PlainMatrix
+    ) -> None:
+        """weights: by their names in transformers; copied. store, store_head: what the layers' matrices and the head's are made
+        with. Raises UsageError where the model is of another family.
+        """
         _refuse_others(config)
         self.heads: int = config.num_attention_heads
         self.kv_heads: int = config.num_key_value_heads
         self.head_size: int = getattr(config, "head_dim", None) or config.hidden_size // self.heads
         with torch.no_grad():
             self.embedding = weights["model.embed_tokens.weight"].detach().clone()
-            self.head = Matrix(weights["lm_head.weight"] * weights["model.norm.weight"])
-            self.layers = [self._layer(weights, index) for index in range(config.num_hidden_layers)]
+            self.vocabulary = len(weights["lm_head.weight"])
+            self.head = store_head(weights["lm_head.weight"] * weights["model.norm.weight"], None)
+            self.layers = [self._layer(weights, index, store) for index in range(config.num_hidden_layers)]
             device = self.embedding.device
             half = torch.arange(0, self.head_size, 2, dtype=torch.float32, device=device) / self.head_size
             angles = torch.outer(
@@ -62,7 +70,7 @@ class LlamaDecoder:
             self.turns = torch.polar(torch.ones_like(angles), angles)  # (context, head_dim / 2), complex
             self.eps = torch.tensor(config.rms_norm_eps, device=device)
 
-    def _layer(self, weights: Mapping[str, Tensor], index: int) -> _Layer:
+    def _layer(self, weights: Mapping[str, Tensor], index: int, store: Store) -> _Layer:
         prefix = f"model.layers.{index}."
         w = {name.removeprefix(prefix): tensor.detach() for name, tensor in weights.items() if name.startswith(prefix)}
         biases = {name for name in w if name.endswith("bias")}
@@ -79,9 +87,8 @@ class LlamaDecoder:
             of_query, of_key = (self._paired(w[f"self_attn.{part}_norm.weight"]) for part in "qk")
             gains = torch.cat([of_query.expand(self.heads, -1), of_key.expand(self.kv_heads, -1)])
         gate_up = torch.cat([w["mlp.gate_proj.weight"], w["mlp.up_proj.weight"]]) * w["post_attention_layernorm.weight"]
-        return _Layer(
-            Matrix(qkv, bias), gains, Matrix(w["self_attn.o_proj.weight"]), Matrix(gate_up), Matrix(w["mlp.down_proj.weight"])
-        )
+        output, down = w["self_attn.o_proj.weight"], w["mlp.down_proj.weight"]
+        return _Layer(store(qkv, bias), gains, store(output, None), store(gate_up, None), store(down, None))
 
     def _paired(self, rows: Tensor) -> Tensor:
         """Put each head's numbers i and i + head_dim / 2, which are rotated together, next to each other: one complex number.

@@ -3,11 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Literal
+
+from pydantic import Field, model_validator
 
 from ...core.callbacks import CheckStop, Warn, never_stop, quiet
+from ...core.errors import UsageError
 from ...core.memory import total_memory
 from ...core.oom_backoff import AutoBatchSize
+from ...policy import ModelSpec
 from ...types import Rollout
 from ..engine import Engine, EngineConfig, GenerationRequest, check_room
 
@@ -16,34 +20,75 @@ if TYPE_CHECKING:
     from torch import Tensor
 
     from .decoder import LlamaDecoder
+    from .layouts import Layouts
+
+Numbers = Literal["exact", "int8"]
 
 
 class NativeEngineConfig(EngineConfig):
     """Settings of the native engine."""
 
     type: str = "native"
+    weights: Numbers = Field(
+        default="exact",
+        description="Numbers that rollouts are written with: the policy's own weights, or int8, several times as fast on a CPU, "
+        "with products that are 1 to 2% off (needs learn.old_logprobs=learner). Measurements always use the exact weights.",
+    )
+    head: Numbers = Field(
+        default="exact",
+        description="The same for the head, which makes the log-probabilities; int8 only with weights=int8.",
+    )
+
+    @model_validator(mode="after")
+    def _head_follows(self) -> NativeEngineConfig:
+        if self.head == "int8" and self.weights == "exact":
+            raise ValueError("engine.head=int8 needs engine.weights=int8")
+        return self
+
+    def exact(self) -> NativeEngineConfig:
+        return self.model_copy(update={"weights": "exact", "head": "exact"})
 
     def build(self, warn: Warn = quiet) -> Engine:
-        return NativeEngine(self.max_sequences, warn)
+        return NativeEngine(self.max_sequences, warn, self.weights, self.head)
 
 
 class NativeEngine(Engine):
     """An engine in the learner's process, which decodes with a copy of the weights."""
 
-    def __init__(self, max_sequences: int = 512, warn: Warn = quiet) -> None:
+    def __init__(self, max_sequences: int = 512, warn: Warn = quiet, weights: Numbers = "exact", head: Numbers = "exact") -> None:
         """max_sequences: most rollouts decoded at the same time, in whole groups (one group at least). It bounds the cache. When
-        memory runs out, it is halved, and `warn` gets a line that says so.
+        memory runs out, it is halved, and `warn` gets a line that says so. weights, head: what their products are computed with.
         """
         self._max_sequences = AutoBatchSize("engine.max_sequences", max_sequences, warn)
+        self._warn, self._weights, self._head = warn, weights, head
+        self._layouts: Layouts | None = None
+        self._found_layouts: dict[str, Any] = {}
         self._decoder: LlamaDecoder | None = None
         self._version = 0
+
+    def start(self, spec: ModelSpec) -> None:
+        """Raises UsageError where this machine does not multiply the model's weights in int8, and the recipe asks for it."""
+        import torch
+
+        from .layouts import Layouts, has_int8
+
+        if self._weights == "int8" and not has_int8(torch.empty(1, dtype=spec.dtype, device=spec.device)):
+            raise UsageError(
+                f"engine.weights=int8 needs float32 weights on a CPU with oneDNN or fbgemm; these are {spec.dtype} on "
+                f"{spec.device}; set engine.weights=exact"
+            )
+        super().start(spec)
+        self._layouts = Layouts(self._warn)
+        self._layouts.load_state_dict(self._found_layouts)
 
     def load_weights(self, weights: Mapping[str, Tensor], version: int) -> None:
         from .decoder import LlamaDecoder
 
-        assert self.spec is not None, "start() comes first"
+        spec, layouts = self.spec, self._layouts
+        assert spec is not None and layouts is not None, "start() comes first"
         self.sleep()  # frees the old copy before the new one is made
-        self._decoder = LlamaDecoder(self.spec.config, weights)
+        store = {"exact": layouts.exact, "int8": layouts.int8}
+        self._decoder = LlamaDecoder(spec.config, weights, store[self._weights], store[self._head])
         self._version = version
 
     def sleep(self) -> None:
@@ -72,10 +117,14 @@ class NativeEngine(Engine):
             return self._max_sequences.run(decode, request.n, request.rollouts)
 
     def state_dict(self) -> dict[str, Any]:
-        return {"max_sequences": self._max_sequences.state_dict()}
+        layouts = self._layouts.state_dict() if self._layouts else self._found_layouts
+        return {"max_sequences": self._max_sequences.state_dict(), **({"layouts": layouts} if layouts else {})}
 
     def load_state_dict(self, state: dict[str, Any]) -> None:
         self._max_sequences.load_state_dict(state.get("max_sequences", {}))
+        self._found_layouts = state.get("layouts", {})
+        if self._layouts:  # started already
+            self._layouts.load_state_dict(self._found_layouts)
 
 
 def _rows_in_memory(decoder: LlamaDecoder, slots: int) -> int:
