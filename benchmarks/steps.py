@@ -61,7 +61,7 @@ def ours(work: Work) -> dict[str, float]:
 
     from outgrow.algorithms.advantages.dr_grpo import DrGRPO
     from outgrow.algorithms.losses.clipped_surrogate import ClippedSurrogate
-    from outgrow.config.sections import KL_ROLLOUTS, LearnSection
+    from outgrow.config.sections import LearnSection
     from outgrow.core.memory import keep_large_buffers
     from outgrow.core.oom_backoff import AutoBatchSize
     from outgrow.engines import GenerationRequest, NativeEngine, sync
@@ -69,6 +69,7 @@ def ours(work: Work) -> dict[str, float]:
     from outgrow.policy.lora import add_adapter
     from outgrow.policy.lora_settings import LoRA
     from outgrow.runs.models import frozen_copy
+    from outgrow.train.kl_sample import kl_sample
     from outgrow.train.optimizer import Optimizer
     from outgrow.train.update import AdvantagedRollout, Learner
 
@@ -98,9 +99,10 @@ def ours(work: Work) -> dict[str, float]:
         rows = zip(groups, advantages, strict=True)
         weighed = [[AdvantagedRollout(r, a) for r, a in zip(group, row, strict=True)] for group, row in rows]
         flat = [rollout for group in groups for rollout in group]
-        learner.kl_to_reference(flat[:: max(1, len(flat) // KL_ROLLOUTS)])
-        learner.update(weighed, step)
         completed = sum(len(rollout.completion_ids) for rollout in flat)
+        measured = kl_sample(groups, groups, 1, 0, step)
+        learner.kl_to_reference(measured, completed / len(flat))
+        learner.update(weighed, step)
         times.append((generated - began, time.perf_counter() - generated, completed))
     generation, learning, completed = _medians(times[1:])
     config = policy.model.config
@@ -115,7 +117,8 @@ def ours(work: Work) -> dict[str, float]:
     attended = 2 * config.num_hidden_layers * config.num_attention_heads * config.head_dim * seen
     # Backward: the gradient of what came in, that of the weight where it learns, and both of attention's factors.
     learned = (2 if work.rank else 3) * weights + 3 * attended
-    learned += (weights + attended) * min(1, KL_ROLLOUTS / len(flat))
+    learned += in_layers * sum(len(r.prompt_ids) + len(r.completion_ids) for r in measured)
+    learned += config.vocab_size * config.hidden_size * sum(len(r.completion_ids) for r in measured)
     return {
         "seconds": generation + learning,
         "generation": generation,

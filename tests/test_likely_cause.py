@@ -56,6 +56,14 @@ def test_each_cause_is_told_from_its_figures(steps, settings, name, evidence, se
     assert cause.setting == setting
 
 
+def test_one_step_with_a_high_estimate_is_no_leap():
+    steps = rows()
+    steps[7] = {**steps[7], "policy/kl_to_reference": 0.9}
+    assert "not clear" in likely_cause(steps, USUAL).name
+    leap = [{**row, "policy/kl_to_reference": 0.9} if row["step"] == STEPS else row for row in rows()]
+    assert "learning rate" in likely_cause(leap, USUAL).name, "in the last step it may be one"
+
+
 @pytest.mark.parametrize(
     ("late", "name"),
     [

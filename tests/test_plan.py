@@ -334,16 +334,33 @@ def test_seconds_by_hand():
     weights = 3200 * 2 * 1_543_712_768
     cache = 28 * 1600 * (256 + 800) * 28_672
     assert found.generation == pytest.approx((weights + cache) / 500e9)
-    # All 28 rollouts are measured against the reference, so three forward passes' worth, and the adapters' own six.
+    # Two forward passes' worth, 3% of writing and learning for the KL divergence, and the adapters' own six.
     # Four prompts of 256 tokens, and 28 completions of 1600 that attend to them as well.
     layers, head = 1_543_712_768 - 233_373_696, 233_373_696
     forward = 4 * (2 * layers * 256 + 4 * 28 * 1536 * 256**2)
     forward += 28 * (2 * (layers + head) * 1600 + 4 * 28 * 1536 * 1600 * 1856)
-    assert found.learning == pytest.approx((3 * forward + 6 * 73_859_072 * (4 * 256 + 28 * 1600)) / 50e12)
+    assert found.learning == pytest.approx(((2 + 0.03 * 3) * forward + 6 * 73_859_072 * (4 * 256 + 28 * 1600)) / 50e12)
     # Launches: 3200 token steps, and 7 passes of three, through 28 layers.
     slower = seconds(work, shape, gpu(launch_ms=1.0), completion=1600)
     assert slower.generation - found.generation == pytest.approx(3200 * 28 * 1e-3)
     assert slower.learning - found.learning == pytest.approx(7 * 3 * 28 * 1e-3)
+
+
+def test_cut_groups_are_learned_from_sooner_by_hand(outgrow):
+    shape, cut = KNOWN[R1], work_of(load_recipe("r1-1.5b-gsm8k", ["learn.keep=3", "loss.kl_weight=0.0"]), KNOWN[R1], ASSUMED)
+    assert (cut.group, cut.learned, cut.rollouts) == (7, 3, 28)
+    layers, head = 1_543_712_768 - 233_373_696, 233_373_696
+    prompts = 4 * (2 * layers * 256 + 4 * 28 * 1536 * 256**2)
+    one = 2 * (layers + head) * 1600 + 4 * 28 * 1536 * 1600 * 1856
+    operations = 2 * (prompts + 12 * one) + 0.03 * (prompts + 28 * one + 2 * (prompts + 12 * one))
+    operations += 6 * 73_859_072 * (4 * 256 + 12 * 1600)
+    found = seconds(cut, shape, gpu(), completion=1600)
+    assert found.learning == pytest.approx(operations / 50e12)
+    assert (
+        found.generation == seconds(work_of(load_recipe("r1-1.5b-gsm8k"), shape, ASSUMED), shape, gpu(), completion=1600).generation
+    )
+    printed = " ".join(outgrow("plan", "r1-1.5b-gsm8k", "--set", "learn.keep=3")[1].split())
+    assert "3 of its 7 rollouts" in printed
 
 
 @pytest.mark.parametrize(("settings", "share"), [({}, 1), ({"steps": 1000}, 1), ({"steps": 209}, 0.5)])

@@ -214,6 +214,31 @@ def test_everything_that_remembers_goes_on_to_the_last_bit(tmp_path):
     assert {row[2] for row in expected["ledger"]["visits"]} >= {2, 4}, "some problems were screened out, others were not"
 
 
+@pytest.mark.parametrize("keep_by", ["max_variance", "random"])
+def test_learning_from_less_goes_on_to_the_last_bit(tmp_path, keep_by):
+    """Cut groups, rows of no advantage, and the few rollouts on which the KL divergence is measured."""
+    less = [
+        "learn.steps=9",
+        "learn.keep=3",
+        f"learn.keep_by={keep_by}",
+        "learn.min_advantage=0.1",
+        "learn.old_logprobs=learner",
+        "loss.kl_weight=0.0",
+        "rewards=[{type='accuracy'},{type='random',weight=0.5}]",
+        "evaluate.every=0",
+        "evaluate.suite=micro-lab",
+    ]
+    start(tmp_path / "whole", less).join()
+    path = tmp_path / "broken"
+    for step in (2, 5):
+        signal_when(start(path, less), path, step, 0.02, signal.SIGKILL)
+    assert (path / "metrics.jsonl").read_bytes().count(b"\n") < 9
+    start(path).join()
+    expected = fingerprint(tmp_path / "whole")
+    assert fingerprint(path) == expected
+    assert {row[2] for row in expected["ledger"]["visits"]} == {4}, "the ledger counts every rollout"
+
+
 def test_distilling_goes_on_to_the_last_bit(tmp_path):
     """Broken off while a teacher speaks, and once it no longer does; screening beside it."""
     distilling = [

@@ -13,6 +13,7 @@ from .plan_figures import figure, fits, uncounted, unfit
 if TYPE_CHECKING:
     from ..config import Recipe, RLRecipe
     from ..plan import GPU, CostEstimate, GpuCatalog, Plan
+    from ..plan.work import Work
 
 _DTYPES = {2: "bfloat16", 4: "float32"}
 
@@ -129,7 +130,7 @@ def _steps(plan: "Plan") -> Table:
 
 def _run(plan: "Plan") -> Table:
     """Return the time of the whole run on each device, by what it is spent on."""
-    table = _whole("time of the whole run")
+    table = _whole("time of the whole run", collapse=True)  # five times fill 80 columns
     for estimate in plan.estimates:
         table.add_row(estimate.gpu.name, *(_cells(plan, estimate, duration) if _runs(estimate) else ["does not fit"]))
     return table
@@ -152,8 +153,8 @@ def _runs(estimate: "CostEstimate") -> bool:
     return estimate.fits or estimate.change is not None
 
 
-def _whole(title: str) -> Table:
-    table = Table(title=title, box=SIMPLE_HEAD, pad_edge=False)
+def _whole(title: str, collapse: bool = False) -> Table:
+    table = Table(title=title, box=SIMPLE_HEAD, pad_edge=False, collapse_padding=collapse)
     table.add_column("device", no_wrap=True)
     for heading in ("training", "validation", "before/after", "total", "at most"):
         table.add_column(heading, justify="right", no_wrap=True)
@@ -193,7 +194,8 @@ def _assumptions(recipe: "RLRecipe", plan: "Plan", catalog: "GpuCatalog") -> lis
         "with some that reach the limit in every step",
         *_of_judge(plan, catalog),
         f"the native engine, {work.decoded} rollouts at a time, from its own copy of the weights, at {bandwidth} of the bandwidth",
-        f"learning at {rate} of the {recipe.policy.dtype} rate, on every group, although groups with equal rewards are skipped",
+        f"learning at {rate} of the {recipe.policy.dtype} rate, on every group{_kept(work)}, although groups with equal "
+        "rewards are skipped",
         f"{reference} for a reference policy, no recomputation in the backward pass, and the KL divergence measured "
         "learn.tokens_per_microbatch tokens at a time",
         f"{assumed.usable_memory:.0%} of a GPU's memory usable",
@@ -205,6 +207,10 @@ def _assumptions(recipe: "RLRecipe", plan: "Plan", catalog: "GpuCatalog") -> lis
             else []
         ),
     ]
+
+
+def _kept(work: "Work") -> str:
+    return f" (learn.keep: {work.learned} of its {work.group} rollouts)" if work.learned < work.group else ""
 
 
 def _of_judge(plan: "Plan", catalog: "GpuCatalog") -> list[str]:

@@ -20,8 +20,8 @@ TrackerName = Literal["tensorboard", "trackio", "wandb"]
 
 Tag = Annotated[str, StringConstraints(strip_whitespace=True, min_length=1, max_length=40)]
 
-KL_ROLLOUTS = 32
-"""Rollouts of a step on which KL to the reference is measured (where the loss does not need it on all of them)."""
+KL_SHARE = 0.03
+"""Largest share of a step's work that goes into measuring KL to the reference; see train/kl_sample.py."""
 
 
 class Section(BaseModel):
@@ -70,6 +70,25 @@ class LearnSection(OptimizerSection):
     steps: int = Field(default=200, ge=1, description="Number of training steps.")
     problems_per_step: int = Field(default=16, ge=1, description="Problems in each step.")
     group_size: int = Field(default=8, ge=2, description="Rollouts of each problem.")
+    keep: int | None = Field(
+        default=None,
+        ge=2,
+        description="Rollouts of each group that are learned from; pass rates, metrics and the table of rollouts are of all. "
+        "Advantages are computed of these only. Steps that distil a teacher keep all. Default: all.",
+    )
+    keep_by: Literal["max_variance", "random"] = Field(
+        default="max_variance",
+        description="Which rollouts `keep` keeps: those whose rewards vary most (PODS, arXiv 2504.13818), or random ones, as a "
+        "control.",
+    )
+    min_advantage: float = Field(
+        default=1e-6,
+        ge=0,
+        lt=1,
+        description="A rollout with no advantage above this share of the largest in its optimizer step is not learned from, "
+        "unless the loss needs it (a KL weight, a teacher). The others keep their weights, so that without such a rollout the "
+        "gradient is the same; the default is the rounding of float32.",
+    )
     updates_per_step: int = Field(
         default=1, ge=1, description="Optimizer steps on the rollouts of a step, each on a share of them."
     )
@@ -87,6 +106,12 @@ class LearnSection(OptimizerSection):
     give_up_after: int = Field(
         default=20, ge=1, description="The run stops after this many steps in a row without a group to learn from."
     )
+
+    @model_validator(mode="after")
+    def _keeps_a_part(self) -> "LearnSection":
+        if self.keep is not None and self.keep > self.group_size:
+            raise ValueError(f"keep = {self.keep} is above the group_size of {self.group_size}; lower keep or raise group_size")
+        return self
 
 
 class DistillSection(Section):

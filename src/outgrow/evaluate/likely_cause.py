@@ -62,7 +62,7 @@ def likely_cause(rows: Rows, settings: Settings) -> Cause:
 
 
 def _learning_rate(rows: Rows, settings: Settings) -> Cause | None:
-    kl = _values(rows, "policy/kl_to_reference")
+    kl = _without_spikes(_values(rows, "policy/kl_to_reference"))
     jump = max((after - before for before, after in pairwise(kl)), default=0.0)
     clipped = max(_values(rows, ("train/clipped_low_frac", "train/clipped_high_frac")), default=0.0)
     norms = _ends(rows, "train/grad_norm", median)
@@ -74,6 +74,11 @@ def _learning_rate(rows: Rows, settings: Settings) -> Cause | None:
     evidence = ", ".join(filter(None, signs))
     by = 100 if jump >= _KL_COLLAPSE else 10
     return Cause("learning rate too high", evidence, _lower(settings.lr, by)) if evidence else None
+
+
+def _without_spikes(values: Sequence[float]) -> list[float]:
+    """Return the median of each value and its neighbours: an estimate on few rollouts has spikes, a leap lasts."""
+    return [median(values[max(0, place - 1) : place + 2]) for place in range(len(values))]
 
 
 def _cut(rows: Rows, settings: Settings) -> Cause | None:

@@ -3,7 +3,7 @@
 import math
 from dataclasses import dataclass
 
-from ..config.sections import KL_ROLLOUTS
+from ..config.sections import KL_SHARE
 from .gpus import GPU
 from .shape import Shape, head_parameters, key_value_bytes, layer_parameters
 from .work import Judge, Work
@@ -55,7 +55,7 @@ def seconds(work: Work, shape: Shape, gpu: GPU, completion: float, reply_share: 
 def generation_seconds(work: Work, shape: Shape, gpu: GPU, completion: float) -> float:
     """Return the seconds of writing a step's rollouts and, after them, the answers to the judge's held-out problems."""
     own = Written(work.rollouts, work.decoded, work.prompt, work.limit, completion)
-    rollouts = _decoding(own, shape, work.width, gpu, _reading(work, shape, completion))
+    rollouts = _decoding(own, shape, work.width, gpu, _reading(work, shape, completion, work.rollouts))
     if not work.held_out:
         return rollouts
     held_out = Written(work.held_out, min(work.held_out, work.max_sequences), work.prompt, work.limit, completion)
@@ -107,10 +107,11 @@ def learning_seconds(work: Work, shape: Shape, gpu: GPU, completion: float) -> f
     weight (6 in total, arXiv 2001.08361, section 2.1). Frozen weights need no gradient of the weight (4 in total); adapters take 6
     for their own parameters. The reference policy and a distilled teacher take a forward pass. A group shares its prompt's pass.
     """
-    forward = _reading(work, shape, completion)
-    measured = min(KL_ROLLOUTS, work.rollouts) / work.rollouts
-    tokens = work.problems * work.prompt + work.rollouts * completion
-    operations = _moving(forward, tokens, work.adapter) + (measured + work.against_reference) * forward
+    learned = work.problems * work.learned
+    forward = _reading(work, shape, completion, learned)
+    measured = KL_SHARE * (_reading(work, shape, completion, work.rollouts) + 2 * forward)
+    tokens = work.problems * work.prompt + learned * completion
+    operations = _moving(forward, tokens, work.adapter) + work.against_reference * forward + measured
     learning = operations / _rate(gpu, work.width) + work.microbatches * shape.layers * _LAUNCHES * gpu.launch_ms / 1e3
     return learning + _distilling_seconds(work, gpu, completion)
 
@@ -142,13 +143,13 @@ def _distilling_seconds(work: Work, gpu: GPU, completion: float) -> float:
     if work.distilled is None:
         return 0
     shape = work.distilled.shape
-    reading = _reading(work, shape, completion) / _rate(gpu, work.distilled.width)
+    reading = _reading(work, shape, completion, work.problems * work.learned) / _rate(gpu, work.distilled.width)
     return work.distilled.share * (reading + work.microbatches * shape.layers * gpu.launch_ms / 1e3)
 
 
-def _reading(work: Work, shape: Shape, completion: float) -> float:
-    """Return the operations of a forward pass over a step's rollouts."""
-    return _forward(work.problems, work.prompt, 0, shape) + _forward(work.rollouts, completion, completion, shape, work.prompt)
+def _reading(work: Work, shape: Shape, completion: float, rollouts: int) -> float:
+    """Return the operations of a forward pass over `rollouts` of a step's rollouts, which are of all its problems."""
+    return _forward(work.problems, work.prompt, 0, shape) + _forward(rollouts, completion, completion, shape, work.prompt)
 
 
 def _forward(rows: int, length: float, predicted: float, shape: Shape, before: float = 0) -> float:

@@ -70,6 +70,8 @@ class Work:
     problems: int
     group: int
     """Rollouts of each problem."""
+    learned: int
+    """Rollouts of each problem that are learned from."""
     prompt: int
     """Tokens of the longest prompt."""
     limit: int
@@ -129,19 +131,21 @@ def work_of(
         )
     rollouts = learn.problems_per_step * learn.group_size
     updates = min(learn.updates_per_step, learn.problems_per_step)
-    share = math.ceil(learn.problems_per_step / updates) * learn.group_size  # rollouts of one optimizer step
-    microbatch_rollouts = _rollouts_in(learn.tokens_per_microbatch, prompt, limit, learn.group_size, share)
+    learned = learn.group_size if recipe.distill else learn.keep or learn.group_size
+    share = math.ceil(learn.problems_per_step / updates) * learned  # rollouts of one optimizer step
+    microbatch_rollouts = _rollouts_in(learn.tokens_per_microbatch, prompt, limit, learned, share)
     return Work(
         steps=learn.steps,
         problems=learn.problems_per_step,
         group=learn.group_size,
+        learned=learned,
         prompt=prompt,
         limit=limit,
         completion=limit * assumptions.completion_share,
         max_sequences=recipe.engine.max_sequences,
         decoded=at_once(rollouts, recipe.engine.max_sequences, learn.group_size),
         held_out=recipe.judge.watch.heldout_problems if recipe.judge else 0,
-        microbatch_prompts=math.ceil(microbatch_rollouts / learn.group_size),
+        microbatch_prompts=math.ceil(microbatch_rollouts / learned),
         microbatch_rollouts=microbatch_rollouts,
         microbatches=updates * math.ceil(share / microbatch_rollouts),
         width=bytes_of(recipe.policy.dtype),

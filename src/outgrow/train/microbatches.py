@@ -36,6 +36,8 @@ class TrainRow:
     """Weight of each of its tokens in the loss."""
     old: list[float] | None
     """T log-probabilities that the ratio starts from; None for those that the learner computes in the same pass."""
+    rescale: float = 1.0
+    """Weight of all rows of the optimizer step over that of the rows learned from; averages over tokens are multiplied by it."""
 
     @property
     def prompt_ids(self) -> list[int]:

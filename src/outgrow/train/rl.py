@@ -10,7 +10,6 @@ from ..algorithms.advantages.base import RolloutAdvantage
 from ..algorithms.advantages.per_rollout import mean_advantage, rollout_advantages
 from ..algorithms.rewards import compose
 from ..config import RLRecipe
-from ..config.sections import KL_ROLLOUTS
 from ..core.callbacks import Answering, CheckStop, Warn, unwatched
 from ..core.errors import NotFiniteError, OutgrowError, UsageError
 from ..core.figure_lines import each_figures, figures_backwards
@@ -22,11 +21,13 @@ from ..policy import Policy
 from ..runs.folder import RunFolder
 from ..runs.practice_problems import distinct, shares, training_problems
 from ..runs.session import verifier_for
-from ..types import GradedGroup, Rollout
+from ..types import GradedGroup
 from .collect import Collector
 from .distill import DistillTarget, distill_target
 from .job import StepResult
 from .judge_scores import JudgeInLoop
+from .kept import keep_rollouts
+from .kl_sample import kl_sample
 from .known_verdicts import EVERY, KnownVerdicts
 from .ledger_profile import start_from_profile
 from .microbatch_size import fitted_batch_size
@@ -154,19 +155,20 @@ class RLJob:
             clock.lap("judge")
         parts = [self._reward_parts(group) for group in groups]
         metrics |= step_metrics(groups, parts)
-        metrics["policy/kl_to_reference"] = self._kl_to_reference(groups, step)
         target = distill_target(step, recipe, self.distilled, [group.rollouts[0].prompt_ids for group in groups])
-        advantages = self._advantages(groups, parts, len(whole), target)
+        kept = keep_rollouts(recipe.learn, recipe.seed, groups, [total_reward(part) for part in parts], target is not None)
+        advantages = self._advantages(kept.groups, kept.rewards, len(whole), target)
         means = [[mean_advantage(advantage_T) for advantage_T in row] for row in advantages]
-        metrics |= advantage_of_correct_by_level(groups[: len(whole)], means[: len(whole)])
+        metrics |= advantage_of_correct_by_level(kept.groups[: len(whole)], means[: len(whole)])
         # A teacher has an advantage for the tokens of groups that screening ended, too.
         count = len(groups) if target else len(whole)
         weighed = [
             [AdvantagedRollout(rollout, advantage_T) for rollout, advantage_T in zip(group.rollouts, row, strict=True)]
-            for group, part, row in zip(groups[:count], parts[:count], advantages[:count], strict=True)
-            if target or recipe.advantage.teaches(total_reward(part), row)
+            for group, rewards, row in zip(kept.groups[:count], kept.rewards[:count], advantages[:count], strict=True)
+            if target or recipe.advantage.teaches(rewards, row)
         ]
         metrics["groups/trained_frac"] = len(weighed) / len(groups)
+        metrics["policy/kl_to_reference"] = self._kl_to_reference(groups, weighed, step)
         warning, alarms = self._check(metrics, step), []
         if self.judging and (alarm := self.judging.check_alarm(metrics)):
             if self.alarms.judge_rang():
@@ -180,7 +182,7 @@ class RLJob:
         alarms += self.alarms.observe(metrics)
         clock.lap("learning")
 
-        by_group = zip(groups, parts, means, strict=True)
+        by_group = zip(groups, parts, kept.of_all(means), strict=True)
         rows = [row for group, part, group_means in by_group for row in rollout_rows(group, part, group_means)]
         visits = [ledger_visit(group) for group in groups]
 
@@ -207,19 +209,22 @@ class RLJob:
         parts = compose(self.recipe.rewards, group)
         return self.judging.blend_with_checker(parts, group) if self.judging else parts
 
-    def _kl_to_reference(self, groups: Sequence[GradedGroup], step: int) -> float:
-        kl = self.learner.kl_to_reference(_spread(groups, KL_ROLLOUTS))
+    def _kl_to_reference(self, groups: Sequence[GradedGroup], learned: Sequence[Sequence[AdvantagedRollout]], step: int) -> float:
+        lengths = [length for group in groups for length in group.lengths]
+        rows = [[row.rollout for row in group] for group in learned]
+        passes = 1 if self.recipe.learn.old_logprobs == "engine" else 2  # the policy reads them as well
+        sample = kl_sample([group.rollouts for group in groups], rows, passes, self.recipe.seed, step)
+        kl = self.learner.kl_to_reference(sample, sum(lengths) / len(lengths))
         if not math.isfinite(kl):
             raise NotFiniteError(f"step {step}: the policy's log-probabilities are not finite; {self.optimizer.advice()}")
         return kl
 
     def _advantages(
-        self, groups: Sequence[GradedGroup], parts: Sequence[RewardParts], whole: int, target: DistillTarget | None
+        self, groups: Sequence[GradedGroup], rewards: Sequence[Sequence[float]], whole: int, target: DistillTarget | None
     ) -> list[list[RolloutAdvantage]]:
         """Return the rewards' advantage of each rollout; 0 in the groups that screening ended, which are those from `whole` on."""
         weight = target.section.reward_weight if target else 1.0
-        rewards = [total_reward(part) for part in parts[:whole]]
-        advantages = rollout_advantages(self.recipe.advantage, rewards, groups[:whole], weight)
+        advantages = rollout_advantages(self.recipe.advantage, rewards[:whole], groups[:whole], weight)
         advantages += [[0.0] * len(group.rollouts) for group in groups[whole:]]
         return advantages
 
@@ -239,12 +244,6 @@ def _warn_about_few_problems(asked: int, counts: Sequence[int], sizes: Sequence[
         which = "the data" if len(sizes) == 1 else f"[[problems]] number {' and '.join(map(str, short))}"
         took = sum(map(min, counts, sizes))
         warn(f"learn.problems_per_step={asked} asks for more problems than {which} holds; a step takes {took}")
-
-
-def _spread(groups: Sequence[GradedGroup], count: int) -> list[Rollout]:
-    """Return about `count` rollouts, spread evenly over the groups."""
-    rollouts = [rollout for group in groups for rollout in group.rollouts]
-    return rollouts[:: max(1, len(rollouts) // count)][:count]
 
 
 class _Clock:

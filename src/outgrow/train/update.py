@@ -23,6 +23,7 @@ from ..policy.lora import merged_lora
 from ..types import Rollout
 from .distill import DistillTarget
 from .microbatches import TrainRow, by_prompt, run_microbatches
+from .negligible import without_negligible
 from .optimizer import Optimizer
 
 _GAP = "train_infer_logprob_gap"
@@ -69,7 +70,7 @@ class Learner:
         order = list(groups)
         python_rng(self.seed, "minibatch", step).shuffle(order)
         updates = min(self.section.updates_per_step, len(order))
-        shares = [self._rows(order[index::updates]) for index in range(updates)]
+        shares = [self._rows(order[index::updates], target) for index in range(updates)]
         if self.section.old_logprobs == "learner":  # those of the first share are taken in its own pass
             shares[1:] = self._with_old(shares[1:], check_stop)
         metrics: dict[str, float] = {}
@@ -88,9 +89,13 @@ class Learner:
         return metrics
 
     @torch.no_grad()
-    def kl_to_reference(self, rollouts: Sequence[Rollout]) -> float:
+    def kl_to_reference(self, rollouts: Sequence[Rollout], mean_tokens: float) -> float:
         """Return the mean KL(policy ‖ reference) per token in nats, estimated (k3) on rollouts that it drew, or its engine
-        with rounding of its own."""
+        with rounding of its own.
+
+        mean_tokens: mean completion tokens of all rollouts that these stand for. Divided by it, and not by their own mean, the
+        estimate is unbiased however few they are.
+        """
 
         def kl_of(rows: list[Rollout]) -> float:
             reference_BT, mask_BT = self._logprobs(self.reference, rows)
@@ -104,17 +109,23 @@ class Learner:
         total = 0.0
         for part in run_microbatches(self.batch_size, by_prompt(rollouts), kl_of):
             total += part
-        return total / sum(len(rollout.completion_ids) for rollout in rollouts)
+        return total / (len(rollouts) * mean_tokens)
 
-    def _rows(self, groups: Sequence[Sequence[AdvantagedRollout]]) -> list[Group]:
-        """Return the rows of these groups, with the weight of each one's tokens among all of these."""
+    def _rows(self, groups: Sequence[Sequence[AdvantagedRollout]], target: DistillTarget | None) -> list[Group]:
+        """Return the rows of these groups to learn from, with the weight of each one's tokens among all of these.
+
+        Rows whose advantage is negligible (`learn.min_advantage`) are not among them where the loss needs nothing else of a row.
+        """
         lengths = torch.tensor([len(row.rollout.completion_ids) for group in groups for row in group], device="cpu")
         weights = iter(token_weights(lengths, self.loss.aggregation, self.sampling.max_tokens).tolist())
         engines = self.section.old_logprobs == "engine"
-        return [
+        rows = [
             [TrainRow(row.rollout, row.advantage_T, next(weights), row.rollout.logprobs if engines else None) for row in group]
             for group in groups
         ]
+        if target is not None or self.loss.kl_weight > 0 or not self.loss.skips_zero_advantage:
+            return rows
+        return without_negligible(rows, self.section.min_advantage)
 
     @torch.no_grad()
     def _with_old(self, shares: list[list[Group]], check_stop: CheckStop) -> list[list[Group]]:
@@ -175,8 +186,8 @@ class Learner:
         gap_BT = (logprobs_BT.detach() - drawn_BT).abs()
         metrics = {
             **self._loss_metrics(result),
-            "train/entropy": (weights_BT * entropy_BT).sum().item(),
-            f"{_GAP}/mean": (weights_BT * gap_BT).sum().item(),
+            "train/entropy": rows[0].rescale * (weights_BT * entropy_BT).sum().item(),
+            f"{_GAP}/mean": rows[0].rescale * (weights_BT * gap_BT).sum().item(),
         }
         if teacher_BT is not None:
             metrics["distill/kl_to_teacher"] = reverse_kl(teacher_BT, old_BT, weights_BT).item()

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from abc import abstractmethod
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, ClassVar
 
 from pydantic import Field, FiniteFloat
 
@@ -58,6 +58,10 @@ class PolicyLoss:
 
 class Loss(Component):
     """Base of the losses. `compute` is the algorithm; its settings, and these two, are keys of the recipe's `[loss]`."""
+
+    skips_zero_advantage: ClassVar[bool] = False
+    """Whether a completion whose advantage is 0 adds nothing to the gradient where `kl_weight` is 0, so that the learner need not
+    compute it. It must be False for a loss with another term, such as an entropy bonus."""
 
     kl_weight: FiniteFloat = Field(
         default=0.0,

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, ClassVar
 
 from pydantic import Field
 
@@ -23,6 +23,8 @@ class GSPO(Loss):
     completion. Where it does not, and with the paper's aggregation `sequence`, value and gradient are those of GSPO (equation 5).
     The default clips are those of section 5.1.
     """
+
+    skips_zero_advantage: ClassVar[bool] = True
 
     type: str = "gspo"
     aggregation: Aggregation = Field(default="sequence", description="What has the same weight; the paper weighs completions.")
