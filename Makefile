@@ -44,6 +44,7 @@ bench: .venv/installed-test .venv-vllm/installed
 	$(BIN)/outgrow pull smollm2-135m
 	$(BIN)/python benchmarks/vs_trl.py smollm2-135m --rounds 2
 	$(BIN)/python benchmarks/vs_trl.py micro
+	$(BIN)/python benchmarks/rollouts_05b.py
 	$(BIN)/python benchmarks/vs_vllm.py --rounds 2
 	$(BIN)/python benchmarks/growth.py
 	$(BIN)/python benchmarks/table.py

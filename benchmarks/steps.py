@@ -7,7 +7,10 @@ import tempfile
 import time
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any, Literal
+
+if TYPE_CHECKING:
+    from outgrow.types import Rollout
 
 TARGETS = ["q_proj", "k_proj", "v_proj", "o_proj", "gate_proj", "up_proj", "down_proj"]
 _WORDED = [
@@ -55,12 +58,17 @@ def reward(text: str) -> float:
     return float(len(text) % 3 == 0)
 
 
-def ours(work: Work) -> dict[str, float]:
-    """Engine update, generation, the KL divergence to the reference, and learning, as the loop does them."""
+def ours(work: Work, numbers: Literal["exact", "int8"] = "exact", keep: int | None = None) -> dict[str, float]:
+    """Engine update, generation, the KL divergence to the reference, and learning, as the loop does them.
+
+    numbers: what rollouts are written with. keep: rollouts of each group that are learned from, those whose rewards vary most;
+    None: all.
+    """
     import torch
 
     from outgrow.algorithms.advantages.dr_grpo import DrGRPO
     from outgrow.algorithms.losses.clipped_surrogate import ClippedSurrogate
+    from outgrow.algorithms.max_variance import max_variance
     from outgrow.config.sections import LearnSection
     from outgrow.core.memory import keep_large_buffers
     from outgrow.core.oom_backoff import AutoBatchSize
@@ -81,8 +89,10 @@ def ours(work: Work) -> dict[str, float]:
         adapter = add_adapter(policy.model, LoRA(rank=work.rank, targets=tuple(TARGETS)), 0, work.model)
         policy = Policy(policy.model, policy.tokenizer, policy.prompt, adapter)
     policy.model.eval()
-    section, sampling = LearnSection(lr=1e-5, tokens_per_microbatch=work.pass_tokens), Sampling(max_tokens=work.tokens)
-    optimizer, engine = Optimizer(policy.model, section, 100), NativeEngine()
+    old: Literal["engine", "learner"] = "engine" if numbers == "exact" else "learner"
+    section = LearnSection(lr=1e-5, tokens_per_microbatch=work.pass_tokens, old_logprobs=old)
+    sampling = Sampling(max_tokens=work.tokens)
+    optimizer, engine = Optimizer(policy.model, section, 100), NativeEngine(weights=numbers, head=numbers)
     size = AutoBatchSize("learn.tokens_per_microbatch", section.tokens_per_microbatch, print)
     learner = Learner(policy, reference, optimizer, section, ClippedSurrogate(), sampling, 0, size)
     prompts = [policy.prompt_ids(question) for question in work.questions]
@@ -94,13 +104,16 @@ def ours(work: Work) -> dict[str, float]:
         groups = engine.generate(GenerationRequest(prompts, work.group, sampling, seeds))
         engine.sleep()
         generated = time.perf_counter()
-        rewards = torch.tensor([[reward(rollout.text) for rollout in group] for group in groups])
-        advantages = DrGRPO().compute(rewards, ()).tolist()  # which looks only at rewards
-        rows = zip(groups, advantages, strict=True)
+        rewards = [[reward(rollout.text) for rollout in group] for group in groups]
+        places = [max_variance(row, keep or len(row)) for row in rewards]
+        learned_from = [[group[place] for place in chosen] for group, chosen in zip(groups, places, strict=True)]
+        kept = torch.tensor([[row[place] for place in chosen] for row, chosen in zip(rewards, places, strict=True)])
+        advantages = DrGRPO().compute(kept, ()).tolist()  # which looks only at rewards
+        rows = zip(learned_from, advantages, strict=True)
         weighed = [[AdvantagedRollout(r, a) for r, a in zip(group, row, strict=True)] for group, row in rows]
         flat = [rollout for group in groups for rollout in group]
         completed = sum(len(rollout.completion_ids) for rollout in flat)
-        measured = kl_sample(groups, groups, 1, 0, step)
+        measured = kl_sample(groups, learned_from, 1 if numbers == "exact" else 2, 0, step)
         learner.kl_to_reference(measured, completed / len(flat))
         learner.update(weighed, step)
         times.append((generated - began, time.perf_counter() - generated, completed))
@@ -111,20 +124,25 @@ def ours(work: Work) -> dict[str, float]:
         for name, weight in policy.model.named_parameters()
         if "layers" in name and "lora" not in name and weight.ndim == 2
     )
-    # Multiplications of a forward pass: by weights, with each prompt once for its group, and in attention's two products.
-    weights = in_layers * (sum(map(len, prompts)) + completed) + config.vocab_size * config.hidden_size * completed
-    seen = sum(len(r.completion_ids) * (len(r.prompt_ids) + len(r.completion_ids) / 2) for r in flat)
-    attended = 2 * config.num_hidden_layers * config.num_attention_heads * config.head_dim * seen
+
+    def forward(rollouts: list[Rollout], prompt_tokens: int) -> tuple[float, float]:
+        """Multiplications of a forward pass by weights, and in attention's two products."""
+        written = sum(len(r.completion_ids) for r in rollouts)
+        seen = sum(len(r.completion_ids) * (len(r.prompt_ids) + len(r.completion_ids) / 2) for r in rollouts)
+        by_weights = in_layers * (prompt_tokens + written) + config.vocab_size * config.hidden_size * written
+        return by_weights, 2 * config.num_hidden_layers * config.num_attention_heads * config.head_dim * seen
+
+    of_prompts = sum(map(len, prompts))  # each once for its group
+    weights, attended = forward([row.rollout for group in weighed for row in group], of_prompts)
     # Backward: the gradient of what came in, that of the weight where it learns, and both of attention's factors.
     learned = (2 if work.rank else 3) * weights + 3 * attended
-    learned += in_layers * sum(len(r.prompt_ids) + len(r.completion_ids) for r in measured)
-    learned += config.vocab_size * config.hidden_size * sum(len(r.completion_ids) for r in measured)
+    learned += sum(forward(measured, sum(len(r.prompt_ids) for r in measured))) * (1 if numbers == "exact" else 2)
     return {
         "seconds": generation + learning,
         "generation": generation,
         "learning": learning,
         "tokens": completed,
-        "generation_gflop": 2 * (weights + attended) / 1e9,
+        "generation_gflop": 2 * sum(forward(flat, of_prompts)) / 1e9,
         "learning_gflop": 2 * learned / 1e9,
         "peak_gb": peak_gb(),
     }

@@ -15,6 +15,7 @@ NAMES = (
     "vs_trl_micro",
     "time_to_target_micro",
     "time_to_target_smollm2-135m",
+    "rollouts_05b",
     "vs_vllm",
     "growth",
 )
