@@ -1,12 +1,14 @@
 """A run that is killed, stopped, or runs out of disk continues to the same last bit as one that never was."""
 
 import json
+import os
 import random
 import re
 import shutil
 import signal
 import subprocess
 import sys
+from pathlib import Path
 
 import pytest
 
@@ -14,6 +16,7 @@ from helpers.runs import SMALL, Silent, fingerprint, go_short_of_memory, signal_
 from outgrow.algorithms.samplers import SAMPLERS
 from outgrow.config import load_recipe
 from outgrow.core.errors import OutgrowError, UsageError
+from outgrow.core.files import link_atomic
 from outgrow.train.loop import resume, train
 
 STEPS = 30
@@ -168,6 +171,35 @@ def test_a_kill_before_the_link_is_set_is_mended(uninterrupted, tmp_path):
     resume(path, [], Silent())
     assert (path / "checkpoints" / "latest").resolve().name == f"step-{STEPS:06d}"
     assert_same(uninterrupted, path)
+
+
+def test_a_link_that_was_not_renamed_yet_is_removed(uninterrupted, tmp_path):
+    """By a kill, or by a disk that failed."""
+    path = tmp_path / "run"
+    shutil.copytree(uninterrupted, path, symlinks=True)
+    left = path / "checkpoints" / ".latest.0123456789abcdef.tmp"
+    left.symlink_to("step-000001")
+    (path / "summary.json").unlink()  # so that it is not finished
+    resume(path, [], Silent())
+    assert not left.is_symlink()
+    assert_same(uninterrupted, path)
+
+
+def test_a_link_that_cannot_be_set_leaves_the_old_one(tmp_path, monkeypatch):
+    link = tmp_path / "latest"
+    link_atomic(link, "first")
+
+    def fail(*_):
+        raise OSError(28, "No space left on device")
+
+    with monkeypatch.context() as patched:
+        patched.setattr(Path, "replace", fail)
+        with pytest.raises(OSError, match="No space"):
+            link_atomic(link, "second")
+    assert os.readlink(link) == "first"
+    assert os.listdir(tmp_path) == ["latest"]
+    link_atomic(link, "second")
+    assert os.readlink(link) == "second"
 
 
 def test_resume_can_go_further(uninterrupted, tmp_path):

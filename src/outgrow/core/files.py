@@ -45,6 +45,18 @@ def write_atomic(path: Path, content: bytes) -> None:
     flush_folder(path.parent)
 
 
+def link_atomic(path: Path, target: str) -> None:
+    """Make `path` a link to `target`, or let it point there. Raises OSError and leaves the old link where that fails."""
+    temporary = _temporary(path)
+    try:
+        temporary.symlink_to(target)
+        temporary.replace(path)
+    except OSError:
+        temporary.unlink(missing_ok=True)
+        raise
+    flush_folder(path.parent)
+
+
 def open_plain(path: Path, flags: int) -> int:
     """Open a regular file, and not what a link points to, with flags of `os.open`, and return its descriptor.
 
@@ -138,11 +150,16 @@ def _temporary(path: Path) -> Path:
     return path.with_name(f".{path.name}.{secrets.token_hex(8)}.tmp")
 
 
+def is_temporary(name: str) -> bool:
+    """Return whether this is a name that `remove_temporary` removes."""
+    return _TEMPORARY.fullmatch(name) is not None
+
+
 def remove_temporary(folder: Path) -> None:
     """Remove the temporary files and folders that killed processes left in a folder. Nothing may be writing into it."""
     if folder.is_dir():
         for entry in list(os.scandir(folder)):
-            if _TEMPORARY.fullmatch(entry.name):
+            if is_temporary(entry.name):
                 _discard(Path(entry.path))
 
 

@@ -10,7 +10,6 @@ checkpoints/latest        a link to the newest
 
 import hashlib
 import json
-import os
 import re
 from contextlib import suppress
 from dataclasses import dataclass
@@ -23,7 +22,7 @@ from torch import Tensor
 
 from ..core.disk import fault_of
 from ..core.errors import OutgrowError, first_line
-from ..core.files import flush_folder, new_folder, parse_json, read_plain, remove_tree, write_json
+from ..core.files import link_atomic, new_folder, parse_json, read_plain, remove_tree, write_json
 from ..core.shell import command_line
 from ..policy import Policy
 from .folder import RunFolder
@@ -70,7 +69,7 @@ def save_checkpoint(
             sums = {str(path.relative_to(unfinished)): _sha256(path) for path in sorted(unfinished.rglob("*")) if path.is_file()}
             content = {"step": step, "sha256": sums, **state}
             write_json(unfinished / _STATE, {**content, "sha256": {**sums, _STATE: _sha256_of(content)}})
-        _link_latest(folder, final.name)
+        link_atomic(folder / "latest", final.name)
     except OSError as error:
         raise OutgrowError(
             f"checkpoint of step {step} could not be written to {folder}; earlier checkpoints are whole: "
@@ -168,15 +167,7 @@ def point_latest(checkpoint: Checkpoint) -> None:
     """Make `latest` name this checkpoint, if it does not."""
     folder, name = checkpoint.folder.parent, checkpoint.folder.name
     if (folder / "latest").resolve().name != name:
-        _link_latest(folder, name)
-
-
-def _link_latest(folder: Path, name: str) -> None:
-    link = folder / ".latest.tmp"
-    link.unlink(missing_ok=True)
-    os.symlink(name, link)
-    link.replace(folder / "latest")
-    flush_folder(folder)
+        link_atomic(folder / "latest", name)
 
 
 def _sha256(path: Path) -> str:

@@ -20,6 +20,7 @@ from ..core.errors import OutgrowError, UsageError, reason
 from ..core.estimate import Estimate
 from ..core.files import (
     is_empty,
+    is_temporary,
     new_folder,
     open_plain,
     parse_json,
@@ -248,14 +249,15 @@ def held(path: Path) -> Iterator[None]:
 def require_no_links(path: Path) -> None:
     """Raise OutgrowError where a part of a run's folder is a link, so that a run of a stranger changes no file outside of it.
 
-    The link to the newest checkpoint is the run's own. Files that are only ever replaced (rollouts) may be links.
+    The link to the newest checkpoint is the run's own, and so is one with a temporary name, which `held` removes. Files that are
+    only ever replaced (rollouts) may be links.
     """
     files = RunFolder(path)
     written = (path, files.checkpoints, *files.checkpoints.glob("*"), files.evals, *files.evals.glob("**/"))
     for folder in dict.fromkeys(written):
         if folder.is_dir() and not folder.is_symlink():
             for entry in os.scandir(folder):
-                if entry.is_symlink() and Path(entry.path) != files.latest:
+                if entry.is_symlink() and Path(entry.path) != files.latest and not is_temporary(entry.name):
                     raise OutgrowError(
                         f"{entry.path} is a link, and nothing is written through a link in a run's folder; remove it, or put a "
                         "copy of what it points to in its place"
