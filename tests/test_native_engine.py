@@ -6,6 +6,7 @@ import sys
 import pytest
 import torch
 from scipy import stats
+from torch.utils._python_dispatch import TorchDispatchMode
 from transformers import (
     GPT2Config,
     GPT2LMHeadModel,
@@ -22,6 +23,7 @@ from transformers import (
 
 from outgrow.core.errors import UsageError
 from outgrow.engines import GenerationRequest, NativeEngine, VLLMEngine, sync
+from outgrow.engines.native.batch import Batch
 from outgrow.engines.native.decoder import LlamaDecoder
 from outgrow.engines.native.layouts import EXACT
 from outgrow.policy import Policy, Sampling
@@ -429,3 +431,57 @@ def test_vllm_that_is_not_installed_is_told_in_one_line(monkeypatch):
     with pytest.raises(UsageError, match="pip install vllm") as told:
         VLLMEngine()
     assert "\n" not in str(told.value)
+
+
+class Reads(TorchDispatchMode):
+    """Counts how often numbers are read out of tensors, for which a GPU must finish its work."""
+
+    def __init__(self):
+        super().__init__()
+        self.count = 0
+
+    def __torch_dispatch__(self, func, types, args=(), kwargs=None):
+        self.count += func in (torch.ops.aten._local_scalar_dense.default, torch.ops.aten.nonzero.default)
+        return func(*args, **(kwargs or {}))
+
+
+def written_with_looks(policy, monkeypatch, every):
+    """Rollouts of a batch that is refilled, the reads of its tensors, and the tokens of every row that it wrote one by one."""
+    engine, reads, steps = engine_of(policy, max_sequences=12), Reads(), []
+    start, listed, advance = Batch.__init__, torch.Tensor.tolist, Batch.advance
+
+    def looking(self, *args):
+        start(self, *args)
+        self.look_every = every
+
+    def counted(tensor):
+        reads.count += tensor.dim() == 2 and len(tensor) == 4  # the numbers of a look; prompts and results are no matter of steps
+        return listed(tensor)
+
+    def stepped(self):
+        steps.append(1)
+        advance(self)
+
+    monkeypatch.setattr(Batch, "__init__", looking)
+    monkeypatch.setattr(Batch, "advance", stepped)
+    monkeypatch.setattr(torch.Tensor, "tolist", counted)
+    prompts = prompts_of(policy, QUESTIONS[:9])
+    request = GenerationRequest(prompts, 4, Sampling(max_tokens=40), list(range(9)))
+    with reads:
+        groups = engine.generate(request)
+    return groups, reads.count, len(steps)
+
+
+def test_a_gpu_is_not_waited_for_in_every_token(shipped, monkeypatch):
+    """Looks at 16 tokens at a time write what looks at every token write, and read numbers once in 16 tokens."""
+    with monkeypatch.context() as patched:
+        wanted, reads, steps = written_with_looks(shipped, patched, 1)
+        assert reads == steps
+    with monkeypatch.context() as patched:
+        groups, reads, steps = written_with_looks(shipped, patched, 16)
+    ours, theirs = flat(groups), flat(wanted)
+    assert [row.completion_ids for row in ours] == [row.completion_ids for row in theirs]
+    for our, their in zip(ours, theirs, strict=True):
+        assert our.logprobs == pytest.approx(their.logprobs, abs=1e-5)
+    assert {row.finished for row in ours} == {True, False}
+    assert reads <= steps / 16 + 9  # and at a row's last token; 9 groups came in

@@ -12,6 +12,8 @@ rollout that ends leaves a gap, and the last rows move into the gaps (`_compact`
 Once enough rows are free, waiting prompts fill them from row B on (`_refill`).
 """
 
+from itertools import compress
+
 import torch
 from torch import Tensor
 
@@ -27,6 +29,8 @@ from .decoder import LlamaDecoder
 _PREFILL_TOKENS = 8192
 # Groups come in once they fill this share of the rows: a prefill of a few prompts costs about as much as one of many.
 _REFILL_AT = 0.125
+# Tokens between two looks at which rollouts have ended, on a GPU. On a CPU a look costs nothing, and an ended row does.
+_LOOK_EVERY = 16
 
 
 class Batch:
@@ -53,6 +57,10 @@ class Batch:
         # For each row in use: its rollout, the tokens in its cache, the completion tokens among them, its next token's logits.
         self.rollout_B, self.filled_B, self.written_B = (torch.empty(0, dtype=torch.long, device=device) for _ in range(3))
         self.logits_BV = torch.empty(0, decoder.vocabulary, device=device)
+        self.ended_B = torch.empty(0, dtype=torch.bool, device=device)
+        self.look_every = 1 if device.type == "cpu" else _LOOK_EVERY
+        self.unseen = 0  # tokens of every row since the last look
+        self.longest, self.left = 0, self.limit  # at the last look: most tokens in a row's cache, fewest that a row may still write
 
     def unfinished(self) -> bool:
         """Whether a rollout is being decoded or waits."""
@@ -63,21 +71,38 @@ class Batch:
         return Written(self.request.rollouts - len(self.waiting) * self.n - len(self.rollout_B), self.tokens)
 
     def advance(self) -> None:
-        """Write one more token of every row. Ended rollouts leave, and waiting groups come in."""
-        self._refill()
+        """Write one more token of every row. Now and then, ended rollouts leave and waiting groups come in (`_look`)."""
+        if self.unseen == 0:
+            self._refill()
         token_B, logprob_B = _choose(self.logits_BV, self.request.sampling, self.uniform_RT[self.rollout_B, self.written_B])
         self.completions_RT[self.rollout_B, self.written_B] = token_B
         self.logprobs_RT[self.rollout_B, self.written_B] = logprob_B
         self.written_B = self.written_B + 1
+        ends_B = torch.isin(token_B, self.ends_E) & ~self.ended_B
+        self.lengths_R[self.rollout_B] = torch.where(ends_B, self.written_B, self.lengths_R[self.rollout_B])
+        self.ended_B = self.ended_B | ends_B
         self.tokens += len(token_B)
-        ended_B = torch.isin(token_B, self.ends_E)
-        self.lengths_R[self.rollout_B[ended_B]] = self.written_B[ended_B]
-        stays_B = ~ended_B & (self.written_B < self.limit)
-        if not bool(stays_B.all()):
-            token_B = token_B[self._compact(stays_B)]
+        self.unseen += 1
+        if self.unseen == min(self.look_every, self.left):
+            token_B = token_B[self._look()]
         if len(token_B):
-            self.logits_BV = self.decoder.step(token_B, self.filled_B, self.cache, int(self.filled_B.max()))
+            self.logits_BV = self.decoder.step(token_B, self.filled_B, self.cache, self.longest + self.unseen)
             self.filled_B = self.filled_B + 1
+
+    def _look(self) -> Tensor:
+        """Take out the rollouts that have ended. Returns, for each row in use afterwards, the row that it came from.
+
+        A GPU must finish before its numbers can be read, so this is the only place that reads them: once in `look_every` tokens.
+        Rollouts that ended since the last look have written on; what came after their end is dropped.
+        """
+        numbers = torch.stack([self.ended_B.long(), self.lengths_R[self.rollout_B], self.written_B, self.filled_B]).tolist()
+        ended, lengths, written, filled = numbers
+        self.tokens -= sum(count - length for is_over, length, count in zip(ended, lengths, written, strict=True) if is_over)
+        stays = [not is_over and count < self.limit for is_over, count in zip(ended, written, strict=True)]
+        self.longest = max(compress(filled, stays), default=0)
+        self.left = self.limit - max(compress(written, stays), default=0)
+        self.unseen = 0
+        return torch.tensor(self._compact(stays, filled), dtype=torch.long, device=self.spec.device)
 
     def _refill(self) -> None:
         """Read the prompts of as many waiting groups as there are free rows for, once these are worth a prefill."""
@@ -104,22 +129,32 @@ class Batch:
         self.rollout_B = torch.cat([self.rollout_B, new_rollout_B])
         self.filled_B = torch.cat([self.filled_B, lengths_U.repeat_interleave(self.n)])
         self.written_B = torch.cat([self.written_B, torch.zeros_like(new_rollout_B)])
+        self.ended_B = torch.cat([self.ended_B, torch.zeros_like(new_rollout_B, dtype=torch.bool)])
+        self.longest = max(self.longest, width - 1)  # the other rows have grown by a token since the last look
         self.logits_BV = torch.cat([self.logits_BV, logits_UV.repeat_interleave(self.n, 0)])
 
-    def _compact(self, stays_B: Tensor) -> Tensor:
+    def _compact(self, stays: list[bool], filled: list[int]) -> list[int]:
         """Close the gaps that ended rollouts leave: the last rows that stay move into them (picture: top of this file).
 
-        stays_B: whether each row's rollout goes on. Returns, for each row that is in use afterwards, the row that it came from.
+        stays: whether each row's rollout goes on. filled: tokens in each row's cache. Returns, for each row that is in use
+        afterwards, the row that it came from.
         """
-        count = int(stays_B.sum())
-        row_B = torch.arange(len(stays_B), device=stays_B.device)
-        gaps, movers = row_B[:count][~stays_B[:count]], row_B[count:][stays_B[count:]]
-        if len(gaps):
-            self.cache.move(movers, gaps, int(self.filled_B[movers].max()))
-        source_B = row_B[:count].index_copy(0, gaps, movers)
-        self.rollout_B, self.filled_B, self.written_B = (part[source_B] for part in (self.rollout_B, self.filled_B, self.written_B))
-        self.logits_BV = self.logits_BV[:0]  # used up; the next step computes new ones
-        return source_B
+        count, device = sum(stays), self.spec.device
+        gaps = [row for row in range(count) if not stays[row]]
+        movers = [row for row in range(count, len(stays)) if stays[row]]
+        if gaps:
+            slots = max(filled[row] for row in movers)
+            self.cache.move(torch.tensor(movers, device=device), torch.tensor(gaps, device=device), slots)
+        source = list(range(count))
+        for gap, mover in zip(gaps, movers, strict=True):
+            source[gap] = mover
+        if count < len(stays):
+            source_B = torch.tensor(source, dtype=torch.long, device=device)
+            self.rollout_B, self.filled_B, self.written_B, self.ended_B = (
+                part[source_B] for part in (self.rollout_B, self.filled_B, self.written_B, self.ended_B)
+            )
+            self.logits_BV = self.logits_BV[:0]  # used up; the next step computes new ones
+        return source
 
     def rollouts(self, weights_version: int) -> list[list[Rollout]]:
         """Return the groups in the order of their prompts. weights_version: of the weights that wrote them."""
