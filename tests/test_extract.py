@@ -256,6 +256,23 @@ def test_a_thousands_sign_is_no_other_number():
 
 
 @pytest.mark.parametrize(
+    ("text", "answer"),
+    [
+        ("Paris", "Paris"),
+        ("\n\n Paris. \n", "Paris."),
+        ("yes\r\n", "yes"),
+        ("It is in France.\nParis", None),
+        ("a\u2028b", None),
+        (" \n", None),
+        ("x" * 200, "x" * 200),
+        ("x" * 201, None),
+    ],
+)
+def test_a_whole_reply(text, answer):
+    assert found("whole", text) == answer
+
+
+@pytest.mark.parametrize(
     ("text", "answer", "way"),
     [
         (r"#### 17, no, the answer is 16: \boxed{18} of 20", "18", "boxed"),

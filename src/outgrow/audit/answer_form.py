@@ -12,6 +12,7 @@ _FORMS: dict[str, str] = {
     "hash": "#### {}",
     "phrase": "The answer is {}.",
     "last_number": "{}",
+    "whole": "{}",
 }
 
 

@@ -31,7 +31,8 @@ def verify(
             "--extract",
             metavar="NAMES",
             help="How to find the answer in an output, comma-separated, tried in this order: boxed, first_boxed, hash, phrase, "
-            "last_number or auto, which tries boxed, hash, phrase and last_number. The option may also be repeated. Default: auto.",
+            "last_number, whole (the reply is the answer) or auto, which tries boxed, hash, phrase and last_number. The option may "
+            "also be repeated. Default: auto.",
         ),
     ] = None,
     out: Annotated[

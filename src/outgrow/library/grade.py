@@ -21,7 +21,7 @@ def verify(
 
     answer: the known answer: a text or a number, a whole solution that marks it with #### or a box, a list of answers that are all
         right, or a problem.
-    extract: how the answer is found: boxed, first_boxed, hash, phrase, last_number or auto; of several, the first that finds one.
+    extract: how the answer is found: boxed, first_boxed, hash, phrase, last_number, whole or auto; of several, the first that does.
     exact: the same characters are needed.
     finished: False where the token limit cut the output.
     Raises UsageError for an unknown name or none, an output that is no text, and where the known answer holds nothing.

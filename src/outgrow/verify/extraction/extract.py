@@ -11,6 +11,7 @@ from .auto import WAYS, auto
 from .boxes import boxed, first_boxed
 from .hashes import hashes
 from .prose import last_number, phrase
+from .whole import whole
 
 __all__ = ["EXTRACTORS", "LOOKS_FOR", "THINK_CLOSE", "THINK_OPEN", "Extracted", "after_thinking", "boxed", "extract"]
 
@@ -22,6 +23,7 @@ EXTRACTORS: dict[str, Callable[[str], str | None]] = {
     "hash": hashes,
     "phrase": phrase,
     "last_number": last_number,
+    "whole": whole,
     "auto": auto,
 }
 
@@ -32,6 +34,7 @@ LOOKS_FOR = {
     "hash": "#### before the answer",
     "phrase": '"the answer is ..." or "Answer: ..."',
     "last_number": "a number",
+    "whole": "a reply that is nothing but the answer",
     "auto": r'\boxed{...}, ####, "the answer is ..." or a number',
 }
 
