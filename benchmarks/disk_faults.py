@@ -2,6 +2,7 @@
 
     python benchmarks/disk_faults.py                     # every operation; continues; writes benchmarks/results/disk_faults.json
     python benchmarks/disk_faults.py --sample 20 --seed 1 --folder /tmp/faults
+    python benchmarks/disk_faults.py --at ENOSPC:120-135,EIO:140-150 --folder /tmp/faults --table /tmp
 
 A C compiler builds a library (disk_faults.c) that is loaded in front of the C library, so that SQLite, Python and Rust meet the
 same errors. A command that meets one either succeeds with an undisturbed run's results, since it needed no such file, or ends
@@ -39,6 +40,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--sample", type=int, default=0, help="this number of faults, drawn by --seed; default: all")
     parser.add_argument("--seed", type=int, default=0)
+    parser.add_argument("--at", default="", help="these operations only, as ERROR:FIRST-LAST, comma-separated")
     parser.add_argument("--folder", type=Path, default=Path("runs/disk_faults"))
     parser.add_argument("--minutes", type=float, default=1e9, help="stop after this time; the same command continues")
     parser.add_argument("--processes", type=int, default=1, help="runs at the same time; default: 1")
@@ -56,6 +58,9 @@ def main() -> None:
     counts = {name: _count(folder / "work", error) for name, (error, _, _) in ERRORS.items()}
     done = {(row["error"], row["at"]) for row in _rows(file)}
     cases = [(name, at) for name, count in counts.items() for at in range(1, count + 1)]
+    if options.at:
+        spans = [part.replace(":", "-").split("-") for part in options.at.split(",")]
+        cases = [(name, at) for name, at in cases if any(name == of and int(a) <= at <= int(b) for of, a, b in spans)]
     if options.sample:
         cases = random.Random(options.seed).sample(cases, min(options.sample, len(cases)))
     missing = [case for case in cases if case not in done]
