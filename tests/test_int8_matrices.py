@@ -78,6 +78,17 @@ def test_a_row_that_is_not_finite_stays_so_and_spoils_no_other(layout, spoiled, 
     assert torch.equal(product[others], whole[others])
 
 
+@pytest.mark.parametrize("spoiled", [float("nan"), float("inf"), -float("inf")])
+def test_an_output_whose_weights_are_not_finite_is_not_finite(layout, spoiled):
+    """Bytes hold no NaN: a broken policy would write on as if nothing had happened."""
+    weight, x = drawn(OUTPUTS, INPUTS, seed=1), drawn(ROWS, INPUTS, seed=2)
+    whole = layout(weight)(x)
+    weight[3, 5] = spoiled
+    product, others = layout(weight)(x), torch.arange(OUTPUTS) != 3
+    assert not product[:, 3].isfinite().any()
+    assert torch.equal(product[:, others], whole[:, others])
+
+
 def test_a_row_of_zeros_is_multiplied_to_zeros(layout):
     bias = drawn(OUTPUTS, seed=4)
     x = torch.stack([torch.zeros(INPUTS), drawn(INPUTS, seed=2)])

@@ -79,10 +79,13 @@ class FbgemmInt8Matrix:
 
 
 def quantised(weight_NK: Tensor) -> tuple[Tensor, Tensor]:
-    """Return each output's scale (N,), float32, and the weights as whole numbers of it (N, K), int8."""
+    """Return each output's scale (N,), float32, and the weights as whole numbers of it (N, K), int8.
+
+    The scale of an output is not finite where one of its weights is not.
+    """
     weight_NK = weight_NK.detach().float()
     scale_N = weight_NK.abs().amax(1) / 127
-    scale_N = torch.where(scale_N > 0, scale_N, 1.0)
+    scale_N = torch.where(scale_N == 0, 1.0, scale_N)  # a NaN stays: bytes hold none, and the product must show it
     return scale_N, (weight_NK / scale_N.unsqueeze(1)).round_().to(torch.int8)
 
 
