@@ -115,3 +115,22 @@ def test_weights_that_cannot_be_multiplied_so_are_refused(untrained):
     untrained.model.to(torch.bfloat16)
     with pytest.raises(UsageError, match=r"engine\.weights=exact"):
         sync(NativeEngine(weights="int8"), untrained)
+
+
+def test_a_run_that_cannot_write_so_is_refused_before_it_makes_or_changes_anything(tmp_path):
+    """Not after its first measurement; and a run that goes on keeps the recipe that it can go on with."""
+    run, other = tmp_path / "run", tmp_path / "other"
+    settings = [*SMALL, "policy.dtype=bfloat16", "learn.old_logprobs=learner", "learn.steps=1", "evaluate.every=0"]
+
+    class Measuring(Silent):
+        def phase(self, text):
+            pytest.fail(text)
+
+    with pytest.raises(UsageError, match=r"engine\.weights=exact"):
+        train(load_recipe("micro", [*settings, "engine.weights=int8"]), other, Measuring())
+    assert not other.exists()
+    train(load_recipe("micro", settings), run, Silent())
+    before = (run / "recipe.toml").read_bytes()
+    with pytest.raises(UsageError, match=r"engine\.weights=exact"):
+        resume(run, ["learn.steps=2", "engine.weights=int8"], Silent())
+    assert (run / "recipe.toml").read_bytes() == before

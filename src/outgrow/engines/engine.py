@@ -101,6 +101,12 @@ class EngineConfig(Component):
         """
         return self
 
+    def require_model(self, spec: ModelSpec) -> None:
+        """Raise UsageError where an engine with these settings cannot decode this model on this machine. It is called before a run
+        makes or changes anything. Default: nothing is checked.
+        """
+        return
+
     @abstractmethod
     def build(self, warn: Warn = quiet) -> Engine:
         """Make the engine. warn: takes what a person should know while it works.

@@ -67,6 +67,7 @@ def train(recipe: Recipe, path: Path, watcher: Watcher, budget: Budget = _NO_LIM
         suites_of(recipe)  # a wrong name is told before anything is made
         with loading(recipe):
             base = base_policy(recipe)
+            _require_engine(recipe, base)
             recipe = _filled(recipe, base, logged)
             distilled = distilled_policy(recipe, base, logged.warn)
         fresh = FreshFolder.of(path)
@@ -115,6 +116,7 @@ def resume(path: Path, overrides: list[str], watcher: Watcher, budget: Budget = 
         with loading(recipe):
             base = base_policy(recipe)
         require_base(path, recipe, base, made_with)
+        _require_engine(recipe, base)
         with loading(recipe):
             distilled = distilled_policy(recipe, base, logged.warn)
         require_distilled(path, recipe, stored, distilled, made_with)
@@ -142,6 +144,12 @@ def check_prerequisites(recipe: Recipe, budget: Budget) -> None:
         for judge in filter(None, (recipe.judge.model, recipe.judge.watch.second_model)):
             resolve_model(judge)
     budget.require_price(recipe.run.dollars_per_hour)
+
+
+def _require_engine(recipe: Recipe, base: Policy) -> None:
+    """Raise UsageError, before anything is made or changed, where the recipe's engine cannot write rollouts of this model here."""
+    if isinstance(recipe, RLRecipe):
+        recipe.engine.require_model(base.spec())
 
 
 def _run(

@@ -48,6 +48,9 @@ class NativeEngineConfig(EngineConfig):
     def exact(self) -> NativeEngineConfig:
         return self.model_copy(update={"weights": "exact", "head": "exact"})
 
+    def require_model(self, spec: ModelSpec) -> None:
+        _require_numbers(self.weights, spec)
+
     def build(self, warn: Warn = quiet) -> Engine:
         return NativeEngine(self.max_sequences, warn, self.weights, self.head)
 
@@ -68,15 +71,9 @@ class NativeEngine(Engine):
 
     def start(self, spec: ModelSpec) -> None:
         """Raises UsageError where this machine does not multiply the model's weights in int8, and the recipe asks for it."""
-        import torch
+        from .layouts import Layouts
 
-        from .layouts import Layouts, has_int8
-
-        if self._weights == "int8" and not has_int8(torch.empty(1, dtype=spec.dtype, device=spec.device)):
-            raise UsageError(
-                f"engine.weights=int8 needs float32 weights on a CPU with oneDNN or fbgemm; these are {spec.dtype} on "
-                f"{spec.device}; set engine.weights=exact"
-            )
+        _require_numbers(self._weights, spec)
         super().start(spec)
         self._layouts = Layouts(self._warn)
         self._layouts.load_state_dict(self._found_layouts)
@@ -125,6 +122,19 @@ class NativeEngine(Engine):
         self._found_layouts = state.get("layouts", {})
         if self._layouts:  # started already
             self._layouts.load_state_dict(self._found_layouts)
+
+
+def _require_numbers(weights: Numbers, spec: ModelSpec) -> None:
+    """Raise UsageError where this machine does not multiply the model's weights in int8, and they shall be."""
+    import torch
+
+    from .layouts import has_int8
+
+    if weights == "int8" and not has_int8(torch.empty(1, dtype=spec.dtype, device=spec.device)):
+        raise UsageError(
+            f"engine.weights=int8 needs float32 weights on a CPU with oneDNN or fbgemm; these are {spec.dtype} on "
+            f"{spec.device}; set engine.weights=exact"
+        )
 
 
 def _rows_in_memory(decoder: LlamaDecoder, slots: int) -> int:
