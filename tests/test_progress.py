@@ -351,3 +351,13 @@ def test_a_step_larger_than_the_data_is_told_in_a_line(tmp_path, sources, words)
 def test_an_extra_is_named_for_a_clone_too():
     assert 'pip install "outgrow[lab]"' in install_hint("lab")
     assert 'pip install ".[lab]"' in install_hint("lab")
+
+
+@pytest.mark.parametrize("how", ["stage", "phase", "warn"])
+def test_what_a_file_of_others_says_is_printed_as_text(how):
+    """A suite's path may hold brackets, and a checkpoint, a problem or a reply what a terminal obeys."""
+    file = io.StringIO()
+    shown = progress.Terminal(Console(file=file, width=20, force_terminal=True, color_system=None))
+    getattr(shown, how)("measuring on data[/b].jsonl \x1b[2J and the rest of the line")
+    shown.bar.stop()
+    assert "measuring on data[/b].jsonl [2J and the rest of the line\n" in file.getvalue()

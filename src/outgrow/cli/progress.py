@@ -7,7 +7,7 @@ from types import TracebackType
 from typing import TYPE_CHECKING, Self
 
 from ..core.amounts import duration, money
-from .console import errors
+from .console import errors, strip_control_chars
 from .eta import eta, seconds_left, speed
 
 if TYPE_CHECKING:
@@ -99,18 +99,22 @@ class Terminal(Display):
     def stage(self, text: str) -> None:
         """Leave the bars of the stage before as they are, and begin new ones under a heading."""
         self.bar.stop()
-        self.console.print(text, style="bold", markup=False, highlight=False, soft_wrap=True)
+        self._line(text, "bold")
         self.bar = _bar(self.console)
         self._begin()
         self.bar.start()
 
     def phase(self, text: str) -> None:
         """Print the name of a part of the run."""
-        self.console.print(f"[bold]{text}[/]", highlight=False)
+        self._line(text, "bold")
 
     def warn(self, text: str) -> None:
         """Print something a person should read."""
-        self.console.print(text, style="yellow", markup=False, highlight=False, soft_wrap=True)
+        self._line(text, "yellow")
+
+    def _line(self, text: str, style: str) -> None:
+        """Print a line that may quote a file of others."""
+        self.console.print(strip_control_chars(text), style=style, markup=False, highlight=False, soft_wrap=True)
 
     def worse(self, lines: "Sequence[str]") -> None:
         """Print that held-out problems got worse."""
@@ -259,7 +263,8 @@ def _bar(console: "Console") -> "Progress":
 def print_worse(console: "Console", lines: "Sequence[str]") -> None:
     """Print that held-out problems got worse: by how much in red, then why and what to change."""
     for place, line in enumerate(lines):
-        console.print(line, style="bold red" if place == 0 else "red", markup=False, highlight=False, soft_wrap=True)
+        style = "bold red" if place == 0 else "red"
+        console.print(strip_control_chars(line), style=style, markup=False, highlight=False, soft_wrap=True)
 
 
 def _print_plain(console: "Console", line: str) -> None:
