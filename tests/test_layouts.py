@@ -1,15 +1,19 @@
 """The choice of a matrix's layout: the fastest by measurement, kept for the machine and for the run."""
 
 import json
+import os
 import time
 
 import pytest
 import torch
 
+from outgrow.core.errors import UsageError
+from outgrow.engines import NativeEngine
 from outgrow.engines.native import layouts as module
 from outgrow.engines.native.layouts import EXACT, Layouts, fastest
 from outgrow.engines.native.machine import machine
 from outgrow.engines.native.matrices import PlainMatrix
+from outgrow.policy.pull import cache_folder
 
 LARGE = torch.randn(576, 960, generator=torch.Generator().manual_seed(0))
 SEVERAL = [name for name, layout in EXACT.items() if layout.fits(LARGE)]
@@ -67,6 +71,17 @@ def test_a_cache_that_cannot_be_written_stops_nothing(tmp_path, monkeypatch):
 
 
 @several
+def test_a_user_without_a_home_folder_measures(monkeypatch):
+    """As under a user id that the system does not know, in a container."""
+    for name in ("OUTGROW_CACHE", "XDG_CACHE_HOME", "HOME"):
+        monkeypatch.delenv(name, raising=False)
+    monkeypatch.setattr(os.path, "expanduser", lambda path: path)
+    with pytest.raises(UsageError, match="OUTGROW_CACHE"):
+        cache_folder()
+    assert type(Layouts(pytest.fail).exact(LARGE)) in EXACT.values()
+
+
+@several
 def test_a_run_keeps_its_layouts_on_such_a_machine_and_says_where_it_cannot(cache):
     chosen = {"576 x 960 float32": "plain"}
     resumed = Layouts(pytest.fail)
@@ -89,3 +104,29 @@ def test_small_matrices_are_not_measured(cache, monkeypatch):
     assert isinstance(small.exact(torch.ones(128, 384)), EXACT[SEVERAL[0]])
     assert small.state_dict() == {}
     assert not cache.exists()
+
+
+@pytest.mark.parametrize(
+    "layouts",
+    [
+        [],
+        "mkl",
+        {"machine": 3, "chosen": {}},
+        {"machine": "\x1b[31mred", "chosen": {}},
+        {"machine": "a" * 10_000, "chosen": {}},
+        {"machine": machine()},
+        {"machine": machine(), "chosen": ["576 x 960 float32"]},
+        {"machine": machine(), "chosen": {"576 x 960 float32": ["mkl"]}},
+    ],
+)
+def test_layouts_that_no_run_writes_are_refused(layouts):
+    with pytest.raises(ValueError, match="layouts"):
+        NativeEngine().load_state_dict({"layouts": layouts})
+
+
+@several
+def test_a_layout_that_is_not_known_here_is_chosen_again(cache):
+    resumed = Layouts(pytest.fail)
+    resumed.load_state_dict({"machine": machine(), "chosen": {"576 x 960 float32": "os"}})
+    assert type(resumed.exact(LARGE)) in EXACT.values()
+    assert resumed.state_dict()["chosen"]["576 x 960 float32"] in EXACT

@@ -1,6 +1,7 @@
 """What a run's folder says of itself is true: checkpoints, data, settings, and folders that cannot be written."""
 
 import errno
+import hashlib
 import json
 import shutil
 import sys
@@ -79,6 +80,28 @@ def test_a_changed_state_is_torn(run, harm):
     assert checkpoint.step == 2
     assert "step-000004" in warning
     assert "step 2" in warning
+
+
+@pytest.mark.parametrize(
+    ("key", "value", "told"),
+    [
+        ("engine", [], "list"),
+        ("job", None, "NoneType"),
+        ("engine", {"max_sequences": {"start": 512, "size": "9"}}, r"engine\.max_sequences.*'9'"),
+        ("engine", {"max_sequences": {"start": 512, "size": -1}}, r"engine\.max_sequences.*-1"),
+        ("engine", {"layouts": ["mkl"]}, "layouts"),
+    ],
+)
+def test_a_state_that_no_run_writes_is_told_in_one_line(run, key, value, told):
+    """Its hashes are right: whoever writes a file can write its hash."""
+    file = run / "checkpoints" / "step-000004" / "state.json"
+    content = json.loads(file.read_text()) | {key: value}
+    content["sha256"].pop("state.json")
+    own = hashlib.sha256(json.dumps(content, sort_keys=True).encode()).hexdigest()
+    file.write_text(json.dumps({**content, "sha256": {**content["sha256"], "state.json": own}}))
+    with pytest.raises(OutgrowError, match=f"step-000004.*{told}") as refused:
+        resume(run, ["learn.steps=5"], Silent())
+    assert "\n" not in str(refused.value)
 
 
 def test_a_step_under_another_name_is_torn(run):

@@ -36,6 +36,24 @@ def quiet(_: str) -> None:
     """Ignore a warning."""
 
 
+def once(warn: Warn) -> Warn:
+    """Return what passes each text on to `warn` the first time, for several things that may say the same.
+
+    >>> said = once(print)
+    >>> said("a"), said("a")
+    a
+    (None, None)
+    """
+    told: set[str] = set()
+
+    def pass_on(text: str) -> None:
+        if text not in told:
+            told.add(text)
+            warn(text)
+
+    return pass_on
+
+
 def never_stop() -> None:
     """Do nothing: the work goes on."""
 

@@ -25,10 +25,14 @@ class AutoBatchSize:
         """Take over the size from a checkpoint, so that a resumed run computes with the same one.
 
         An empty state, as another engine or an older version left it, and a start that a person or a machine has changed since,
-        leave the size as it is.
+        leave the size as it is. Raises ValueError where the state holds no size that halving can lead to.
         """
-        if state.get("start") == self._start:
-            self.size = state["size"]
+        if state.get("start") != self._start:
+            return
+        size = state["size"]
+        if type(size) is not int or not 1 <= size <= self._start:
+            raise ValueError(f"{self.name}: its size is {size!r}, not a whole number from 1 to {self._start}")
+        self.size = size
 
     def run(self, work: Callable[[int], T], smallest: int, most: int, undo: Callable[[], None] = lambda: None) -> T:
         """Return work(size); while it runs out of memory, do it again from its beginning with half the size.

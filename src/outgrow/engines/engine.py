@@ -83,7 +83,10 @@ class Engine(ABC):
         return {}
 
     def load_state_dict(self, state: dict[str, Any]) -> None:
-        """Put back what `state_dict` returned when the checkpoint was written. Default: nothing."""
+        """Put back what `state_dict` returned when the checkpoint was written. Default: nothing.
+
+        Raises ValueError, or what values of a wrong kind raise, where `state_dict` does not return such a state.
+        """
         return
 
 

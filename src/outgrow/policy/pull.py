@@ -50,9 +50,17 @@ def public_name(name: str) -> str:
 
 
 def cache_folder() -> Path:
-    """Return the folder of pulled models: $OUTGROW_CACHE, else outgrow/ in the user's cache folder."""
+    """Return the folder of pulled models: $OUTGROW_CACHE, else outgrow/ in the user's cache folder.
+
+    Raises UsageError where the user has no home folder, as under a user id that the system does not know.
+    """
     folder = os.environ.get("OUTGROW_CACHE")
-    return Path(folder) if folder else Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "outgrow"
+    if folder:
+        return Path(folder)
+    try:
+        return Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "outgrow"
+    except RuntimeError as error:
+        raise UsageError("this user has no home folder to keep a cache in; set OUTGROW_CACHE to a folder") from error
 
 
 def pulled_folder(name: str) -> Path:

@@ -3,7 +3,10 @@
 from collections.abc import Mapping
 from pathlib import Path
 
+from safetensors import SafetensorError
+
 from ..config.sections import RunSection
+from ..core.errors import DAMAGED, OutgrowError, first_line
 from ..engines import Engine
 from ..runs.checkpoint import Checkpoint, optimizer_to_tensors, save_checkpoint, tensors_to_optimizer
 from ..runs.cost import Meter
@@ -23,11 +26,21 @@ class Checkpointer:
         self._saved = 0
 
     def restore(self, checkpoint: Checkpoint) -> None:
-        """Put optimizer, job and engine back to where they were when the checkpoint was written."""
-        tensors_to_optimizer(self._job.optimizer.adamw, self._job.optimizer.names, checkpoint.optimizer_tensors())
-        self._job.load_state_dict(checkpoint.state.get("job", {}))
-        for key, engine in self._engines.items():
-            engine.load_state_dict(checkpoint.state.get(key, {}))
+        """Put optimizer, job and engines back to where they were when the checkpoint was written.
+
+        An engine that the run did not have then starts from nothing. Raises OutgrowError where the checkpoint holds what no run
+        writes: its hashes only say that nothing has changed since.
+        """
+        try:
+            tensors_to_optimizer(self._job.optimizer.adamw, self._job.optimizer.names, checkpoint.optimizer_tensors())
+            self._job.load_state_dict(checkpoint.state.get("job", {}))
+            for key, engine in self._engines.items():
+                engine.load_state_dict(checkpoint.state.get(key, {}))
+        except (*DAMAGED, SafetensorError) as error:
+            raise OutgrowError(
+                f"{checkpoint.folder} is not a checkpoint that a run wrote ({first_line(error)}); remove this folder to continue "
+                "from the checkpoint before it"
+            ) from error
         self._saved = checkpoint.step
 
     def due(self, step: int) -> bool:

@@ -10,6 +10,7 @@ from functools import partial
 from pathlib import Path
 
 from ..config import Recipe, RLRecipe, filled, unsaid, with_absolute_paths, with_plugins
+from ..core.callbacks import once
 from ..core.changes import changed_values, flat
 from ..core.errors import OutgrowError, SpoiledError, UsageError
 from ..core.fresh_folder import FreshFolder
@@ -191,9 +192,9 @@ def _run(
             point_latest(checkpoint)  # a kill may have come before the link was set
         meter = Meter(files.timings, recipe.run.dollars_per_hour, began, budget)
         stack.callback(meter.close)
-        engine = recipe.engine.build(watcher.warn)
-        exact = recipe.engine.exact()
-        measuring = engine if exact == recipe.engine else exact.build(watcher.warn)
+        exact, warn = recipe.engine.exact(), once(watcher.warn)
+        engine = recipe.engine.build(warn)
+        measuring = engine if exact == recipe.engine else exact.build(warn)
         engines = {"engine": engine} if measuring is engine else {"engine": engine, "measuring_engine": measuring}
         policy, reference = learner_and_reference(recipe, base, checkpoint)
         policy.model.eval()  # no dropout: the log-probabilities of the learner must be those of the engine

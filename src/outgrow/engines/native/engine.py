@@ -118,8 +118,12 @@ class NativeEngine(Engine):
         return {"max_sequences": self._max_sequences.state_dict(), **({"layouts": layouts} if layouts else {})}
 
     def load_state_dict(self, state: dict[str, Any]) -> None:
+        from .layouts import require_state
+
+        layouts = state.get("layouts", {})
+        require_state(layouts)
         self._max_sequences.load_state_dict(state.get("max_sequences", {}))
-        self._found_layouts = state.get("layouts", {})
+        self._found_layouts = layouts
         if self._layouts:  # started already
             self._layouts.load_state_dict(self._found_layouts)
 

@@ -32,6 +32,9 @@ _ROUNDS, _ROUND_S = 5, 0.002
 _FASTER = 0.9
 """Share of the first layout's time that another one has to stay below: timings vary, and a run's bits should not."""
 
+_LONGEST_NAME = 400
+"""Characters of the longest name of a kind of machine."""
+
 
 @dataclass(frozen=True)
 class _Timed:
@@ -62,7 +65,7 @@ class Layouts:
         return {"machine": machine(), "chosen": dict(self._chosen)} if self._chosen else {}
 
     def load_state_dict(self, state: Mapping[str, Any]) -> None:
-        """Take over a run's layouts. On another kind of machine, say so and choose again."""
+        """Take over a run's layouts, which `require_state` accepts. On another kind of machine, say so and choose again."""
         if state and state.get("machine") == machine():
             self._chosen |= state.get("chosen", {})
         elif state:
@@ -80,6 +83,17 @@ class Layouts:
         if self._chosen.get(key) not in fitting:
             self._chosen[key] = _known_or_measured(key, {name: layouts[name] for name in fitting}, weight)
         return layouts[self._chosen[key]](weight, bias)
+
+
+def require_state(state: object) -> None:
+    """Raise ValueError where this is not what `Layouts.state_dict` returns: a checkpoint of others may hold anything."""
+    if state == {}:
+        return
+    where, chosen = (state.get("machine"), state.get("chosen")) if isinstance(state, dict) else (None, None)
+    if not isinstance(where, str) or not where.isprintable() or len(where) > _LONGEST_NAME:
+        raise ValueError("layouts: machine is not the name of a kind of machine")
+    if not isinstance(chosen, dict) or not all(isinstance(layout, str) for layout in chosen.values()):
+        raise ValueError("layouts: chosen is not a table of layouts by matrix")
 
 
 def has_int8(like: Tensor) -> bool:

@@ -1,12 +1,14 @@
 """The kind of machine that this is, and the layouts that it is known to be fastest with."""
 
 import platform
+from contextlib import suppress
 from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
 import torch
 
+from ...core.errors import UsageError
 from ...core.files import read_json, write_json
 from ...policy.pull import cache_folder
 
@@ -22,11 +24,13 @@ def machine() -> str:
 
 @lru_cache(maxsize=1)
 def _processor() -> str:
-    if _CPUINFO.exists():
-        for line in _CPUINFO.read_text().splitlines():
-            if line.startswith("model name"):
-                return line.partition(":")[2].strip()
-    return platform.processor() or platform.machine()
+    """Return its name, in characters that can be printed."""
+    name = ""
+    with suppress(OSError):
+        lines = _CPUINFO.read_text(errors="replace").splitlines()
+        name = next((line.partition(":")[2].strip() for line in lines if line.startswith("model name")), "")
+    name = name or platform.processor() or platform.machine()
+    return "".join(filter(str.isprintable, name))[:200]
 
 
 def load_layouts() -> dict[str, str]:
@@ -40,14 +44,14 @@ def save_layouts(layouts: dict[str, str]) -> None:
     try:
         _file().parent.mkdir(parents=True, exist_ok=True)
         write_json(_file(), _table() | {machine(): layouts})
-    except OSError:
+    except (OSError, UsageError):
         return  # they are measured again
 
 
 def _table() -> dict[str, Any]:
     try:
         table = read_json(_file())
-    except (OSError, ValueError):
+    except (OSError, ValueError, UsageError):
         return {}
     return table if isinstance(table, dict) else {}
 
