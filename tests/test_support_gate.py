@@ -181,12 +181,19 @@ def test_a_new_policy_is_told_apart_by_its_seed(here):
     assert key(*new, "seed=1") != key(*new, "seed=2")
 
 
+def test_an_audit_is_of_the_exact_weights(here):
+    assert key("engine.weights=int8", "learn.old_logprobs=learner") == key() != key("engine.max_sequences=7")
+
+
 def test_training_says_what_its_audit_said(here):
     overrides = ["learn.steps=5", "rewards = [{type='format'}]", "seed=3"]
     recipe = load_recipe("micro", overrides)
     assert standing(recipe) is None
     line = audit_line(recipe, "micro", overrides)
     assert line.endswith("""outgrow audit micro --set 'rewards = [{type='"'"'format'"'"'}]'"""), "with what decides, and no more"
+    fast = ["engine.weights=int8", "learn.old_logprobs=learner"]
+    command = audit_line(load_recipe("micro", fast), "micro", fast).partition("outgrow audit ")[2].split()
+    load_recipe("micro", [part for part in command[1:] if part != "--set"])  # it is a recipe
     AUDITS.mkdir(parents=True)
     for verdict in AuditVerdict:
         reasons = ["reason 0; and why", *(f"reason {number}" for number in range(1, 5))]

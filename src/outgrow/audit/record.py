@@ -53,6 +53,7 @@ def audit_key(recipe: RLRecipe) -> dict[str, Any]:
     """
     values = recipe.model_dump(mode="json", exclude_none=True, include=set(DECIDES))
     values["policy"].pop("lora", None)  # an adapter begins as its base
+    values["engine"] = recipe.engine.exact().model_dump(mode="json", exclude_none=True)  # that which an audit samples with
     key = with_digests(recipe, values, lambda kind, name: None)
     if recipe.policy.init is not None:
         key["seed"] = recipe.seed  # of the random weights

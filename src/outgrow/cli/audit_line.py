@@ -22,8 +22,9 @@ def audit_line(recipe: "RLRecipe", name: str, overrides: Sequence[str]) -> str |
         said = standing(recipe)
     except UsageError:
         return None
-    deciding = [part for override in overrides if _table(override) in DECIDES for part in ("--set", override)]
-    command = shlex.join(["outgrow", "audit", name, *deciding])
+    deciding = [override for override in overrides if _table(override) in DECIDES]
+    chosen = deciding if _loads(name, deciding) else overrides  # a table may need what another one says
+    command = shlex.join(["outgrow", "audit", name, *(part for override in chosen for part in ("--set", override))])
     if said is None and (earlier := standing_of_name(recipe)):
         changed = "This recipe, or a file that it reads, has changed since its audit"
         return f"{changed}, which said: {earlier.verdict}. To audit it again: {command}"
@@ -35,6 +36,17 @@ def audit_line(recipe: "RLRecipe", name: str, overrides: Sequence[str]) -> str |
         return None
     reason = f"; {said.reasons[0].partition(';')[0]}" if said.reasons else ""
     return f"The audit of this recipe says: {said.verdict}{reason}. To audit it again: {command}"
+
+
+def _loads(name: str, overrides: Sequence[str]) -> bool:
+    """Return whether there is such a recipe."""
+    from ..config import load_recipe
+
+    try:
+        load_recipe(name, list(overrides))
+    except UsageError:
+        return False
+    return True
 
 
 def _table(override: str) -> str:
