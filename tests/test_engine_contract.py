@@ -125,8 +125,10 @@ def test_an_engine_table_that_cannot_be_is_refused_by_name(table, named, own_cod
 def test_a_second_engine_is_like_the_first_unless_a_process_has_room_for_one():
     assert {name: config.one_per_process for name, config in ENGINES.items()} == {"native": False, "vllm": True}
     for config in (NativeEngineConfig(max_sequences=3), SlowEngineConfig(max_sequences=3)):
-        assert second_engine(config) is config
+        assert second_engine(config) == config
     assert second_engine(VLLMEngineConfig(max_sequences=3)) == NativeEngineConfig()
+    fast = NativeEngineConfig(max_sequences=3, weights="int8", head="int8")
+    assert second_engine(fast) == NativeEngineConfig(max_sequences=3), "a judge is no rollout"
 
 
 def test_room_is_left_for_the_longest_prompt():

@@ -361,6 +361,15 @@ def test_cut_groups_are_learned_from_sooner_by_hand(outgrow):
     )
     printed = " ".join(outgrow("plan", "r1-1.5b-gsm8k", "--set", "learn.keep=3")[1].split())
     assert "3 of its 7 rollouts" in printed
+    assert "engine.weights" not in printed
+
+
+def test_a_plan_says_that_rollouts_in_int8_are_for_a_cpu(outgrow):
+    """Its devices are GPUs, which refuse them."""
+    fast = ["learn.old_logprobs=learner", "engine.weights=int8"]
+    printed = " ".join(outgrow("plan", "micro", *(part for setting in fast for part in ("--set", setting)))[1].split())
+    assert "engine.weights=int8" in printed
+    assert "engine.weights=exact" in printed
 
 
 @pytest.mark.parametrize(("settings", "share"), [({}, 1), ({"steps": 1000}, 1), ({"steps": 209}, 0.5)])

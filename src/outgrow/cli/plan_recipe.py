@@ -194,6 +194,7 @@ def _assumptions(recipe: "RLRecipe", plan: "Plan", catalog: "GpuCatalog") -> lis
         "with some that reach the limit in every step",
         *_of_judge(plan, catalog),
         f"the native engine, {work.decoded} rollouts at a time, from its own copy of the weights, at {bandwidth} of the bandwidth",
+        *_of_numbers(recipe),
         f"learning at {rate} of the {recipe.policy.dtype} rate, on every group{_kept(work)}, although groups with equal "
         "rewards are skipped",
         f"{reference} for a reference policy, no recomputation in the backward pass, and the KL divergence measured "
@@ -206,6 +207,18 @@ def _assumptions(recipe: "RLRecipe", plan: "Plan", catalog: "GpuCatalog") -> lis
             if own
             else []
         ),
+    ]
+
+
+def _of_numbers(recipe: "RLRecipe") -> list[str]:
+    from ..engines import NativeEngineConfig
+
+    engine = recipe.engine
+    if not isinstance(engine, NativeEngineConfig) or engine.weights == "exact":
+        return []
+    return [
+        f"rollouts written with exact weights: what engine.weights={engine.weights} saves on a CPU is not estimated, and a run on "
+        "a GPU needs --set engine.weights=exact --set engine.head=exact"
     ]
 
 

@@ -96,6 +96,11 @@ class JudgeInLoop:
         if last is not None and last.get("judge/id") != self._id:
             self._warn(f"judge.model changed since step {last['step']:.0f}; alarm statistics start over.")
 
+    @property
+    def held_out(self) -> bool:
+        """Whether steps answer held-out problems, so that `heldout_pass_rate` needs a policy."""
+        return self._watch.heldout_problems > 0
+
     def heldout_pass_rate(self, policy: ChatModel, verifier: Verifier, step: int, check_stop: CheckStop) -> Metrics:
         """Measure the true pass rate on the held-out problems: one answer each, the same problems at every step."""
         problems = self._held_out[: self._watch.heldout_problems]

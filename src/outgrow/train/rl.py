@@ -142,7 +142,7 @@ class RLJob:
         clock.lap("validation")
 
         whole, screened = self.collector.collect(step, check_stop, clock.lap)
-        if self.judging:
+        if self.judging and self.judging.held_out:
             model = LocalModel(self.policy, self._wake(self.measuring, step))
             metrics |= self.judging.heldout_pass_rate(model, self.verifier, step, check_stop)
         self._sleep()

@@ -137,7 +137,7 @@ def _require_numbers(weights: Numbers, spec: ModelSpec) -> None:
     if weights == "int8" and not has_int8(torch.empty(1, dtype=spec.dtype, device=spec.device)):
         raise UsageError(
             f"engine.weights=int8 needs float32 weights on a CPU with oneDNN or fbgemm; these are {spec.dtype} on "
-            f"{spec.device}; set engine.weights=exact"
+            f"{spec.device}; set engine.weights=exact and engine.head=exact"
         )
 
 
