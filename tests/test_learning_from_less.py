@@ -340,3 +340,11 @@ def test_the_estimate_has_no_bias(written):
     assert learner.kl_to_reference(flat, mean) == pytest.approx(true, rel=1e-4) and true > 1e-5
     pairs = [learner.kl_to_reference(list(pair), mean) for pair in combinations(flat, 2)]
     assert statistics.fmean(pairs) == pytest.approx(true, rel=1e-4)
+
+
+def test_a_baseline_of_all_rollouts_is_refused_for_some_that_were_chosen():
+    """Of a group of 8 with one right answer, 2 kept by variance are right by half: RPE's baseline of 1/8 would be too low."""
+    with pytest.raises(UsageError, match=r"learn\.keep_by=random"):
+        load_recipe("micro", ["learn.keep=2"])
+    for fine in (["learn.keep_by=random"], ["advantage={type='grpo'}"], ["learn.keep=8", "learn.group_size=8"]):
+        assert load_recipe("micro", ["learn.keep=2", *fine]).learn.keep in (2, 8)

@@ -253,6 +253,7 @@ def test_learning_from_less_goes_on_to_the_last_bit(tmp_path, keep_by):
         "learn.steps=9",
         "learn.keep=3",
         f"learn.keep_by={keep_by}",
+        "advantage={type='grpo'}",
         "learn.min_advantage=0.1",
         "learn.old_logprobs=learner",
         "loss.kl_weight=0.0",

@@ -108,6 +108,17 @@ class RLRecipe(_Recipe):
         return self
 
     @model_validator(mode="after")
+    def _kept_rollouts_have_their_baseline(self) -> "RLRecipe":
+        learn = self.learn
+        cuts = learn.keep is not None and learn.keep < learn.group_size and learn.keep_by == "max_variance"
+        if cuts and not self.advantage.compares_in_group:
+            raise ValueError(
+                f"learn.keep = {learn.keep} takes rollouts by their rewards, of which the baseline of advantage "
+                f"{self.advantage.type!r} knows nothing; set advantage.type=grpo, or learn.keep_by=random"
+            )
+        return self
+
+    @model_validator(mode="after")
     def _asks(self) -> "RLRecipe":
         if any(isinstance(source, Synthetic) for source in self.problems):
             raise ValueError("a problem source 'synthetic' holds answers for SFT; train on the problems that they answer instead")

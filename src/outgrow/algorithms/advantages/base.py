@@ -26,6 +26,10 @@ class Advantage(Component):
     """Whether a step whose rewards are all equal gets advantages of 0, without a call of `compute`. Set it to False for a rule
     whose advantages say which way to go even then."""
 
+    compares_in_group: ClassVar[bool] = True
+    """Whether rollouts are compared with those of their group only. Set it to False for a rule with a baseline from elsewhere:
+    it is one of all rollouts, and too low or too high for some that were chosen by their rewards (`learn.keep`)."""
+
     @abstractmethod
     def compute(self, rewards_PG: Tensor, groups: Sequence[GradedGroup]) -> Tensor | list[list[Tensor]]:
         """Return advantages: a tensor (P, G), or for each of the P groups a list of G tensors (T,), one number for each token.

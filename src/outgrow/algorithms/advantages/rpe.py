@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, ClassVar
 
 from pydantic import Field, FiniteFloat
 
@@ -25,6 +25,8 @@ class RewardPredictionError(Advantage):
     SPO (arXiv 2509.13232, section 3), which keeps a Beta tracker for each problem, also subtracts the batch's mean. Here that
     would turn signs: where most of a batch is below values that never fall, a group that is all wrong would be rewarded.
     """
+
+    compares_in_group: ClassVar[bool] = False
 
     type: str = "rpe"
     kappa: FiniteFloat = Field(
