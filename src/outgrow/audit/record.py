@@ -11,6 +11,7 @@ from pydantic.dataclasses import dataclass as checked
 from ..config import RLRecipe
 from ..core.files import read_json, write_json
 from ..core.registry import Component
+from ..core.stand_ins import stands_in
 from ..runs.input_digests import content, digest_of, with_digests
 from .reward_audit import KindResult, RewardAudit, Trial
 from .support import Support
@@ -53,7 +54,8 @@ def audit_key(recipe: RLRecipe) -> dict[str, Any]:
     """
     values = recipe.model_dump(mode="json", exclude_none=True, include=set(DECIDES))
     values["policy"].pop("lora", None)  # an adapter begins as its base
-    values["engine"] = recipe.engine.exact().model_dump(mode="json", exclude_none=True)  # that which an audit samples with
+    engine = recipe.engine if stands_in(recipe.engine) else recipe.engine.exact()  # that which an audit samples with
+    values["engine"] = engine.model_dump(mode="json", exclude_none=True)
     key = with_digests(recipe, values, lambda kind, name: None)
     if recipe.policy.init is not None:
         key["seed"] = recipe.seed  # of the random weights

@@ -100,6 +100,8 @@ class RLRecipe(_Recipe):
 
     @model_validator(mode="after")
     def _ratio_starts_from_the_policy(self) -> "RLRecipe":
+        if stands_in(self.engine):
+            return self
         if self.engine != self.engine.exact() and self.learn.old_logprobs == "engine":
             raise ValueError(
                 "this engine draws rollouts from faster weights than the policy's, so the likelihood ratio must start from the "
@@ -113,8 +115,8 @@ class RLRecipe(_Recipe):
         cuts = learn.keep is not None and learn.keep < learn.group_size and learn.keep_by == "max_variance"
         if cuts and not self.advantage.compares_in_group:
             raise ValueError(
-                f"learn.keep = {learn.keep} takes rollouts by their rewards, of which the baseline of advantage "
-                f"{self.advantage.type!r} knows nothing; set advantage.type=grpo, or learn.keep_by=random"
+                f"learn.keep = {learn.keep} takes rollouts by their rewards, and the baseline of advantage {self.advantage.type!r} "
+                "does not know that; set advantage.type=grpo, or learn.keep_by=random"
             )
         return self
 

@@ -36,7 +36,7 @@ class KnownVerdicts:
             if len(grades) >= _LEAST and not any(grade.right for grade in grades):
                 warn(
                     f"ALARM: the verifier rejects each of {len(grades)} known answers of [[problems]] number {number}; for "
-                    f"example, the answer {problems[0].answer[:60]!r} to problem {problems[0].id!r}, in a box, is graded: "
+                    f"example, the answer {problems[0].answer[:60]!r} to problem {problems[0].id!r} is graded: "
                     f"{grades[0].verdict}. Change verify.extract, verify.exact or the known answers"
                 )
 
@@ -59,7 +59,9 @@ class KnownVerdicts:
         return dict(zip(pairs, self._verifier.grade(attempts, inside_think=self._inside_think), strict=True))
 
     def _completion(self, answer: str) -> str:
-        """Return a completion in which every extractor finds this answer."""
+        """Return a completion in which each of the verifier's extractors finds this answer."""
+        if "whole" in self._verifier.extractors:  # it reads nothing but the answer
+            return f"{THINK_CLOSE if self._inside_think else ''}{answer}"
         return f"{THINK_CLOSE if self._inside_think else ''}Answer: {answer}\n#### {answer}\n\\boxed{{{answer}}}"
 
 
