@@ -31,8 +31,8 @@ class NativeEngineConfig(EngineConfig):
     type: str = "native"
     weights: Numbers = Field(
         default="exact",
-        description="Numbers that rollouts are written with: the policy's own weights, or int8, several times as fast on a CPU, "
-        "with products that are 1 to 2% off (needs learn.old_logprobs=learner). Measurements always use the exact weights.",
+        description="Numbers that rollouts are written with: the policy's own weights, or int8, whose products are faster on a CPU "
+        "and 1 to 2% off (needs learn.old_logprobs=learner). Measurements always use the exact weights.",
     )
     head: Numbers = Field(
         default="exact",
