@@ -1,10 +1,13 @@
 """One training step, timed: ours and TRL's, on the same prompts, with the same rewards and loss."""
 
+from __future__ import annotations
+
 import os
 import resource
 import statistics
 import tempfile
 import time
+import zlib
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
@@ -54,8 +57,8 @@ WORKS = {
 
 
 def reward(text: str) -> float:
-    """Any rule that both sides can compute and that differs inside a group."""
-    return float(len(text) % 3 == 0)
+    """Any rule that both sides can compute. No two texts get the same: our side skips groups whose rewards are equal."""
+    return zlib.crc32(text.encode()) / 2**32
 
 
 def ours(work: Work, numbers: Literal["exact", "int8"] = "exact", keep: int | None = None) -> dict[str, float]:

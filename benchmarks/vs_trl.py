@@ -6,13 +6,12 @@
 
 smollm2-135m: LoRA of rank 16 on every linear layer, 8 problems x 8 rollouts of at most 128 tokens. micro: the shipped Llama of 3
 layers x 128, every weight learns, 32 problems x 8 rollouts of at most 48 tokens. Both at temperature 1, one optimizer step on all
-rollouts (groups whose rewards are all equal are computed on both sides), the same loss (DAPO's token mean, no KL divergence),
-float32. Ours also measures the KL divergence to the reference, as every step of a run does. "int8": rollouts are written with
-weights in bytes, and the learner's own log-probabilities start the ratio. "less": of each group of 8, the 4 rollouts whose rewards
-vary most are learned from. Each side of a round
-is a process of its own that makes one step to warm up and then times one (micro: the median of ten). TRL runs with what makes it
-fast: the allocator settings that help it, from its environment, no recomputation, and 16 rollouts learned from at once (micro: all
-of them).
+rollouts (each text has a reward of its own, so that our side, which skips groups of equal rewards, skips next to none), the same
+loss (DAPO's token mean, no KL divergence), float32. Ours also measures the KL divergence to the reference, as every step of a run
+does. "int8": rollouts are written with weights in bytes, and the learner's own log-probabilities start the ratio. "less": of each
+group of 8, the 4 rollouts whose rewards vary most are learned from. Each side of a round is a process of its own that makes one
+step to warm up and then times one (micro: the median of ten). TRL runs with what makes it fast: the allocator settings that help
+it, from its environment, no recomputation, and 16 rollouts learned from at once (micro: all of them).
 """
 
 import argparse

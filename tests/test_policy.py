@@ -13,7 +13,7 @@ from safetensors import safe_open
 from transformers import AutoModelForCausalLM, AutoTokenizer
 
 from outgrow.core.errors import UsageError
-from outgrow.policy import Policy, Sampling, load_policy
+from outgrow.policy import Policy, Sampling, load_policy, packed_forward
 from outgrow.policy.load import model_folder
 from outgrow.policy.logprobs import completion_logprobs
 from outgrow.policy.micro import MARKERS, MicroInit, make_model, make_tokenizer
@@ -122,8 +122,9 @@ def logprobs_alone(policy, prompt, completion, temperature):
     return logprobs.gather(-1, torch.tensor(completion)[:, None]).squeeze(-1), -(logprobs.exp() * logprobs).sum(-1)
 
 
-@pytest.mark.parametrize("temperature", [1.0, 0.6])
-def test_logprobs_and_gradient_are_those_of_each_row_alone(untrained, temperature):
+@pytest.mark.parametrize(("temperature", "block"), [(1.0, 256), (0.6, 256), (1.0, 3)])
+def test_logprobs_and_gradient_are_those_of_each_row_alone(untrained, monkeypatch, temperature, block):
+    monkeypatch.setattr(packed_forward, "_BLOCK", block)  # 3: prompts and completions of several blocks, the last not full
     prompts, completions = rows_of(untrained)
     logprobs, entropy, mask = completion_logprobs(untrained, prompts, completions, Sampling(temperature=temperature))
     weights = torch.rand(logprobs.shape, generator=torch.Generator().manual_seed(0)) + 0.5

@@ -23,6 +23,10 @@ if TYPE_CHECKING:
 
 _NAME = "outgrow_branches"
 
+# Tokens of a branch that attend together. They look at no later ones, so products with these are not computed: of a branch of many
+# blocks, nearly half.
+_BLOCK = 256
+
 
 @dataclass(frozen=True)
 class Branches:
@@ -110,23 +114,34 @@ def hidden_states(model: PreTrainedModel, branches: Branches) -> Tensor:
     """Return the last layer's states (L, D)."""
     config = model.config.get_text_config()
     shared = config.num_attention_heads // config.num_key_value_heads
-    causal_QQ = torch.ones(branches.prompt_UQ.shape[1], branches.prompt_UQ.shape[1], dtype=torch.bool, device=model.device).tril()
-    masks = tuple(_added(mask, shared, model.dtype) for mask in (causal_QQ.unsqueeze(0), branches.mask_BTX))
+    width = branches.prompt_UQ.shape[1]
+    causal_1QQ = torch.ones(1, width, width, dtype=torch.bool, device=model.device).tril()
+    prompt_masks = _added(causal_1QQ, 0, shared, model.dtype)
+    branch_masks = _added(branches.mask_BTX, width, shared, model.dtype)
     with _attending(model):
         states_1LD: Tensor = model.base_model(
             input_ids=branches.tokens_L.unsqueeze(0),
             position_ids=branches.positions_L.unsqueeze(0),
             use_cache=False,
             branches=branches,
-            masks=masks,
+            prompt_masks=prompt_masks,
+            branch_masks=branch_masks,
         ).last_hidden_state
     return states_1LD[0]
 
 
-def _added(mask_BTX: Tensor, shared: int, dtype: torch.dtype) -> Tensor:
-    """Return what is added to the scores (B, 1, shared · T, X). shared: query heads of one key head; they follow each other."""
-    added = torch.zeros(mask_BTX.shape, dtype=dtype, device=mask_BTX.device).masked_fill(~mask_BTX, -torch.inf)
-    return added.repeat(1, shared, 1).unsqueeze(1)
+def _added(mask_BTX: Tensor, before: int, shared: int, dtype: torch.dtype) -> list[Tensor]:
+    """Return what is added to the scores of each block of t tokens: (B, 1, shared · t, places that the block may look at).
+
+    before: places before those of the tokens themselves. shared: query heads of one key head; they follow each other.
+    """
+    blocks = []
+    for first in range(0, mask_BTX.shape[1], _BLOCK):
+        end = min(first + _BLOCK, mask_BTX.shape[1])
+        mask = mask_BTX[:, first:end, : before + end]
+        added = torch.zeros(mask.shape, dtype=dtype, device=mask.device).masked_fill(~mask, -torch.inf)
+        blocks.append(added.repeat(1, shared, 1).unsqueeze(1))
+    return blocks
 
 
 @contextmanager
@@ -154,7 +169,8 @@ def _attention(
     value: Tensor,
     attention_mask: Tensor | None,
     branches: Branches,
-    masks: tuple[Tensor, Tensor],
+    prompt_masks: list[Tensor],
+    branch_masks: list[Tensor],
     scaling: float | None = None,
     **rest: Any,
 ) -> tuple[Tensor, None]:
@@ -163,18 +179,26 @@ def _attention(
         raise UsageError("the learner computes full attention; this model's config asks for a sliding window")
     q_LHd, k_LKd, v_LKd = (part[0].transpose(0, 1) for part in (query, key, value))
 
-    def attend(queries: Tensor, keys: Tensor, mask: Tensor) -> Tensor:
+    def attend(queries: Tensor, keys: Tensor, masks: list[Tensor]) -> Tensor:
+        """Return what the tokens at places `queries` (rows, width) attend to among `keys`: (rows · width, heads, head_dim).
+
+        masks: one of each block of queries, over the keys that it may look at.
+        """
         rows, width = queries.shape
         # The query heads that share a key head follow each other as its queries, so that no key is repeated in memory.
         q = q_LHd.index_select(0, queries.flatten()).view(rows, width, key.shape[1], -1, query.shape[-1])
         k, v = (part.index_select(0, keys.flatten()).view(rows, -1, *part.shape[1:]).transpose(1, 2) for part in (k_LKd, v_LKd))
-        folded = q.permute(0, 2, 3, 1, 4).flatten(2, 3)
-        attended = F.scaled_dot_product_attention(folded, k, v, attn_mask=mask, scale=scaling)
-        flat: Tensor = attended.unflatten(2, (-1, width)).permute(0, 3, 1, 2, 4).reshape(rows * width, -1, query.shape[-1])
+        attended = []
+        for mask, block in zip(masks, q.split(_BLOCK, dim=1), strict=True):
+            folded, seen = block.permute(0, 2, 3, 1, 4).flatten(2, 3), mask.shape[-1]
+            found = F.scaled_dot_product_attention(folded, k[:, :, :seen], v[:, :, :seen], attn_mask=mask, scale=scaling)
+            attended.append(found.unflatten(2, (-1, block.shape[1])).permute(0, 3, 1, 2, 4))
+        flat: Tensor = torch.cat(attended, dim=1).reshape(rows * width, -1, query.shape[-1])
         return flat
 
     # Padding of a prompt follows all its tokens, so causal attention keeps it from reaching them.
-    parts = [attend(branches.prompt_UQ, branches.prompt_UQ, masks[0])[branches.prompt_slot_E]]
+    parts = [attend(branches.prompt_UQ, branches.prompt_UQ, prompt_masks).index_select(0, branches.prompt_slot_E)]
     if branches.branch_BT.numel():
-        parts.append(attend(branches.branch_BT, branches.context_BX, masks[1])[branches.completion_slot_F])
+        of_branches = attend(branches.branch_BT, branches.context_BX, branch_masks)
+        parts.append(of_branches.index_select(0, branches.completion_slot_F))
     return torch.cat(parts).unsqueeze(0), None
