@@ -81,13 +81,55 @@ def gemm_gflops() -> float:
 
     torch.set_num_threads(os.cpu_count() or 1)
     a, b = torch.randn(1024, 576), torch.randn(1536, 576)
+    return _gflops(lambda: torch.nn.functional.linear(a, b), 2 * a.shape[0] * b.numel())
+
+
+def decoding_limits() -> Found:
+    """What bounds a decoding step of 64 rows here: GFLOP/s of its products in float32 and in int8, and GB/s of reading memory.
+
+    Each product has another matrix, as in a model: the next one is not in the cache.
+    """
+    import torch
+
+    torch.set_num_threads(os.cpu_count() or 1)
+    rows, outputs, inputs, count = 64, 1536, 576, 64
+    x, byte = torch.randn(rows, inputs), torch.randint(0, 255, (rows, inputs), dtype=torch.uint8)
+    weights = [torch.randn(outputs, inputs) for _ in range(count)]
+    packed = [torch.ops.mkldnn._reorder_linear_weight(weight) for weight in weights]
+    bytes_ = [torch.ops.onednn.qlinear_prepack(weight.to(torch.int8), None) for weight in weights]
+    scales, zeros = torch.ones(outputs), torch.zeros(outputs, dtype=torch.long)
+
+    def plain() -> None:
+        for weight in weights:
+            torch.nn.functional.linear(x, weight)
+
+    def blocks() -> None:
+        for weight in packed:
+            torch.ops.mkldnn._linear_pointwise(x, weight, None, "none", [], "")
+
+    def int8() -> None:
+        for weight in bytes_:
+            torch.ops.onednn.qlinear_pointwise(byte, 1.0, 128, weight, scales, zeros, None, 1.0, 0, torch.float32, "none", [], "")
+
+    work = 2 * rows * outputs * inputs * count
+    large = torch.randn(10**8)
+    return {
+        "float32_gflops": max(_gflops(plain, work), _gflops(blocks, work)),
+        "int8_gflops": _gflops(int8, work),
+        "read_gb_a_second": _gflops(large.sum, 4 * large.numel()),
+    }
+
+
+def _gflops(work: Callable[[], Any], operations: int) -> float:
+    """10⁹ operations a second, the best of some rounds."""
+    work()
     rates = []
     for _ in range(5):
         began, count = time.perf_counter(), 0
         while time.perf_counter() - began < 0.5:
-            torch.nn.functional.linear(a, b)
+            work()
             count += 1
-        rates.append(2 * a.shape[0] * b.numel() * count / (time.perf_counter() - began) / 1e9)
+        rates.append(operations * count / (time.perf_counter() - began) / 1e9)
     return max(rates)
 
 

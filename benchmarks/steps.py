@@ -128,10 +128,13 @@ def ours(work: Work, numbers: Literal["exact", "int8"] = "exact", keep: int | No
         if "layers" in name and "lora" not in name and weight.ndim == 2
     )
 
+    def attended_to(rollouts: list[Rollout]) -> float:
+        """Tokens that each completion token attends to, over all of them."""
+        return sum(len(r.completion_ids) * (len(r.prompt_ids) + len(r.completion_ids) / 2) for r in rollouts)
+
     def forward(rollouts: list[Rollout], prompt_tokens: int) -> tuple[float, float]:
         """Multiplications of a forward pass by weights, and in attention's two products."""
-        written = sum(len(r.completion_ids) for r in rollouts)
-        seen = sum(len(r.completion_ids) * (len(r.prompt_ids) + len(r.completion_ids) / 2) for r in rollouts)
+        written, seen = sum(len(r.completion_ids) for r in rollouts), attended_to(rollouts)
         by_weights = in_layers * (prompt_tokens + written) + config.vocab_size * config.hidden_size * written
         return by_weights, 2 * config.num_hidden_layers * config.num_attention_heads * config.head_dim * seen
 
@@ -146,6 +149,7 @@ def ours(work: Work, numbers: Literal["exact", "int8"] = "exact", keep: int | No
         "learning": learning,
         "tokens": completed,
         "generation_gflop": 2 * sum(forward(flat, of_prompts)) / 1e9,
+        "generation_read_gb": 8 * config.num_hidden_layers * config.num_key_value_heads * config.head_dim * attended_to(flat) / 1e9,
         "learning_gflop": 2 * learned / 1e9,
         "peak_gb": peak_gb(),
     }
