@@ -5,7 +5,7 @@ import json
 import pytest
 
 from outgrow.core.figure_lines import each_figures, last_figures
-from outgrow.core.files import new_folder
+from outgrow.core.files import new_file, new_folder
 from outgrow.core.json_lines import keep_lines_through, lines_backwards
 
 
@@ -15,6 +15,20 @@ def test_a_new_folder_appears_whole(tmp_path):
         (unfinished / "weights").write_bytes(b"w")
         assert not path.exists()
     assert [file.name for file in path.iterdir()] == ["weights"]
+    assert list(path.parent.iterdir()) == [path]
+
+
+def test_a_new_file_appears_whole_and_replaces_nothing(tmp_path):
+    path = tmp_path / "deep" / "model.gguf"
+    with pytest.raises(TypeError), new_file(path) as unfinished:
+        unfinished.write_bytes("no bytes")  # the file is open, and empty, when this fails
+    assert list(tmp_path.iterdir()) == []
+    with new_file(path) as unfinished:
+        unfinished.write_bytes(b"w")
+        assert not path.exists()
+    with pytest.raises(FileExistsError, match=r"model\.gguf"), new_file(path) as unfinished:
+        unfinished.write_bytes(b"x")
+    assert path.read_bytes() == b"w"
     assert list(path.parent.iterdir()) == [path]
 
 

@@ -10,7 +10,7 @@ from . import new, train, sft, resume, plan, audit, controls, lab  # noqa: F401 
 from . import eval, verify, compare, drift, harness, passrate, calibration, judge  # noqa: F401  # isort: skip
 from . import recipes, runs, analyze, report, serve, generate, chat  # noqa: F401  # isort: skip
 from . import data, flywheel  # noqa: F401  # isort: skip
-from . import pull, merge, push  # noqa: F401  # isort: skip
+from . import pull, merge, export, push  # noqa: F401  # isort: skip
 from .app import app
 from .console import warn
 

@@ -21,12 +21,15 @@ def merge(
     from ..policy.export import export
     from ..runs.session import open_policy
 
-    export(open_policy(model), out, _card(model))
+    export(open_policy(model), out, card_of(model))
     say(f"{model}: {out}")
 
 
-def _card(model: str) -> str | None:
-    """Return the model card of a finished run, if there is one."""
+def card_of(model: str) -> str | None:
+    """Return the model card next to a model, as a finished run has it; None where there is none.
+
+    Raises OutgrowError where it cannot be read.
+    """
     from ..core.errors import OutgrowError, reason
     from ..core.files import read_own
     from ..runs.resolve_model import resolve_model

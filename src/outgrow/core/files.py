@@ -202,6 +202,29 @@ def new_folder(path: Path, replace: bool = False, suffix: str = "") -> Iterator[
         raise
 
 
+@contextmanager
+def new_file(path: Path) -> Iterator[Path]:
+    """Give a new name to write a file under; the file is flushed to the disk and renamed to `path` at the end of the block.
+
+    An exception inside the block removes it, and with it the folders around it that were made for it. Raises FileExistsError where
+    `path` exists, also if it has come to exist since.
+    """
+    temporary, around = _temporary(path), missing_folders(path.parent)
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        yield temporary
+        with temporary.open("rb") as file:
+            os.fsync(file.fileno())
+        if os.path.lexists(path):
+            raise FileExistsError(errno.EEXIST, os.strerror(errno.EEXIST), str(path))
+        temporary.rename(path)
+        flush_folder(path.parent)
+    except BaseException:
+        _discard(temporary)
+        remove_empty(around)
+        raise
+
+
 def is_empty(folder: Path) -> bool:
     """Return whether a folder holds nothing, or only temporary files that a kill left."""
     return all(_TEMPORARY.fullmatch(entry.name) for entry in folder.iterdir())
