@@ -34,11 +34,21 @@ from outgrow.config import load_recipe
 from outgrow.core.callbacks import Written
 from outgrow.core.errors import UsageError
 from outgrow.core.json_lines import read_lines
-from outgrow.engines import GenerationRequest, NativeEngine, TransformersEngine, TransformersEngineConfig, sync
+from outgrow.engines import (
+    GenerationRequest,
+    LocalModel,
+    NativeEngine,
+    NativeEngineConfig,
+    TransformersEngine,
+    TransformersEngineConfig,
+    engine_for,
+    sync,
+)
 from outgrow.policy import Policy, Sampling, packed_forward
 from outgrow.policy.learnable import require_learnable
 from outgrow.policy.logprobs import completion_logprobs
 from outgrow.policy.micro import make_tokenizer
+from outgrow.runs.session import open_chat_model
 from outgrow.train.loop import resume, train
 
 SIZES = {
@@ -257,7 +267,7 @@ def scaled_output(monkeypatch):
 
 def test_a_family_that_the_learner_would_compute_wrongly_is_refused(monkeypatch):
     require_learnable(tiny("qwen3"))
-    with pytest.raises(UsageError, match=r"base-1 cannot learn.* nats .*Qwen3ForCausalLM"):
+    with pytest.raises(UsageError, match=r"base-1 does not fit the learner.* nats .*Qwen3ForCausalLM"):
         require_learnable(scaled_output(monkeypatch), "base-1")
 
 
@@ -289,3 +299,13 @@ def test_a_model_without_transformers_cache_is_refused():
     spec = dataclasses.replace(tiny("qwen3").spec(), config=config, architecture="MambaForCausalLM")
     with pytest.raises(UsageError, match=r"past_key_values.*MambaForCausalLM"):
         TransformersEngineConfig().require_model(spec)
+
+
+def test_a_model_that_no_recipe_chose_an_engine_for_gets_one_that_decodes_it(tmp_path):
+    for family, engine in (("gemma3", TransformersEngine), ("qwen3", NativeEngine)):
+        model = open_chat_model(saved(tiny(family), tmp_path / family), None, pytest.fail)
+        assert isinstance(model, LocalModel)
+        assert type(model.engine) is engine
+    few = NativeEngineConfig(max_sequences=3)
+    assert engine_for(tiny("phi3").spec(), few) == TransformersEngineConfig(max_sequences=3)
+    assert engine_for(tiny("qwen3").spec(), few) is few

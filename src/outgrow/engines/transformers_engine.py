@@ -116,4 +116,5 @@ def _copy(spec: ModelSpec, weights: Mapping[str, Tensor]) -> PreTrainedModel:
         torch.random.set_rng_state(state)  # classes may draw from the global generator
     model.tie_weights()
     model.load_state_dict(weights)
-    return model.eval()
+    model.eval()
+    return model

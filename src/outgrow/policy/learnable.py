@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 import torch
 
 from ..core.errors import UsageError, first_line
+from ..core.oom_backoff import ran_out_of_memory
 from .logprobs import completion_logprobs
 from .packed_forward import hidden_states, pack
 from .policy import Policy
@@ -34,27 +35,29 @@ def require_learnable(policy: Policy, whose: str = "this model") -> None:
         try:
             nats, windows = _difference(policy), _windows(policy)
         except UsageError as error:
-            raise UsageError(f"{whose} cannot learn: {error}") from error
-        except (TypeError, ValueError, AttributeError, IndexError, KeyError) as error:  # of classes that compute otherwise
+            raise UsageError(f"{whose} does not fit the learner: {error}") from error
+        except (TypeError, ValueError, AttributeError, LookupError, RuntimeError) as error:  # of classes that compute otherwise
+            if ran_out_of_memory(error):
+                raise
             raise UsageError(
-                f"{whose} cannot learn: {type(policy.model).__name__} does not compute packed rows ({first_line(error)})"
+                f"{whose} does not fit the learner: {type(policy.model).__name__} takes no packed rows ({first_line(error)})"
             ) from error
     for layer, window in enumerate(_windows_of_config(policy)):
         if windows.get(layer, "none") != window:
             raise UsageError(
-                f"{whose} cannot learn: the learner needs layers of full attention or of a sliding window, which attend by "
+                f"{whose} does not fit the learner: it needs layers of full attention or of a sliding window, which attend by "
                 f"transformers' attention interface; layer {layer} of this {policy.model.config.model_type} does not"
             )
     if nats:
         raise UsageError(
-            f"{whose} cannot learn: the learner's log-probabilities are {nats:.3g} nats from those of "
+            f"{whose} does not fit the learner: the learner's log-probabilities are {nats:.3g} nats from those of "
             f"{type(policy.model).__name__} itself; outgrow does not compute this family rightly"
         )
 
 
 def _difference(policy: Policy) -> float:
     """Return how far the learner's log-probabilities are from the model's own, in nats; 0 where it is rounding."""
-    size = policy.model.get_input_embeddings().num_embeddings
+    size = int(policy.model.config.get_text_config().vocab_size)
     rows = [([(7 * i + 11) % size for i in range(p)], [(13 * i + c) % size for i in range(c)]) for p, c in _LENGTHS]
     ours_BT, _, mask_BT = completion_logprobs(policy, [p for p, _ in rows], [c for _, c in rows], Sampling())
     theirs = []

@@ -72,6 +72,8 @@ def train(recipe: Recipe, path: Path, watcher: Watcher, budget: Budget = _NO_LIM
             _require_model(recipe, base)
             recipe = _filled(recipe, base, logged)
             distilled = distilled_policy(recipe, base, logged.warn)
+            if distilled is not None:  # the learner computes its log-probabilities too
+                require_learnable(distilled, "the model of [distill]")
         fresh = FreshFolder.of(path)
         create_run(path, recipe, digests(base, distilled))
         stopped = _run(recipe, path, base, distilled, logged, budget, began, fresh=fresh)
@@ -149,7 +151,7 @@ def check_prerequisites(recipe: Recipe, budget: Budget) -> None:
 
 
 def _require_model(recipe: Recipe, base: Policy) -> None:
-    """Raise UsageError, before anything is made or changed, where this model can neither be decoded nor learn as the recipe says."""
+    """Raise UsageError, before anything is made or changed, where this model cannot learn, or be decoded as the recipe says."""
     engine = recipe.engine if isinstance(recipe, RLRecipe) else recipe.engine.exact()
     engine.require_model(base.spec())
     require_learnable(base, recipe.policy.model or "this model")
