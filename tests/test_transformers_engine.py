@@ -47,6 +47,8 @@ from outgrow.engines import (
 from outgrow.policy import Policy, Sampling, packed_forward
 from outgrow.policy.learnable import require_learnable
 from outgrow.policy.logprobs import completion_logprobs
+from outgrow.policy.lora import add_adapter
+from outgrow.policy.lora_settings import LoRA
 from outgrow.policy.micro import make_tokenizer
 from outgrow.runs.session import open_chat_model
 from outgrow.train.loop import resume, train
@@ -309,3 +311,24 @@ def test_a_model_that_no_recipe_chose_an_engine_for_gets_one_that_decodes_it(tmp
     few = NativeEngineConfig(max_sequences=3)
     assert engine_for(tiny("phi3").spec(), few) == TransformersEngineConfig(max_sequences=3)
     assert engine_for(tiny("qwen3").spec(), few) is few
+
+
+def test_an_adapter_on_fused_layers_is_merged_and_other_names_are_refused():
+    policy = tiny("phi3")
+    with pytest.raises(UsageError, match=r"'q_proj'.*qkv_proj"):
+        add_adapter(policy.model, LoRA(), 0, "phi")
+    policy.adapter = add_adapter(policy.model, LoRA(rank=4, targets=["qkv_proj", "gate_up_proj"]), 0, "phi")
+    with torch.no_grad():
+        for name, weight in policy.model.named_parameters():
+            if "lora_B" in name:
+                weight.normal_(std=0.1, generator=torch.Generator().manual_seed(0))
+    written = flat(engine_of(policy).generate(GenerationRequest(prompts(4, 9), 3, Sampling(max_tokens=12), [1, 2])))
+    ours, _, mask = completion_logprobs(
+        policy, [rollout.prompt_ids for rollout in written], [rollout.completion_ids for rollout in written], Sampling()
+    )
+    expected = [value for rollout in written for value in rollout.logprobs]
+    assert ours[mask > 0].detach().tolist() == pytest.approx(expected, abs=1e-4)
+    without = tiny("phi3")
+    assert plain_logprobs(without, written[0].prompt_ids, written[0].completion_ids, Sampling()).tolist() != pytest.approx(
+        written[0].logprobs, abs=1e-2
+    ), "the adapter did nothing"
