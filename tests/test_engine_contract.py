@@ -14,6 +14,8 @@ from outgrow.engines import (
     GenerationRequest,
     NativeEngine,
     NativeEngineConfig,
+    TransformersEngine,
+    TransformersEngineConfig,
     VLLMEngineConfig,
     check_room,
     second_engine,
@@ -51,7 +53,7 @@ def test_an_engine_from_outside_trains_and_writes_what_the_native_one_writes(tmp
     assert texts[0] == texts[1]
 
 
-@pytest.mark.parametrize("engine", [NativeEngine, SlowEngine])
+@pytest.mark.parametrize("engine", [NativeEngine, TransformersEngine, SlowEngine])
 def test_rollouts_say_which_weights_wrote_them(untrained, engine):
     engine = engine()
     for version in (0, 7):
@@ -59,7 +61,7 @@ def test_rollouts_say_which_weights_wrote_them(untrained, engine):
         assert {rollout.weights_version for group in engine.generate(REQUEST) for rollout in group} == {version}
 
 
-@pytest.mark.parametrize("engine", [NativeEngine, SlowEngine])
+@pytest.mark.parametrize("engine", [NativeEngine, TransformersEngine, SlowEngine])
 def test_weights_are_those_of_the_last_load_adapter_merged(untrained, engine):
     """The learner moves its weights in place between two loads, and an adapter is part of them."""
     engine = engine()
@@ -91,8 +93,9 @@ def test_saving_a_model_does_not_make_it_another_one(untrained, tmp_path):
     assert untrained.spec().config.architectures, "saving wrote nothing into the config"
 
 
-def test_an_engines_state_is_the_size_that_memory_had_room_for():
-    engine = NativeEngine(max_sequences=64)
+@pytest.mark.parametrize("made", [NativeEngine, TransformersEngine])
+def test_an_engines_state_is_the_size_that_memory_had_room_for(made):
+    engine = made(max_sequences=64)
     lowered = {"max_sequences": {"start": 64, "size": 16}}
     assert engine.state_dict() != lowered
     engine.load_state_dict(lowered)
@@ -114,7 +117,7 @@ def test_a_table_without_a_type_is_the_native_engines():
         ({"type": "vlm"}, "'vllm'"),
         ({"type": "helpers.slow_engine:Nobody"}, "helpers.slow_engine:Nobody"),
         ({"type": "helpers.slow_engine:SlowEngineConfig", "max_sequences": 0}, "max_sequences"),
-        ({"type": 3}, "native, vllm"),
+        ({"type": 3}, "native, transformers, vllm"),
     ],
 )
 def test_an_engine_table_that_cannot_be_is_refused_by_name(table, named, own_code):
@@ -123,8 +126,16 @@ def test_an_engine_table_that_cannot_be_is_refused_by_name(table, named, own_cod
 
 
 def test_a_second_engine_is_like_the_first_unless_a_process_has_room_for_one():
-    assert {name: config.one_per_process for name, config in ENGINES.items()} == {"native": False, "vllm": True}
-    for config in (NativeEngineConfig(max_sequences=3), SlowEngineConfig(max_sequences=3)):
+    assert {name: config.one_per_process for name, config in ENGINES.items()} == {
+        "native": False,
+        "transformers": False,
+        "vllm": True,
+    }
+    for config in (
+        NativeEngineConfig(max_sequences=3),
+        TransformersEngineConfig(max_sequences=3),
+        SlowEngineConfig(max_sequences=3),
+    ):
         assert second_engine(config) == config
     assert second_engine(VLLMEngineConfig(max_sequences=3)) == NativeEngineConfig()
     fast = NativeEngineConfig(max_sequences=3, weights="int8", head="int8")

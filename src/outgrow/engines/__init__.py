@@ -1,16 +1,18 @@
-"""What writes completions: the native engine, vLLM, or one from outside behind the same contract; and models behind an address."""
+"""What writes completions: native, transformers, vLLM, or one from outside, by one contract; and models behind an address."""
 
 from .chat_model import Answer, ChatModel, ChatRequest, Conversation, LocalModel, WrappedModel
 from .engine import Engine, EngineConfig, GenerationRequest, check_room, sync
 from .native import NativeEngine, NativeEngineConfig
 from .openai_server import OpenAIServer
-from .second_engine import second_engine
+from .second_engine import engine_for, second_engine
 from .server_settings import SERVER_SETTINGS, ServerSetting
 from .tally import Tally
+from .transformers_engine import TransformersEngine, TransformersEngineConfig
 from .vllm import VLLMEngine, VLLMEngineConfig
 
 ENGINES: dict[str, type[EngineConfig]] = {
     "native": NativeEngineConfig,
+    "transformers": TransformersEngineConfig,
     "vllm": VLLMEngineConfig,
 }
 
@@ -30,10 +32,13 @@ __all__ = [
     "OpenAIServer",
     "ServerSetting",
     "Tally",
+    "TransformersEngine",
+    "TransformersEngineConfig",
     "VLLMEngine",
     "VLLMEngineConfig",
     "WrappedModel",
     "check_room",
+    "engine_for",
     "second_engine",
     "sync",
 ]

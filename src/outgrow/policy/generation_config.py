@@ -29,7 +29,7 @@ def end_ids(tokenizer: PreTrainedTokenizerBase, generation: GenerationConfig | N
 
 def require_end(name: str, tokenizer: PreTrainedTokenizerBase, model: PreTrainedModel) -> None:
     """Raise UsageError where the tokenizer has no end token, or one that the model cannot write: no answer would end."""
-    token, rows = tokenizer.eos_token_id, int(model.config.vocab_size)
+    token, rows = tokenizer.eos_token_id, int(model.config.get_text_config().vocab_size)
     if tokenizer.eos_token and token is not None and token < rows:
         return
     what = "its tokenizer has no end token"

@@ -13,6 +13,11 @@ from .packed_forward import hidden_states, pack
 from .policy import Policy
 from .sampling import Sampling
 
+# What families of transformers do to logits: key of the config, and the value that changes nothing.
+_AFTER_THE_OUTPUT = {
+    "final_logit_softcapping": None, "logit_scale": 1.0, "logits_scaling": 1.0, "lm_head_multiplier": 1.0,
+}  # fmt: skip
+
 
 def completion_logprobs(
     policy: Policy, prompts: Sequence[Sequence[int]], completions: Sequence[Sequence[int]], sampling: Sampling
@@ -40,11 +45,18 @@ def distinct_prompts(prompts: Sequence[Sequence[int]]) -> tuple[list[list[int]],
 
 
 def output_weight(policy: Policy) -> Tensor:
-    """Return the output layer's matrix (V, D), its adapter merged. Raises UsageError where the layer has a bias."""
+    """Return the output layer's matrix (V, D), its adapter merged.
+
+    Raises UsageError where logits are more than its product with the states.
+    """
     from peft.tuners.lora import Linear
 
+    config = policy.model.config.get_text_config()
+    for name, neutral in _AFTER_THE_OUTPUT.items():
+        if getattr(config, name, None) not in (None, neutral):
+            raise UsageError(f"the learner does not compute {name}={getattr(config, name)}, which this model applies to its logits")
     head = policy.model.get_output_embeddings()
-    if head.bias is not None:
+    if getattr(head, "bias", None) is not None:
         raise UsageError("this model's output layer has a bias, which the learner does not compute")
     weight: Tensor = head.weight
     return weight + head.get_delta_weight("default").to(weight.dtype) if isinstance(head, Linear) else weight

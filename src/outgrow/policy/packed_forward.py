@@ -110,24 +110,57 @@ def _places(start: int, length: int, width: int) -> list[int]:
     return [*range(start, start + length), *([0] * (width - length))]
 
 
-def hidden_states(model: PreTrainedModel, branches: Branches) -> Tensor:
-    """Return the last layer's states (L, D)."""
-    config = model.config.get_text_config()
-    shared = config.num_attention_heads // config.num_key_value_heads
-    width = branches.prompt_UQ.shape[1]
-    causal_1QQ = torch.ones(1, width, width, dtype=torch.bool, device=model.device).tril()
-    prompt_masks = _added(causal_1QQ, 0, shared, model.dtype)
-    branch_masks = _added(branches.mask_BTX, width, shared, model.dtype)
+def hidden_states(model: PreTrainedModel, branches: Branches, windows: dict[int, int | None] | None = None) -> Tensor:
+    """Return the last layer's states (L, D).
+
+    windows: takes, for each layer that attends, its sliding window in tokens; None for full attention. Raises UsageError where the
+    model's attention is not computed here.
+    """
     with _attending(model):
         states_1LD: Tensor = model.base_model(
             input_ids=branches.tokens_L.unsqueeze(0),
             position_ids=branches.positions_L.unsqueeze(0),
             use_cache=False,
-            branches=branches,
-            prompt_masks=prompt_masks,
-            branch_masks=branch_masks,
+            masks=_Masks(branches, model.dtype, {} if windows is None else windows),
         ).last_hidden_state
     return states_1LD[0]
+
+
+class _Masks:
+    """What is added to the scores of a forward pass, made once for all layers that attend alike."""
+
+    def __init__(self, branches: Branches, dtype: torch.dtype, windows: dict[int, int | None]) -> None:
+        """windows: takes each layer's window."""
+        self.branches, self.windows = branches, windows
+        self._dtype = dtype
+        self._made: dict[tuple[int | None, int], tuple[list[Tensor], list[Tensor]]] = {}
+
+    def of(self, window: int | None, shared: int) -> tuple[list[Tensor], list[Tensor]]:
+        """Return what is added for the prompts, and for the branches (see `_added`).
+
+        window: tokens that a token looks back at, itself included; None for all. shared: query heads of one key head.
+        """
+        if window is not None and window >= self.branches.context_BX.shape[1]:
+            window = None  # no context is longer
+        if (window, shared) not in self._made:
+            width = self.branches.prompt_UQ.shape[1]
+            prompt_1QQ, branch_BTX = self._seen(window)
+            self._made[window, shared] = (
+                _added(prompt_1QQ, 0, shared, self._dtype), _added(branch_BTX, width, shared, self._dtype)
+            )  # fmt: skip
+        return self._made[window, shared]
+
+    def _seen(self, window: int | None) -> tuple[Tensor, Tensor]:
+        """Return which tokens a prompt's token looks at (1, Q, Q), and a branch's (B, T, X)."""
+        branches = self.branches
+        slot_Q = torch.arange(branches.prompt_UQ.shape[1], device=branches.tokens_L.device)
+        back_1QQ = (slot_Q.unsqueeze(1) - slot_Q).unsqueeze(0)
+        if window is None:
+            return back_1QQ >= 0, branches.mask_BTX
+        # Padding has position 0 here, so that it looks at its own prompt at least: a softmax over nothing is NaN, also backward.
+        of_branch_BT, of_context_BX = (branches.positions_L[places] for places in (branches.branch_BT, branches.context_BX))
+        near_BTX = of_branch_BT.unsqueeze(2) - of_context_BX.unsqueeze(1) < window
+        return (back_1QQ >= 0) & (back_1QQ < window), branches.mask_BTX & near_BTX
 
 
 def _added(mask_BTX: Tensor, before: int, shared: int, dtype: torch.dtype) -> list[Tensor]:
@@ -168,32 +201,38 @@ def _attention(
     key: Tensor,
     value: Tensor,
     attention_mask: Tensor | None,
-    branches: Branches,
-    prompt_masks: list[Tensor],
-    branch_masks: list[Tensor],
+    masks: _Masks,
     scaling: float | None = None,
+    dropout: float = 0.0,
+    sliding_window: int | None = None,
     **rest: Any,
 ) -> tuple[Tensor, None]:
     """query, key, value: (1, heads, L, head_dim). Returns (1, L, heads, head_dim)."""
-    if rest.get("sliding_window") is not None:
-        raise UsageError("the learner computes full attention; this model's config asks for a sliding window")
+    for name in ("softcap", "s_aux"):  # what single families add to their scores
+        if rest.get(name) is not None:
+            raise UsageError(f"the learner does not compute attention with {name}, which this model has")
+    branches = masks.branches
+    masks.windows[getattr(module, "layer_idx", -1)] = sliding_window
+    prompt_masks, branch_masks = masks.of(sliding_window, query.shape[1] // key.shape[1])
     q_LHd, k_LKd, v_LKd = (part[0].transpose(0, 1) for part in (query, key, value))
 
-    def attend(queries: Tensor, keys: Tensor, masks: list[Tensor]) -> Tensor:
+    def attend(queries: Tensor, keys: Tensor, added: list[Tensor]) -> Tensor:
         """Return what the tokens at places `queries` (rows, width) attend to among `keys`: (rows · width, heads, head_dim).
 
-        masks: one of each block of queries, over the keys that it may look at.
+        added: one of each block of queries, over the keys that it may look at.
         """
         rows, width = queries.shape
         # The query heads that share a key head follow each other as its queries, so that no key is repeated in memory.
         q = q_LHd.index_select(0, queries.flatten()).view(rows, width, key.shape[1], -1, query.shape[-1])
         k, v = (part.index_select(0, keys.flatten()).view(rows, -1, *part.shape[1:]).transpose(1, 2) for part in (k_LKd, v_LKd))
         attended = []
-        for mask, block in zip(masks, q.split(_BLOCK, dim=1), strict=True):
+        for mask, block in zip(added, q.split(_BLOCK, dim=1), strict=True):
             folded, seen = block.permute(0, 2, 3, 1, 4).flatten(2, 3), mask.shape[-1]
-            found = F.scaled_dot_product_attention(folded, k[:, :, :seen], v[:, :, :seen], attn_mask=mask, scale=scaling)
+            found = F.scaled_dot_product_attention(
+                folded, k[:, :, :seen], v[:, :, :seen], attn_mask=mask, scale=scaling, dropout_p=dropout
+            )
             attended.append(found.unflatten(2, (-1, block.shape[1])).permute(0, 3, 1, 2, 4))
-        flat: Tensor = torch.cat(attended, dim=1).reshape(rows * width, -1, query.shape[-1])
+        flat: Tensor = torch.cat(attended, dim=1).reshape(rows * width, -1, value.shape[-1])
         return flat
 
     # Padding of a prompt follows all its tokens, so causal attention keeps it from reaching them.

@@ -69,12 +69,12 @@ class Policy:
     @property
     def end_ids(self) -> tuple[int, ...]:
         """Tokens that end a completion: `end_id`, then the others that the model's generation_config.json names."""
-        return end_ids(self.tokenizer, self.model.generation_config, int(self.model.config.vocab_size))
+        return end_ids(self.tokenizer, self.model.generation_config, int(self.model.config.get_text_config().vocab_size))
 
     @property
     def context(self) -> int:
         """Longest prompt and completion together, in tokens."""
-        return int(self.model.config.max_position_embeddings)
+        return int(self.model.config.get_text_config().max_position_embeddings)
 
     @property
     def opens_think(self) -> bool:

@@ -10,7 +10,7 @@ from ..config import Recipe
 from ..core.addresses import is_served
 from ..core.callbacks import Warn, quiet
 from ..core.errors import UsageError
-from ..engines import ChatModel, Engine, LocalModel, NativeEngineConfig, OpenAIServer, sync
+from ..engines import ChatModel, Engine, LocalModel, OpenAIServer, engine_for, sync
 from ..policy import Policy, Sampling, load_policy
 from ..verify import Verifier
 from .folder import RunFolder
@@ -66,8 +66,9 @@ def open_chat_model(name: str, recipe: Recipe | None, warn: Warn, omit_settings:
         return OpenAIServer(name, recipe.prompt if recipe else None, omit_settings=omit, warn=warn)
     if omit_settings is not None:
         raise UsageError(f"--omit-settings is for the address of a server, and {name} runs in this process; remove the option")
-    engine = recipe.engine.exact() if recipe else NativeEngineConfig()
-    return local_model(open_policy(name, recipe), engine.build(warn))
+    policy = open_policy(name, recipe)
+    engine = recipe.engine.exact() if recipe else engine_for(policy.spec())
+    return local_model(policy, engine.build(warn))
 
 
 def open_policy(name: str, recipe: Recipe | None = None) -> Policy:

@@ -9,7 +9,7 @@ from ..config import RLRecipe
 from ..core.callbacks import CheckStop, Warn
 from ..core.errors import EndedByAlarm
 from ..core.rng import python_rng, seed_from
-from ..engines import ChatModel, EngineConfig, NativeEngineConfig, OpenAIServer, second_engine
+from ..engines import ChatModel, EngineConfig, OpenAIServer, engine_for, second_engine
 from ..evaluate.answer_cache import AnswerCache
 from ..evaluate.sample import sample_problems
 from ..judge.canaries import canaries
@@ -32,7 +32,7 @@ Metrics = dict[str, float]
 def judge_model(section: JudgeSection, warn: Warn, engine: EngineConfig | None = None) -> ChatModel:
     """Return the judge's model, ready to answer. Raises UsageError where it cannot be loaded.
 
-    engine: settings of the engine of a judge in this process. Default: the native engine's.
+    engine: settings of the engine of a judge in this process (see `engine_for`).
     """
     judge = resolve_model(section.model)
     if judge.served:
@@ -47,7 +47,7 @@ def judge_model(section: JudgeSection, warn: Warn, engine: EngineConfig | None =
         )
     # The judge has its own engine, which never sleeps, since its weights never change.
     policy = load_policy(judge.name, Prompt(), section.dtype, section.revision)
-    return local_model(policy, (engine or NativeEngineConfig()).build(warn))
+    return local_model(policy, engine_for(policy.spec(), engine).build(warn))
 
 
 class JudgeInLoop:

@@ -20,6 +20,7 @@ from ..core.threads import require_threads
 from ..evaluate.measured import suites_of
 from ..evaluate.worse import early_end
 from ..policy import Policy
+from ..policy.learnable import require_learnable
 from ..runs.checkpoint import Checkpoint, drop_checkpoints_after, newest_whole_checkpoint, point_latest
 from ..runs.cost import Budget, BudgetReached, Meter
 from ..runs.folder import RunFolder, create_run, held, read_recipe, versions
@@ -68,9 +69,11 @@ def train(recipe: Recipe, path: Path, watcher: Watcher, budget: Budget = _NO_LIM
         suites_of(recipe)  # a wrong name is told before anything is made
         with loading(recipe):
             base = base_policy(recipe)
-            _require_engine(recipe, base)
+            _require_model(recipe, base)
             recipe = _filled(recipe, base, logged)
             distilled = distilled_policy(recipe, base, logged.warn)
+            if distilled is not None:  # the learner computes its log-probabilities too
+                require_learnable(distilled, "the model of [distill]")
         fresh = FreshFolder.of(path)
         create_run(path, recipe, digests(base, distilled))
         stopped = _run(recipe, path, base, distilled, logged, budget, began, fresh=fresh)
@@ -117,7 +120,7 @@ def resume(path: Path, overrides: list[str], watcher: Watcher, budget: Budget = 
         with loading(recipe):
             base = base_policy(recipe)
         require_base(path, recipe, base, made_with)
-        _require_engine(recipe, base)
+        _require_model(recipe, base)
         with loading(recipe):
             distilled = distilled_policy(recipe, base, logged.warn)
         require_distilled(path, recipe, stored, distilled, made_with)
@@ -147,10 +150,11 @@ def check_prerequisites(recipe: Recipe, budget: Budget) -> None:
     budget.require_price(recipe.run.dollars_per_hour)
 
 
-def _require_engine(recipe: Recipe, base: Policy) -> None:
-    """Raise UsageError, before anything is made or changed, where the recipe's engine cannot write rollouts of this model here."""
-    if isinstance(recipe, RLRecipe):
-        recipe.engine.require_model(base.spec())
+def _require_model(recipe: Recipe, base: Policy) -> None:
+    """Raise UsageError, before anything is made or changed, where this model cannot learn, or be decoded as the recipe says."""
+    engine = recipe.engine if isinstance(recipe, RLRecipe) else recipe.engine.exact()
+    engine.require_model(base.spec())
+    require_learnable(base, recipe.policy.model or "this model")
 
 
 def _run(

@@ -18,10 +18,9 @@ import torch
 from torch import Tensor
 
 from ...core.callbacks import Written
-from ...core.rng import torch_rng
-from ...policy import ModelSpec, Sampling
-from ...policy.distribution import distribution, draw
+from ...policy import ModelSpec
 from ...types import Rollout
+from ..draws import Draws
 from ..engine import GenerationRequest
 from .decoder import LlamaDecoder
 
@@ -45,14 +44,8 @@ class Batch:
         self.cache = decoder.new_cache(rows, slots)
         # Sorted by length, so that a prefill has little padding; taken from the end.
         self.waiting = sorted(range(len(self.prompts)), key=lambda index: (len(self.prompts[index]), index), reverse=True)
-        total, device = request.rollouts, spec.device
-        # Drawn on the CPU, so that every machine draws the same.
-        uniforms = [torch.rand(self.n, self.limit, generator=torch_rng(seed, "draw"), device="cpu") for seed in request.seeds]
-        self.uniform_RT = torch.cat(uniforms).to(device)
-        self.completions_RT = torch.full((total, self.limit), spec.end_ids[0], device=device)
-        self.logprobs_RT = torch.zeros(total, self.limit, device=device)
-        self.lengths_R = torch.full((total,), self.limit, device=device)
-        self.ends_E = torch.tensor(spec.end_ids, device=device)
+        device = spec.device
+        self.draws = Draws(spec, request)
         self.tokens = 0  # written so far, over all rollouts
         # For each row in use: its rollout, the tokens in its cache, the completion tokens among them, its next token's logits.
         self.rollout_B, self.filled_B, self.written_B = (torch.empty(0, dtype=torch.long, device=device) for _ in range(3))
@@ -74,12 +67,10 @@ class Batch:
         """Write one more token of every row. Now and then, ended rollouts leave and waiting groups come in (`_look`)."""
         if self.unseen == 0:
             self._refill()
-        token_B, logprob_B = _choose(self.logits_BV, self.request.sampling, self.uniform_RT[self.rollout_B, self.written_B])
-        self.completions_RT[self.rollout_B, self.written_B] = token_B
-        self.logprobs_RT[self.rollout_B, self.written_B] = logprob_B
+        token_B, ends_B = self.draws.draw(self.logits_BV, self.rollout_B, self.written_B)
         self.written_B = self.written_B + 1
-        ends_B = torch.isin(token_B, self.ends_E) & ~self.ended_B
-        self.lengths_R[self.rollout_B] = torch.where(ends_B, self.written_B, self.lengths_R[self.rollout_B])
+        ends_B = ends_B & ~self.ended_B
+        self.draws.end(ends_B, self.rollout_B, self.written_B)
         self.ended_B = self.ended_B | ends_B
         self.tokens += len(token_B)
         self.unseen += 1
@@ -95,7 +86,7 @@ class Batch:
         A GPU must finish before its numbers can be read, so this is the only place that reads them: once in `look_every` tokens.
         Rollouts that ended since the last look have written on; what came after their end is dropped.
         """
-        numbers = torch.stack([self.ended_B.long(), self.lengths_R[self.rollout_B], self.written_B, self.filled_B]).tolist()
+        numbers = torch.stack([self.ended_B.long(), self.draws.lengths_R[self.rollout_B], self.written_B, self.filled_B]).tolist()
         ended, lengths, written, filled = numbers
         self.tokens -= sum(count - length for is_over, length, count in zip(ended, lengths, written, strict=True) if is_over)
         stays = [not is_over and count < self.limit for is_over, count in zip(ended, written, strict=True)]
@@ -158,17 +149,4 @@ class Batch:
 
     def rollouts(self, weights_version: int) -> list[list[Rollout]]:
         """Return the groups in the order of their prompts. weights_version: of the weights that wrote them."""
-        rollouts = []
-        rows = zip(self.completions_RT.tolist(), self.logprobs_RT.tolist(), self.lengths_R.tolist(), strict=True)
-        for index, (ids, logprobs, length) in enumerate(rows):
-            ids, prompt = ids[:length], list(self.prompts[index // self.n])
-            finished = ids[-1] in self.spec.end_ids
-            rollouts.append(Rollout(prompt, ids, logprobs[:length], finished, self.spec.text(ids), weights_version))
-        return [rollouts[first : first + self.n] for first in range(0, len(rollouts), self.n)]
-
-
-def _choose(logits_BV: Tensor, sampling: Sampling, uniform_B: Tensor) -> tuple[Tensor, Tensor]:
-    """Draw one token of each row: token ids (B,), and their log-probabilities (B,) in nats."""
-    probs_BV = distribution(logits_BV, sampling)
-    token_B = logits_BV.argmax(-1) if sampling.temperature == 0 else draw(probs_BV, uniform_B)
-    return token_B, probs_BV.gather(-1, token_B.unsqueeze(-1)).squeeze(-1).log()
+        return self.draws.rollouts(weights_version)

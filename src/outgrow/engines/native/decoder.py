@@ -28,6 +28,9 @@ Attend = Callable[[int, Tensor], Tensor]
 """(layer, queries, keys and values (B, Q, heads + 2 kv_heads, head_dim)) -> attended values (B, Q, heads, head_dim)."""
 
 
+_INSTEAD = "set engine.type=transformers"
+
+
 @dataclass
 class _Layer:
     """Weights of one layer. The gains of its two norms are multiplied into the matrices that follow them."""
@@ -53,7 +56,7 @@ class LlamaDecoder:
         """weights: by their names in transformers; copied. store, store_head: what the layers' matrices and the head's are made
         with. Raises UsageError where the model is of another family.
         """
-        _refuse_others(config)
+        refuse_others(config)
         self.heads: int = config.num_attention_heads
         self.kv_heads: int = config.num_key_value_heads
         self.head_size: int = getattr(config, "head_dim", None) or config.hidden_size // self.heads
@@ -73,15 +76,12 @@ class LlamaDecoder:
     def _layer(self, weights: Mapping[str, Tensor], index: int, store: Store) -> _Layer:
         prefix = f"model.layers.{index}."
         w = {name.removeprefix(prefix): tensor.detach() for name, tensor in weights.items() if name.startswith(prefix)}
-        biases = {name for name in w if name.endswith("bias")}
-        attention = [f"self_attn.{part}_proj.bias" for part in "qkv"]
-        if biases and biases != set(attention):
-            raise UsageError("the native engine decodes models with biases on queries, keys and values, or without biases")
         queries, keys, values = (w[f"self_attn.{part}_proj.weight"] for part in "qkv")
         qkv = torch.cat([self._paired(queries), self._paired(keys), values]) * w["input_layernorm.weight"]
         bias = None
-        if biases:
-            bias = torch.cat([self._paired(w[attention[0]]), self._paired(w[attention[1]]), w[attention[2]]])
+        if "self_attn.q_proj.bias" in w:
+            of_queries, of_keys, of_values = (w[f"self_attn.{part}_proj.bias"] for part in "qkv")
+            bias = torch.cat([self._paired(of_queries), self._paired(of_keys), of_values])
         gains = None
         if "self_attn.q_norm.weight" in w:
             of_query, of_key = (self._paired(w[f"self_attn.{part}_norm.weight"]) for part in "qk")
@@ -179,10 +179,17 @@ def _attended(q_BKJd: Tensor, k_BKXd: Tensor, v_BKXd: Tensor, mask_B11X: Tensor)
     return torch.bmm(scores_AJX.softmax(-1), v_AXd).view_as(q_BKJd)
 
 
-def _refuse_others(config: PretrainedConfig) -> None:
+def refuse_others(config: PretrainedConfig) -> None:
+    """Raise UsageError where the model is of another family, or has what `LlamaDecoder` does not compute."""
     if config.model_type not in ("llama", "qwen2", "qwen3") or config.rope_parameters.get("rope_type", "default") != "default":
-        raise UsageError(f"the native engine decodes plain Llama, Qwen2 and Qwen3 models; this one is {config.model_type!r}")
+        raise UsageError(
+            f"the native engine decodes plain Llama, Qwen2 and Qwen3 models; this one is {config.model_type!r}; {_INSTEAD}"
+        )
     if config.hidden_act != "silu":
-        raise UsageError(f"the native engine decodes models with hidden_act 'silu'; this one has {config.hidden_act!r}")
+        raise UsageError(f"the native engine decodes models with hidden_act 'silu'; this one has {config.hidden_act!r}; {_INSTEAD}")
     if getattr(config, "use_sliding_window", False):
-        raise UsageError("the native engine decodes with full attention; this model's config says use_sliding_window")
+        raise UsageError(f"the native engine decodes with full attention; this model's config says use_sliding_window; {_INSTEAD}")
+    # Biases of queries, keys and values: always in Qwen2, by this key in Llama and Qwen3, which then bias the output as well.
+    for key in ("attention_bias", "mlp_bias"):
+        if config.model_type != "qwen2" and getattr(config, key, False):
+            raise UsageError(f"the native engine decodes models without this bias; this model's config says {key}; {_INSTEAD}")

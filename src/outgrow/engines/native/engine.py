@@ -9,7 +9,6 @@ from pydantic import Field, model_validator
 
 from ...core.callbacks import CheckStop, Warn, never_stop, quiet
 from ...core.errors import UsageError
-from ...core.memory import total_memory
 from ...core.oom_backoff import AutoBatchSize
 from ...policy import ModelSpec
 from ...types import Rollout
@@ -49,6 +48,9 @@ class NativeEngineConfig(EngineConfig):
         return self.model_copy(update={"weights": "exact", "head": "exact"})
 
     def require_model(self, spec: ModelSpec) -> None:
+        from .decoder import refuse_others
+
+        refuse_others(spec.config)
         _require_numbers(self.weights, spec)
 
     def build(self, warn: Warn = quiet) -> Engine:
@@ -94,6 +96,7 @@ class NativeEngine(Engine):
     def generate(self, request: GenerationRequest, check_stop: CheckStop = never_stop) -> list[list[Rollout]]:
         import torch
 
+        from ..cache_room import rows_in_memory
         from .batch import Batch
 
         spec, decoder = self.spec, self._decoder
@@ -102,7 +105,7 @@ class NativeEngine(Engine):
         slots = max(map(len, request.prompts)) + request.sampling.max_tokens
 
         def decode(max_sequences: int) -> list[list[Rollout]]:
-            groups = max(1, min(max_sequences, _rows_in_memory(decoder, slots)) // request.n)
+            groups = max(1, min(max_sequences, rows_in_memory(spec.device, slots * decoder.bytes_a_slot)) // request.n)
             batch = Batch(spec, decoder, request, min(groups, len(request.prompts)) * request.n, slots)
             while batch.unfinished():
                 check_stop()
@@ -139,14 +142,3 @@ def _require_numbers(weights: Numbers, spec: ModelSpec) -> None:
             f"engine.weights=int8 needs float32 weights on a CPU with oneDNN or fbgemm; these are {spec.dtype} on "
             f"{spec.device}; set engine.weights=exact and engine.head=exact"
         )
-
-
-def _rows_in_memory(decoder: LlamaDecoder, slots: int) -> int:
-    """Return how many rows of `slots` tokens the cache may have: 0.8 of what a GPU has free, or half of the machine's memory."""
-    import torch
-
-    device = decoder.embedding.device
-    if device.type != "cuda":  # a CPU promises memory that it does not have, and then ends the process without an error
-        return total_memory(device) // 2 // (slots * decoder.bytes_a_slot)
-    free = torch.cuda.mem_get_info(device)[0] + torch.cuda.memory_reserved(device) - torch.cuda.memory_allocated(device)
-    return int(0.8 * free / (slots * decoder.bytes_a_slot))
