@@ -99,6 +99,7 @@ def test_known_models_have_their_published_sizes():
     assert parameters(KNOWN[R1]) == 1_777_088_000
     assert parameters(KNOWN[R1_7B]) == 7_615_616_512
     assert parameters(KNOWN["HuggingFaceTB/SmolLM2-135M-Instruct"]) == 134_515_008
+    assert parameters(KNOWN["Qwen/Qwen2.5-0.5B-Instruct"]) == 494_032_768
 
 
 def test_adapters_by_hand():

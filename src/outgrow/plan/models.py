@@ -41,6 +41,18 @@ KNOWN = {
         tied=False,
         biased=ATTENTION[:3],
     ),
+    "Qwen/Qwen2.5-0.5B-Instruct": Shape(
+        hidden=896,
+        layers=24,
+        heads=14,
+        kv_heads=2,
+        head_size=64,
+        feed_forward=4864,
+        vocabulary=151936,
+        context=32768,
+        tied=True,
+        biased=ATTENTION[:3],
+    ),
     "HuggingFaceTB/SmolLM2-135M-Instruct": Shape(
         hidden=576,
         layers=30,
