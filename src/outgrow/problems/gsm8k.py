@@ -1,6 +1,7 @@
 """GSM8K: grade-school word problems with whole-number answers (Cobbe et al. 2021, arXiv 2110.14168)."""
 
 import re
+from itertools import islice
 from typing import Any, Literal
 
 from pydantic import Field
@@ -23,10 +24,12 @@ class GSM8K(Source):
 
     type: str = "gsm8k"
     split: Literal["train", "test"] = Field(default="train", description="Split of the data set.")
+    count: int | None = Field(default=None, ge=1, description="Take the split's first problems, this many. Default: all.")
 
     def load(self, warn: Warn = quiet) -> list[Problem]:
-        """Return all problems, in the set's order. Raises UsageError where the set is missing, or a row is not GSM8K's."""
-        return collect("gsm8k", read_rows(set_rows("gsm8k", self.split, "openai/gsm8k", "main"), _problem), warn)
+        """Return the problems, in the set's order. Raises UsageError where the set is missing, or a row is not GSM8K's."""
+        rows = islice(set_rows("gsm8k", self.split, "openai/gsm8k", "main"), self.count)
+        return collect("gsm8k", read_rows(rows, _problem), warn)
 
 
 def _problem(row: dict[str, Any], where: str) -> Problem:

@@ -55,6 +55,7 @@ SUITES: dict[str, Source] = {
     "micro-validation": Micro(split="validation", per_level=4),
     "micro-lab": Micro(split="validation", fields=("sum", "difference"), per_level=16),
     "gsm8k": GSM8K(split="test"),
+    "gsm8k-400": GSM8K(split="test", count=400),
     "math": Math(split="test"),
     "math500": Math(split="math500"),
     "arithmetic": _arithmetic("test", 130),
