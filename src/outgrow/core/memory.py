@@ -7,12 +7,13 @@ import ctypes
 import gc
 import os
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, ClassVar
 
 if TYPE_CHECKING:
     import torch
 
 _CONTAINER = Path("/sys/fs/cgroup/memory.max")  # bytes, or max
+_MUCH = 2**30  # bytes; to touch fewer again costs more time than they are worth
 _M_TRIM_THRESHOLD, _M_TOP_PAD, _M_MMAP_THRESHOLD, _M_ARENA_MAX = -1, -2, -3, -8  # <malloc.h>
 
 
@@ -35,6 +36,26 @@ def give_back_memory() -> None:
     gc.collect()  # models and their optimizers refer to each other
     with contextlib.suppress(OSError, AttributeError):
         ctypes.CDLL(None).malloc_trim(0)
+
+
+def give_back_much() -> None:
+    """Hand what is freed back to the kernel if it is a gigabyte or more; called between writing and learning.
+
+    What one of the two frees is in pieces that do not fit what the other asks for, so the process would hold both.
+    """
+    with contextlib.suppress(OSError, AttributeError):
+        library = ctypes.CDLL(None)
+        library.mallinfo2.restype = _Heap
+        if library.mallinfo2().free >= _MUCH:
+            library.malloc_trim(0)
+
+
+class _Heap(ctypes.Structure):
+    """struct mallinfo2 of <malloc.h>."""
+
+    _fields_: ClassVar = [(name, ctypes.c_size_t) for name in (
+        "arena", "ordblks", "smblks", "hblks", "hblkhd", "usmblks", "fsmblks", "used", "free", "keepcost",
+    )]  # fmt: skip
 
 
 def return_large_buffers() -> None:

@@ -17,6 +17,7 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from ..core.errors import UsageError
+from .feed_forward import lean_feed_forward
 
 if TYPE_CHECKING:
     from transformers import PreTrainedModel
@@ -116,7 +117,7 @@ def hidden_states(model: PreTrainedModel, branches: Branches, windows: dict[int,
     windows: takes, for each layer that attends, its sliding window in tokens; None for full attention. Raises UsageError where the
     model's attention is not computed here.
     """
-    with _attending(model):
+    with _attending(model), lean_feed_forward(model):
         states_1LD: Tensor = model.base_model(
             input_ids=branches.tokens_L.unsqueeze(0),
             position_ids=branches.positions_L.unsqueeze(0),

@@ -15,6 +15,7 @@ from ..algorithms.losses.importance import truncated_importance
 from ..config.sections import LearnSection
 from ..core.callbacks import CheckStop, never_stop
 from ..core.errors import OutgrowError, SpoiledError
+from ..core.memory import give_back_much
 from ..core.oom_backoff import AutoBatchSize
 from ..core.rng import python_rng
 from ..policy import Policy, Sampling
@@ -86,6 +87,7 @@ class Learner:
                     metrics.setdefault(name, value)
                 else:
                     metrics[name] = metrics.get(name, 0.0) + value / updates
+        give_back_much()
         return metrics
 
     @torch.no_grad()

@@ -9,6 +9,7 @@ from pydantic import Field, model_validator
 
 from ...core.callbacks import CheckStop, Warn, never_stop, quiet
 from ...core.errors import UsageError
+from ...core.memory import give_back_much
 from ...core.oom_backoff import AutoBatchSize
 from ...policy import ModelSpec
 from ...types import Rollout
@@ -92,6 +93,7 @@ class NativeEngine(Engine):
 
     def sleep(self) -> None:
         self._decoder = None
+        give_back_much()
 
     def generate(self, request: GenerationRequest, check_stop: CheckStop = never_stop) -> list[list[Rollout]]:
         import torch
