@@ -165,7 +165,7 @@ def test_activations_are_what_autograd_keeps(untrained, name, dtype):
     model = AutoModelForCausalLM.from_config(config).to(getattr(torch, dtype))
     counted = activations(small_work(config, dtype, None), shape_from_config(config, name))
     # Of four layers; the last norm and the rotations, which are there once, are not counted.
-    assert saved_bytes(model, untrained.tokenizer) == pytest.approx(counted, rel=0.05)
+    assert saved_bytes(model, untrained.tokenizer) == pytest.approx(counted, rel=0.06)
 
 
 def test_activations_under_adapters_are_what_autograd_keeps(untrained):
@@ -834,6 +834,38 @@ def test_this_machine_is_measured(outgrow):
     assert step[0] == f"{own.memory_gb:.0f}" and step[2] == "yes"
     assert dollars(prices[3]) == pytest.approx(2 * hours(times[3]), rel=0.1)
     assert "for this machine (" in printed
+
+
+def with_rates(catalog, float32, bfloat16):
+    own = catalog.gpu[0].model_copy(
+        update={"name": "this machine", "measured": True, "float32_tflops": float32, "bfloat16_tflops": bfloat16}
+    )
+    return catalog.model_copy(update={"gpu": (own, *catalog.gpu)})
+
+
+@pytest.mark.parametrize(
+    ("rates", "change", "told"),
+    [
+        ((0.3, 1.2), (), True),
+        ((0.3, 0.31), (), False),
+        ((0.3, 0.02), (), False),
+        ((0.3, 1.2), ("policy.dtype=bfloat16",), False),
+        ((0.3, 1.2), ("engine.weights=int8", "learn.old_logprobs=learner"), False),
+    ],
+)
+def test_bfloat16_is_proposed_where_it_is_faster(outgrow, monkeypatch, rates, change, told):
+    monkeypatch.setattr("outgrow.plan.machine.with_this_machine", lambda catalog, _: with_rates(catalog, *rates))
+    code, printed, _ = outgrow(
+        "plan", "r1-1.5b-gsm8k", *(part for each in ("policy.dtype=float32", *change) for part in ("--set", each))
+    )
+    assert code == 0
+    assert ("4.0 times as fast in bfloat16" in printed) is told
+
+
+def test_bfloat16_is_not_proposed_where_every_weight_learns(outgrow, monkeypatch):
+    monkeypatch.setattr("outgrow.plan.machine.with_this_machine", lambda catalog, _: with_rates(catalog, 0.3, 1.2))
+    _, printed, _ = outgrow("plan", "micro")
+    assert "times as fast in bfloat16" not in printed
 
 
 def test_the_threads_are_put_back():

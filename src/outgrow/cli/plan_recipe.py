@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from ..plan import GPU, CostEstimate, GpuCatalog, Plan
     from ..plan.work import Work
 
+_CLEARLY_FASTER = 1.5
 _DTYPES = {2: "bfloat16", 4: "float32"}
 
 
@@ -32,6 +33,8 @@ def show(recipe: "Recipe", plan: "Plan", catalog: "GpuCatalog") -> None:
     for estimate in plan.estimates:
         for line in unfit(estimate):
             say(line)
+    for line in _faster(recipe, catalog):
+        say(line)
     for line in (*uncounted(list(plan.measured.missing)), *(f"assumes {line}" for line in _assumptions(recipe, plan, catalog))):
         say(line)
 
@@ -219,6 +222,26 @@ def _of_numbers(recipe: "RLRecipe") -> list[str]:
     return [
         f"rollouts written with exact weights: what engine.weights={engine.weights} saves on a CPU is not estimated, and a run on "
         "a GPU needs --set engine.weights=exact --set engine.head=exact"
+    ]
+
+
+def _faster(recipe: "RLRecipe", catalog: "GpuCatalog") -> list[str]:
+    """Return what would make products faster on this machine.
+
+    Only for adapters: whole weights in bfloat16 round small steps away.
+    """
+    from ..engines import NativeEngineConfig
+
+    engine, own = recipe.engine, [gpu for gpu in catalog.gpu if gpu.measured]
+    in_bytes = isinstance(engine, NativeEngineConfig) and engine.weights != "exact"
+    if not own or not recipe.policy.lora or recipe.policy.dtype == "bfloat16" or in_bytes:
+        return []
+    ratio = own[0].bfloat16_tflops / own[0].float32_tflops
+    if ratio < _CLEARLY_FASTER:
+        return []
+    return [
+        f"this machine multiplies {ratio:.1f} times as fast in bfloat16, and the adapters stay in float32; to use that, add: "
+        "--set policy.dtype=bfloat16"
     ]
 
 

@@ -1,0 +1,166 @@
+"""A trained reasoner, its control and other suites: what they measured, in one file that its page is made from.
+
+    outgrow train qwen2.5-0.5b-gsm8k
+    outgrow train qwen2.5-0.5b-gsm8k-control
+    outgrow eval runs/qwen2.5-0.5b-gsm8k --on svamp,arc-easy --limit 100 --out after
+    outgrow eval MODEL --recipe qwen2.5-0.5b-gsm8k --on svamp,arc-easy --limit 100 --out before
+    python benchmarks/reasoner.py runs/qwen2.5-0.5b-gsm8k --control runs/qwen2.5-0.5b-gsm8k-control --suites before after
+    python benchmarks/reasoner_page.py
+
+Writes benchmarks/results/qwen2.5-0.5b-gsm8k.json. What is left out is missing in the file, and the page says so.
+"""
+
+import argparse
+import json
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any
+
+from bench import RESULTS, Found, write
+
+from outgrow.config import load_recipe
+from outgrow.evaluate import Evaluation
+from outgrow.evaluate.change import Comparison, compare, grid, largest_changes
+from outgrow.evaluate.sample import Sample
+from outgrow.plan import load_gpu_catalog, plan_recipe
+from outgrow.report.analysis import analyze
+from outgrow.report.data import RunData, read_run
+
+NAME = "qwen2.5-0.5b-gsm8k"
+MARGIN = -0.05
+"""A suite is not worse where the whole interval of its change lies above this."""
+_IN_FULL, _SURPRISES, _WINDOW = 5, 3, 10
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("run", type=Path)
+    parser.add_argument("--control", type=Path, help="run with a random reward")
+    parser.add_argument("--suites", type=Path, nargs=2, metavar=("BEFORE", "AFTER"), help="folders of `outgrow eval --out`")
+    parser.add_argument("--harness", type=Path, help="JSON file of lm-evaluation-harness's figures of the base, and ours")
+    chosen = parser.parse_args()
+    found = _run(read_run(chosen.run))
+    found["gpu"] = _on_a_gpu()
+    if chosen.control:
+        found["control"] = _short(read_run(chosen.control, visits_too=False))
+    if chosen.suites:
+        found["suites"] = _suites(*chosen.suites)
+    if chosen.harness:
+        found["harness"] = json.loads(chosen.harness.read_text())
+    write(NAME, [], **found)
+    print(RESULTS / f"{NAME}.json")
+
+
+def _run(data: RunData) -> Found:
+    before, after = _ends(data)
+    analysis, own = analyze(data), grid(before, after)
+    wins, losses = largest_changes(before, after, _SURPRISES)
+    return {
+        **_short(data),
+        "recipe": data.recipe_text,
+        "measures": {name: asdict(each) for name, each in compare(before, after).items()},
+        "levels": [{"steps": level, **asdict(own.cells[None, level])} for level in own.levels],
+        "failures": [
+            {"kind": str(row.failure), "before_count": row.count_before, "after_count": row.count_after, **asdict(row.shares)}
+            for row in analysis.failures
+        ],
+        "lengths": [{"tokens": part.label, **_two(part.compared)} for part in analysis.by_length],
+        "transitions": asdict(analysis.transitions) if analysis.transitions else None,
+        "fates": analysis.fates(),
+        "course": _course(data),
+        "wins": [_pair(change.before, change.after) for change in wins],
+        "losses": [_pair(change.before, change.after) for change in losses],
+        "examples": _first_answers(before, after),
+    }
+
+
+def _on_a_gpu() -> Found:
+    """What `outgrow plan` says of the same run on a rented card."""
+    catalog = load_gpu_catalog()
+    estimates = plan_recipe(load_recipe(NAME, ["policy.dtype=bfloat16"]), catalog).estimates
+    [one] = [each for each in estimates if each.gpu.name == "H100"]
+    seconds = one.expected.total
+    return {"name": one.gpu.name, "seconds": seconds, "dollars": one.dollars(seconds), "prices": str(catalog.date)}
+
+
+def _short(data: RunData) -> Found:
+    before, after = _ends(data)
+    change = compare(before, after)["pass@1"]
+    return {
+        "before": asdict(change.before) if change.before else None,
+        "after": asdict(change.after) if change.after else None,
+        "paired_delta": _delta(change),
+        "n": len(before.pass_rates()),
+        "samples": before.k,
+        "steps": data.steps_done,
+        "rollouts": sum(int(count or 0) for count in data.metrics.column("rollouts/count")),
+        "seconds": data.seconds(),
+        "sessions": len(data.sessions),
+    }
+
+
+def _ends(data: RunData) -> tuple[Evaluation, Evaluation]:
+    if data.before is None or data.after is None:
+        raise SystemExit(f"{data.path}: not measured before and after yet; continue it with `outgrow resume {data.path}`")
+    return data.before, data.after
+
+
+def _delta(change: Comparison) -> Found | None:
+    paired = change.change
+    return {"pass@1": paired.value, "ci95": [paired.low, paired.high], "n": paired.n} if paired else None
+
+
+def _two(change: Comparison) -> Found:
+    return {"before": asdict(change.before) if change.before else None, "after": asdict(change.after) if change.after else None}
+
+
+def _course(data: RunData) -> list[Found]:
+    """Means of a window of steps."""
+    keys = ("rollouts/pass_rate", "rollouts/mean_tokens", "rollouts/truncated_frac", "groups/mixed_frac", "policy/kl_to_reference")
+    rows: list[Any] = list(data.metrics)
+    parts = [rows[first : first + _WINDOW] for first in range(0, len(rows), _WINDOW)]
+    return [
+        {
+            "from": int(part[0]["step"]),
+            "to": int(part[-1]["step"]),
+            **{key: sum(row[key] for row in part) / len(part) for key in keys},
+        }
+        for part in parts
+    ]
+
+
+def _first_answers(before: Evaluation, after: Evaluation) -> list[Found]:
+    """The greedy answers to the suite's first problems, not chosen."""
+    first, second = ({sample.problem_id: sample for sample in side.samples if sample.index == -1} for side in (before, after))
+    return [_pair(first[problem], second[problem]) for problem in list(before.pass_rates())[:_IN_FULL]]
+
+
+def _pair(before: Sample, after: Sample) -> Found:
+    sides = {
+        name: {"text": side.text, "verdict": str(side.verdict), "extracted": side.extracted, "tokens": side.length}
+        for name, side in (("before", before), ("after", after))
+    }
+    return {"question": before.question, "answer": before.answer, "steps": before.level, **sides}
+
+
+def _suites(before: Path, after: Path) -> list[Found]:
+    rows = []
+    for file in sorted(before.glob("*.parquet")):
+        first, second = Evaluation.load(file), Evaluation.load(after / file.name)
+        change = compare(first, second)["pass@1"]
+        delta = _delta(change)
+        rows.append(
+            {
+                "suite": file.stem,
+                "samples": first.k,
+                **_two(change),
+                "paired_delta": delta,
+                "margin": MARGIN,
+                "not_worse": bool(delta and delta["ci95"][0] > MARGIN),
+            }
+        )
+    return rows
+
+
+if __name__ == "__main__":
+    main()
