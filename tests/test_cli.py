@@ -111,6 +111,8 @@ def test_chat_answers_until_an_empty_line():
     result = outgrow("chat", "micro-base", stdin="2+3=?\n\n")
     assert result.returncode == 0
     assert "<think>" in result.stdout
+    whole = outgrow("generate", "micro-base", "2+3=?").stdout.strip()
+    assert result.stdout.count(whole) == 1 and result.stdout.count("<think>") == 1
 
 
 @pytest.fixture

@@ -28,6 +28,8 @@ class Written:
 
 OnWritten = Callable[[Written], None]
 """Called often while answers are written, with all that a call has written so far."""
+OnText = Callable[[str], None]
+"""Takes the text of one answer as far as it is written, all of it each time."""
 Answering = Callable[[str, int], OnWritten]
 """Takes what is written and how many answers it will be, before they are written; returns what takes how much is there."""
 

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
 
-from ..core.callbacks import CheckStop, OnWritten, never_stop, untold
+from ..core.callbacks import CheckStop, OnText, OnWritten, never_stop, untold
 from ..policy import Policy, Sampling
 from ..types import Turns
 from .engine import Engine, GenerationRequest
@@ -30,6 +30,8 @@ class ChatRequest:
     """One for each conversation. Its draws depend on its seed only, not on the other conversations."""
     on_written: OnWritten = field(default=untold, compare=False, repr=False)
     """Called as often as `check_stop`, with what this call has written so far."""
+    on_text: OnText | None = field(default=None, compare=False, repr=False)
+    """Called at every token of the first answer, by models in this process; None where nobody reads along."""
 
 
 @dataclass(frozen=True)
@@ -143,6 +145,6 @@ class LocalModel(ChatModel):
 
     def answer(self, request: ChatRequest, check_stop: CheckStop = never_stop) -> list[list[Answer]]:
         prompts = [self.policy.chat_ids(conversation) for conversation in request.conversations]
-        asked = GenerationRequest(prompts, request.n, request.sampling, request.seeds, request.on_written)
+        asked = GenerationRequest(prompts, request.n, request.sampling, request.seeds, request.on_written, request.on_text)
         groups = self.engine.generate(asked, check_stop)
         return [[Answer(r.text, r.finished, len(r.completion_ids)) for r in group] for group in groups]

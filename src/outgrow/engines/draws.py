@@ -3,6 +3,7 @@
 import torch
 from torch import Tensor
 
+from ..core.callbacks import OnText
 from ..core.rng import torch_rng
 from ..policy import ModelSpec, Sampling
 from ..policy.distribution import distribution, draw
@@ -33,7 +34,15 @@ class Draws:
         token_B, logprob_B = _choose(logits_BV, self.request.sampling, self.uniform_RT[rollout_B, written_B])
         self.completions_RT[rollout_B, written_B] = token_B
         self.logprobs_RT[rollout_B, written_B] = logprob_B
+        if self.request.on_text is not None:
+            self._read_out(self.request.on_text, rollout_B, written_B)
         return token_B, torch.isin(token_B, self.ends_E)
+
+    def _read_out(self, on_text: OnText, rollout_B: Tensor, written_B: Tensor) -> None:
+        """Tell the first rollout's text where it is among these and has not ended. On a GPU this waits for the token."""
+        for written in written_B[rollout_B == 0].tolist():
+            if written < int(self.lengths_R[0]):
+                on_text(self.spec.text(self.completions_RT[0, : written + 1].tolist()))
 
     def end(self, ends_B: Tensor, rollout_B: Tensor, written_B: Tensor) -> None:
         """Note the length written_B of those of B rollouts whose ends_B is true."""

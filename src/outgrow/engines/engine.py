@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, ClassVar
 
 from pydantic import Field
 
-from ..core.callbacks import CheckStop, OnWritten, Warn, never_stop, quiet, untold
+from ..core.callbacks import CheckStop, OnText, OnWritten, Warn, never_stop, quiet, untold
 from ..core.errors import UsageError
 from ..core.registry import Component
 from ..policy import ModelSpec, Policy, Sampling
@@ -37,6 +37,8 @@ class GenerationRequest:
     """One for each prompt. The draws of a group depend on its seed only, not on the other prompts."""
     on_written: OnWritten = field(default=untold, compare=False, repr=False)
     """Called by the engine as often as `check_stop`, with what this call has written so far."""
+    on_text: OnText | None = field(default=None, compare=False, repr=False)
+    """Called at every token of the first rollout, by engines in this process; None where nobody reads along."""
 
     @property
     def rollouts(self) -> int:
