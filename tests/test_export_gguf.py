@@ -8,7 +8,7 @@ import gguf
 import pytest
 import torch
 from gguf import GGMLQuantizationType
-from tokenizers import Regex, Tokenizer, decoders, models, normalizers, pre_tokenizers, trainers
+from tokenizers import Regex, Tokenizer, decoders, models, normalizers, pre_tokenizers
 from transformers import (
     GemmaConfig,
     GemmaForCausalLM,
@@ -21,27 +21,15 @@ from transformers import (
     Qwen3ForCausalLM,
 )
 
+from helpers.gguf_files import ABOUT, SMALL, TEXT, THETA, bpe, written
 from outgrow.cli import main
 from outgrow.core.errors import UsageError
 from outgrow.policy import Policy, load_policy
-from outgrow.policy.gguf_file import GGUF_TYPES, About, export_gguf
+from outgrow.policy.gguf_file import GGUF_TYPES, export_gguf
 from outgrow.policy.gguf_tokenizer import PRE_TOKENIZERS, PROBE, pre_tokenizer_name
 from outgrow.policy.lora import add_adapter
 from outgrow.policy.lora_settings import LoRA
 
-TEXT = "Tom has 12 apples, buys 7 more and eats 3: he keeps 12 + 7 - 3 = 16. Ann's 40 pears cost $8.25 each; été!"
-TEMPLATE = "{% for m in messages %}<|im_start|>{{ m['role'] }}\n{{ m['content'] }}<|im_end|>\n{% endfor %}<|im_start|>assistant\n"
-ABOUT = About("tiny")
-SMALL = {
-    "hidden_size": 64,
-    "intermediate_size": 96,
-    "num_hidden_layers": 2,
-    "max_position_embeddings": 200,
-    "initializer_range": 0.2,
-    "rms_norm_eps": 1e-5,
-    "tie_word_embeddings": False,
-}
-THETA = {"rope_type": "default", "rope_theta": 5e5}
 FAMILIES = {
     "llama": (LlamaForCausalLM, LlamaConfig, {"num_attention_heads": 4, "num_key_value_heads": 2}, "llama-bpe"),
     "llama-tied": (
@@ -54,21 +42,6 @@ FAMILIES = {
     # transformers 5.23 does not read head_dim from a qwen3 file, and takes 128, which every published Qwen3 has.
     "qwen3": (Qwen3ForCausalLM, Qwen3Config, {"num_attention_heads": 2, "num_key_value_heads": 1, "head_dim": 128}, "qwen2"),
 }
-
-
-def bpe(pre):
-    """A byte-level BPE with merges, special tokens, and an added token that is not special."""
-    backend = Tokenizer(models.BPE())
-    backend.pre_tokenizer = PRE_TOKENIZERS[pre]
-    backend.decoder = decoders.ByteLevel()
-    alphabet = pre_tokenizers.ByteLevel.alphabet()
-    special = ["<|endoftext|>", "<|im_start|>", "<|im_end|>"]
-    trainer = trainers.BpeTrainer(vocab_size=330, initial_alphabet=alphabet, special_tokens=special, show_progress=False)
-    backend.train_from_iterator([TEXT] * 2, trainer)
-    tokenizer = PreTrainedTokenizerFast(tokenizer_object=backend, eos_token="<|im_end|>", pad_token="<|endoftext|>")
-    tokenizer.add_tokens(["<think>"])
-    tokenizer.chat_template = TEMPLATE
-    return tokenizer
 
 
 def learnt(model, ids, steps=60):
@@ -98,12 +71,6 @@ def trained():
         return policies[family]
 
     return of
-
-
-def written(policy, folder, kind, warn=lambda _: None):
-    file = folder / f"model-{kind}.gguf"
-    assert export_gguf(policy, file, kind, ABOUT, warn) == file.stat().st_size
-    return file
 
 
 def greedy(policy, ids, tokens=40):

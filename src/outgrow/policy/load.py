@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any, Literal
 from ..core.errors import UsageError, first_line
 from ..core.files import parse_json, read_plain
 from .generation_config import require_end
+from .gguf_markers import restore_markers
 from .hub_commits import hub_revision
 from .policy import Policy, quiet_transformers
 from .prompt import Prompt
@@ -123,6 +124,8 @@ def _load(name: str, folder: str, dtype: torch.dtype, revision: str | None) -> t
         )
         model, info = loaded
         tokenizer = AutoTokenizer.from_pretrained(place, trust_remote_code=False, **options)
+        if folder.endswith(".gguf"):
+            restore_markers(tokenizer, Path(folder))
     except Exception as error:  # a bad folder raises errors of a dozen types, from four libraries
         raise _unreadable(name, error) from error
     if info["missing_keys"]:
