@@ -75,12 +75,12 @@ def median_seconds(work: Callable[[], Any], times: int = 5) -> float:
     return statistics.median(seconds)
 
 
-def gemm_gflops() -> float:
-    """This machine's own limit: float32 products of a size that suits it."""
+def gemm_gflops(dtype: str = "float32") -> float:
+    """This machine's own limit: products of a size that suits it."""
     import torch
 
     torch.set_num_threads(os.cpu_count() or 1)
-    a, b = torch.randn(1024, 576), torch.randn(1536, 576)
+    a, b = (torch.randn(size, 576).to(getattr(torch, dtype)) for size in (1024, 1536))
     return _gflops(lambda: torch.nn.functional.linear(a, b), 2 * a.shape[0] * b.numel())
 
 

@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
 if TYPE_CHECKING:
+    from outgrow.policy.load import Dtype
     from outgrow.types import Rollout
 
 TARGETS = ["q_proj", "k_proj", "v_proj", "o_proj", "gate_proj", "up_proj", "down_proj"]
@@ -61,11 +62,13 @@ def reward(text: str) -> float:
     return zlib.crc32(text.encode()) / 2**32
 
 
-def ours(work: Work, numbers: Literal["exact", "int8"] = "exact", keep: int | None = None) -> dict[str, float]:
+def ours(
+    work: Work, numbers: Literal["exact", "int8"] = "exact", keep: int | None = None, dtype: Dtype = "float32"
+) -> dict[str, float]:
     """Engine update, generation, the KL divergence to the reference, and learning, as the loop does them.
 
     numbers: what rollouts are written with. keep: rollouts of each group that are learned from, those whose rewards vary most;
-    None: all.
+    None: all. dtype: of the model's weights.
     """
     import torch
 
@@ -86,7 +89,7 @@ def ours(work: Work, numbers: Literal["exact", "int8"] = "exact", keep: int | No
 
     keep_large_buffers()
     torch.set_num_threads(os.cpu_count() or 1)
-    policy = load_policy(work.model)
+    policy = load_policy(work.model, dtype=dtype)
     reference = frozen_copy(policy, share=bool(work.rank))
     if work.rank:
         adapter = add_adapter(policy.model, LoRA(rank=work.rank, targets=tuple(TARGETS)), 0, work.model)
@@ -155,8 +158,8 @@ def ours(work: Work, numbers: Literal["exact", "int8"] = "exact", keep: int | No
     }
 
 
-def trl(work: Work) -> dict[str, float]:
-    """TRL's own trainer, one batch a step."""
+def trl(work: Work, dtype: Dtype = "float32") -> dict[str, float]:
+    """TRL's own trainer, one batch a step. dtype: of the model's weights; in bfloat16 with autocast, as TRL ships it."""
     import torch
     from datasets import Dataset
     from peft import LoraConfig
@@ -168,7 +171,7 @@ def trl(work: Work) -> dict[str, float]:
     torch.set_num_threads(os.cpu_count() or 1)
     folder = model_folder(work.model)
     tokenizer = AutoTokenizer.from_pretrained(folder)
-    model = AutoModelForCausalLM.from_pretrained(folder, dtype=torch.float32)
+    model = AutoModelForCausalLM.from_pretrained(folder, dtype=getattr(torch, dtype))
     generation: list[float] = []
     times: list[tuple[float, float, int]] = []
     completed = 0
@@ -207,7 +210,7 @@ def trl(work: Work) -> dict[str, float]:
             scale_rewards=False,
             beta=0.0,
             use_cpu=True,
-            bf16=False,
+            bf16=dtype == "bfloat16",
             report_to="none",
             save_strategy="no",
             logging_strategy="no",
