@@ -8,16 +8,16 @@ the end token it gets an id that the model has no row for (findings/transformers
 from __future__ import annotations
 
 import json
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from gguf import GGUFReader
     from transformers import PreTrainedTokenizerBase
 
 _CONTROL, _ADDED = 3, 4  # types of tokens in GGUF
 
 
-def restore_markers(tokenizer: PreTrainedTokenizerBase, file: Path) -> None:
+def restore_markers(tokenizer: PreTrainedTokenizerBase, file: GGUFReader) -> None:
     """Give the tokenizer that was read from a GGUF file the markers that were left out, in place."""
     from tokenizers import Tokenizer
 
@@ -35,13 +35,11 @@ def restore_markers(tokenizer: PreTrainedTokenizerBase, file: Path) -> None:
     tokenizer._tokenizer = Tokenizer.from_str(json.dumps(description))
 
 
-def _lost(file: Path) -> dict[int, tuple[str, int]]:
+def _lost(file: GGUFReader) -> dict[int, tuple[str, int]]:
     """Return index -> text and type of the markers that have letters outside the alphabet of bytes."""
-    from gguf import GGUFReader
     from tokenizers.pre_tokenizers import ByteLevel
 
-    fields = GGUFReader(file).fields
-    kind, tokens, types = (fields.get(f"tokenizer.ggml.{name}") for name in ("model", "tokens", "token_type"))
+    kind, tokens, types = (file.fields.get(f"tokenizer.ggml.{name}") for name in ("model", "tokens", "token_type"))
     if kind is None or tokens is None or types is None or kind.contents() != "gpt2":
         return {}
     alphabet = set(ByteLevel.alphabet())

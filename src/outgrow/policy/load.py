@@ -10,6 +10,7 @@ from ..core.errors import UsageError, first_line
 from ..core.files import parse_json, read_plain
 from .generation_config import require_end
 from .gguf_markers import restore_markers
+from .gguf_rotations import require_plain_rotations
 from .hub_commits import hub_revision
 from .policy import Policy, quiet_transformers
 from .prompt import Prompt
@@ -17,6 +18,7 @@ from .pull import PULLABLE, pulled_folder, pulled_from_hub
 
 if TYPE_CHECKING:
     import torch
+    from gguf import GGUFReader
     from transformers import PreTrainedModel, PreTrainedTokenizerBase
 
 SHIPPED = ("micro-base",)
@@ -119,13 +121,14 @@ def _load(name: str, folder: str, dtype: torch.dtype, revision: str | None) -> t
         place, options = str(Path(folder).parent), {"gguf_file": Path(folder).name}
         of_model = {"quantization_config": GgufConfig(dequantize=True)}  # packed weights can neither learn nor be saved
     try:
+        file = _gguf(folder) if folder.endswith(".gguf") else None
         loaded: Any = AutoModelForCausalLM.from_pretrained(
             place, dtype=dtype, output_loading_info=True, trust_remote_code=False, **options, **of_model
         )
         model, info = loaded
         tokenizer = AutoTokenizer.from_pretrained(place, trust_remote_code=False, **options)
-        if folder.endswith(".gguf"):
-            restore_markers(tokenizer, Path(folder))
+        if file is not None:
+            restore_markers(tokenizer, file)
     except Exception as error:  # a bad folder raises errors of a dozen types, from four libraries
         raise _unreadable(name, error) from error
     if info["missing_keys"]:
@@ -134,6 +137,15 @@ def _load(name: str, folder: str, dtype: torch.dtype, revision: str | None) -> t
             f"{name}: cannot load this model: {len(missing)} weights are missing from its files, the first is {missing[0]}"
         )
     return placed(model), tokenizer
+
+
+def _gguf(path: str) -> GGUFReader:
+    """Open a GGUF file for what transformers does not read of it. Raises UsageError where the model would not be the file's."""
+    from gguf import GGUFReader
+
+    file = GGUFReader(path)
+    require_plain_rotations(file)
+    return file
 
 
 def _tokenizer(name: str, folder: Path) -> PreTrainedTokenizerBase:

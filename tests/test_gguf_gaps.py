@@ -1,13 +1,17 @@
-"""Markers of GGUF files that transformers leaves out are there again, as the tokenizer had them that the file was written from."""
+"""What transformers does not read of a GGUF file: markers, which are restored, and scaled rotations, which are refused."""
 
+import gguf
+import numpy as np
 import pytest
 import torch
+from gguf import GGUFReader
 from tokenizers import AddedToken
 from transformers import Qwen2Config, Qwen2ForCausalLM
 
 from helpers.gguf_files import SMALL, TEXT, THETA, bpe, written
 from outgrow.core.errors import UsageError
 from outgrow.policy import Policy, load_policy
+from outgrow.policy.gguf_markers import restore_markers
 
 USER, END, THOUGHT = "<｜User｜>", "<｜end▁of▁sentence｜>", "<思考>"
 TEMPLATE = "{% for m in messages %}<｜User｜>{{ m['content'] }}{% endfor %}{% if add_generation_prompt %}<思考>{% endif %}"
@@ -57,13 +61,11 @@ def test_answers_are_read_as_before(policy, again):
 
 
 def test_a_tokenizer_without_such_markers_stays_as_it_is(tmp_path):
-    from outgrow.policy.gguf_markers import restore_markers
-
     tokenizer = bpe("qwen2")
     config = Qwen2Config(**SMALL, num_attention_heads=4, num_key_value_heads=2, vocab_size=len(tokenizer), rope_parameters=THETA)
     file = written(Policy(Qwen2ForCausalLM(config), tokenizer), tmp_path, "f32")
     before = tokenizer.backend_tokenizer.to_str()
-    restore_markers(tokenizer, file)
+    restore_markers(tokenizer, GGUFReader(file))
     assert tokenizer.backend_tokenizer.to_str() == before
 
 
@@ -72,3 +74,48 @@ def test_a_damaged_file_is_one_line(policy, tmp_path):
     file.write_bytes(file.read_bytes()[:3000])
     with pytest.raises(UsageError, match="cannot load this model"):
         load_policy(str(file))
+
+
+# Rotations that transformers does not read
+
+
+def with_more(file, out, add, factors=None):
+    """A copy of a GGUF file with more in it, by gguf's own writer."""
+    reader = GGUFReader(file)
+    writer = gguf.GGUFWriter(out, reader.fields["general.architecture"].contents())
+    for name, field in reader.fields.items():
+        if not name.startswith("GGUF.") and name != "general.architecture":
+            inner = field.types[1] if field.types[0] == gguf.GGUFValueType.ARRAY else None
+            writer.add_key_value(name, field.contents(), field.types[0], sub_type=inner)
+    add(writer)
+    for tensor in reader.tensors:
+        writer.add_tensor(tensor.name, tensor.data)
+    if factors is not None:
+        writer.add_tensor("rope_freqs.weight", np.array(factors, dtype=np.float32))
+    writer.write_header_to_file()
+    writer.write_kv_data_to_file()
+    writer.write_tensors_to_file()
+    writer.close()
+    return str(out)
+
+
+@pytest.mark.parametrize(
+    ("add", "factors", "told"),
+    [
+        (lambda writer: None, None, None),
+        (lambda writer: None, [1.0] * 8, None),
+        (lambda writer: writer.add_rope_scaling_type(gguf.RopeScalingType.NONE), None, None),
+        (lambda writer: writer.add_rope_scaling_type(gguf.RopeScalingType.YARN), None, "yarn"),
+        (lambda writer: writer.add_rope_scaling_type(gguf.RopeScalingType.LINEAR), None, "linear"),
+        (lambda writer: None, [1.0, 1.0, 1.0, 1.0, 2.0, 4.0, 8.0, 8.0], "rope_freqs.weight"),
+    ],
+)
+def test_scaled_rotations_are_refused_in_one_line(policy, tmp_path, add, factors, told):
+    plain = written(policy, tmp_path, "f32")
+    file = with_more(plain, tmp_path / "more.gguf", add, factors)
+    if told is None:
+        assert load_policy(file).digest() == policy.digest()
+        return
+    with pytest.raises(UsageError) as refused:
+        load_policy(file)
+    assert told in str(refused.value) and "more.gguf" in str(refused.value) and "\n" not in str(refused.value)
