@@ -11,6 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from helpers.counts import meets, met
+from helpers.steps import watched_step
 from outgrow.algorithms.advantages import ADVANTAGES, Advantage
 from outgrow.algorithms.advantages.difficulty import Difficulty
 from outgrow.algorithms.advantages.dr_grpo import DrGRPO
@@ -262,21 +263,9 @@ def job_of(policy, folder, *overrides):
 
 def test_an_advantage_for_each_token_moves_the_weights_as_worked_by_hand(untrained, tmp_path):
     """−Σ (r − mean of its group) · ∇log π(last token) over the number of all tokens, from each rollout by itself."""
-    before, trained, groups = copy.deepcopy(untrained), {}, []
+    before = copy.deepcopy(untrained)
     job = job_of(untrained, tmp_path, "advantage={type='test_advantages:LastToken'}", "rewards=[{type='random'}]")
-    collect, move = job.collector.collect, job.optimizer.step
-
-    def collected(*args):
-        groups.extend(collect(*args)[0])
-        return groups, []
-
-    def moved(step):
-        trained.update({name: weight.grad.clone() for name, weight in untrained.model.named_parameters()})
-        return move(step)
-
-    job.collector.collect, job.optimizer.step = collected, moved
-    result = job.advance(1, lambda: None)
-    result.commit()
+    result, groups, trained = watched_step(job, untrained)
     job.close()
     rows = pq.read_table(tmp_path / "rollouts").to_pylist()
     rewards = {(row["problem_id"], row["sample"]): row["reward"] for row in rows}

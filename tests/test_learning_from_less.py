@@ -12,6 +12,7 @@ import torch
 from pydantic import PrivateAttr
 
 from helpers.groups import group
+from helpers.steps import watched_step
 from outgrow.algorithms.losses.clipped_surrogate import ClippedSurrogate
 from outgrow.algorithms.losses.gspo import GSPO
 from outgrow.config import load_recipe, parse_recipe
@@ -50,21 +51,9 @@ def job_of(policy, folder, *overrides, distilled=None):
 
 def test_a_cut_group_is_learned_from_as_worked_by_hand(untrained, tmp_path):
     """−Σ (r − mean of the kept) · ∇log π over the number of kept tokens; all rollouts are in ledger, metrics and table."""
-    before, trained, groups = copy.deepcopy(untrained), {}, []
+    before = copy.deepcopy(untrained)
     job = job_of(untrained, tmp_path, "learn.keep=3")
-    collect, move = job.collector.collect, job.optimizer.step
-
-    def collected(*args):
-        groups.extend(collect(*args)[0])
-        return groups, []
-
-    def moved(step):
-        trained.update({name: weight.grad.clone() for name, weight in untrained.model.named_parameters()})
-        return move(step)
-
-    job.collector.collect, job.optimizer.step = collected, moved
-    result = job.advance(1, lambda: None)
-    result.commit()
+    result, groups, trained = watched_step(job, untrained)
     assert job.ledger.rollouts() == 36
     job.close()
     rows = pq.read_table(tmp_path / "rollouts").to_pylist()
