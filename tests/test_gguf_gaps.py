@@ -13,15 +13,22 @@ from outgrow.core.errors import UsageError
 from outgrow.policy import Policy, load_policy
 from outgrow.policy.gguf_markers import restore_markers
 
-USER, END, THOUGHT = "<｜User｜>", "<｜end▁of▁sentence｜>", "<思考>"
+USER, END, THOUGHT, SPACES = "<｜User｜>", "<｜end▁of▁sentence｜>", "<思考>", "    "
 TEMPLATE = "{% for m in messages %}<｜User｜>{{ m['content'] }}{% endfor %}{% if add_generation_prompt %}<思考>{% endif %}"
 
 
 @pytest.fixture(scope="module")
 def policy():
-    tokenizer = bpe("qwen2")
+    tokenizer = bpe("qwen2", TEXT + f"\nif{SPACES} x" * 9)
+    assert "Ġ" * len(SPACES) in tokenizer.get_vocab()  # the file spells this ordinary token as it does the marker of four spaces
     tokenizer.add_tokens(
-        [AddedToken(END, special=True), AddedToken(USER), AddedToken(THOUGHT), AddedToken("<|plain|>", special=True)]
+        [
+            AddedToken(END, special=True),
+            AddedToken(USER),
+            AddedToken(THOUGHT),
+            AddedToken(SPACES),
+            AddedToken("<|plain|>", special=True),
+        ]
     )
     tokenizer.eos_token, tokenizer.chat_template = END, TEMPLATE
     torch.manual_seed(3)

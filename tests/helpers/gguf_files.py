@@ -21,15 +21,15 @@ SMALL = {
 THETA = {"rope_type": "default", "rope_theta": 5e5}
 
 
-def bpe(pre):
-    """A byte-level BPE with merges, special tokens, and an added token that is not special."""
+def bpe(pre, text=TEXT):
+    """A byte-level BPE with merges learnt of a text, special tokens, and an added token that is not special."""
     backend = Tokenizer(models.BPE())
     backend.pre_tokenizer = PRE_TOKENIZERS[pre]
     backend.decoder = decoders.ByteLevel()
     alphabet = pre_tokenizers.ByteLevel.alphabet()
     special = ["<|endoftext|>", "<|im_start|>", "<|im_end|>"]
     trainer = trainers.BpeTrainer(vocab_size=330, initial_alphabet=alphabet, special_tokens=special, show_progress=False)
-    backend.train_from_iterator([TEXT] * 2, trainer)
+    backend.train_from_iterator([text] * 2, trainer)
     tokenizer = PreTrainedTokenizerFast(tokenizer_object=backend, eos_token="<|im_end|>", pad_token="<|endoftext|>")
     tokenizer.add_tokens(["<think>"])
     tokenizer.chat_template = TEMPLATE

@@ -21,36 +21,40 @@ def restore_markers(tokenizer: PreTrainedTokenizerBase, file: GGUFReader) -> Non
     """Give the tokenizer that was read from a GGUF file the markers that were left out, in place."""
     from tokenizers import Tokenizer
 
-    if not (lost := _lost(file)):
+    tokens, types = _tokens(file)
+    lost = _lost(tokens, types)
+    if not lost:
         return
     description = json.loads(tokenizer.backend_tokenizer.to_str())
-    vocabulary: dict[str, int] = description["model"]["vocab"]
-    spelled = {index: token for token, index in vocabulary.items()}
-    for index, (token, _) in lost.items():
-        vocabulary.pop(spelled[index], None)
-        vocabulary[token] = index
-    known = {token for token, _ in lost.values()}
-    kept = [each for each in description["added_tokens"] if each["content"] not in known]
-    description["added_tokens"] = sorted([*kept, *(_added(*each) for each in lost.items())], key=lambda each: int(each["id"]))
+    read: dict[str, int] = description["model"]["vocab"]
+    vocabulary = {token: index for token, index in read.items() if index not in lost} | {tokens[index]: index for index in lost}
+    # A marker of spaces, spelled in the alphabet of bytes, had taken the place of the ordinary token of these spaces.
+    there = set(vocabulary.values())
+    vocabulary |= {token: index for index, token in enumerate(tokens) if index not in there}
+    description["model"]["vocab"] = vocabulary
+    markers = [_added(index, tokens[index], types[index]) for index in lost]
+    kept = [each for each in description["added_tokens"] if each["content"] not in {tokens[index] for index in lost}]
+    description["added_tokens"] = sorted([*kept, *markers], key=lambda each: int(each["id"]))
     tokenizer._tokenizer = Tokenizer.from_str(json.dumps(description))
 
 
-def _lost(file: GGUFReader) -> dict[int, tuple[str, int]]:
-    """Return index -> text and type of the markers that have letters outside the alphabet of bytes."""
-    from tokenizers.pre_tokenizers import ByteLevel
-
+def _tokens(file: GGUFReader) -> tuple[list[str], list[int]]:
+    """Return the text and the type of each token; nothing where the file has no byte-level BPE."""
     kind, tokens, types = (file.fields.get(f"tokenizer.ggml.{name}") for name in ("model", "tokens", "token_type"))
     if kind is None or tokens is None or types is None or kind.contents() != "gpt2":
-        return {}
+        return [], []
+    return tokens.contents(), types.contents()
+
+
+def _lost(tokens: list[str], types: list[int]) -> list[int]:
+    """Return the ids of the markers that have letters outside the alphabet of bytes."""
+    from tokenizers.pre_tokenizers import ByteLevel
+
     alphabet = set(ByteLevel.alphabet())
-    return {
-        index: (token, each)
-        for index, (token, each) in enumerate(zip(tokens.contents(), types.contents(), strict=True))
-        if each in (_CONTROL, _ADDED) and not set(token) <= alphabet
-    }
+    of_file = enumerate(zip(tokens, types, strict=True))
+    return [index for index, (token, kind) in of_file if kind in (_CONTROL, _ADDED) and not set(token) <= alphabet]
 
 
-def _added(index: int, marker: tuple[str, int]) -> dict[str, Any]:
-    token, kind = marker
+def _added(index: int, token: str, kind: int) -> dict[str, Any]:
     plain = {"single_word": False, "lstrip": False, "rstrip": False, "normalized": False}
     return {"id": index, "content": token, **plain, "special": kind == _CONTROL}
