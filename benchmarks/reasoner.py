@@ -23,8 +23,10 @@ from outgrow.evaluate import Evaluation
 from outgrow.evaluate.change import Comparison, compare, grid, largest_changes
 from outgrow.evaluate.sample import Sample
 from outgrow.plan import load_gpu_catalog, plan_recipe
+from outgrow.report import words
 from outgrow.report.analysis import analyze
 from outgrow.report.data import RunData, read_run
+from outgrow.report.findings import sentences
 
 NAME = "qwen2.5-0.5b-gsm8k"
 MARGIN = -0.05
@@ -57,7 +59,8 @@ def _run(data: RunData) -> Found:
     wins, losses = largest_changes(before, after, _SURPRISES)
     return {
         **_short(data),
-        "recipe": data.recipe_text,
+        "recipe": _shared(data),
+        "found": [words.headline(compare(before, after)["pass@1"], before.k), *sentences(data, analysis, own)],
         "measures": {name: asdict(each) for name, each in compare(before, after).items()},
         "levels": [{"steps": level, **asdict(own.cells[None, level])} for level in own.levels],
         "failures": [
@@ -81,6 +84,12 @@ def _on_a_gpu() -> Found:
     [one] = [each for each in estimates if each.gpu.name == "H100"]
     seconds = one.expected.total
     return {"name": one.gpu.name, "seconds": seconds, "dollars": one.dollars(seconds), "prices": str(catalog.date)}
+
+
+def _shared(data: RunData) -> str:
+    """The run's recipe, with the model's file by its name only."""
+    model = data.recipe.policy.model or ""
+    return data.recipe_text.replace(model, Path(model).name) if Path(model).is_absolute() else data.recipe_text
 
 
 def _short(data: RunData) -> Found:

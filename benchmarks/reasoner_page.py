@@ -43,6 +43,7 @@ def _head(found: Found) -> str:
     ]
     seconds = found["seconds"]
     spent = ", ".join(f"{name} {duration(each)}" for name, each in sorted(seconds.items(), key=lambda pair: -pair[1])[:4])
+    told = "\n".join(f"- {sentence}" for sentence in found["found"])
     return f"""# Qwen2.5-0.5B on GSM8K
 
 <!-- Written by benchmarks/reasoner_page.py from benchmarks/results/{NAME}.json; do not edit. -->
@@ -61,6 +62,10 @@ seed, on {found["machine"]["cores"]} cores ({found["machine"]["processor"]}). Wa
 {found["n"]} held-out problems (the first of GSM8K's test set) × {found["samples"]} sample, 95% intervals over problems:
 
 {_table(("", "before", "after", "change, paired"), rows)}
+
+What the report says of it:
+
+{told}
 
 ![The run's report](../{NAME}.png)"""
 
