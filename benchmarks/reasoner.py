@@ -5,6 +5,7 @@
     outgrow eval runs/qwen2.5-0.5b-gsm8k --on svamp,arc-easy --limit 100 --out after
     outgrow eval MODEL --recipe qwen2.5-0.5b-gsm8k --on svamp,arc-easy --limit 100 --out before
     python benchmarks/reasoner.py runs/qwen2.5-0.5b-gsm8k --control runs/qwen2.5-0.5b-gsm8k-control --suites before after
+    outgrow harness MODEL gsm8k_boxed --folder benchmarks/tasks --chat --out harness.json    # then add: --harness harness.json
     python benchmarks/reasoner_page.py
 
 Writes benchmarks/results/qwen2.5-0.5b-gsm8k.json. What is left out is missing in the file, and the page says so.
@@ -19,9 +20,11 @@ from typing import Any
 from bench import RESULTS, Found, write
 
 from outgrow.config import load_recipe
+from outgrow.core.estimate import Estimate
 from outgrow.evaluate import Evaluation
 from outgrow.evaluate.change import Comparison, compare, grid, largest_changes
 from outgrow.evaluate.sample import Sample
+from outgrow.evaluate.statistics import share_estimate
 from outgrow.plan import load_gpu_catalog, plan_recipe
 from outgrow.report import words
 from outgrow.report.analysis import analyze
@@ -31,6 +34,8 @@ from outgrow.report.findings import sentences
 NAME = "qwen2.5-0.5b-gsm8k"
 MARGIN = -0.05
 """A suite is not worse where the whole interval of its change lies above this."""
+_TO_95 = 1.96
+"""Standard errors from a share to the end of its 95% interval."""
 _IN_FULL, _SURPRISES, _WINDOW = 5, 3, 10
 
 
@@ -39,7 +44,7 @@ def main() -> None:
     parser.add_argument("run", type=Path)
     parser.add_argument("--control", type=Path, help="run with a random reward")
     parser.add_argument("--suites", type=Path, nargs=2, metavar=("BEFORE", "AFTER"), help="folders of `outgrow eval --out`")
-    parser.add_argument("--harness", type=Path, help="JSON file of lm-evaluation-harness's figures of the base, and ours")
+    parser.add_argument("--harness", type=Path, help="what `outgrow harness --out` wrote of the base")
     chosen = parser.parse_args()
     found = _run(read_run(chosen.run))
     found["gpu"] = _on_a_gpu()
@@ -48,7 +53,7 @@ def main() -> None:
     if chosen.suites:
         found["suites"] = _suites(*chosen.suites)
     if chosen.harness:
-        found["harness"] = json.loads(chosen.harness.read_text())
+        found["harness"] = _harness(read_run(chosen.run, visits_too=False), json.loads(chosen.harness.read_text())[0])
     write(NAME, [], **found)
     print(RESULTS / f"{NAME}.json")
 
@@ -150,6 +155,16 @@ def _pair(before: Sample, after: Sample) -> Found:
         for name, side in (("before", before), ("after", after))
     }
     return {"question": before.question, "answer": before.answer, "steps": before.level, **sides}
+
+
+def _harness(data: RunData, score: Found) -> Found:
+    """The harness's figure of the base, and ours: the greedy answers to as many problems, the first of the suite."""
+    before, _ = _ends(data)
+    problems = set(list(before.pass_rates())[: score["n"]])
+    ours = share_estimate([sample.right for sample in before.samples if sample.index == -1 and sample.problem_id in problems])
+    half = _TO_95 * score["error"]
+    theirs = Estimate(score["value"], score["value"] - half, score["value"] + half, score["n"])
+    return {"task": score["task"], "n": score["n"], "ours": asdict(ours) if ours else None, "harness": asdict(theirs)}
 
 
 def _suites(before: Path, after: Path) -> list[Found]:

@@ -162,8 +162,9 @@ def _harness(found: Found) -> str:
     told = found["harness"]
     return f"""## Second opinion
 
-The base on the same {told["n"]} problems, greedy: {_shown(told["ours"])} by `outgrow eval`, {_shown(told["harness"])} by
-lm-evaluation-harness ({told["task"]})."""
+The base on the same {told["n"]} problems, greedy: {_shown(told["ours"])} in the run's measurement, {_shown(told["harness"])} by
+lm-evaluation-harness (`outgrow harness FILE.gguf {told["task"]} --folder benchmarks/tasks --chat`; in float32, the run's in
+bfloat16)."""
 
 
 def _texts(found: Found) -> str:
