@@ -42,7 +42,14 @@ def _head(found: Found) -> str:
         for name, each in measured.items()
     ]
     seconds = found["seconds"]
-    spent = ", ".join(f"{name} {duration(each)}" for name, each in sorted(seconds.items(), key=lambda pair: -pair[1])[:4])
+    spent = ", ".join(
+        f"{name.replace('_', ' ')} {duration(each)}" for name, each in sorted(seconds.items(), key=lambda pair: -pair[1])[:4]
+    )
+    taken_over = (
+        ""
+        if "evaluation_before" in seconds
+        else (" The measurement before training is not in it: it was taken over from another run of the same base, measured alike.")
+    )
     told = "\n".join(f"- {sentence}" for sentence in found["found"])
     return f"""# Qwen2.5-0.5B on GSM8K
 
@@ -56,8 +63,9 @@ outgrow report runs/{NAME}
 The starting experiment at 0.5B: LoRA, 7 rollouts a problem, accuracy, and a length reward that is held back until problems are
 solved. FILE.gguf is Qwen2.5-Coder-0.5B-Instruct in 4 bits (q4_k_m). {found["steps"]} steps, {found["rollouts"]:,} rollouts, one
 seed, on {found["machine"]["cores"]} cores ({found["machine"]["processor"]}). Wall-clock {duration(sum(seconds.values()))} in
-{found["sessions"]} session{"s" if found["sessions"] > 1 else ""}, measurements included ({spent}). `outgrow plan` puts it at
+{found["sessions"]} session{"s" if found["sessions"] > 1 else ""} ({spent}).{taken_over} `outgrow plan` puts it at
 {duration(found["gpu"]["seconds"])} and {money(found["gpu"]["dollars"])} on an {found["gpu"]["name"]}, which was not tried.
+The figures are collected by `python benchmarks/reasoner.py runs/{NAME}`.
 
 {found["n"]} held-out problems (the first of GSM8K's test set) × {found["samples"]} sample, 95% intervals over problems:
 

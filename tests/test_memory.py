@@ -31,3 +31,33 @@ def test_a_process_that_waits_gives_its_memory_back():
     full, kept, after = map(int, done.stdout.split())
     assert full > 200 * 2**20 and kept > 200 * 2**20
     assert after < 20 * 2**20
+
+
+_BETWEEN = """
+import resource
+import sys
+from pathlib import Path
+from outgrow.core.memory import give_back_much, keep_large_buffers
+
+def resident():
+    return int(Path("/proc/self/statm").read_text().split()[1]) * resource.getpagesize()
+
+keep_large_buffers()
+before = resident()
+held = [b"x" * 2**20 + bytes([number % 256]) for number in range(int(sys.argv[1]))]
+last = held.pop()  # at the end of the heap, so that nothing before it goes back by itself
+del held
+kept = resident()
+give_back_much()
+print(kept - before, resident() - before)
+"""
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="reads /proc")
+@pytest.mark.parametrize(("freed", "goes_back"), [(1200, True), (200, False)])
+def test_between_writing_and_learning_only_much_memory_goes_back(freed, goes_back):
+    command = [sys.executable, "-c", _BETWEEN, str(freed)]
+    done = subprocess.run(command, capture_output=True, text=True, check=True, timeout=60)
+    kept, after = map(int, done.stdout.split())
+    assert kept > (freed - 5) * 2**20
+    assert after < 20 * 2**20 if goes_back else after == kept

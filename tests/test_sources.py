@@ -100,6 +100,12 @@ def test_a_table_comes_from_one_place(both):
         parse_recipe({"name": "x", "policy": {"model": "micro-base"}, "problems": [{"type": "table", **both}]})
 
 
+def test_the_first_problems_of_gsm8k_can_be_taken(data):
+    whole = GSM8K(split="test").load(pytest.fail)
+    assert GSM8K(split="test", count=4).load(pytest.fail) == whole[:4]
+    assert suite("gsm8k-400").load(pytest.fail) == whole  # which are fewer here
+
+
 def test_gsm8k_rows_are_read(data):
     answers = {
         "train": ["32", "5000", "-7", "14", "670", "28", "15", "6667", "300", "72", "0", "1890"],

@@ -14,8 +14,6 @@ if TYPE_CHECKING:
     from gguf import GGUFReader
     from transformers import PreTrainedTokenizerBase
 
-_CONTROL, _ADDED = 3, 4  # types of tokens in GGUF
-
 
 def restore_markers(tokenizer: PreTrainedTokenizerBase, file: GGUFReader) -> None:
     """Give the tokenizer that was read from a GGUF file the markers that were left out, in place."""
@@ -48,13 +46,16 @@ def _tokens(file: GGUFReader) -> tuple[list[str], list[int]]:
 
 def _lost(tokens: list[str], types: list[int]) -> list[int]:
     """Return the ids of the markers that have letters outside the alphabet of bytes."""
+    from gguf import TokenType
     from tokenizers.pre_tokenizers import ByteLevel
 
-    alphabet = set(ByteLevel.alphabet())
+    alphabet, markers = set(ByteLevel.alphabet()), (TokenType.CONTROL, TokenType.USER_DEFINED)
     of_file = enumerate(zip(tokens, types, strict=True))
-    return [index for index, (token, kind) in of_file if kind in (_CONTROL, _ADDED) and not set(token) <= alphabet]
+    return [index for index, (token, kind) in of_file if kind in markers and not set(token) <= alphabet]
 
 
 def _added(index: int, token: str, kind: int) -> dict[str, Any]:
+    from gguf import TokenType
+
     plain = {"single_word": False, "lstrip": False, "rstrip": False, "normalized": False}
-    return {"id": index, "content": token, **plain, "special": kind == _CONTROL}
+    return {"id": index, "content": token, **plain, "special": kind == TokenType.CONTROL}
