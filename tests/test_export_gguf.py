@@ -23,7 +23,9 @@ from transformers import (
 
 from helpers.gguf_files import ABOUT, SMALL, TEXT, THETA, bpe, written
 from outgrow.cli import main
+from outgrow.config.sections import PolicySection
 from outgrow.core.errors import UsageError
+from outgrow.plan.models import shape_from_config, shape_of
 from outgrow.policy import Policy, load_policy
 from outgrow.policy.gguf_file import GGUF_TYPES, export_gguf
 from outgrow.policy.gguf_tokenizer import PRE_TOKENIZERS, PROBE, pre_tokenizer_name
@@ -95,6 +97,19 @@ def test_float32_is_read_back_to_the_bit(family, trained, tmp_path):
     assert again.prompt_text("1+1?") == policy.prompt_text("1+1?")
     for text in (TEXT, policy.prompt_text("12 + 7 <think>?")):
         assert again.tokenizer(text)["input_ids"] == policy.tokenizer(text)["input_ids"]
+
+
+@pytest.mark.parametrize("family", FAMILIES)
+def test_a_file_is_planned_as_the_model_in_it(family, trained, tmp_path):
+    policy = trained(family)
+    file = written(policy, tmp_path, "q8_0")
+    assert shape_of(PolicySection(model=str(file))) == shape_from_config(policy.model.config, family)
+
+
+def test_a_file_that_cannot_be_planned_is_named(tmp_path):
+    (file := tmp_path / "x.gguf").write_bytes(b"no GGUF file" * 9)
+    with pytest.raises(UsageError, match=r"x\.gguf: cannot read this GGUF file: "):
+        shape_of(PolicySection(model=str(file)))
 
 
 def test_the_models_of_these_tests_could_hide_nothing(trained):

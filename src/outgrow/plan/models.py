@@ -3,6 +3,7 @@
 import logging
 from collections.abc import Mapping
 from contextlib import suppress
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -76,8 +77,6 @@ def shape_of(policy: PolicySection, future: FutureModels | None = None) -> Shape
 
     Raises UsageError where the config cannot be read, or is of a family that the formulas do not cover.
     """
-    from transformers import AutoConfig
-
     # Without a network the hub client logs every retry; our error message is enough.
     logging.getLogger("huggingface_hub").setLevel(logging.ERROR)
     if policy.init is not None:
@@ -91,15 +90,32 @@ def shape_of(policy: PolicySection, future: FutureModels | None = None) -> Shape
     model = resolve_model(policy.model)
     if base := model.adapter_base():
         return shape_of(PolicySection(model=base[0], revision=base[1]))
+    if model.location.endswith(".gguf"):
+        return shape_from_config(_config_in_gguf(policy.model, model.location), policy.model)
+    return shape_from_config(_config(policy.model, model.location, policy.revision), policy.model)
+
+
+def _config(name: str, location: str, revision: str | None) -> Any:
+    from transformers import AutoConfig
+
     try:
-        revision = hub_revision(model.location, policy.revision)
-        config = AutoConfig.from_pretrained(model.location, revision=revision, trust_remote_code=False)
+        return AutoConfig.from_pretrained(location, revision=hub_revision(location, revision), trust_remote_code=False)
     except (OSError, ValueError) as error:
         raise UsageError(
-            f"{policy.model}: cannot read this model's config.json: {first_line(error)} "
+            f"{name}: cannot read this model's config.json: {first_line(error)} "
             f"Name its folder, or go online once. Known without a network: {', '.join(KNOWN)}"
         ) from error
-    return shape_from_config(config, policy.model)
+
+
+@cache  # a file with a vocabulary of 150,000 tokens takes seconds
+def _config_in_gguf(name: str, location: str) -> Any:
+    from transformers import AutoConfig
+
+    file = Path(location)
+    try:
+        return AutoConfig.from_pretrained(file.parent, gguf_file=file.name, trust_remote_code=False)
+    except Exception as error:  # a bad file raises errors of several types
+        raise UsageError(f"{name}: cannot read this GGUF file: {first_line(error)}") from error
 
 
 def distilled_shape(recipe: RLRecipe, future: FutureModels | None = None) -> Shape | None:
