@@ -117,6 +117,8 @@ class Evaluation:
         sink = pa.BufferOutputStream()
         rows = [{**asdict(sample), "verdict": str(sample.verdict)} for sample in self.samples]
         table = pa.Table.from_pylist(rows)
+        if not any(sample.parts for sample in self.samples):
+            table = table.drop_columns(list(_OF_CHAINS))
         about = {
             **({"limit": asdict(self.limit)} if self.limit else {}),
             **({"conditions": self.conditions.model_dump(mode="json")} if self.conditions else {}),
@@ -132,7 +134,11 @@ class Evaluation:
         try:
             table = read_parquet(path)
             _require_columns(table)
-            samples = [Sample(**{**row, "verdict": Verdict(row["verdict"])}) for row in table.to_pylist()]
+            chains = [name for name in _OF_CHAINS if name in table.column_names]
+            samples = [
+                Sample(**{**row, "verdict": Verdict(row["verdict"]), **{name: tuple(row[name]) for name in chains}})
+                for row in table.to_pylist()
+            ]
             _require_whole(samples)
             about = parse_json((table.schema.metadata or {}).get(_METADATA.encode(), b"{}"))
             limit, known = about.get("limit"), about.get("conditions")
@@ -143,17 +149,24 @@ class Evaluation:
 
 _NUMBERS = ("level", "index", "length")
 _MAY_BE_MISSING = ("extracted", "length", "refused")
+_OF_CHAINS = ("parts", "middles")
 
 
 def _require_columns(table: pa.Table) -> None:
     """Raise ValueError where a column has another type than the field of a sample, or lacks values."""
     for column in table.schema:
         is_right = pa.types.is_integer if column.name in _NUMBERS else pa.types.is_string
+        if column.name in _OF_CHAINS:
+            is_right = _is_list_of_texts
         lacking = table.column(column.name).null_count
         if not is_right(column.type) and not (lacking == table.num_rows and column.name in _MAY_BE_MISSING):
             raise ValueError(f"its column {column.name[:60]!r} is of type {column.type}")
         if lacking and column.name not in _MAY_BE_MISSING:
             raise ValueError(f"its column {column.name[:60]!r} lacks {lacking:,} values")
+
+
+def _is_list_of_texts(kind: pa.DataType) -> bool:
+    return bool(pa.types.is_list(kind)) and bool(pa.types.is_string(kind.value_type))
 
 
 def _require_whole(samples: Sequence[Sample]) -> None:

@@ -28,6 +28,10 @@ class Sample:
     """The answer that was found in the text; None where there was none."""
     length: int | None
     """Completion tokens; None where a server does not say, and where it refused the prompt."""
+    parts: tuple[str, ...] = ()
+    """For a chain, the ids of the problems that it is made of, in order."""
+    middles: tuple[str, ...] = ()
+    """For a chain, the answers of all its parts but the last: each is a number of a later part."""
     refused: str = ""
     """Why the server refused the prompt; empty where it answered. The verdict is then NO_ANSWER."""
 
@@ -94,6 +98,8 @@ def sample_problems(
             verdict=Verdict.NO_ANSWER if answer.refused else grade.verdict,
             extracted=None if answer.refused else grade.extracted,
             length=answer.length,
+            parts=tuple(part.id for part in problem.parts),
+            middles=tuple(part.answer for part in problem.parts[:-1]),
             refused=answer.refused,
         )
         for (problem, index, answer), grade in zip(drawn, graded, strict=True)

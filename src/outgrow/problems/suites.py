@@ -4,6 +4,7 @@ from typing import Any
 
 from ..core.errors import UsageError, nearest
 from .benchmark import Benchmark
+from .chains import MicroChains
 from .gsm8k import GSM8K
 from .held_out import HELD_OUT
 from .math import Math
@@ -49,11 +50,15 @@ _PUZZLES = (
     "rectangle_count",
 )
 
+_MEASURED_CHAINS = ("seen", "unseen", "reversed", "new-field", "deeper", "merged")
+
 SUITES: dict[str, Source] = {
     # The recipes' first settings were chosen by the first eight of each field and level, so these are measured no more.
     "micro": Micro(split="test", skip=8, per_level=16),
     "micro-validation": Micro(split="validation", per_level=4),
     "micro-lab": Micro(split="validation", fields=("sum", "difference"), per_level=16),
+    "synthesis": MicroChains(split="test", chains=_MEASURED_CHAINS, per_chain=8, with_parts=True),
+    "synthesis-lab": MicroChains(split="validation", chains=_MEASURED_CHAINS, per_chain=8, with_parts=True),
     "gsm8k": GSM8K(split="test"),
     "gsm8k-400": GSM8K(split="test", count=400),
     "math": Math(split="test"),

@@ -2,7 +2,7 @@
 
 import random
 from dataclasses import dataclass
-from typing import Protocol
+from typing import Protocol, runtime_checkable
 
 LEVELS = (1, 2, 3, 4, 5, 6)
 
@@ -21,12 +21,39 @@ class Written:
     steps: str
 
 
+@dataclass(frozen=True)
+class Taking:
+    """A problem with values from elsewhere among its numbers.
+
+    question: with names in place of the values, as in x*6=?. written: with the values, as in 85*6=?.
+    """
+
+    question: str
+    written: Written
+
+
 class Field(Protocol):
     """A field draws operands for a level and writes them out. Both are pure: the same generator state, the same problem."""
 
     name: str
 
     def draw(self, level: int, rng: random.Random) -> Written: ...
+
+
+@runtime_checkable
+class Taker(Field, Protocol):
+    """A field whose problems can take a value, such as the answer of another problem, as one of their numbers."""
+
+    def take(self, value: int, name: str, level: int, rng: random.Random) -> Taking | None:
+        """Write a problem with this value, called `name`. None where no problem of the level has it."""
+
+
+@runtime_checkable
+class Joiner(Field, Protocol):
+    """A field whose problems can have both of their numbers from elsewhere."""
+
+    def join(self, values: tuple[int, int], names: tuple[str, str]) -> Taking | None:
+        """Write the problem with these values. None where there is none."""
 
 
 def with_digits(count: int, rng: random.Random) -> int:

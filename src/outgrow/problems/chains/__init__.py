@@ -1,0 +1,6 @@
+"""Chains: problems in which the answer of one question is a number of the next."""
+
+from .micro_chains import MicroChains
+from .shape import Shape, split_of_chain
+
+__all__ = ["MicroChains", "Shape", "split_of_chain"]
