@@ -6,6 +6,7 @@ from typing import Any
 from ..core.errors import UsageError
 from ..core.inputs import InputKind, map_inputs
 from ..policy.load import model_folder
+from ..problems.chains.shape import THEN
 from ..problems.held_out import HELD_OUT
 from ..problems.named_table import absolute
 from ..problems.suites import GROUPS, SUITES
@@ -19,6 +20,8 @@ def with_absolute_paths(recipe: Recipe) -> Recipe:
 
 def _absolute(kind: InputKind, name: Any) -> Any:
     if kind == "suite":
+        if THEN in name and not Path(name).exists():
+            return THEN.join(_absolute(kind, part.strip()) for part in name.split(THEN))
         return name if name in SUITES or name in GROUPS or name == HELD_OUT else absolute(name)
     place = Path(name).expanduser()
     if kind == "model" and not _is_local_model(name, place):

@@ -30,9 +30,14 @@ class _Strict(BaseModel):
 
 
 class Arm(_Strict):
-    """One of the settings that an experiment compares. set: recipe overrides, as --set takes them."""
+    """One of the settings that an experiment compares. set: recipe overrides, as --set takes them.
+
+    recipe: a recipe of its own, as for supervised fine-tuning beside reinforcement learning; the overrides of all arms are not
+    applied to it. Default: the experiment's.
+    """
 
     name: str
+    recipe: str | None = None
     set: tuple[str, ...] = ()
 
 
@@ -135,8 +140,9 @@ class Experiment(_Strict):
         return trials
 
     def _trial(self, seed: int, condition: Condition, arm: Arm) -> Trial:
-        overrides = [_with_folders(line, self.prepared) for line in (*self.set, *condition.set, *arm.set)]
-        recipe = self.kind.load(self.recipe, [*overrides, f"seed={seed}"])
+        lines = arm.set if arm.recipe else (*self.set, *condition.set, *arm.set)
+        overrides = [_with_folders(line, self.prepared) for line in lines]
+        recipe = self.kind.load(arm.recipe or self.recipe, [*overrides, f"seed={seed}"])
         return Trial(condition.name, arm.name, seed, trial_key(self.kind.deciding_values(recipe)), recipe)
 
 

@@ -7,7 +7,7 @@ from ..core.addresses import is_served, public_model
 from ..core.estimate import Estimate
 from ..core.files import write_atomic
 from .compare import MIN_SEEDS, arm_statistics, effect, winner
-from .experiment import Condition, Experiment
+from .experiment import Arm, Condition, Experiment
 from .measure import AnyResult, Measure
 from .plot import draw
 
@@ -44,11 +44,17 @@ def _lines(experiment: Experiment, results: Mapping[str, AnyResult]) -> list[str
         lines += [f"| {model.name} | {model.recipe} | {_code(model.set)} |" for model in experiment.prepare]
     lines += ["", "## Arms", "", f"Recipe `{experiment.recipe}`, with these overrides in all arms:", "", "```"]
     lines += [*map(_public, experiment.set), "```", "", "| arm | overrides |", "|---|---|"]
-    lines += [f"| {arm.name} | {_code(arm.set) or 'none'} |" for arm in experiment.arms]
+    lines += [f"| {arm.name} | {_of_arm(arm)} |" for arm in experiment.arms]
     for condition in experiment.on:
         if condition.set:
             lines += ["", f"{condition.name}: {_code(condition.set)}"]
     return [*lines, ""]
+
+
+def _of_arm(arm: Arm) -> str:
+    """Return the overrides of an arm, after its own recipe where it has one."""
+    own = f"recipe `{arm.recipe}`, without the overrides of all arms" if arm.recipe else ""
+    return "; ".join(filter(None, (own, _code(arm.set)))) or "none"
 
 
 def _effects(experiment: Experiment, measure: Measure, results: Mapping[str, AnyResult]) -> list[str]:

@@ -4,10 +4,12 @@ from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any, get_args
 
+from ..config import RLRecipe
 from ..core.json_lines import read_lines
 from ..evaluate import Evaluation
 from ..ledger import Ledger
 from ..runs.folder import RunFolder, When, read_recipe
+from ..types import Visit
 from .code_digest import code_digest
 from .mastery import mastery
 from .trial import Trial
@@ -43,6 +45,7 @@ class RLResult:
     tokens: float
     """The same after training."""
     rollouts: int
+    """Rollouts written; of supervised fine-tuning, the solutions read."""
     mastered: int
     """Problems that were all right at two visits in a row."""
     visited_again: int
@@ -84,8 +87,7 @@ def read_rl_result(path: Path, trial: Trial, retained: RetainedSkill, wall_s: fl
     files = RunFolder(path)
     recipe, _ = read_recipe(path)
     before, after = (Evaluation.load(files.evaluation(when)).summary() for when in get_args(When))
-    with Ledger(files.ledger) as ledger:
-        visits = ledger.visits()
+    visits = _visits(files)
     problems = mastery(visits)
     rollouts = sum(visit.n for visit in visits if visit.step == 0)
     curve, alarm = [], None
@@ -93,7 +95,7 @@ def read_rl_result(path: Path, trial: Trial, retained: RetainedSkill, wall_s: fl
         if "validation/pass_rate" in row:
             levels = {name.removeprefix("validation/level_"): row[name] for name in row if name.startswith("validation/level_")}
             curve.append(Point(int(rollouts), row["validation/pass_rate"], levels))
-        rollouts += row["rollouts/count"]
+        rollouts += row["rollouts/count"] if isinstance(recipe, RLRecipe) else recipe.learn.batch_size
         if alarm is None and row.get("judge/alarm"):
             alarm = int(rollouts)
     if recipe.evaluate.suite == recipe.evaluate.validation:
@@ -120,6 +122,14 @@ def read_rl_result(path: Path, trial: Trial, retained: RetainedSkill, wall_s: fl
         prepared=prepared,
         alarm=alarm,
     )
+
+
+def _visits(files: RunFolder) -> list[Visit]:
+    """Return the visits of a run; none where it wrote no rollouts (SFT)."""
+    if not files.ledger.exists():
+        return []
+    with Ledger(files.ledger) as ledger:
+        return ledger.visits()
 
 
 def by_level(cells: list[dict[str, Any]]) -> dict[str, float]:

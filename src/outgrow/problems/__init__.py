@@ -1,7 +1,7 @@
 """Where questions come from. A source is a recipe entry with a `type`; it loads a list of problems."""
 
 from .benchmark import Benchmark
-from .chains import MicroChains
+from .chains import Chains, MicroChains
 from .gsm8k import GSM8K
 from .judgements import Judgements
 from .math import Math
@@ -15,6 +15,7 @@ from .table import Table
 SOURCES: dict[str, type[Source]] = {
     "micro": Micro,
     "micro-chains": MicroChains,
+    "chains": Chains,
     "gsm8k": GSM8K,
     "math": Math,
     "benchmark": Benchmark,

@@ -7,6 +7,7 @@ from pydantic import ValidationError
 
 from ..core.errors import UsageError, nearest
 from ..core.refusals import explain
+from .chains.shape import THEN
 from .formats import format_of
 from .table import Table
 
@@ -61,6 +62,8 @@ def label(name: str) -> str:
     >>> label("/home/ada/sets/a.csv:answer=gold"), label("OWNER/NAME:test")
     ('a.csv:answer=gold', 'OWNER/NAME:test')
     """
+    if THEN in name and not Path(name).exists():
+        return THEN.join(map(label, name.split(THEN)))
     place, parts = _divided(name)
     return ":".join([Path(place).name, *parts]) if is_path(place) else name
 

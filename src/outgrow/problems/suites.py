@@ -1,10 +1,15 @@
 """The suites: named sets of held-out problems that policies are measured on."""
 
+from pathlib import Path
 from typing import Any
 
+from pydantic import ValidationError
+
 from ..core.errors import UsageError, nearest
+from ..core.refusals import explain
 from .benchmark import Benchmark
-from .chains import MicroChains
+from .chains import Chains, MicroChains
+from .chains.shape import THEN
 from .gsm8k import GSM8K
 from .held_out import HELD_OUT
 from .math import Math
@@ -86,6 +91,8 @@ GROUPS: dict[str, tuple[str, ...]] = {
 def suite(name: str) -> Source:
     """Return the suite called `name`: one of SUITES, or a table as PLACE[:SPLIT][:KEY=VALUE]… (see `named_table`); SPLIT is test.
 
+    Two to four of these names with > between them are chains of their problems, with the parts of the chains.
+
     Raises UsageError naming the nearest, or the suites of a group.
     """
     if name in SUITES:
@@ -96,9 +103,18 @@ def suite(name: str) -> Source:
         raise UsageError(f"{name} is a group; name one of its suites: {', '.join(GROUPS[name])}")
     if name == HELD_OUT:
         raise UsageError(f"{name} is a slice of a recipe's own problems; here, name a suite or a file")
+    if THEN in name and not Path(name).exists():
+        return _chains(name)
     if table := named_table(name, "test"):
         return table
     raise UsageError(f"no suite called {name!r}{nearest(name, [*SUITES, *GROUPS, HELD_OUT])}")
+
+
+def _chains(name: str) -> Chains:
+    try:
+        return Chains(sources=tuple(suite(part.strip()) for part in name.split(THEN)), split="test", count=200, with_parts=True)
+    except ValidationError as error:
+        raise UsageError(f"{name}: {explain(error, Chains)}") from error
 
 
 def suites(names: str) -> list[str]:

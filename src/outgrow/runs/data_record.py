@@ -3,7 +3,7 @@
 import hashlib
 import json
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import fields
+from dataclasses import asdict, fields
 from pathlib import Path
 from typing import Any
 
@@ -98,7 +98,9 @@ def _rows(problems: Sequence[Problem]) -> dict[str, str]:
 def _content(problem: Problem) -> str:
     """Return a problem's content as text, without fields at their default, so that a new field changes no digest."""
     values = {field.name: getattr(problem, field.name) for field in fields(problem)}
-    return json.dumps({field.name: values[field.name] for field in fields(problem) if values[field.name] != field.default})
+    return json.dumps(
+        {field.name: values[field.name] for field in fields(problem) if values[field.name] != field.default}, default=asdict
+    )
 
 
 def _from_outside(value: Any) -> Iterator[Component]:

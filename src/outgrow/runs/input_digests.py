@@ -13,6 +13,7 @@ from pydantic import BaseModel
 
 from ..core.errors import UsageError
 from ..core.inputs import InputKind, input_kind
+from ..problems.chains.shape import THEN
 from ..problems.named_table import named_table
 from ..problems.suites import SUITES
 from .resolve_model import resolve_model
@@ -44,6 +45,8 @@ def content(kind: InputKind, name: str) -> str:
 
 def _suite_content(name: str) -> str:
     """Return the digest of a suite on this machine, with the columns that its name gives; the names of others as they are."""
+    if THEN in name and not Path(name).exists():
+        return THEN.join(_suite_content(part.strip()) for part in name.split(THEN))
     table = None if name in SUITES else named_table(name, "test")
     if table is None or table.path is None:
         return name

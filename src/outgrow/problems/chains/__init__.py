@@ -2,5 +2,6 @@
 
 from .micro_chains import MicroChains
 from .shape import Shape, split_of_chain
+from .worded_chains import Chains
 
-__all__ = ["MicroChains", "Shape", "split_of_chain"]
+__all__ = ["Chains", "MicroChains", "Shape", "split_of_chain"]
