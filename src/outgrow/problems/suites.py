@@ -62,8 +62,8 @@ SUITES: dict[str, Source] = {
     "micro": Micro(split="test", skip=8, per_level=16),
     "micro-validation": Micro(split="validation", per_level=4),
     "micro-lab": Micro(split="validation", fields=("sum", "difference"), per_level=16),
-    "synthesis": MicroChains(split="test", chains=_MEASURED_CHAINS, per_chain=8, with_parts=True),
-    "synthesis-lab": MicroChains(split="validation", chains=_MEASURED_CHAINS, per_chain=8, with_parts=True),
+    "synthesis": MicroChains(split="test", chains=_MEASURED_CHAINS, per_chain=8, parts="also"),
+    "synthesis-lab": MicroChains(split="validation", chains=_MEASURED_CHAINS, per_chain=8, parts="also"),
     "gsm8k": GSM8K(split="test"),
     "gsm8k-400": GSM8K(split="test", count=400),
     "math": Math(split="test"),
@@ -112,7 +112,7 @@ def suite(name: str) -> Source:
 
 def _chains(name: str) -> Chains:
     try:
-        return Chains(sources=tuple(suite(part.strip()) for part in name.split(THEN)), split="test", count=200, with_parts=True)
+        return Chains(sources=tuple(suite(part.strip()) for part in name.split(THEN)), split="test", count=200, parts="also")
     except ValidationError as error:
         raise UsageError(f"{name}: {explain(error, Chains)}") from error
 

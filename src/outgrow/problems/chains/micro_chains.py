@@ -19,6 +19,7 @@ from .micro_sets import SETS
 from .shape import AND, THEN, Shape
 
 Link = Literal["operand", "none"]
+Parts = Literal["none", "also", "only"]
 
 _NAMES = "xyz"  # of the answers that go on, in order
 _TRIES = 60  # for one part; of a split with a tenth of the problems, one in 500 parts is not found
@@ -50,7 +51,10 @@ class MicroChains(Source):
         description="operand: an answer is a number of the next question. none: the questions stand side by side, and all answers "
         "are asked.",
     )
-    with_parts: bool = Field(default=False, description="Whether to add each chain's parts, as problems that are asked alone.")
+    parts: Parts = Field(
+        default="none",
+        description="also: each chain's parts are added, as problems that are asked alone. only: in place of the chains.",
+    )
 
     @field_validator("chains")
     @classmethod
@@ -74,8 +78,8 @@ class MicroChains(Source):
             for level in sorted(self.levels)
             for problem in draw_chains(Shape.read(name), Draw(level, self.split, self.largest, self.link), self.per_chain)
         }
-        parts = {part.id: part for problem in chains.values() for part in problem.parts} if self.with_parts else {}
-        return list({**chains, **parts}.values())
+        parts = {part.id: part for problem in chains.values() for part in problem.parts}
+        return list({**(chains if self.parts != "only" else {}), **(parts if self.parts != "none" else {})}.values())
 
 
 @dataclass(frozen=True)

@@ -24,6 +24,7 @@ from ..checked import checked_problems
 from ..overlap import question_id
 from ..source import Source
 from ..split import Split, split_of
+from .micro_chains import Parts
 from .shape import AND, DEEPEST, THEN, Shape
 
 Pairs = Literal["all", "seen", "unseen", "reversed"]
@@ -53,7 +54,10 @@ class Chains(Source):
         "reversed: these in the other order; unseen: the rest, and each field with itself.",
     )
     count: int = Field(default=400, ge=1, description="Number of chains.")
-    with_parts: bool = Field(default=False, description="Whether to add each chain's parts, as problems that are asked alone.")
+    parts: Parts = Field(
+        default="none",
+        description="also: each chain's parts are added, as problems that are asked alone. only: in place of the chains.",
+    )
 
     @field_validator("sources", mode="before")
     @classmethod
@@ -78,8 +82,8 @@ class Chains(Source):
             chains[chain.id] = chain
         if len(chains) < self.count:
             warn(f"chains: these sources make {len(chains):,} different chains, and not {self.count:,}")
-        parts_of = {part.id: part for chain in chains.values() for part in chain.parts} if self.with_parts else {}
-        return [*chains.values(), *parts_of.values()]
+        parts = {part.id: part for chain in chains.values() for part in chain.parts}
+        return [*(chains.values() if self.parts != "only" else ()), *(parts.values() if self.parts != "none" else ())]
 
     def _fitting(self, place: int, warn: Warn) -> dict[str, list[Problem]]:
         """Return field -> the problems that can stand at a place of the chain."""
