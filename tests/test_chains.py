@@ -3,10 +3,12 @@
 import json
 import re
 from collections import Counter
+from pathlib import Path
 
 import pytest
 
-from outgrow.config import parse_recipe
+from outgrow.config import load_recipe, parse_recipe
+from outgrow.core.callbacks import quiet
 from outgrow.core.errors import UsageError
 from outgrow.problems.chains import MicroChains, Shape, split_of_chain
 from outgrow.problems.chains.micro_chains import Draw, draw_chains
@@ -15,6 +17,7 @@ from outgrow.problems.chains.worded_chains import _pair_class
 from outgrow.problems.micro import Micro
 from outgrow.problems.split import split_of
 from outgrow.problems.suites import suite
+from outgrow.runs.practice_problems import training_problems
 
 ROMAN = {"I": 1, "V": 5, "X": 10, "L": 50, "C": 100, "D": 500, "M": 1000}
 
@@ -222,6 +225,24 @@ def test_a_suite_of_chains_means_the_same_from_another_folder(own, monkeypatch):
     assert content("suite", name) != before
 
 
+def test_the_sets_and_the_recipe_of_the_guide_make_chains(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    text = (Path(__file__).parents[1] / "docs" / "guides" / "chains.md").read_text()
+    fruit, trips = re.findall(r"^```json\n(.*?)^```", text, re.DOTALL | re.MULTILINE)
+    assert len((fruit + trips).splitlines()) == 10
+    for name, rows in (("fruit", fruit), ("trips", trips)):
+        (tmp_path / f"{name}.jsonl").write_text(rows)
+    (tmp_path / "mine.toml").write_text(re.search(r"^```toml\n(.*?)^```", text, re.DOTALL | re.MULTILINE)[1])
+    recipe = load_recipe("mine.toml")
+    problems = training_problems(recipe, quiet)[0]
+    assert problems
+    assert suite(recipe.evaluate.suite).load()
+    shown = re.search(r"^```\n(Problem 1.*?)\n```", text, re.DOTALL | re.MULTILINE)[1]
+    first, second = (re.search(f"Problem {n}[^:]*: (.*)", shown)[1] for n in (1, 2))
+    assert {"question": first, "answer": "4", "field": "fruit"} in list(map(json.loads, fruit.splitlines()))
+    assert {"question": second.replace("K", "8"), "answer": "56", "field": "trips"} in list(map(json.loads, trips.splitlines()))
+
+
 @pytest.mark.parametrize(
     ("settings", "said"),
     [
@@ -245,12 +266,13 @@ def test_sources_that_cannot_meet_are_refused_by_name(own):
     (own / "letters.jsonl").write_text(
         "".join(json.dumps({"question": f"Which letter is after {c}?", "answer": "b", "field": "abc"}) + "\n" for c in "abcdefghij")
     )
-    with pytest.raises(
-        UsageError, match=r"chains, source 1 \(table\): no problem .* has a whole number as its answer; name another"
-    ):
+    with pytest.raises(UsageError, match=r"chains, source 1 \(table\): no problem has a whole number as its answer; name another"):
         chains("letters", "shops").load()
-    with pytest.raises(UsageError, match=r"chains, source 2 \(table\): .* has a question with a whole number in it"):
+    with pytest.raises(UsageError, match=r"chains, source 2 \(table\): no problem has a whole number in its question"):
         chains("words", "letters").load()
+    (own / "few.jsonl").write_text("".join(json.dumps(row) + "\n" for row in WORDS[:2]))
+    with pytest.raises(UsageError, match=r"2 problems fit, and none is of the split test \(a tenth of a large set\)"):
+        suite("few.jsonl>shops.jsonl").load()
     with pytest.raises(UsageError, match="needs at least three fields; these sources have apples, shop"):
         chains(pairs="seen").load()
     with pytest.raises(UsageError, match="needs 2 to 4 sources"):

@@ -88,19 +88,30 @@ class Chains(Source):
     def _fitting(self, place: int, warn: Warn) -> dict[str, list[Problem]]:
         """Return field -> the problems that can stand at a place of the chain."""
         source, last = self.sources[place], place == len(self.sources) - 1
+        fitting = [
+            problem
+            for problem in checked_problems(source, warn)
+            if not problem.turns
+            and (last or answer_of(problem) is not None)
+            and (place == 0 or _NUMBER.search(problem.question) is not None)
+        ]
         fields: dict[str, list[Problem]] = {}
-        for problem in checked_problems(source, warn):
-            goes_on, takes = last or answer_of(problem) is not None, place == 0 or bool(_NUMBER.search(problem.question))
-            if goes_on and takes and not problem.turns and split_of("chains", problem.question) == self.split:
+        for problem in fitting:
+            if split_of("chains", problem.question) == self.split:
                 fields.setdefault(_plain(problem.field), []).append(problem)
         if not fields:
-            needs = [] if last else ["a whole number as its answer"]
-            needs += [] if place == 0 else ["a question with a whole number in it"]
-            raise UsageError(
-                f"chains, source {place + 1} ({source.type}): no problem of the split {self.split} has {' and '.join(needs)}; "
-                "name another source"
-            )
+            raise UsageError(f"chains, source {place + 1} ({source.type}): {self._why_none(len(fitting), place, last)}")
         return fields
+
+    def _why_none(self, fitting: int, place: int, last: bool) -> str:
+        if fitting:
+            share = "eight tenths" if self.split == "train" else "a tenth"
+            return (
+                f"{fitting:,} problems fit, and none is of the split {self.split} ({share} of a large set); add problems"
+            )
+        needs = [] if last else ["a whole number as its answer"]
+        needs += [] if place == 0 else ["a whole number in its question"]
+        return f"no problem has {' and '.join(needs)}; name another source"
 
     def _shapes(self, fields: Sequence[Sequence[str]]) -> list[Shape]:
         """Return the chains of fields that are wanted, in an order in which places and fields alternate."""
