@@ -237,12 +237,9 @@ def test_a_climb_goes_on_to_the_last_bit(tmp_path):
     ]
     start(tmp_path / "whole", climbing).join()
     expected = fingerprint(tmp_path / "whole")
-    depth = {problem_id: field.count(">") for problem_id, field, _ in expected["ledger"]["problems"]}
-    met = {
-        step: {depth[problem_id] for visited, problem_id, *_ in expected["ledger"]["visits"] if visited == step}
-        for step in (1, 6, 8)
-    }
-    assert met[1] == {0} and 1 in met[6] | met[8], "it climbed"
+    deep = {problem_id for problem_id, field, _ in expected["ledger"]["problems"] if ">" in field}
+    met = [step for step, problem_id, *_ in expected["ledger"]["visits"] if problem_id in deep]
+    assert 1 < min(met) < 6, "chains were locked, then open"
     path = tmp_path / "broken"
     for step in (2, 6):
         signal_when(start(path, climbing), path, step, 0.02, signal.SIGKILL)
