@@ -226,6 +226,28 @@ def test_every_sampler_goes_on_to_the_last_bit(tmp_path, sampler):
     assert fingerprint(path) == fingerprint(tmp_path / "whole")
 
 
+def test_a_climb_goes_on_to_the_last_bit(tmp_path):
+    """Broken off after the first chains have opened, which the ledger's own rates decide."""
+    climbing = [
+        "learn.steps=8",
+        "curriculum={type='climb',solved=0.5}",
+        "evaluate.every=0",
+        "evaluate.suite=micro-lab",
+        'problems=[{type="micro-chains",chains=["sum","product","sum>product"],levels=[1],per_chain=12}]',
+    ]
+    start(tmp_path / "whole", climbing).join()
+    expected = fingerprint(tmp_path / "whole")
+    deep = {problem_id for problem_id, field, _ in expected["ledger"]["problems"] if ">" in field}
+    met = [step for step, problem_id, *_ in expected["ledger"]["visits"] if problem_id in deep]
+    assert 1 < min(met) < 6, "chains were locked, then open"
+    path = tmp_path / "broken"
+    for step in (2, 6):
+        signal_when(start(path, climbing), path, step, 0.02, signal.SIGKILL)
+    assert (path / "metrics.jsonl").read_bytes().count(b"\n") < 8
+    start(path).join()
+    assert fingerprint(path) == expected
+
+
 def test_everything_that_remembers_goes_on_to_the_last_bit(tmp_path):
     """A sampler with reviews, screening and refill, an advantage and a reward that look at the ledger."""
     remembering = [

@@ -8,7 +8,9 @@ from typing import Any
 from pydantic import ValidationError
 from pydantic.dataclasses import dataclass as checked
 
+from ..algorithms.samplers.climb import Climb
 from ..config import RLRecipe
+from ..core.estimate import Estimate
 from ..core.files import read_json, write_json
 from ..core.registry import Component
 from ..core.stand_ins import stands_in
@@ -17,8 +19,8 @@ from .reward_audit import KindResult, RewardAudit, Trial
 from .support import Support
 from .verdict import AuditVerdict
 
-DECIDES = ("policy", "problems", "prompt", "sampling", "engine", "verify", "rewards", "judge")
-"""Tables of a recipe that decide what an audit says."""
+DECIDES = ("policy", "problems", "prompt", "sampling", "engine", "verify", "rewards", "judge", "curriculum")
+"""Tables of a recipe that decide what an audit says; of the last one, only whether it practises parts before chains."""
 AUDITS = Path("runs", "audits")
 """Folder of the records, next to the runs that `outgrow train` makes."""
 _UNREADABLE = (OSError, ValueError, KeyError, TypeError, AttributeError, ValidationError)
@@ -33,6 +35,8 @@ class Audit:
     reward: RewardAudit
     support: Support | None
     """None where the policy was not sampled."""
+    parts: dict[str, Estimate]
+    """Share of right answers to the parts of the recipe's chains, by field; {} if there are none or it was not sampled."""
     verdict: AuditVerdict
     reasons: list[str]
 
@@ -54,6 +58,10 @@ def audit_key(recipe: RLRecipe) -> dict[str, Any]:
     """
     values = recipe.model_dump(mode="json", exclude_none=True, include=set(DECIDES))
     values["policy"].pop("lora", None)  # an adapter begins as its base
+    if isinstance(recipe.curriculum, Climb):
+        values["curriculum"] = {"type": recipe.curriculum.type}
+    else:
+        values.pop("curriculum")
     engine = recipe.engine if stands_in(recipe.engine) else recipe.engine.exact()  # that which an audit samples with
     values["engine"] = engine.model_dump(mode="json", exclude_none=True)
     key = with_digests(recipe, values, lambda kind, name: None)
@@ -89,6 +97,7 @@ def write_record(recipe: RLRecipe, audit: Audit) -> Path:
             "kinds": [_kind(kind) for kind in audit.reward.kinds],
         },
         "support": audit.support and asdict(audit.support),
+        "parts": {field: asdict(rate) for field, rate in audit.parts.items()},
         "audited": audit_key(recipe),
     }
     write_json(path, record)

@@ -73,21 +73,24 @@ def judge_support(figures: Support) -> tuple[AuditVerdict, list[str]]:
     """Return the verdict, and the reasons for it, a line each."""
     n, k = figures.n, figures.k
     cut, unread, mixed = figures.cut, figures.unread, figures.mixed
-    shares = f"{_percent(mixed)} of groups of {k} have both right and wrong answers; pass@{k} {_percent(figures.pass_k)}"
-    shares += f", pass@1 {_percent(figures.pass_1)}, n = {n} problems"
+    shares = f"{percent(mixed)} of groups of {k} have both right and wrong answers; pass@{k} {percent(figures.pass_k)}"
+    shares += f", pass@1 {percent(figures.pass_1)}, n = {n} problems"
     if cut.value >= CUT:
-        reason = f"{_percent(cut)} of answers are cut by the token limit; from {CUT:.0%} on, cutting decides what is learned"
-        return AuditVerdict.CUT, [*_sure(reason, cut, CUT), "raise sampling.max_tokens", shares]
+        reason = f"{percent(cut)} of answers are cut by the token limit; from {CUT:.0%} on, cutting decides what is learned"
+        return AuditVerdict.CUT, [*near_limit(reason, cut, CUT), "raise sampling.max_tokens", shares]
     if unread is not None and unread.value >= UNREAD:
-        reason = f"{_percent(unread)} of finished answers have no answer that the extractors find; the limit is {UNREAD:.0%}"
-        return AuditVerdict.FORMAT, [*_sure(reason, unread, UNREAD), shares]
+        reason = f"{percent(unread)} of finished answers have no answer that the extractors find; the limit is {UNREAD:.0%}"
+        return AuditVerdict.FORMAT, [*near_limit(reason, unread, UNREAD), shares]
     if figures.all_right.value >= ALL_RIGHT:
-        reason = f"{_percent(figures.all_right)} of groups of {k} have right answers only; the limit is {ALL_RIGHT:.0%}"
-        return AuditVerdict.TOO_EASY, [*_sure(reason, figures.all_right, ALL_RIGHT), shares, "use harder problems"]
+        reason = f"{percent(figures.all_right)} of groups of {k} have right answers only; the limit is {ALL_RIGHT:.0%}"
+        return AuditVerdict.TOO_EASY, [*near_limit(reason, figures.all_right, ALL_RIGHT), shares, "use harder problems"]
     if mixed.value < MIXED:
         reason = f"only {shares}; below {MIXED:.0%} mixed groups there is too little to learn from"
-        return AuditVerdict.NO_SUPPORT, [*_sure(reason, mixed, MIXED), "use easier problems, a better base or a warm-up by SFT"]
-    return AuditVerdict.GO, [*_sure(shares, mixed, MIXED), *_below_guessing(figures)]
+        return AuditVerdict.NO_SUPPORT, [
+            *near_limit(reason, mixed, MIXED),
+            "use easier problems, a better base or a warm-up by SFT",
+        ]
+    return AuditVerdict.GO, [*near_limit(shares, mixed, MIXED), *_below_guessing(figures)]
 
 
 def _below_guessing(figures: Support) -> list[str]:
@@ -100,13 +103,14 @@ def _below_guessing(figures: Support) -> list[str]:
     ]
 
 
-def _sure(reason: str, figure: Estimate, limit: float) -> list[str]:
+def near_limit(reason: str, figure: Estimate, limit: float) -> list[str]:
     """Return the reason, and where the interval holds the limit, a line that says so."""
     near = f"the interval includes the limit of {limit:.0%}; more --problems make the verdict surer"
     return [reason, near] if figure.low <= limit <= figure.high else [reason]
 
 
-def _percent(figure: Estimate) -> str:
+def percent(figure: Estimate) -> str:
+    """Return a share and its interval as the lines of a verdict give them."""
     return figure.text(".1f", 100, "%")
 
 

@@ -18,5 +18,9 @@ GUESS = 0.2
 """Share of problems with the most frequent known answer, from which on it is named where the policy is worse than always giving it.
 Below a fifth, few models are worse."""
 
+SOLID = EASY
+"""Share of right answers to the parts of chains, each asked by itself. Below four of five, more than a third of chains of two fail
+for a part, and their reward says little of how parts are put together. As in the sampler `climb`."""
+
 ALL_RIGHT = EASY
 """Share of groups with right answers only. From four of five on, the problems are easy, as in the ledger's bands."""

@@ -35,7 +35,8 @@ def audit(
     """Check a recipe before you pay for its training: what its reward pays, and whether its policy earns any of it.
 
     The reward is tried on completions whose worth is known: no answer, the question repeated, the known answer in the wrong place,
-    wrong answers of many kinds, and right answers. Then the policy answers a sample of the recipe's problems. The verdict is go,
+    wrong answers of many kinds, and right answers. Then the policy answers a sample of the recipe's problems. If these are chains,
+    it also answers some of their parts, each by itself, since chains are for a policy that solves the parts. The verdict is go,
     fix the reward, answers are cut, format not met, too easy, or no support; with --no-samples it is not sampled where the reward
     is sound. The exit code is 0 for go and for not sampled, else 1. `outgrow train` says what the audit of its recipe said.
     """
@@ -60,16 +61,16 @@ def audit(
         show_reward(read, tried, reward, policy.opens_think)
         if not no_samples:
             with (
-                answering("sampling", samples * len(tried.sample), read.sampling.max_tokens) as tally,
+                answering("sampling", samples * len(tried.asked), read.sampling.max_tokens) as tally,
                 AnswerCache(cache_folder() / "answers.sqlite", warn=warn) as cache,
             ):
                 watch = tally.watching(check_stop)
                 drawn = sample_policy(read, policy, tried, samples, warn, lambda model: tally.wrap(cache.wrap(model)), watch)
     result = conclude(read, policy, tried, reward, drawn)
     if result.support:
-        show_support(read, tried, result.support)
+        show_support(read, tried, result.support, result.parts)
     show_verdict(read, result)
-    earlier, now = standing(read), len(drawn or [])
+    earlier, now = standing(read), result.support.k * result.support.n if result.support else 0
     path = write_record(read, result)
     if earlier and earlier.samples > now:
         kept = standing(read) == earlier

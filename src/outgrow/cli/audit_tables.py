@@ -1,6 +1,6 @@
 """What `outgrow audit` prints."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from typing import TYPE_CHECKING
 
 from .console import console, say, strip_control_chars
@@ -12,6 +12,7 @@ if TYPE_CHECKING:
     from ..audit.reward_audit import KindResult, RewardAudit, Trial
     from ..audit.support import Support
     from ..config import RLRecipe
+    from ..core.estimate import Estimate
 
 _SHOWN = 120
 
@@ -42,8 +43,8 @@ def show_reward(recipe: "RLRecipe", problems: "AuditProblems", audit: "RewardAud
         say(line)
 
 
-def show_support(recipe: "RLRecipe", problems: "AuditProblems", figures: "Support") -> None:
-    """Print what the policy earns."""
+def show_support(recipe: "RLRecipe", problems: "AuditProblems", figures: "Support", parts: "Mapping[str, Estimate]") -> None:
+    """Print what the policy earns. parts: share of right answers to the parts of chains, by field."""
     name = recipe.policy.model or "a new micro policy"
     how = f"temperature {recipe.sampling.temperature:g}, limit {recipe.sampling.max_tokens:,} tokens"
     say(f"{name} on {problems}, {figures.k} samples each, {how}")
@@ -55,6 +56,7 @@ def show_support(recipe: "RLRecipe", problems: "AuditProblems", figures: "Suppor
         "groups with right answers only": figures.all_right,
         "answers cut by the token limit": figures.cut,
         "finished answers that are not read": figures.unread,
+        **{f"right answers to {field} by itself": rate for field, rate in parts.items()},
     }
     for label, estimate in rows.items():
         table.add_row(label, estimate.text() if estimate else "none finished")

@@ -144,6 +144,10 @@ class PassRatePosterior:
         """Return (C,), each cell's rate at `step`."""
         return np.array([self._rate(cell, step) for cell in self._of_cell])
 
+    def highest(self) -> Floats:
+        """Return (C,), the highest that each cell's rate has been; 0 where its rollouts are too few to say something."""
+        return np.array([cell.value if cell.met >= _ENOUGH else 0.0 for cell in self._of_cell])
+
     def _rate(self, cell: Cell, step: int) -> float:
         weight = self._kept(step - cell.step)
         return (1 + weight * cell.right) / (2 + weight * cell.n)

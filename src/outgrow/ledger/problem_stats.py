@@ -1,6 +1,7 @@
 """What is known of a source's problems, as arrays, so that a million of them are weighed at once."""
 
 from collections.abc import Callable, Sequence
+from functools import cached_property
 
 import numpy as np
 from numpy.typing import NDArray
@@ -31,6 +32,13 @@ class ProblemStats:
 
     def __len__(self) -> int:
         return len(self.problems)
+
+    @cached_property
+    def cells(self) -> dict[tuple[str, int], int]:
+        """The number of each field and level of these problems; the ledger may know others."""
+        numbers, first = np.unique(self.cell_N, return_index=True)
+        examples = [self.problems[place] for place in first.tolist()]
+        return {(problem.field, problem.level): number for problem, number in zip(examples, numbers.tolist(), strict=True)}
 
     @property
     def n_N(self) -> Ints:
@@ -65,6 +73,10 @@ class ProblemStats:
     def prior(self, step: int) -> Floats:
         """Return (C,), the pass rate that a problem of each cell is expected to have before its first visit."""
         return self._evidence.prior(step)
+
+    def highest(self) -> Floats:
+        """Return (C,), the highest that each cell's rate has been; 0 where its rollouts are too few to say something."""
+        return self._evidence.highest()
 
     def posterior(self, step: int, places: Ints | NDArray[np.int64]) -> tuple[Floats, Floats]:
         """Return α and β, each (P,), of the Beta distributions of these problems' pass rates at `step`; see PassRatePosterior."""

@@ -2,6 +2,7 @@
 
 from .adarft import AdaRFT
 from .base import PickRequest, Sampler
+from .climb import Climb
 from .dropping import Dropping
 from .frontier import Frontier
 from .greso import Greso
@@ -23,6 +24,7 @@ SAMPLERS: dict[str, type[Sampler]] = {
     "mopps": Mopps,
     "adarft": AdaRFT,
     "frontier": Frontier,
+    "climb": Climb,
 }
 
 __all__ = ["SAMPLERS", "PickRequest", "Sampler"]

@@ -48,7 +48,7 @@ class Frontier(Sampler):
         reviewed = retired[due[top_k(overdue[due], reviewing)]].tolist()
 
         weights_N = known.score(ask.step, lambda alpha, beta: mixed_chance(alpha, beta, ask.group_size) ** self.sharpness)
-        weights_N[retired] *= self.retired_weight
+        weights_N *= self._factors(ask.step, known)
         exploring = stochastic_round(self.explore * ask.count, rng)
         # Enough random ones for nearly every field and level to be among them.
         some = np.unique(rng.randint(len(known), size=_SOME * exploring))
@@ -57,6 +57,10 @@ class Frontier(Sampler):
 
         wanted = [*reviewed, *explored, *weighted_sample(weights_N, ask.count, rng)]
         return list(dict.fromkeys(wanted))[: ask.count]
+
+    def _factors(self, step: int, known: ProblemStats) -> NDArray[np.float64]:
+        """Return (N,), what each problem's chance to teach is multiplied by."""
+        return np.where(known.streak_N >= self.retire_after, self.retired_weight, 1.0)
 
     def _overdue(self, step: int, known: ProblemStats, retired: NDArray[np.int64]) -> NDArray[np.float64]:
         """Return how long a review of each of these has been due, in intervals; below 0 where it is not due yet."""
