@@ -121,7 +121,7 @@ def test_the_splits_of_chains():
     practised = list(map(Shape.read, ("a>b", "b>c", "c>a", "c")))
     of = {name: split_of_chain(Shape.read(name), practised) for name in ("c", "a>b", "b>a", "a>a", "a>d", "a>b>c", "a&b>c")}
     assert of == {
-        "c": "alone",
+        "c": "single",
         "a>b": "seen pair",
         "b>a": "other order",
         "a>a": "unseen pair",

@@ -40,7 +40,7 @@ class MicroChains(Source):
     split: Split = Field(default="train", description="Split of the problems.")
     chains: tuple[str, ...] = Field(
         default=("seen",),
-        description="Chains such as sum>product, sum>product>clock or sum&roman>difference; fields alone; or names of sets: "
+        description="Chains such as sum>product, sum>product>clock or sum&roman>difference; single fields; or names of sets: "
         f"{', '.join(SETS)}.",
     )
     levels: tuple[int, ...] = Field(default=(1, 2), description="Levels of the problems that chains are made of.")
@@ -53,7 +53,7 @@ class MicroChains(Source):
     )
     parts: Parts = Field(
         default="none",
-        description="also: each chain's parts are added, as problems that are asked alone. only: in place of the chains.",
+        description="also: each chain's parts are added, as problems of their own. only: in place of the chains.",
     )
 
     @field_validator("chains")

@@ -60,7 +60,7 @@ class Shape:
         return tuple(pairwise(self.fields))
 
     def within(self) -> tuple["Shape", ...]:
-        """Return the shapes that are solved before this one is tried: the chains with one field less, or the joined fields alone.
+        """Return the shapes that are solved before this one is tried: the chains with one field less, or each of the joined fields.
 
         >>> [shape.name for shape in Shape.read("sum>product>clock").within()]
         ['sum>product', 'product>clock']
@@ -84,7 +84,7 @@ def shape_of_field(field: str) -> Shape | None:
 
 
 ATOM, SEEN, UNSEEN, REVERSED, NEW_FIELD, DEEPER, MERGED = (
-    "alone",
+    "single",
     "seen pair",
     "unseen pair",
     "other order",

@@ -56,7 +56,7 @@ class Chains(Source):
     count: int = Field(default=400, ge=1, description="Number of chains.")
     parts: Parts = Field(
         default="none",
-        description="also: each chain's parts are added, as problems that are asked alone. only: in place of the chains.",
+        description="also: each chain's parts are added, as problems of their own. only: in place of the chains.",
     )
 
     @field_validator("sources", mode="before")
@@ -82,8 +82,8 @@ class Chains(Source):
             chains[chain.id] = chain
         if len(chains) < self.count:
             warn(f"chains: these sources make {len(chains):,} different chains, and not {self.count:,}")
-        parts = {part.id: part for chain in chains.values() for part in chain.parts}
-        return [*(chains.values() if self.parts != "only" else ()), *(parts.values() if self.parts != "none" else ())]
+        single = {part.id: part for chain in chains.values() for part in chain.parts}
+        return [*(chains.values() if self.parts != "only" else ()), *(single.values() if self.parts != "none" else ())]
 
     def _fitting(self, place: int, warn: Warn) -> dict[str, list[Problem]]:
         """Return field -> the problems that can stand at a place of the chain."""
@@ -106,9 +106,7 @@ class Chains(Source):
     def _why_none(self, fitting: int, place: int, last: bool) -> str:
         if fitting:
             share = "eight tenths" if self.split == "train" else "a tenth"
-            return (
-                f"{fitting:,} problems fit, and none is of the split {self.split} ({share} of a large set); add problems"
-            )
+            return f"{fitting:,} problems fit, and none is of the split {self.split} ({share} of a large set); add problems"
         needs = [] if last else ["a whole number as its answer"]
         needs += [] if place == 0 else ["a whole number in its question"]
         return f"no problem has {' and '.join(needs)}; name another source"
