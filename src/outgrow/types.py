@@ -46,7 +46,7 @@ class Problem:
     row: str = ""
     """The row of its table as JSON, with all columns; empty where no reward reads rows, and where the source has none."""
     parts: "tuple[Problem, ...]" = ()
-    """For a chain, the problems that it is made of, in order, each as it would be asked by itself. All answers but the last go on."""
+    """For a chain, the problems that it is made of, in order, each as it would be asked by itself."""
 
     def with_turns(self) -> str:
         """Return the question with the turns before it, as text for a reader that takes no conversation."""
