@@ -75,7 +75,7 @@ def test_a_chain_by_hand():
     factor = re.fullmatch(rf"{first.answer}\*(\d)=\?", second.question)[1]
     assert problem.question == f"{a}+{b}=x;x*{factor}=?"
     assert int(problem.answer) == (int(a) + int(b)) * int(factor)
-    assert problem.solution == f"{first.solution}:{first.answer};{second.solution}"
+    assert problem.solution == f"{first.question}{first.solution}:{first.answer};{second.question}{second.solution}"
     assert (problem.field, problem.level, problem.id) == ("sum>product", 1, f"{first.id}>{second.id}")
 
 

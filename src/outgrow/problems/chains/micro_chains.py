@@ -148,12 +148,14 @@ def _joined(shape: Shape, how: Draw, taken: Sequence[Taking]) -> Problem:
     if len(parts) == 1:
         return parts[0]
     key = f"{parts[0].id}{AND if shape.merges else THEN}{THEN.join(part.id for part in parts[1:])}"
-    solved = [f"{part.solution}:{part.answer}" for part in parts]
+    # Each question is written out with its values, so that its steps follow from what stands before them.
+    steps = [f"{part.question}{part.solution}" for part in parts]
+    solved = [f"{step}:{part.answer}" for step, part in zip(steps, parts, strict=True)]
     if how.link == "none":
         key, answer, solution = f"side by side:{key}", ";".join(part.answer for part in parts), ";".join(solved)
         questions = [part.question for part in parts]
     else:
-        answer, solution = parts[-1].answer, ";".join((*solved[:-1], parts[-1].solution))
+        answer, solution = parts[-1].answer, ";".join((*solved[:-1], steps[-1]))
         questions = [*map(_named, (part.question for part in taken[:-1]), _NAMES), taken[-1].question]
     return Problem(key, shape.name, how.level, ";".join(questions), answer, solution, parts=parts)
 
