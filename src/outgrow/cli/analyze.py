@@ -33,6 +33,7 @@ def analyze(
     from ..evaluate.failure_kinds import MEANING
     from ..report import findings
     from ..report.analysis import analyze as analyze_run
+    from ..report.chains import chain_sections
     from ..report.data import read_run
     from ..report.words import headline
 
@@ -47,6 +48,10 @@ def analyze(
     _print("by the length of the answer", findings.length_table(analysis))
     _print("what became of the problems practised", findings.fate_table(analysis))
     _print("problems forgotten or learned again", findings.turns_table(analysis))
+    for section in chain_sections(data):
+        say(f"Chains of {section.suite}. {section.practised}")
+        for title, table in section.tables():
+            _print(title, table)
     for row in analysis.failures:
         for when, samples in (("before", row.before), ("after", row.after)):
             for sample in samples[:examples]:

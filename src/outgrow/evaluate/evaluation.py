@@ -67,7 +67,7 @@ class Evaluation:
         """Return name of a measure -> problem id -> value; each is a mean over problems. All have the same n, except that `length`
         lacks problems without an answer of known length."""
         k, rates, drawn = self.k, self.pass_rates(), self.drawn()
-        sizes = [size for size in sorted({2, 4, 8, 16, 32, 64, k}) if 1 < size <= k]
+        sizes = [size for size in sorted({2, 4, 8, 16, 32, 64, 128, 256, k}) if 1 < size <= k]
         by_problem: dict[str, Callable[[list[Sample]], float]] = {
             "between": lambda samples: 0 < _mean([s.right for s in samples]) < 1,
             "truncated": lambda samples: _mean([s.verdict is Verdict.TRUNCATED for s in samples]),

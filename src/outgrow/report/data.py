@@ -26,6 +26,7 @@ from ..runs.sessions import Session, read_sessions
 from .visit_table import VisitTable
 
 _Row = TypeVar("_Row", Calibration, Drift)
+_PRACTISED = "SELECT DISTINCT field FROM problems WHERE EXISTS (SELECT 1 FROM visits WHERE problem_id = problems.id AND step > 0)"
 _CHECKED: dict[type[Any], TypeAdapter[Any]] = {kind: TypeAdapter(kind) for kind in (Calibration, Drift)}
 
 
@@ -57,6 +58,8 @@ class RunData:
     drift: list[Drift]
     worse: Worse | None = None
     """That held-out problems got worse; None where they are not shown to be."""
+    practised: frozenset[str] = frozenset()
+    """Fields of the problems that training visited."""
 
     @property
     def place(self) -> str:
@@ -106,7 +109,7 @@ def read_run(run: Path, visits_too: bool = True, readers: Readers | None = None)
     """
     files, readers = RunFolder(run), readers or Readers()
     recipe, made_with = read_recipe(run)
-    known_problems, visits = _read_ledger(files.ledger) if visits_too else (0, VisitTable())
+    known_problems, visits, practised = _read_ledger(files.ledger) if visits_too else _NO_LEDGER
     return RunData(
         name=run.resolve().name,
         path=str(run),
@@ -125,6 +128,7 @@ def read_run(run: Path, visits_too: bool = True, readers: Readers | None = None)
         calibration=_read_figures(files.calibration, Calibration, "outgrow calibration RUN"),
         drift=_read_figures(files.drift, Drift, "outgrow drift RUN --on SUITES"),
         worse=read_worse(run),
+        practised=practised,
     )
 
 
@@ -157,14 +161,18 @@ def _read_figures(path: Path, kind: type[_Row], command: str) -> list[_Row]:
         raise OutgrowError(f"{path}: cannot be read ({reason(error)}); write it again with: {command}") from error
 
 
-def _read_ledger(path: Path) -> tuple[int, VisitTable]:
-    """Return the number of problems and every visit, oldest first; nothing where there is no ledger (SFT keeps none).
+_NO_LEDGER: tuple[int, VisitTable, frozenset[str]] = (0, VisitTable(), frozenset())
+
+
+def _read_ledger(path: Path) -> tuple[int, VisitTable, frozenset[str]]:
+    """Return the number of problems, every visit, oldest first, and the fields that training visited; nothing where there is no
+    ledger (SFT keeps none).
 
     The file is read without a lock, so that the page of a run can be made while it trains, and no file is left behind: SQLite's
     write-ahead log is opened only where a training process has one.
     """
     if not path.exists():
-        return 0, VisitTable()
+        return _NO_LEDGER
     mode = "mode=ro" if path.with_name(f"{path.name}-wal").exists() else "immutable=1"
     try:
         require_regular(path)
@@ -174,8 +182,9 @@ def _read_ledger(path: Path) -> tuple[int, VisitTable]:
             require_ledger(db)
             known = db.execute("SELECT count(*) FROM problems").fetchone()[0]
             visits = VisitTable.read(db)
+            practised = frozenset(field for (field,) in db.execute(_PRACTISED))
         finally:
             db.close()
     except (sqlite3.Error, ValueError, OSError) as error:
         raise OutgrowError(f"{path}: the ledger cannot be read ({reason(error)})") from error
-    return known, visits
+    return known, visits, practised

@@ -1,6 +1,7 @@
 """Pass rates and their changes by field and level, as tables of coloured cells."""
 
 from dataclasses import dataclass
+from typing import Literal
 
 from ..core.estimate import Estimate
 from ..evaluate.change import Grid, shows_change
@@ -20,6 +21,8 @@ class HeatCell:
     """Strength of the colour, from 0 to 100."""
     marked: bool = False
     """Whether the text is underlined."""
+    frame: Literal["", "solid", "dashed"] = ""
+    """The line around it."""
 
 
 @dataclass(frozen=True)
@@ -48,7 +51,7 @@ def heat_maps(grid: Grid, k: int) -> list[HeatMap]:
                 place = f"{'all fields' if field is None else field}, {'all levels' if level is None else f'level {level}'}"
                 comparison = grid.cells.get((field, level))
                 estimate: Estimate | None = getattr(comparison, part) if comparison else None
-                cells.append(_heat_cell(estimate, place, k, strongest if part == "change" else None))
+                cells.append(heat_cell(estimate, place, k, strongest if part == "change" else None))
             rows.append(("all" if field is None else field, cells))
         return HeatMap(title, legend, [*("all" if level is None else str(level) for level in levels)], rows)
 
@@ -63,14 +66,16 @@ def heat_maps(grid: Grid, k: int) -> list[HeatMap]:
     return maps
 
 
-def _heat_cell(estimate: Estimate | None, place: str, k: int, strongest: float | None) -> HeatCell:
-    """Return a cell. strongest: the change with the full colour; None where the cell is a pass rate."""
+def heat_cell(
+    estimate: Estimate | None, place: str, k: int, strongest: float | None, frame: Literal["", "solid", "dashed"] = ""
+) -> HeatCell:
+    """Return a cell. strongest: the change with the full colour; None where the cell is a pass rate. k: samples per problem."""
     if estimate is None:
         return HeatCell("", f"{place}: no problems")
     size = f"n = {estimate.n} problems × {k} samples"
     if strongest is None:
         hint = f"{place}: {words.share_estimate(estimate)}, {size}"
-        return HeatCell(f"{100 * estimate.value:.0f}", hint, strength=round(100 * estimate.value))
+        return HeatCell(f"{100 * estimate.value:.0f}", hint, strength=round(100 * estimate.value), frame=frame)
     return HeatCell(
         text=words.points(estimate.value, 0),
         hint=f"{place}: {words.share_change(estimate)}, {size}",

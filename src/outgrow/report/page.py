@@ -13,12 +13,14 @@ from markupsafe import Markup
 
 from ..core.errors import OutgrowError
 from ..core.files import write_atomic
+from ..evaluate.chain_kinds import CHAIN_MEANING
 from ..evaluate.change import compare, grid, largest_changes
 from ..evaluate.failure_kinds import MEANING
 from ..runs.folder import RunFolder
 from . import findings, tables, words
 from .analysis import analyze
 from .cells import tone
+from .chains import chain_sections
 from .charts import chart_groups, histogram_chart, learning_charts, seconds_chart
 from .curves import smoothing_width, thinning
 from .data import RunData, read_run
@@ -70,6 +72,8 @@ def render(data: RunData) -> str:
         length_table=findings.length_table(analysis),
         fate_table=findings.fate_table(analysis),
         turns_table=findings.turns_table(analysis),
+        chains=chain_sections(data),
+        chain_meaning=CHAIN_MEANING,
         tone=tone(pass_at_1.change if pass_at_1 else None),
         n=len(known.pass_rates()) if known else 0,
         k=k,
