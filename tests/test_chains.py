@@ -12,7 +12,7 @@ from outgrow.core.callbacks import quiet
 from outgrow.core.errors import UsageError
 from outgrow.problems.chains import MicroChains, Shape, split_of_chain
 from outgrow.problems.chains.micro_chains import Draw, draw_chains
-from outgrow.problems.chains.micro_sets import ATOMS, FORMAT, SEEN, SETS
+from outgrow.problems.chains.micro_sets import ATOMS, SEEN, SETS
 from outgrow.problems.chains.worded_chains import _pair_class
 from outgrow.problems.micro import Micro
 from outgrow.problems.split import split_of
@@ -107,14 +107,18 @@ def test_questions_side_by_side_ask_for_all_answers():
     assert list(map(str, solved(problem.question))) == problem.answer.split(";")
 
 
-def test_places_are_balanced():
-    firsts, seconds = (Counter(Shape.read(name).fields[place] for name in SEEN) for place in (0, 1))
-    assert set(firsts) == set(ATOMS)
-    assert set(seconds.values()) == {2}
-    assert {Shape.read(name).fields[0] for name in FORMAT} == set(ATOMS)
-    assert {Shape.read(name).fields[1] for name in FORMAT} == set(seconds)
-    pairs = [name for group in ("format", "seen", "unseen", "reversed") for name in SETS[group]]
-    assert len(pairs) == len(set(pairs)) == len(ATOMS) * len(seconds)
+def test_neither_a_field_nor_its_place_tells_which_field_follows():
+    kinds = {name: kind for kind in ("format", "seen", "unseen", "reversed") for name in SETS[kind]}
+    firsts, seconds = ({Shape.read(name).fields[place] for name in kinds} for place in (0, 1))
+    assert firsts == set(ATOMS)
+    assert set(kinds) == {f"{first}>{second}" for first in firsts for second in seconds}
+    for first in firsts:
+        follows = Counter(kinds[f"{first}>{second}"].replace("reversed", "unseen") for second in seconds)
+        assert follows == {"format": 2, "seen": 1, "unseen": 1}
+    assert max(Counter(Shape.read(name).fields[1] for name in SEEN).values()) == 2
+    assert {f"{second}>{first}" for first, second in (Shape.read(name).fields for name in SETS["reversed"])} <= set(SEEN)
+    for name in (*SETS["deeper"], *SETS["climb"]):
+        assert {f"{first}>{second}" for first, second in Shape.read(name).links} <= set(SEEN)
 
 
 def test_the_splits_of_chains():
