@@ -10,6 +10,8 @@ from ..core.errors import UsageError, first_line
 from ..core.files import parse_json, read_plain
 from .context import longest_row
 from .generation_config import require_end
+from .gguf_cuts import restore_cuts
+from .gguf_left_out import require_all_read
 from .gguf_markers import restore_markers
 from .gguf_rotations import require_plain_rotations
 from .hub_commits import hub_revision
@@ -130,7 +132,9 @@ def _load(name: str, folder: str, dtype: torch.dtype, revision: str | None) -> t
         model, info = loaded
         tokenizer = AutoTokenizer.from_pretrained(place, trust_remote_code=False, **options)
         if file is not None:
+            require_all_read(file, model)
             restore_markers(tokenizer, file)
+            restore_cuts(tokenizer, file)
     except Exception as error:  # a bad folder raises errors of a dozen types, from four libraries
         raise _unreadable(name, error) from error
     if info["missing_keys"]:
