@@ -37,7 +37,7 @@ def require_decoded(model: PreTrainedModel, spec: ModelSpec) -> None:
     if nats:
         raise UsageError(
             f"the transformers engine cannot decode this model: rows that {spec.architecture} decodes together, with padding and "
-            f"transformers' cache, are {nats:.3g} nats from the same rows alone"
+            f"transformers' cache, are {nats:.3g} nats from each of these rows by itself"
         )
 
 

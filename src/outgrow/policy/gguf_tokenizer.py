@@ -164,7 +164,7 @@ def _vocabulary(tokenizer: Any, spelling: dict[str, str], rows: int) -> tuple[li
 def _require_context_free(token: AddedToken) -> None:
     if token.lstrip or token.rstrip or token.single_word:
         raise UsageError(
-            f"the tokenizer finds its token {token.content!r} by what stands beside it (lstrip, rstrip or single_word), which "
+            f"the tokenizer finds its token {token.content!r} by the text next to it (lstrip, rstrip or single_word), which "
             "a GGUF file cannot say"
         )
 
