@@ -8,7 +8,7 @@ import gguf
 import pytest
 import torch
 from gguf import GGMLQuantizationType
-from tokenizers import Regex, Tokenizer, decoders, models, normalizers, pre_tokenizers
+from tokenizers import AddedToken, Regex, Tokenizer, decoders, models, normalizers, pre_tokenizers
 from transformers import (
     GemmaConfig,
     GemmaForCausalLM,
@@ -289,6 +289,31 @@ def test_tokenizers_that_the_format_would_read_otherwise(untrained, tmp_path):
     refused(with_backend(strange), tmp_path, "llama-bpe")
     untrained.tokenizer.add_tokens(["<one too many>"])
     refused(untrained, tmp_path, "<one too many>", "105")
+
+
+def test_what_a_file_cannot_say_of_a_tokenizer(untrained, tmp_path):
+    """transformers and llama.cpp would read other tokens: each of these changes the ids of a text."""
+
+    def changed(change, text):
+        tokenizer, plain = bpe("qwen2"), bpe("qwen2")
+        change(tokenizer)
+        assert tokenizer(text)["input_ids"] != plain(text)["input_ids"]
+        return Policy(untrained.model, tokenizer)
+
+    def normal(normalizer):
+        return lambda tokenizer: setattr(tokenizer.backend_tokenizer, "normalizer", normalizer)
+
+    def added(**flags):
+        return lambda tokenizer: tokenizer.add_tokens([AddedToken("<x>", **flags)])
+
+    refused(changed(normal(normalizers.Lowercase()), "Tom"), tmp_path, "Lowercase")
+    refused(changed(normal(normalizers.Sequence([normalizers.Strip()])), " a "), tmp_path, "Sequence")
+    untrained.model.resize_token_embeddings(400)
+    refused(changed(added(lstrip=True), "a  <x>"), tmp_path, "'<x>'", "lstrip")
+    refused(changed(added(single_word=True), "a <x> b"), tmp_path, "'<x>'", "single_word")
+    whole = bpe("qwen2")
+    whole.backend_tokenizer.model.ignore_merges = True
+    refused(Policy(untrained.model, whole), tmp_path, "ignore_merges", "qwen2")
 
 
 def test_values_that_a_type_cannot_hold(untrained, tmp_path):

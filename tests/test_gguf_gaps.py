@@ -1,17 +1,20 @@
-"""What transformers does not read of a GGUF file: markers, which are restored, and scaled rotations, which are refused."""
+"""What transformers does not read of a GGUF file: markers and cuts, which are restored; scaled rotations and weights, refused."""
+
+import json
 
 import gguf
 import numpy as np
 import pytest
 import torch
 from gguf import GGUFReader
-from tokenizers import AddedToken
-from transformers import Qwen2Config, Qwen2ForCausalLM
+from tokenizers import AddedToken, Tokenizer
+from transformers import LlamaConfig, LlamaForCausalLM, Qwen2Config, Qwen2ForCausalLM
 
 from helpers.gguf_files import SMALL, TEXT, THETA, bpe, written
 from outgrow.core.errors import UsageError
 from outgrow.policy import Policy, load_policy
 from outgrow.policy.gguf_markers import restore_markers
+from outgrow.policy.gguf_tokenizer import PRE_TOKENIZERS, PROBE
 
 USER, END, THOUGHT, SPACES = "<｜User｜>", "<｜end▁of▁sentence｜>", "<思考>", "    "
 TEMPLATE = "{% for m in messages %}<｜User｜>{{ m['content'] }}{% endfor %}{% if add_generation_prompt %}<思考>{% endif %}"
@@ -86,7 +89,7 @@ def test_a_damaged_file_is_one_line(policy, tmp_path):
 # Rotations that transformers does not read
 
 
-def with_more(file, out, add, factors=None):
+def with_more(file, out, add, factors=None, bias=None):
     """A copy of a GGUF file with more in it, by gguf's own writer."""
     reader = GGUFReader(file)
     writer = gguf.GGUFWriter(out, reader.fields["general.architecture"].contents())
@@ -99,6 +102,8 @@ def with_more(file, out, add, factors=None):
         writer.add_tensor(tensor.name, tensor.data)
     if factors is not None:
         writer.add_tensor("rope_freqs.weight", np.array(factors, dtype=np.float32))
+    if bias is not None:
+        writer.add_tensor(bias, np.ones(64, dtype=np.float32))
     writer.write_header_to_file()
     writer.write_kv_data_to_file()
     writer.write_tensors_to_file()
@@ -126,3 +131,47 @@ def test_scaled_rotations_are_refused_in_one_line(policy, tmp_path, add, factors
     with pytest.raises(UsageError) as refused:
         load_policy(file)
     assert told in str(refused.value) and "more.gguf" in str(refused.value) and "\n" not in str(refused.value)
+
+
+# Weights that transformers leaves out
+
+
+def test_a_bias_that_transformers_leaves_out_is_refused_by_name(tmp_path):
+    tokenizer = bpe("llama-bpe")
+    config = LlamaConfig(**SMALL, num_attention_heads=4, num_key_value_heads=2, vocab_size=len(tokenizer), rope_parameters=THETA)
+    file = written(Policy(LlamaForCausalLM(config), tokenizer), tmp_path, "f32")
+    more = with_more(file, tmp_path / "more.gguf", lambda writer: None, bias="blk.0.attn_q.bias")
+    with pytest.raises(UsageError, match=r"more\.gguf: .*64 of its values .*blk\.0\.attn_q\.bias") as refused:
+        load_policy(more)
+    assert "\n" not in str(refused.value)
+
+
+# Where text is cut
+
+WORDS = "Tom\t1231  1 has 12 apples,  buys 345  more\n\n 6789 isn't   0 "
+
+
+@pytest.mark.parametrize("family", [(LlamaConfig, LlamaForCausalLM), (Qwen2Config, Qwen2ForCausalLM)])
+@pytest.mark.parametrize("pre", PRE_TOKENIZERS)
+def test_text_is_cut_as_the_file_says(pre, family, tmp_path):
+    """Merges of blanks and digits show where text was cut; transformers cut SmolLM's numbers off the wrong blanks."""
+    tokenizer = bpe(pre, WORDS * 9)
+    config, model = family
+    sizes = {"num_attention_heads": 4, "num_key_value_heads": 2, "vocab_size": len(tokenizer), "rope_parameters": THETA}
+    again = load_policy(str(written(Policy(model(config(**SMALL, **sizes)), tokenizer), tmp_path, "f16"))).tokenizer
+    for text in (WORDS, PROBE, *(WORDS[first : first + 9] for first in range(len(WORDS)))):
+        assert again(text)["input_ids"] == tokenizer(text)["input_ids"]
+
+
+def test_words_that_llama_3_takes_whole_are_taken_whole(tmp_path):
+    """Llama 3's tokenizer has tokens that its merges do not make, and so has llama.cpp for such a file."""
+    tokenizer = bpe("llama-bpe")
+    description = json.loads(tokenizer.backend_tokenizer.to_str())
+    whole = next(token for token in description["model"]["vocab"] if len(token) > 3 and "\u0120" in token)
+    description["model"]["merges"] = description["model"]["merges"][:1]
+    description["model"]["ignore_merges"] = True
+    tokenizer._tokenizer = Tokenizer.from_str(json.dumps(description))
+    config = LlamaConfig(**SMALL, num_attention_heads=4, num_key_value_heads=2, vocab_size=len(tokenizer), rope_parameters=THETA)
+    again = load_policy(str(written(Policy(LlamaForCausalLM(config), tokenizer), tmp_path, "f16"))).tokenizer
+    text = whole.replace("\u0120", " ")
+    assert again(text)["input_ids"] == tokenizer(text)["input_ids"] == [tokenizer.convert_tokens_to_ids(whole)]

@@ -5,6 +5,8 @@ import dataclasses
 import pytest
 import torch
 from transformers import (
+    BioGptConfig,
+    BioGptForCausalLM,
     BloomConfig,
     BloomForCausalLM,
     CohereConfig,
@@ -13,10 +15,14 @@ from transformers import (
     Gemma2ForCausalLM,
     Gemma3ForCausalLM,
     Gemma3TextConfig,
+    Glm4MoeConfig,
+    Glm4MoeForCausalLM,
     GPT2Config,
     GPT2LMHeadModel,
     MambaConfig,
     MambaForCausalLM,
+    MiniMaxConfig,
+    MiniMaxForCausalLM,
     MistralConfig,
     MistralForCausalLM,
     Phi3Config,
@@ -27,6 +33,10 @@ from transformers import (
     Qwen2ForCausalLM,
     Qwen3Config,
     Qwen3ForCausalLM,
+    RecurrentGemmaConfig,
+    RecurrentGemmaForCausalLM,
+    RwkvConfig,
+    RwkvForCausalLM,
 )
 
 from helpers.runs import SMALL, Silent
@@ -44,7 +54,7 @@ from outgrow.engines import (
     engine_for,
     sync,
 )
-from outgrow.policy import Policy, Sampling, packed_forward
+from outgrow.policy import Policy, Sampling, load_policy, packed_forward
 from outgrow.policy.learnable import require_learnable
 from outgrow.policy.logprobs import completion_logprobs
 from outgrow.policy.lora import add_adapter
@@ -332,3 +342,73 @@ def test_an_adapter_on_fused_layers_is_merged_and_other_names_are_refused():
     assert plain_logprobs(without, written[0].prompt_ids, written[0].completion_ids, Sampling()).tolist() != pytest.approx(
         written[0].logprobs, abs=1e-2
     ), "the adapter did nothing"
+
+
+def test_rows_end_where_rotations_would_change_for_all_of_them():
+    """longrope: with a row over 12 tokens, transformers rotates every row of the batch by the long factors."""
+    rope = {"rope_type": "longrope", "rope_theta": 1e4, "short_factor": [1.0] * 4, "long_factor": [1.5, 2.0, 3.0, 6.0]}
+    policy = tiny("phi3", sliding_window=None, rope_parameters=rope, original_max_position_embeddings=12)
+    assert policy.context == 12
+    sampling = Sampling(max_tokens=3)
+    with pytest.raises(UsageError, match="12 tokens"):
+        engine_of(policy).generate(GenerationRequest(prompts(4, 10), 2, sampling, [1, 2]))
+    for rollout in flat(engine_of(policy).generate(GenerationRequest(prompts(4, 9), 2, sampling, [1, 2]))):
+        alone = plain_logprobs(policy, rollout.prompt_ids, rollout.completion_ids, sampling).tolist()
+        assert rollout.logprobs == pytest.approx(alone, abs=1e-4)
+
+
+def test_a_config_without_a_longest_text_is_one_line(tmp_path):
+    config = {"hidden_size": 32, "n_layer": 2, "n_head": 4}
+    bloom = BloomForCausalLM(BloomConfig(vocab_size=105, pad_token_id=0, bos_token_id=1, eos_token_id=2, **config))
+    model = saved(Policy(bloom, make_tokenizer()), tmp_path / "bloom")
+    with pytest.raises(UsageError, match=r"bloom: its config\.json .*max_position_embeddings"):
+        load_policy(model)
+    bloom.config.seq_length = 64  # Bloom's own name for it
+    policy = Policy(bloom, make_tokenizer())
+    assert policy.context == 64
+    assert len(flat(engine_of(policy).generate(GenerationRequest(prompts(3), 2, Sampling(max_tokens=4), [1])))) == 2
+
+
+def test_a_class_that_leaves_the_cache_unread_is_refused_before_it_writes(monkeypatch):
+    """RecurrentGemma keeps its states in its layers; MiniMax has a cache of its own, and says so."""
+    sizes = {**SIZES, "num_hidden_layers": 3}
+    recurrent = (RecurrentGemmaForCausalLM, RecurrentGemmaConfig, {**sizes, "attention_window_size": WINDOW, "lru_width": 32})
+    for name, family in (("together", recurrent), ("MiniMax", (MiniMaxForCausalLM, MiniMaxConfig, sizes))):
+        monkeypatch.setitem(FAMILIES, "other", family)
+        with pytest.raises(UsageError, match=f"cannot decode this model.*{name}") as told:
+            engine_of(tiny("other"))
+        assert "\n" not in str(told.value)
+
+
+def test_a_model_that_nobody_chose_an_engine_for_is_refused_as_well(tmp_path):
+    """Rwkv takes any argument, and reads no cache."""
+    config = RwkvConfig(vocab_size=105, hidden_size=32, num_hidden_layers=2, context_length=64, eos_token_id=2)
+    model = saved(Policy(RwkvForCausalLM(config), make_tokenizer()), tmp_path / "rwkv")
+    with pytest.raises(UsageError, match="past_key_values"):
+        open_chat_model(model, None, pytest.fail)
+
+
+MOE = {
+    "n_routed_experts": 4, "num_experts_per_tok": 2, "moe_intermediate_size": 16, "n_shared_experts": 1, "first_k_dense_replace": 1,
+    "n_group": 1, "topk_group": 1,
+}  # fmt: skip
+
+
+def test_the_copy_has_every_weight_as_it_was_loaded(tmp_path, monkeypatch):
+    """transformers loads the bias that chooses experts in float32, also where the model is bfloat16."""
+    monkeypatch.setitem(FAMILIES, "other", (Glm4MoeForCausalLM, Glm4MoeConfig, {**SIZES, **MOE}))
+    policy = load_policy(saved(tiny("other"), tmp_path / "glm"), dtype="bfloat16")
+    engine = engine_of(policy)
+    kinds = {name: tensor.dtype for name, tensor in policy.model.state_dict().items()}
+    assert set(kinds.values()) == {torch.float32, torch.bfloat16}
+    assert {name: tensor.dtype for name, tensor in engine._model.state_dict().items()} == kinds
+
+
+def test_an_adapter_on_experts_or_on_a_tied_output_of_another_name_is_refused(monkeypatch):
+    monkeypatch.setitem(FAMILIES, "other", (Glm4MoeForCausalLM, Glm4MoeConfig, {**SIZES, **MOE}))
+    with pytest.raises(UsageError, match=r"also adapts model\.layers\.1\.mlp\.experts of glm.*down_proj"):
+        add_adapter(tiny("other").model, LoRA(), 0, "glm")
+    sizes = {key: SIZES[key] for key in ("hidden_size", "intermediate_size", "num_hidden_layers", "num_attention_heads")}
+    monkeypatch.setitem(FAMILIES, "other", (BioGptForCausalLM, BioGptConfig, sizes))
+    with pytest.raises(UsageError, match="output_projection of gpt is tied"):
+        add_adapter(tiny("other").model, LoRA(targets=["q_proj", "output_projection"]), 0, "gpt")

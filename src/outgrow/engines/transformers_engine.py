@@ -42,12 +42,22 @@ class TransformersEngine(Engine):
         self._max_sequences = AutoBatchSize("engine.max_sequences", max_sequences, warn)
         self._model: PreTrainedModel | None = None
         self._version = 0
+        self._checked = False
+
+    def start(self, spec: ModelSpec) -> None:
+        _require_cache(spec)
+        super().start(spec)
 
     def load_weights(self, weights: Mapping[str, Tensor], version: int) -> None:
         assert self.spec is not None, "start() comes first"
+        from .model_class_check import require_decoded
+
         self.sleep()  # frees the old copy before the new one is made
         self._model = _copy(self.spec, weights)
         self._version = version
+        if not self._checked:  # the class stays the same, also with other weights
+            require_decoded(self._model, self.spec)
+            self._checked = True
 
     def sleep(self) -> None:
         self._model = None
@@ -115,6 +125,9 @@ def _copy(spec: ModelSpec, weights: Mapping[str, Tensor]) -> PreTrainedModel:
     finally:
         torch.random.set_rng_state(state)  # classes may draw from the global generator
     model.tie_weights()
+    # Some classes keep single tensors in float32 when they are loaded, such as the choice of experts, but not when they are made.
+    for name, tensor in model.state_dict(keep_vars=True).items():
+        tensor.data = tensor.data.to(weights[name].dtype)
     model.load_state_dict(weights)
     model.eval()
     return model

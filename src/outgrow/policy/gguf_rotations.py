@@ -13,7 +13,8 @@ from ..core.errors import UsageError
 if TYPE_CHECKING:
     from gguf import GGUFReader
 
-_FACTORS = ("rope_freqs.weight", "rope_factors_long.weight", "rope_factors_short.weight")
+FACTORS = ("rope_freqs.weight", "rope_factors_long.weight", "rope_factors_short.weight")
+"""Tensors that hold a factor for each frequency."""
 _READ = "gpt-oss"
 
 
@@ -25,7 +26,7 @@ def require_plain_rotations(file: GGUFReader) -> None:
         return
     rule = file.fields.get(f"{architecture}.rope.scaling.type")
     scaled = [str(rule.contents())] if rule and rule.contents() != "none" else []
-    scaled += [tensor.name for tensor in file.tensors if tensor.name in _FACTORS and (tensor.data != 1).any()]
+    scaled += [tensor.name for tensor in file.tensors if tensor.name in FACTORS and (tensor.data != 1).any()]
     if scaled:
         raise UsageError(
             f"it scales its rotations ({', '.join(scaled)}), which transformers does not read from a GGUF file; "

@@ -12,6 +12,7 @@ from tokenizers.pre_tokenizers import ByteLevel, Digits, PreTokenizer, Sequence,
 from ..core.errors import UsageError
 
 if TYPE_CHECKING:
+    from tokenizers import AddedToken
     from transformers import PreTrainedTokenizerBase
 
     from .policy import Policy
@@ -34,6 +35,8 @@ PRE_TOKENIZERS: dict[str, PreTokenizer] = {
 
 PROBE = "I'm 2x12345, DON'T (we'll)\n\n\tsee:  'Tis 3.14159!!\r\n  été Привет 你好 ٣٤٥ 🙂🙂   end \n x=[1,22,333];//  "
 """A text that every two of the pre-tokenizers cut in different places."""
+WHOLE_WORDS = "llama-bpe"
+"""The name by which llama.cpp takes a word that is a token whole, without looking for merges."""
 _CHARACTERS = "smollm"  # without merges it does not matter where text is cut; by this name llama.cpp keeps blanks as they are
 
 _SPELLED = {chr(byte): chr(256 + byte) for byte in range(33)} | {chr(127): chr(256 + 33)}
@@ -87,19 +90,34 @@ def _pieces(description: dict[str, Any], tokenizer: Any) -> tuple[str, dict[str,
     """Return the pre-tokenizer's name, how tokens are spelled where the file spells them otherwise, and the merges."""
     model = description["model"]
     if model["type"] == "BPE" and (description["decoder"] or {}).get("type") == "ByteLevel" and not _affixes(model):
+        _require_text_as_it_is(description)
         pre = pre_tokenizer_name(tokenizer.backend_tokenizer.pre_tokenizer)
         if pre is None:
             raise UsageError(
                 "the tokenizer cuts text before its merges in a way that outgrow has no GGUF name for; "
                 f"it knows {', '.join(PRE_TOKENIZERS)}"
             )
+        if model.get("ignore_merges") and pre != WHOLE_WORDS:
+            raise UsageError(
+                f"the tokenizer takes words that are tokens whole (ignore_merges), which a GGUF file says of {WHOLE_WORDS} only; "
+                f"this one cuts text as {pre}"
+            )
         return pre, {}, [merge if isinstance(merge, str) else " ".join(merge) for merge in model["merges"]]
     if model["type"] == "WordLevel" and _single_characters(tokenizer):
+        _require_text_as_it_is(description)
         return _CHARACTERS, _SPELLED, []
     raise UsageError(
         f"a tokenizer of type {model['type']} cannot be exported; GGUF files are written with byte-level BPE "
         "and with single ASCII characters"
     )
+
+
+def _require_text_as_it_is(description: dict[str, Any]) -> None:
+    """Raise UsageError where text is changed before it is cut. NFC, which Qwen's have, leaves nearly every text as it is."""
+    if (normalizer := description["normalizer"]) is not None and normalizer["type"] != "NFC":
+        raise UsageError(
+            f"the tokenizer changes text before it cuts it (its normalizer is {normalizer['type']}), which a GGUF file cannot say"
+        )
 
 
 def _affixes(model: dict[str, Any]) -> bool:
@@ -133,6 +151,7 @@ def _vocabulary(tokenizer: Any, spelling: dict[str, str], rows: int) -> tuple[li
             tokens.append(f"[PAD{index}]")
             types.append(TokenType.UNUSED)
         elif index in added:
+            _require_context_free(added[index])
             # As the tokenizer says it: a token that only looks special is found in every text, as it is in training.
             tokens.append(token)
             types.append(TokenType.CONTROL if added[index].special else TokenType.USER_DEFINED)
@@ -140,6 +159,14 @@ def _vocabulary(tokenizer: Any, spelling: dict[str, str], rows: int) -> tuple[li
             tokens.append(spelling.get(token, token))
             types.append(TokenType.NORMAL)
     return tokens, [int(kind) for kind in types]
+
+
+def _require_context_free(token: AddedToken) -> None:
+    if token.lstrip or token.rstrip or token.single_word:
+        raise UsageError(
+            f"the tokenizer finds its token {token.content!r} by the text next to it (lstrip, rstrip or single_word), which "
+            "a GGUF file cannot say"
+        )
 
 
 def _add_special_tokens(writer: Writer, policy: Policy) -> None:

@@ -17,6 +17,8 @@ from .sampling import Sampling
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
+    from torch import Tensor
+
 _LENGTHS = ((3, 4), (5, 6), (3, 2))
 """Tokens of the prompts and completions that are compared. The first and the last share a prompt."""
 _FLOAT32_NATS = 0.01
@@ -65,12 +67,18 @@ def _difference(policy: Policy) -> float:
         tokens = torch.tensor([[*prompt, *completion]], device=policy.model.device)
         logits_TV = policy.model(tokens, use_cache=False).logits[0, len(prompt) - 1 : -1].float()
         theirs.append(logits_TV.log_softmax(-1).gather(-1, tokens[0, len(prompt) :, None]).squeeze(-1))
-    apart = (ours_BT[mask_BT > 0] - torch.cat(theirs)).abs()
-    if policy.model.dtype == torch.float32:
-        worst = float(apart.max())
-        return 0.0 if worst <= _FLOAT32_NATS else worst
-    mean = float(apart.mean())
-    return 0.0 if mean <= _BFLOAT16_NATS else mean
+    return beyond_rounding(ours_BT[mask_BT > 0] - torch.cat(theirs), policy.model.dtype)
+
+
+def beyond_rounding(differences: Tensor, dtype: torch.dtype) -> float:
+    """Return how far log-probabilities are apart, in nats; 0 where weights of this type round so.
+
+    >>> beyond_rounding(torch.tensor([0.001, -0.4]), torch.float32), beyond_rounding(torch.tensor([0.1, -0.4]), torch.bfloat16)
+    (0.4000000059604645, 0.0)
+    """
+    apart, exact = differences.abs(), dtype == torch.float32
+    nats = float(apart.max() if exact else apart.mean())
+    return 0.0 if nats <= (_FLOAT32_NATS if exact else _BFLOAT16_NATS) else nats
 
 
 def _windows(policy: Policy) -> dict[int, int | None]:

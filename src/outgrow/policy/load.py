@@ -8,7 +8,10 @@ from typing import TYPE_CHECKING, Any, Literal
 
 from ..core.errors import UsageError, first_line
 from ..core.files import parse_json, read_plain
+from .context import longest_row
 from .generation_config import require_end
+from .gguf_cuts import restore_cuts
+from .gguf_left_out import require_all_read
 from .gguf_markers import restore_markers
 from .gguf_rotations import require_plain_rotations
 from .hub_commits import hub_revision
@@ -54,8 +57,8 @@ def load_policy(name: str, prompt: Prompt | None = None, dtype: Dtype = "float32
     """Load a model and its tokenizer. For an adapter's folder, load the base model that it names, and the adapter.
 
     revision: branch, tag or commit of a hub id. Default: the newest. Raises UsageError with one line where the model is missing,
-    unreadable or not a causal language model, where neither the tokenizer nor the prompt has a chat template, or where the
-    tokenizer has no end token.
+    unreadable or not a causal language model, where neither the tokenizer nor the prompt has a chat template, where the
+    tokenizer has no end token, or where the config says no longest text.
     """
     import torch
 
@@ -67,6 +70,7 @@ def load_policy(name: str, prompt: Prompt | None = None, dtype: Dtype = "float32
     if is_adapter and (folder / "tokenizer_config.json").is_file():
         tokenizer = _tokenizer(name, folder)  # with the chat template that the adapter was trained with
     require_end(name, tokenizer, model)
+    _require_context(name, model)
     tokenizer.chat_template = prompt.chat_template(tokenizer, name)
     policy = Policy(model, tokenizer, prompt)
     return with_adapter(policy, folder) if is_adapter else policy
@@ -128,7 +132,9 @@ def _load(name: str, folder: str, dtype: torch.dtype, revision: str | None) -> t
         model, info = loaded
         tokenizer = AutoTokenizer.from_pretrained(place, trust_remote_code=False, **options)
         if file is not None:
+            require_all_read(file, model)
             restore_markers(tokenizer, file)
+            restore_cuts(tokenizer, file)
     except Exception as error:  # a bad folder raises errors of a dozen types, from four libraries
         raise _unreadable(name, error) from error
     if info["missing_keys"]:
@@ -156,6 +162,13 @@ def _tokenizer(name: str, folder: Path) -> PreTrainedTokenizerBase:
     except Exception as error:
         raise _unreadable(name, error) from error
     return tokenizer
+
+
+def _require_context(name: str, model: PreTrainedModel) -> None:
+    try:
+        longest_row(model.config)
+    except UsageError as error:
+        raise UsageError(f"{name}: {error}") from error
 
 
 def _unreadable(name: str, error: Exception) -> UsageError:

@@ -47,9 +47,9 @@ def add_adapter(model: PreTrainedModel, lora: LoRA, seed: int, base: str, revisi
                 f"policy.lora.targets: {base} has no linear layer named {target!r}; its linear layers: {', '.join(sorted(names))}"
             )
     model.name_or_path = base  # peft writes this as the adapter's base; by default, the folder that the model came from
-    if "lm_head" in lora.targets and model.config.tie_word_embeddings:
+    if (head := _tied_output(model)) in lora.targets:
         raise UsageError(
-            f"policy.lora.targets: the lm_head of {base} is tied to its embedding and cannot have an adapter; remove 'lm_head'"
+            f"policy.lora.targets: the {head} of {base} is tied to its embedding and cannot have an adapter; remove {head!r}"
         )
     # peft draws from the global generator, so that one is seeded here and then restored.
     state = torch.random.get_rng_state()
@@ -60,7 +60,28 @@ def add_adapter(model: PreTrainedModel, lora: LoRA, seed: int, base: str, revisi
     finally:
         torch.random.set_rng_state(state)
     assert isinstance(adapter, PeftModel)
+    if other := _not_linear(model):
+        raise UsageError(
+            f"policy.lora.targets: with these names, peft also adapts {other} of {base}, whose weights are not linear layers; "
+            "remove the names of feed-forward layers, as gate_proj, up_proj and down_proj"
+        )
     return adapter
+
+
+def _tied_output(model: PreTrainedModel) -> str | None:
+    """Return the last part of the name of the output layer where it shares the embedding's matrix; families differ in it."""
+    output, embedding = model.get_output_embeddings(), model.get_input_embeddings()
+    if output is None or getattr(output, "weight", None) is not embedding.weight:
+        return None
+    return next((name.rpartition(".")[2] for name, module in model.named_modules() if module is output), None)
+
+
+def _not_linear(model: PreTrainedModel) -> str | None:
+    """Return the name of an adapted layer that is not a linear one: experts have all their matrices in one parameter."""
+    from peft.tuners.lora import Linear, LoraLayer
+
+    found = (name for name, module in model.named_modules() if isinstance(module, LoraLayer) and not isinstance(module, Linear))
+    return next(found, None)
 
 
 def load_adapter(model: PreTrainedModel, folder: Path) -> PeftModel:

@@ -14,6 +14,7 @@ from ..core.errors import UsageError, first_line
 from ..core.files import parse_json, write_atomic
 from ..types import Turns
 from .chat_template import TemplateError, rendered_chat
+from .context import longest_row
 from .generation_config import end_ids, generation_config
 from .prompt import Prompt
 from .sampling import Sampling
@@ -74,7 +75,7 @@ class Policy:
     @property
     def context(self) -> int:
         """Longest prompt and completion together, in tokens."""
-        return int(self.model.config.get_text_config().max_position_embeddings)
+        return longest_row(self.model.config)
 
     @property
     def opens_think(self) -> bool:
