@@ -93,6 +93,14 @@ class Experiment(_Strict):
         return self
 
     @model_validator(mode="after")
+    def _arms_are_of_its_kind(self) -> "Experiment":
+        for arm in self.arms:
+            kind = raw_recipe(arm.recipe).get("kind", "rl") if arm.recipe else None
+            if kind == "flywheel" or (kind and self.kind is not RL):
+                raise ValueError(f"{arm.name}: {arm.recipe} is a recipe of kind {kind!r}, which this experiment cannot compare")
+        return self
+
+    @model_validator(mode="after")
     def _measures_fit(self) -> "Experiment":
         for measure in self.measures:
             if measure.reads is not self.kind.result:

@@ -60,6 +60,7 @@ def _draw_condition(axes: "Axes", experiment: Experiment, condition: Condition, 
             for trial in experiment.runs
             if (trial.on, trial.arm) == (condition.name, arm.name) and trial.key in results
         ]
+        curves = [curve for curve in curves if len(curve) > 1]  # supervised fine-tuning has no validation on its way
         if not curves:
             continue
         last = min(curve[-1].rollouts for curve in curves)

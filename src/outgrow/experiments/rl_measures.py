@@ -204,6 +204,36 @@ class LaterFailed(Measure):
         return result.failed / result.visited_again if result.visited_again else None
 
 
+class SplitRate(Measure):
+    """pass@1 after training on the chains of one split (problems/chains/shape.py)."""
+
+    type: str = "pass@1_of"
+    split: str
+
+    @property
+    def label(self) -> str:
+        return f"pass@1 after, {self.split}"
+
+    def value(self, result: RLResult) -> float | None:
+        return result.splits[self.split].rate if self.split in result.splits else None
+
+
+class SplitGap(Measure):
+    """Synthesis gap after training on the chains of one split: pass@1 minus the product of their parts' (evaluate/synthesis.py)."""
+
+    null = 0.0
+
+    type: str = "gap_of"
+    split: str
+
+    @property
+    def label(self) -> str:
+        return f"synthesis gap after, {self.split}"
+
+    def value(self, result: RLResult) -> float | None:
+        return result.splits[self.split].gap if self.split in result.splits else None
+
+
 MEASURES: dict[str, type[Measure]] = {
     "rollouts_to": RolloutsTo,
     "pass_rate_at": PassRateAt,
@@ -216,6 +246,8 @@ MEASURES: dict[str, type[Measure]] = {
     "retention": Retention,
     "lost": Lost,
     "later_failed": LaterFailed,
+    "pass@1_of": SplitRate,
+    "gap_of": SplitGap,
     **FLYWHEEL_MEASURES,
 }
 

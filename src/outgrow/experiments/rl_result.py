@@ -7,7 +7,9 @@ from typing import Any, get_args
 from ..config import RLRecipe
 from ..core.json_lines import read_lines
 from ..evaluate import Evaluation
+from ..evaluate.synthesis import chains_of, gaps_by_split, pass_rates_by_split, practised_shapes
 from ..ledger import Ledger
+from ..problems.chains.micro_sets import SEEN
 from ..runs.folder import RunFolder, When, read_recipe
 from ..types import Visit
 from .code_digest import code_digest
@@ -24,6 +26,16 @@ class Point:
     pass_rate: float
     levels: dict[str, float]
     """Level -> pass rate."""
+
+
+@dataclass(frozen=True)
+class SplitScore:
+    """A split of chains."""
+
+    rate: float
+    """pass@1."""
+    gap: float | None
+    """Synthesis gap; None where it was not measured."""
 
 
 @dataclass(frozen=True)
@@ -63,6 +75,9 @@ class RLResult:
     """Name -> pass@1 on the same suite, of each prepared model that was measured on it."""
     alarm: int | None = None
     """Rollouts written at the first alarm that the judge is being gamed; None where there was no alarm."""
+    splits: dict[str, SplitScore] = field(default_factory=dict)
+    """Split of chains -> what was measured after training, where the suite holds chains. In all arms, the pairs that count as
+    practised are those of the set `seen`, so that the same chains are compared."""
 
     def line(self) -> dict[str, Any]:
         """Return it as JSON."""
@@ -71,7 +86,8 @@ class RLResult:
 
 def from_rl_line(row: dict[str, Any]) -> RLResult:
     """Return the result that `RLResult.line` wrote."""
-    return RLResult(**{**row, "curve": [Point(**point) for point in row["curve"]]})
+    splits = {split: SplitScore(**score) for split, score in row.get("splits", {}).items()}
+    return RLResult(**{**row, "curve": [Point(**point) for point in row["curve"]], "splits": splits})
 
 
 @dataclass(frozen=True)
@@ -86,7 +102,8 @@ def read_rl_result(path: Path, trial: Trial, retained: RetainedSkill, wall_s: fl
     """Return the result of a finished run's folder."""
     files = RunFolder(path)
     recipe, _ = read_recipe(path)
-    before, after = (Evaluation.load(files.evaluation(when)).summary() for when in get_args(When))
+    evaluations = {when: Evaluation.load(files.evaluation(when)) for when in get_args(When)}
+    before, after = (evaluations[when].summary() for when in get_args(When))
     visits = _visits(files)
     problems = mastery(visits)
     rollouts = sum(visit.n for visit in visits if visit.step == 0)
@@ -121,7 +138,16 @@ def read_rl_result(path: Path, trial: Trial, retained: RetainedSkill, wall_s: fl
         code=code_digest(),
         prepared=prepared,
         alarm=alarm,
+        splits=_splits(evaluations["after"]),
     )
+
+
+def _splits(after: Evaluation) -> dict[str, SplitScore]:
+    if not chains_of(after):
+        return {}
+    practised = practised_shapes(SEEN)
+    rates, gaps = pass_rates_by_split(after, practised), gaps_by_split(after, practised)
+    return {split: SplitScore(rate.value, gaps[split].value if split in gaps else None) for split, rate in rates.items()}
 
 
 def _visits(files: RunFolder) -> list[Visit]:
