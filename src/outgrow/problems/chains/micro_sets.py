@@ -1,52 +1,61 @@
 """Which chains of micro fields are practised, and which are only measured.
 
-Four fields take a value (sum, difference, product, clock), and all eight give one. Seven come first: each with two seconds as form,
-with one that is practised and with one that is not. So neither a field nor its place tells which field follows. Letters are in no
-chain that is practised.
+Four fields take a value (sum, difference, product, clock), and all eight give one. Seven of these come first in 28 pairs: each with
+two seconds that are practised, and with two that are not. Letters are in no chain that is practised.
 """
 
+from .form_fields import FORM_FIELDS
+
+ATOMS = ("sum", "difference", "product", "clock", "sequence", "roman", "binary")
+_TAKERS = ("sum", "difference", "product", "clock")
+
 # micro-synthesis-base learnt the form of a chain from these. No claim counts them.
+_GIVERS = ("front", "ends", "turn")  # the others give one digit, from which few problems can be made
 FORMAT = (
-    "sum>sum",
-    "sum>product",
-    "difference>difference",
-    "difference>clock",
-    "product>product",
-    "product>sum",
-    "clock>clock",
-    "clock>difference",
-    "sequence>sum",
-    "sequence>product",
-    "roman>difference",
-    "roman>clock",
-    "binary>difference",
-    "binary>product",
+    *(f"{giver}>{taker}" for giver in _GIVERS for taker in (*_TAKERS, *FORM_FIELDS)),
+    *(f"{atom}>{form}" for atom in ATOMS for form in FORM_FIELDS),
 )
 
 SEEN = (
     "sum>difference",
+    "sum>product",
     "difference>product",
+    "difference>clock",
     "product>clock",
+    "product>sum",
     "clock>sum",
+    "clock>difference",
     "sequence>difference",
+    "sequence>product",
     "roman>product",
+    "roman>clock",
     "binary>clock",
+    "binary>sum",
 )
-UNSEEN = ("sequence>clock", "roman>sum", "binary>sum")
+UNSEEN = (
+    "sum>sum",
+    "difference>difference",
+    "product>product",
+    "clock>clock",
+    "sequence>sum",
+    "sequence>clock",
+    "roman>difference",
+    "roman>sum",
+    "binary>product",
+    "binary>difference",
+)
 REVERSED = ("difference>sum", "product>difference", "clock>product", "sum>clock")
 NEW_FIELD = ("letters>sum", "letters>product")
 DEEPER = (
     "sum>difference>product",
     "difference>product>clock",
     "product>clock>sum",
-    "sequence>difference>product",
-    "roman>product>clock",
+    "sequence>product>sum",
+    "roman>clock>difference",
 )
 MERGED = ("sum&product>sum", "difference&clock>difference", "roman&sum>difference", "sequence&difference>sum")
 # Chains of three for a curriculum that goes on to them: none is among DEEPER, and both links of each are among SEEN.
-CLIMB = ("clock>sum>difference", "binary>clock>sum")
-
-ATOMS = ("sum", "difference", "product", "clock", "sequence", "roman", "binary")
+CLIMB = ("clock>sum>difference", "binary>clock>sum", "sum>product>clock", "sequence>difference>product")
 
 SETS: dict[str, tuple[str, ...]] = {
     "atoms": ATOMS,
