@@ -59,12 +59,13 @@ class Condition(_Strict):
 
 
 class Experiment(_Strict):
-    """A file of labs/. baseline: the arm that the others are compared with. Its seeds are `seeds` numbers from first_seed on;
-    settings are chosen at other seeds than those that are reported."""
+    """A file of labs/. answer: what its figures say, added once they are known. baseline: the arm that the others are compared with.
+    Its seeds are `seeds` numbers from first_seed on; settings are chosen at other seeds than those that are reported."""
 
     name: str
     title: str
     question: str
+    answer: str = ""
     recipe: str
     seeds: int = Field(ge=2)
     first_seed: int = Field(default=0, ge=0)

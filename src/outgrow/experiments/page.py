@@ -26,6 +26,7 @@ def _lines(experiment: Experiment, results: Mapping[str, AnyResult]) -> list[str
         "",
         experiment.question,
         "",
+        *([experiment.answer, ""] if experiment.answer else []),
         _source(experiment, results),
         "",
         f"![{experiment.kind.rate_label} by rollouts]({experiment.name}.svg)",

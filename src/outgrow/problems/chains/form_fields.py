@@ -12,7 +12,7 @@ from ..micro.field import Taking, Written
 _SIZES = {1: (10, 99), 2: (10, 999), 3: (100, 999), 4: (100, 999), 5: (100, 999), 6: (100, 999)}
 
 
-@dataclass(frozen=True)
+@dataclass
 class FormField:
     """A rule on one number: `last 847=?` is 7."""
 

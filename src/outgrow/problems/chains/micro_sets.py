@@ -9,7 +9,7 @@ from .form_fields import FORM_FIELDS
 ATOMS = ("sum", "difference", "product", "clock", "sequence", "roman", "binary")
 _TAKERS = ("sum", "difference", "product", "clock")
 
-# micro-synthesis-base learnt the form of a chain from these. No claim counts them.
+# To show a base the form of a chain: at least one field of each is an easy one, which no other source has.
 _GIVERS = ("front", "ends", "turn")  # the others give one digit, from which few problems can be made
 FORMAT = (
     *(f"{giver}>{taker}" for giver in _GIVERS for taker in (*_TAKERS, *FORM_FIELDS)),
