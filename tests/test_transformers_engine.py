@@ -406,7 +406,7 @@ def test_the_copy_has_every_weight_as_it_was_loaded(tmp_path, monkeypatch):
 
 def test_an_adapter_on_experts_or_on_a_tied_output_of_another_name_is_refused(monkeypatch):
     monkeypatch.setitem(FAMILIES, "other", (Glm4MoeForCausalLM, Glm4MoeConfig, {**SIZES, **MOE}))
-    with pytest.raises(UsageError, match=r"also adapts model\.layers\.1\.mlp\.experts of glm.*down_proj"):
+    with pytest.raises(UsageError, match=r"peft adapts model\.layers\.1\.mlp\.experts of glm.*down_proj"):
         add_adapter(tiny("other").model, LoRA(), 0, "glm")
     sizes = {key: SIZES[key] for key in ("hidden_size", "intermediate_size", "num_hidden_layers", "num_attention_heads")}
     monkeypatch.setitem(FAMILIES, "other", (BioGptForCausalLM, BioGptConfig, sizes))

@@ -59,8 +59,8 @@ class Condition(_Strict):
 
 
 class Experiment(_Strict):
-    """A file of labs/. answer: what its figures say, added once they are known. baseline: the arm that the others are compared with.
-    Its seeds are `seeds` numbers from first_seed on; settings are chosen at other seeds than those that are reported."""
+    """A file of labs/. answer: what its figures say, added once they are known. baseline: the arm that the others are compared
+    with. Its seeds are `seeds` numbers from first_seed on; settings are chosen at other seeds than those that are reported."""
 
     name: str
     title: str

@@ -62,7 +62,7 @@ def add_adapter(model: PreTrainedModel, lora: LoRA, seed: int, base: str, revisi
     assert isinstance(adapter, PeftModel)
     if other := _not_linear(model):
         raise UsageError(
-            f"policy.lora.targets: with these names, peft also adapts {other} of {base}, whose weights are not linear layers; "
+            f"policy.lora.targets: with these names, peft adapts {other} of {base}, whose weights are not linear layers; "
             "remove the names of feed-forward layers, as gate_proj, up_proj and down_proj"
         )
     return adapter
