@@ -117,7 +117,8 @@ def test_a_pass_moves_every_weight_as_the_divergence_would(untrained, monkeypatc
     learner = Learner(untrained, teacher, Optimizer(untrained.model, section, 1), section, LOSS, sampling, 0, passes_of())
     figures, _ = learner._backward(rows, DistillTarget(teacher, FREE))
     for name, weight in untrained.model.named_parameters():
-        torch.testing.assert_close(weight.grad, expected[name], rtol=1e-4, atol=1e-6, msg=name)
+        # A gradient is a sum of 210 rows that cancel; in another order it is rounded by up to 4e-6. The largest is above 1e-2.
+        torch.testing.assert_close(weight.grad, expected[name], rtol=1e-4, atol=1e-5, msg=name)
     assert max(grad.abs().max() for grad in expected.values()) > 1e-2
     true = (old_PV.exp() * (old_PV - (teacher_PV / temperature).log_softmax(-1))).sum().item()
     assert true > 0.01
