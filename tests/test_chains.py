@@ -21,15 +21,6 @@ from outgrow.runs.practice_problems import training_problems
 
 ROMAN = {"I": 1, "V": 5, "X": 10, "L": 50, "C": 100, "D": 500, "M": 1000}
 
-RULES = {
-    "first": lambda digits: digits[:1],
-    "last": lambda digits: digits[-1:],
-    "front": lambda digits: int(digits) // 10,
-    "ends": lambda digits: digits[:1] + digits[-1:],
-    "turn": lambda digits: "".join(reversed(digits)),
-    "total": lambda digits: sum(map(int, digits)),
-}
-
 
 def roman(numeral):
     values = [ROMAN[letter] for letter in numeral]
@@ -49,8 +40,6 @@ def solved(question):
                 value = roman(numeral)
             case ["binary", bits]:
                 value = int(bits, 2)
-            case [rule, digits] if rule in RULES:
-                value = int(RULES[rule](digits))
             case ["count", letter, "in", word]:
                 value = word.count(letter)
             case ["clock", hours, added]:
@@ -130,14 +119,6 @@ def test_every_field_is_practised_with_as_many_as_it_is_measured_with():
     assert {f"{second}>{first}" for first, second in (Shape.read(name).fields for name in SETS["reversed"])} <= set(SEEN)
     for name in (*SETS["deeper"], *SETS["climb"]):
         assert {f"{first}>{second}" for first, second in Shape.read(name).links} <= set(SEEN)
-
-
-def test_the_form_is_shown_with_no_pair_that_is_measured():
-    measured = {"sum", "difference", "product", "clock", "sequence", "roman", "binary", "letters"}
-    pairs = [Shape.read(name).fields for name in SETS["format"]]
-    assert pairs
-    assert not [pair for pair in pairs if set(pair) <= measured]
-    assert {field for pair in pairs for field in pair} >= set(ATOMS)
 
 
 def test_the_splits_of_chains():

@@ -11,16 +11,12 @@ from ...core.callbacks import Warn, quiet
 from ...core.errors import nearest
 from ...core.rng import python_rng
 from ...types import Problem
-from ..micro.field import LEVELS, Joiner, Taker, Taking, Written
-from ..micro.field import Field as MicroField
-from ..micro.source import FIELDS as MICRO_FIELDS
+from ..micro.field import Joiner, Taker, Taking, Written, require_levels
+from ..micro.source import FIELDS
 from ..source import Source
 from ..split import Split, split_of
-from .form_fields import FORM_FIELDS
 from .micro_sets import SETS
 from .shape import AND, THEN, Shape
-
-FIELDS: dict[str, MicroField] = {**MICRO_FIELDS, **FORM_FIELDS}
 
 Link = Literal["operand", "none"]
 Parts = Literal["none", "also", "only"]
@@ -70,9 +66,7 @@ class MicroChains(Source):
     @field_validator("levels")
     @classmethod
     def _known_levels(cls, levels: tuple[int, ...]) -> tuple[int, ...]:
-        if not levels or not set(levels) <= set(LEVELS):
-            raise ValueError(f"levels must be some of {list(LEVELS)}")
-        return levels
+        return require_levels(levels)
 
     def load(self, warn: Warn = quiet) -> list[Problem]:
         """Return all problems, chains and levels in order, and after them their parts where these are wanted."""
@@ -192,9 +186,9 @@ def _require_possible(name: str) -> None:
         if field not in FIELDS:
             raise ValueError(f"{name}: no micro field or set of chains called {field!r}{nearest(field, [*FIELDS, *SETS])}")
     if shape.merges and not isinstance(FIELDS[shape.fields[2]], Joiner):
-        able = [field for field in MICRO_FIELDS if isinstance(FIELDS[field], Joiner)]
+        able = [field for field in FIELDS if isinstance(FIELDS[field], Joiner)]
         raise ValueError(f"{name}: {shape.fields[2]} cannot join two answers; the last field can be {' or '.join(able)}")
     for field in () if shape.merges else shape.fields[1:]:
         if not isinstance(FIELDS[field], Taker):
-            able = [other for other in MICRO_FIELDS if isinstance(FIELDS[other], Taker)]
+            able = [other for other in FIELDS if isinstance(FIELDS[other], Taker)]
             raise ValueError(f"{name}: no problem of {field} can take an answer; after > comes one of {', '.join(able)}")

@@ -4,18 +4,7 @@ Four fields take a value (sum, difference, product, clock), and all eight give o
 two seconds that are practised, and with two that are not. Letters are in no chain that is practised.
 """
 
-from .form_fields import FORM_FIELDS
-
 ATOMS = ("sum", "difference", "product", "clock", "sequence", "roman", "binary")
-_TAKERS = ("sum", "difference", "product", "clock")
-
-# To show a base the form of a chain: at least one field of each is an easy one, which no other source has.
-_GIVERS = ("front", "ends", "turn")  # the others give one digit, from which few problems can be made
-FORMAT = (
-    *(f"{giver}>{taker}" for giver in _GIVERS for taker in (*_TAKERS, *FORM_FIELDS)),
-    *(f"{atom}>{form}" for atom in ATOMS for form in FORM_FIELDS),
-)
-
 SEEN = (
     "sum>difference",
     "sum>product",
@@ -59,7 +48,6 @@ CLIMB = ("clock>sum>difference", "binary>clock>sum", "sum>product>clock", "seque
 
 SETS: dict[str, tuple[str, ...]] = {
     "atoms": ATOMS,
-    "format": FORMAT,
     "seen": SEEN,
     "unseen": UNSEEN,
     "reversed": REVERSED,

@@ -56,6 +56,13 @@ class Joiner(Field, Protocol):
         """Write the problem with these values. None where there is none."""
 
 
+def require_levels(levels: tuple[int, ...]) -> tuple[int, ...]:
+    """Return these levels. Raises ValueError where there is none, or one that fields do not have."""
+    if not levels or not set(levels) <= set(LEVELS):
+        raise ValueError(f"levels must be some of {list(LEVELS)}")
+    return levels
+
+
 def with_digits(count: int, rng: random.Random) -> int:
     """Return a number of exactly `count` decimal digits, without a leading zero."""
     return rng.randrange(10 ** (count - 1), 10**count)

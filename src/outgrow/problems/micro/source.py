@@ -16,7 +16,7 @@ from .addition import Sum
 from .binary import Binary
 from .clock import Clock
 from .difference import Difference
-from .field import LEVELS
+from .field import LEVELS, require_levels
 from .field import Field as MicroField
 from .letters import Letters
 from .product import Product
@@ -62,9 +62,7 @@ class Micro(Source):
     @field_validator("levels")
     @classmethod
     def _known_levels(cls, levels: tuple[int, ...]) -> tuple[int, ...]:
-        if not levels or not set(levels) <= set(LEVELS):
-            raise ValueError(f"levels must be some of {list(LEVELS)}")
-        return levels
+        return require_levels(levels)
 
     def load(self, warn: Warn = quiet) -> list[Problem]:
         """Return all problems, fields and levels in order. A problem that two levels can draw is in the easier one."""
