@@ -63,6 +63,8 @@ SUITES: dict[str, Source] = {
     "micro-validation": Micro(split="validation", per_level=4),
     "micro-lab": Micro(split="validation", fields=("sum", "difference"), per_level=16),
     "synthesis": MicroChains(split="test", chains=_MEASURED_CHAINS, per_chain=8, parts="also"),
+    "synthesis-lab": MicroChains(split="validation", chains=_MEASURED_CHAINS, per_chain=6, parts="also"),
+    "synthesis-unseen": MicroChains(split="validation", chains=("unseen",), per_chain=8),
     "gsm8k": GSM8K(split="test"),
     "gsm8k-400": GSM8K(split="test", count=400),
     "math": Math(split="test"),
