@@ -41,8 +41,8 @@ FAMILIES = {
         "smollm",
     ),
     "qwen2": (Qwen2ForCausalLM, Qwen2Config, {"num_attention_heads": 4, "num_key_value_heads": 2}, "qwen2"),
-    # transformers 5.23 does not read head_dim from a qwen3 file, and takes 128, which every published Qwen3 has.
-    "qwen3": (Qwen3ForCausalLM, Qwen3Config, {"num_attention_heads": 2, "num_key_value_heads": 1, "head_dim": 128}, "qwen2"),
+    # Not the 128 of published models, which transformers 5.23 takes whatever the file says.
+    "qwen3": (Qwen3ForCausalLM, Qwen3Config, {"num_attention_heads": 2, "num_key_value_heads": 1, "head_dim": 64}, "qwen2"),
 }
 
 

@@ -11,6 +11,7 @@ from ..core.files import parse_json, read_plain
 from .context import longest_row
 from .generation_config import require_end
 from .gguf_cuts import restore_cuts
+from .gguf_head_size import unread_head_size
 from .gguf_left_out import require_all_read
 from .gguf_markers import restore_markers
 from .gguf_rotations import require_plain_rotations
@@ -118,7 +119,8 @@ def _load(name: str, folder: str, dtype: torch.dtype, revision: str | None) -> t
     quiet_transformers()
     if revision is not None and (Path(folder).exists() or name != folder):
         raise UsageError(f"{name}: a revision belongs to a hub id, and this model is on this machine; remove the revision")
-    place, options, of_model = folder, {"revision": hub_revision(folder, revision)}, {}
+    place, options = folder, {"revision": hub_revision(folder, revision)}
+    of_model: dict[str, Any] = {}
     if folder.endswith(".gguf"):
         from transformers import GgufConfig  # missing in the older transformers that vLLM needs
 
@@ -126,6 +128,7 @@ def _load(name: str, folder: str, dtype: torch.dtype, revision: str | None) -> t
         of_model = {"quantization_config": GgufConfig(dequantize=True)}  # packed weights can neither learn nor be saved
     try:
         file = _gguf(folder) if folder.endswith(".gguf") else None
+        of_model |= unread_head_size(file) if file else {}
         loaded: Any = AutoModelForCausalLM.from_pretrained(
             place, dtype=dtype, output_loading_info=True, trust_remote_code=False, **options, **of_model
         )
