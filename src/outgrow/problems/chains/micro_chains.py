@@ -12,14 +12,18 @@ from ...core.errors import nearest
 from ...core.rng import python_rng
 from ...types import Problem
 from ..micro.field import Joiner, Taker, Taking, Written, require_levels
-from ..micro.source import FIELDS
+from ..micro.field import Field as MicroField
+from ..micro.source import FIELDS as MICRO_FIELDS
 from ..source import Source
 from ..split import Split, split_of
 from .micro_sets import SETS
+from .quote import Quote
 from .shape import AND, THEN, Shape
 
 Link = Literal["operand", "none"]
 Parts = Literal["none", "also", "only"]
+
+FIELDS: dict[str, MicroField] = {**MICRO_FIELDS, Quote.name: Quote()}
 
 _NAMES = "xyz"  # of the answers that go on, in order
 _TRIES = 60  # for one part; of a split with a tenth of the problems, one in 500 parts is not found

@@ -45,6 +45,27 @@ DEEPER = (
 MERGED = ("sum&product>sum", "difference&clock>difference", "roman&sum>difference", "sequence&difference>sum")
 # Chains of three for a curriculum that goes on to them: none is among DEEPER, and both links of each are among SEEN.
 CLIMB = ("clock>sum>difference", "binary>clock>sum", "sum>product>clock", "sequence>difference>product")
+# The form of a chain, without a pair of two fields: `quote` does no arithmetic.
+FORM = (
+    "quote>sum",
+    "quote>difference",
+    "quote>product",
+    "quote>clock",
+    "sum>quote",
+    "difference>quote",
+    "product>quote",
+    "clock>quote",
+    "sequence>quote",
+    "roman>quote",
+    "binary>quote",
+    "letters>quote",
+    "quote>quote",
+    "quote>quote>quote",
+    "quote&quote>sum",
+    "quote&quote>difference",
+)
+# The same of questions that stand side by side, for practice of these.
+FORM_BESIDE = FORM[:4]
 
 SETS: dict[str, tuple[str, ...]] = {
     "atoms": ATOMS,
@@ -55,5 +76,7 @@ SETS: dict[str, tuple[str, ...]] = {
     "deeper": DEEPER,
     "merged": MERGED,
     "climb": CLIMB,
+    "form": FORM,
+    "form-beside": FORM_BESIDE,
 }
 """Named sets of chains, as the key `chains` of a source takes them."""
