@@ -18,6 +18,7 @@ from torch import Tensor
 
 from ..core.errors import UsageError
 from .feed_forward import lean_feed_forward
+from .norms import lean_norms
 
 if TYPE_CHECKING:
     from transformers import PreTrainedModel
@@ -117,7 +118,7 @@ def hidden_states(model: PreTrainedModel, branches: Branches, windows: dict[int,
     windows: takes, for each layer that attends, its sliding window in tokens; None for full attention. Raises UsageError where the
     model's attention is not computed here.
     """
-    with _attending(model), lean_feed_forward(model):
+    with _attending(model), lean_feed_forward(model), lean_norms(model):
         states_1LD: Tensor = model.base_model(
             input_ids=branches.tokens_L.unsqueeze(0),
             position_ids=branches.positions_L.unsqueeze(0),
