@@ -2,11 +2,11 @@
 
 import pytest
 import torch
-from test_feed_forward import TINY, TOKENS, _gradients, _kept_bytes, _model
 from torch import Tensor
 from transformers.models.llama.modeling_llama import LlamaRMSNorm
 
 from outgrow.policy.norms import _Norm, lean_norms
+from test_feed_forward import TINY, TOKENS, _gradients, _kept_bytes, _model
 
 FAMILIES = ["llama", "qwen2", "qwen3"]
 
