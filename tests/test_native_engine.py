@@ -119,6 +119,7 @@ TINY = {
         {},
         {"num_key_value_heads": 4},
         {"num_key_value_heads": 1},
+        {"num_attention_heads": 6, "hidden_size": 48},
         {"head_dim": 16},
         {"tie_word_embeddings": False},
         {"rms_norm_eps": 1e-2},
