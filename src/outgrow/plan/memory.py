@@ -74,14 +74,12 @@ def _judge_parts(judge: Judge, completion: int) -> list[Part]:
 def activations(work: Work, shape: Shape) -> float:
     """Return the bytes that one micro-batch's forward pass keeps for its backward pass (PyTorch without recomputation).
 
-    Each token, in each layer: the inputs of both norms in float32; the attention's output; gate and up; the inputs of the linear
-    layers and, where the norms learn, of their gains. Attention, for prompts and then for rollouts: queries, output, and the keys
-    and values that are attended to; a mask of the scores once for all layers.
+    Each token, in each layer: the inputs of both norms and of the linear layers; the attention's output; gate and up. Attention,
+    for prompts and then for rollouts: queries, output, and the keys and values that are attended to; a mask of the scores once for
+    all layers.
     """
     prompts, completions = work.microbatch_prompts * work.prompt, work.microbatch_rollouts * work.limit
-    token = 8 * shape.hidden + work.width * (shape.attention + 3 * shape.feed_forward + 2 * shape.hidden)
-    if work.adapter is None:
-        token += work.width * 2 * shape.hidden
+    token = work.width * (shape.attention + 3 * shape.feed_forward + 4 * shape.hidden)
     attended = prompts + work.microbatch_rollouts * (work.prompt + work.limit)
     attention = 2 * work.width * shape.layers * shape.attention * (prompts + completions)
     attention += key_value_bytes(shape, work.width) * attended
