@@ -48,7 +48,7 @@ class _Norm(torch.autograd.Function):
     @staticmethod
     def forward(ctx: Any, x: Tensor, gain_D: Tensor, epsilon: float) -> Tensor:
         wide = torch.promote_types(x.dtype, torch.float32)
-        length = torch.linalg.vector_norm(x, dim=-1, keepdim=True, dtype=wide)
+        length: Tensor = torch.linalg.vector_norm(x, dim=-1, keepdim=True, dtype=wide)
         scale = length.square_().div_(x.shape[-1]).add_(epsilon).rsqrt_()
         ctx.save_for_backward(x, gain_D, scale)
         normed = (x * scale).to(x.dtype)
