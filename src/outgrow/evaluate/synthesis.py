@@ -12,7 +12,7 @@ from ..core.estimate import Estimate
 from ..problems.chains.shape import ATOM, SPLITS, THEN, Shape, shape_of_field, split_of_chain
 from .evaluation import Evaluation
 from .sample import Sample
-from .statistics import mean_estimate
+from .shared_parts import mean_over_chains
 
 
 def practised_shapes(fields: Iterable[str]) -> frozenset[Shape]:
@@ -54,15 +54,15 @@ def splits_of(evaluation: Evaluation, practised: Collection[Shape]) -> dict[str,
 
 def pass_rates_by_split(evaluation: Evaluation, practised: Collection[Shape]) -> dict[str, Estimate]:
     """Return split -> pass@1 of its problems, with its interval over problems and their number."""
-    return _means(evaluation.pass_rates(), splits_of(evaluation, practised))
+    return _means(evaluation, evaluation.pass_rates(), practised)
 
 
 def gaps_by_split(evaluation: Evaluation, practised: Collection[Shape]) -> dict[str, Estimate]:
     """Return split -> mean synthesis gap of its chains, with its interval over chains and the number of chains that count.
 
-    Chains are resampled as if no two had a part in common. See `gaps` for the chains that count.
+    See `gaps` for the chains that count.
     """
-    return _means(gaps(evaluation), splits_of(evaluation, practised))
+    return _means(evaluation, gaps(evaluation), practised)
 
 
 def gaps(evaluation: Evaluation) -> dict[str, float]:
@@ -94,8 +94,15 @@ def product_of_rates(parts: Collection[str], right: Mapping[str, int], k: int) -
     return math.prod(math.comb(right[part], m) / math.comb(k, m) for part, m in times.items())
 
 
-def _means(values: Mapping[str, float], splits: Mapping[str, Collection[str]]) -> dict[str, Estimate]:
+def parts_of(evaluation: Evaluation) -> dict[str, tuple[str, ...]]:
+    """Return chain -> ids of its parts."""
+    return {chain: sample.parts for chain, sample in chains_of(evaluation).items()}
+
+
+def _means(evaluation: Evaluation, values: Mapping[str, float], practised: Collection[Shape]) -> dict[str, Estimate]:
+    parts = parts_of(evaluation)
     known = {
-        split: mean_estimate([values[problem] for problem in problems if problem in values]) for split, problems in splits.items()
+        split: mean_over_chains({problem: values[problem] for problem in problems if problem in values}, parts)
+        for split, problems in splits_of(evaluation, practised).items()
     }
     return {split: estimate for split, estimate in known.items() if estimate}

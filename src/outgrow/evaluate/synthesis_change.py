@@ -8,8 +8,8 @@ from ..core.errors import OutgrowError
 from ..problems.chains.shape import Shape, shape_of_field, split_of_chain
 from .change import Comparison
 from .evaluation import Evaluation
-from .statistics import mean_estimate
-from .synthesis import chains_of, gaps, splits_of
+from .shared_parts import mean_over_chains
+from .synthesis import chains_of, gaps, parts_of, splits_of
 
 ALL_CHAINS = "all chains"
 
@@ -47,13 +47,14 @@ def compare_splits(before: Evaluation | None, after: Evaluation | None, practise
         return []
     first, second = (evaluation.measures() if evaluation else {} for evaluation in (before, after))
     gap_before, gap_after = (gaps(evaluation) if evaluation else None for evaluation in (before, after))
+    parts = parts_of(known)
     sizes = sorted(int(name.removeprefix("pass@")) for name in {**first, **second} if name.startswith("pass@"))
     return [
         SplitChange(
             split=split,
-            pass_at_1=_compared(first.get("pass@1"), second.get("pass@1"), problems),
-            gap=_compared(gap_before, gap_after, problems),
-            pass_at_k={k: _compared(first.get(f"pass@{k}"), second.get(f"pass@{k}"), problems) for k in sizes if k > 1},
+            pass_at_1=_compared(first.get("pass@1"), second.get("pass@1"), problems, parts),
+            gap=_compared(gap_before, gap_after, problems, parts),
+            pass_at_k={k: _compared(first.get(f"pass@{k}"), second.get(f"pass@{k}"), problems, parts) for k in sizes if k > 1},
         )
         for split, problems in {**splits_of(known, practised), ALL_CHAINS: list(chains)}.items()
     ]
@@ -77,8 +78,10 @@ def compare_pairs(before: Evaluation | None, after: Evaluation | None, practised
             for place in ((first, second), (first, None), (None, second), (None, None)):
                 members[place].append(problem)
     rates_before, rates_after = (evaluation.pass_rates() if evaluation else None for evaluation in (before, after))
+    parts = parts_of(known)
     return [
-        Pair(*place, splits.get(place, ""), _compared(rates_before, rates_after, problems)) for place, problems in members.items()
+        Pair(*place, splits.get(place, ""), _compared(rates_before, rates_after, problems, parts))
+        for place, problems in members.items()
     ]
 
 
@@ -88,10 +91,15 @@ def _known(before: Evaluation | None, after: Evaluation | None) -> Evaluation | 
     return before or after
 
 
-def _compared(before: Mapping[str, float] | None, after: Mapping[str, float] | None, problems: Collection[str]) -> Comparison:
+def _compared(
+    before: Mapping[str, float] | None,
+    after: Mapping[str, float] | None,
+    problems: Collection[str],
+    parts: Mapping[str, Collection[str]],
+) -> Comparison:
     """Return the means over these problems, as far as each side knows them; the change is of those that both know."""
     first, second = (
         {problem: side[problem] for problem in problems if problem in side} if side else {} for side in (before, after)
     )
-    changes = [second[problem] - first[problem] for problem in first if problem in second]
-    return Comparison(mean_estimate([*first.values()]), mean_estimate([*second.values()]), mean_estimate(changes))
+    changes = {problem: second[problem] - first[problem] for problem in first if problem in second}
+    return Comparison(*(mean_over_chains(values, parts) for values in (first, second, changes)))

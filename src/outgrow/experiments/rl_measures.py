@@ -1,10 +1,13 @@
 """Measures of an RL run, and the registry of all measures."""
 
 import itertools
+from collections.abc import Sequence
 
 import numpy as np
-from pydantic import Field
+from pydantic import Field, field_validator
 
+from ..core.errors import nearest
+from ..problems.chains.shape import ATOM, SPLITS
 from .flywheel_measures import FLYWHEEL_MEASURES
 from .measure import Measure
 from .rl_result import Point, RLResult
@@ -210,6 +213,11 @@ class SplitRate(Measure):
     type: str = "pass@1_of"
     split: str
 
+    @field_validator("split")
+    @classmethod
+    def _known_split(cls, split: str) -> str:
+        return _require_split(split, SPLITS)
+
     @property
     def label(self) -> str:
         return f"pass@1 after, {self.split}"
@@ -225,6 +233,11 @@ class SplitGap(Measure):
 
     type: str = "gap_of"
     split: str
+
+    @field_validator("split")
+    @classmethod
+    def _split_of_chains(cls, split: str) -> str:
+        return _require_split(split, [other for other in SPLITS if other != ATOM])
 
     @property
     def label(self) -> str:
@@ -250,6 +263,12 @@ MEASURES: dict[str, type[Measure]] = {
     "gap_of": SplitGap,
     **FLYWHEEL_MEASURES,
 }
+
+
+def _require_split(split: str, known: Sequence[str]) -> str:
+    if split not in known:
+        raise ValueError(f"no split called {split!r} has this measure{nearest(split, known)}")
+    return split
 
 
 def _smoothed(points: list[tuple[int, float]]) -> list[tuple[int, float]]:

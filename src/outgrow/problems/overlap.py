@@ -2,7 +2,7 @@
 
 import hashlib
 import unicodedata
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 
 from ..types import Problem
 
@@ -29,8 +29,18 @@ def question_id(source: str, question: str) -> str:
 
 
 def without_held_out(problems: Iterable[Problem], held_out: Iterable[Problem]) -> tuple[list[Problem], int]:
-    """Return the problems whose question (or the one they are about) is not held out, and how many were dropped."""
+    """Return the problems of which no question is held out, and how many were dropped.
+
+    The questions of a problem: its own, or the one it is about, and those of the parts of a chain, which are in its text.
+    """
     known = {fold(problem.question) for problem in held_out}
     problems = list(problems)
-    practised = [problem for problem in problems if fold(problem.about or problem.question) not in known]
+    held = {asked for asked in {asked for problem in problems for asked in _asked(problem)} if fold(asked) in known}
+    practised = [problem for problem in problems if held.isdisjoint(_asked(problem))]
     return practised, len(problems) - len(practised)
+
+
+def _asked(problem: Problem) -> Iterator[str]:
+    yield problem.about or problem.question
+    for part in problem.parts:
+        yield from _asked(part)

@@ -14,6 +14,7 @@ from ..evaluate.sample import Sample
 from ..evaluate.synthesis import chains_of, practised_shapes
 from ..evaluate.synthesis_change import ALL_CHAINS, Pair, SplitChange, compare_pairs, compare_splits
 from ..problems.chains.shape import SEEN, UNSEEN, Shape
+from ..problems.named_table import label
 from . import words
 from .cells import Toned, toned
 from .data import RunData
@@ -58,7 +59,7 @@ def chain_sections(data: RunData) -> list[ChainSection]:
     for name, ends in data.others.items():
         suites.setdefault(name, ends)
     return [
-        _section(name, before, after, practised)
+        _section(label(name), before, after, practised)
         for name, (before, after) in suites.items()
         if any(side and chains_of(side) for side in (before, after))
     ]

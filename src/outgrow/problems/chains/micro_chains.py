@@ -5,14 +5,14 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Literal
 
-from pydantic import Field, field_validator
+from pydantic import Field, field_validator, model_validator
 
 from ...core.callbacks import Warn, quiet
-from ...core.errors import nearest
+from ...core.errors import UsageError, nearest
 from ...core.rng import python_rng
 from ...types import Problem
-from ..micro.field import Joiner, Taker, Taking, Written, require_levels
 from ..micro.field import Field as MicroField
+from ..micro.field import Joiner, Taker, Taking, Written, require_levels
 from ..micro.source import FIELDS as MICRO_FIELDS
 from ..source import Source
 from ..split import Split, split_of
@@ -63,6 +63,8 @@ class MicroChains(Source):
     @field_validator("chains")
     @classmethod
     def _known_chains(cls, chains: tuple[str, ...]) -> tuple[str, ...]:
+        if not chains:
+            raise ValueError(f"names no chain; name some, such as sum>product, or a set: {', '.join(SETS)}")
         for name in _written_out(chains):
             _require_possible(name)
         return chains
@@ -72,16 +74,33 @@ class MicroChains(Source):
     def _known_levels(cls, levels: tuple[int, ...]) -> tuple[int, ...]:
         return require_levels(levels)
 
+    @model_validator(mode="after")
+    def _parts_can_be_asked(self) -> "MicroChains":
+        """Refuse a later `quote` as a problem of its own: which of its numbers is asked for, only a chain says."""
+        if self.link == "none" or self.parts != "none":
+            setting = 'link = "none"' if self.link == "none" else f'parts = "{self.parts}"'
+            for name in _written_out(self.chains):
+                if Quote.name in Shape.read(name).later:
+                    raise ValueError(f"{name}: {Quote.name} after > is no question by itself; drop {setting} or this chain")
+        return self
+
     def load(self, warn: Warn = quiet) -> list[Problem]:
-        """Return all problems, chains and levels in order, and after them their parts where these are wanted."""
-        chains = {
-            problem.id: problem
-            for name in _written_out(self.chains)
-            for level in sorted(self.levels)
-            for problem in draw_chains(Shape.read(name), Draw(level, self.split, self.largest, self.link), self.per_chain)
-        }
-        parts = {part.id: part for problem in chains.values() for part in problem.parts}
-        return list({**(chains if self.parts != "only" else {}), **(parts if self.parts != "none" else {})}.values())
+        """Return all problems, chains and levels in order, and after them their parts where these are wanted.
+
+        Single fields have no parts, and stay whatever `parts` says. Raises UsageError where no problem can be made.
+        """
+        problems: dict[str, Problem] = {}
+        for name in _written_out(self.chains):
+            for level in sorted(set(self.levels)):
+                drawn = draw_chains(Shape.read(name), Draw(level, self.split, self.largest, self.link), self.per_chain)
+                if not drawn:
+                    warn(f"micro-chains: {name} has no problem of level {level} with answers up to {self.largest:,}; raise largest")
+                problems.update((problem.id, problem) for problem in drawn)
+        if not problems:
+            raise UsageError(f"micro-chains: no problem has answers up to {self.largest:,}; raise largest, or lower levels")
+        whole = {id_: problem for id_, problem in problems.items() if self.parts != "only" or not problem.parts}
+        parts = {part.id: part for problem in problems.values() for part in problem.parts}
+        return list({**whole, **(parts if self.parts != "none" else {})}.values())
 
 
 @dataclass(frozen=True)
@@ -192,7 +211,7 @@ def _require_possible(name: str) -> None:
     if shape.merges and not isinstance(FIELDS[shape.fields[2]], Joiner):
         able = [field for field in FIELDS if isinstance(FIELDS[field], Joiner)]
         raise ValueError(f"{name}: {shape.fields[2]} cannot join two answers; the last field can be {' or '.join(able)}")
-    for field in () if shape.merges else shape.fields[1:]:
+    for field in () if shape.merges else shape.later:
         if not isinstance(FIELDS[field], Taker):
             able = [other for other in FIELDS if isinstance(FIELDS[other], Taker)]
             raise ValueError(f"{name}: no problem of {field} can take an answer; after > comes one of {', '.join(able)}")

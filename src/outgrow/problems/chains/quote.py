@@ -1,7 +1,8 @@
-"""A field without arithmetic: its answer is a number that its question holds. It teaches the form of a chain, and no pair of fields.
+"""A field without arithmetic: its answer is a number that its question holds. It teaches a chain's form, and no pair of fields.
 
-`85=?` comes first in a chain: `85=x;x*6=?`. As a later question it is text of random signs with a name in it, as in `say 7+x-*3=?`, and
-its answer is the named value. Solutions of chains write each question out, so random signs are learnt by copying them only.
+`85=?` comes first in a chain: `85=x;x*6=?`. As a later question it is text of random signs with a name in it, as in
+`say 7+x-*3=?`, and its answer is the named value. Solutions of chains write each question out, so random signs are learnt by
+copying them only.
 """
 
 import random

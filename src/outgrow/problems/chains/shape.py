@@ -53,6 +53,11 @@ class Shape:
         return len(self.fields)
 
     @property
+    def later(self) -> tuple[str, ...]:
+        """The fields that take an answer."""
+        return self.fields[2:] if self.merges else self.fields[1:]
+
+    @property
     def links(self) -> tuple[tuple[str, str], ...]:
         """Every pair of fields of which the second takes the first's answer."""
         if self.merges:
