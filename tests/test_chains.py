@@ -150,6 +150,10 @@ def test_the_splits_of_chains():
         "a>b>c": "deeper",
         "a&b>c": "joined",
     }
+    # A pair of fields is never mixed with longer chains, also where some of these are practised.
+    deep = [*practised, Shape.read("a>b>c")]
+    longer = ("a>b>c", "b>c>a", "a>b>c>a", "a>a")
+    assert [split_of_chain(Shape.read(name), deep) for name in longer] == ["seen pair", "deeper", "deeper", "unseen pair"]
 
 
 @pytest.mark.parametrize("fields", range(3, 9))

@@ -104,9 +104,9 @@ SPLITS = (ATOM, SEEN, UNSEEN, REVERSED, NEW_FIELD, DEEPER, MERGED)
 def split_of_chain(shape: Shape, practised: Collection[Shape]) -> str:
     """Return the split of a shape, where these shapes were practised.
 
-    seen pair: it was practised as it is. joined: it joins two answers. deeper: it has more fields than any practised chain. new
-    field: one of its fields was in no chain. other order: its pair was practised the other way round. unseen pair: its fields were
-    practised in other pairs.
+    seen pair: it was practised as it is. joined: it joins two answers. deeper: it has more than two fields. new field: one of its
+    fields was in no chain. other order: its pair was practised the other way round. unseen pair: its fields were practised in
+    other pairs.
     """
     chains = [other for other in practised if other.depth > 1]
     if shape.depth == 1:
@@ -115,7 +115,7 @@ def split_of_chain(shape: Shape, practised: Collection[Shape]) -> str:
         return SEEN
     if shape.merges:
         return MERGED
-    if chains and shape.depth > max(other.depth for other in chains):
+    if shape.depth > 2:
         return DEEPER
     if not set(shape.fields) <= {field for other in chains for field in other.fields}:
         return NEW_FIELD
