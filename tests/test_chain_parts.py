@@ -173,8 +173,8 @@ def test_chains_that_cannot_be_drawn_are_named():
     ("settings", "said"),
     [
         ({"chains": []}, "names no chain; name some, such as sum>product, or a set: atoms, seen"),
-        ({"chains": ["sum>quote"], "link": "none"}, 'sum>quote: quote after > is no question by itself; drop link = "none"'),
-        ({"chains": ["form"], "parts": "also"}, 'sum>quote: quote after > is no question by itself; drop parts = "also"'),
+        ({"chains": ["sum>quote"], "link": "none"}, 'sum>quote: quote after > has no answer by itself; drop link = "none"'),
+        ({"chains": ["form"], "parts": "also"}, 'sum>quote: quote after > has no answer by itself; drop parts = "also"'),
     ],
 )
 def test_settings_that_make_no_question_are_refused(settings, said):

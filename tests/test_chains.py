@@ -101,7 +101,7 @@ def test_a_part_alone_is_the_problem_that_the_field_itself_asks():
 
 
 def test_the_form_of_chains_is_taught_without_a_pair_of_two_fields():
-    problems = MicroChains(chains=("form", "form-beside"), per_chain=30).load()
+    problems = MicroChains(chains=("form", "form-apart"), per_chain=30).load()
     assert {field for problem in problems for field in Shape.read(problem.field).fields} >= {*ATOMS, "letters"}
     for problem in problems:
         shape = Shape.read(problem.field)

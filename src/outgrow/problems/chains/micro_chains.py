@@ -81,7 +81,7 @@ class MicroChains(Source):
             setting = 'link = "none"' if self.link == "none" else f'parts = "{self.parts}"'
             for name in _written_out(self.chains):
                 if Quote.name in Shape.read(name).later:
-                    raise ValueError(f"{name}: {Quote.name} after > is no question by itself; drop {setting} or this chain")
+                    raise ValueError(f"{name}: {Quote.name} after > has no answer by itself; drop {setting} or this chain")
         return self
 
     def load(self, warn: Warn = quiet) -> list[Problem]:

@@ -65,7 +65,7 @@ FORM = (
     "quote&quote>difference",
 )
 # The same of questions that stand side by side, for practice of these.
-FORM_BESIDE = FORM[:4]
+FORM_APART = FORM[:4]
 
 SETS: dict[str, tuple[str, ...]] = {
     "atoms": ATOMS,
@@ -77,6 +77,6 @@ SETS: dict[str, tuple[str, ...]] = {
     "merged": MERGED,
     "climb": CLIMB,
     "form": FORM,
-    "form-beside": FORM_BESIDE,
+    "form-apart": FORM_APART,
 }
 """Named sets of chains, as the key `chains` of a source takes them."""
