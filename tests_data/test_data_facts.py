@@ -6,6 +6,7 @@ from collections import Counter
 import pytest
 
 from helpers.data import rows_of
+from outgrow.problems.chains.question_numbers import numbers_of
 from outgrow.problems.gsm8k import GSM8K
 from outgrow.problems.math import Math
 from outgrow.problems.suites import suite
@@ -41,6 +42,30 @@ def test_gsm8k(data):
     loaded = [problem.answer for split in ("train", "test") for problem in GSM8K(split=split).load(pytest.fail)]
     assert loaded == answers
     assert [p.answer for p in Table(path=data / "gsm8k" / "test.jsonl").load(pytest.fail)] == loaded[7473:]
+
+
+PIECES = {"thousands": r"\d,\\!\d|\d\{,\}\d", "mixed": r"\d\s+\d+\s?/\s?\d|\d\s*\\[tdc]?frac", "drawing": r"\[asy\]"}
+"""Numbers of which a plain reader takes a piece."""
+
+
+@pytest.mark.parametrize(
+    ("file", "column", "thousands", "mixed", "drawing"),
+    [
+        ("gsm8k/train", "question", 0, 7, 0),
+        ("gsm8k/test", "question", 0, 2, 0),
+        ("math/train", "problem", 30, 17, 707),
+        ("math/test", "problem", 25, 18, 419),
+    ],
+)
+def test_numbers_in_questions(data, file, column, thousands, mixed, drawing):
+    questions = [row[column] for row in rows_of(data, file)]
+    found = {name: [text for text in questions if re.search(piece, text)] for name, piece in PIECES.items()}
+    assert {name: len(texts) for name, texts in found.items()} == {"thousands": thousands, "mixed": mixed, "drawing": drawing}
+    for piece in (PIECES["thousands"], PIECES["mixed"], r"\[asy\].*?\[/asy\]"):
+        for text in questions:
+            pieces = [match.span() for match in re.finditer(piece, text, re.DOTALL)]
+            taken = [match.span() for match in numbers_of(text)]  # what a chain may replace
+            assert not [spot for spot in taken if any(start < spot[1] and spot[0] < end for start, end in pieces)], text
 
 
 @pytest.mark.parametrize(("split", "several", "different", "lists", "either"), [("train", 114, 24, 12, 6), ("test", 90, 23, 8, 6)])
