@@ -202,6 +202,21 @@ def test_an_arm_that_never_arrives_is_not_called_better_for_having_written_less(
     assert "12 (0 reached the target)" in write_page(asked, found | slow, tmp_path).read_text()
 
 
+def test_a_measure_whose_higher_values_may_be_a_loss_has_no_better_arm(tmp_path, monkeypatch):
+    class Neutral(RolloutsTo):
+        neutral = True
+
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "made.toml").write_text(EXPERIMENT.format(seeds=12))
+    asked = load_experiment("made.toml")
+    neutral = asked.model_copy(update={"measures": (Neutral(**asked.measures[0].model_dump()),)})
+    for effect, said in ((0.6, "lower"), (1.5, "higher")):
+        found = made_up(asked, effect)
+        assert arm_statistics(neutral, neutral.on[0], neutral.measures[0], found)[1].verdict == said
+        assert winner(neutral, neutral.on[0], neutral.measures[0], found) is None
+        assert "every other arm" not in write_page(neutral, found, tmp_path).read_text()
+
+
 @pytest.mark.parametrize(("effect", "said"), [(0.6, "better"), (1.0, "no difference shown"), (1.5, "worse")])
 def test_a_winner_is_named_only_where_the_interval_excludes_no_difference(tmp_path, monkeypatch, effect, said):
     monkeypatch.chdir(tmp_path)

@@ -28,6 +28,7 @@ from outgrow.evaluate.synthesis_change import ALL_CHAINS, compare_pairs, compare
 from outgrow.ledger import Ledger
 from outgrow.problems.chains import MicroChains
 from outgrow.report import write_report
+from outgrow.report.chains import _gap_table, _split_table
 from outgrow.report.data import read_run
 from outgrow.types import Problem, Verdict, Visit
 
@@ -293,6 +294,20 @@ def test_parts_and_middles_survive_the_file(tmp_path):
     plain = Evaluation(problem("a", (1, 0)))
     plain.save(tmp_path / "plain.parquet")
     assert Evaluation.load(tmp_path / "plain.parquet").samples == plain.samples
+
+
+def test_a_gap_that_rises_since_parts_were_lost_is_not_called_better():
+    def side(right):
+        parts = [sample for n in range(9) for sample in problem(f"p{n}", right, "sum" if n % 2 else "product")]
+        chains = [problem(f"p{n}>p{n - 1}", (0, 0), "sum>product", (f"p{n}", f"p{n - 1}"), ("12",)) for n in range(1, 9, 2)]
+        more = [problem(f"again p{n}>p{n - 1}", (0, 0), "sum>product", (f"p{n}", f"p{n - 1}"), ("12",)) for n in range(1, 9, 2)]
+        return Evaluation([*parts, *(sample for chain in (*chains, *more) for sample in chain)])
+
+    rows = compare_splits(side((1, 1)), side((0, 0)), PRACTISED)
+    [seen] = [row for row in rows if row.split == "seen pair"]
+    assert (seen.pass_at_1.change.value, seen.gap.change.value, seen.gap.change.n) == (0.0, 1.0, 8)
+    assert _gap_table(rows).rows[0][-1] == "+100.0 (+100.0 to +100.0)"
+    assert _split_table(rows).rows[0][-1].endswith(", worse")  # the parts
 
 
 @pytest.fixture(scope="module")

@@ -26,7 +26,7 @@ class ArmStatistics:
     vs_baseline: Estimate | None
     """Ratio to, or difference from, the baseline, paired by seed; None of the baseline itself, and with too few common seeds."""
     verdict: str
-    """better, worse, or why neither is claimed; empty without a comparison."""
+    """better, worse (of a neutral measure: higher, lower), or why neither is claimed; empty without a comparison."""
 
 
 @dataclass(frozen=True)
@@ -79,6 +79,8 @@ def _verdict(paired: Estimate, ours: _Values, theirs: _Values, measure: Measure)
     null = 1.0 if measure.comparison == "ratio" else 0.0
     if not paired.excludes(null):
         return "no difference shown"
+    if measure.neutral:
+        return "lower" if paired.value < null else "higher"
     better = (paired.value < null) == measure.less_is_better
     if (ours if better else theirs).bounds:
         return "not shown: some runs did not reach the target"

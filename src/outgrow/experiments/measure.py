@@ -18,6 +18,8 @@ class Measure(Component):
     comparison: ClassVar[Literal["ratio", "difference"]] = "difference"
     """How two arms are compared: by the ratio of their means (1 means no effect), or by the difference (0 means no effect)."""
     less_is_better: ClassVar[bool] = False
+    neutral: ClassVar[bool] = False
+    """Whether a higher value may as well be a loss, so that arms are called higher or lower, and neither better nor worse."""
     null: ClassVar[float | None] = None
     """The value that means no effect of training; the page then counts the settings whose interval excludes it."""
 

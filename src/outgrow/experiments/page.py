@@ -111,7 +111,7 @@ def _table(experiment: Experiment, condition: Condition, measure: Measure, resul
         n = str(row.n) if row.n_reached == row.n else f"{row.n} ({row.n_reached} reached the target)"
         cells = (row.arm, n, _mean(row.mean), _comparison(row.vs_baseline, measure), row.verdict)
         lines.append(f"| {' | '.join(cells)} |")
-    if len(experiment.arms_on(condition)) < 2:
+    if measure.neutral or len(experiment.arms_on(condition)) < 2:
         return lines
     best = winner(experiment, condition, measure, results)
     summary = f"Better than every other arm: **{best}**." if best else "No arm is shown to be better than every other arm."

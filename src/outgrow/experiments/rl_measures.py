@@ -227,9 +227,13 @@ class SplitRate(Measure):
 
 
 class SplitGap(Measure):
-    """Synthesis gap after training on the chains of one split: pass@1 minus the product of their parts' (evaluate/synthesis.py)."""
+    """Synthesis gap after training on the chains of one split: pass@1 minus the product of their parts' (evaluate/synthesis.py).
+
+    It also rises where training loses the parts.
+    """
 
     null = 0.0
+    neutral = True
 
     type: str = "gap_of"
     split: str

@@ -92,9 +92,12 @@ def _split_table(splits: Sequence[SplitChange]) -> Table:
 
 
 def _gap_table(splits: Sequence[SplitChange]) -> Table:
-    """Return the synthesis gap of every split; n counts the chains all of whose parts were measured."""
+    """Return the synthesis gap of every split; n counts the chains all of whose parts were measured.
+
+    A change is called neither better nor worse: a gap also rises where the parts are lost.
+    """
     rows = [
-        [row.split, _n(row.gap), *(words.point_change(end) if end else _NOT_YET for end in _ends(row.gap)), _change(row.gap)]
+        [row.split, _n(row.gap), *(words.point_change(end) if end else _NOT_YET for end in _ends(row.gap)), _change(row.gap, None)]
         for row in splits
         if any(_ends(row.gap))
     ]
