@@ -115,10 +115,10 @@ def test_the_command_prices_a_flywheel(outgrow, data):
     assert float(hours[H100]) < 10
     assert hours[-1] == "no"
     # The message names a change in the flywheel's own keys, and that change makes the stage fit.
-    told = [line for line in printed.splitlines() if line.startswith("student on RTX 4090: fits with")]
+    told = [line for line in printed.splitlines() if line.startswith("student on T4: fits with")]
     change = re.findall(r"--set|student\.[a-z_.]+=\d+", told[0])
     _, printed, _ = outgrow("plan", "r1-flywheel", *change)
-    assert "student on RTX 4090" not in printed
+    assert "student on T4" not in printed
 
 
 def test_problems_that_are_not_here_are_said(outgrow, monkeypatch):
