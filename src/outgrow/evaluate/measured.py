@@ -1,6 +1,7 @@
 """What a recipe measures its policy on: the suites before and after training, and the validation problems between."""
 
 import math
+import os
 from contextlib import suppress
 from functools import lru_cache
 
@@ -36,7 +37,9 @@ def measured_problems(recipe: Recipe) -> dict[str, int]:
     for name in dict.fromkeys([*suites_of(recipe), *([validation] if validation else [])]):
         settings = "" if name == HELD_OUT else suite(name).model_dump_json()
         with suppress(UsageError):
-            counts[name] = len(suite_problems(recipe, name)) if name == HELD_OUT else _count(name, settings)
+            counts[name] = (
+                len(suite_problems(recipe, name)) if name == HELD_OUT else _count(name, settings, os.environ.get("OUTGROW_DATA"))
+            )
     return counts
 
 
@@ -64,6 +67,9 @@ def validation_room(recipe: RLRecipe) -> int:
 
 
 @lru_cache(maxsize=64)
-def _count(name: str, settings: str) -> int:
-    """Return the problems of a suite. settings: its source's, since a table's name may stand for another one later."""
+def _count(name: str, settings: str, data: str | None) -> int:
+    """Return the number of a suite's problems, counted once for each of these.
+
+    settings: its source's, since a table's name may stand for another one later. data: folder of local data sets.
+    """
     return len(suite(name).load())
