@@ -130,7 +130,6 @@ class LlamaDecoder:
         places = cache.places(lengths_B)
         beyond_BX = torch.arange(slots, device=tokens_B.device) > lengths_B[:, None]
         mask_B11X = self.embedding.new_zeros(rows, slots).masked_fill(beyond_BX, -torch.inf)[:, None, None]
-        attended = _attention(mask_B11X, self.kv_heads, self.heads // self.kv_heads)
 
         def attend(layer: int, qkv_BQHd: Tensor) -> Tensor:
             filled = cache.layers[layer]
@@ -138,7 +137,7 @@ class LlamaDecoder:
             k, v = filled[:, :rows, :, :slots].unbind()
             # The query heads that share a key head become its queries, so that no key is repeated in memory.
             q = qkv_BQHd[:, 0, : self.heads].unflatten(1, (self.kv_heads, -1))
-            return attended(q, k, v)
+            return _attended(q, k, v, mask_B11X)
 
         return self._logits(self._run(tokens_B.unsqueeze(1), lengths_B.unsqueeze(1), attend)[:, 0])
 
@@ -169,27 +168,15 @@ class LlamaDecoder:
         return (x * torch.addcmul(self.eps, norm, norm, value=1 / x.shape[-1]).rsqrt_()).to(x.dtype)
 
 
-def _attention(mask_B11X: Tensor, kv_heads: int, sharing: int) -> Callable[[Tensor, Tensor, Tensor], Tensor]:
-    """Return the softmax attention of one token a row, for all layers of a step.
-
-    It takes queries (B, K, J, head_dim), J = `sharing` query heads to each of K key heads, and keys and values
-    (B, K, X, head_dim), and returns the attended values (B, K, J, head_dim).
-    """
-    if mask_B11X.device.type != "cpu" or mask_B11X.dtype != torch.float32:  # scores are not to be rounded to bfloat16
-        return lambda q_BKJd, k_BKXd, v_BKXd: F.scaled_dot_product_attention(q_BKJd, k_BKXd, v_BKXd, attn_mask=mask_B11X)
-    # On a CPU the fused attention runs each row and head separately, which for short rows costs more than the products. MKL
-    # multiplies fastest with a multiple of four rows of weights: the last of them belong to no head and are dropped.
-    rows, slots = len(mask_B11X), mask_B11X.shape[-1]
-    scores_BKRX = mask_B11X.new_zeros(rows, kv_heads, sharing + -sharing % 4, slots)
-
-    def attended(q_BKJd: Tensor, k_BKXd: Tensor, v_BKXd: Tensor) -> Tensor:
-        q_AJd, k_AXd, v_AXd = (part.flatten(0, 1) for part in (q_BKJd, k_BKXd, v_BKXd))
-        products_BKJX = torch.bmm(q_AJd, k_AXd.transpose(1, 2)).view(rows, kv_heads, sharing, slots)
-        torch.add(mask_B11X, products_BKJX, alpha=q_AJd.shape[-1] ** -0.5, out=scores_BKRX[:, :, :sharing])
-        weights_ARX = scores_BKRX.flatten(0, 1).softmax(-1)
-        return torch.bmm(weights_ARX, v_AXd)[:, :sharing].view_as(q_BKJd)
-
-    return attended
+def _attended(q_BKJd: Tensor, k_BKXd: Tensor, v_BKXd: Tensor, mask_B11X: Tensor) -> Tensor:
+    """Softmax attention of one token a row: (B, K, J, head_dim), J query heads to each of K key heads."""
+    if q_BKJd.device.type != "cpu" or q_BKJd.dtype != torch.float32:  # scores are not to be rounded to bfloat16
+        return F.scaled_dot_product_attention(q_BKJd, k_BKXd, v_BKXd, attn_mask=mask_B11X)
+    # On a CPU the fused attention runs each row and head separately, which for short rows costs more than the products.
+    q_AJd, k_AXd, v_AXd = (part.flatten(0, 1) for part in (q_BKJd, k_BKXd, v_BKXd))
+    scores_AJX = torch.bmm(q_AJd * q_AJd.shape[-1] ** -0.5, k_AXd.transpose(1, 2))
+    scores_AJX.view(*q_BKJd.shape[:3], -1).add_(mask_B11X)
+    return torch.bmm(scores_AJX.softmax(-1), v_AXd).view_as(q_BKJd)
 
 
 def refuse_others(config: PretrainedConfig) -> None:
