@@ -6,14 +6,14 @@ pass keeps. silu(gate) is computed again here instead, by the same operations, s
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from contextlib import contextmanager
-from functools import partial
+from contextlib import AbstractContextManager
 from typing import TYPE_CHECKING, Any
 
 import torch
 import torch.nn.functional as F
 from torch import Tensor
+
+from .own_forward import own_forward
 
 if TYPE_CHECKING:
     from transformers import PreTrainedModel
@@ -21,17 +21,10 @@ if TYPE_CHECKING:
 _LAYERS = ("LlamaMLP", "Qwen2MLP", "Qwen3MLP")  # classes of transformers that compute exactly this where their act_fn is silu
 
 
-@contextmanager
-def lean_feed_forward(model: PreTrainedModel) -> Iterator[None]:
+def lean_feed_forward(model: PreTrainedModel) -> AbstractContextManager[None]:
     """Let the model's feed-forward layers keep less; those of other families stay as they are."""
     found = [module for module in model.modules() if type(module).__name__ in _LAYERS and model.config.hidden_act == "silu"]
-    for module in found:
-        module.forward = partial(_forward, module)
-    try:
-        yield
-    finally:
-        for module in found:
-            del module.forward  # removes the instance's attribute, so that the class's method is used again
+    return own_forward(found, _forward)
 
 
 def _forward(module: Any, x: Tensor) -> Tensor:
