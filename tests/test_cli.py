@@ -96,7 +96,7 @@ def test_a_model_is_asked_as_a_recipe_says(tmp_path, here):
     )
     code, printed, _ = here("eval", "micro-base", "--recipe", str(recipe))
     assert code == 0
-    assert "× 1 samples" in printed
+    assert "× 1 sample" in printed
     assert "mean length 3.0 tokens" in printed
     assert here("generate", "micro-base", "27+58=?", "--recipe", str(recipe))[1].endswith("… cut at --max-tokens\n")
 

@@ -82,7 +82,7 @@ def test_an_evaluation_says_its_sample_in_the_figure_and_in_the_file(outgrow, su
         assert code == 2
         assert all(part in err for part in ("n = 12 of 1,200, seed 3", "n = 12 of 1,200, seed 4", "--limit", "--seed")), err
     whole = ran(outgrow, "eval", "micro-base", "--on", "micro-validation", "--samples", "1", "--limit", "190", "--out", "c.parquet")
-    assert "n = 190 problems × 1 samples" in whole
+    assert "n = 190 problems × 1 sample" in whole
     assert "limit" not in Evaluation.load(sums / "c.parquet").summary()
 
 

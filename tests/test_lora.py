@@ -352,7 +352,7 @@ def test_the_card_says_what_was_made_and_measured(uninterrupted):
     assert card.startswith("---\nlibrary_name: peft\n")
     assert "(seed 0) from micro-base in 12 steps and" in card
     assert tomllib.loads(card.split("```toml")[1].split("```")[0])["learn"]["lr"] == 5e-3
-    assert f"{summary['after']['n']} problems × 1 samples at temperature 1" in card
+    assert f"{summary['after']['n']} problems × 1 sample at temperature 1" in card
     low, high = summary["paired_delta"]["ci95"]
     assert f"| change, paired | {summary['paired_delta']['pass@1']:+.3f} ({low:+.3f} to {high:+.3f}) |" in card
     assert summary["policy_sha256"] in card

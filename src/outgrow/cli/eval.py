@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from ..core.counted import counted
 from ..core.errors import UsageError
 from ..core.plugins import TO_ANSWER
 from .app import MEASURE, command
@@ -223,7 +224,7 @@ def _show_one(title: str, summary: dict[str, Any]) -> None:
 
     n = f"{ProblemLimit(**summary['limit'])}," if "limit" in summary else f"{summary['n']:,} problems"
     console.print(
-        f"{title}, n = {n} × {summary['k']} samples\n"
+        f"{title}, n = {n} × {counted(summary['k'], 'sample')}\n"
         f"pass@1 {pass_at_1(summary).text()}   greedy {summary['greedy']:.3f}   "
         + "   ".join(f"pass@{k} {value:.3f}" for k, value in summary["pass@k"].items() if k != "1")
         + f"\ntruncated {summary['truncated']:.3f}   "

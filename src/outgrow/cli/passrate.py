@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 from rich.table import Table
 
+from ..core.counted import counted
 from ..core.plugins import TO_ANSWER
 from .app import MEASURE, command
 from .console import console, say, warn
@@ -105,7 +106,7 @@ def _show(table: "list[PassRate]", sample: "ProblemLimit | None") -> None:
     n = len(table)
     bands = [sum(row.band == name for row in table) for name in ("easy", "medium", "hard")]
     console.print(
-        f"n = {problems} × {table[0].n} samples   mean {sum(row.pass_rate for row in table) / n:.3f}   "
+        f"n = {problems} × {counted(table[0].n, 'sample')}   mean {sum(row.pass_rate for row in table) / n:.3f}   "
         f"easy {bands[0] / n:.1%}   medium {bands[1] / n:.1%}   hard {bands[2] / n:.1%}   "
         f"truncated {sum(row.truncated for row in table) / n:.1%}",
         highlight=False,

@@ -7,6 +7,7 @@ from rich.box import SIMPLE_HEAD
 from rich.table import Table
 
 from ..core.amounts import duration, money
+from ..core.counted import counted
 from .console import console, say
 from .plan_figures import figure, fits, uncounted, unfit
 
@@ -176,11 +177,10 @@ def _measured(plan: "Plan") -> list[str]:
     """Return what is measured, in answers."""
     measured = plan.measured
     suites = ", ".join(f"{name} ({problems:,} problems)" for name, problems in measured.suites.items())
-    lines = [f"measures before and after on {suites}: {measured.samples} samples and a greedy answer each"] if suites else []
+    samples, validation_samples = (counted(each, "sample") for each in (measured.samples, measured.validation_samples))
+    lines = [f"measures before and after on {suites}: {samples} and a greedy answer each"] if suites else []
     if measured.validation:
-        lines.append(
-            f"validates {measured.looks:,} times on {measured.validation:,} problems × {measured.validation_samples} samples"
-        )
+        lines.append(f"validates {measured.looks:,} times on {measured.validation:,} problems × {validation_samples}")
     return lines
 
 

@@ -8,6 +8,7 @@ from typing import Any
 import typer
 from rich.table import Table
 
+from ..core.counted import counted
 from ..core.errors import UsageError
 from ..core.shell import command_line
 from .console import console, say
@@ -82,7 +83,7 @@ def _comparison(summary: dict[str, Any]) -> Table:
 
     before, after, delta = summary["before"], summary["after"], summary["paired_delta"]
     k = before["k"]
-    table = Table(title=f"{before['n']} held-out problems × {k} sample{'s' if k > 1 else ''}; intervals are 95%")
+    table = Table(title=f"{before['n']} held-out problems × {counted(k, 'sample')}; intervals are 95%")
     for heading in ("", "pass@1", "greedy", *([f"pass@{k}"] if k > 1 else []), "truncated", "tokens"):
         table.add_column(heading, justify="left" if not heading else "right")
     for name, row in (("before", before), ("after", after)):

@@ -4,6 +4,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from ..core.addresses import is_served, public_model
+from ..core.counted import counted
 from ..core.estimate import Estimate
 from ..core.files import write_atomic
 from .compare import MIN_SEEDS, arm_statistics, effect, winner
@@ -85,8 +86,8 @@ def _source(experiment: Experiment, results: Mapping[str, AnyResult]) -> str:
     hours = sum(result.wall_s for result in results.values()) / 3600
     return (
         f"Written by `outgrow lab {name}` from [{name}.jsonl]({name}.jsonl), which has one line per run: {len(results)} of "
-        f"{len(experiment.runs)} runs (seeds {seeds[0]} to {seeds[-1]}), {hours:.1f} core hours, {versions} "
-        f"version{'s' if versions > 1 else ''} of the code. {experiment.kind.rollouts_note}"
+        f"{len(experiment.runs)} runs (seeds {seeds[0]} to {seeds[-1]}), {hours:.1f} core hours, "
+        f"{counted(versions, 'version')} of the code. {experiment.kind.rollouts_note}"
         f"{_rollouts([result.rollouts for result in results.values()])} Brackets show 95% intervals, bootstrapped over seeds (at "
         f"least {MIN_SEEDS}). Arms are compared seed by seed, without a correction for their number: of twenty arms without any "
         "effect, one is expected to differ."

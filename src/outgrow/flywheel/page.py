@@ -6,6 +6,7 @@ from pathlib import Path
 
 from ..core.addresses import shown_toml
 from ..core.amounts import duration
+from ..core.counted import counted
 from ..core.errors import OutgrowError
 from ..core.files import write_atomic
 from ..core.json_lines import read_lines
@@ -75,7 +76,7 @@ def _curve(result: FlywheelResult) -> Chart:
     """Return the chart of pass@1 over generations."""
     generations = result.generations
     rates = {role: [result.model_of(one.roles[role]).rate() for one in generations] for role in ("base", "teacher", "student")}
-    size = f"n = {generations[-1].promotion.teacher.change.n:,} problems × {result.recipe.samples} samples"
+    size = f"n = {generations[-1].promotion.teacher.change.n:,} problems × {counted(result.recipe.samples, 'sample')}"
     caption = "pass@1 with 95% intervals. A generation's teacher is the better model of the generation before."
     figure = estimates([float(one.number) for one in generations], rates, "generation", "share of right answers")
     return Chart(f"Over generations: {label(result.recipe.suite)}, {size}", caption, figure, wide=True)

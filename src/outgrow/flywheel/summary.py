@@ -3,6 +3,7 @@
 from typing import Any
 
 from ..core.amounts import duration, money
+from ..core.counted import counted
 from ..core.estimate import Estimate
 from ..evaluate.compare import Against
 from ..evaluate.statistics import mean_estimate
@@ -20,7 +21,7 @@ def headline(result: FlywheelResult) -> str:
     last = result.generations[-1]
     comparison, k = last.promotion.teacher, result.recipe.samples
     n = comparison.change.n
-    return f"Generation {last.number}'s student {_against(comparison, 'its teacher')}, n = {n:,} problems × {k} samples."
+    return f"Generation {last.number}'s student {_against(comparison, 'its teacher')}, n = {n:,} problems × {counted(k, 'sample')}."
 
 
 def sentences(result: FlywheelResult) -> list[str]:

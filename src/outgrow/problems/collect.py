@@ -5,6 +5,7 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from typing import Any, NamedTuple
 
 from ..core.callbacks import Warn
+from ..core.counted import counted
 from ..core.errors import UsageError
 from ..types import Problem
 from ..verify.comparison.compare import same
@@ -54,7 +55,7 @@ def collect(name: str, read: Iterable[Read], warn: Warn) -> list[Problem]:
     if repeats:
         warn(f"{name}: skipped {len(repeats):,} rows that repeat a question and its answer{_places(repeats)}")
     if against:
-        questions = f"{len(contradicted):,} question{'s' if len(contradicted) > 1 else ''}"
+        questions = counted(len(contradicted), "question")
         warn(f"{name}: dropped {questions} whose {len(against):,} rows give different answers{_places(against)}")
     problems = [several[0][1] for id, several in rows.items() if id not in contradicted]
     if not problems:

@@ -3,6 +3,7 @@
 from dataclasses import dataclass
 from typing import Literal
 
+from ..core.counted import counted
 from ..core.estimate import Estimate
 from ..evaluate.change import Grid, shows_change
 from . import words
@@ -72,7 +73,7 @@ def heat_cell(
     """Return a cell. strongest: the change with the full colour; None where the cell is a pass rate. k: samples per problem."""
     if estimate is None:
         return HeatCell("", f"{place}: no problems")
-    size = f"n = {estimate.n} problems × {k} samples"
+    size = f"n = {estimate.n} problems × {counted(k, 'sample')}"
     if strongest is None:
         hint = f"{place}: {words.share_estimate(estimate)}, {size}"
         return HeatCell(f"{100 * estimate.value:.0f}", hint, strength=round(100 * estimate.value), frame=frame)

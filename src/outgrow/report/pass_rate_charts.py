@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 
 from ..config import RLRecipe
+from ..core.counted import counted
 from ..core.estimate import Estimate
 from ..core.row_table import Rows
 from ..evaluate.change import Comparison
@@ -32,7 +33,7 @@ def suite_charts(data: RunData) -> list[Chart]:
     rows = {name: sorted((row for row in data.drift if row.suite == name), key=lambda row: row.step) for name in names}
     charts = []
     for name, measured in rows.items():
-        size = f"{name}, n = {measured[0].n:,} problems × {measured[0].k} samples"
+        size = f"{name}, n = {measured[0].n:,} problems × {counted(measured[0].k, 'sample')}"
         steps = [float(row.step) for row in measured]
         rates: dict[str, Sequence[Estimate | None]] = {name: [row.estimate for row in measured]}
         caption = "pass@1 with 95% intervals; step 0 is the base."
@@ -73,9 +74,8 @@ def _validation(data: RunData, pass_at_1: Comparison | None) -> list[Chart]:
     n = count_of(data.metrics, "validation/n")
     steps = steps_of(data.metrics)
     figure = curves(steps, {"validation": rates}, _AXIS, smoothing_width(len(steps)), share=True)
-    size = (
-        f", n = {n:,} problems × {section.validation_samples} samples" if n else f", {section.validation_samples} samples a problem"
-    )
+    samples = counted(section.validation_samples, "sample")
+    size = f", n = {n:,} problems × {samples}" if n else f", {samples} a problem"
     caption = "The same held-out problems at every measurement."
     if pass_at_1 and _same_set(data, pass_at_1):
         figure["data"] += [
@@ -94,8 +94,8 @@ def _before_and_after(data: RunData, pass_at_1: Comparison | None) -> list[Chart
     ends = _ends(data, pass_at_1)
     rates = {"pass@1": [estimate for _, _, estimate, _ in ends]}
     figure = estimates([step for _, step, _, _ in ends], rates, "step", _AXIS)
-    samples = f"{evaluation.k} sample{'s' if evaluation.k > 1 else ''}"
-    title = f"Before and after: {label(data.recipe.evaluate.suite)}, n = {known.n:,} problems × {samples}"
+    size = f"n = {known.n:,} problems × {counted(evaluation.k, 'sample')}"
+    title = f"Before and after: {label(data.recipe.evaluate.suite)}, {size}"
     return [Chart(title, "pass@1 on the test suite, with 95% intervals.", figure, group=_GROUP, first=True)]
 
 

@@ -3,6 +3,7 @@
 import re
 
 from ..core.amounts import duration, money
+from ..core.counted import counted
 from ..core.estimate import Estimate
 from ..evaluate.change import Comparison
 
@@ -143,7 +144,7 @@ def _typeset(text: str) -> str:
 
 
 def _count(estimate: Estimate, k: int) -> str:
-    return f"n = {estimate.n:,} problems × {k} samples"
+    return f"n = {estimate.n:,} problems × {counted(k, 'sample')}"
 
 
 def _number(value: float, digits: int) -> str:

@@ -10,6 +10,7 @@ import tomli_w
 from ..config import Recipe
 from ..core.addresses import is_served, public_model, public_values
 from ..core.amounts import duration, money
+from ..core.counted import counted
 from ..core.files import write_atomic
 from ..core.inputs import InputKind, map_inputs
 from ..policy.pull import public_name
@@ -47,7 +48,7 @@ def card(recipe: Recipe, made_with: dict[str, Any], summary: dict[str, Any]) -> 
         + (f" and {summary['rollouts']} rollouts" if summary["rollouts"] else "")
         + f", {duration(summary['wall_s'])}{dollars}.",
         "",
-        f"Measured on the held-out suite `{recipe.evaluate.suite}`: {after['n']} problems × {k} samples at temperature "
+        f"Measured on the held-out suite `{recipe.evaluate.suite}`: {after['n']} problems × {counted(k, 'sample')} at temperature "
         f"{recipe.evaluate.temperature:g}, 95% intervals.",
         "",
         f"| | pass@1 | greedy | pass@{k} | truncated | tokens |",
