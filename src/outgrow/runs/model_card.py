@@ -33,7 +33,7 @@ def card(recipe: Recipe, made_with: dict[str, Any], summary: dict[str, Any]) -> 
     before, after, change = summary["before"], summary["after"], summary["paired_delta"]
     base = _base(recipe)
     recipe, made_with = map_inputs(recipe, _public), public_values(made_with)
-    k = str(after["k"])
+    k = int(after["k"])
     price = summary["wall_s"] / 3600 * recipe.run.dollars_per_hour
     dollars = f", {money(price)}" if price else ""
     kind = "sft" if recipe.kind == "sft" else "train"
