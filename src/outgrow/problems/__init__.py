@@ -7,6 +7,7 @@ from .judgements import Judgements
 from .math import Math
 from .micro import Micro
 from .reasoning_gym import ReasoningGym
+from .recall import Recall
 from .shuffled import Shuffled
 from .source import Source
 from .synthetic import Synthetic
@@ -22,6 +23,7 @@ SOURCES: dict[str, type[Source]] = {
     "table": Table,
     "judgements": Judgements,
     "reasoning_gym": ReasoningGym,
+    "recall": Recall,
     "shuffled": Shuffled,
     "synthetic": Synthetic,
 }

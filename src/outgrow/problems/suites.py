@@ -16,6 +16,7 @@ from .math import Math
 from .micro import Micro
 from .named_table import named_table
 from .reasoning_gym import ReasoningGym
+from .recall import SUITE_NAMES, recall_suite
 from .several import Several
 from .source import Source
 from .split import Split
@@ -83,7 +84,10 @@ SUITES: dict[str, Source] = {
 _RELATED = ("svamp", "asdiv", "aime2024", "aime2025", "amc2023", "minerva", "olympiadbench")
 _UNRELATED = ("arc-easy", "arc-challenge", "commonsenseqa", "coin_flip", "last_letters")
 SUITES |= {name: Benchmark(name=name) for name in (*_RELATED, *_UNRELATED)}
+# For a model with a memory. The worded form is long, so it is not among the suites that `outgrow data` compares with by default.
+SUITES |= {name: named for name in SUITE_NAMES if (named := recall_suite(name))}
 GROUPS: dict[str, tuple[str, ...]] = {
+    "recall": SUITE_NAMES,
     "related": ("gsm8k", "math500", *_RELATED),
     "unrelated": (*_UNRELATED, "puzzles"),
 }
@@ -92,6 +96,7 @@ GROUPS: dict[str, tuple[str, ...]] = {
 def suite(name: str) -> Source:
     """Return the suite called `name`: one of SUITES, or a table as PLACE[:SPLIT][:KEY=VALUE]… (see `named_table`); SPLIT is test.
 
+    recall-KIND[-worded][-DISTANCE] is one of recall (see `recall_suite`).
     Two to four of these names with > between them are chains of their problems, with the parts of the chains.
 
     Raises UsageError naming the nearest, or the suites of a group.
@@ -104,6 +109,8 @@ def suite(name: str) -> Source:
         raise UsageError(f"{name} is a group; name one of its suites: {', '.join(GROUPS[name])}")
     if name == HELD_OUT:
         raise UsageError(f"{name} is a slice of a recipe's own problems; here, name a suite or a file")
+    if recall := recall_suite(name):
+        return recall
     if THEN in name and not Path(name).exists():
         return _chains(name)
     if table := named_table(name, "test"):
