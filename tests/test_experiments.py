@@ -199,7 +199,22 @@ def test_an_arm_that_never_arrives_is_not_called_better_for_having_written_less(
     }
     [_, frontier] = arm_statistics(asked, one, measure, found | slow)
     assert frontier.verdict == "better"
-    assert "12 (0 reached the target)" in write_page(asked, found | slow, tmp_path).read_text()
+    page = write_page(asked, found | slow, tmp_path).read_text()
+    assert "| uniform | 12 (0 reached the target) | at least 900 |" in page
+    # Neither side is shown to be better where the bound is within the other's interval.
+    near = {
+        run.key: result(run.key, run.arm, run.seed, [(0, 0.1), (200, 0.2)], rollouts=200)
+        for run in asked.runs
+        if run.arm == "frontier"
+    }
+    even = {}
+    for run in asked.runs:
+        if run.arm == "uniform":
+            reached = 150 + 100 * (run.seed % 2)
+            even[run.key] = result(run.key, run.arm, run.seed, [(0, 0.1), (reached, 0.5), (2 * reached, 0.9)], rollouts=900)
+    [_, frontier] = arm_statistics(asked, one, measure, found | near | even)
+    assert frontier.vs_baseline.low < 1 < frontier.vs_baseline.high
+    assert frontier.verdict.startswith("not shown")
 
 
 def test_a_measure_whose_higher_values_may_be_a_loss_has_no_better_arm(tmp_path, monkeypatch):

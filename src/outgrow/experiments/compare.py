@@ -12,6 +12,9 @@ MIN_SEEDS = 6
 """With fewer seeds a bootstrap interval is too narrow, so none is given."""
 
 
+_NOT_REACHED = "not shown: some runs did not reach the target"
+
+
 @dataclass(frozen=True)
 class ArmStatistics:
     """One measure of one arm."""
@@ -78,12 +81,12 @@ def _verdict(paired: Estimate, ours: _Values, theirs: _Values, measure: Measure)
     """Return which side is better. A lower bound can only flatter its own side, so a side with bounds is not called better."""
     null = 1.0 if measure.comparison == "ratio" else 0.0
     if not paired.excludes(null):
-        return "no difference shown"
+        return _NOT_REACHED if ours.bounds or theirs.bounds else "no difference shown"
     if measure.neutral:
         return "lower" if paired.value < null else "higher"
     better = (paired.value < null) == measure.less_is_better
     if (ours if better else theirs).bounds:
-        return "not shown: some runs did not reach the target"
+        return _NOT_REACHED
     return "better" if better else "worse"
 
 

@@ -7,7 +7,7 @@ from ..core.addresses import is_served, public_model
 from ..core.counted import counted
 from ..core.estimate import Estimate
 from ..core.files import write_atomic
-from .compare import MIN_SEEDS, arm_statistics, effect, winner
+from .compare import MIN_SEEDS, ArmStatistics, arm_statistics, effect, winner
 from .experiment import Arm, Condition, Experiment
 from .measure import AnyResult, Measure
 from .plot import draw
@@ -110,7 +110,7 @@ def _table(experiment: Experiment, condition: Condition, measure: Measure, resul
     lines = [f"| arm | n | {measure.label} | {comparison} | |", "|---|---:|---:|---:|---|"]
     for row in arm_statistics(experiment, condition, measure, results):
         n = str(row.n) if row.n_reached == row.n else f"{row.n} ({row.n_reached} reached the target)"
-        cells = (row.arm, n, _mean(row.mean), _comparison(row.vs_baseline, measure), row.verdict)
+        cells = (row.arm, n, _mean(row), _comparison(row.vs_baseline, measure), row.verdict)
         lines.append(f"| {' | '.join(cells)} |")
     if measure.neutral or len(experiment.arms_on(condition)) < 2:
         return lines
@@ -127,8 +127,12 @@ def _rollouts(rollouts: Sequence[int]) -> str:
     return f" Each run wrote {most:,}." if least == most else f" Runs wrote {least:,} to {most:,}."
 
 
-def _mean(mean: Estimate | None) -> str:
-    return "" if mean is None else mean.text(",.0f" if mean.value >= 100 else ".3g" if mean.value >= 2 else ".3f")
+def _mean(row: ArmStatistics) -> str:
+    """Return the mean and its interval; of an arm with runs that count with a lower bound, the least that it can be."""
+    if row.mean is None:
+        return ""
+    spec = ",.0f" if row.mean.value >= 100 else ".3g" if row.mean.value >= 2 else ".3f"
+    return row.mean.text(spec) if row.n_reached == row.n else f"at least {row.mean.value:{spec}}"
 
 
 def _comparison(vs_baseline: Estimate | None, measure: Measure) -> str:
