@@ -114,11 +114,8 @@ def percent(figure: Estimate) -> str:
     return figure.text(".1f", 100, "%")
 
 
-def _mean(values: Sequence[float]) -> Estimate:
-    """Return the mean of a share over problems; with Wilson's interval where all are 0 or all 1, which resampling only repeats."""
-    if set(values) in ({0.0}, {1.0}):
-        return _of_problems([value == 1 for value in values])
-    estimate = mean_estimate(values)
+def _mean(shares: Sequence[float]) -> Estimate:
+    estimate = mean_estimate(shares)
     assert estimate is not None
     return estimate
 

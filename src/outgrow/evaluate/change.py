@@ -51,7 +51,7 @@ def compare(before: Evaluation | None, after: Evaluation | None) -> dict[str, Co
     second = after.measures() if after else {}
     if before and after and first["pass@1"].keys() != second["pass@1"].keys():
         raise OutgrowError("the before and after measurements of this run are of different problems, so they cannot be compared")
-    return {name: compared(first.get(name), second.get(name)) for name in {**first, **second}}
+    return {name: compared(first.get(name), second.get(name), shares=name != "length") for name in {**first, **second}}
 
 
 def grid(before: Evaluation | None, after: Evaluation | None) -> Grid:
@@ -108,11 +108,15 @@ def largest_changes(before: Evaluation, after: Evaluation, count: int) -> tuple[
     return ranked(won=True), ranked(won=False)
 
 
-def compared(before: Mapping[str, float] | None, after: Mapping[str, float] | None) -> Comparison:
-    """Return the means over problems, and of the differences problem by problem; both sides hold the same problems."""
+def compared(before: Mapping[str, float] | None, after: Mapping[str, float] | None, shares: bool = True) -> Comparison:
+    """Return the means over problems, and of the differences problem by problem; both sides hold the same problems.
+
+    shares: whether the values are shares.
+    """
     paired = [after[problem] - before[problem] for problem in before] if before and after else None
     first, second = (list(values.values()) if values else None for values in (before, after))
-    return Comparison(mean_estimate(first), mean_estimate(second), mean_estimate(paired))
+    least, least_change = (0.0, -1.0) if shares else (None, None)
+    return Comparison(mean_estimate(first, least), mean_estimate(second, least), mean_estimate(paired, least_change))
 
 
 def shows_change(change: Estimate) -> bool:

@@ -18,7 +18,7 @@ from ..types import Verdict
 from ..verify.comparison.fold import spelling
 from .conditions import Conditions
 from .sample import Sample
-from .statistics import bootstrap_ci95, majority, pass_at_k
+from .statistics import majority, mean_ci95, pass_at_k
 
 _METADATA = "outgrow"
 
@@ -94,7 +94,7 @@ class Evaluation:
         sizes = {name.removeprefix("pass@"): mean for name, mean in means.items() if name.startswith("pass@")}
         return {
             "pass@1": means["pass@1"],
-            "ci95": list(bootstrap_ci95(measures["pass@1"])),
+            "ci95": list(mean_ci95(measures["pass@1"])),
             "greedy": means["greedy"],
             "n": len(measures["pass@1"]),
             "k": self.k,
@@ -191,7 +191,7 @@ def paired_delta(before: Evaluation, after: Evaluation) -> dict[str, Any]:
     if first.keys() != second.keys():
         raise OutgrowError("these two evaluations are of different problems, so they cannot be paired")
     differences = [second[problem] - first[problem] for problem in first]
-    return {"pass@1": _mean(differences), "ci95": list(bootstrap_ci95(differences)), "n": len(differences)}
+    return {"pass@1": _mean(differences), "ci95": list(mean_ci95(differences, least=-1)), "n": len(differences)}
 
 
 def _majority(samples: Sequence[Sample]) -> float:

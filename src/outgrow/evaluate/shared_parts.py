@@ -9,10 +9,11 @@ from ..core.estimate import Estimate
 from .statistics import mean_estimate
 
 
-def mean_over_chains(values: Mapping[str, float], parts: Mapping[str, Collection[str]]) -> Estimate | None:
+def mean_over_chains(values: Mapping[str, float], parts: Mapping[str, Collection[str]], least: float = 0.0) -> Estimate | None:
     """Return the mean of these values, with its interval over problems; None where there is no value.
 
-    values: problem -> value. parts: chain -> ids of its parts; a problem that is no chain is its own part.
+    values: problem -> value. parts: chain -> ids of its parts; a problem that is no chain is its own part. least: the
+    smallest that a value can be, 0 of shares and -1 of differences.
 
     The bootstrap takes problems as independent. Where some share a part, its interval is widened by √(V / V₀), as seen from the
     mean, and never narrowed: V is the sum of the products of deviations over all pairs that share a part, each with itself among
@@ -24,7 +25,7 @@ def mean_over_chains(values: Mapping[str, float], parts: Mapping[str, Collection
     >>> round((shared.high - shared.value) / (alone.high - alone.value), 3)  # as 2 values would have it, and not 4
     1.414
     """
-    estimate = mean_estimate([*values.values()])
+    estimate = mean_estimate([*values.values()], least)
     if estimate is None:
         return None
     wider = _wider(values, estimate.value, parts)

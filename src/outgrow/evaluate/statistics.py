@@ -49,9 +49,25 @@ def bootstrap_ci95(values: Sequence[float]) -> tuple[float, float]:
     return float(low), float(high)
 
 
-def mean_estimate(values: Sequence[float] | None) -> Estimate | None:
-    """Return the mean of `values`, one a problem, with its bootstrap interval; None where nothing was measured."""
-    return Estimate(sum(values) / len(values), *bootstrap_ci95(values), n=len(values)) if values else None
+def mean_ci95(values: Sequence[float], least: float | None = 0.0) -> tuple[float, float]:
+    """Return the 95% interval of the mean of `values`, one for each problem: the bootstrap's, where they differ.
+
+    least: the smallest that a value can be: 0 of shares, -1 of differences of shares, None of anything else. Where no problem is
+    otherwise (all values are 0, or 1, or the least), resampling only repeats them. Up to a share w of other problems may then have
+    any other value, as Wilson's interval of 0 in n says, and the interval holds what their mean can be.
+
+    >>> [round(end, 3) for end in mean_ci95([1.0] * 16)], [round(end, 3) for end in mean_ci95([0.0] * 16, least=-1)]
+    ([0.806, 1.0], [-0.194, 0.194])
+    """
+    if least is None or len(set(values)) > 1 or values[0] not in (least, 0, 1):
+        return bootstrap_ci95(values)
+    value, (_, other) = values[0], wilson_ci95(0, len(values))
+    return value - other * (value - least), value + other * (1 - value)
+
+
+def mean_estimate(values: Sequence[float] | None, least: float | None = 0.0) -> Estimate | None:
+    """Return the mean of `values` with its interval (`mean_ci95`); None where nothing was measured."""
+    return Estimate(sum(values) / len(values), *mean_ci95(values, least), n=len(values)) if values else None
 
 
 def share_estimate(held: Sequence[bool]) -> Estimate | None:
@@ -126,7 +142,7 @@ def crossed_ci95(values_SN: Sequence[Sequence[float]]) -> tuple[float, float]:
     if array.shape[1] == 1:  # nothing is known of other problems
         return -math.inf, math.inf
     if len(array) == 1:
-        return bootstrap_ci95(array[0].tolist())
+        return mean_ci95(array[0].tolist(), least=-1)
     mean, of = float(array.mean()), crossed(array)
     # By chance the rest may come out larger than either; the mean is never more certain than either part by itself would have it.
     total = max(of.seeds + of.problems - of.rest, of.seeds, of.problems)

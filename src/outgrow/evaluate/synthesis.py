@@ -62,7 +62,7 @@ def gaps_by_split(evaluation: Evaluation, practised: Collection[Shape]) -> dict[
 
     See `gaps` for the chains that count.
     """
-    return _means(evaluation, gaps(evaluation), practised)
+    return _means(evaluation, gaps(evaluation), practised, least=-1)
 
 
 def gaps(evaluation: Evaluation) -> dict[str, float]:
@@ -99,10 +99,12 @@ def parts_of(evaluation: Evaluation) -> dict[str, tuple[str, ...]]:
     return {chain: sample.parts for chain, sample in chains_of(evaluation).items()}
 
 
-def _means(evaluation: Evaluation, values: Mapping[str, float], practised: Collection[Shape]) -> dict[str, Estimate]:
+def _means(
+    evaluation: Evaluation, values: Mapping[str, float], practised: Collection[Shape], least: float = 0.0
+) -> dict[str, Estimate]:
     parts = parts_of(evaluation)
     known = {
-        split: mean_over_chains({problem: values[problem] for problem in problems if problem in values}, parts)
+        split: mean_over_chains({problem: values[problem] for problem in problems if problem in values}, parts, least)
         for split, problems in splits_of(evaluation, practised).items()
     }
     return {split: estimate for split, estimate in known.items() if estimate}

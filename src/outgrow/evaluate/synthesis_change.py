@@ -53,7 +53,7 @@ def compare_splits(before: Evaluation | None, after: Evaluation | None, practise
         SplitChange(
             split=split,
             pass_at_1=_compared(first.get("pass@1"), second.get("pass@1"), problems, parts),
-            gap=_compared(gap_before, gap_after, problems, parts),
+            gap=_compared(gap_before, gap_after, problems, parts, least=-1),
             pass_at_k={k: _compared(first.get(f"pass@{k}"), second.get(f"pass@{k}"), problems, parts) for k in sizes if k > 1},
         )
         for split, problems in {**splits_of(known, practised), ALL_CHAINS: list(chains)}.items()
@@ -96,10 +96,15 @@ def _compared(
     after: Mapping[str, float] | None,
     problems: Collection[str],
     parts: Mapping[str, Collection[str]],
+    least: float = 0.0,
 ) -> Comparison:
-    """Return the means over these problems, as far as each side knows them; the change is of those that both know."""
+    """Return the means over these problems, as far as each side knows them; the change is of those that both know.
+
+    least: the smallest that a value can be.
+    """
     first, second = (
         {problem: side[problem] for problem in problems if problem in side} if side else {} for side in (before, after)
     )
     changes = {problem: second[problem] - first[problem] for problem in first if problem in second}
-    return Comparison(*(mean_over_chains(values, parts) for values in (first, second, changes)))
+    means = [mean_over_chains(values, parts, least) for values in (first, second)]
+    return Comparison(*means, mean_over_chains(changes, parts, least=-1))

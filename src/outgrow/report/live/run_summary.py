@@ -268,7 +268,7 @@ def _measured(files: RunFolder) -> dict[str, Estimate]:
     }
     estimates = {when: mean_estimate(list(values.values())) for when, values in rates.items()}
     if len(rates) == 2 and rates["before"].keys() == rates["after"].keys():
-        estimates["change"] = mean_estimate([rates["after"][problem] - rate for problem, rate in rates["before"].items()])
+        estimates["change"] = mean_estimate([rates["after"][problem] - rate for problem, rate in rates["before"].items()], least=-1)
     return {name: estimate for name, estimate in estimates.items() if estimate}
 
 
