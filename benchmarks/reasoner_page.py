@@ -4,6 +4,7 @@ python benchmarks/reasoner_page.py
 """
 
 import json
+import tomllib
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -11,10 +12,14 @@ from bench import RESULTS, Found
 from reasoner import NAME
 
 from outgrow.core.amounts import duration, money
+from outgrow.core.counted import counted
 from outgrow.core.estimate import Estimate
 from outgrow.report import words
 
 PAGE = Path(__file__).parent.parent / "docs" / "results" / f"{NAME}.md"
+_HUB = "https://huggingface.co/Qwen/Qwen2.5-Coder-0.5B-Instruct-GGUF"
+_FILE = "qwen2.5-coder-0.5b-instruct-q4_k_m.gguf"
+_SHA256 = "1d9614638d18024d0fbb36575a15f1302a3adf044df10345688ec4f6e1c4ff32"
 _GRADED = {"right": "right", "wrong": "wrong", "truncated": "cut at the limit", "no_answer": "no final answer"}
 
 
@@ -42,16 +47,15 @@ def _head(found: Found) -> str:
         for name, each in measured.items()
     ]
     seconds = found["seconds"]
-    spent = ", ".join(
-        f"{name.replace('_', ' ')} {duration(each)}" for name, each in sorted(seconds.items(), key=lambda pair: -pair[1])[:4]
-    )
+    longest = sorted(seconds.items(), key=lambda pair: -pair[1])
+    spent = ", ".join(f"{name.replace('_', ' ')} {duration(each)}" for name, each in longest if each >= 1)
     taken_over = (
         ""
         if "evaluation_before" in seconds
         else (" The measurement before training is not in it: it was taken over from another run of the same base, measured alike.")
     )
     told = "\n".join(f"- {sentence}" for sentence in found["found"])
-    return f"""# Qwen2.5-0.5B on GSM8K
+    return f"""# Qwen2.5-Coder-0.5B on GSM8K
 
 <!-- Written by benchmarks/reasoner_page.py from benchmarks/results/{NAME}.json; do not edit. -->
 
@@ -60,14 +64,17 @@ outgrow train {NAME} --set policy.model=FILE.gguf --set policy.dtype=bfloat16
 outgrow report runs/{NAME}
 ```
 
-The starting experiment at 0.5B: LoRA, 7 rollouts a problem, accuracy, and a length reward that is held back until problems are
-solved. FILE.gguf is Qwen2.5-Coder-0.5B-Instruct in 4 bits (q4_k_m). {found["steps"]} steps, {found["rollouts"]:,} rollouts, one
-seed, on {found["machine"]["cores"]} cores ({found["machine"]["processor"]}). Wall-clock {duration(sum(seconds.values()))} in
-{found["sessions"]} session{"s" if found["sessions"] > 1 else ""} ({spent}).{taken_over} `outgrow plan` puts it at
-{duration(found["gpu"]["seconds"])} and {money(found["gpu"]["dollars"])} on an {found["gpu"]["name"]}, which was not tried.
+The starting experiment (R1-Distill-Qwen-1.5B on GSM8K) at 0.5B. FILE.gguf is
+[Qwen2.5-Coder-0.5B-Instruct in 4 bits]({_HUB}), `{_FILE}`, sha256 `{_SHA256}`.
+{_settings(tomllib.loads(found["recipe"]))}
+
+{found["steps"]} steps, {found["rollouts"]:,} rollouts, one seed, on {found["machine"]["cores"]} cores
+({found["machine"]["processor"]}). Wall-clock {duration(sum(seconds.values()))} in {counted(found["sessions"], "session")}
+({spent}).{taken_over} By the rule-of-thumb efficiencies of `outgrow plan`, which were not tried, it takes
+{duration(found["gpu"]["seconds"])} and {money(found["gpu"]["dollars"])} on an {found["gpu"]["name"]}.
 The figures are collected by `python benchmarks/reasoner.py runs/{NAME}`.
 
-{found["n"]} held-out problems (the first of GSM8K's test set) × {found["samples"]} sample, 95% intervals over problems:
+{found["n"]} held-out problems (the first of GSM8K's test set) × {counted(found["samples"], "sample")}, 95% intervals over problems:
 
 {_table(("", "before", "after", "change, paired"), rows)}
 
@@ -76,6 +83,17 @@ What the report says of it:
 {told}
 
 ![The run's report](../{NAME}.png)"""
+
+
+def _settings(recipe: Found) -> str:
+    """What decides the result, in a sentence or two."""
+    learn, sampling, lora = recipe["learn"], recipe["sampling"], recipe["policy"]["lora"]
+    [length] = [reward for reward in recipe["rewards"] if reward["type"] == "length_kimi"]
+    return f"""Each step writes {learn["group_size"]} rollouts of {learn["problems_per_step"]} problems, of at most
+{sampling["max_tokens"]} tokens, at temperature {sampling["temperature"]:g}, and learns from the {learn["keep"]} of each group whose
+rewards vary most (LoRA of rank {lora["rank"]}, {recipe["advantage"]["type"]}, learning rate {learn["lr"]:g}). The reward is
+accuracy, and from step {length["warmup_steps"]} on {length["weight"]:g} times the length reward, in groups of which a share of
+{length["min_solve_rate"]:g} is right. Answers are measured at temperature {recipe["evaluate"]["temperature"]:g}."""
 
 
 def _levels(found: Found) -> str:
@@ -170,9 +188,9 @@ def _harness(found: Found) -> str:
     told = found["harness"]
     return f"""## Second opinion
 
-The base on the same {told["n"]} problems, greedy: {_shown(told["ours"])} in the run's measurement, {_shown(told["harness"])} by
-lm-evaluation-harness (`outgrow harness FILE.gguf {told["task"]} --folder benchmarks/tasks --chat`; in float32, the run's in
-bfloat16)."""
+The base on the first {told["n"]} of these problems, greedy: {_shown(told["ours"])} in the run's measurement,
+{_shown(told["harness"])} by lm-evaluation-harness, in float32 instead of bfloat16:
+`outgrow harness FILE.gguf {told["task"]} --folder benchmarks/tasks --chat`."""
 
 
 def _texts(found: Found) -> str:

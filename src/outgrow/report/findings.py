@@ -4,6 +4,7 @@ from collections.abc import Iterator
 from itertools import islice
 
 from ..core.amounts import duration
+from ..core.counted import counted
 from ..core.estimate import Estimate
 from ..evaluate import Evaluation
 from ..evaluate.change import Comparison, Grid, grid, shows_change
@@ -32,17 +33,19 @@ def sentences(data: RunData, analysis: Analysis, own: Grid) -> Iterator[str]:
     if moved := analysis.transitions:
         n = moved.won + moved.lost + moved.kept + moved.never
         yield (
-            f"Of {n:,} problems, {moved.won:,} were won and {moved.lost:,} lost ({words.percent(moved.lost / n)}), by the greedy "
-            f"answer; {moved.kept:,} were right before and after, {moved.never:,} neither time."
+            f"By the greedy answers to {counted(n, 'problem')}, {moved.won:,} were won and {moved.lost:,} lost; "
+            f"{moved.kept:,} were right before and after, {moved.never:,} neither time."
         )
     left = [(row.shares.after.value, row.failure) for row in analysis.failures if row.shares.after and row.count_after]
     if left:
         most = ", ".join(f"{failure} {words.percent(share)}" for share, failure in sorted(left, reverse=True)[:3])
         yield f"Most frequent failures, as shares of all answers: {most}."
-    fates = {fate: count for fate, count in analysis.fates().items() if fate != "undecided"}
+    fates = analysis.fates()
+    open_ = fates.pop("undecided", 0)
     if fates:
         parts = ", ".join(f"{count:,} {fate}" for fate, count in fates.items())
-        yield f"Practised problems, where the visits show it: {parts}."
+        rest = f"; the visits to the other {open_:,} do not say" if open_ else ""
+        yield f"Of {counted(open_ + sum(fates.values()), 'practised problem')}: {parts}{rest}."
     yield from _judge(data)
     if data.after:
         yield _other_suites(data)
@@ -156,14 +159,15 @@ def turns_table(analysis: Analysis) -> Table:
 def _where(own: Grid) -> Iterator[str]:
     """Yield which fields and which levels changed most and least."""
     for name, cells in (
-        ("Fields", [(field, own.cells.get((field, None))) for field in own.fields]),
-        ("Levels", [(str(level), own.cells.get((None, level))) for level in own.levels]),
+        ("field", [(f"in {field}", own.cells.get((field, None))) for field in own.fields]),
+        ("level", [(f"at level {level}", own.cells.get((None, level))) for level in own.levels]),
     ):
         moved = [(cell.change, label) for label, cell in cells if cell and cell.change]
         if len(moved) > 1:
             ranked = sorted(moved, key=lambda pair: -pair[0].value)
-            texts = [f"{label} {words.points(change.value)}" for change, label in ranked]
-            yield f"{name}, change in points: {', '.join(texts if len(texts) <= 4 else [*texts[:2], '…', *texts[-2:]])}."
+            texts = [f"{words.points(change.value)} {label}" for change, label in ranked]
+            shown = "" if any(change.excludes() for change, _ in ranked) else f"; no {name} is shown to have changed"
+            yield f"Change in points: {', '.join(texts if len(texts) <= 4 else [*texts[:2], '…', *texts[-2:]])}{shown}."
 
 
 def _worse(data: RunData, own: Grid) -> Iterator[str]:
