@@ -10,6 +10,7 @@ from ..core.inputs import ReadsFrom
 from ..engines import ServerSetting
 from ..policy.load import Dtype
 from ..policy.lora_settings import LoRA
+from ..policy.memory.settings import Memory
 from ..policy.micro import MicroInit
 from ..problems.held_out import HELD_OUT
 from ..verify import EXTRACTORS
@@ -38,6 +39,9 @@ class PolicySection(Section):
     init: MicroInit | None = Field(default=None, description="Shape of a new micro policy, in place of `model`.")
     dtype: Dtype = Field(default="float32", description="Data type of the model's weights; adapters are always float32.")
     lora: LoRA | None = Field(default=None, description="Train LoRA adapters only. Default: train every weight.")
+    memory: Memory | None = Field(
+        default=None, description="Put a memory next to attention over a sliding window. Default: the model as it is."
+    )
 
     @model_validator(mode="after")
     def _one_of(self) -> "PolicySection":
@@ -47,6 +51,8 @@ class PolicySection(Section):
             raise ValueError("revision needs model, with a hub id")
         if self.init is not None and self.lora is not None:
             raise ValueError("lora needs an existing model to adapt; a new micro policy trains all its weights")
+        if self.memory is not None and self.lora is not None:
+            raise ValueError("memory trains with all weights; remove lora")
         return self
 
 

@@ -103,7 +103,9 @@ def _require_cache(spec: ModelSpec) -> None:
     """Raise UsageError where the model's class does not decode with transformers' cache."""
     import transformers
 
-    taken = inspect.signature(getattr(transformers, spec.architecture).forward).parameters
+    ours = transformers.AutoModelForCausalLM._model_mapping  # also what this package has registered
+    kind = getattr(transformers, spec.architecture, None) or ours[type(spec.config)]
+    taken = inspect.signature(kind.forward).parameters
     missing = [name for name in ("attention_mask", "past_key_values") if name not in taken]
     if missing:
         raise UsageError(

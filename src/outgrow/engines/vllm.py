@@ -16,6 +16,7 @@ from ..core.callbacks import CheckStop, Warn, Written, never_stop, quiet
 from ..core.errors import OutgrowError, UsageError, first_line
 from ..core.rng import seed_from
 from ..policy import ModelSpec, Sampling
+from ..policy.memory.settings import MODEL_TYPE
 from ..types import Rollout
 from .engine import Engine, EngineConfig, GenerationRequest, check_room
 
@@ -34,6 +35,10 @@ class VLLMEngineConfig(EngineConfig):
     gpu_memory_utilization: float = Field(
         default=0.4, gt=0, lt=1, description="Share of the GPU's memory for vLLM's copy of the weights and its cache."
     )
+
+    def require_model(self, spec: ModelSpec) -> None:
+        if spec.config.model_type == MODEL_TYPE:
+            raise UsageError("vLLM does not decode a model with a memory; set engine.type=transformers")
 
     def build(self, warn: Warn = quiet) -> Engine:
         return VLLMEngine(self.gpu_memory_utilization, self.max_sequences)

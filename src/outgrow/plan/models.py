@@ -3,6 +3,7 @@
 import logging
 from collections.abc import Mapping
 from contextlib import suppress
+from dataclasses import replace
 from functools import cache
 from pathlib import Path
 from typing import Any
@@ -13,6 +14,7 @@ from ..core.addresses import is_served
 from ..core.errors import UsageError, first_line
 from ..policy.gguf_head_size import unread_head_size
 from ..policy.hub_commits import hub_revision
+from ..policy.memory.settings import MODEL_TYPE, Memory
 from ..policy.micro import MicroInit, make_tokenizer
 from ..runs.resolve_model import resolve_model
 from .shape import ATTENTION, FEED_FORWARD, Shape
@@ -78,6 +80,9 @@ def shape_of(policy: PolicySection, future: FutureModels | None = None) -> Shape
 
     Raises UsageError where the config cannot be read, or is of a family that the formulas do not cover.
     """
+    if policy.memory is not None:
+        without: Shape = shape_of(policy.model_copy(update={"memory": None}), future)
+        return replace(without, memory=policy.memory)
     # Without a network the hub client logs every retry; our error message is enough.
     logging.getLogger("huggingface_hub").setLevel(logging.ERROR)
     if policy.init is not None:
@@ -187,6 +192,7 @@ def shape_from_config(config: Any, name: str) -> Shape:
         tied=config.tie_word_embeddings,
         biased=biased,
         head_norms=config.model_type == "qwen3",
+        memory=Memory(**config.memory) if config.model_type == MODEL_TYPE else None,
     )
 
 
@@ -194,6 +200,8 @@ def _biased(config: Any, name: str) -> tuple[str, ...]:
     match config.model_type:
         case "llama":
             return (*(ATTENTION if config.attention_bias else ()), *(FEED_FORWARD if config.mlp_bias else ()))
+        case kind if kind == MODEL_TYPE:
+            return ()
         case "qwen2":
             return ATTENTION[:3]
         case "qwen3":

@@ -2,6 +2,9 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from itertools import pairwise
+
+from ..policy.memory.settings import Memory
 
 ATTENTION = ("q_proj", "k_proj", "v_proj", "o_proj")
 FEED_FORWARD = ("gate_proj", "up_proj", "down_proj")
@@ -26,6 +29,8 @@ class Shape:
     """Linear layers that add a bias."""
     head_norms: bool = False
     """Whether queries and keys are normalised per head (Qwen3)."""
+    memory: Memory | None = None
+    """The memory of each layer."""
 
     @property
     def attention(self) -> int:
@@ -52,7 +57,20 @@ def layer_parameters(shape: Shape) -> int:
     matrices = sum(inputs * outputs for inputs, outputs in linears(shape).values())
     biases = sum(outputs for name, (_, outputs) in linears(shape).items() if name.endswith(shape.biased or ("\0",)))
     norms = 2 * shape.hidden + (2 * shape.head_size if shape.head_norms else 0)
-    return shape.layers * (matrices + biases + norms)
+    return shape.layers * (matrices + biases + norms + memory_parameters(shape))
+
+
+def memory_parameters(shape: Shape) -> int:
+    """Return the parameters of a layer's memory (policy/memory/branch.py)."""
+    memory = shape.memory
+    if memory is None or memory.rule == "none":
+        return 0
+    wide, hidden = memory.heads * memory.width, shape.hidden
+    around = 3 * wide * hidden + 3 * wide * memory.convolution + 3 * memory.heads * (hidden + 1) + wide * hidden + hidden
+    if memory.rule not in ("titans", "tokenwise"):
+        return around
+    sizes = [memory.width, *[memory.hidden] * (memory.depth - 1), memory.width]
+    return around + memory.heads * sum(inputs * outputs for inputs, outputs in pairwise(sizes))
 
 
 def head_parameters(shape: Shape) -> int:

@@ -46,8 +46,14 @@ class Branches:
     """For each completion token, in order, the place of the token that predicts it."""
     prompt_UQ: Tensor
     """Places of the prompts' tokens."""
+    prompt_lengths_U: Tensor
+    """Tokens of each prompt."""
     branch_BT: Tensor
     """Places of the branches' tokens."""
+    branch_lengths_B: Tensor
+    """Tokens of each branch."""
+    prompt_of_B: Tensor
+    """Which prompt each branch follows."""
     context_BX: Tensor
     """Places that a branch may look at: its prompt's, then its own (X = Q + T)."""
     mask_BTX: Tensor
@@ -94,13 +100,17 @@ def pack(
     seen_TX = slot_X - widest <= torch.arange(longest, device=device).unsqueeze(1)
     mask_BTX = of_prompt_BX.unsqueeze(1) | ((slot_X >= widest) & seen_TX)
     at = torch.arange(longest, device=device) < lengths_B2[:, 1:]
-    prompt_at = torch.arange(widest, device=device) < tensor([len(prompt) for prompt in prompts]).unsqueeze(1)
+    lengths_U = tensor([len(prompt) for prompt in prompts])
+    prompt_at = torch.arange(widest, device=device) < lengths_U.unsqueeze(1)
     return Branches(
         tensor(tokens),
         tensor(positions),
         tensor(before),
         tensor(prompt_UQ),
+        lengths_U,
         tensor(branch_BT).view(len(completions), longest),
+        lengths_B2[:, 1],
+        tensor(list(which)),
         tensor(context_BX),
         mask_BTX,
         prompt_at.flatten().nonzero().squeeze(-1),

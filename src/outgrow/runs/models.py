@@ -14,6 +14,7 @@ from ..policy import Policy, Sampling, load_policy
 from ..policy.load import placed, with_adapter
 from ..policy.lora import add_adapter, has_adapter
 from ..policy.lora_settings import LoRA
+from ..policy.memory.convert import add_memory
 from ..policy.micro import make_model, make_tokenizer
 from ..policy.pull import public_name
 from .checkpoint import Checkpoint
@@ -37,6 +38,8 @@ def base_policy(recipe: Recipe) -> Policy:
         tokenizer = make_tokenizer()
         model = placed(make_model(section.init, tokenizer, recipe.seed))
         policy = Policy(model, tokenizer, recipe.prompt)
+    if section.memory is not None:
+        policy.model = add_memory(policy.model, section.memory, recipe.seed)
     check_room(recipe.sampling, policy.context)
     return policy
 

@@ -1,0 +1,51 @@
+"""Putting a memory into a Llama that has none."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from ...core.errors import UsageError
+from ...core.rng import seed_from
+from .settings import MODEL_TYPE, Memory
+
+if TYPE_CHECKING:
+    from transformers import PreTrainedModel
+
+_OF_LLAMA = ("architectures", "attention_bias", "mlp_bias", "model_type", "pretraining_tp", "transformers_version")
+"""Keys of a Llama's config that Mistral's has not, or that say what the model was."""
+
+
+def add_memory(model: PreTrainedModel, settings: Memory, seed: int) -> PreTrainedModel:
+    """Return a model with these weights and a memory whose first values depend on `seed`.
+
+    Its gates are 0, so that it computes what a Llama with this window computes.
+
+    Raises UsageError where the model is of another family or has a memory, or where the window is longer than its context.
+    """
+    import torch
+
+    from .model import MemoryConfig, MemoryForCausalLM
+
+    config = model.config
+    if config.model_type == MODEL_TYPE:
+        raise UsageError("policy.memory: this model has a memory; remove the table to train it on")
+    if config.model_type != "llama" or config.attention_bias or config.mlp_bias:
+        raise UsageError(f"policy.memory: a memory can be put into a Llama without biases; this model is {config.model_type!r}")
+    if settings.window > config.max_position_embeddings:
+        raise UsageError(
+            f"policy.memory.window={settings.window} is longer than the model's context of {config.max_position_embeddings} "
+            "tokens; choose a smaller window"
+        )
+    values = {key: value for key, value in config.to_dict().items() if key not in _OF_LLAMA}
+    with_window = MemoryConfig(**values, sliding_window=settings.window, memory=settings.model_dump())
+    state = torch.random.get_rng_state()
+    try:
+        torch.manual_seed(seed_from(seed, "memory"))
+        made: Any = MemoryForCausalLM(with_window)
+    finally:
+        torch.random.set_rng_state(state)
+    made.to(model.device, model.dtype)
+    made.load_state_dict({**made.state_dict(), **model.state_dict()})
+    made.generation_config = model.generation_config
+    memory: PreTrainedModel = made
+    return memory

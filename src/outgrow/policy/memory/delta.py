@@ -1,0 +1,80 @@
+"""Rivals of Titans with one matrix a head, which are exact in chunks of any size: linear attention, DeltaNet and Gated DeltaNet.
+
+    linear attention    S_t = (1 - α_t) S_{t-1} + β_t k_t v_tᵀ
+    DeltaNet            S_t = S_{t-1} + β_t k_t (v_t - S_{t-1}ᵀ k_t)ᵀ                       arXiv 2406.06484
+    Gated DeltaNet      S_t = (1 - α_t) S_{t-1} + β_t k_t (v_t - (1 - α_t) S_{t-1}ᵀ k_t)ᵀ     arXiv 2412.06464
+
+The two delta rules are transformers' own functions for Qwen3-Next. Shape suffixes as in rule.py.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor
+
+from .coefficients import Gates, coefficients
+from .rule import Reading, Rule, State
+
+_CHUNK = 32
+"""Tokens that are computed together; results do not depend on it."""
+
+
+@dataclass(frozen=True)
+class MatrixState(State):
+    """A matrix of each head."""
+
+    matrix_BHdd: Tensor
+    """From keys to values."""
+
+
+class Delta(Rule):
+    """The delta rule, which writes what the memory answers wrongly."""
+
+    def __init__(self, gated: bool) -> None:
+        """gated: let the memory decay, which is Gated DeltaNet."""
+        super().__init__()
+        self.gated = gated
+
+    def forward(self, reading: Reading, state: MatrixState | None) -> tuple[Tensor, None, MatrixState]:
+        from transformers.models.qwen3_next.modeling_qwen3_next import torch_chunk_gated_delta_rule
+
+        step_BHT, kept_BHT = _writes(reading)
+        kept_BHT = kept_BHT if self.gated else torch.zeros_like(kept_BHT)
+        query, key, value = (part.transpose(1, 2) for part in (reading.query_BHTd, reading.key_BHTd, reading.value_BHTd))
+        answer, matrix = torch_chunk_gated_delta_rule(
+            query * query.shape[-1] ** 0.5,  # which the function takes away
+            key,
+            value,
+            g=kept_BHT.transpose(1, 2),
+            beta=step_BHT.transpose(1, 2),
+            chunk_size=_CHUNK,
+            initial_state=None if state is None else state.matrix_BHdd,
+            output_final_state=True,
+        )
+        return answer.transpose(1, 2), None, MatrixState(matrix)
+
+
+class LinearAttention(Rule):
+    """Every value is added to the matrix, whether it is known or not."""
+
+    def forward(self, reading: Reading, state: MatrixState | None) -> tuple[Tensor, None, MatrixState]:
+        step_BHT, kept_BHT = _writes(reading)
+        rows, heads, _, width = reading.key_BHTd.shape
+        matrix = state.matrix_BHdd if state else reading.key_BHTd.new_zeros(rows, heads, width, width)
+        answers = []
+        parts = (reading.query_BHTd, reading.key_BHTd, reading.value_BHTd, step_BHT, kept_BHT)
+        for query, key, value, step, kept in zip(*(part.split(_CHUNK, 2) for part in parts), strict=True):
+            weights = coefficients(Gates(step, -torch.expm1(kept), None))
+            answers.append(weights.keep_BHZ.unsqueeze(-1) * (query @ matrix) + (weights.write_BHZZ * (query @ key.mT)) @ value)
+            written = (key * weights.write_BHZZ[..., -1, :].unsqueeze(-1)).mT @ value
+            matrix = weights.keep_BHZ[..., -1, None, None] * matrix + written
+        return torch.cat(answers, 2), None, MatrixState(matrix)
+
+
+def _writes(reading: Reading) -> tuple[Tensor, Tensor]:
+    """Return how strongly each token writes, and the logarithm of what it keeps; padding writes nothing and keeps all."""
+    width = reading.step_BHT.shape[-1]
+    real = (torch.arange(width, device=reading.lengths_B.device) < reading.lengths_B[:, None])[:, None]
+    return torch.where(real, reading.step_BHT, 0.0), torch.where(real, torch.log1p(-reading.decay_BHT), 0.0)

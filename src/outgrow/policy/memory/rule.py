@@ -1,0 +1,64 @@
+"""What every rule of memory has: rows of tokens in, what the memory answers out, and the state to go on from."""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from dataclasses import dataclass, fields
+from typing import Any, Self
+
+from torch import Tensor, nn
+
+
+@dataclass(frozen=True)
+class Reading:
+    """Tokens of B rows as a memory of H heads takes them; rows are padded on the right."""
+
+    query_BHTd: Tensor
+    key_BHTd: Tensor
+    """Of length 1, as the queries."""
+    value_BHTd: Tensor
+    step_BHT: Tensor
+    """How strongly each token writes, from 0 to 1."""
+    decay_BHT: Tensor
+    """Share of the memory that each token lets go, from 0 to 1."""
+    momentum_BHT: Tensor
+    """Share of earlier surprise that goes on at each token, from 0 to 1."""
+    lengths_B: Tensor
+    """Tokens of each row."""
+
+
+class State:
+    """What a rule keeps of the tokens so far: tensors whose first axis is the rows."""
+
+    def rows(self, index: Tensor) -> Self:
+        """Return the state of these rows, in this order; a row may come more than once."""
+        values = {each.name: _rows(getattr(self, each.name), index) for each in fields(self)}  # type: ignore[arg-type]
+        return type(self)(**values)
+
+    @property
+    def bytes_a_row(self) -> int:
+        """Bytes that are kept of one row."""
+        return sum(_bytes(getattr(self, each.name)) for each in fields(self))  # type: ignore[arg-type, misc]
+
+
+def _rows(value: Any, index: Tensor) -> Any:
+    return tuple(each[index] for each in value) if isinstance(value, tuple) else value[index]
+
+
+def _bytes(value: Any) -> int:
+    return sum(map(_bytes, value)) if isinstance(value, tuple) else value[0].nbytes
+
+
+class Rule(nn.Module, ABC):
+    """A rule by which a memory is written and read."""
+
+    @abstractmethod
+    def forward(self, reading: Reading, state: Any) -> tuple[Tensor, Tensor | None, Any]:
+        """Read tokens after those of `state` (None: the row's first).
+
+        Returns what the memory answers (B, H, T, d), how much each token surprised it (B, H, T; None where a rule has no surprise),
+        and the state after the rows' last tokens. What stands at padding has no meaning.
+        """
+
+    def reset(self) -> None:
+        """Draw the first values of what the rule learns with the model."""
