@@ -103,8 +103,9 @@ def _require_cache(spec: ModelSpec) -> None:
     """Raise UsageError where the model's class does not decode with transformers' cache."""
     import transformers
 
-    ours = transformers.AutoModelForCausalLM._model_mapping  # also what this package has registered
-    kind = getattr(transformers, spec.architecture, None) or ours[type(spec.config)]
+    kind: Any = getattr(transformers, spec.architecture, None)
+    if kind is None:  # a class that this package has registered
+        kind = transformers.AutoModelForCausalLM._model_mapping[type(spec.config)]
     taken = inspect.signature(kind.forward).parameters
     missing = [name for name in ("attention_mask", "past_key_values") if name not in taken]
     if missing:

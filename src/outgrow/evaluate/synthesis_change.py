@@ -106,5 +106,6 @@ def _compared(
         {problem: side[problem] for problem in problems if problem in side} if side else {} for side in (before, after)
     )
     changes = {problem: second[problem] - first[problem] for problem in first if problem in second}
-    means = [mean_over_chains(values, parts, least) for values in (first, second)]
-    return Comparison(*means, mean_over_chains(changes, parts, least=-1))
+    return Comparison(
+        mean_over_chains(first, parts, least), mean_over_chains(second, parts, least), mean_over_chains(changes, parts, least=-1)
+    )
