@@ -323,6 +323,21 @@ def test_a_model_that_no_recipe_chose_an_engine_for_gets_one_that_decodes_it(tmp
     assert engine_for(tiny("qwen3").spec(), few) is few
 
 
+def test_a_recipe_that_names_no_engine_leaves_the_choice_to_the_model(tmp_path):
+    folders = {family: saved(tiny(family), tmp_path / family) for family in ("gemma3", "qwen3")}
+    for keys in ([], ["engine.max_sequences=3"]):
+        recipe = load_recipe("micro", keys)
+        assert recipe.engine.type == "native"
+        for family, engine in (("gemma3", TransformersEngine), ("qwen3", NativeEngine)):
+            assert type(open_chat_model(folders[family], recipe, pytest.fail).engine) is engine
+    named = load_recipe("micro", ["engine.type=transformers"])
+    assert type(open_chat_model(folders["qwen3"], named, pytest.fail).engine) is TransformersEngine
+    named = load_recipe("micro", ["engine.type=native"])
+    with pytest.raises(UsageError, match=r"set engine\.type=transformers; the recipe 'micro' names this engine, so change") as told:
+        open_chat_model(folders["gemma3"], named, pytest.fail)
+    assert "\n" not in str(told.value)
+
+
 def test_an_adapter_on_fused_layers_is_merged_and_other_names_are_refused():
     policy = tiny("phi3")
     with pytest.raises(UsageError, match=r"'q_proj'.*qkv_proj"):

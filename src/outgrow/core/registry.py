@@ -43,18 +43,17 @@ def build(
     (see `plugins_imported`), and has a stand-in elsewhere.
 
     value: the entry (a table with `type`), or a component already made. base: the class that each of this kind extends. known: type
-    name -> class. default: the type of a table without one; by default such a table is an error. class_for: takes the
+    name -> class. default: the type of a table without one, which then is not among the component's `model_fields_set`; by default such a
+    table is an error. class_for: takes the
     name of a function from outside the package, and the function; returns the class that calls it, or raises ValueError. By default
     a function is an error.
     Raises ValueError naming the nearest known type or setting, or what is wrong with an outside one.
     """
     if isinstance(value, base):
         return value
-    if default is not None and isinstance(value, Mapping) and "type" not in value:
-        value = {"type": default, **value}
-    if not isinstance(value, Mapping) or not isinstance(value.get("type"), str):
+    name = value.get("type", default) if isinstance(value, Mapping) else None
+    if not isinstance(value, Mapping) or not isinstance(name, str):
         raise ValueError(f"this {kind} needs a type, one of: {', '.join(sorted(known))}")
-    name = value["type"]
     found = known.get(name) if ":" not in name else _outside(name, base, kind, class_for)
     if found is None:
         raise ValueError(f"unknown {kind} {name!r}{nearest(name, list(known))}")

@@ -18,7 +18,8 @@ def second_engine(config: EngineConfig) -> EngineConfig:
 def engine_for(spec: ModelSpec, config: EngineConfig | None = None) -> EngineConfig:
     """Return the settings of an engine that decodes this model: `config`, or the transformers engine where the native one cannot.
 
-    config: default is the native engine. For models that no person chose an engine for; a recipe's own engine is refused instead.
+    config: default is the native engine. For models that no person chose an engine for; an engine that a recipe names is refused
+    instead.
     """
     config = config or NativeEngineConfig()
     if isinstance(config, NativeEngineConfig):

@@ -10,8 +10,8 @@ from ..config import Recipe
 from ..core.addresses import is_served
 from ..core.callbacks import Warn, quiet
 from ..core.errors import UsageError
-from ..engines import ChatModel, Engine, LocalModel, OpenAIServer, engine_for, sync
-from ..policy import Policy, Sampling, load_policy
+from ..engines import ChatModel, Engine, EngineConfig, LocalModel, OpenAIServer, engine_for, sync
+from ..policy import ModelSpec, Policy, Sampling, load_policy
 from ..verify import Verifier
 from .folder import RunFolder
 from .models import evaluation_sampling, run_policy
@@ -67,8 +67,24 @@ def open_chat_model(name: str, recipe: Recipe | None, warn: Warn, omit_settings:
     if omit_settings is not None:
         raise UsageError(f"--omit-settings is for the address of a server, and {name} runs in this process; remove the option")
     policy = open_policy(name, recipe)
-    engine = recipe.engine.exact() if recipe else engine_for(policy.spec())
-    return local_model(policy, engine.build(warn))
+    return local_model(policy, _engine(recipe, policy.spec()).build(warn))
+
+
+def _engine(recipe: Recipe | None, spec: ModelSpec) -> EngineConfig:
+    """Return the settings of the engine that answers for this model: the recipe's, or another where the recipe names no engine.
+
+    Raises UsageError where the recipe names one that cannot decode the model: these commands have no --set.
+    """
+    if recipe is None:
+        return engine_for(spec)
+    config = recipe.engine.exact()
+    if "type" not in recipe.engine.model_fields_set:
+        return engine_for(spec, config)
+    try:
+        config.require_model(spec)
+    except UsageError as error:
+        raise UsageError(f"{error}; the recipe {recipe.name!r} names this engine, so change engine.type in it") from error
+    return config
 
 
 def open_policy(name: str, recipe: Recipe | None = None) -> Policy:
