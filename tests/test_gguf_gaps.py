@@ -8,11 +8,12 @@ import pytest
 import torch
 from gguf import GGUFReader
 from tokenizers import AddedToken, Tokenizer
-from transformers import LlamaConfig, LlamaForCausalLM, Qwen2Config, Qwen2ForCausalLM
+from transformers import LlamaConfig, LlamaForCausalLM, PreTrainedTokenizerFast, Qwen2Config, Qwen2ForCausalLM
 
 from helpers.gguf_files import SMALL, TEXT, THETA, bpe, written
 from outgrow.core.errors import UsageError
 from outgrow.policy import Policy, load_policy
+from outgrow.policy.export import export
 from outgrow.policy.gguf_markers import restore_markers
 from outgrow.policy.gguf_tokenizer import PRE_TOKENIZERS, PROBE
 
@@ -77,6 +78,55 @@ def test_a_tokenizer_without_such_markers_stays_as_it_is(tmp_path):
     before = tokenizer.backend_tokenizer.to_str()
     restore_markers(tokenizer, GGUFReader(file))
     assert tokenizer.backend_tokenizer.to_str() == before
+
+
+def tokenizer_of(file):
+    return {name: field.contents() for name, field in GGUFReader(file).fields.items() if name.startswith("tokenizer.")}
+
+
+def added(tokenizer):
+    return {index: (token.content, token.special) for index, token in tokenizer.added_tokens_decoder.items()}
+
+
+def own_special(pre):
+    """A byte-level BPE without a token `<|endoftext|>`, which transformers would add."""
+    tokenizer = bpe(pre)
+    description = json.loads(tokenizer.backend_tokenizer.to_str().replace("<|endoftext|>", "<|pad|>"))
+    return PreTrainedTokenizerFast(
+        tokenizer_object=Tokenizer.from_str(json.dumps(description)),
+        eos_token="<|im_end|>",
+        pad_token="<|pad|>",
+        chat_template=tokenizer.chat_template,
+    )
+
+
+@pytest.mark.parametrize("named", ["micro", "llama", "qwen2"])
+def test_a_tokenizer_has_the_tokens_of_the_file_and_no_other(named, shipped, tmp_path):
+    sizes = {**SMALL, "num_attention_heads": 4, "num_key_value_heads": 2, "rope_parameters": THETA}
+    if named == "micro":
+        policy = shipped
+    elif named == "llama":
+        tokenizer = own_special("llama-bpe")
+        policy = Policy(LlamaForCausalLM(LlamaConfig(**sizes, vocab_size=len(tokenizer))), tokenizer)
+    else:
+        tokenizer = own_special("qwen2")
+        policy = Policy(Qwen2ForCausalLM(Qwen2Config(**sizes, vocab_size=len(tokenizer))), tokenizer)
+    file = written(policy, tmp_path, "f32")
+    again = load_policy(str(file))
+    text = "a <|endoftext|> b 12+7=?\n"
+    ids = policy.tokenizer(text)["input_ids"]
+    export(again, tmp_path / "merged")
+    merged = load_policy(str(tmp_path / "merged"))
+    for read in (again, merged):
+        assert len(read.tokenizer) == len(policy.tokenizer) == policy.model.config.vocab_size
+        assert added(read.tokenizer) == added(policy.tokenizer)
+        assert read.tokenizer.special_tokens_map == policy.tokenizer.special_tokens_map
+        assert read.tokenizer(text)["input_ids"] == ids
+        assert read.tokenizer.decode(ids) == policy.tokenizer.decode(ids)
+        (tmp_path / "twice").mkdir(exist_ok=True)
+        twice = written(read, tmp_path / "twice", "f32")
+        assert tokenizer_of(twice) == tokenizer_of(file)
+        twice.unlink()
 
 
 def test_a_damaged_file_is_one_line(policy, tmp_path):

@@ -11,6 +11,7 @@ from ..core.files import parse_json, read_plain
 from .context import longest_row
 from .generation_config import require_end
 from .gguf_cuts import restore_cuts
+from .gguf_extra_tokens import remove_extra_tokens
 from .gguf_head_size import unread_head_size
 from .gguf_left_out import require_all_read
 from .gguf_markers import restore_markers
@@ -136,6 +137,7 @@ def _load(name: str, folder: str, dtype: torch.dtype, revision: str | None) -> t
         tokenizer = AutoTokenizer.from_pretrained(place, trust_remote_code=False, **options)
         if file is not None:
             require_all_read(file, model)
+            remove_extra_tokens(tokenizer, file)
             restore_markers(tokenizer, file)
             restore_cuts(tokenizer, file)
     except Exception as error:  # a bad folder raises errors of a dozen types, from four libraries
