@@ -356,6 +356,29 @@ def test_an_option_sets_one_key():
     assert load_recipe("micro", ["description='''a\nb = 1'''"]).description == "a\nb = 1"
 
 
+@pytest.mark.parametrize(
+    ("overrides", "told"),
+    [
+        (
+            ["engine.type=transformers", "engine.weights=int8"],
+            "the engine 'transformers' has no key 'weights' (known: max_sequences, type)",
+        ),
+        (["engine.type=vllm", "engine.head={a=1}"], "the engine 'vllm' has no key 'head'"),
+        (["loss.type=clipped_surrogate", "loss.wide=2"], "the loss 'clipped_surrogate' has no key 'wide'"),
+        (['rewards=[{type="accuracy", cost=1}]'], "the reward 'accuracy' has no key 'cost'"),
+        (["engine.wights=int8"], "the engine 'native' has no key 'wights' (did you mean 'weights'?)"),
+        (["advantage.group_size=4"], "it is 'learn.group_size' here"),
+    ],
+)
+def test_a_key_that_another_type_of_the_component_has_is_not_proposed_again(overrides, told):
+    assert told in complaint_of("micro", overrides)
+
+
+def test_a_flywheels_stage_is_not_told_its_own_key():
+    with pytest.raises(UsageError, match="the engine 'transformers' has no key 'weights'"):
+        load_flywheel("micro-flywheel", ["student.engine.type=transformers", "student.engine.weights=int8"])
+
+
 def test_a_type_in_a_table_that_does_not_exist_is_not_that_of_another():
     assert "engine.type" not in complaint_of("micro", ["kind=sft"])
 

@@ -111,7 +111,7 @@ def _of(refusal: Refusal, keys: _Keys, stage: Stage | None) -> Iterator[Hint]:
     own = refusal.model.model_fields if refusal.model is not None else {}
     unlike = not difflib.get_close_matches(str(refusal.path[-1]), list(own), n=1, cutoff=0.5)
     if isinstance(refusal.given, Mapping):
-        if paths := keys.called(str(refusal.path[-1]), unlike):
+        if paths := _elsewhere(keys.called(str(refusal.path[-1]), unlike), refusal.path, stage):
             yield _hint(refusal.path, None, _misplaced(paths), keys, stage)
         leaves = list(_leaves(refusal.path, refusal.given))
     else:
@@ -122,8 +122,14 @@ def _of(refusal: Refusal, keys: _Keys, stage: Stage | None) -> Iterator[Hint]:
         brought = next((BROUGHT[suffix] for suffix in suffixes if suffix in BROUGHT), None)
         if brought is not None:
             yield _hint(path, value, brought, keys, stage)
-        elif paths := keys.called(names[-1], unlike):
+        elif paths := _elsewhere(keys.called(names[-1], unlike), path, stage):
             yield _hint(path, value, _misplaced(paths), keys, stage)
+
+
+def _elsewhere(paths: Sequence[Path], path: Path, stage: Stage | None) -> list[Path]:
+    """Return the paths that are not this one: a component of another type may have the key that this one does not have."""
+    above = (stage.name,) if stage else ()
+    return [other for other in paths if (*above, *other) != path]
 
 
 def _misplaced(paths: Sequence[Path]) -> Brought:

@@ -119,15 +119,22 @@ def explain_file(file: str, text: str, error: ValidationError, model: type[BaseM
 
 def sentence(refusal: Refusal, more: Sequence[str] = ()) -> str:
     """Return what is wrong, without a value to write in its place. more: known keys next to those of the class."""
+    if refusal.whose and refusal.kind == "extra_forbidden":
+        return f"the {refusal.whose} has no key {refusal.key!r}{_nearest(refusal, more)}"
     whose = f"{refusal.whose}: " if refusal.whose else ""
     return f"{whose}{_sentence(refusal, more)}"
+
+
+def _nearest(refusal: Refusal, more: Sequence[str]) -> str:
+    """Return a hint with the known keys of the class, or the closest of them; empty where the class is not known."""
+    known = [*refusal.model.model_fields, *more] if refusal.model is not None else []
+    return nearest(str(refusal.path[-1]), known) if known else ""
 
 
 def _sentence(refusal: Refusal, more: Sequence[str]) -> str:
     key, field, given = refusal.key, refusal.field, refusal.given
     if refusal.kind == "extra_forbidden":
-        known = [*refusal.model.model_fields, *more] if refusal.model is not None else []
-        return f"unknown key {key!r}{nearest(str(refusal.path[-1]), known) if known else ''}"
+        return f"unknown key {key!r}{_nearest(refusal, more)}"
     if refusal.kind == "missing":
         return f"{key} is missing{_meaning(field)}"
     if refusal.said:
