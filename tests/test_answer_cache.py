@@ -34,8 +34,8 @@ class Draws:
     def conversation(self, question, turns=()):
         return [{"role": "user", "content": self.system + question}]
 
-    def fits(self, conversation, max_tokens):
-        return True
+    def room(self, conversation):
+        return self.context
 
     def answer(self, request, check_stop=lambda: None):
         check_stop()

@@ -185,7 +185,7 @@ def test_what_has_neither_form_is_refused_with_the_two_forms(mine, name):
 
 def test_reward_kwargs_are_arguments_of_verls_function(mine):
     assert reward("few_names", reward_kwargs={"method": "flexible"}).compute(answered()) == [0.25] * 3
-    with pytest.raises(UsageError, match="the reward .* has no key 'reward_kwargs'"):
+    with pytest.raises(UsageError, match=r"the reward .* has no key 'reward_kwargs'"):
         reward("lengths", reward_kwargs={})
 
 

@@ -56,8 +56,8 @@ class Draws:
     def conversation(self, question, turns=()):
         return [{"role": "system", "content": "Think."}, {"role": "user", "content": f"Q: {question}"}]
 
-    def fits(self, conversation, max_tokens):
-        return max_tokens <= self.context
+    def room(self, conversation):
+        return self.context
 
     def answer(self, request, check_stop=lambda: None):
         check_stop()

@@ -16,8 +16,8 @@ class Says:
     def __init__(self, reply):
         self.reply, self.calls = reply, []
 
-    def fits(self, conversation, max_tokens):
-        return len(conversation[-1]["content"]) + max_tokens <= self.context
+    def room(self, conversation):
+        return self.context - len(conversation[-1]["content"])
 
     def answer(self, request, check_stop=lambda: None):
         self.calls.append((len(request.conversations), request.sampling.temperature))

@@ -8,7 +8,7 @@ from ..core.errors import OutgrowError
 from ..core.plugins import TO_ANSWER
 from .app import LOOK, command
 from .console import say, strip_control_chars
-from .open_model import open_model, recipe_for
+from .open_model import cut_mark, open_model, recipe_for, require_room
 from .options import MaxTokens, ModelArg, OmitSettings, RecipeOption, Seed, Temperature
 
 
@@ -32,8 +32,9 @@ def generate(
     respondent = open_model(model, source, omit_settings)
     sampling = Sampling(temperature=temperature, max_tokens=max_tokens or default_max_tokens(source, respondent))
     opener = "<think>" if respondent.opens_think else ""
-    for answer in respondent.answer(ChatRequest([respondent.conversation(question)], samples, sampling, [seed]))[0]:
+    conversation = respondent.conversation(question)
+    require_room(respondent, conversation, sampling.max_tokens)
+    for answer in respondent.answer(ChatRequest([conversation], samples, sampling, [seed]))[0]:
         if answer.refused:
             raise OutgrowError(f"the server refuses this question: {answer.refused}")
-        cut = "" if answer.finished else "  … cut at --max-tokens"
-        say(f"{opener}{strip_control_chars(answer.text)}{cut}")
+        say(f"{opener}{strip_control_chars(answer.text)}{cut_mark(answer)}")

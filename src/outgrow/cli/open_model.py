@@ -9,7 +9,8 @@ from .options import separated
 
 if TYPE_CHECKING:
     from ..config import Recipe
-    from ..engines import ChatModel
+    from ..engines import Answer, ChatModel
+    from ..engines.chat_model import Conversation
 
 
 def open_model(model: str, recipe: "Recipe | None" = None, omit_settings: str | None = None) -> "ChatModel":
@@ -40,6 +41,22 @@ def recipe_for(model: str, recipe: str | None) -> "Recipe | None":
     if recipe:
         raise UsageError(f"{model} is a run and uses its own recipe; drop --recipe")
     return read_recipe(Path(model))[0]
+
+
+def require_room(respondent: "ChatModel", conversation: "Conversation", max_tokens: int) -> None:
+    """Raise UsageError where a conversation that ends with the question leaves no room for an answer of `max_tokens` tokens."""
+    room = respondent.room(conversation)
+    if room >= max_tokens:
+        return
+    said = f"this question is too long: {respondent.context - room:,} tokens, the model takes {respondent.context:,}"
+    if room > 0:
+        said += f" with the answer, which may have {max_tokens:,}; use --max-tokens {room} or less"
+    raise UsageError(said)
+
+
+def cut_mark(answer: "Answer") -> str:
+    """Return what is shown behind an answer that the token limit cut; empty behind any other."""
+    return "" if answer.finished else "  … cut at --max-tokens"
 
 
 def is_run(model: str) -> bool:

@@ -43,10 +43,9 @@ def build(
     (see `plugins_imported`), and has a stand-in elsewhere.
 
     value: the entry (a table with `type`), or a component already made. base: the class that each of this kind extends. known: type
-    name -> class. default: the type of a table without one, which then is not among the component's `model_fields_set`; by default such a
-    table is an error. class_for: takes the
-    name of a function from outside the package, and the function; returns the class that calls it, or raises ValueError. By default
-    a function is an error.
+    name -> class. default: the type of a table without one, which is then not among the component's `model_fields_set`; by default
+    such a table is an error. class_for: takes the name of a function from outside the package, and the function; returns the class
+    that calls it, or raises ValueError. By default a function is an error.
     Raises ValueError naming the nearest known type or setting, or what is wrong with an outside one.
     """
     if isinstance(value, base):

@@ -71,8 +71,8 @@ class ChatModel(ABC):
         """Return the conversation that puts a problem's question, behind the turns before it."""
 
     @abstractmethod
-    def fits(self, conversation: Conversation, max_tokens: int) -> bool:
-        """Whether the conversation leaves room for an answer of `max_tokens` tokens."""
+    def room(self, conversation: Conversation) -> int:
+        """Return how many tokens of the context the conversation leaves for an answer; below 0 where it is itself too long."""
 
     @abstractmethod
     def answer(self, request: ChatRequest, check_stop: CheckStop = never_stop) -> list[list[Answer]]:
@@ -105,8 +105,8 @@ class WrappedModel(ChatModel):
     def conversation(self, question: str, turns: Turns = ()) -> Conversation:
         return self.model.conversation(question, turns)
 
-    def fits(self, conversation: Conversation, max_tokens: int) -> bool:
-        return self.model.fits(conversation, max_tokens)
+    def room(self, conversation: Conversation) -> int:
+        return self.model.room(conversation)
 
 
 @dataclass(frozen=True)
@@ -140,8 +140,8 @@ class LocalModel(ChatModel):
     def conversation(self, question: str, turns: Turns = ()) -> Conversation:
         return self.policy.conversation(question, turns)
 
-    def fits(self, conversation: Conversation, max_tokens: int) -> bool:
-        return len(self.policy.chat_ids(conversation)) + max_tokens <= self.context
+    def room(self, conversation: Conversation) -> int:
+        return self.context - len(self.policy.chat_ids(conversation))
 
     def answer(self, request: ChatRequest, check_stop: CheckStop = never_stop) -> list[list[Answer]]:
         prompts = [self.policy.chat_ids(conversation) for conversation in request.conversations]

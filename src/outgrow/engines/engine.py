@@ -137,6 +137,10 @@ def check_room(sampling: Sampling, context: int, prompts: Sequence[Sequence[int]
     whose: what the message calls the context.
     """
     longest = max(map(len, prompts), default=1)
+    if longest >= context:
+        raise UsageError(
+            f"a prompt of {longest} tokens is too long for {whose} ({context} tokens), whatever sampling.max_tokens is"
+        )
     if longest + sampling.max_tokens > context:
         prompt = f"a prompt of {longest} tokens" if prompts else "a prompt"
         raise UsageError(

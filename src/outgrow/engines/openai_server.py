@@ -130,8 +130,8 @@ class OpenAIServer(ChatModel):
     def conversation(self, question: str, turns: Turns = ()) -> Conversation:
         return self.prompt.messages(question, turns=turns)
 
-    def fits(self, conversation: Conversation, max_tokens: int) -> bool:
-        return True
+    def room(self, conversation: Conversation) -> int:
+        return self.context
 
     def answer(self, request: ChatRequest, check_stop: CheckStop = never_stop) -> list[list[Answer]]:
         from anyio.from_thread import start_blocking_portal

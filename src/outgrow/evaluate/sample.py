@@ -46,11 +46,13 @@ def require_room(suite: str, respondent: ChatModel, problems: Sequence[Problem],
 
     setting: the option or key that sets this number.
     """
-    long = sum(not respondent.fits(respondent.conversation(problem.question, problem.turns), max_tokens) for problem in problems)
+    rooms = [respondent.room(respondent.conversation(problem.question, problem.turns)) for problem in problems]
+    long, least = sum(room < max_tokens for room in rooms), min(rooms, default=0)
     if long:
+        advice = f"lower {setting} to {least:,} or less" if least > 0 else "the longest of them leaves none for any answer"
         raise UsageError(
             f"{suite}: {long:,} of {len(problems):,} questions leave no room for {max_tokens:,} tokens of answer in a context of "
-            f"{respondent.context:,}; lower {setting}"
+            f"{respondent.context:,}; {advice}"
         )
 
 

@@ -67,7 +67,7 @@ class Judge:
     def _score(self, items: list[JudgeItem], check_stop: CheckStop) -> dict[JudgeItem, float | None]:
         scores: dict[JudgeItem, list[float]] = {item: [] for item in items}
         conversations = {item: self._conversation(item) for item in items}
-        too_long = {item for item in items if not self.model.fits(conversations[item], self.section.max_tokens)}
+        too_long = {item for item in items if self.model.room(conversations[item]) < self.section.max_tokens}
         waiting = [item for item in items if item not in too_long]
         if too_long:
             self.last_failure = f"(none: {len(too_long)} answers do not fit its context of {self.model.context} tokens)"
