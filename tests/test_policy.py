@@ -209,6 +209,7 @@ def set_config(**change):
         pytest.param(cut_weights, "cannot load", id="weights cut short"),
         pytest.param(replace("tokenizer.json", b"{nonsense"), "cannot load", id="garbage tokenizer"),
         pytest.param(replace("tokenizer.json", b"{}"), "cannot load", id="empty tokenizer"),
+        pytest.param(remove("tokenizer.json"), "the folder has no tokenizer", id="no tokenizer"),
         pytest.param(remove("chat_template.jinja"), "no chat template", id="no chat template"),
     ],
 )

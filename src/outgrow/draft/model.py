@@ -112,16 +112,14 @@ def unknown_share(tokenizer: PreTrainedTokenizerBase, questions: Sequence[str]) 
 
 
 def _tokenizer(name: str, location: str) -> PreTrainedTokenizerBase:
-    from transformers import AutoTokenizer
-
     from ..policy.policy import quiet_transformers
+    from ..policy.tokenizer_files import read_tokenizer
 
     quiet_transformers()
     try:
-        tokenizer: PreTrainedTokenizerBase = AutoTokenizer.from_pretrained(location, trust_remote_code=False)
+        return read_tokenizer(location)
     except Exception as error:  # a bad folder raises errors of a dozen types
         raise UsageError(f"--model {name}: cannot read its tokenizer: {first_line(error)}") from error
-    return tokenizer
 
 
 def _made_by(name: str) -> Recipe | None:

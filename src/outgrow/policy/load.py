@@ -20,6 +20,7 @@ from .hub_commits import hub_revision
 from .policy import Policy, quiet_transformers
 from .prompt import Prompt
 from .pull import PULLABLE, pulled_folder, pulled_from_hub
+from .tokenizer_files import read_tokenizer
 
 if TYPE_CHECKING:
     import torch
@@ -115,7 +116,7 @@ def base_of(folder: Path) -> tuple[str, str | None]:
 
 
 def _load(name: str, folder: str, dtype: torch.dtype, revision: str | None) -> tuple[PreTrainedModel, PreTrainedTokenizerBase]:
-    from transformers import AutoModelForCausalLM, AutoTokenizer
+    from transformers import AutoModelForCausalLM
 
     quiet_transformers()
     if revision is not None and (Path(folder).exists() or name != folder):
@@ -134,7 +135,7 @@ def _load(name: str, folder: str, dtype: torch.dtype, revision: str | None) -> t
             place, dtype=dtype, output_loading_info=True, trust_remote_code=False, **options, **of_model
         )
         model, info = loaded
-        tokenizer = AutoTokenizer.from_pretrained(place, trust_remote_code=False, **options)
+        tokenizer = read_tokenizer(place, **options)
         if file is not None:
             require_all_read(file, model)
             remove_extra_tokens(tokenizer, file)
@@ -160,13 +161,10 @@ def _gguf(path: str) -> GGUFReader:
 
 
 def _tokenizer(name: str, folder: Path) -> PreTrainedTokenizerBase:
-    from transformers import AutoTokenizer
-
     try:
-        tokenizer: PreTrainedTokenizerBase = AutoTokenizer.from_pretrained(folder, trust_remote_code=False)
+        return read_tokenizer(str(folder))
     except Exception as error:
         raise _unreadable(name, error) from error
-    return tokenizer
 
 
 def _require_context(name: str, model: PreTrainedModel) -> None:
