@@ -1,6 +1,7 @@
 """The engine that decodes with transformers' own classes, and the learner, on families that the native engine does not decode."""
 
 import dataclasses
+import shlex
 
 import pytest
 import torch
@@ -57,9 +58,10 @@ from outgrow.engines import (
 from outgrow.policy import Policy, Sampling, load_policy, packed_forward
 from outgrow.policy.learnable import require_learnable
 from outgrow.policy.logprobs import completion_logprobs
-from outgrow.policy.lora import add_adapter
+from outgrow.policy.lora import add_adapter, require_targets
 from outgrow.policy.lora_settings import LoRA
 from outgrow.policy.micro import make_tokenizer
+from outgrow.runs.models import base_policy
 from outgrow.runs.session import open_chat_model
 from outgrow.train.loop import resume, train
 
@@ -338,10 +340,28 @@ def test_a_recipe_that_names_no_engine_leaves_the_choice_to_the_model(tmp_path):
     assert "\n" not in str(told.value)
 
 
+@pytest.mark.parametrize("family", ["gemma3", "gpt2", "mistral", "qwen2"])
+def test_a_folder_without_a_tokenizer_says_so(family, tmp_path):
+    """transformers makes a tokenizer of special tokens only for some families, and for others says something else."""
+    folder = tmp_path / "model"
+    saved(tiny(family), folder)
+    for file in ("tokenizer.json", "tokenizer_config.json", "chat_template.jinja"):
+        (folder / file).unlink()
+    with pytest.raises(UsageError, match=r"model: .*the folder has no tokenizer; put") as told:
+        load_policy(str(folder))
+    assert "\n" not in str(told.value)
+
+
 def test_an_adapter_on_fused_layers_is_merged_and_other_names_are_refused():
     policy = tiny("phi3")
-    with pytest.raises(UsageError, match=r"'q_proj'.*qkv_proj"):
+    with pytest.raises(UsageError, match=r"'q_proj'.*qkv_proj") as told:
         add_adapter(policy.model, LoRA(), 0, "phi")
+    option, setting = str(told.value).rpartition("; for all but the output: ")[2].split(" ", 1)
+    pasted = load_recipe("micro", shlex.split(setting)).policy.lora
+    assert (option, pasted.targets) == ("--set", ("down_proj", "gate_up_proj", "o_proj", "qkv_proj"))
+    require_targets(policy.model, pasted, "phi")
+    with pytest.raises(UsageError, match=r"leave out policy\.lora"):
+        add_adapter(tiny("gpt2").model, LoRA(), 0, "gpt2")
     policy.adapter = add_adapter(policy.model, LoRA(rank=4, targets=["qkv_proj", "gate_up_proj"]), 0, "phi")
     with torch.no_grad():
         for name, weight in policy.model.named_parameters():
@@ -357,6 +377,16 @@ def test_an_adapter_on_fused_layers_is_merged_and_other_names_are_refused():
     assert plain_logprobs(without, written[0].prompt_ids, written[0].completion_ids, Sampling()).tolist() != pytest.approx(
         written[0].logprobs, abs=1e-2
     ), "the adapter did nothing"
+
+
+def test_names_of_other_layers_are_refused_before_anything_is_made(tmp_path):
+    model = saved(tiny("phi3", max_position_embeddings=256), tmp_path / "phi")
+    recipe = load_recipe("micro", [*SHORT, f"policy.model={model}", "policy.lora={}"])
+    with pytest.raises(UsageError, match="no linear layer named 'q_proj'"):
+        base_policy(recipe)
+    with pytest.raises(UsageError, match=r"--set 'policy\.lora\.targets="):
+        train(recipe, tmp_path / "run", Silent())
+    assert not (tmp_path / "run").exists()
 
 
 def test_rows_end_where_rotations_would_change_for_all_of_them():

@@ -14,6 +14,7 @@ from torch import Tensor
 
 from ..core.errors import UsageError, first_line
 from ..core.rng import seed_from
+from ..core.type_words import toml
 from .lora_settings import LoRA
 
 if TYPE_CHECKING:
@@ -26,9 +27,11 @@ def add_adapter(model: PreTrainedModel, lora: LoRA, seed: int, base: str, revisi
 
     base, revision: the model's public name and its revision on the hub, which the adapter's file will hold.
 
-    Raises UsageError where a target is not the name of a linear layer, or is tied to the embedding.
+    Raises UsageError as `require_targets` does, and where peft would adapt other layers than linear ones.
     """
     from peft import LoraConfig, PeftModel, get_peft_model
+
+    require_targets(model, lora, base)
 
     config = LoraConfig(
         r=lora.rank,
@@ -40,17 +43,7 @@ def add_adapter(model: PreTrainedModel, lora: LoRA, seed: int, base: str, revisi
         revision=revision,
         task_type="CAUSAL_LM",
     )
-    names = {name.rpartition(".")[2] for name, module in model.named_modules() if isinstance(module, torch.nn.Linear)}
-    for target in lora.targets:
-        if target not in names:
-            raise UsageError(
-                f"policy.lora.targets: {base} has no linear layer named {target!r}; its linear layers: {', '.join(sorted(names))}"
-            )
     model.name_or_path = base  # peft writes this as the adapter's base; by default, the folder that the model came from
-    if (head := _tied_output(model)) in lora.targets:
-        raise UsageError(
-            f"policy.lora.targets: the {head} of {base} is tied to its embedding and cannot have an adapter; remove {head!r}"
-        )
     # peft draws from the global generator, so that one is seeded here and then restored.
     state = torch.random.get_rng_state()
     try:
@@ -66,6 +59,26 @@ def add_adapter(model: PreTrainedModel, lora: LoRA, seed: int, base: str, revisi
             "remove the names of feed-forward layers, as gate_proj, up_proj and down_proj"
         )
     return adapter
+
+
+def require_targets(model: PreTrainedModel, lora: LoRA, base: str) -> None:
+    """Raise UsageError where a target is not the name of a linear layer, or is tied to the embedding. base: the model's name."""
+    output = model.get_output_embeddings()
+    linear = [(name.rpartition(".")[2], module) for name, module in model.named_modules() if isinstance(module, torch.nn.Linear)]
+    names = {name for name, _ in linear}
+    for target in lora.targets:
+        if target not in names:
+            inner = sorted({name for name, module in linear if module is not output})
+            advice = (
+                f"its linear layers: {', '.join(sorted(names))}; for all but the output: --set 'policy.lora.targets={toml(inner)}'"
+                if inner
+                else "no layer of it but the output is a linear one; leave out policy.lora, so that all weights learn"
+            )
+            raise UsageError(f"policy.lora.targets: {base} has no linear layer named {target!r}; {advice}")
+    if (head := _tied_output(model)) in lora.targets:
+        raise UsageError(
+            f"policy.lora.targets: the {head} of {base} is tied to its embedding and cannot have an adapter; remove {head!r}"
+        )
 
 
 def _tied_output(model: PreTrainedModel) -> str | None:

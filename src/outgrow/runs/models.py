@@ -12,7 +12,7 @@ from ..core.shell import command_line
 from ..engines import check_room
 from ..policy import Policy, Sampling, load_policy
 from ..policy.load import placed, with_adapter
-from ..policy.lora import add_adapter, has_adapter
+from ..policy.lora import add_adapter, has_adapter, require_targets
 from ..policy.lora_settings import LoRA
 from ..policy.memory.convert import add_memory
 from ..policy.micro import make_model, make_tokenizer
@@ -25,7 +25,7 @@ from .resolve_model import resolve_model
 def base_policy(recipe: Recipe) -> Policy:
     """Return the policy that the recipe starts from.
 
-    Raises UsageError where it is missing, is an adapter, or has no room for a prompt.
+    Raises UsageError where it is missing, is an adapter, has no room for a prompt, or lacks the layers of the recipe's adapters.
     """
     section = recipe.policy
     if section.init is None:
@@ -41,6 +41,8 @@ def base_policy(recipe: Recipe) -> Policy:
     if section.memory is not None:
         policy.model = add_memory(policy.model, section.memory, recipe.seed)
     check_room(recipe.sampling, policy.context)
+    if section.lora is not None:
+        require_targets(policy.model, section.lora, _public_base(recipe))
     return policy
 
 
@@ -109,10 +111,14 @@ def learning_policy(recipe: Recipe, base: Policy, checkpoint: Checkpoint | None)
 
 
 def _with_new_adapter(recipe: Recipe, base: Policy, lora: LoRA) -> Policy:
-    section = recipe.policy
-    name = public_name(resolve_model(section.model).name) if section.model else recipe.name
-    adapter = add_adapter(base.model, lora, recipe.seed, name, section.revision)
+    adapter = add_adapter(base.model, lora, recipe.seed, _public_base(recipe), recipe.policy.revision)
     return Policy(base.model, base.tokenizer, base.prompt, adapter)
+
+
+def _public_base(recipe: Recipe) -> str:
+    """Return the name of the model that the recipe starts from, as an adapter's file and messages say it."""
+    model = recipe.policy.model
+    return public_name(resolve_model(model).name) if model else recipe.name
 
 
 def run_policy(run: Path) -> Policy:
