@@ -204,7 +204,7 @@ def test_a_chat_that_cannot_be_put_as_it_is_is_skipped_with_its_reason(tmp_path,
     path.write_text("\n".join(json.dumps({"prompt": chat, "answer": "7"}) for chat in (CHAT, turns)))
     notes = []
     assert [p.question for p in Table(path=path).load(notes.append)] == ["3+4=?"]
-    assert any("skipped 1 rows" in note and reason in note for note in notes)
+    assert any("skipped 1 row" in note and reason in note for note in notes)
 
 
 @pytest.mark.parametrize("reply", ["It is seven.", "First 3.\nThen 4.", ""])
@@ -214,7 +214,7 @@ def test_a_reply_that_marks_no_answer_is_skipped(tmp_path, reply):
     path.write_text("\n".join(json.dumps({"messages": row}) for row in rows))
     notes = []
     assert [p.answer for p in Table(path=path).load(notes.append)] == ["7"]
-    assert any("skipped 1 rows" in note for note in notes)
+    assert any("skipped 1 row" in note for note in notes)
 
 
 @given(

@@ -49,8 +49,8 @@ def test_named_columns(tmp_path, suffix):
     assert [(p.question, p.answer, p.level, p.field) for p in problems] == [("3+4=?", "7", 2, "sum"), ("3*4=?", "12", 3, "product")]
     place = "line 4" if suffix == "jsonl" else "row 4"
     unanswered, repeated = notes
-    assert unanswered.startswith("own: skipped 1 rows ") and f"empty (1) (own.{suffix}, {place})" in unanswered
-    assert repeated.startswith("own: skipped 1 rows")
+    assert unanswered.startswith("own: skipped 1 row ") and f"empty (1) (own.{suffix}, {place})" in unanswered
+    assert repeated.startswith("own: skipped 1 row")
 
 
 def test_ids_belong_to_questions_not_places(tmp_path):
@@ -139,8 +139,8 @@ def test_empty_math_answers_are_said(data):
     notes = []
     problems = Math(split="train").load(notes.append)
     unanswered, repeated = notes
-    assert "math: skipped 1 rows" in unanswered and "an empty box (1) (train.jsonl, line 9)" in unanswered
-    assert repeated.startswith("math: skipped 1 rows")
+    assert "math: skipped 1 row" in unanswered and "an empty box (1) (train.jsonl, line 9)" in unanswered
+    assert repeated.startswith("math: skipped 1 row")
     assert [p.answer for p in problems] == [
         "5", "\\frac{7}{12}", "84", "24", "1", "(-1,5)", "-\\frac{1}{2}", "9", "12", "37.5\\%", "7", "12", "47", "10"
     ]  # fmt: skip

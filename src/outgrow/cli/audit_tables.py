@@ -38,7 +38,8 @@ def show_reward(recipe: "RLRecipe", problems: "AuditProblems", audit: "RewardAud
     console.print(table)
     say(f"Each completion is paid in a group with {RIGHT_ONES} right answers and a wrong one{judged}.")
     if audit.unusable:
-        say(f"{audit.unusable} of {audit.problems} problems were not tried: no wrong answer is known for them.")
+        were = "was" if audit.unusable == 1 else "were"
+        say(f"{audit.unusable} of {audit.problems} problems {were} not tried: no wrong answer is known for them.")
     for line in _examples(audit, inside_think):
         say(line)
 

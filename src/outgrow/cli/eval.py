@@ -149,7 +149,8 @@ def evaluate(
     for note in notes:
         warn(note)
     if cache.found:
-        warn(f"{cache.found:,} of {questions:,} questions were answered from the store; --fresh asks them again")
+        were = "was" if cache.found == 1 else "were"
+        warn(f"{cache.found:,} of {questions:,} questions {were} answered from the store; --fresh asks again")
 
 
 def _require_place(out: Path, suites: int) -> None:

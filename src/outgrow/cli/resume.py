@@ -4,6 +4,7 @@ from typing import Annotated
 
 import typer
 
+from ..core.counted import counted
 from ..core.plugins import ANY_KIND
 from ..core.shell import command_line
 from .app import TRAIN, command
@@ -50,6 +51,6 @@ def resume(
     elif not resumed:
         steps = read_recipe(run)[0].learn.steps
         more = command_line("resume", run, "--set", f"learn.steps={2 * steps}")
-        say(f"{run} is finished after {steps} steps; ask for more with: {more}")
+        say(f"{run} is finished after {counted(steps, 'step')}; ask for more with: {more}")
     if resumed or not RunFiles(run).report.exists():
         finish(run)

@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 
 from ..core.addresses import shown_model
 from ..core.callbacks import CheckStop, never_stop
+from ..core.counted import counted
 from ..core.errors import OutgrowError
 from ..core.rng import seed_from
 from ..engines import Answer, ChatModel, ChatRequest, Conversation
@@ -70,7 +71,9 @@ class Judge:
         too_long = {item for item in items if self.model.room(conversations[item]) < self.section.max_tokens}
         waiting = [item for item in items if item not in too_long]
         if too_long:
-            self.last_failure = f"(none: {len(too_long)} answers do not fit its context of {self.model.context} tokens)"
+            self.last_failure = (
+                f"(none: {counted(len(too_long), 'answer')} too long for its context of {self.model.context} tokens)"
+            )
         for attempt in range(self.section.tries):
             if not waiting:
                 break

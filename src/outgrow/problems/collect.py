@@ -53,7 +53,8 @@ def collect(name: str, read: Iterable[Read], warn: Warn) -> list[Problem]:
     if skipped:
         warn(skipped_rows(name, skipped))
     if repeats:
-        warn(f"{name}: skipped {len(repeats):,} rows that repeat a question and its answer{_places(repeats)}")
+        repeated = f"{counted(len(repeats), 'row')} that {'repeat' if repeats[1:] else 'repeats'} a question and its answer"
+        warn(f"{name}: skipped {repeated}{_places(repeats)}")
     if against:
         questions = counted(len(contradicted), "question")
         warn(f"{name}: dropped {questions} whose {len(against):,} rows give different answers{_places(against)}")
@@ -68,7 +69,7 @@ def skipped_rows(name: str, skipped: Sequence[tuple[str, str]], without: str = "
     reasons = Counter(reason for _, reason in skipped).most_common()
     listed = ", ".join(f"{reason} ({count:,})" for reason, count in reasons)
     places = _places(where for where, _ in skipped)
-    return f"{name}: skipped {len(skipped):,} rows without {without}: {listed}{places}"
+    return f"{name}: skipped {counted(len(skipped), 'row')} without {without}: {listed}{places}"
 
 
 def _places(rows: Iterable[str]) -> str:

@@ -46,7 +46,8 @@ class Shuffled(Source):
             dealt |= {problem.id: other for problem, other in zip(order, [*order[1:], order[0]], strict=True)}
         same = sum(dealt[problem.id].answer == problem.answer for problem in problems)
         if same:
-            warn(f"shuffled: {same} of {len(problems)} problems keep an equal answer (repeated, or the only one of their level)")
+            keep = "keeps" if same == 1 else "keep"
+            warn(f"shuffled: {same} of {len(problems)} problems {keep} an equal answer (repeated, or the only one of their level)")
         return [_with_answer_of(dealt[problem.id], problem) for problem in problems]
 
 

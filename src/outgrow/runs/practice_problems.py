@@ -4,6 +4,7 @@ from collections.abc import Sequence
 
 from ..config import Recipe, RLRecipe, load_recipe, shipped_recipes
 from ..core.callbacks import Warn, quiet
+from ..core.counted import counted
 from ..core.errors import UsageError
 from ..problems.checked import checked_problems
 from ..problems.held_out import HELD_OUT, held_out_slice
@@ -58,7 +59,7 @@ def _without_suites(recipe: Recipe, warn: Warn) -> list[list[Problem]]:
     for source in recipe.problems:
         problems, dropped = without_held_out(checked_problems(source.with_rows() if rows else source, warn), held_out)
         if dropped:
-            warn(f"{source.type}: dropped {dropped} problems whose questions are held out ({', '.join(names)})")
+            warn(f"{source.type}: dropped {counted(dropped, 'problem')} whose questions are held out ({', '.join(names)})")
         sources.append(problems)
     return sources
 

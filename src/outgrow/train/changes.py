@@ -8,6 +8,7 @@ from typing import Any
 from ..config import Recipe, RLRecipe
 from ..core.callbacks import Warn
 from ..core.changes import arrow, differences, flat, sentence
+from ..core.counted import counted
 from ..core.errors import UsageError
 from ..core.shell import command_line
 from ..evaluate.worse import Worse, early_end
@@ -110,8 +111,9 @@ def is_finished(run: Path, recipe: Recipe) -> bool:
 def require_more_steps(run: Path, recipe: Recipe, stored: Recipe) -> None:
     """Raise UsageError where a finished run would be changed without a step more."""
     if recipe.learn.steps == stored.learn.steps:  # fewer are refused where the checkpoint is known
+        done = counted(stored.learn.steps, "step")
         raise UsageError(
-            f"{run} is finished after {stored.learn.steps} steps, and its records stay as they were made; measure it with other "
+            f"{run} is finished after {done}, and its records stay as they were made; measure it with other "
             f"settings with: {command_line('eval', run)}   (or ask for more steps: --set learn.steps={2 * stored.learn.steps})"
         )
 
