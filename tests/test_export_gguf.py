@@ -357,6 +357,13 @@ def test_the_command(outgrow, shipped, tmp_path):
     assert (code, "my-model-q8_0.gguf already exists" in said) == (2, True)
     assert file.read_bytes() == before
 
+    (tmp_path / "note.txt").write_text("mine")
+    for out in ("note.txt/x.gguf", "note.txt/deep/x.gguf"):
+        for command in (("export", folder, "--gguf", "f16"), ("merge", folder)):
+            code, said = outgrow(*command, "--out", out)
+            assert (code, "note.txt is no folder" in said, "exists" in said) == (2, True, False)
+    assert (tmp_path / "note.txt").read_text() == "mine"
+
     code, said = outgrow("export", folder, "--gguf", "q5_0")
     assert (code, said.count("\n")) == (2, 1)
     assert all(part in said for part in ("q5_0", *GGUF_TYPES))

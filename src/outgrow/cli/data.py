@@ -70,13 +70,13 @@ def data(
     again to continue after a stop.
     """
     section = _section(overrides or [])
+    from ..core.new_path import require_new
     from ..problems.limit import limited
     from ..problems.suites import SUITES, suites
     from ..runs.folder import RunFolder
     from ..runs.practice_problems import problems_of
     from ..runs.session import sampling_for, verifier_for
     from ..synthetic import DataRequest, make_data
-    from ..synthetic.export import require_new
     from ..synthetic.pipeline import matching_problems
 
     require_new(out)

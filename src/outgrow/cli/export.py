@@ -8,7 +8,7 @@ import typer
 
 from .app import MODELS, command
 from .console import say, warn
-from .merge import card_of
+from .merge import card_of, step_of
 from .options import Model
 
 _LICENSE = re.compile(r"\A---\n(?:.*\n)*?license:[ \t]*[\"']?([\w.+-]+)(?:.*\n)*?---")
@@ -36,16 +36,19 @@ def export(
 
     Models of the types llama, qwen2 and qwen3 are written, with their tokenizer and chat template.
     """
-    from ..policy.gguf_file import About, export_gguf, require_gguf_type, require_new
+    from ..core.new_path import require_new
+    from ..policy.gguf_file import About, export_gguf, require_gguf_type
+    from ..runs.resolve_model import resolve_model
     from ..runs.session import open_policy
 
     kind = require_gguf_type(gguf)
     name = _own_name(model)
     file = out or Path(f"{name}-{kind}.gguf")
     require_new(file)
-    license = _LICENSE.match(card_of(model) or "")
+    found = resolve_model(model)
+    license = _LICENSE.match(card_of(found) or "")
     size = export_gguf(open_policy(model), file, kind, About(name, license and license[1]), warn)
-    say(f"{model}: {file} ({size / 1e6:,.1f} MB)")
+    say(f"{model}{step_of(model, found)}: {file} ({size / 1e6:,.1f} MB)")
 
 
 def _own_name(model: str) -> str:

@@ -13,6 +13,7 @@ from ..core.callbacks import quiet
 from ..core.errors import OutgrowError
 from ..core.files import write_atomic, write_json
 from ..core.fresh_folder import FreshFolder, undone_on_failure
+from ..core.new_path import require_folders_above
 from ..core.plugins import plugins_imported
 from ..runs.cost import Budget, BudgetReached
 from ..runs.folder import held
@@ -38,6 +39,7 @@ def run_flywheel(recipe: FlywheelRecipe, folder: Path, watcher: Watcher, budget:
     continues, after ProcessFull in another process. A new folder is removed where no stage has left anything to continue from.
     """
     _require_data(recipe)
+    require_folders_above(folder / "flywheel.toml")
     fresh = FreshFolder.of(folder)
     with undone_on_failure(fresh, lambda: any(folder.glob("gen-*/*")), (*STOPS, ProcessFull)):
         return _run(recipe, folder, watcher, budget)

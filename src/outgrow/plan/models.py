@@ -13,6 +13,7 @@ from ..config.sections import PolicySection
 from ..core.addresses import is_served
 from ..core.errors import UsageError, first_line
 from ..policy.gguf_head_size import unread_head_size
+from ..policy.gguf_open import open_gguf
 from ..policy.hub_commits import hub_revision
 from ..policy.memory.settings import MODEL_TYPE, Memory
 from ..policy.micro import MicroInit, make_tokenizer
@@ -115,12 +116,11 @@ def _config(name: str, location: str, revision: str | None) -> Any:
 
 @cache  # a file with a vocabulary of 150,000 tokens takes seconds
 def _config_in_gguf(name: str, location: str) -> Any:
-    from gguf import GGUFReader
     from transformers import AutoConfig
 
     file = Path(location)
     try:
-        unread = unread_head_size(GGUFReader(file))
+        unread = unread_head_size(open_gguf(location))
         return AutoConfig.from_pretrained(file.parent, gguf_file=file.name, trust_remote_code=False, **unread)
     except Exception as error:  # a bad file raises errors of several types
         raise UsageError(f"{name}: cannot read this GGUF file: {first_line(error)}") from error

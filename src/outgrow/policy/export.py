@@ -4,8 +4,9 @@ from pathlib import Path
 
 from safetensors import SafetensorError
 
-from ..core.errors import OutgrowError, UsageError
+from ..core.errors import OutgrowError
 from ..core.files import new_folder
+from ..core.new_path import require_new
 from .load import load_policy
 from .policy import Policy
 
@@ -15,8 +16,7 @@ def export(policy: Policy, folder: Path, card: str | None = None) -> None:
 
     Raises UsageError where the folder exists, OutgrowError where it cannot be written. The folder appears whole or not at all.
     """
-    if folder.exists():
-        raise UsageError(f"{folder} already exists; choose another --out")
+    require_new(folder)
     try:
         with new_folder(folder) as unfinished:
             _write(policy, unfinished)

@@ -12,6 +12,7 @@ from gguf import GGML_QUANT_VERSION, GGMLQuantizationType, GGUFType, LlamaFileTy
 from ..core.callbacks import Warn, quiet
 from ..core.errors import OutgrowError, UsageError, first_line
 from ..core.files import new_file
+from ..core.new_path import require_new, taken
 from .gguf_shape import add_shape, require_writable_shape
 from .gguf_tokenizer import Writer, add_tokenizer
 from .gguf_weights import F16, StoredTensor, stored_tensors
@@ -63,7 +64,7 @@ def export_gguf(policy: Policy, file: Path, kind: str, about: About, warn: Warn 
             _write(policy, tensors, unfinished, kind, about)
             size = unfinished.stat().st_size
     except FileExistsError as error:
-        raise _exists(file) from error
+        raise taken(file) from error
     except OSError as error:
         raise OutgrowError(f"{file}: cannot be written ({_reason(error)})") from error
     if wanted is not F16 and (kept := [tensor for tensor in tensors if tensor.stored is F16]):
@@ -74,16 +75,6 @@ def export_gguf(policy: Policy, file: Path, kind: str, about: About, warn: Warn 
     if len(policy.end_ids) > 3:
         warn(f"a GGUF file names 3 tokens that end an answer; this model has {len(policy.end_ids)}, and the rest may not end one")
     return size
-
-
-def require_new(file: Path) -> None:
-    """Raise UsageError where the file exists."""
-    if file.exists() or file.is_symlink():
-        raise _exists(file)
-
-
-def _exists(file: Path) -> UsageError:
-    return UsageError(f"{file} already exists; choose another --out")
 
 
 def _write(policy: Policy, tensors: list[StoredTensor], file: Path, kind: str, about: About) -> None:

@@ -15,6 +15,7 @@ from .gguf_extra_tokens import remove_extra_tokens
 from .gguf_head_size import unread_head_size
 from .gguf_left_out import require_all_read
 from .gguf_markers import restore_markers
+from .gguf_open import open_gguf
 from .gguf_rotations import require_plain_rotations
 from .hub_commits import hub_revision
 from .policy import Policy, quiet_transformers
@@ -153,9 +154,7 @@ def _load(name: str, folder: str, dtype: torch.dtype, revision: str | None) -> t
 
 def _gguf(path: str) -> GGUFReader:
     """Open a GGUF file for what transformers does not read of it. Raises UsageError where the model would not be the file's."""
-    from gguf import GGUFReader
-
-    file = GGUFReader(path)
+    file = open_gguf(path)
     require_plain_rotations(file)
     return file
 

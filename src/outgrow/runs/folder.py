@@ -29,6 +29,7 @@ from ..core.files import (
     require_writable,
     write_atomic,
 )
+from ..core.new_path import require_folders_above
 from ..core.rollout_log import rollouts_folder
 from ..core.shell import command_line
 from ..core.toml_file import read_toml
@@ -179,6 +180,7 @@ def create_run(path: Path, recipe: Recipe, digests: dict[str, str]) -> None:
     """Make the folder of a new run, with its resolved recipe in it. Raises UsageError where the folder is taken."""
     if path.exists() and (not path.is_dir() or not is_empty(path)):
         raise UsageError(f"{path} already exists; continue it with: {command_line('resume', path)}   (or choose another --out)")
+    require_folders_above(path)
     try:
         if path.exists():  # empty, and kept: it may be the folder that a shell or this process works in
             write_recipe(path, recipe, {**versions(), **digests})

@@ -3,10 +3,11 @@
 from dataclasses import dataclass
 from pathlib import Path
 
+from ..config import shipped_recipes
 from ..core.addresses import is_served, parse_address
-from ..core.errors import OutgrowError
+from ..core.errors import OutgrowError, UsageError
 from ..policy.load import base_of, model_folder
-from .checkpoint import newest_whole_checkpoint
+from .checkpoint import Checkpoint, newest_whole_checkpoint
 from .folder import RunFolder
 
 
@@ -18,6 +19,8 @@ class ResolvedModel:
     """What `load_policy` takes: the name as it was written, or the model's folder in a run's newest whole checkpoint."""
     location: str
     """Where it is: a folder, a .gguf file, a hub id, or the address of a server."""
+    step: int | None = None
+    """Steps of the run that the checkpoint was written after; None where the name is not a run's."""
 
     @property
     def served(self) -> bool:
@@ -51,15 +54,33 @@ def resolve_model(name: str) -> ResolvedModel:
     if is_served(name):
         parse_address(name)
         return ResolvedModel(name, name)
-    found = _in_checkpoint(Path(name)) or name
-    return ResolvedModel(found, model_folder(found))
+    checkpoint = _newest(Path(name))
+    if checkpoint is not None:
+        found = str(checkpoint.policy)
+        return ResolvedModel(found, model_folder(found), checkpoint.step)
+    try:
+        return ResolvedModel(name, model_folder(name))
+    except UsageError as error:
+        if hint := _run_of(name):
+            raise UsageError(f"{name}: no such model; {hint}") from error
+        raise
 
 
-def _in_checkpoint(run: Path) -> str | None:
-    """Return the model's folder in the newest whole checkpoint; None where this folder has no checkpoints."""
+def _run_of(name: str) -> str | None:
+    """Return a hint at the run that a recipe's name may mean; None for any other name."""
+    if "/" in name:
+        return None
+    run = Path("runs") / name
+    if RunFolder(run).is_run():
+        return f"did you mean the run {run}?"
+    return f"this is a recipe; outgrow train {name} makes a model of it in {run}" if name in shipped_recipes() else None
+
+
+def _newest(run: Path) -> Checkpoint | None:
+    """Return the newest whole checkpoint; None where this folder has no checkpoints."""
     if not RunFolder(run).checkpoints.is_dir():
         return None
     checkpoint, warnings = newest_whole_checkpoint(run)
     if checkpoint is None:
         raise OutgrowError(f"{run}: no whole checkpoint here{': ' + '; '.join(warnings) if warnings else ' yet'}")
-    return str(checkpoint.policy)
+    return checkpoint

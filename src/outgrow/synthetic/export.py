@@ -8,8 +8,9 @@ from pathlib import Path
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from ..core.errors import OutgrowError, UsageError
+from ..core.errors import OutgrowError
 from ..core.files import new_folder
+from ..core.new_path import require_new
 from .row import SyntheticRow
 from .summary import SyntheticSummary, write_summary
 
@@ -34,12 +35,6 @@ _SCHEMA = pa.schema(
         ("length", pa.int64()),
     ]
 )
-
-
-def require_new(folder: Path) -> None:
-    """Raise UsageError where the folder exists."""
-    if folder.exists():
-        raise UsageError(f"{folder} already exists; choose another --out")
 
 
 def export(

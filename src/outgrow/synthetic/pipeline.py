@@ -7,6 +7,7 @@ from pathlib import Path
 from ..config.sections import DataSection
 from ..core.callbacks import CheckStop, OnWritten, Warn, never_stop, quiet, untold
 from ..core.errors import OutgrowError, UsageError
+from ..core.new_path import require_new
 from ..engines import ChatModel, Tally
 from ..evaluate import require_room
 from ..evaluate.answer_cache import AnswerCache
@@ -14,7 +15,7 @@ from ..types import Problem
 from ..verify import Verifier
 from .contamination import held_out, without_held_out
 from .dataset_card import card
-from .export import export, require_new
+from .export import export
 from .quality import precision, sound
 from .request import DataRequest
 from .row import SyntheticRow, rated
