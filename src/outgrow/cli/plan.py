@@ -24,7 +24,8 @@ def plan(
 ) -> None:
     """Estimate what a recipe needs before you pay for it: parameters, tokens, memory, time and price, with all measurements.
 
-    The first row is this machine, measured in about a second. It reads the recipe and loads no weights.
+    The first row is this machine, measured in about a second. It reads the recipe and loads no weights. Models of the families
+    Llama, Qwen2 and Qwen3 are covered, by name, folder or GGUF file.
     """
     from ..config import RLRecipe, load_recipe, raw_recipe
     from ..core.errors import UsageError
