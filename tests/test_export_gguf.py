@@ -361,7 +361,7 @@ def test_the_command(outgrow, shipped, tmp_path):
     for out in ("note.txt/x.gguf", "note.txt/deep/x.gguf"):
         for command in (("export", folder, "--gguf", "f16"), ("merge", folder)):
             code, said = outgrow(*command, "--out", out)
-            assert (code, "note.txt is no folder" in said, "exists" in said) == (2, True, False)
+            assert (code, "note.txt is not a folder" in said, "exists" in said) == (2, True, False)
     assert (tmp_path / "note.txt").read_text() == "mine"
 
     code, said = outgrow("export", folder, "--gguf", "q5_0")

@@ -98,8 +98,8 @@ def test_an_empty_file_is_told_as_such(tmp_path):
 
 def test_a_run_or_flywheel_below_a_file_names_the_file(tmp_path):
     (file := tmp_path / "note.txt").touch()
-    with pytest.raises(UsageError, match=r"note\.txt is no folder"):
+    with pytest.raises(UsageError, match=r"note\.txt is not a folder"):
         create_run(file / "run", load_recipe("micro"), {})
     for below in ("", "wheel"):
-        with pytest.raises(UsageError, match=r"note\.txt is no folder"):
+        with pytest.raises(UsageError, match=r"note\.txt is not a folder"):
             run_flywheel(load_flywheel("micro-flywheel"), file / below, SilentWatcher(), Budget())
