@@ -69,8 +69,8 @@ class SimulatedJudge:
         """exploited: whether it gives every answer a full score."""
         self._exploited = exploited
 
-    def fits(self, conversation: Any, max_tokens: int) -> bool:
-        return True
+    def room(self, conversation: Any) -> int:
+        return self.context
 
     def answer(self, request: Any, check_stop: Callable[[], None] = lambda: None) -> list[Any]:
         from outgrow.engines import Answer
