@@ -84,7 +84,7 @@ def test_a_run_is_measured_again_as_its_recipe_says(finished):
     after = json.loads((path / "summary.json").read_text())["after"]
     low, high = after["ci95"]
     printed = " ".join(outgrow("eval", path).stdout.split())
-    assert f"n = {after['n']} problems × {after['k']} samples pass@1 {after['pass@1']:.3f} ({low:.3f} to {high:.3f})" in printed
+    assert f"n = {after['n']} problems × 1 sample pass@1 {after['pass@1']:.3f} ({low:.3f} to {high:.3f})" in printed
 
 
 def test_a_model_is_asked_as_a_recipe_says(tmp_path, here):

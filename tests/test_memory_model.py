@@ -153,7 +153,7 @@ def test_other_engines_refuse_it(engine: EngineConfig) -> None:
 
 def test_a_run_with_a_memory_goes_on_to_the_same_bytes(tmp_path: Path) -> None:
     short = ["learn.steps=2", "learn.updates_per_step=1", "run.checkpoint_every=1", "engine.type=transformers"]
-    recipe = [*SMALL, *short, "policy.memory={window=16,chunk=8,heads=2,width=8,hidden=8}"]
+    recipe = [*SMALL, *short, "policy.memory={window=128,chunk=8,heads=2,width=8,hidden=8}"]
     whole, parts = tmp_path / "whole", tmp_path / "parts"
     train(load_recipe("micro", recipe), whole, Silent())
     train(load_recipe("micro", [*recipe, "learn.steps=1"]), parts, Silent())

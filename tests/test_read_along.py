@@ -53,5 +53,5 @@ def test_only_what_is_new_is_printed(capsys, parts, printed):
     shown = _Shown("<")
     for part in parts:
         shown.show(part)
-    shown.show(parts[-1], whole=True)
+    shown.show(parts[-1], "\n")
     assert capsys.readouterr().out == printed

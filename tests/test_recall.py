@@ -284,7 +284,7 @@ def test_the_length_that_a_refusal_names_is_enough_and_one_less_is_not(kind, for
         ({"kind": "fact"}, "did you mean 'facts'"),
         ({"form": "words"}, '"micro" or "worded"'),
         ({"facts": -1}, "facts"),
-        ({"size": 3}, "unknown key 'size'"),
+        ({"size": 3}, "'recall' has no key 'size'"),
     ],
 )
 def test_a_wrong_setting_is_told_in_a_line(table, message):
