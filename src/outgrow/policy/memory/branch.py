@@ -38,13 +38,6 @@ class BranchState(State):
     rule: Any
     """State of the rule."""
 
-    def rows(self, index: Tensor) -> BranchState:
-        return BranchState(self.last_BTO[index], self.rule.rows(index))
-
-    @property
-    def bytes_a_row(self) -> int:
-        return self.last_BTO[0].nbytes + int(self.rule.bytes_a_row)
-
 
 class Branch(nn.Module):
     """A memory with its projections. It computes in float32 at least. settings: of any rule but `none`."""

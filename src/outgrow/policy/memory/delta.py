@@ -4,7 +4,7 @@
     DeltaNet            S_t = S_{t-1} + β_t k_t (v_t - S_{t-1}ᵀ k_t)ᵀ                       arXiv 2406.06484
     Gated DeltaNet      S_t = (1 - α_t) S_{t-1} + β_t k_t (v_t - (1 - α_t) S_{t-1}ᵀ k_t)ᵀ     arXiv 2412.06464
 
-The two delta rules are transformers' own functions for Qwen3-Next. Shape suffixes as in rule.py.
+The two delta rules are transformers' own functions for Qwen3-Next. Shape suffixes: docs/glossary.md.
 """
 
 from __future__ import annotations

@@ -28,25 +28,18 @@ class Reading:
 
 
 class State:
-    """What a rule keeps of the tokens so far: tensors whose first axis is the rows."""
+    """What is kept of the tokens so far: tensors whose first axis is the rows, tuples of these, or states."""
 
     def rows(self, index: Tensor) -> Self:
         """Return the state of these rows, in this order; a row may come more than once."""
         values = {each.name: _rows(getattr(self, each.name), index) for each in fields(self)}  # type: ignore[arg-type]
         return type(self)(**values)
 
-    @property
-    def bytes_a_row(self) -> int:
-        """Bytes that are kept of one row."""
-        return sum(_bytes(getattr(self, each.name)) for each in fields(self))  # type: ignore[arg-type, misc]
-
 
 def _rows(value: Any, index: Tensor) -> Any:
+    if isinstance(value, State):
+        return value.rows(index)
     return tuple(each[index] for each in value) if isinstance(value, tuple) else value[index]
-
-
-def _bytes(value: Any) -> int:
-    return sum(map(_bytes, value)) if isinstance(value, tuple) else value[0].nbytes
 
 
 class Rule(nn.Module, ABC):
