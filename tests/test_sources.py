@@ -103,7 +103,14 @@ def test_a_table_comes_from_one_place(both):
 def test_the_first_problems_of_gsm8k_can_be_taken(data):
     whole = GSM8K(split="test").load(pytest.fail)
     assert GSM8K(split="test", count=4).load(pytest.fail) == whole[:4]
+    assert suite("gsm8k-4").load(pytest.fail) == whole[:4]
     assert suite("gsm8k-400").load(pytest.fail) == whole  # which are fewer here
+
+
+@pytest.mark.parametrize("name", ["gsm8k-0", "gsm8k--4", "gsm8-4", "gsm8k-4-2", "related-4"])
+def test_no_other_count_is_a_suite(name):
+    with pytest.raises(UsageError, match=f"no suite called '{name}'"):
+        suite(name)
 
 
 def test_gsm8k_rows_are_read(data):

@@ -10,6 +10,7 @@ from ..core.refusals import explain
 from .benchmark import Benchmark
 from .chains import Chains, MicroChains
 from .chains.shape import THEN
+from .first import First
 from .gsm8k import GSM8K
 from .held_out import HELD_OUT
 from .math import Math
@@ -67,7 +68,6 @@ SUITES: dict[str, Source] = {
     "synthesis-lab": MicroChains(split="validation", chains=_MEASURED_CHAINS, per_chain=6, parts="also"),
     "synthesis-unseen": MicroChains(split="validation", chains=("unseen",), per_chain=8),
     "gsm8k": GSM8K(split="test"),
-    "gsm8k-400": GSM8K(split="test", count=400),
     "math": Math(split="test"),
     "math500": Math(split="math500"),
     "arithmetic": _arithmetic("test", 130),
@@ -96,6 +96,7 @@ GROUPS: dict[str, tuple[str, ...]] = {
 def suite(name: str) -> Source:
     """Return the suite called `name`: one of SUITES, or a table as PLACE[:SPLIT][:KEY=VALUE]… (see `named_table`); SPLIT is test.
 
+    NAME-N is the first N problems of one of SUITES: gsm8k-400.
     recall-KIND[-worded][-DISTANCE] is one of recall (see `recall_suite`).
     Two to four of these names with > between them are chains of their problems, with the parts of the chains.
 
@@ -111,6 +112,9 @@ def suite(name: str) -> Source:
         raise UsageError(f"{name} is a slice of a recipe's own problems; here, name a suite or a file")
     if recall := recall_suite(name):
         return recall
+    whole, _, count = name.rpartition("-")
+    if whole in SUITES and count.isdecimal() and int(count):
+        return First(source=SUITES[whole], count=int(count))
     if THEN in name and not Path(name).exists():
         return _chains(name)
     if table := named_table(name, "test"):
