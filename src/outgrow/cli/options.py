@@ -69,8 +69,8 @@ MaxTokens = Annotated[
 ]
 SUITES_HELP = (
     "names, NAME-N for the first N problems, the groups recall, related and unrelated, a file (.jsonl, .json, .csv, .parquet, also "
-    "with .gz), a folder with files for each split, or a data set on the hub (OWNER/NAME), followed by :SPLIT, :question=COLUMN and "
-    ":answer=COLUMN where needed (docs/guides/own-data.md)"
+    "with .gz), a folder with files for each split, or a data set on the hub (OWNER/NAME), followed by :SPLIT, :question=COLUMN "
+    "and :answer=COLUMN where needed (docs/guides/own-data.md)"
 )
 Temperature = Annotated[float, typer.Option("--temperature", min=0.0, help="Sampling temperature; 0 is greedy.")]
 Seed = Annotated[int, typer.Option("--seed", help="Seed of all random choices.")]

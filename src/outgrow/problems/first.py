@@ -8,7 +8,7 @@ from .source import Source
 
 
 class First(Source):
-    """The first problems of a source, in its order. `outgrow eval --limit` draws instead, so that all fields and levels are there."""
+    """The first problems of a source, in its order. `outgrow eval --limit` draws from all fields and levels."""
 
     type: str = "first"
     source: Source = Field(description="The source.")
