@@ -9,8 +9,12 @@ from scipy.special import beta as beta_function
 from outgrow.algorithms.samplers import PickRequest
 from outgrow.algorithms.samplers.climb import Climb
 from outgrow.algorithms.samplers.frontier import Frontier
+from outgrow.config import load_recipe
+from outgrow.engines.native import NativeEngine
 from outgrow.ledger import Ledger
 from outgrow.problems import SOURCES
+from outgrow.runs.models import frozen_copy
+from outgrow.train.rl import RLJob
 from outgrow.types import Problem, Visit
 
 CHAINS = ("sum", "product", "clock", "sum>product", "product>clock", "sum>product>clock", "sum&clock>product")
@@ -203,6 +207,26 @@ def test_without_chains_it_picks_by_the_weights_of_frontier(ledger):
     for seed in range(20):
         ask = PickRequest(2, 5, 8, seed)
         assert Climb().pick(ask, known) == Renamed().pick(ask, known)
+
+
+def test_it_tells_where_it_has_nothing_to_climb(ledger):
+    atoms, chains, other_level = source(("sum", "product")), source(("sum>product",)), source(("sum>product",), levels=(2,))
+    ledger.enter([*atoms, *chains, *other_level])
+    apart = [ledger.known(atoms), ledger.known([*chains])]
+    assert "it chooses as frontier does" in Climb().idle(apart)
+    assert "it chooses as frontier does" in Climb().idle([ledger.known([*atoms, *other_level])])
+    assert Climb().idle([ledger.known(atoms), ledger.known([*atoms, *chains])]) is None
+    assert Frontier().idle(apart) is None
+
+
+def test_a_run_tells_where_its_sampler_has_nothing_to_climb(untrained, tmp_path):
+    told = []
+    few = ["problems=[{type='micro',per_level=4}]", "evaluate.every=0", "learn.problems_per_step=8"]
+    for sampler in ("climb", "frontier"):
+        (tmp_path / sampler).mkdir()
+        recipe = load_recipe("micro", [*few, f"curriculum={{type='{sampler}'}}"])
+        RLJob(recipe, untrained, frozen_copy(untrained), NativeEngine(), tmp_path / sampler, told.append).close()
+    assert [line.split(":")[0] for line in told if "curriculum" in line] == ["curriculum.type=climb"]
 
 
 def test_a_ledger_that_is_opened_again_gives_the_same_picks(ledger, tmp_path):

@@ -74,6 +74,8 @@ class RLJob:
             ids = {problem.id for problems in sources for problem in problems}
             start_from_profile(recipe.ledger.profile, self.ledger, ids, reference, recipe.sampling.temperature, warn)
         known = [self.ledger.known(problems) for problems in sources]
+        if line := recipe.curriculum.idle(known):
+            warn(line)
         self.collector = Collector(recipe, policy, engine, self.verifier, self.ledger, known, counts, answering)
         self.judging = JudgeInLoop(recipe, recipe.judge, run, warn) if recipe.judge else None
         self.problems = sources

@@ -45,3 +45,7 @@ class Sampler(Component):
     @abstractmethod
     def pick(self, ask: PickRequest, known: ProblemStats) -> Sequence[int]:
         """Return the places of `ask.count` distinct problems, the most wanted first; fewer only if there are fewer."""
+
+    def idle(self, sources: Sequence[ProblemStats]) -> str | None:
+        """Return one line on why this sampler chooses like a plainer one from these sources' problems; None where it does not."""
+        return None

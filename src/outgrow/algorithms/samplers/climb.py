@@ -1,6 +1,6 @@
 """Our own sampler for chains: a chain is practised once what it is made of is solved, and takes the place of what it is made of."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 
 import numpy as np
 from numpy.typing import NDArray
@@ -37,6 +37,14 @@ class Climb(Frontier):
         le=1,
         description="Factor on the weight of the problems of a solved field and level, where a chain made of it is open.",
     )
+
+    def idle(self, sources: Sequence[ProblemStats]) -> str | None:
+        if any(len(_edges(known)[0]) for known in sources):
+            return None
+        return (
+            "curriculum.type=climb: no source holds a chain together with its parts at the same level, so it chooses as frontier "
+            "does; set parts=also in the table of the chains, or curriculum.type=frontier"
+        )
 
     def _factors(self, step: int, known: ProblemStats) -> NDArray[np.float64]:
         locked_C = self._locked(known)
