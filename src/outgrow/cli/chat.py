@@ -9,7 +9,7 @@ import typer
 from ..core.plugins import TO_ANSWER
 from .app import LOOK, command
 from .console import console, strip_control_chars, warn
-from .open_model import cut_mark, open_model, recipe_for, require_room
+from .open_model import cut_mark, open_model, recipe_for, require_room, warn_of_unseen
 from .options import MaxTokens, ModelArg, OmitSettings, RecipeOption, Temperature
 
 if TYPE_CHECKING:
@@ -54,6 +54,7 @@ def chat(
             continue
         if len(asked) <= len(messages):
             warn("(starting over: the conversation no longer fits the model's context)")
+        warn_of_unseen(respondent, question)
         shown = _Shown(opener)
         answer = _answer(respondent, ChatRequest([asked], 1, sampling, [len(asked)], on_text=shown.show))
         if answer is None:

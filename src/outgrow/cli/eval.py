@@ -101,6 +101,7 @@ def evaluate(
     from ..evaluate.conditions import conditions
     from ..evaluate.unread import unread
     from ..policy.pull import cache_folder
+    from ..policy.unknown_characters import warn_of_unknown
     from ..problems.limit import limited
     from ..problems.suites import samples_for, suite, suites
     from ..runs.practice_problems import suite_problems
@@ -118,6 +119,8 @@ def evaluate(
     problems = {name: limited(whole[name], limit, seed)[0] for name in names}
     limits = {name: limited(whole[name], limit, seed)[1] for name in names}
     respondent = open_model(model, source, omit_settings)
+    asked = (problem for name in names for problem in problems[name])
+    warn_of_unknown(respondent.unknown_characters, asked, warn)
     sampling = sampling_for(source, respondent, temperature or section.temperature, max_tokens)
     for name in names:
         require_room(name, respondent, problems[name], sampling.max_tokens, "--max-tokens")

@@ -8,7 +8,7 @@ from ..core.errors import OutgrowError
 from ..core.plugins import TO_ANSWER
 from .app import LOOK, command
 from .console import say, strip_control_chars
-from .open_model import cut_mark, open_model, recipe_for, require_room
+from .open_model import cut_mark, open_model, recipe_for, require_room, warn_of_unseen
 from .options import MaxTokens, ModelArg, OmitSettings, RecipeOption, Seed, Temperature
 
 
@@ -34,6 +34,7 @@ def generate(
     opener = "<think>" if respondent.opens_think else ""
     conversation = respondent.conversation(question)
     require_room(respondent, conversation, sampling.max_tokens)
+    warn_of_unseen(respondent, question)
     for answer in respondent.answer(ChatRequest([conversation], samples, sampling, [seed]))[0]:
         if answer.refused:
             raise OutgrowError(f"the server refuses this question: {answer.refused}")

@@ -54,6 +54,14 @@ def require_room(respondent: "ChatModel", conversation: "Conversation", max_toke
     raise UsageError(said)
 
 
+def warn_of_unseen(respondent: "ChatModel", question: str) -> None:
+    """Say which characters of a question the model cannot read."""
+    from ..policy.unknown_characters import shown
+
+    if unknown := respondent.unknown_characters(question):
+        warn(f"the model cannot read these characters, for which its tokenizer has no token: {shown(unknown)}")
+
+
 def cut_mark(answer: "Answer") -> str:
     """Return what is shown behind an answer that the token limit cut; empty behind any other."""
     return "" if answer.finished else "  … cut at --max-tokens"

@@ -9,6 +9,7 @@ from functools import cached_property
 
 from ..core.callbacks import CheckStop, OnText, OnWritten, never_stop, untold
 from ..policy import Policy, Sampling
+from ..policy.unknown_characters import unknown_characters
 from ..types import Turns
 from .engine import Engine, GenerationRequest
 
@@ -74,6 +75,10 @@ class ChatModel(ABC):
     def room(self, conversation: Conversation) -> int:
         """Return how many tokens of the context the conversation leaves for an answer; below 0 where it is itself too long."""
 
+    def unknown_characters(self, text: str) -> list[str]:
+        """Return the characters of a text that the model cannot read (see policy/unknown_characters.py); a server does not say."""
+        return []
+
     @abstractmethod
     def answer(self, request: ChatRequest, check_stop: CheckStop = never_stop) -> list[list[Answer]]:
         """Return n answers to each conversation, in order.
@@ -107,6 +112,9 @@ class WrappedModel(ChatModel):
 
     def room(self, conversation: Conversation) -> int:
         return self.model.room(conversation)
+
+    def unknown_characters(self, text: str) -> list[str]:
+        return self.model.unknown_characters(text)
 
 
 @dataclass(frozen=True)
@@ -142,6 +150,9 @@ class LocalModel(ChatModel):
 
     def room(self, conversation: Conversation) -> int:
         return self.context - len(self.policy.chat_ids(conversation))
+
+    def unknown_characters(self, text: str) -> list[str]:
+        return unknown_characters(self.policy.tokenizer, text)
 
     def answer(self, request: ChatRequest, check_stop: CheckStop = never_stop) -> list[list[Answer]]:
         prompts = [self.policy.chat_ids(conversation) for conversation in request.conversations]

@@ -3,6 +3,8 @@
 import math
 import time
 from collections.abc import Sequence
+from functools import partial
+from itertools import chain
 from pathlib import Path
 from typing import Any
 
@@ -18,6 +20,7 @@ from ..engines import Engine, LocalModel, Tally, sync
 from ..evaluate.measured import validation_problems
 from ..ledger import Ledger, PassRatePosterior
 from ..policy import Policy
+from ..policy.unknown_characters import unknown_characters, warn_of_unknown
 from ..runs.folder import RunFolder
 from ..runs.practice_problems import distinct, shares, training_problems
 from ..runs.session import verifier_for
@@ -64,6 +67,7 @@ class RLJob:
         counts = shares(recipe.learn.problems_per_step, [source.weight for source in recipe.problems])
         sources = distinct(training_problems(recipe, warn))
         _warn_about_few_problems(recipe.learn.problems_per_step, counts, [len(problems) for problems in sources], warn)
+        warn_of_unknown(partial(unknown_characters, policy.tokenizer), chain(*sources), warn)
         for reward in recipe.rewards:
             for problems in sources:
                 reward.require(problems[0])

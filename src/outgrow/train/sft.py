@@ -8,6 +8,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import partial
+from itertools import chain
 from pathlib import Path
 from typing import Any
 
@@ -21,6 +22,7 @@ from ..core.oom_backoff import AutoBatchSize
 from ..core.rng import python_rng, seed_from
 from ..policy import Policy, Sampling
 from ..policy.logprobs import completion_logprobs
+from ..policy.unknown_characters import unknown_characters, warn_of_unknown
 from ..runs.practice_problems import training_problems
 from ..types import Problem
 from ..verify.extraction.extract import THINK_CLOSE
@@ -49,6 +51,7 @@ class SFTJob:
         self.optimizer = Optimizer(policy.model, recipe.learn, self.steps)
         self.weights = [source.weight for source in recipe.problems]
         self.problems = training_problems(recipe, warn)
+        warn_of_unknown(partial(unknown_characters, policy.tokenizer), chain(*self.problems), warn, solutions=True)
         self.cells = [_cells(problems) for problems in self.problems]
         self.batch_size = AutoBatchSize("learn.tokens_per_microbatch", recipe.learn.tokens_per_microbatch or sys.maxsize, warn)
         self._encoded: dict[str, Example] = {}
