@@ -22,8 +22,13 @@ from .settings import Memory
 from .titans import Titans
 from .tokenwise import Tokenwise
 
-_STEP, _DECAY, _MOMENTUM = -1.0, -4.0, 0.0
-"""First values of the three gates' biases: a step of 0.27, a decay of 0.018 a token and a momentum of 0.5."""
+_STEP, _DECAY, _MOMENTUM = 0.27, 0.018, 0.27
+"""First values of the three gates. The step is that of a rule which writes token by token."""
+
+_CHUNK_WRITES = 0.36
+"""Share of an error that a whole chunk of `titans` writes at first (see `first_step`)."""
+_ALIKE = 0.25
+"""Cosine of two tokens' keys in a new model, and of what a network makes of them: 0.15 to 0.3."""
 
 _CLOSED = 1e-6
 """How near a gate comes to 0 and to 1."""
@@ -61,7 +66,8 @@ class Branch(nn.Module):
         with torch.no_grad():
             self.mix[:, -1] += 1
             nn.init.zeros_(self.gates.weight)
-            self.gates.bias.copy_(torch.tensor([_STEP, _DECAY, _MOMENTUM]).repeat_interleave(self.heads))
+            first = torch.tensor([first_step(self.settings), _DECAY, _MOMENTUM])
+            self.gates.bias.copy_(first.logit().repeat_interleave(self.heads))
         nn.init.zeros_(self.gate)
         self.rule.reset()
 
@@ -92,6 +98,19 @@ class Branch(nn.Module):
         newest = lengths_B[:, None] + torch.arange(before_BTO.shape[1], device=lengths_B.device)
         last_BTO = line_BTO.gather(1, newest.unsqueeze(-1).expand(-1, -1, line_BTO.shape[2]))
         return (self.gate.to(exact).tanh() * y_BTD).to(kind), surprise_BHT, BranchState(last_BTO, after)
+
+
+def first_step(settings: Memory) -> float:
+    """Return how strongly a token writes in a new model, from 0 to 1.
+
+    The gradients of a chunk are taken at its start and add up, as its keys are alike: along what they share, C tokens write
+    2θ(1 + (C − 1)c) / (1 − η) of an error, where θ is the step, η the momentum and c the cosine of two keys. Beyond 2 the memory
+    swings farther with every chunk, and a model with it learns nothing.
+    """
+    if settings.rule != "titans":
+        return _STEP
+    alone = _CHUNK_WRITES / (1 + (settings.chunk - 1) * _ALIKE)
+    return alone / 2 * (1 - _MOMENTUM if settings.momentum else 1)
 
 
 def _rule(settings: Memory) -> Rule:
