@@ -123,8 +123,8 @@ def page_scripts(more_style: str = "") -> dict[str, Any]:
     strengths = "".join(f".heat tbody td.v{percent} {{ --v: {percent}%; }}\n" for percent in range(101))
     style, script = css + strengths + more_style, charts + own
     plotly = plotly_script()
-    scripts = " ".join(_source(text) for text in (script, plotly))
-    styles = f"{_source(style)} {EMPTY_STYLE}"
+    scripts = " ".join(hash_source(text) for text in (script, plotly))
+    styles = f"{hash_source(style)} {EMPTY_STYLE}"
     return {
         "style": Markup(style),
         "script": Markup(script),
@@ -133,10 +133,10 @@ def page_scripts(more_style: str = "") -> dict[str, Any]:
     }
 
 
-def _source(text: str) -> str:
+def hash_source(text: str) -> str:
     """Return what a Content-Security-Policy calls an inline script or style of this text."""
     return f"'sha256-{base64.b64encode(hashlib.sha256(text.encode()).digest()).decode('ascii')}'"
 
 
-EMPTY_STYLE = _source("")
+EMPTY_STYLE = hash_source("")
 """The style element without text that plotly adds to a page, and then fills by its interface, which policies allow."""

@@ -9,7 +9,7 @@ The two delta rules are transformers' own functions for Qwen3-Next. Shape suffix
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import torch
 from torch import Tensor
@@ -54,6 +54,19 @@ class Delta(Rule):
             output_final_state=True,
         )
         return answer.transpose(1, 2), None, MatrixState(matrix)
+
+    def wrong(self, reading: Reading, state: MatrixState | None) -> Tensor:
+        """Return the length of the difference that each token writes (B, H, T): ‖v_t − (1 − α_t) S_{t-1}ᵀ k_t‖; DeltaNet has no α.
+
+        A pass asks the memory after each token for the next one's key. Training needs no surprise, so `forward` computes none.
+        """
+        key_BHTd = reading.key_BHTd
+        first_BH1d = key_BHTd[:, :, :1] @ state.matrix_BHdd.to(key_BHTd) if state else torch.zeros_like(key_BHTd[:, :, :1])
+        later_BHTd, *_ = self.forward(replace(reading, query_BHTd=key_BHTd.roll(-1, 2)), state)
+        answer_BHTd = torch.cat([first_BH1d, later_BHTd[:, :, :-1].to(key_BHTd)], 2)
+        if self.gated:
+            answer_BHTd = (1 - reading.decay_BHT).unsqueeze(-1) * answer_BHTd
+        return (reading.value_BHTd - answer_BHTd).norm(dim=-1)
 
 
 class LinearAttention(Rule):
