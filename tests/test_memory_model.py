@@ -1,5 +1,7 @@
 """A model with a memory: what the learner, transformers' generation and the engine compute of it, and what is saved."""
 
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -120,6 +122,13 @@ def test_saved_loaded_and_counted(rule: Kind, tmp_path: Path) -> None:
     with torch.no_grad():
         assert torch.equal(loaded(tokens).logits, policy.model(tokens).logits)
     assert parameters(shape_from_config(loaded.config, "it")) == policy.parameters
+
+
+def test_a_new_process_loads_it(tmp_path: Path) -> None:
+    _policy().save(tmp_path)
+    code = "import sys; from outgrow.policy.load import load_policy; print(load_policy(sys.argv[1]).model.config.model_type)"
+    done = subprocess.run([sys.executable, "-c", code, str(tmp_path)], capture_output=True, text=True, check=True, timeout=120)
+    assert done.stdout.strip() == "outgrow_memory"
 
 
 def test_rivals_have_as_many_parameters() -> None:

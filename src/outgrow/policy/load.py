@@ -119,6 +119,8 @@ def base_of(folder: Path) -> tuple[str, str | None]:
 def _load(name: str, folder: str, dtype: torch.dtype, revision: str | None) -> tuple[PreTrainedModel, PreTrainedTokenizerBase]:
     from transformers import AutoModelForCausalLM
 
+    from .memory import model as _  # which lets transformers load a model with a memory
+
     quiet_transformers()
     if revision is not None and (Path(folder).exists() or name != folder):
         raise UsageError(f"{name}: a revision belongs to a hub id, and this model is on this machine; remove the revision")
