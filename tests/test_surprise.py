@@ -1,5 +1,6 @@
 """`outgrow surprise`: surprise, loss and effects against second computations, and what terminal and page show."""
 
+import io
 import json
 import re
 from html.parser import HTMLParser
@@ -8,6 +9,7 @@ from pathlib import Path
 import pytest
 import torch
 import torch.nn.functional as F
+from rich.console import Console
 from scipy.stats import spearmanr
 from typer.testing import CliRunner
 
@@ -221,6 +223,16 @@ def test_the_terminal_shows_the_most_surprising_tokens_and_what_is_read(folders:
     assert _run(folders["delta"], "-", "--question", QUESTION, stdin=f"{TEXT}\n")[1] == shown
     assert _run(folders["delta"], TEXT, "--question", QUESTION)[1] == shown
     assert _run(folders["delta"], TEXT, "--layer", "1")[1] != _run(folders["delta"], TEXT, "--layer", "0")[1]
+
+
+def test_a_terminal_shows_the_text_in_colours(folders: dict[str, str], monkeypatch: pytest.MonkeyPatch) -> None:
+    terminal = Console(force_terminal=True, color_system="truecolor", no_color=False, width=100, file=io.StringIO())
+    monkeypatch.setattr("outgrow.cli.surprise.console", terminal)
+    assert _run(folders["delta"], TEXT)[0] == 0
+    shown = terminal.file.getvalue()
+    first = next(line for line in shown.splitlines() if re.sub("\x1b\\[[^m]*m", "", line) == TEXT)
+    assert len(set(re.findall("48;2;[0-9;]+", first))) > 2
+    assert re.search(r"surprise .*5th to 95th percentile", re.sub("\x1b\\[[^m]*m", "", shown))
 
 
 def test_a_text_beyond_the_context_is_read_with_a_warning(folders: dict[str, str]) -> None:

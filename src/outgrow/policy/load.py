@@ -119,7 +119,7 @@ def base_of(folder: Path) -> tuple[str, str | None]:
 def _load(name: str, folder: str, dtype: torch.dtype, revision: str | None) -> tuple[PreTrainedModel, PreTrainedTokenizerBase]:
     from transformers import AutoModelForCausalLM
 
-    from .memory import model as _  # which lets transformers load a model with a memory
+    from .memory import model as _  # noqa: F401  it lets transformers load a model with a memory
 
     quiet_transformers()
     if revision is not None and (Path(folder).exists() or name != folder):

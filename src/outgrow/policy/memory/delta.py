@@ -66,7 +66,8 @@ class Delta(Rule):
         answer_BHTd = torch.cat([first_BH1d, later_BHTd[:, :, :-1].to(key_BHTd)], 2)
         if self.gated:
             answer_BHTd = (1 - reading.decay_BHT).unsqueeze(-1) * answer_BHTd
-        return torch.linalg.vector_norm(reading.value_BHTd - answer_BHTd, dim=-1)
+        length_BHT: Tensor = torch.linalg.vector_norm(reading.value_BHTd - answer_BHTd, dim=-1)
+        return length_BHT
 
 
 class LinearAttention(Rule):
