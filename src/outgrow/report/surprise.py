@@ -119,6 +119,7 @@ def render(surprise: Surprise, layer: int | None, lost: Sequence[float], model: 
         layers=layers,
         heads=heads,
         layer=layer,
+        all_layers=layer is None,
         losses=losses,
         strength=lambda value, low, high: Scale(low, high).strength(value),
         loss_scale=spread(known),
