@@ -124,11 +124,21 @@ def test_saved_loaded_and_counted(rule: Kind, tmp_path: Path) -> None:
     assert parameters(shape_from_config(loaded.config, "it")) == policy.parameters
 
 
-def test_a_new_process_loads_it(tmp_path: Path) -> None:
-    _policy().save(tmp_path)
-    code = "import sys; from outgrow.policy.load import load_policy; print(load_policy(sys.argv[1]).model.config.model_type)"
-    done = subprocess.run([sys.executable, "-c", code, str(tmp_path)], capture_output=True, text=True, check=True, timeout=120)
-    assert done.stdout.strip() == "outgrow_memory"
+@pytest.mark.parametrize(
+    "code",
+    [
+        "from outgrow.policy.load import load_policy; print(load_policy(sys.argv[1]).parameters)",
+        "from outgrow.plan.models import shape_of; from outgrow.plan.shape import parameters; "
+        "from outgrow.config.sections import PolicySection; print(parameters(shape_of(PolicySection(model=sys.argv[1]))))",
+    ],
+)
+def test_a_new_process_reads_it(code: str, tmp_path: Path) -> None:
+    policy = _policy()
+    policy.save(tmp_path)
+    done = subprocess.run(
+        [sys.executable, "-c", f"import sys; {code}", str(tmp_path)], capture_output=True, text=True, check=True, timeout=120
+    )
+    assert int(done.stdout) == policy.parameters
 
 
 def test_rivals_have_as_many_parameters() -> None:

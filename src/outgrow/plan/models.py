@@ -105,6 +105,8 @@ def shape_of(policy: PolicySection, future: FutureModels | None = None) -> Shape
 def _config(name: str, location: str, revision: str | None) -> Any:
     from transformers import AutoConfig
 
+    from ..policy.memory import config as _  # noqa: F401  it lets transformers read the settings of a model with a memory
+
     try:
         return AutoConfig.from_pretrained(location, revision=hub_revision(location, revision), trust_remote_code=False)
     except (OSError, ValueError) as error:

@@ -12,20 +12,14 @@ from typing import Any, cast
 
 import torch
 from torch import Tensor
-from transformers import AutoConfig, AutoModelForCausalLM, DynamicCache, MistralConfig, MistralForCausalLM, MistralModel
+from transformers import AutoModelForCausalLM, DynamicCache, MistralForCausalLM, MistralModel
 from transformers.cache_utils import DynamicSlidingWindowLayer
 from transformers.models.mistral.modeling_mistral import MistralAttention, MistralPreTrainedModel
 
 from .branch import Branch, BranchState
+from .config import MemoryConfig
 from .packed import read_packed
-from .settings import MODEL_TYPE, Memory
-
-
-class MemoryConfig(MistralConfig):
-    """Mistral's settings, and those of the memory."""
-
-    model_type = MODEL_TYPE
-    memory: dict[str, Any] | None = None
+from .settings import Memory
 
 
 class MemoryAttention(MistralAttention):
@@ -135,5 +129,4 @@ def _read(branch: Branch, x_BTD: Tensor, real_BT: Tensor | None, state: BranchSt
     return torch.zeros_like(added).scatter(1, wide_BTD, added), after
 
 
-AutoConfig.register(MemoryConfig.model_type, MemoryConfig)
 AutoModelForCausalLM.register(MemoryConfig, MemoryForCausalLM)

@@ -1,0 +1,17 @@
+"""The settings of a model with a memory. Importing this file lets transformers read them from a saved model's config.json."""
+
+from typing import Any
+
+from transformers import AutoConfig, MistralConfig
+
+from .settings import MODEL_TYPE
+
+
+class MemoryConfig(MistralConfig):
+    """Mistral's settings, and those of the memory."""
+
+    model_type = MODEL_TYPE
+    memory: dict[str, Any] | None = None
+
+
+AutoConfig.register(MemoryConfig.model_type, MemoryConfig)
