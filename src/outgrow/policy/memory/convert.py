@@ -24,7 +24,8 @@ def add_memory(model: PreTrainedModel, settings: Memory, seed: int) -> PreTraine
     """
     import torch
 
-    from .model import MemoryConfig, MemoryForCausalLM
+    from .config import MemoryConfig
+    from .model import MemoryForCausalLM
 
     config = model.config
     if config.model_type == MODEL_TYPE:
