@@ -11,14 +11,11 @@ from helpers.memory import INIT, RULES, memory_policy, memory_settings
 from helpers.runs import SMALL, Silent
 from outgrow.config import load_recipe
 from outgrow.core.errors import UsageError
-from outgrow.engines.engine import EngineConfig
 from outgrow.engines.model_class_check import require_decoded
-from outgrow.engines.native.engine import NativeEngineConfig
 from outgrow.engines.transformers_engine import TransformersEngineConfig
 from outgrow.engines.vllm import VLLMEngineConfig
 from outgrow.plan.models import shape_from_config
 from outgrow.plan.shape import parameters
-from outgrow.policy import Policy
 from outgrow.policy.learnable import require_learnable
 from outgrow.policy.logprobs import completion_logprobs
 from outgrow.policy.memory.convert import add_memory
@@ -27,6 +24,7 @@ from outgrow.policy.micro import make_model, make_tokenizer
 from outgrow.policy.sampling import Sampling
 from outgrow.runs.resolve_model import resolve_model
 from outgrow.train.loop import resume, train
+
 
 def _tokens(rows: int, length: int, seed: int = 0) -> torch.Tensor:
     return torch.randint(10, 90, (rows, length), generator=torch.Generator().manual_seed(seed))
@@ -107,7 +105,9 @@ def test_saved_loaded_and_counted(rule: Kind, tmp_path: Path) -> None:
 def test_rivals_have_as_many_parameters() -> None:
     assert memory_policy("tokenwise").parameters == memory_policy("titans").parameters
     linear = memory_policy("titans", depth=1).parameters
-    assert all(0 <= linear - memory_policy(rule).parameters <= 2 * 2 * 8 * 8 for rule in ("delta", "gated_delta", "linear_attention"))
+    assert all(
+        0 <= linear - memory_policy(rule).parameters <= 2 * 2 * 8 * 8 for rule in ("delta", "gated_delta", "linear_attention")
+    )
 
 
 @pytest.mark.parametrize("rule", ["titans", "linear_attention", "delta", "gated_delta"])
@@ -127,14 +127,13 @@ def test_every_parameter_of_the_memory_learns() -> None:
     assert all(parameter.grad.abs().sum() > 0 for name, parameter in policy.model.named_parameters() if "memory" in name)
 
 
-@pytest.mark.parametrize("engine", [NativeEngineConfig(), VLLMEngineConfig()])
-def test_other_engines_refuse_it(engine: EngineConfig) -> None:
-    with pytest.raises(UsageError, match=r"set engine\.type=transformers"):
-        engine.require_model(memory_policy().spec())
+def test_vllm_refuses_it() -> None:
+    with pytest.raises(UsageError, match=r"set engine\.type=native"):
+        VLLMEngineConfig().require_model(memory_policy().spec())
 
 
 def test_a_run_with_a_memory_goes_on_to_the_same_bytes(tmp_path: Path) -> None:
-    short = ["learn.steps=2", "learn.updates_per_step=1", "run.checkpoint_every=1", "engine.type=transformers"]
+    short = ["learn.steps=2", "learn.updates_per_step=1", "run.checkpoint_every=1"]
     recipe = [*SMALL, *short, "policy.memory={window=128,chunk=8,heads=2,width=8,hidden=8}"]
     whole, parts = tmp_path / "whole", tmp_path / "parts"
     train(load_recipe("micro", recipe), whole, Silent())

@@ -1,4 +1,4 @@
-"""Batched decoding in PyTorch, in the learner's process, with a copy of its weights: Llama, Qwen2 and Qwen3 models, CPU or GPU."""
+"""Batched decoding in PyTorch, in the learner's process, with a copy of its weights: Llama, Qwen2, Qwen3, Llama with a memory."""
 
 from __future__ import annotations
 

@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 
 
 def decoder_of(config: PretrainedConfig, weights: Mapping[str, Tensor], store: Store, store_head: Store) -> LlamaDecoder:
-    """Return the decoder of a model of any family that the native engine takes. Arguments and errors are those of `LlamaDecoder`."""
+    """Return the decoder of a model of any family that the native engine takes. Arguments, errors: those of `LlamaDecoder`."""
     kind = MemoryDecoder if config.model_type == MODEL_TYPE else LlamaDecoder
     return kind(config, weights, store, store_head)
 
