@@ -51,7 +51,7 @@ def _errors(policy: Policy, rollouts: list[Rollout]) -> torch.Tensor:
 
 
 CASES = [(rule, {}) for rule in RULES] + [
-    ("titans", {"chunk": 1, "depth": 3}),
+    ("titans", {"chunk": 1}),
     ("titans", {"momentum": False, "decay": False, "convolution": 1}),
 ]
 
