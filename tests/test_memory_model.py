@@ -9,43 +9,23 @@ import torch
 from safetensors.torch import load_file
 from transformers import AutoModelForCausalLM, MistralConfig, MistralForCausalLM
 
+from helpers.memory import INIT, RULES, memory_policy, memory_settings
 from helpers.runs import SMALL, Silent
 from outgrow.config import load_recipe
 from outgrow.core.errors import UsageError
-from outgrow.engines.engine import EngineConfig
 from outgrow.engines.model_class_check import require_decoded
-from outgrow.engines.native.engine import NativeEngineConfig
 from outgrow.engines.transformers_engine import TransformersEngineConfig
 from outgrow.engines.vllm import VLLMEngineConfig
 from outgrow.plan.models import shape_from_config
 from outgrow.plan.shape import parameters
-from outgrow.policy import Policy
 from outgrow.policy.learnable import require_learnable
 from outgrow.policy.logprobs import completion_logprobs
 from outgrow.policy.memory.convert import add_memory
 from outgrow.policy.memory.settings import Kind, Memory
-from outgrow.policy.micro import MicroInit, make_model, make_tokenizer
+from outgrow.policy.micro import make_model, make_tokenizer
 from outgrow.policy.sampling import Sampling
 from outgrow.runs.resolve_model import resolve_model
 from outgrow.train.loop import resume, train
-
-INIT = MicroInit(layers=2, hidden=32, heads=4, kv_heads=2, feed_forward=64, context=256)
-RULES: list[Kind] = ["titans", "linear_attention", "delta", "gated_delta", "tokenwise", "none"]
-
-
-def _settings(rule: Kind = "titans", **more: object) -> Memory:
-    return Memory.model_validate({"rule": rule, "window": 16, "heads": 2, "width": 8, "hidden": 8, "chunk": 4, **more})
-
-
-def _policy(rule: Kind = "titans", opened: bool = True, **more: object) -> Policy:
-    """opened: with gates and settings of tokens that are not 0, so that the memory counts."""
-    tokenizer = make_tokenizer()
-    model = add_memory(make_model(INIT, tokenizer, 0), _settings(rule, **more), seed=0).eval()
-    torch.manual_seed(1)
-    for name, parameter in model.named_parameters():
-        if opened and name.endswith(("memory.gate", "memory.gates.weight")):
-            torch.nn.init.normal_(parameter, std=0.3)
-    return Policy(model, tokenizer)
 
 
 def _tokens(rows: int, length: int, seed: int = 0) -> torch.Tensor:
@@ -59,7 +39,7 @@ def test_at_first_it_is_the_base_with_a_window_to_the_last_bit(rule: Kind) -> No
     known = set(MistralConfig().to_dict())
     windowed = MistralForCausalLM(MistralConfig(**{key: value for key, value in values.items() if key in known}, sliding_window=16))
     windowed.load_state_dict(base.state_dict())
-    tokens, model = _tokens(3, 60), _policy(rule, opened=False).model
+    tokens, model = _tokens(3, 60), memory_policy(rule, opened=False).model
     with torch.no_grad():
         assert torch.equal(model(tokens).logits, windowed.eval()(tokens).logits)
         assert not torch.equal(model(tokens).logits, base.eval()(tokens).logits)
@@ -68,7 +48,7 @@ def test_at_first_it_is_the_base_with_a_window_to_the_last_bit(rule: Kind) -> No
 
 @pytest.mark.parametrize("rule", RULES)
 def test_learner_and_engine_compute_what_the_model_computes(rule: Kind) -> None:
-    policy = _policy(rule)
+    policy = memory_policy(rule)
     require_learnable(policy)
     require_decoded(policy.model, policy.spec())
     TransformersEngineConfig().require_model(policy.spec())
@@ -77,7 +57,7 @@ def test_learner_and_engine_compute_what_the_model_computes(rule: Kind) -> None:
 @pytest.mark.parametrize("rule", ["titans", "gated_delta"])
 def test_completions_far_beyond_the_window_go_on_from_their_prompt(rule: Kind) -> None:
     """Longer rows than `require_learnable` takes: prompts of 5 to 90 tokens, windows of 16 and chunks of 4."""
-    policy = _policy(rule)
+    policy = memory_policy(rule)
     policy.model.double()  # rounding grows from token to token, as in every recurrent network
     prompts = [_tokens(1, length, length)[0].tolist() for length in (90, 90, 5, 33)]
     prompts[1] = prompts[0]
@@ -97,7 +77,7 @@ def test_a_token_beyond_the_reach_of_all_windows_changes_what_follows(rule: Kind
     changed = tokens.clone()
     changed[0, 5] += 1
     for kind, differs in ((rule, True), ("none", False)):
-        model = _policy(kind).model
+        model = memory_policy(kind).model
         with torch.no_grad():
             before, after = model(tokens).logits, model(changed).logits
         assert torch.equal(before[:, :5], after[:, :5])
@@ -106,7 +86,7 @@ def test_a_token_beyond_the_reach_of_all_windows_changes_what_follows(rule: Kind
 
 @pytest.mark.parametrize("rule", ["titans", "gated_delta"])
 def test_generation_keeps_the_state(rule: Kind) -> None:
-    model, tokens = _policy(rule).model.double(), _tokens(2, 37)
+    model, tokens = memory_policy(rule).model.double(), _tokens(2, 37)
     model.generation_config.eos_token_id = None
     written = model.generate(tokens, max_new_tokens=30, do_sample=False)
     with torch.no_grad():
@@ -116,7 +96,7 @@ def test_generation_keeps_the_state(rule: Kind) -> None:
 
 @pytest.mark.parametrize("rule", RULES)
 def test_saved_loaded_and_counted(rule: Kind, tmp_path: Path) -> None:
-    policy, tokens = _policy(rule), _tokens(1, 50)
+    policy, tokens = memory_policy(rule), _tokens(1, 50)
     policy.save(tmp_path)
     loaded = AutoModelForCausalLM.from_pretrained(tmp_path).eval()
     with torch.no_grad():
@@ -142,15 +122,17 @@ def test_a_new_process_reads_it(code: str, tmp_path: Path) -> None:
 
 
 def test_rivals_have_as_many_parameters() -> None:
-    assert _policy("tokenwise").parameters == _policy("titans").parameters
-    linear = _policy("titans", depth=1).parameters
-    assert all(0 <= linear - _policy(rule).parameters <= 2 * 2 * 8 * 8 for rule in ("delta", "gated_delta", "linear_attention"))
+    assert memory_policy("tokenwise").parameters == memory_policy("titans").parameters
+    linear = memory_policy("titans", depth=1).parameters
+    assert all(
+        0 <= linear - memory_policy(rule).parameters <= 2 * 2 * 8 * 8 for rule in ("delta", "gated_delta", "linear_attention")
+    )
 
 
 @pytest.mark.parametrize("rule", ["titans", "linear_attention", "delta", "gated_delta"])
 @pytest.mark.parametrize("bias", [-200.0, 200.0])
 def test_gates_that_are_shut_or_open_leave_numbers_finite(rule: Kind, bias: float) -> None:
-    model = _policy(rule).model
+    model = memory_policy(rule).model
     for name, parameter in model.named_parameters():
         if name.endswith("memory.gates.bias"):
             torch.nn.init.constant_(parameter, bias)
@@ -159,19 +141,18 @@ def test_gates_that_are_shut_or_open_leave_numbers_finite(rule: Kind, bias: floa
 
 
 def test_every_parameter_of_the_memory_learns() -> None:
-    policy = _policy()
+    policy = memory_policy()
     policy.model(_tokens(2, 40)).logits.square().mean().backward()
     assert all(parameter.grad.abs().sum() > 0 for name, parameter in policy.model.named_parameters() if "memory" in name)
 
 
-@pytest.mark.parametrize("engine", [NativeEngineConfig(), VLLMEngineConfig()])
-def test_other_engines_refuse_it(engine: EngineConfig) -> None:
-    with pytest.raises(UsageError, match=r"set engine\.type=transformers"):
-        engine.require_model(_policy().spec())
+def test_vllm_refuses_it() -> None:
+    with pytest.raises(UsageError, match=r"set engine\.type=native"):
+        VLLMEngineConfig().require_model(memory_policy().spec())
 
 
 def test_a_run_with_a_memory_goes_on_to_the_same_bytes(tmp_path: Path) -> None:
-    short = ["learn.steps=2", "learn.updates_per_step=1", "run.checkpoint_every=1", "engine.type=transformers"]
+    short = ["learn.steps=2", "learn.updates_per_step=1", "run.checkpoint_every=1"]
     recipe = [*SMALL, *short, "policy.memory={window=128,chunk=8,heads=2,width=8,hidden=8}"]
     whole, parts = tmp_path / "whole", tmp_path / "parts"
     train(load_recipe("micro", recipe), whole, Silent())
@@ -193,13 +174,13 @@ def test_what_does_not_fit_is_refused_in_one_line() -> None:
     with pytest.raises(UsageError, match=r"window=300 is longer than the model's context of 256 tokens"):
         add_memory(make_model(INIT, tokenizer, 0), Memory(window=300, chunk=1), 0)
     with pytest.raises(UsageError, match="has a memory"):
-        add_memory(_policy().model, _settings(), 0)
+        add_memory(memory_policy().model, memory_settings(), 0)
     windowed = MistralForCausalLM(
         MistralConfig(
             vocab_size=9, hidden_size=8, intermediate_size=8, num_hidden_layers=1, num_attention_heads=1, num_key_value_heads=1
         )
     )
     with pytest.raises(UsageError, match="this model is 'mistral'"):
-        add_memory(windowed, _settings(), 0)
+        add_memory(windowed, memory_settings(), 0)
     with pytest.raises(ValueError, match="chunk=5 does not divide window=16"):
-        _settings(chunk=5)
+        memory_settings(chunk=5)

@@ -22,7 +22,7 @@ def _titans(depth: int = 2, chunk: int = 1, momentum: bool = True, decay: bool =
     return rule
 
 
-RULES = [_titans(), _titans(chunk=4), _titans(1, 5), Delta(True), Delta(False), LinearAttention()]
+RULES = [_titans(), _titans(chunk=4), _titans(1, 5), _titans(3, 4), Delta(True), Delta(False), LinearAttention()]
 _EXACT = {Delta: 1e-5}  # transformers' function computes in float32
 
 

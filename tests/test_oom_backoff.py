@@ -193,10 +193,10 @@ def test_a_generation_short_of_memory_writes_the_same_with_fewer_rows(shipped, m
         written(3)
 
 
-def test_a_slots_bytes_are_what_a_cache_takes(untrained):
+def test_a_rows_bytes_are_what_a_cache_takes(untrained):
     decoder = LlamaDecoder(untrained.model.config, untrained.named_weights())
     cache = decoder.new_cache(3, 7)
-    assert sum(part.nbytes for part in cache.layers) == 3 * 7 * decoder.bytes_a_slot
+    assert sum(part.nbytes for part in cache.layers) == 3 * decoder.bytes_a_row(7)
 
 
 def test_a_state_of_another_engine_leaves_the_size_as_it_is():

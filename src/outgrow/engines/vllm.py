@@ -38,7 +38,7 @@ class VLLMEngineConfig(EngineConfig):
 
     def require_model(self, spec: ModelSpec) -> None:
         if spec.config.model_type == MODEL_TYPE:
-            raise UsageError("vLLM does not decode a model with a memory; set engine.type=transformers")
+            raise UsageError("vLLM does not decode a model with a memory; set engine.type=native")
 
     def build(self, warn: Warn = quiet) -> Engine:
         return VLLMEngine(self.gpu_memory_utilization, self.max_sequences)

@@ -15,6 +15,7 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from ...core.errors import UsageError
+from ...policy.memory.settings import MODEL_TYPE
 from .kv_cache import Cache
 from .matrices import Matrix, PlainMatrix
 
@@ -24,9 +25,12 @@ if TYPE_CHECKING:
 Store = Callable[[Tensor, Tensor | None], Matrix]
 """(weight (outputs, inputs), bias (outputs,) or None) -> the matrix, ready to multiply with."""
 
-Attend = Callable[[int, Tensor], Tensor]
-"""(layer, queries, keys and values (B, Q, heads + 2 kv_heads, head_dim)) -> attended values (B, Q, heads, head_dim)."""
+Attend = Callable[[int, Tensor, Tensor], Tensor]
+"""(layer, its normalised input (B, Q, D), queries, keys and values (B, Q, heads + 2 kv_heads, head_dim)) -> what the layer's
+attention adds (B, Q, D)."""
 
+FAMILIES = ("llama", "qwen2", "qwen3", MODEL_TYPE)
+"""Model types in transformers; memory_decoder.py is for the last."""
 
 _INSTEAD = "set engine.type=transformers"
 
@@ -102,44 +106,58 @@ class LlamaDecoder:
         """Allocate an empty cache."""
         return Cache.empty(len(self.layers), rows, self.kv_heads, slots, self.head_size, self.embedding)
 
-    @property
-    def bytes_a_slot(self) -> int:
-        """Bytes of the keys and values of one token."""
-        return 2 * len(self.layers) * self.kv_heads * self.head_size * self.embedding.element_size()
+    def bytes_a_row(self, slots: int) -> int:
+        """Return the bytes of a row of a cache with room for `slots` tokens."""
+        return slots * 2 * len(self.layers) * self.kv_heads * self.head_size * self.embedding.element_size()
 
     def read(self, tokens_UQ: Tensor, lengths_U: Tensor) -> tuple[Cache, Tensor]:
         """Run U prompts, padded on the right. Returns their cache and the logits of the token after each (U, V), float32."""
         prompts, width = tokens_UQ.shape
-        read: list[Tensor] = []
-
-        def attend(_: int, qkv_UQHd: Tensor) -> Tensor:
-            q, k, v = (part.transpose(1, 2) for part in qkv_UQHd.split((self.heads, self.kv_heads, self.kv_heads), dim=2))
-            read.append(torch.stack([k, v]))
-            # Only later padding sees the keys and values of padding.
-            return F.scaled_dot_product_attention(q, k, v, is_causal=True, enable_gqa=self.heads != self.kv_heads).transpose(1, 2)
-
+        attend, cache = self._reading(lengths_U)
         x_UQD = self._run(tokens_UQ, torch.arange(width, device=tokens_UQ.device).unsqueeze(0), attend)
-        return Cache(read), self._logits(x_UQD[torch.arange(prompts, device=x_UQD.device), lengths_U - 1])
+        return cache, self._logits(x_UQD[torch.arange(prompts, device=x_UQD.device), lengths_U - 1])
+
+    def _reading(self, lengths_U: Tensor) -> tuple[Attend, Cache]:
+        """Return what attends in prompts, and the cache that it fills."""
+        cache = Cache([])
+
+        def attend(layer: int, _: Tensor, qkv_UQHd: Tensor) -> Tensor:
+            q, k, v = self._split(qkv_UQHd)
+            cache.layers.append(torch.stack([k, v]))
+            # Only later padding sees the keys and values of padding.
+            values = F.scaled_dot_product_attention(q, k, v, is_causal=True, enable_gqa=self.heads != self.kv_heads)
+            return self.layers[layer].output(values.transpose(1, 2).flatten(2))
+
+        return attend, cache
+
+    def _split(self, qkv_BQHd: Tensor) -> list[Tensor]:
+        """Return queries, keys and values, each (B, heads, Q, head_dim)."""
+        return [part.transpose(1, 2) for part in qkv_BQHd.split((self.heads, self.kv_heads, self.kv_heads), dim=2)]
 
     def step(self, tokens_B: Tensor, lengths_B: Tensor, cache: Cache, longest: int) -> Tensor:
         """Run one more token of each of the cache's first B rows, and return the logits of the next one (B, V), float32.
 
         lengths_B: tokens in each row's cache; the new token fills the next slot. longest: the largest of lengths_B.
         """
-        rows, slots = len(tokens_B), longest + 1
+        attend = self._stepping(lengths_B, cache, longest)
+        return self._logits(self._run(tokens_B.unsqueeze(1), lengths_B.unsqueeze(1), attend)[:, 0])
+
+    def _stepping(self, lengths_B: Tensor, cache: Cache, longest: int) -> Attend:
+        """Return what attends in one more token of each row (see `step`)."""
+        rows, slots = len(lengths_B), min(longest + 1, cache.slots)
         places = cache.places(lengths_B)
-        beyond_BX = torch.arange(slots, device=tokens_B.device) > lengths_B[:, None]
+        beyond_BX = torch.arange(slots, device=lengths_B.device) > lengths_B[:, None]
         mask_B11X = self.embedding.new_zeros(rows, slots).masked_fill(beyond_BX, -torch.inf)[:, None, None]
 
-        def attend(layer: int, qkv_BQHd: Tensor) -> Tensor:
+        def attend(layer: int, _: Tensor, qkv_BQHd: Tensor) -> Tensor:
             filled = cache.layers[layer]
             filled.view(-1, self.head_size)[places] = qkv_BQHd[:, 0, self.heads :]
             k, v = filled[:, :rows, :, :slots].unbind()
             # The query heads that share a key head become its queries, so that no key is repeated in memory.
             q = qkv_BQHd[:, 0, : self.heads].unflatten(1, (self.kv_heads, -1))
-            return _attended(q, k, v, mask_B11X)
+            return self.layers[layer].output(_attended(q, k, v, mask_B11X).reshape(rows, 1, -1))
 
-        return self._logits(self._run(tokens_B.unsqueeze(1), lengths_B.unsqueeze(1), attend)[:, 0])
+        return attend
 
     def _run(self, tokens_BQ: Tensor, positions_BQ: Tensor, attend: Attend) -> Tensor:
         """Return the last layer's states (B, Q, D)."""
@@ -148,13 +166,14 @@ class LlamaDecoder:
         turns = self.turns[positions_BQ].unsqueeze(2).expand(-1, -1, self.heads + self.kv_heads, -1)
         turns = torch.cat([turns, torch.ones_like(turns[:, :, : self.kv_heads])], dim=2)  # values are not rotated
         for index, layer in enumerate(self.layers):
-            qkv = layer.qkv(self._normalise(x)).view(rows, queries, -1, self.head_size)
+            normal = self._normalise(x)
+            qkv = layer.qkv(normal).view(rows, queries, -1, self.head_size)
             if layer.gains is not None:
                 qk, v = qkv.split((len(layer.gains), self.kv_heads), dim=2)
                 qkv = torch.cat([self._normalise(qk) * layer.gains, v], dim=2)
             pairs = torch.view_as_complex(qkv.float().unflatten(-1, (-1, 2)))
             qkv = torch.view_as_real(pairs * turns).flatten(-2).to(x.dtype)
-            x += layer.output(attend(index, qkv).reshape(rows, queries, -1))
+            x += attend(index, normal, qkv)
             gate, up = layer.gate_up(self._normalise(x)).chunk(2, dim=-1)
             x += layer.down(F.silu(gate).mul_(up))
         return x
@@ -180,15 +199,18 @@ def _attended(q_BKJd: Tensor, k_BKXd: Tensor, v_BKXd: Tensor, mask_B11X: Tensor)
 
 
 def refuse_others(config: PretrainedConfig) -> None:
-    """Raise UsageError where the model is of another family, or has what `LlamaDecoder` does not compute."""
-    if config.model_type not in ("llama", "qwen2", "qwen3") or config.rope_parameters.get("rope_type", "default") != "default":
+    """Raise UsageError where the model is of another family, or has what these decoders do not compute."""
+    if config.model_type not in FAMILIES or config.rope_parameters.get("rope_type", "default") != "default":
         raise UsageError(
-            f"the native engine decodes plain Llama, Qwen2 and Qwen3 models; this one is {config.model_type!r}; {_INSTEAD}"
+            "the native engine decodes plain Llama, Qwen2 and Qwen3 models, and a Llama with a memory; this one is "
+            f"{config.model_type!r}; {_INSTEAD}"
         )
     if config.hidden_act != "silu":
         raise UsageError(f"the native engine decodes models with hidden_act 'silu'; this one has {config.hidden_act!r}; {_INSTEAD}")
     if getattr(config, "use_sliding_window", False):
         raise UsageError(f"the native engine decodes with full attention; this model's config says use_sliding_window; {_INSTEAD}")
+    if config.model_type == MODEL_TYPE and not config.sliding_window:
+        raise UsageError("the native engine decodes a memory next to a window; this model's config has no sliding_window")
     # Biases of queries, keys and values: always in Qwen2, by this key in Llama and Qwen3, which then bias the output as well.
     for key in ("attention_bias", "mlp_bias"):
         if config.model_type != "qwen2" and getattr(config, key, False):

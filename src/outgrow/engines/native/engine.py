@@ -1,4 +1,4 @@
-"""Batched decoding in PyTorch, in the learner's process, with a copy of its weights: Llama, Qwen2 and Qwen3 models, CPU or GPU."""
+"""Batched decoding in PyTorch, in the learner's process, with a copy of its weights: Llama, Qwen2, Qwen3, Llama with a memory."""
 
 from __future__ import annotations
 
@@ -82,13 +82,13 @@ class NativeEngine(Engine):
         self._layouts.load_state_dict(self._found_layouts)
 
     def load_weights(self, weights: Mapping[str, Tensor], version: int) -> None:
-        from .decoder import LlamaDecoder
+        from .memory_decoder import decoder_of
 
         spec, layouts = self.spec, self._layouts
         assert spec is not None and layouts is not None, "start() comes first"
         self.sleep()  # frees the old copy before the new one is made
         store = {"exact": layouts.exact, "int8": layouts.int8}
-        self._decoder = LlamaDecoder(spec.config, weights, store[self._weights], store[self._head])
+        self._decoder = decoder_of(spec.config, weights, store[self._weights], store[self._head])
         self._version = version
 
     def sleep(self) -> None:
@@ -107,7 +107,7 @@ class NativeEngine(Engine):
         slots = max(map(len, request.prompts)) + request.sampling.max_tokens
 
         def decode(max_sequences: int) -> list[list[Rollout]]:
-            groups = max(1, min(max_sequences, rows_in_memory(spec.device, slots * decoder.bytes_a_slot)) // request.n)
+            groups = max(1, min(max_sequences, rows_in_memory(spec.device, decoder.bytes_a_row(slots))) // request.n)
             batch = Batch(spec, decoder, request, min(groups, len(request.prompts)) * request.n, slots)
             while batch.unfinished():
                 check_stop()

@@ -33,6 +33,11 @@ class Cache:
         """
         return cls([like.new_zeros(2, rows, kv_heads, slots, head_size) for _ in range(layers)])
 
+    @property
+    def slots(self) -> int:
+        """Tokens that a row has room for."""
+        return self.layers[0].shape[3]
+
     def put(self, row: int, prompts: Cache, copies: int) -> None:
         """Copy each prompt, padding included, into `copies` rows; the first prompt's first row is `row`."""
         for ours, theirs in zip(self.layers, prompts.layers, strict=True):

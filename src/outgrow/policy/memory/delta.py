@@ -38,18 +38,21 @@ class Delta(Rule):
         self.gated = gated
 
     def forward(self, reading: Reading, state: MatrixState | None) -> tuple[Tensor, None, MatrixState]:
-        from transformers.models.qwen3_next.modeling_qwen3_next import torch_chunk_gated_delta_rule
+        from transformers.models.qwen3_next import modeling_qwen3_next as qwen3_next
 
         step_BHT, kept_BHT = _writes(reading)
         kept_BHT = kept_BHT if self.gated else torch.zeros_like(kept_BHT)
         query, key, value = (part.transpose(1, 2) for part in (reading.query_BHTd, reading.key_BHTd, reading.value_BHTd))
-        answer, matrix = torch_chunk_gated_delta_rule(
+        # A chunk of one token would cost as much as a full one.
+        one = key.shape[1] == 1
+        rule = qwen3_next.torch_recurrent_gated_delta_rule if one else qwen3_next.torch_chunk_gated_delta_rule
+        answer, matrix = rule(
             query * query.shape[-1] ** 0.5,  # which the function takes away
             key,
             value,
             g=kept_BHT.transpose(1, 2),
             beta=step_BHT.transpose(1, 2),
-            chunk_size=_CHUNK,
+            **({} if one else {"chunk_size": _CHUNK}),
             initial_state=None if state is None else state.matrix_BHdd,
             output_final_state=True,
         )

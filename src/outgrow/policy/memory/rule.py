@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
+from collections.abc import Callable
 from dataclasses import dataclass, fields
 from typing import Any, Self
 
+import torch
 from torch import Tensor, nn
 
 
@@ -32,14 +34,31 @@ class State:
 
     def rows(self, index: Tensor) -> Self:
         """Return the state of these rows, in this order; a row may come more than once."""
-        values = {each.name: _rows(getattr(self, each.name), index) for each in fields(self)}  # type: ignore[arg-type]
-        return type(self)(**values)
+        return self._made(lambda tensor: tensor[index], self)
+
+    def followed_by(self, other: Self) -> Self:
+        """Return the state of these rows and then those of `other`."""
+        return self._made(lambda *tensors: torch.cat(tensors), self, other)
+
+    @property
+    def nbytes(self) -> int:
+        """Bytes of the tensors."""
+        sizes: list[int] = []
+        self._made(lambda tensor: sizes.append(tensor.nbytes), self)
+        return sum(sizes)
+
+    @classmethod
+    def _made(cls, function: Callable[..., Any], *states: State) -> Self:
+        """Return a state whose tensors are what the function makes of the states' tensors in the same place."""
+        names = [each.name for each in fields(cls)]  # type: ignore[arg-type]
+        return cls(**{name: _each(function, *(getattr(state, name) for state in states)) for name in names})
 
 
-def _rows(value: Any, index: Tensor) -> Any:
-    if isinstance(value, State):
-        return value.rows(index)
-    return tuple(each[index] for each in value) if isinstance(value, tuple) else value[index]
+def _each(function: Callable[..., Any], *values: Any) -> Any:
+    first = values[0]
+    if isinstance(first, State):
+        return first._made(function, *values)
+    return tuple(map(function, *values)) if isinstance(first, tuple) else function(*values)
 
 
 class Rule(nn.Module, ABC):

@@ -69,6 +69,8 @@ class Titans(Rule):
     def forward(self, reading: Reading, state: TitansState | None) -> tuple[Tensor, Tensor, TitansState]:
         state = state or self._empty(reading)
         gates_BHT3 = torch.stack([reading.step_BHT, reading.decay_BHT, reading.momentum_BHT], -1)
+        if reading.key_BHTd.shape[2] == 1:
+            return self._one(reading, gates_BHT3, state)
         lengths_B = state.count_B + reading.lengths_B
         chunks = max(1, -(-int(lengths_B.max()) // self.chunk))
         slots = torch.arange(chunks * self.chunk, device=lengths_B.device)
@@ -92,6 +94,36 @@ class Titans(Rule):
         answer_BHTd, norm_BHT = _at(torch.cat(answers, 2), place_BT), _at(torch.cat(norms, 2).unsqueeze(-1), place_BT).squeeze(-1)
         return answer_BHTd, norm_BHT, replace(state, count_B=lengths_B % self.chunk)
 
+    def _one(self, reading: Reading, gates_BH13: Tensor, state: TitansState) -> tuple[Tensor, Tensor, TitansState]:
+        """Read one token of each row, or none: what `forward` computes, without the chunk's other tokens."""
+        inputs, errors, norm_BH1 = _gradients(state.matrices, reading.key_BHTd, reading.value_BHTd)
+        here = (torch.arange(self.chunk, device=state.count_B.device) == state.count_B[:, None])[:, None, :, None]
+        now = replace(
+            state,
+            inputs=_chosen(here, inputs, state.inputs),
+            errors=_chosen(here, errors, state.errors),
+            gates_BHZ3=torch.where(here, gates_BH13, state.gates_BHZ3),
+        )
+        weights = coefficients(self._gates(now.gates_BHZ3))
+        answer_BH1d = _answers(now, now.inputs, now.errors, _of_token(weights, state.count_B), reading.query_BHTd)
+        count_B = state.count_B + reading.lengths_B
+        return answer_BH1d, norm_BH1, replace(self._ended(now, count_B), count_B=count_B % self.chunk)
+
+    def _ended(self, now: TitansState, count_B: Tensor) -> TitansState:
+        """Return the state in which rows that have filled their chunk are at its end."""
+        rows = torch.arange(len(count_B), device=count_B.device)
+        if count_B.device.type == "cpu":  # a GPU would have to finish first, and computes all ends at every token instead
+            rows = rows[count_B == self.chunk]
+            if not len(rows):
+                return now
+        part = now.rows(rows)
+        ended = _after(part, part, coefficients(self._gates(part.gates_BHZ3)), count_B[rows], self.chunk)
+        matrices, surprise = (
+            tuple(old.index_copy(0, rows, new) for old, new in zip(*pair, strict=True))
+            for pair in ((now.matrices, ended.matrices), (now.surprise, ended.surprise))
+        )
+        return replace(now, matrices=matrices, surprise=surprise)
+
     def _empty(self, reading: Reading) -> TitansState:
         """Return the state before a row's first token."""
         rows, heads = reading.key_BHTd.shape[:2]
@@ -105,7 +137,7 @@ class Titans(Rule):
             tuple(map(torch.zeros_like, matrices)) if self.momentum else (),
             tuple(zeros(each.shape[3]) for each in matrices),
             tuple(zeros(each.shape[2]) for each in matrices),
-            zeros(3),
+            zeros(3) + 0.5,  # of tokens that are yet to come: any number that has a logarithm
             torch.zeros_like(reading.lengths_B),
         )
 
@@ -159,6 +191,14 @@ def _answers(state: TitansState, inputs: Matrices, errors: Matrices, weights: Co
         kept = keep * (answer @ matrix.mT) - written
         answer = kept if late is None else kept + late * (answer @ state.surprise[index].mT)
     return answer
+
+
+def _of_token(weights: Coefficients, place_B: Tensor) -> Coefficients:
+    """Return the weights after one token of each row only, that at this place of the chunk."""
+    index_BH1 = place_B[:, None, None].expand(-1, weights.keep_BHZ.shape[1], -1)
+    write_BH1Z = weights.write_BHZZ.gather(2, index_BH1.unsqueeze(-1).expand(-1, -1, -1, weights.write_BHZZ.shape[3]))
+    late_BH1 = None if weights.late_BHZ is None else weights.late_BHZ.gather(2, index_BH1)
+    return Coefficients(weights.keep_BHZ.gather(2, index_BH1), late_BH1, write_BH1Z, None, None)
 
 
 def _after(state: TitansState, now: TitansState, weights: Coefficients, left_B: Tensor, size: int) -> TitansState:
