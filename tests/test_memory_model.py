@@ -113,7 +113,7 @@ def test_saved_loaded_and_counted(rule: Kind, tmp_path: Path) -> None:
     ],
 )
 def test_a_new_process_reads_it(code: str, tmp_path: Path) -> None:
-    policy = _policy()
+    policy = memory_policy()
     policy.save(tmp_path)
     done = subprocess.run(
         [sys.executable, "-c", f"import sys; {code}", str(tmp_path)], capture_output=True, text=True, check=True, timeout=120
