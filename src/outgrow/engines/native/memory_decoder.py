@@ -75,6 +75,7 @@ class MemoryDecoder(LlamaDecoder):
             return attend
 
         def both(layer: int, x_BQD: Tensor, qkv_BQHd: Tensor) -> Tensor:
+            added_BQD: Tensor
             added_BQD, _, cache.states[layer] = self.branches[layer](x_BQD, lengths_B, cache.states.get(layer))
             return attend(layer, x_BQD, qkv_BQHd) + added_BQD
 

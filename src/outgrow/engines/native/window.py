@@ -85,4 +85,5 @@ def attended(q_UHQd: Tensor, k_UKQd: Tensor, v_UKQd: Tensor, window: int) -> Ten
     values = F.scaled_dot_product_attention(
         q.flatten(0, 1), k.flatten(0, 1), v.flatten(0, 1), attn_mask=mask.repeat(len(q), 1, 1, 1), enable_gqa=grouped
     )
-    return values.unflatten(0, (len(q), blocks)).transpose(1, 2).flatten(2, 3)[:, :, :width]
+    rows_UHQd: Tensor = values.unflatten(0, (len(q), blocks)).transpose(1, 2).flatten(2, 3)[:, :, :width]
+    return rows_UHQd
