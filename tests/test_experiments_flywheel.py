@@ -260,7 +260,7 @@ def test_a_key_is_of_what_decides(whole, monkeypatch):
             ('type = "base_gain"', 'type = "retention"'),
             "tiny.toml has no measure 'retention'; choose from: base_gain, over_teacher,",
         ),
-        (("tiny.toml", "micro-base"), "micro-base is a recipe of kind 'sft'; arms are of kind rl or flywheel"),
+        (("tiny.toml", "micro-base"), "micro-base has no measure 'student'; choose from: alarm,"),
     ],
 )
 def test_a_measure_of_the_other_kind_is_refused(whole, monkeypatch, text, told):

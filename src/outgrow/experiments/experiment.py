@@ -97,7 +97,7 @@ class Experiment(_Strict):
     def _arms_are_of_its_kind(self) -> "Experiment":
         for arm in self.arms:
             kind = raw_recipe(arm.recipe).get("kind", "rl") if arm.recipe else None
-            if kind == "flywheel" or (kind and self.kind is not RL):
+            if kind == "flywheel" or (kind and self.kind.result is not RL.result):
                 raise ValueError(f"{arm.name}: {arm.recipe} is a recipe of kind {kind!r}, which this experiment cannot compare")
         return self
 
@@ -114,7 +114,7 @@ class Experiment(_Strict):
         """What its trials are. Raises ValueError where the recipe is of a kind that no experiment compares."""
         name = raw_recipe(self.recipe).get("kind", "rl")
         if name not in KINDS:
-            raise ValueError(f"{self.recipe} is a recipe of kind {name!r}; arms are of kind {' or '.join(KINDS)}")
+            raise ValueError(f"{self.recipe} is a recipe of kind {name!r}; arms are of kind {', '.join(KINDS)}")
         return KINDS[name]
 
     def arms_on(self, condition: Condition) -> list[Arm]:

@@ -1,4 +1,4 @@
-"""What the trials of an experiment can be: a run of reinforcement learning, or a whole flywheel."""
+"""What the trials of an experiment can be: a run of reinforcement learning or of supervised fine-tuning, or a whole flywheel."""
 
 from abc import ABC, abstractmethod
 from collections.abc import Sequence
@@ -26,6 +26,8 @@ class TrialKind(ABC):
     result: ClassVar[type[AnyResult]]
     rate_label: ClassVar[str]
     """Label of the curves' vertical axis."""
+    axis: ClassVar[str] = "rollouts written"
+    """Label of their horizontal axis."""
     rollouts_note: ClassVar[str]
     """Sentence for the page: which rollouts are counted."""
 
@@ -52,6 +54,10 @@ class TrialKind(ABC):
     def read(self, row: dict[str, Any]) -> AnyResult:
         """Return the result that a line of docs/lab/NAME.jsonl holds."""
 
+    def curve(self, result: Any) -> list[tuple[float, float]]:
+        """Return what is drawn of a trial, from left to right. result: one that `read` returns."""
+        return [(point.rollouts, point.pass_rate) for point in result.curve]
+
 
 class RLTrialKind(TrialKind):
     """A trial is a run of reinforcement learning."""
@@ -72,6 +78,17 @@ class RLTrialKind(TrialKind):
 
     def read(self, row: dict[str, Any]) -> RLResult:
         return from_rl_line(row)
+
+
+class SFTTrialKind(RLTrialKind):
+    """A trial is a run of supervised fine-tuning, which measures nothing on its way."""
+
+    rate_label = "pass@1 after training"
+    axis = "level"
+    rollouts_note = "Rollouts are the solutions that are read."
+
+    def curve(self, result: Any) -> list[tuple[float, float]]:
+        return sorted((int(level), rate) for level, rate in result.levels.items())
 
 
 class FlywheelTrialKind(TrialKind):
@@ -101,4 +118,4 @@ class FlywheelTrialKind(TrialKind):
 
 
 RL = RLTrialKind()
-KINDS: dict[str, TrialKind] = {"rl": RL, "flywheel": FlywheelTrialKind()}
+KINDS: dict[str, TrialKind] = {"rl": RL, "sft": SFTTrialKind(), "flywheel": FlywheelTrialKind()}

@@ -30,7 +30,7 @@ def _lines(experiment: Experiment, results: Mapping[str, AnyResult]) -> list[str
         *([experiment.answer, ""] if experiment.answer else []),
         _source(experiment, results),
         "",
-        f"![{experiment.kind.rate_label} by rollouts]({experiment.name}.svg)",
+        f"![{experiment.kind.rate_label} by {experiment.kind.axis.split()[0]}]({experiment.name}.svg)",
     ]
     for measure in experiment.measures:
         if measure.null is not None:

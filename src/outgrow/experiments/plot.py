@@ -1,4 +1,4 @@
-"""The plot of an experiment: pass rate by rollouts, one line per arm, with a band for its 95% interval over the seeds."""
+"""The plot of an experiment: pass rate by rollouts or level, one line per arm, with its 95% interval over the seeds as a band."""
 
 from collections.abc import Mapping
 from pathlib import Path
@@ -12,13 +12,12 @@ from ..evaluate.statistics import seeds_ci95
 from .compare import MIN_SEEDS
 from .experiment import Condition, Experiment
 from .measure import AnyResult
-from .rl_result import Point
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
 _COLUMNS = 3  # plots next to each other
-_POINTS = 24  # numbers of rollouts at which an arm's curves are averaged
+_POINTS = 24  # places at which an arm's curves are averaged
 
 
 def require_matplotlib() -> None:
@@ -56,29 +55,23 @@ def draw(experiment: Experiment, results: Mapping[str, AnyResult], path: Path) -
 def _draw_condition(axes: "Axes", experiment: Experiment, condition: Condition, results: Mapping[str, AnyResult]) -> None:
     for number, arm in enumerate(experiment.arms_on(condition)):
         curves = [
-            results[trial.key].curve
+            experiment.kind.curve(results[trial.key])
             for trial in experiment.runs
             if (trial.on, trial.arm) == (condition.name, arm.name) and trial.key in results
         ]
-        curves = [curve for curve in curves if len(curve) > 1]  # supervised fine-tuning has no validation on its way
+        curves = [curve for curve in curves if len(curve) > 1]  # an arm of supervised fine-tuning measures nothing on its way
         if not curves:
             continue
-        last = min(curve[-1].rollouts for curve in curves)
-        rollouts = np.linspace(max(curve[0].rollouts for curve in curves), last, _POINTS)
-        rates = np.array([_interpolated(curve, rollouts) for curve in curves])
+        places = np.linspace(max(curve[0][0] for curve in curves), min(curve[-1][0] for curve in curves), _POINTS)
+        rates = np.array([np.interp(places, [x for x, _ in curve], [y for _, y in curve]) for curve in curves])
         colour = f"C{number}" if arm.name != experiment.baseline else "0.35"
-        axes.plot(rollouts, rates.mean(axis=0), color=colour, label=arm.name, linewidth=1.6)
+        axes.plot(places, rates.mean(axis=0), color=colour, label=arm.name, linewidth=1.6)
         if len(curves) >= MIN_SEEDS:
             bands = np.array([seeds_ci95(column.tolist()) for column in rates.T])
-            axes.fill_between(rollouts, bands[:, 0], bands[:, 1], color=colour, alpha=0.13, linewidth=0)
-    axes.set_xlabel("rollouts written")
+            axes.fill_between(places, bands[:, 0], bands[:, 1], color=colour, alpha=0.13, linewidth=0)
+    axes.set_xlabel(experiment.kind.axis)
     axes.set_ylabel(experiment.kind.rate_label)
     axes.set_title(condition.name)
     axes.grid(alpha=0.25)
     if axes.lines:
         axes.legend(fontsize="small", frameon=False)
-
-
-def _interpolated(curve: list[Point], rollouts: "np.ndarray[tuple[int], np.dtype[np.float64]]") -> list[float]:
-    rates: list[float] = np.interp(rollouts, [p.rollouts for p in curve], [p.pass_rate for p in curve]).tolist()
-    return rates

@@ -207,6 +207,20 @@ class LaterFailed(Measure):
         return result.failed / result.visited_again if result.visited_again else None
 
 
+class LevelRate(Measure):
+    """pass@1 after training on the problems of one level."""
+
+    type: str = "pass@1_at_level"
+    level: int
+
+    @property
+    def label(self) -> str:
+        return f"pass@1 after, level {self.level}"
+
+    def value(self, result: RLResult) -> float | None:
+        return result.levels.get(str(self.level))
+
+
 class SplitRate(Measure):
     """pass@1 after training on the chains of one split (problems/chains/shape.py)."""
 
@@ -263,6 +277,7 @@ MEASURES: dict[str, type[Measure]] = {
     "retention": Retention,
     "lost": Lost,
     "later_failed": LaterFailed,
+    "pass@1_at_level": LevelRate,
     "pass@1_of": SplitRate,
     "gap_of": SplitGap,
     **FLYWHEEL_MEASURES,

@@ -79,6 +79,9 @@ class RLResult:
     """Split of chains -> what was measured after training, where the suite holds chains. In all arms, the pairs that count as
     practised are those of the set `seen`, so that the same chains are compared."""
 
+    levels: dict[str, float] = field(default_factory=dict)
+    """Level -> pass@1 on the suite after training."""
+
     def line(self) -> dict[str, Any]:
         """Return it as JSON."""
         return asdict(self)
@@ -115,8 +118,8 @@ def read_rl_result(path: Path, trial: Trial, retained: RetainedSkill, wall_s: fl
         rollouts += row["rollouts/count"] if isinstance(recipe, RLRecipe) else recipe.learn.batch_size
         if alarm is None and row.get("judge/alarm"):
             alarm = int(rollouts)
+    levels = by_level(after["cells"])
     if recipe.evaluate.suite == recipe.evaluate.validation:
-        levels = by_level(after["cells"])
         curve.append(Point(int(rollouts), after["pass@1"], levels))
     return RLResult(
         key=trial.key,
@@ -139,6 +142,7 @@ def read_rl_result(path: Path, trial: Trial, retained: RetainedSkill, wall_s: fl
         prepared=prepared,
         alarm=alarm,
         splits=_splits(evaluations["after"]),
+        levels=levels,
     )
 
 
