@@ -17,6 +17,8 @@ from outgrow.engines.native.layouts import has_int8
 from outgrow.engines.native.memory_decoder import MemoryDecoder
 from outgrow.engines.native.window import attended
 from outgrow.engines.second_engine import engine_for
+from outgrow.plan.models import shape_from_config
+from outgrow.plan.shape import cache_bytes
 from outgrow.policy import Policy, Sampling
 from outgrow.policy.memory.settings import Kind
 from outgrow.policy.micro import make_model, make_tokenizer
@@ -105,6 +107,17 @@ def test_memory_does_not_grow_with_the_tokens(rule: Kind, monkeypatch: pytest.Mo
     twice = decoder.bytes_a_row(0) // (INIT.layers + 1)
     assert largest == [8 * (decoder.bytes_a_row(10**6) - twice)] * 2
     assert (decoder.bytes_a_row(0) > 0) == (rule != "none")
+
+
+@pytest.mark.parametrize(("rule", "more"), [*CASES, ("titans", {"depth": 3})])
+def test_the_plan_counts_what_the_engine_keeps(rule: Kind, more: dict[str, object]) -> None:
+    policy = memory_policy(rule, **more)
+    decoder = MemoryDecoder(policy.model.config, policy.named_weights())
+    state = decoder._bytes_of_a_state() if decoder.branches else 0
+    for tokens in (5, 400):
+        window = decoder.new_cache(1, tokens).layers
+        kept = sum(layer.nbytes for layer in window) + len(decoder.branches) * state
+        assert cache_bytes(shape_from_config(policy.model.config, "?"), tokens, 4) == kept
 
 
 @pytest.mark.parametrize("window", [1, 2, 5, 8, 40])

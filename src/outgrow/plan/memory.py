@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 
 from ..policy.chunked_logprobs import tokens_at_once
-from .shape import Shape, head_parameters, key_value_bytes, layer_parameters, parameters
+from .shape import Shape, cache_bytes, head_parameters, key_value_bytes, layer_parameters, parameters
 from .work import Judge, Work, learning_parameters
 
 _FLOAT = 4
@@ -41,7 +41,7 @@ def parts(work: Work, shape: Shape) -> list[Part]:
         _always("adapters", adapter),
         _always("AdamW moments", 2 * trained),
         Part("gradients", 0, 0, trained),
-        Part(f"keys and values, {rows} rollouts", rows * (work.prompt + work.limit) * key_value_bytes(shape, work.width), 0, 0),
+        Part(f"keys and values, {rows} rollouts", rows * cache_bytes(shape, work.prompt + work.limit, work.width), 0, 0),
         Part(f"activations, {work.microbatch_rollouts} rollouts", 0, 0, activations(work, shape)),
         _logits(work, shape),
     ]
@@ -63,11 +63,11 @@ def _rows(work: Work) -> int:
 
 def _judge_parts(judge: Judge, completion: int) -> list[Part]:
     """Return the parts of a local judge. Its engine never sleeps, since its weights never change."""
-    slots = judge.decoded * (judge.prompt(completion) + judge.limit)
+    kept = judge.decoded * cache_bytes(judge.shape, judge.prompt(completion) + judge.limit, judge.width)
     return [
         _always(judge.role, parameters(judge.shape) * judge.width),
         _always(f"the engine's copy of the {judge.role}", _copy(judge.shape, judge.width)),
-        Part(f"keys and values, {judge.decoded} replies", 0, slots * key_value_bytes(judge.shape, judge.width), 0),
+        Part(f"keys and values, {judge.decoded} replies", 0, kept, 0),
     ]
 
 

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 
 from ..config.sections import KL_SHARE
 from .gpus import GPU
-from .shape import Shape, head_parameters, key_value_bytes, layer_parameters
+from .shape import Shape, cache_bytes, head_parameters, layer_parameters
 from .work import Judge, Work
 
 # A forward and a backward pass start about three times as many kernels as a forward pass.
@@ -90,7 +90,7 @@ def _decoding(written: Written, shape: Shape, width: int, gpu: GPU, operations: 
     """
     token_steps = math.ceil((written.rows / written.at_once - 1) * written.length + written.limit)
     weights = token_steps * (layer_parameters(shape) + head_parameters(shape)) * width
-    cache = written.rows * written.length * (written.prompt + written.length / 2) * key_value_bytes(shape, width)
+    cache = written.rows * written.length * cache_bytes(shape, written.prompt + written.length / 2, width)
     slower = max((weights + cache) / (gpu.bandwidth_gb_s * 1e9 * gpu.bandwidth_efficiency), operations / _rate(gpu, width))
     return slower + token_steps * shape.layers * gpu.launch_ms / 1e3
 

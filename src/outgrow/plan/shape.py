@@ -1,4 +1,4 @@
-"""The shape of a model, and what follows from it: parameters, and the bytes of a token's keys and values."""
+"""The shape of a model, and what follows from it: parameters, and the bytes that decoding keeps of a sequence."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -69,8 +69,12 @@ def memory_parameters(shape: Shape) -> int:
     around = 3 * wide * hidden + 3 * wide * memory.convolution + 3 * memory.heads * (hidden + 1) + wide * hidden + hidden
     if memory.rule not in ("titans", "tokenwise"):
         return around
-    sizes = [memory.width, *[memory.hidden] * (memory.depth - 1), memory.width]
-    return around + memory.heads * sum(inputs * outputs for inputs, outputs in pairwise(sizes))
+    return around + memory.heads * sum(inputs * outputs for inputs, outputs in _network(memory))
+
+
+def _network(memory: Memory) -> list[tuple[int, int]]:
+    """Return (inputs, outputs) of each matrix of a head's network (`titans` and `tokenwise`)."""
+    return list(pairwise([memory.width, *[memory.hidden] * (memory.depth - 1), memory.width]))
 
 
 def head_parameters(shape: Shape) -> int:
@@ -92,6 +96,30 @@ def adapted(shape: Shape, targets: Sequence[str]) -> list[tuple[int, int]]:
 def adapter_parameters(shape: Shape, rank: int, targets: Sequence[str]) -> int:
     """Return the parameters of low-rank adapters: rank · (inputs + outputs) per adapted layer (arXiv 2106.09685, section 4.1)."""
     return shape.layers * sum(rank * (inputs + outputs) for inputs, outputs in adapted(shape, targets))
+
+
+def cache_bytes(shape: Shape, tokens: float, width: int) -> float:
+    """Return the bytes that decoding keeps of a sequence of so many tokens: keys and values, and the states of the memories.
+
+    width: bytes of a number of keys and values; states are float32.
+    """
+    memory = shape.memory
+    if memory is None:
+        return tokens * key_value_bytes(shape, width)
+    return min(tokens, memory.window) * key_value_bytes(shape, width) + shape.layers * _state_bytes(memory)
+
+
+def _state_bytes(memory: Memory) -> int:
+    """Return the bytes of a row's state in one layer (policy/memory)."""
+    if memory.rule == "none":
+        return 0
+    numbers = (memory.convolution - 1) * 3 * memory.heads * memory.width  # tokens that the convolution looks back at
+    if memory.rule == "titans":
+        copies = 2 if memory.momentum else 1
+        matrices, ends = sum(i * o for i, o in _network(memory)), sum(i + o for i, o in _network(memory))
+        numbers += memory.heads * (copies * matrices + memory.chunk * (ends + 3))
+        return 4 * numbers + 8  # and how many tokens the chunk has
+    return 4 * (numbers + (0 if memory.rule == "tokenwise" else memory.heads * memory.width**2))
 
 
 def key_value_bytes(shape: Shape, width: int) -> int:
