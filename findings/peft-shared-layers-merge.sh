@@ -27,9 +27,7 @@ SIZES = {"vocab_size": 100, "hidden_size": 32, "intermediate_size": 64, "num_hid
 HYBRID = {"num_key_value_heads": 4, "layers_block_type": ["mamba", "hybrid"] * 2}
 CONFIGS = {
     "Llama": LlamaConfig(**SIZES),
-    "Zamba": ZambaConfig(
-        **SIZES, **HYBRID, attention_hidden_size=64, attention_head_dim=16, n_mamba_heads=2, mamba_d_state=8, use_mamba_kernels=False
-    ),
+    "Zamba": ZambaConfig(**SIZES, **HYBRID, attention_hidden_size=64, attention_head_dim=16, n_mamba_heads=2, mamba_d_state=8),
     "Zamba2": Zamba2Config(
         **SIZES, **HYBRID, n_mamba_heads=8, mamba_headdim=8, mamba_d_state=8, mamba_ngroups=1, num_mem_blocks=1, hybrid_layer_ids=[1, 3]
     ),

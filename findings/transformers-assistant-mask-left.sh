@@ -9,12 +9,12 @@
 # Expected: the mask of the whole chat, cut as its tokens are; and all tokens of what was marked.
 # Seen, a chat of 43 tokens, of which 27 are the assistant's: the newest 34 hold 26 of these and 0 are marked, the newest 16 hold 14
 # and 0 are marked; the oldest 34 and 16 are marked right. Of "ja ✓", 6 tokens, 4 are marked, which decode to "ja �".
-# Tried: transformers 5.23.0, tokenizers 0.23.3. Exit code 0 while this is so.
+# Tried: transformers 5.23.0, tokenizers 0.23.3, jinja2 3.1.6. Exit code 0 while this is so.
 set -euo pipefail
 folder=$(mktemp -d)
 trap 'rm -rf "$folder"' EXIT
 python3 -m venv "$folder/venv"
-"$folder/venv/bin/pip" install --quiet --disable-pip-version-check transformers==5.23.0 tokenizers==0.23.3
+"$folder/venv/bin/pip" install --quiet --disable-pip-version-check transformers==5.23.0 tokenizers==0.23.3 jinja2==3.1.6
 cat > "$folder/mask.py" <<'PY'
 from tokenizers import Tokenizer, decoders, models, pre_tokenizers
 from transformers import PreTrainedTokenizerFast
@@ -30,7 +30,8 @@ CHAT = [
 ]  # fmt: skip
 LAST = len("second answer") + 1  # its letters, one token each, and the end token
 
-letters = Tokenizer(models.BPE(vocab={letter: place for place, letter in enumerate(sorted(pre_tokenizers.ByteLevel.alphabet()))}, merges=[]))
+alphabet = sorted(pre_tokenizers.ByteLevel.alphabet())
+letters = Tokenizer(models.BPE(vocab={letter: place for place, letter in enumerate(alphabet)}, merges=[]))
 letters.pre_tokenizer = pre_tokenizers.ByteLevel(add_prefix_space=False)
 letters.decoder = decoders.ByteLevel()
 tokenizer = PreTrainedTokenizerFast(tokenizer_object=letters, eos_token=END, pad_token=END)
@@ -51,7 +52,7 @@ for side in ("right", "left"):
     for size in (len(ids), len(ids) - 4, len(ids) - 9, LAST + 2):
         kept = slice(len(ids) - size, None) if side == "left" else slice(size)
         cut, got = marked(CHAT, True, truncation=True, max_length=size)
-        print(f"{size} of {len(ids)} tokens, cut on the {side}: {sum(got)} are marked, {sum(mask[kept])} are the assistant's", flush=True)
+        print(f"{size} of {len(ids)} tokens, cut on the {side}: {sum(got)} are marked, {sum(mask[kept])} are the assistant's")
         assert cut == ids[kept]
         changed |= got != ([0] * size if side == "left" and size <= len(ids) - 9 else mask[kept])
 for text in ("yes", "ja ✓"):

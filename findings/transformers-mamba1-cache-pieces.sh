@@ -35,11 +35,11 @@ WRONG = {
     "FalconMamba": FalconMambaConfig(**SIZES, num_hidden_layers=2, state_size=8),
     "Jamba": JambaConfig(
         **SIZES, **ATTENTION, num_key_value_heads=2, num_hidden_layers=4, attn_layer_period=2, attn_layer_offset=1, num_experts=4,
-        mamba_d_state=8, use_mamba_kernels=False,
+        mamba_d_state=8,
     ),
     "Zamba": ZambaConfig(
         **SIZES, **ATTENTION, num_key_value_heads=4, num_hidden_layers=4, layers_block_type=["mamba", "hybrid"] * 2,
-        attention_hidden_size=64, attention_head_dim=16, n_mamba_heads=2, mamba_d_state=8, use_mamba_kernels=False,
+        attention_hidden_size=64, attention_head_dim=16, n_mamba_heads=2, mamba_d_state=8,
     ),
 }  # fmt: skip
 IDS = torch.randint(3, WORDS, (1, PROMPT), generator=torch.Generator().manual_seed(1))
