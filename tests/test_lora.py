@@ -14,7 +14,7 @@ from pathlib import Path
 import pytest
 import torch
 from peft import LoraConfig, PeftModel, get_peft_model
-from transformers import AutoModelForCausalLM
+from transformers import AutoModelForCausalLM, ZambaConfig, ZambaForCausalLM
 
 from helpers.runs import fingerprint, signal_when, start
 from outgrow.config import load_recipe, parse_recipe
@@ -23,7 +23,7 @@ from outgrow.engines import GenerationRequest, NativeEngine, sync
 from outgrow.policy import Policy, Prompt, Sampling, load_policy
 from outgrow.policy.export import export
 from outgrow.policy.logprobs import completion_logprobs
-from outgrow.policy.lora import _Adapted, add_adapter, merged_lora
+from outgrow.policy.lora import _Adapted, add_adapter, load_adapter, merged_lora
 from outgrow.policy.lora_settings import LoRA
 from outgrow.runs.models import base_policy, learning_policy, run_policy
 from outgrow.train.sft import SFTJob
@@ -209,6 +209,24 @@ def test_a_target_that_is_not_there_is_named(untrained):
 def test_the_output_layer_takes_no_adapter_where_it_is_the_embedding(untrained):
     with pytest.raises(UsageError, match=r"policy\.lora\.targets: .*lm_head"):
         add_adapter(untrained.model, LoRA(targets=("lm_head",)), 0, "somebody/base")
+
+
+def test_layers_that_share_a_matrix_take_no_adapter(tmp_path):
+    """peft gives each of them its own, and merges all into the one matrix (findings/peft-shared-layers-merge.sh)."""
+
+    def zamba():
+        sizes = {"vocab_size": 40, "hidden_size": 16, "intermediate_size": 32, "num_hidden_layers": 4, "num_attention_heads": 2}
+        heads = {"num_key_value_heads": 2, "attention_hidden_size": 32, "attention_head_dim": 16, "n_mamba_heads": 2}
+        return ZambaForCausalLM(ZambaConfig(**sizes, **heads, layers_block_type=["mamba", "hybrid"] * 2))
+
+    model = zamba()
+    for targets in (("q_proj",), ("in_proj", "o_proj", "q_proj")):
+        with pytest.raises(UsageError, match=r"somebody/zamba share the matrix of (o_proj and of )?q_proj, and each would get"):
+            add_adapter(model, LoRA(targets=targets), 0, "somebody/zamba")
+    add_adapter(model, LoRA(targets=("in_proj",)), 0, "somebody/zamba")
+    get_peft_model(zamba(), LoraConfig(r=2, target_modules=["q_proj"], task_type="CAUSAL_LM")).save_pretrained(str(tmp_path))
+    with pytest.raises(UsageError, match="on layers that share one matrix"):
+        load_adapter(zamba(), tmp_path)
 
 
 @pytest.mark.parametrize("targets", [["lm_head"], ["lm_head", "q_proj"], r".*(lm_head|down_proj)"], ids=str)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import warnings
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from functools import partial
 from pathlib import Path
@@ -62,7 +62,10 @@ def add_adapter(model: PreTrainedModel, lora: LoRA, seed: int, base: str, revisi
 
 
 def require_targets(model: PreTrainedModel, lora: LoRA, base: str) -> None:
-    """Raise UsageError where a target is not the name of a linear layer, or is tied to the embedding. base: the model's name."""
+    """Raise UsageError where a target is not the name of a linear layer, is tied to the embedding, or shares its matrix.
+
+    base: the model's name.
+    """
     output = model.get_output_embeddings()
     linear = [(name.rpartition(".")[2], module) for name, module in model.named_modules() if isinstance(module, torch.nn.Linear)]
     names = {name for name, _ in linear}
@@ -79,6 +82,21 @@ def require_targets(model: PreTrainedModel, lora: LoRA, base: str) -> None:
         raise UsageError(
             f"policy.lora.targets: the {head} of {base} is tied to its embedding and cannot have an adapter; remove {head!r}"
         )
+    if shared := _shared(module for name, module in linear if name in lora.targets):
+        names_of = {name for name, module in linear if module in shared}
+        raise UsageError(
+            f"policy.lora.targets: layers of {base} share the matrix of {' and of '.join(sorted(names_of))}, and each would get an "
+            "adapter of its own, so that no one matrix holds what was learned; choose others, or leave out policy.lora, so that "
+            "all weights learn"
+        )
+
+
+def _shared(layers: Iterable[torch.nn.Linear]) -> set[torch.nn.Linear]:
+    """Return those of the layers whose matrix is that of another one of them, as in the attention block of Zamba."""
+    by_matrix: dict[Tensor, set[torch.nn.Linear]] = {}
+    for layer in layers:
+        by_matrix.setdefault(layer.weight, set()).add(layer)
+    return {layer for same in by_matrix.values() if len(same) > 1 for layer in same}
 
 
 def _tied_output(model: PreTrainedModel) -> str | None:
@@ -104,6 +122,7 @@ def load_adapter(model: PreTrainedModel, folder: Path) -> PeftModel:
     Raises UsageError where it does not fit, is unreadable or is not plain LoRA.
     """
     from peft import PeftModel
+    from peft.tuners.lora import Linear
 
     try:
         with _without_warnings_of_peft():
@@ -112,6 +131,8 @@ def load_adapter(model: PreTrainedModel, folder: Path) -> PeftModel:
         raise UsageError(f"{folder}: cannot load this adapter: {first_line(error)}") from error
     if reason := _not_plain(model, adapter.peft_config["default"]):
         raise UsageError(f"{folder}: only plain LoRA on linear layers can be loaded, and this adapter has {reason}")
+    if _shared(cast(torch.nn.Linear, module.base_layer) for module in model.modules() if isinstance(module, Linear)):
+        raise UsageError(f"{folder}: this adapter is on layers that share one matrix, which cannot hold what each of them learned")
     _untie_adapted_output(model)
     return adapter
 
