@@ -73,7 +73,8 @@ def real(**changes):
     for path, value in changes.items():
         section, _, key = path.partition("__")
         sections[section][key] = value
-    return parse_recipe({"name": "real", **sections})
+    few = {"type": "micro", "per_level": 30}  # enough to hold out as many as a large set would, and soon loaded
+    return parse_recipe({"name": "real", "problems": [few], **sections})
 
 
 def needed(recipe):
