@@ -65,7 +65,16 @@ class _Handler(BaseHTTPRequestHandler):
             self.server.headers.append(self.headers)
             self.server.now += 1
             self.server.most = max(self.server.most, self.server.now)
-        status, sent, *more = self.server.answer(body)
+        try:
+            status, sent, *more = self.server.answer(body)
+        except Exception:
+            if body["messages"][-1]["content"] not in QUESTIONS:
+                raise
+            status, sent, more = (
+                200,
+                completion("?"),
+                [],
+            )  # to what a test does not think of; without an answer it is asked for long
         if status is None:  # hang up
             self.close_connection = True
             self.connection.close()
