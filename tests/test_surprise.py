@@ -185,6 +185,14 @@ def test_correlation_is_spearman_s_over_the_tokens_that_have_a_loss() -> None:
 
 
 @pytest.mark.parametrize("chat", [False, True])
+def test_an_answer_that_has_begun_is_read_and_not_shown(chat: bool) -> None:
+    policy = _policy("titans")
+    row, begun = row_of(policy, "k=7;", "k=?", chat), row_of(policy, "k=7;", "k=?", chat, "k=")
+    assert begun.ids == [*row.ids, *policy.tokenizer("k=", add_special_tokens=False)["input_ids"]]
+    assert (begun.pieces, begun.shown) == (row.pieces, row.shown)
+
+
+@pytest.mark.parametrize("chat", [False, True])
 def test_pieces_are_the_text_and_the_question(chat: bool) -> None:
     policy = _policy()
     row = row_of(policy, "a\nb <think>é", " c?", chat)

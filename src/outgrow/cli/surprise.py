@@ -28,7 +28,7 @@ _HEAT = ("", "black on #fff0c2", "black on #ffd98a", "black on #ffb45c", "black 
 @command(
     LOOK,
     'outgrow surprise runs/memory "czac.gi=88;wyv.ctnff.te.gi=88;jep."',
-    'outgrow surprise runs/memory --file notes.txt --question "What is the code of the jar?" --chat --html surprise.html',
+    'outgrow surprise runs/memory "czac.gi=88;wyv.ctnff.te.gi=?" --chat --answer "gi=" --html surprise.html',
 )
 def surprise(
     model: Model,
@@ -52,6 +52,14 @@ def surprise(
         bool,
         typer.Option("--chat", help="Put text and question in the model's chat template, as training does. Default: neither."),
     ] = False,
+    answer: Annotated[
+        str | None,
+        typer.Option(
+            "--answer",
+            metavar="TEXT",
+            help="How the answer begins, behind question and template. It is read, and the next token is the one after it.",
+        ),
+    ] = None,
     layer: Annotated[
         int | None, typer.Option("--layer", min=0, help="Show the memory of this layer, from 0 on. Default: all layers together.")
     ] = None,
@@ -66,8 +74,9 @@ def surprise(
     writes and what the memory answers (delta, gated_delta). It is the mean over heads. Loss is −log p of a token after those before
     it.
 
-    With --question, it shows which tokens the answer rests on: how much log p of the next token loses where the memory does not
-    write them. The definition is in docs/guides/memory.md. A line break at the end of a file or of standard input does not count.
+    With --question or --answer, it shows which tokens the answer rests on: how much log p of the next token loses where the memory
+    does not write them. The definition is in docs/guides/memory.md. A line break at the end of a file or of standard input does not
+    count.
     """
     source = _text(text, file)
     if html is not None:
@@ -82,13 +91,13 @@ def surprise(
     layers = int(policy.model.config.num_hidden_layers)
     if layer is not None and layer >= layers:
         raise UsageError(f"--layer {layer}: this model has the layers 0 to {layers - 1}")
-    row = row_of(policy, source, question or "", chat)
+    row = row_of(policy, source, question or "", chat, answer or "")
     if len(row.ids) > policy.context:
         warn(
             f"these are {len(row.ids):,} tokens, and the model was trained on {policy.context:,} at most: what it makes of those "
             "after them was never trained"
         )
-    found = surprise_of(policy, row, rule, question is not None)
+    found = surprise_of(policy, row, rule, question is not None or answer is not None)
     lost = []
     if found.answered:
         lost = lost_without(policy, row, found.answered.token, strongest_effects(found.answered, found, layer))

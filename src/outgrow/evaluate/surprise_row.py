@@ -28,11 +28,12 @@ class Row:
         return range(self.first, self.first + len(self.pieces))
 
 
-def row_of(policy: Policy, text: str, question: str = "", chat: bool = False) -> Row:
+def row_of(policy: Policy, text: str, question: str = "", chat: bool = False, answer: str = "") -> Row:
     """Return a text and the question that follows it directly, as tokens.
 
     chat: put them as one question, by the model's chat template, which adds tokens on both sides. Else only those tokens are added
-    that the tokenizer adds itself. A character that takes several tokens is the first one's.
+    that the tokenizer adds itself. answer: how the answer begins, behind all that; it is read but not shown. A character that takes
+    several tokens is the first one's.
 
     Raises UsageError where the text is empty, is not text, or does not come back from the chat template as it is.
     """
@@ -40,12 +41,12 @@ def row_of(policy: Policy, text: str, question: str = "", chat: bool = False) ->
     if not text.strip():
         raise UsageError("the text is empty; give one, or --file PATH")
     try:
-        inside.encode()
+        (inside + answer).encode()
     except UnicodeEncodeError as error:
         raise UsageError("the text is not UTF-8; convert it first") from error
     if not policy.tokenizer.is_fast:
         raise UsageError("this model's tokenizer does not say which characters a token stands for; save it with tokenizer.json")
-    whole = policy.prompt_text(inside) if chat else inside
+    whole = (policy.prompt_text(inside) if chat else inside) + answer
     start = whole.find(inside)
     if start < 0:
         raise UsageError("this model's chat template changes the text; run it without --chat")
