@@ -220,6 +220,14 @@ def test_a_revision_pins_what_the_hub_serves(tmp_path, untrained):
     assert missing.startswith("me/tiny: cannot load this model: ")
 
 
+def test_the_folder_of_a_checkpoint_is_told_from_that_of_a_model(tmp_path, untrained):
+    untrained.save(tmp_path / "step-000004" / "policy")
+    checkpoint = tmp_path / "step-000004"
+    with pytest.raises(UsageError, match=r"is a checkpoint of a run; give the run's folder, or the model in it: .*/policy"):
+        load_policy(str(checkpoint))
+    assert load_policy(str(checkpoint / "policy")).parameters == untrained.parameters
+
+
 def test_a_revision_of_a_folder_is_refused(tmp_path, untrained):
     untrained.save(tmp_path)
     with pytest.raises(UsageError, match=r"revision"):

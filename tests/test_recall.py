@@ -316,6 +316,8 @@ def test_suites_of_recall():
     [
         ("recall-fact", "no suite called 'recall-fact' .did you mean 'recall-facts'"),
         ("recall-facts-0", "recall-facts-0: distance: takes the smallest and the largest distance, both at least 1, not 0 and 0"),
+        ("recall-facts-1000000", "recall-facts-1000000: the distance is more than 999,999; name a shorter one"),
+        ("recall-facts-99999999", "recall-facts-99999999: the distance is more than 999,999; name a shorter one"),
         ("recall", "recall is a group; name one of its suites: recall-facts, "),
     ],
 )

@@ -107,7 +107,7 @@ def test_the_first_problems_of_gsm8k_can_be_taken(data):
     assert suite("gsm8k-400").load(pytest.fail) == whole  # which are fewer here
 
 
-@pytest.mark.parametrize("name", ["gsm8k-0", "gsm8k--4", "gsm8-4", "gsm8k-4-2", "related-4"])
+@pytest.mark.parametrize("name", ["gsm8k-0", "gsm8k--4", "gsm8-4", "gsm8k-4-2", "related-4", "recall-facts-32-4"])
 def test_no_other_count_is_a_suite(name):
     with pytest.raises(UsageError, match=f"no suite called '{name}'"):
         suite(name)

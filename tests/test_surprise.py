@@ -248,6 +248,13 @@ def test_a_text_beyond_the_context_is_read_with_a_warning(folders: dict[str, str
     assert code == 0 and "these are 120 tokens, and the model was trained on 64 at most" in " ".join(shown.split())
 
 
+def test_characters_without_a_token_are_told(folders: dict[str, str]) -> None:
+    code, shown = _run(folders["delta"], "ab=12;Ω", "--question", "é=", "--answer", "½")
+    assert code == 0 and "the model cannot read these characters, for which its tokenizer has no token: Ω é ½" in " ".join(
+        shown.split()
+    )
+
+
 @pytest.mark.parametrize(
     ("model", "words", "said"),
     [

@@ -56,10 +56,10 @@ def require_room(respondent: "ChatModel", conversation: "Conversation", max_toke
 
 def warn_of_unseen(respondent: "ChatModel", question: str) -> None:
     """Say which characters of a question the model cannot read."""
-    from ..policy.unknown_characters import shown
+    from ..policy.unknown_characters import unread_line
 
     if unknown := respondent.unknown_characters(question):
-        warn(f"the model cannot read these characters, for which its tokenizer has no token: {shown(unknown)}")
+        warn(unread_line(unknown))
 
 
 def cut_mark(answer: "Answer") -> str:

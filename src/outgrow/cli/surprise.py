@@ -57,7 +57,8 @@ def surprise(
         typer.Option(
             "--answer",
             metavar="TEXT",
-            help="How the answer begins, behind question and template. It is read, and the next token is the one after it.",
+            help="How the answer begins, behind question and template. It is read, and the next token is the one after it. "
+            "Default: nothing of it.",
         ),
     ] = None,
     layer: Annotated[
@@ -83,6 +84,7 @@ def surprise(
         _require_page(html)
     from ..evaluate.surprise import lost_without, require_surprise, surprise_of
     from ..evaluate.surprise_row import row_of
+    from ..policy.unknown_characters import unknown_characters, unread_line
     from ..report.surprise import strongest_effects, write_page
     from ..runs.session import open_policy
 
@@ -97,6 +99,8 @@ def surprise(
             f"these are {len(row.ids):,} tokens, and the model was trained on {policy.context:,} at most: what it makes of those "
             "after them was never trained"
         )
+    if unknown := unknown_characters(policy.tokenizer, f"{source}{question or ''}{answer or ''}"):
+        warn(unread_line(unknown))
     found = surprise_of(policy, row, rule, question is not None or answer is not None)
     lost = []
     if found.answered:

@@ -21,4 +21,4 @@ def require_folders_above(path: Path) -> None:
     """Raise UsageError where something above `path` exists and is no folder."""
     for above in path.parents:
         if (above.exists() or above.is_symlink()) and not above.is_dir():
-            raise UsageError(f"{above} is not a folder, so nothing can be written into it; choose another --out")
+            raise UsageError(f"{above} is not a folder, so nothing can be written into it; choose another place")

@@ -45,6 +45,8 @@ def model_folder(name: str) -> str:
         return str(folder)
     path = Path(name)
     if path.is_dir():
+        if (path / "policy").is_dir():
+            raise UsageError(f"{name} is a checkpoint of a run; give the run's folder, or the model in it: {path / 'policy'}")
         if not any((path / file).is_file() for file in ("config.json", "adapter_config.json")):
             raise UsageError(f"{name}: this folder has no config.json of a model and no checkpoint of a run; give a model's folder")
         return str(path)

@@ -16,6 +16,7 @@ from ..core.errors import UsageError, first_line
 from ..core.rng import seed_from
 from ..core.type_words import toml
 from .lora_settings import LoRA
+from .memory.settings import MODEL_TYPE
 
 if TYPE_CHECKING:
     from peft import PeftConfig, PeftModel
@@ -62,10 +63,13 @@ def add_adapter(model: PreTrainedModel, lora: LoRA, seed: int, base: str, revisi
 
 
 def require_targets(model: PreTrainedModel, lora: LoRA, base: str) -> None:
-    """Raise UsageError where a target is not the name of a linear layer, is tied to the embedding, or shares its matrix.
+    """Raise UsageError where a target is not the name of a linear layer, is tied to the embedding, or shares its matrix, and where
+    the model has a memory.
 
     base: the model's name.
     """
+    if model.config.model_type == MODEL_TYPE:
+        raise UsageError(f"policy.lora: {base} has a memory, which trains with all weights; remove policy.lora")
     output = model.get_output_embeddings()
     linear = [(name.rpartition(".")[2], module) for name, module in model.named_modules() if isinstance(module, torch.nn.Linear)]
     names = {name for name, _ in linear}

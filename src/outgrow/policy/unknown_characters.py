@@ -38,6 +38,11 @@ def warn_of_unknown(unknown: Callable[[str], list[str]], problems: Iterable[Prob
         )
 
 
+def unread_line(characters: list[str]) -> str:
+    """Return one line on the characters of a text that the model cannot read."""
+    return f"the model cannot read these characters, for which its tokenizer has no token: {shown(characters)}"
+
+
 def shown(characters: list[str]) -> str:
     """Return the characters for a line; of many, the first."""
     more = len(characters) - _SHOWN

@@ -96,7 +96,7 @@ GROUPS: dict[str, tuple[str, ...]] = {
 def suite(name: str) -> Source:
     """Return the suite called `name`: one of SUITES, or a table as PLACE[:SPLIT][:KEY=VALUE]… (see `named_table`); SPLIT is test.
 
-    NAME-N is the first N problems of one of SUITES: gsm8k-400.
+    NAME-N is the first N problems of one of SUITES that is not of recall: gsm8k-400.
     recall-KIND[-worded][-DISTANCE] is one of recall (see `recall_suite`).
     Two to four of these names with > between them are chains of their problems, with the parts of the chains.
 
@@ -113,7 +113,7 @@ def suite(name: str) -> Source:
     if recall := recall_suite(name):
         return recall
     whole, _, count = name.rpartition("-")
-    if whole in SUITES and count.isdecimal() and int(count):
+    if whole in SUITES and whole not in SUITE_NAMES and count.isdecimal() and int(count):
         return First(source=SUITES[whole], count=int(count))
     if THEN in name and not Path(name).exists():
         return _chains(name)

@@ -75,7 +75,7 @@ def correlation_words(surprise: Surprise, layer: int | None) -> str:
 def answer_words(answered: Answered) -> str:
     """Return the sentence on what the model would write next."""
     return (
-        f"After the question, the likeliest next token is {json.dumps(answered.text, ensure_ascii=False)} "
+        f"The likeliest next token is {json.dumps(answered.text, ensure_ascii=False)} "
         f"(probability {exp(answered.logprob):.2g}, log p {answered.logprob:.3g} nats)."
     )
 
@@ -176,7 +176,8 @@ def _key(layer: int | None, head: int | None) -> str:
 def _correlation(value: float | None, n: int) -> str:
     of = f"over {counted(n, 'token')}"
     if value is None:
-        return f"Surprise and loss cannot be correlated {of}: one of them does not vary."
+        reason = "one of them does not vary" if n > 1 else "there are too few with a loss"
+        return f"Surprise and loss cannot be correlated {of}: {reason}."
     return f"Spearman correlation of surprise and loss: {value:.2f} {of}."
 
 

@@ -13,10 +13,12 @@ from .source import KINDS, Recall
 SUITE_NAMES = tuple(f"recall-{kind}" for kind in KINDS)
 """The suites that are listed: the micro form at several distances."""
 
-_NAME = re.compile(rf"recall-({'|'.join(KINDS)})(-worded)?(?:-(\d{{1,6}}))?")
+_NAME = re.compile(rf"recall-({'|'.join(KINDS)})(-worded)?(?:-(\d+))?")
 _RANGE: dict[FormName, tuple[int, int]] = {"micro": (16, 255), "worded": (64, 1023)}  # four levels
 _ROOM: dict[FormName, int] = {"micro": 160, "worded": 200}  # for question and facts of every kind, next to the distance
 _COUNT = 128
+_FARTHEST = 999_999
+"""Farthest distance: the problems of one that is ten times as far fill a gigabyte."""
 
 
 def recall_suite(name: str) -> Recall | None:
@@ -29,6 +31,8 @@ def recall_suite(name: str) -> Recall | None:
     if not found:
         return None
     kind, worded, distance = found.groups()
+    if int(distance or 0) > _FARTHEST:
+        raise UsageError(f"{name}: the distance is more than {_FARTHEST:,}; name a shorter one")
     form: FormName = "worded" if worded else "micro"
     smallest, largest = (int(distance), int(distance)) if distance else _RANGE[form]
     settings: dict[str, Any] = {"kind": kind, "length": largest + _ROOM[form], "distance": (smallest, largest)}
