@@ -16,6 +16,7 @@ from outgrow.core.errors import UsageError
 from outgrow.engines.model_class_check import require_decoded
 from outgrow.engines.transformers_engine import TransformersEngineConfig
 from outgrow.engines.vllm import VLLMEngineConfig
+from outgrow.plan import load_gpu_catalog, plan_recipe
 from outgrow.plan.models import shape_from_config
 from outgrow.plan.shape import parameters
 from outgrow.policy.learnable import require_learnable
@@ -171,6 +172,13 @@ def test_a_memory_with_adapters_is_refused() -> None:
         load_recipe("micro", ["policy.memory={}", "policy.lora={}"])
     with pytest.raises(UsageError, match=r"policy\.lora: somebody/base has a memory, .*; remove policy\.lora"):
         add_adapter(memory_policy().model, LoRA(), 0, "somebody/base")
+
+
+def test_a_plan_with_vllm_is_refused() -> None:
+    settings = ["policy={init={layers=1},memory={}}", "engine={type='vllm'}", "problems=[{type='micro',per_level=8}]"]
+    with pytest.raises(UsageError, match=r"vLLM does not decode a model with a memory; set engine\.type=native"):
+        plan_recipe(load_recipe("micro", settings), load_gpu_catalog())
+    assert plan_recipe(load_recipe("micro", [settings[0], settings[2]]), load_gpu_catalog()).shape.memory == Memory()
 
 
 def test_what_does_not_fit_is_refused_in_one_line() -> None:

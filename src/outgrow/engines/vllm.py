@@ -25,6 +25,8 @@ if TYPE_CHECKING:
 
 _CPU_CACHE = 2**30  # bytes of keys and values without a GPU; rollouts that do not fit wait
 
+NO_MEMORY = "vLLM does not decode a model with a memory; set engine.type=native"
+
 
 class VLLMEngineConfig(EngineConfig):
     """Settings of vLLM."""
@@ -38,7 +40,7 @@ class VLLMEngineConfig(EngineConfig):
 
     def require_model(self, spec: ModelSpec) -> None:
         if spec.config.model_type == MODEL_TYPE:
-            raise UsageError("vLLM does not decode a model with a memory; set engine.type=native")
+            raise UsageError(NO_MEMORY)
 
     def build(self, warn: Warn = quiet) -> Engine:
         return VLLMEngine(self.gpu_memory_utilization, self.max_sequences)

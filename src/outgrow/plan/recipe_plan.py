@@ -8,6 +8,7 @@ from dataclasses import dataclass
 
 from ..config import Recipe, RLRecipe, filled
 from ..core.errors import UsageError
+from ..engines.vllm import NO_MEMORY, VLLMEngineConfig
 from .fit_changes import Changes, changed, fit_changes
 from .gpus import GPU, Assumptions, GpuCatalog
 from .measuring import Measured, MeasuringSeconds, measured_in, measuring_seconds
@@ -84,6 +85,8 @@ def plan_recipe(recipe: Recipe, catalog: GpuCatalog, future: FutureModels | None
     if not isinstance(recipe, RLRecipe):
         raise UsageError(f"{recipe.name} is a recipe of kind {recipe.kind!r}; plan counts what `outgrow train` runs")
     shape, distilled = shape_of(recipe.policy, future), distilled_shape(recipe, future)
+    if shape.memory is not None and isinstance(recipe.engine, VLLMEngineConfig):
+        raise UsageError(NO_MEMORY)
     judges, recipe = judge_shapes(recipe, future=future), filled(recipe, parameters(shape))
 
     def work(recipe: RLRecipe) -> Work:
