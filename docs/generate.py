@@ -164,7 +164,7 @@ def _inherited(values: dict[str, Any], key: str, default: str) -> str:
 def suites_part() -> str:
     """The suites, on the page of the sources that they are made of."""
     groups = md.table(["group", "its suites"], ([md.code(name), ", ".join(map(md.code, names))] for name, names in GROUPS.items()))
-    first = "`NAME-N` is the first N problems of one of these: `gsm8k-400`."
+    first = "`NAME-N` is the first N problems of one of these, but not of recall: `gsm8k-400`."
     return f"## Suites\n\n{instances_table('suite', dict(SUITES))}\n\n{first}\n\n{groups}"
 
 
