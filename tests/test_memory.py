@@ -59,5 +59,7 @@ def test_between_writing_and_learning_only_much_memory_goes_back(freed, goes_bac
     command = [sys.executable, "-c", _BETWEEN, str(freed)]
     done = subprocess.run(command, capture_output=True, text=True, check=True, timeout=60)
     kept, after = map(int, done.stdout.split())
-    assert kept > (freed - 5) * 2**20
-    assert after < 20 * 2**20 if goes_back else after == kept
+    whole = (freed - 5) * 2**20
+    assert kept > whole
+    # the interpreter's own pages come and go by a few, and the kernel counts pages in batches: never equal to the byte
+    assert after < 20 * 2**20 if goes_back else after > whole

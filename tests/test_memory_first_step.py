@@ -44,7 +44,7 @@ def _overshoot(settings: Memory, step: float | None = None) -> float:
             strength = strength / (1 - reading.momentum_BHT.unsqueeze(-1))
         x, strength = (part[:, :, :whole].unflatten(2, (-1, settings.chunk)) for part in (x, strength))
         largest.append(torch.linalg.eigvalsh(2 * (strength * x).mT @ x)[..., -1].mean())
-    return float(torch.stack(largest).mean())
+    return torch.stack(largest).mean().item()
 
 
 @pytest.mark.parametrize("momentum", [True, False])
