@@ -2,6 +2,7 @@
 
 import subprocess
 import sys
+from functools import cache
 from itertools import combinations
 
 import gguf
@@ -17,11 +18,9 @@ from transformers import (
     PreTrainedTokenizerFast,
     Qwen2Config,
     Qwen2ForCausalLM,
-    Qwen3Config,
-    Qwen3ForCausalLM,
 )
 
-from helpers.gguf_files import ABOUT, SMALL, TEXT, THETA, bpe, written
+from helpers.gguf_files import ABOUT, FAMILIES, SMALL, TEXT, bpe, learnt_family, written
 from outgrow.cli import main
 from outgrow.config.sections import PolicySection
 from outgrow.core.errors import UsageError
@@ -32,47 +31,11 @@ from outgrow.policy.gguf_tokenizer import PRE_TOKENIZERS, PROBE, pre_tokenizer_n
 from outgrow.policy.lora import add_adapter
 from outgrow.policy.lora_settings import LoRA
 
-FAMILIES = {
-    "llama": (LlamaForCausalLM, LlamaConfig, {"num_attention_heads": 4, "num_key_value_heads": 2}, "llama-bpe"),
-    "llama-tied": (
-        LlamaForCausalLM,
-        LlamaConfig,
-        {"num_attention_heads": 2, "num_key_value_heads": 2, "head_dim": 16, "tie_word_embeddings": True},
-        "smollm",
-    ),
-    "qwen2": (Qwen2ForCausalLM, Qwen2Config, {"num_attention_heads": 4, "num_key_value_heads": 2}, "qwen2"),
-    # Not the 128 of published models, which transformers 5.23 takes whatever the file says.
-    "qwen3": (Qwen3ForCausalLM, Qwen3Config, {"num_attention_heads": 2, "num_key_value_heads": 1, "head_dim": 64}, "qwen2"),
-}
-
-
-def learnt(model, ids, steps=60):
-    """The model after it has learnt these tokens, so that no bias is 0 and no norm is 1."""
-    optimizer = torch.optim.AdamW(model.parameters(), lr=5e-3)
-    for _ in range(steps):
-        loss = model(input_ids=ids, labels=ids).loss
-        loss.backward()
-        optimizer.step()
-        optimizer.zero_grad()
-    return model.eval()
-
 
 @pytest.fixture(scope="module")
 def trained():
     """A policy of each family that has learnt TEXT. Do not change it."""
-    policies = {}
-
-    def of(family):
-        if family not in policies:
-            kind, config, heads, pre = FAMILIES[family]
-            tokenizer = bpe(pre)
-            torch.manual_seed(1)
-            # 7 rows that no token has, as Qwen's embeddings have them.
-            model = kind(config(**SMALL | heads, vocab_size=len(tokenizer) + 7, rope_parameters=THETA))
-            policies[family] = Policy(learnt(model, torch.tensor([tokenizer(TEXT)["input_ids"]])), tokenizer)
-        return policies[family]
-
-    return of
+    return cache(learnt_family)
 
 
 def greedy(policy, ids, tokens=40):

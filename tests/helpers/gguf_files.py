@@ -1,8 +1,18 @@
 """Tiny models and tokenizers as GGUF files."""
 
+import torch
 from tokenizers import Tokenizer, decoders, models, pre_tokenizers, trainers
-from transformers import PreTrainedTokenizerFast
+from transformers import (
+    LlamaConfig,
+    LlamaForCausalLM,
+    PreTrainedTokenizerFast,
+    Qwen2Config,
+    Qwen2ForCausalLM,
+    Qwen3Config,
+    Qwen3ForCausalLM,
+)
 
+from outgrow.policy import Policy
 from outgrow.policy.gguf_file import About, export_gguf
 from outgrow.policy.gguf_tokenizer import PRE_TOKENIZERS
 
@@ -21,6 +31,20 @@ SMALL = {
 THETA = {"rope_type": "default", "rope_theta": 5e5}
 
 
+FAMILIES = {
+    "llama": (LlamaForCausalLM, LlamaConfig, {"num_attention_heads": 4, "num_key_value_heads": 2}, "llama-bpe"),
+    "llama-tied": (
+        LlamaForCausalLM,
+        LlamaConfig,
+        {"num_attention_heads": 2, "num_key_value_heads": 2, "head_dim": 16, "tie_word_embeddings": True},
+        "smollm",
+    ),
+    "qwen2": (Qwen2ForCausalLM, Qwen2Config, {"num_attention_heads": 4, "num_key_value_heads": 2}, "qwen2"),
+    # Not the 128 of published models, which transformers 5.23 takes whatever the file says.
+    "qwen3": (Qwen3ForCausalLM, Qwen3Config, {"num_attention_heads": 2, "num_key_value_heads": 1, "head_dim": 64}, "qwen2"),
+}
+
+
 def bpe(pre, text=TEXT):
     """A byte-level BPE with merges learnt of a text, special tokens, and an added token that is not special."""
     backend = Tokenizer(models.BPE())
@@ -34,6 +58,27 @@ def bpe(pre, text=TEXT):
     tokenizer.add_tokens(["<think>"])
     tokenizer.chat_template = TEMPLATE
     return tokenizer
+
+
+def learnt(model, ids, steps=60):
+    """The model after it has learnt these tokens, so that no bias is 0 and no norm is 1."""
+    optimizer = torch.optim.AdamW(model.parameters(), lr=5e-3)
+    for _ in range(steps):
+        loss = model(input_ids=ids, labels=ids).loss
+        loss.backward()
+        optimizer.step()
+        optimizer.zero_grad()
+    return model.eval()
+
+
+def learnt_family(family):
+    """A policy that has learnt TEXT."""
+    kind, config, heads, pre = FAMILIES[family]
+    tokenizer = bpe(pre)
+    torch.manual_seed(1)
+    # 7 rows that no token has, as Qwen's embeddings have them.
+    model = kind(config(**SMALL | heads, vocab_size=len(tokenizer) + 7, rope_parameters=THETA))
+    return Policy(learnt(model, torch.tensor([tokenizer(TEXT)["input_ids"]])), tokenizer)
 
 
 def written(policy, folder, kind, warn=lambda _: None):

@@ -55,7 +55,8 @@ OmitSettings = Annotated[
         "--omit-settings",
         metavar="NAMES",
         help="Settings that are not sent to a server, comma-separated, where it refuses them: seed, temperature, top_p, top_k, "
-        "max_tokens (the limit is then sent as max_completion_tokens), max_completion_tokens. Default: the recipe's.",
+        "min_p, repeat_penalty, repetition_penalty, max_tokens (the limit is then sent as max_completion_tokens), "
+        "max_completion_tokens. Default: the recipe's.",
     ),
 ]
 MaxTokens = Annotated[

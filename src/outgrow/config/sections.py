@@ -225,8 +225,8 @@ class ServerSection(Section):
 
     omit_settings: tuple[ServerSetting, ...] = Field(
         default=(),
-        description="Settings that are not sent, for a server that refuses them: seed, temperature, top_p, top_k, max_tokens (the "
-        "limit is then sent as max_completion_tokens), max_completion_tokens.",
+        description="Settings that are not sent, for a server that refuses them: seed, temperature, top_p, top_k, min_p, "
+        "repeat_penalty, repetition_penalty, max_tokens (the limit is then sent as max_completion_tokens), max_completion_tokens.",
     )
 
 

@@ -18,7 +18,8 @@ from .chat_model import Answer, ChatModel, ChatRequest, Conversation
 from .server_answer import read_answer, tells_end
 from .server_errors import error_text, refused_setting, refuses_prompt
 from .server_key import binding_line, key_for
-from .server_settings import omission_notice, request_settings
+from .server_models import Card, card_of, owner_of, read_models
+from .server_settings import draws_by, omission_notice, request_settings
 
 if TYPE_CHECKING:
     from openai import APIStatusError, AsyncOpenAI
@@ -31,7 +32,6 @@ AT_ONCE = 16
 _POLL_S = 0.1
 _CONNECT_S = 5.0
 _UNKNOWN = 2**30  # tokens; the protocol does not say the context, and the server refuses what is too long
-_LONGEST_NAME = 300  # characters of a name in a list of models; it is shown, and stored with answers
 _OMIT_KEY = "server.omit_settings"
 
 
@@ -47,9 +47,9 @@ class UnreadableReply(OutgrowError):
 class OpenAIServer(ChatModel):
     """A model at an address such as http://localhost:8000/v1, followed by #NAME if the server has several models.
 
-    The server applies the chat template and draws the tokens. Some servers ignore the seeds. A server may fill in a setting that
-    the request does not contain (top_k, where it is 0) from the model's own generation settings, as vLLM does unless it was started
-    with `--generation-config vllm`. R1's instruction is added only if the recipe's `prompt.user_template` holds it, since it is not
+    The server applies the chat template and draws the tokens. Some servers ignore the seeds. A server fills in settings that the
+    request does not contain; llama.cpp, vLLM and SGLang are sent all that would leave out tokens (`request_settings`). R1's
+    instruction is added only if the recipe's `prompt.user_template` holds it, since it is not
     known here whether the model is an R1 model. A request that fails for a temporary reason (no connection, silence, 429, 5xx, an
     error sent with status 200) is repeated, after a longer pause each time. A prompt that the server refuses (too long, a content
     filter) gets an answer that says so (`Answer.refused`). A call returns all answers or raises.
@@ -73,6 +73,7 @@ class OpenAIServer(ChatModel):
         """
         self._address = parse_address(address)
         self.host, self._name = self._address.host, self._address.model
+        self._owner: str | None = None  # `owned_by` in its list of models; None before it was asked
         self.prompt = prompt or Prompt()
         if self.prompt.template is not None:
             raise UsageError(f"{self.host} applies its model's own chat template; remove prompt.template from the recipe")
@@ -90,42 +91,24 @@ class OpenAIServer(ChatModel):
     def identity(self) -> str:
         """Address and name of the model, and the settings that are not sent; the weights behind that name are unknown.
 
-        Asks the server where no name was given. Raises as `answer` does.
+        Asks the server for its list of models, once. Raises as `answer` does.
         """
-        if not self._name:
-            from anyio.from_thread import start_blocking_portal
-
-            with start_blocking_portal() as portal:
-                portal.call(self._find_name)
+        owner = self._wait_for(self._meet)
         without = f" without {','.join(self.omit_settings)}" if self.omit_settings else ""
-        return f"{self._address.url}{without}#{self._name}"
+        return f"{self._address.url}{without}{draws_by(owner)}#{self._name}"
 
     @property
     def shown(self) -> str:
         """Host and name of the model, for messages. Raises as `answer` does."""
         return f"{self.host}#{self.identity.rpartition('#')[2]}"
 
-    def card(self) -> dict[str, Any]:
+    def card(self) -> Card:
         """Return what the server's list of models says of the model; empty where it has no such list.
 
         Raises as `answer` does where the server cannot be reached.
         """
-        import openai
-        from anyio.from_thread import start_blocking_portal
-
-        async def cards() -> list[dict[str, Any]]:
-            await self._find_name()
-            async with self._client() as client:
-                return await self._receive(client.models.list(), lambda page: [model.model_dump() for model in page.data])
-
-        try:
-            with start_blocking_portal() as portal:
-                listed = portal.call(cards)
-        except OutgrowError as error:
-            if isinstance(error.__cause__, openai.APIConnectionError | TimeoutError):
-                raise
-            return {}
-        return next((card for card in listed if card.get("id") == self._name), {})
+        self._wait_for(self._meet)
+        return card_of(self._name, self._wait_for(self._models))
 
     def conversation(self, question: str, turns: Turns = ()) -> Conversation:
         return self.prompt.messages(question, turns=turns)
@@ -136,19 +119,10 @@ class OpenAIServer(ChatModel):
     def answer(self, request: ChatRequest, check_stop: CheckStop = never_stop) -> list[list[Answer]]:
         from anyio.from_thread import start_blocking_portal
 
-        # A request for each answer, each with its own seed: not every server takes n.
-        bodies = [
-            {
-                "messages": conversation,
-                **request_settings(request.sampling, seed_from(seed, "draw", index) % 2**31, self.omit_settings),
-            }
-            for conversation, seed in zip(request.conversations, request.seeds, strict=True)
-            for index in range(request.n)
-        ]
         # The event loop runs in its own thread: this works inside another loop (a notebook's), and signals arrive here.
         received: list[Answer] = []  # in the order in which they come
         with start_blocking_portal() as portal:
-            pending = portal.start_task_soon(self._send_all, bodies, received.append)
+            pending = portal.start_task_soon(self._send_all, request, received.append)
             try:
                 while not wait([pending], _POLL_S).done:
                     check_stop()
@@ -159,9 +133,17 @@ class OpenAIServer(ChatModel):
         answers = pending.result()
         return [answers[first : first + request.n] for first in range(0, len(answers), request.n)]
 
-    async def _send_all(self, bodies: list[dict[str, Any]], on_answer: Callable[[Answer], None]) -> list[Answer]:
-        slots = asyncio.Semaphore(self._at_once)
-        await self._find_name()
+    async def _send_all(self, request: ChatRequest, on_answer: Callable[[Answer], None]) -> list[Answer]:
+        slots, owner = asyncio.Semaphore(self._at_once), await self._meet()
+        # A request for each answer, each with its own seed: not every server takes n.
+        bodies = [
+            {
+                "messages": conversation,
+                **request_settings(request.sampling, seed_from(seed, "draw", index) % 2**31, self.omit_settings, owner),
+            }
+            for conversation, seed in zip(request.conversations, request.seeds, strict=True)
+            for index in range(request.n)
+        ]
         async with self._client() as client:
 
             async def send(body: dict[str, Any]) -> Answer:
@@ -221,11 +203,31 @@ class OpenAIServer(ChatModel):
             self._warned.add(kind)
             self._warn(f"{self.host}: {text}")
 
-    async def _find_name(self) -> None:
-        """Ask the server for the model's name where none was given."""
-        if not self._name:
+    def _wait_for(self, ask: Callable[[], Awaitable[T]]) -> T:
+        from anyio.from_thread import start_blocking_portal
+
+        with start_blocking_portal() as portal:
+            return portal.call(ask)
+
+    async def _meet(self) -> str:
+        """Return what software the server is. Its list of models is asked once, for the model's name too where none was given."""
+        if self._owner is None:
+            cards = await self._models()
+            self._name = self._name or self._only([card["id"] for card in cards])
+            self._owner = owner_of(self._name, cards)
+        return self._owner
+
+    async def _models(self) -> list[Card]:
+        """Return the server's list of models; empty where it has none and the model's name is known."""
+        import openai
+
+        try:
             async with self._client() as client:
-                self._name = self._only(await self._receive(client.models.list(), _read_names))
+                return await self._receive(client.models.list(), partial(read_models, bool(self._name)))
+        except OutgrowError as error:
+            if not self._name or isinstance(error.__cause__, openai.APIConnectionError | TimeoutError):
+                raise
+            return []
 
     def _client(self) -> AsyncOpenAI:
         from openai import Timeout
@@ -299,13 +301,6 @@ class OpenAIServer(ChatModel):
         body = getattr(error, "body", None)
         message = body.get("message") or body.get("detail") if isinstance(body, dict) else body
         return _line(message if isinstance(message, str) else str(error)) or type(error).__name__
-
-
-def _read_names(page: Any) -> list[str]:
-    names = [model.id for model in page.data]
-    if not all(isinstance(name, str) and name.isprintable() and len(name) <= _LONGEST_NAME for name in names):
-        raise TypeError("a model's id is not a name")
-    return names
 
 
 def _line(text: str) -> str:

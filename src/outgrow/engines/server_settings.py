@@ -5,22 +5,37 @@ from typing import Any, Literal, get_args
 
 from ..policy import Sampling
 
-ServerSetting = Literal["seed", "temperature", "top_p", "top_k", "max_tokens", "max_completion_tokens"]
+ServerSetting = Literal[
+    "seed", "temperature", "top_p", "top_k", "min_p", "repeat_penalty", "repetition_penalty", "max_tokens", "max_completion_tokens"
+]  # fmt: skip
 """Names of settings that can be omitted. Where max_tokens is, the limit is sent as max_completion_tokens, its newer name."""
 
 SERVER_SETTINGS: tuple[str, ...] = get_args(ServerSetting)
 
+_WHOLE: dict[str, dict[str, float]] = {
+    "llamacpp": {"top_k": 0, "min_p": 0.0, "repeat_penalty": 1.0},
+    "vllm": {"top_k": -1, "min_p": 0.0, "repetition_penalty": 1.0},
+    "sglang": {"top_k": -1, "min_p": 0.0, "repetition_penalty": 1.0},
+}
+"""What keeps every token that a model may write, by the owner that a server's list of models names.
 
-def request_settings(sampling: Sampling, seed: int, omit: Sequence[str] = ()) -> dict[str, Any]:
+Where a request is silent, llama.cpp draws from the 40 likeliest tokens and from none below a twentieth of the likeliest; vLLM and
+SGLang go by the model's own files. So a model would be measured as another one.
+"""
+
+
+def request_settings(sampling: Sampling, seed: int, omit: Sequence[str] = (), owner: str = "") -> dict[str, Any]:
     """Return the settings of a request, as keys of its body.
 
-    top_k is sent only where it is used: it is not part of OpenAI's API, though most other servers know it.
+    owner: `owned_by` in the server's list of models. Settings outside of OpenAI's API are sent only to servers that are known to
+    have them, top_k also where it is used.
     """
     limit = "max_completion_tokens" if "max_tokens" in omit else "max_tokens"
     settings = {
         "seed": seed,
         "temperature": sampling.temperature,
         "top_p": sampling.top_p,
+        **_WHOLE.get(owner, {}),
         **({"top_k": sampling.top_k} if sampling.top_k else {}),
         limit: sampling.max_tokens,
     }
@@ -29,11 +44,20 @@ def request_settings(sampling: Sampling, seed: int, omit: Sequence[str] = ()) ->
 
 def omission_notice(omit: Sequence[str]) -> str:
     """Return what it means for figures that these settings are not sent; empty where it means nothing."""
+    own = ("top_p", "top_k", "min_p", "repeat_penalty", "repetition_penalty")
     effects = {
         "seed": "draws do not repeat",
         "temperature": "the server's own temperature applies, also to the greedy answer",
-        "top_p": "the server's own top_p applies",
-        "top_k": "the server's own top_k applies",
+        **{name: f"the server's own {name} applies" for name in own},
         "max_completion_tokens": "the server's own length limit applies" if "max_tokens" in omit else "",
     }
     return "; ".join(f"without {name}, {effect}" for name, effect in effects.items() if name in omit and effect)
+
+
+def draws_by(owner: str) -> str:
+    """Return the version of how this owner's servers are asked, for the identity of a model; empty where nothing is added.
+
+    >>> draws_by("llamacpp"), draws_by("somebody")
+    (' whole', '')
+    """
+    return " whole" if owner in _WHOLE else ""
