@@ -7,8 +7,8 @@ import pytest
 
 from helpers.report import evaluation, save, write_recipe, write_steps
 from helpers.serving import servers
+from outgrow.report import write_report
 from outgrow.report.curves import smooth
-from outgrow.report.page import write_report
 
 STEPS = 60
 

@@ -27,6 +27,7 @@ WHEN = "2026-11-29T06:29:03+00:00"
 
 BEGAN = 1795933743.0  # WHEN, in seconds since 1970
 STOPPED = Session(BEGAN, 0, BEGAN + 9, 2, "signal", "SIGTERM")
+NOTE = LoggedWarning(WHEN, 0, "chosen: 3", note=True)
 FAILED = Session(BEGAN, 0, BEGAN + 9, 2, "error", "no more")
 RUNNING = (Session(BEGAN, 0),)
 
@@ -136,7 +137,9 @@ def test_a_tag_is_a_link_that_filters_and_a_second_one_narrows(port):
 
 
 def test_a_row_says_what_a_second_reading_of_the_run_says(tmp_path):
-    run = add(tmp_path, "alpha", lr=3e-4, steps=12, tags=["x", "x", "y"], chance=0.9, warnings=[LoggedWarning(WHEN, 3, "w")] * 3)
+    run = add(
+        tmp_path, "alpha", lr=3e-4, steps=12, tags=["x", "x", "y"], chance=0.9, warnings=[*[LoggedWarning(WHEN, 3, "w")] * 3, NOTE]
+    )
     row = Listing(tmp_path).row("alpha")
     expected = compare(evaluation({1: 0.5}, seed=1), evaluation({1: 0.9}, seed=2))["pass@1"]
     assert (row.before, row.after, row.change) == (expected.before, expected.after, expected.change)
@@ -270,6 +273,8 @@ def test_messages_count_every_warning_once_and_put_the_newest_first():
     assert [message.text.split()[0] for message in found] == ["continued", "stopped", "step", "step", "step", "started"]
     assert {message.count for message in found if message.level == "warning"} == {49, 33, 16}
     assert [message.level for message in messages([], [FAILED])] == ["error", ""]
+    told = messages([NOTE, LoggedWarning(WHEN, 0, "chosen: 4")], [])
+    assert {(message.level, message.text) for message in told} == {("", "chosen: 3"), ("warning", "chosen: 4")}
 
 
 def test_differences_are_exactly_the_keys_with_unequal_values():

@@ -154,6 +154,14 @@ def test_vllm_refuses_it() -> None:
         VLLMEngineConfig().require_model(memory_policy().spec())
 
 
+def test_training_with_vllm_is_refused_before_its_package_is_missed(tmp_path: Path) -> None:
+    memory_policy().save(tmp_path / "model")
+    for policy in ("policy.memory={}", f"policy={{model='{tmp_path / 'model'}'}}"):
+        with pytest.raises(UsageError, match=r"^vLLM does not decode a model with a memory; set engine\.type=native$"):
+            train(load_recipe("micro", [*SMALL, policy, "engine.type=vllm"]), tmp_path / "run", Silent())
+    assert not (tmp_path / "run").exists()
+
+
 def test_a_run_with_a_memory_goes_on_to_the_same_bytes(tmp_path: Path) -> None:
     short = ["learn.steps=2", "learn.updates_per_step=1", "run.checkpoint_every=1"]
     recipe = [*SMALL, *short, "policy.memory={window=128,chunk=8,heads=2,width=8,hidden=8}"]

@@ -11,9 +11,9 @@ from hypothesis import strategies as st
 
 from helpers.report import evaluation, save, write_recipe, write_steps
 from helpers.serving import ask, servers
+from outgrow.report import write_report
 from outgrow.report.live.guesses import GuessLimit
 from outgrow.report.live.server import Connection
-from outgrow.report.page import write_report
 
 TOKEN = "the-token"
 

@@ -233,6 +233,14 @@ def test_the_terminal_shows_the_most_surprising_tokens_and_what_is_read(folders:
     assert _run(folders["delta"], TEXT, "--layer", "1")[1] != _run(folders["delta"], TEXT, "--layer", "0")[1]
 
 
+def test_a_table_that_leaves_tokens_out_says_so(folders: dict[str, str], tmp_path: Path) -> None:
+    left_out = "among the tokens of text and question; those of the template and of the answer are not listed"
+    for words, said in (([], 0), (["--chat"], 1), (["--answer", "ab="], 1)):
+        page = tmp_path / f"{len(words)}{said}.html"
+        _, shown = _run(folders["delta"], TEXT, "--question", QUESTION, "--html", str(page), *words)
+        assert (" ".join(shown.split()).count(left_out), page.read_text().count(left_out)) == (said, said)
+
+
 def test_a_terminal_shows_the_text_in_colours(folders: dict[str, str], monkeypatch: pytest.MonkeyPatch) -> None:
     terminal = Console(force_terminal=True, color_system="truecolor", no_color=False, width=100, file=io.StringIO())
     monkeypatch.setattr("outgrow.cli.surprise.console", terminal)

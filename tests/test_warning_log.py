@@ -6,13 +6,15 @@ from datetime import UTC, datetime
 
 import pytest
 
+from helpers.memory import memory_policy
 from helpers.runs import SMALL, Silent
-from outgrow.config import load_recipe
+from outgrow.config import load_recipe, parse_recipe
 from outgrow.core.errors import OutgrowError, UsageError
 from outgrow.runs.cost import Budget, BudgetReached
 from outgrow.runs.folder import RunFolder, held
 from outgrow.runs.warning_log import MAX_CHARACTERS, MAX_LINES, WarningLog, read_warnings
-from outgrow.train.loop import resume, train
+from outgrow.train.logged import LoggedWatcher
+from outgrow.train.loop import _filled, resume, train
 
 CUT = [*SMALL, "learn.steps=3", "learn.give_up_after=3", "sampling.max_tokens=2", "run.checkpoint_every=1", "evaluate.every=0"]
 GOOD = {"time": "2026-11-29T06:29:03+00:00", "step": 1, "text": "x", "dropped": 0}
@@ -65,6 +67,14 @@ def test_what_a_resume_warns_of_is_kept(tmp_path):
     with pytest.raises(BudgetReached):
         resume(run, [], again, Budget(hours=1e-9), accept_loss=True)
     assert again.notes and [line.text for line in read_warnings(run)] == again.notes
+
+
+def test_what_was_chosen_for_a_run_is_a_note_and_no_warning(tmp_path):
+    watcher = LoggedWatcher(Silent(), tmp_path)
+    _filled(parse_recipe({"name": "tiny", "policy": {"model": "micro-base"}}), memory_policy(), watcher)
+    watcher.warn("bad")
+    watcher.log.open(0)
+    assert [(line.text[:19], line.note) for line in read_warnings(tmp_path)] == [("chosen for a model ", True), ("bad", False)]
 
 
 def test_a_run_that_another_process_holds_gets_no_line(tmp_path):

@@ -139,7 +139,7 @@ def _require_page(path: Path) -> None:
 
 
 def _show(found: "Surprise", layer: int | None, lost: list[float]) -> None:
-    from ..report.surprise import answer_words, correlation_words, effect_words, effects_table, most_surprising
+    from ..report.surprise import answer_words, correlation_words, effect_words, effects_caption, effects_table, most_surprising
 
     what = f"layer {layer}" if layer is not None else counted(len(found.surprise_LHT), "layer")
     say(f"Memory by the rule {found.rule}; surprise is the mean over {counted(found.surprise_LHT.shape[1], 'head')} of {what}.")
@@ -150,7 +150,7 @@ def _show(found: "Surprise", layer: int | None, lost: list[float]) -> None:
     if found.answered:
         say(answer_words(found.answered))
         say(effect_words(found.answered))
-        _print("what the question reads", effects_table(found.answered, found, layer, lost))
+        _print(f"what the question reads{effects_caption(found)}", effects_table(found.answered, found, layer, lost))
 
 
 def _heat(found: "Surprise", layer: int | None) -> None:

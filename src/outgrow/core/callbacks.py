@@ -7,6 +7,14 @@ CheckStop = Callable[[], None]
 """Called often; raises where the work must stop."""
 Warn = Callable[[str], None]
 """Takes one line that a person should read."""
+
+
+class Note(str):
+    """A line for a `Warn` that tells what was chosen or done: nothing is wrong."""
+
+    __slots__ = ()
+
+
 OnProgress = Callable[[int], None]
 """Takes how much is done so far; the first call says what was done before."""
 

@@ -27,6 +27,7 @@ if TYPE_CHECKING:
     from transformers import PreTrainedModel, PreTrainedTokenizerBase
 
 
+_ANSWER = "⟦an earlier answer⟧"  # a text that no template contains
 _ADVICE = "set prompt.template, or put everything into the question"
 
 
@@ -100,9 +101,24 @@ class Policy:
             self._require_all_in_prompt(messages)
         return messages
 
+    def turn_ids(self, question: str) -> list[int]:
+        """Return the token ids of a user's turn that follows an answer: from that answer's end to where the next one begins.
+
+        Raises UsageError where the chat template drops earlier answers, so that nothing can follow them.
+        """
+        turns = (("user", "?"), ("assistant", _ANSWER), ("user", question))
+        text = self._text([{"role": role, "content": content} for role, content in turns])
+        _, kept, after = text.partition(_ANSWER)
+        if not kept:
+            raise UsageError("the chat template drops earlier answers, so no turn can follow one; set prompt.template")
+        return self._ids(after)
+
     def chat_ids(self, messages: list[dict[str, str]]) -> list[int]:
         """Return the token ids of a conversation whose next turn is the model's."""
-        return [int(token) for token in self.tokenizer(self._text(messages), add_special_tokens=False)["input_ids"]]
+        return self._ids(self._text(messages))
+
+    def _ids(self, text: str) -> list[int]:
+        return [int(token) for token in self.tokenizer(text, add_special_tokens=False)["input_ids"]]
 
     def _require_all_in_prompt(self, messages: list[dict[str, str]]) -> None:
         roles = ", ".join(message["role"] for message in messages)

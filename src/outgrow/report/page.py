@@ -1,55 +1,40 @@
-"""The page of a run: sentences, tables and charts in a template, written as one file that needs no network."""
+"""The page of a run: sentences, tables and charts in a template, as one file that needs no network."""
 
 import base64
 import gzip
 import hashlib
 from functools import cache
 from importlib.resources import files
-from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from jinja2 import Environment, PackageLoader, StrictUndefined, Template
 from markupsafe import Markup
 
-from ..core.errors import OutgrowError
-from ..core.files import write_atomic
 from ..evaluate.chain_kinds import CHAIN_MEANING
 from ..evaluate.change import compare, grid, largest_changes
 from ..evaluate.failure_kinds import MEANING
-from ..runs.folder import RunFolder
 from . import findings, tables, words
 from .analysis import analyze
 from .cells import tone
 from .chains import chain_sections
 from .charts import chart_groups, histogram_chart, learning_charts, seconds_chart
 from .curves import smoothing_width, thinning
-from .data import RunData, read_run
+from .data import RunData
 from .heat_maps import heat_maps
 from .next_steps import next_steps
 from .pass_rate_charts import suite_charts
 from .plotly_script import plotly_script
+
+if TYPE_CHECKING:
+    from .question_heats import QuestionHeats
 
 _PROBLEMS = 10  # won, and lost
 _PROBLEMS_SHOWN = 3  # of them; the others are folded
 _MOST_ROWS = 12  # of a heat map; a longer one is folded
 
 
-def write_report(run: Path) -> Path:
-    """Write report.html into a run's folder, finished or not. Return its path.
-
-    Raises UsageError where there is no run, OutgrowError where one of its files is damaged or the page cannot be written.
-    """
-    page = render(read_run(run))
-    path = RunFolder(run).report
-    try:
-        write_atomic(path, page.encode("utf-8", errors="replace"))
-    except OSError as error:
-        raise OutgrowError(f"{path}: cannot write the report ({error.strerror or error})") from error
-    return path
-
-
-def render(data: RunData) -> str:
-    """Return the page as HTML. The same run gives the same page."""
+def render(data: RunData, heats: "QuestionHeats | None" = None) -> str:
+    """Return the page as HTML. The same run gives the same page. heats: what a memory makes of questions; None without one."""
     comparisons = compare(data.before, data.after)
     pass_at_1 = comparisons.get("pass@1")
     cells = grid(data.before, data.after)
@@ -96,7 +81,8 @@ def render(data: RunData) -> str:
         facts=tables.facts(data),
         change_table=tables.change_table(data),
         changes=(("won", won), ("lost", lost)),
-        **page_scripts(),
+        heats=heats,
+        **page_scripts(token_style() if heats else ""),
     )
 
 
@@ -131,6 +117,13 @@ def page_scripts(more_style: str = "") -> dict[str, Any]:
         "plotly": base64.b64encode(gzip.compress(plotly.encode(), 9, mtime=0)).decode("ascii"),
         "policy": f"default-src 'none'; script-src {scripts}; style-src {styles}; img-src data: blob:; base-uri 'none'",
     }
+
+
+@cache
+def token_style() -> str:
+    """Return the rules for tokens with heat."""
+    own = files("outgrow.report").joinpath("surprise.css").read_text(encoding="utf-8")
+    return own + "".join(f".token.v{percent} {{ --v: {percent}%; }}\n" for percent in range(101))
 
 
 def hash_source(text: str) -> str:

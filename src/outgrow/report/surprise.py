@@ -17,7 +17,7 @@ from ..core.errors import OutgrowError
 from ..core.files import write_atomic
 from ..evaluate.surprise import Answered, Surprise
 from .heat_scale import Scale, around_zero, spread
-from .page import hash_source, page_template
+from .page import hash_source, page_template, token_style
 from .tables import Table
 
 TOP = 10
@@ -62,9 +62,21 @@ def effects_table(answered: Answered, surprise: Surprise, layer: int | None, los
     return Table(["token", "effect (nats)", "lost without it (nats)", "position"], rows)
 
 
+def effects_caption(surprise: Surprise) -> str:
+    """Return which tokens the table leaves out; empty where the row has no others than those of text and question."""
+    if len(surprise.row.ids) == len(surprise.row.shown):
+        return ""
+    return " among the tokens of text and question; those of the template and of the answer are not listed"
+
+
 def piece_at(surprise: Surprise, place: int) -> str:
     """Return a token's characters in quotes, as JSON writes them, so that blanks and line breaks are seen."""
     return json.dumps(surprise.row.pieces[place - surprise.row.first], ensure_ascii=False)
+
+
+def shown_pieces(surprise: Surprise) -> list[str]:
+    """Return the characters of each token of text and question as a page shows them: with line breaks, and none empty."""
+    return [piece.replace("\n", "↵\n") or "·" for piece in surprise.row.pieces]
 
 
 def correlation_words(surprise: Surprise, layer: int | None) -> str:
@@ -104,8 +116,8 @@ def write_page(surprise: Surprise, layer: int | None, lost: Sequence[float], mod
 def render(surprise: Surprise, layer: int | None, lost: Sequence[float], model: str) -> str:
     """Return the page as HTML. Text and model are escaped by the template; the script puts numbers into titles and colours only."""
     here = files("outgrow.report")
-    css, own, script = ((here / name).read_text(encoding="utf-8") for name in ("page.css", "surprise.css", "surprise.js"))
-    style = css + own + "".join(f".token.v{percent} {{ --v: {percent}%; }}\n" for percent in range(101))
+    css, script = ((here / name).read_text(encoding="utf-8") for name in ("page.css", "surprise.js"))
+    style = css + token_style()
     layers, heads, _ = surprise.surprise_LHT.shape
     answered, shown = surprise.answered, surprise.row.shown
     losses = [None if (loss := surprise.losses[at]) is None else _short(loss) for at in shown]
@@ -114,7 +126,7 @@ def render(surprise: Surprise, layer: int | None, lost: Sequence[float], model: 
         model=model,
         rule=surprise.rule,
         tokens=counted(len(shown), "token"),
-        pieces=[piece.replace("\n", "↵\n") or "·" for piece in surprise.row.pieces],
+        pieces=shown_pieces(surprise),
         first=surprise.row.first,
         layers=layers,
         heads=heads,
@@ -129,6 +141,7 @@ def render(surprise: Surprise, layer: int | None, lost: Sequence[float], model: 
         top=most_surprising(surprise, layer),
         answer_words=answer_words(answered) if answered else "",
         effect_words=effect_words(answered) if answered else "",
+        effects_caption=effects_caption(surprise),
         effects_table=effects_table(answered, surprise, layer, lost) if answered else None,
         style=Markup(style),
         script=Markup(script),

@@ -2,19 +2,23 @@
 
 import copy
 from collections.abc import Mapping
+from contextlib import suppress
 from pathlib import Path
 
 from ..config import Recipe, RLRecipe
-from ..config.sections import DistillSection
+from ..config.sections import DistillSection, PolicySection
 from ..core.callbacks import Warn
 from ..core.errors import UsageError
+from ..core.files import read_json
 from ..core.shell import command_line
-from ..engines import check_room
+from ..engines import VLLMEngineConfig, check_room
+from ..engines.vllm import NO_MEMORY
 from ..policy import Policy, Sampling, load_policy
 from ..policy.load import placed, with_adapter
 from ..policy.lora import add_adapter, has_adapter, require_targets
 from ..policy.lora_settings import LoRA
 from ..policy.memory.convert import add_memory
+from ..policy.memory.settings import MODEL_TYPE
 from ..policy.micro import make_model, make_tokenizer
 from ..policy.pull import public_name
 from .checkpoint import Checkpoint
@@ -85,8 +89,23 @@ def digests(base: Policy, distilled: Policy | None) -> dict[str, str]:
 
 
 def check_engine(recipe: Recipe) -> None:
-    """Raise UsageError where the recipe's engine cannot be used here."""
+    """Raise UsageError where the recipe's engine cannot be used here, or by its kind cannot decode the recipe's model.
+
+    The second is told first: another engine is then needed, and not the package of this one.
+    """
+    if isinstance(recipe.engine, VLLMEngineConfig) and _has_memory(recipe.policy):
+        raise UsageError(NO_MEMORY)
     recipe.engine.build()
+
+
+def _has_memory(section: PolicySection) -> bool:
+    """Return whether a policy has a memory, as far as the recipe or the model's folder says so."""
+    if section.memory is not None:
+        return True
+    file = Path(resolve_model(section.model).location, "config.json") if section.model else None
+    with suppress(OSError, ValueError, AttributeError):  # loading the model says what is wrong with it
+        return file is not None and read_json(file).get("model_type") == MODEL_TYPE
+    return False
 
 
 def learner_and_reference(recipe: Recipe, base: Policy, checkpoint: Checkpoint | None) -> tuple[Policy, Policy]:

@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 
 from ..config import Recipe, RLRecipe, load_recipe, shipped_recipes
-from ..core.callbacks import Warn, quiet
+from ..core.callbacks import Note, Warn, quiet
 from ..core.counted import counted
 from ..core.errors import UsageError
 from ..problems.checked import checked_problems
@@ -15,20 +15,22 @@ from ..types import Problem
 
 
 def training_problems(recipe: Recipe, warn: Warn) -> list[list[Problem]]:
-    """Return the problems of each source. Questions that the recipe is measured on are dropped, with a warning.
+    """Return the problems of each source. Questions that the recipe is measured on are dropped, with a note.
 
     Raises UsageError where the recipe names no suite and has too few problems to hold some out.
     """
     if "problems" not in recipe.model_fields_set:
-        warn('the recipe names no [[problems]]: it practises on micro, as [[problems]] type = "micro" would say')
+        warn(Note('the recipe names no [[problems]]: it practises on micro, as [[problems]] type = "micro" would say'))
     sources, names = _without_suites(recipe, warn), suites_of_training(recipe)
     if HELD_OUT not in names:
         return sources
     held_out = held_out_slice([problem for source in sources for problem in source])
     practised = [without_held_out(source, held_out)[0] for source in sources]
     warn(
-        f"{len(held_out)} of {sum(map(len, sources)):,} problems are held out to measure on, by a hash of the question; "
-        "evaluate.suite names others"
+        Note(
+            f"{len(held_out)} of {sum(map(len, sources)):,} problems are held out to measure on, by a hash of the question; "
+            "evaluate.suite names others"
+        )
     )
     return practised
 
@@ -59,7 +61,7 @@ def _without_suites(recipe: Recipe, warn: Warn) -> list[list[Problem]]:
     for source in recipe.problems:
         problems, dropped = without_held_out(checked_problems(source.with_rows() if rows else source, warn), held_out)
         if dropped:
-            warn(f"{source.type}: dropped {counted(dropped, 'problem')} whose questions are held out ({', '.join(names)})")
+            warn(Note(f"{source.type}: dropped {counted(dropped, 'problem')} whose questions are held out ({', '.join(names)})"))
         sources.append(problems)
     return sources
 

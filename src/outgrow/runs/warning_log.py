@@ -7,6 +7,7 @@ from dataclasses import asdict, dataclass, replace
 from datetime import UTC, datetime
 from pathlib import Path
 
+from ..core.callbacks import Note
 from ..core.errors import OutgrowError
 from ..core.json_lines import append_line, read_lines, write_lines
 from .folder import RunFolder
@@ -30,13 +31,15 @@ class LoggedWarning:
     text: str
     dropped: int = 0
     """Lines dropped directly before this one, because the log was too long."""
+    note: bool = False
+    """Whether it only tells what was chosen or done (see `Note`), and warns of nothing."""
 
     def __post_init__(self) -> None:
         """Raise ValueError where a value is not what its field says: a file may come from anywhere."""
         when = datetime.fromisoformat(self.time)
         dated = when.tzinfo is not None and 2000 <= when.year < 3000
         counted = type(self.step) is int and type(self.dropped) is int
-        if not (dated and counted and isinstance(self.text, str)):
+        if not (dated and counted and isinstance(self.text, str) and isinstance(self.note, bool)):
             raise ValueError(f"not a warning: {json.dumps(asdict(self))[:100]}")
 
 
@@ -51,9 +54,9 @@ class WarningLog:
         """The step that new warnings are about."""
 
     def add(self, text: str) -> None:
-        """Write a warning."""
+        """Write a warning, or a `Note`."""
         now = datetime.now(UTC).isoformat(timespec="seconds")
-        self._waiting.append(LoggedWarning(now, self.step, text[:MAX_CHARACTERS]))
+        self._waiting.append(LoggedWarning(now, self.step, text[:MAX_CHARACTERS], note=isinstance(text, Note)))
         if self._count is not None:
             self._write()
 

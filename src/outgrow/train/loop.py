@@ -10,7 +10,7 @@ from functools import partial
 from pathlib import Path
 
 from ..config import Recipe, RLRecipe, filled, unsaid, with_absolute_paths, with_plugins
-from ..core.callbacks import once
+from ..core.callbacks import Note, once
 from ..core.changes import changed_values, flat
 from ..core.errors import OutgrowError, SpoiledError, UsageError
 from ..core.fresh_folder import FreshFolder
@@ -89,7 +89,7 @@ def _filled(recipe: Recipe, base: Policy, watcher: Watcher) -> Recipe:
     if keys:
         values = flat(recipe.model_dump(mode="json"))
         chosen = ", ".join(f"{key}={values[key]:g}" for key in keys)
-        watcher.warn(f"chosen for a model of {parameters:,} parameters, since the recipe does not say them: {chosen}")
+        watcher.warn(Note(f"chosen for a model of {parameters:,} parameters, since the recipe does not say them: {chosen}"))
     return recipe
 
 

@@ -3,7 +3,7 @@
 from contextlib import suppress
 
 from ..config import RLRecipe
-from ..core.callbacks import Warn
+from ..core.callbacks import Note, Warn
 from ..core.errors import UsageError
 from ..core.memory import total_memory
 from ..core.oom_backoff import AutoBatchSize
@@ -23,7 +23,9 @@ def fitted_batch_size(recipe: RLRecipe, policy: Policy, distilled: Policy | None
         tokens = fit_to_memory(memory, recipe, shape, load_gpu_catalog().assumptions, teacher, judges)
         if tokens < recipe.learn.tokens_per_microbatch:
             warn(
-                f"{name}={recipe.learn.tokens_per_microbatch} does not fit {memory / 1e9:.0f} GB of memory; using {tokens} "
-                "(results differ by rounding only)"
+                Note(
+                    f"{name}={recipe.learn.tokens_per_microbatch} does not fit {memory / 1e9:.0f} GB of memory; using {tokens} "
+                    "(results differ by rounding only)"
+                )
             )
     return AutoBatchSize(name, tokens, warn)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Callable
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, fields
 from typing import Any, Self
 
@@ -47,6 +47,15 @@ class State:
         self._made(lambda tensor: sizes.append(tensor.nbytes), self)
         return sum(sizes)
 
+    def named(self) -> dict[str, Tensor]:
+        """Return the tensors by their names: fields, and places in tuples, joined by dots."""
+        return dict(_named("", self))
+
+    def filled(self, tensors: Mapping[str, Tensor]) -> Self:
+        """Return a state of this kind with other tensors, by the names of `named`."""
+        in_order = iter([tensors[name] for name in self.named()])
+        return self._made(lambda _: next(in_order), self)
+
     @classmethod
     def _made(cls, function: Callable[..., Any], *states: State) -> Self:
         """Return a state whose tensors are what the function makes of the states' tensors in the same place."""
@@ -59,6 +68,15 @@ def _each(function: Callable[..., Any], *values: Any) -> Any:
     if isinstance(first, State):
         return first._made(function, *values)
     return tuple(map(function, *values)) if isinstance(first, tuple) else function(*values)
+
+
+def _named(name: str, value: Any) -> Iterator[tuple[str, Tensor]]:
+    if isinstance(value, Tensor):
+        yield name, value
+        return
+    parts = enumerate(value) if isinstance(value, tuple) else ((each.name, getattr(value, each.name)) for each in fields(value))
+    for part, inner in parts:
+        yield from _named(f"{name}.{part}" if name else str(part), inner)
 
 
 class Rule(nn.Module, ABC):

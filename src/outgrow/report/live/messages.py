@@ -14,7 +14,7 @@ _NUMBER = re.compile(r"\d[\d.,]*")
 
 @dataclass(frozen=True)
 class Message:
-    """A line of the page: the begin or end of a session, or one or several warnings."""
+    """A line of the page: the begin or end of a session, or one or several warnings or notes."""
 
     level: Literal["", "warning", "error"]
     """error: the session ended by one."""
@@ -32,9 +32,9 @@ def messages(warnings: Iterable[LoggedWarning], sessions: Iterable[Session]) -> 
 
     Raises TypeError or ValueError where a session's values are not what its fields say.
     """
-    groups: dict[str, list[LoggedWarning]] = {}
+    groups: dict[tuple[bool, str], list[LoggedWarning]] = {}
     for warning in warnings:
-        groups.setdefault(_NUMBER.sub("#", warning.text), []).append(warning)
+        groups.setdefault((warning.note, _NUMBER.sub("#", warning.text)), []).append(warning)
     found = [*map(_of_warnings, groups.values()), *(message for session in sessions for message in _of_session(session))]
     return sorted(found, key=lambda message: message.when)[::-1]
 
@@ -42,7 +42,7 @@ def messages(warnings: Iterable[LoggedWarning], sessions: Iterable[Session]) -> 
 def _of_warnings(lines: Sequence[LoggedWarning]) -> Message:
     newest, steps = lines[-1], [line.step for line in lines]
     when = datetime.fromisoformat(newest.time).timestamp()
-    return Message("warning", newest.text, len(lines), min(steps), max(steps), when)
+    return Message("" if newest.note else "warning", newest.text, len(lines), min(steps), max(steps), when)
 
 
 def _of_session(session: Session) -> Iterable[Message]:

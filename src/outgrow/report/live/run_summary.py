@@ -219,7 +219,7 @@ class _Facts:
             tags=tuple(dict.fromkeys(recipe.run.tags)),
             steps=recipe.learn.steps,
             started=_started(sessions, files),
-            warnings=len(read_warnings(run)),
+            warnings=sum(not line.note for line in read_warnings(run)),
             ended=sessions[-1].end or "" if sessions else "",
             ending=str(sessions[-1].state()) if sessions and sessions[-1].end else "",
             worse=worse is not None,

@@ -1,0 +1,114 @@
+"""What a run's memory makes of a few held-out questions: the surprise of each token, next to its plain loss."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from contextlib import suppress
+from dataclasses import dataclass
+from itertools import chain, zip_longest
+from pathlib import Path
+
+from ..core.errors import DAMAGED, OutgrowError
+from ..core.files import read_json
+from ..evaluate.change import largest_changes
+from ..evaluate.sample import Sample
+from ..evaluate.surprise import Surprise, require_surprise, surprise_of
+from ..evaluate.surprise_row import row_of
+from ..policy.memory.settings import MODEL_TYPE
+from ..runs.folder import RunFolder
+from .data import RunData
+from .heat_scale import Scale, spread
+from .surprise import correlation_words, shown_pieces
+
+_QUESTIONS = 3
+_TOKENS = 2048
+"""Of all questions together, so that a page is made in seconds; longer questions are left out."""
+
+
+@dataclass(frozen=True)
+class HeatToken:
+    """A token of a question."""
+
+    piece: str
+    title: str
+    surprise: int
+    """Percent of the colour."""
+    loss: int
+
+
+@dataclass(frozen=True)
+class QuestionHeat:
+    """A question as the memory reads it."""
+
+    place: str
+    """Its field and level."""
+    tokens: list[HeatToken]
+    surprise_scale: Scale
+    loss_scale: Scale
+    said: str
+    """The sentence on surprise and loss."""
+
+
+@dataclass(frozen=True)
+class QuestionHeats:
+    """The questions, or why there are none."""
+
+    questions: list[QuestionHeat]
+    error: str = ""
+
+
+def question_heats(run: Path, data: RunData) -> QuestionHeats | None:
+    """Return the heat of a few of the held-out problems, those whose change is shown first; None for a model without a memory, a
+    memory without a surprise, and a run without a checkpoint or a measurement.
+    """
+    samples = _samples(data)
+    if not samples or not _has_surprise(run):
+        return None
+    from ..runs.models import run_policy
+
+    try:
+        policy = run_policy(run)
+        rule, found, room = require_surprise(policy, str(run)), [], _TOKENS
+        for sample in samples:
+            row = row_of(policy, sample.question, chat=True)
+            if len(found) < _QUESTIONS and len(row.ids) <= room:
+                found.append(_heat(sample, surprise_of(policy, row, rule, question=False)))
+                room -= len(row.ids)
+    except OutgrowError as error:
+        return QuestionHeats([], str(error))
+    return QuestionHeats(found, "" if found else f"they have more than {_TOKENS:,} tokens")
+
+
+def _samples(data: RunData) -> Sequence[Sample]:
+    """Return a sample of each problem that may be shown: wins and losses in turn, or the first ones."""
+    known = data.after or data.before
+    if known is None:
+        return []
+    changes = largest_changes(data.before, data.after, _QUESTIONS) if data.before and data.after else ([], [])
+    changed = [change.after for change in chain.from_iterable(zip_longest(*changes)) if change is not None]
+    return changed or [samples[0] for samples in list(known.drawn().values())[:_QUESTIONS]]
+
+
+def _has_surprise(run: Path) -> bool:
+    """Return whether the config of the newest checkpoint has a memory with a surprise. A damaged one has none."""
+    from ..policy.memory.watch import WITH_SURPRISE
+
+    with suppress(OSError, *DAMAGED):
+        config = read_json(RunFolder(run).checkpoints / "latest" / "policy" / "config.json")
+        return config["model_type"] == MODEL_TYPE and config["memory"].get("rule", "titans") in WITH_SURPRISE
+    return False
+
+
+def _heat(sample: Sample, found: Surprise) -> QuestionHeat:
+    values = [found.surprise()[at] for at in found.row.shown]
+    losses = [found.losses[at] for at in found.row.shown]
+    scales = spread(values), spread([loss for loss in losses if loss is not None])
+    tokens = [
+        HeatToken(piece, _title(value, loss), scales[0].strength(value), scales[1].strength(loss or 0))
+        for piece, value, loss in zip(shown_pieces(found), values, losses, strict=True)
+    ]
+    return QuestionHeat(f"{sample.field}, level {sample.level}", tokens, *scales, correlation_words(found, None))
+
+
+def _title(value: float, loss: float | None) -> str:
+    return f"surprise {value:.3g}" + ("" if loss is None else f", loss {loss:.3g} nats")
