@@ -100,10 +100,11 @@ def test_an_answer_that_ended_is_read_with_one_end(tmp_path: Path) -> None:
 
 def test_a_turn_that_is_not_kept_is_forgotten(tmp_path: Path) -> None:
     model = _remembering("titans", tmp_path / "kept")
-    first = _asked(model, QUESTIONS[0])
-    assert _asked(model, QUESTIONS[1]) != first and _asked(model, QUESTIONS[0]) == first
+    alone = _asked(model, QUESTIONS[1])
+    assert _asked(model, QUESTIONS[0]) != alone and _asked(model, QUESTIONS[1]) == alone
+    _asked(model, QUESTIONS[0])
     model.memory.keep()
-    assert _asked(model, QUESTIONS[0]) != first
+    assert _asked(model, QUESTIONS[1]) != alone
 
 
 def test_ctrl_c_stops_an_answer_and_the_file_stays(
@@ -176,7 +177,7 @@ def test_what_is_not_this_model_s_memory_is_told_in_one_line(folders: dict[str, 
     foreign = (Path(folders["titans"]) / "model.safetensors").read_bytes()
     header = json.dumps({"__metadata__": {"model": "x"}}).encode()
     for content in (b"", b"text", good[:-1], good[:50], bytes(flipped), foreign, len(header).to_bytes(8, "little") + header):
-        assert "is damaged, or is no memory that `outgrow chat` has saved" in refused("titans", content)
+        assert "is damaged, or is not a memory that `outgrow chat` has saved" in refused("titans", content)
     for name in ("plain", "none"):
         assert f"--memory: {folders[name]} has no memory; name a model" in refused(name, None)
     assert "its folder does not exist" in refused("titans", None, tmp_path / "no" / "kept")

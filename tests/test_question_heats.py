@@ -1,6 +1,7 @@
 """The section on surprise of a run's page: against a second reading of the model, escaped, and absent without a memory."""
 
 from dataclasses import replace
+from itertools import pairwise
 from pathlib import Path
 
 import pytest
@@ -38,16 +39,16 @@ def _run(folder: Path, policy: Policy) -> Path:
 def test_surprise_and_loss_of_three_questions_are_on_the_page(tmp_path: Path) -> None:
     policy = memory_policy("titans")
     page = Page(write_report(_run(tmp_path, policy)))
-    heats = [text for text in page.pres if text.startswith("<script>alert") and text.endswith("&amp;")]
+    heats = [
+        text for text, below in pairwise(page.pres) if text == below and text.startswith("<script>")
+    ]  # surprise, and loss below it
     titles = [str(said["title"]) for tag, said in page.elements if tag == "span" and "token" in (said.get("class") or "")]
-    asked = []
-    for question in dict.fromkeys(heats):
-        found = surprise_of(policy, row := row_of(policy, question, chat=True), "titans", question=False)
-        asked.append([(found.surprise()[at], found.losses[at]) for at in row.shown])
-        expected = [f"surprise {value:.3g}, loss {loss:.3g} nats" for value, loss in asked[-1]]
-        first = titles.index(expected[0])
-        assert titles[first : first + len(expected)] == expected == titles[first + len(expected) : first + 2 * len(expected)]
-    assert len(asked) == 3 and len(titles) == 2 * sum(map(len, asked))
+    expected: list[str] = []
+    for question in heats:
+        found = surprise_of(policy, row_of(policy, question, chat=True), "titans", question=False)
+        numbers = [(found.surprise()[at], found.losses[at]) for at in found.row.shown]
+        expected += [f"surprise {value:.3g}, loss {loss:.3g} nats" for value, loss in numbers] * 2
+    assert len(heats) == 3 and titles == expected
     strengths = [said["class"] for tag, said in page.elements if said.get("title") in titles]
     assert {"token  v0", "token  v100", "token loss v0", "token loss v100"} <= set(strengths)
     assert "alert('" not in page.source and "What surprises its memory" in page.source

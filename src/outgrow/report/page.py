@@ -26,7 +26,7 @@ from .pass_rate_charts import suite_charts
 from .plotly_script import plotly_script
 
 if TYPE_CHECKING:
-    from .question_heats import QuestionHeats
+    from .heat_tokens import QuestionHeats
 
 _PROBLEMS = 10  # won, and lost
 _PROBLEMS_SHOWN = 3  # of them; the others are folded

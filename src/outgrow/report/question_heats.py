@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from contextlib import suppress
-from dataclasses import dataclass
 from itertools import chain, zip_longest
 from pathlib import Path
 
@@ -17,44 +16,13 @@ from ..evaluate.surprise_row import row_of
 from ..policy.memory.settings import MODEL_TYPE
 from ..runs.folder import RunFolder
 from .data import RunData
-from .heat_scale import Scale, spread
+from .heat_scale import spread
+from .heat_tokens import HeatToken, QuestionHeat, QuestionHeats
 from .surprise import correlation_words, shown_pieces
 
 _QUESTIONS = 3
 _TOKENS = 2048
 """Of all questions together, so that a page is made in seconds; longer questions are left out."""
-
-
-@dataclass(frozen=True)
-class HeatToken:
-    """A token of a question."""
-
-    piece: str
-    title: str
-    surprise: int
-    """Percent of the colour."""
-    loss: int
-
-
-@dataclass(frozen=True)
-class QuestionHeat:
-    """A question as the memory reads it."""
-
-    place: str
-    """Its field and level."""
-    tokens: list[HeatToken]
-    surprise_scale: Scale
-    loss_scale: Scale
-    said: str
-    """The sentence on surprise and loss."""
-
-
-@dataclass(frozen=True)
-class QuestionHeats:
-    """The questions, or why there are none."""
-
-    questions: list[QuestionHeat]
-    error: str = ""
 
 
 def question_heats(run: Path, data: RunData) -> QuestionHeats | None:
@@ -68,7 +36,8 @@ def question_heats(run: Path, data: RunData) -> QuestionHeats | None:
 
     try:
         policy = run_policy(run)
-        rule, found, room = require_surprise(policy, str(run)), [], _TOKENS
+        rule, room = require_surprise(policy, str(run)), _TOKENS
+        found: list[QuestionHeat] = []
         for sample in samples:
             row = row_of(policy, sample.question, chat=True)
             if len(found) < _QUESTIONS and len(row.ids) <= room:

@@ -71,7 +71,7 @@ class Kept:
         found = {_TOKENS: torch.tensor(self.tokens)}
         for index, layer in enumerate(self._cache.layers):
             one = cast("MemoryCacheLayer", layer)
-            assert one.memory is not None, "tokens are read first"
+            assert one.memory is not None and one.keys is not None and one.values is not None, "tokens are read first"
             parts = {
                 "keys": one.keys,
                 "values": one.values,
@@ -131,7 +131,7 @@ class Kept:
                 return cls._from(model, tensors)
         except (SafetensorError, *DAMAGED) as error:
             raise UsageError(
-                f"{path} is damaged, or is no memory that `outgrow chat` has saved; choose another --memory, or remove it"
+                f"{path} is damaged, or is not a memory that `outgrow chat` has saved; choose another --memory, or remove it"
             ) from error
         raise UsageError(f"{path} is the memory of another model; choose another --memory, or the model that has read it")
 
