@@ -9,7 +9,7 @@ from pathlib import Path
 
 from ..core.errors import DAMAGED, OutgrowError
 from ..core.files import read_json
-from ..evaluate.change import largest_changes
+from ..evaluate.change import compare, largest_changes
 from ..evaluate.sample import Sample
 from ..evaluate.surprise import Surprise, require_surprise, surprise_of
 from ..evaluate.surprise_row import row_of
@@ -28,9 +28,11 @@ _TOKENS = 2048
 def question_heats(run: Path, data: RunData) -> QuestionHeats | None:
     """Return the heat of a few of the held-out problems, those whose change is shown first; None for a model without a memory, a
     memory without a surprise, and a run without a checkpoint or a measurement.
+
+    Raises OutgrowError where the two measurements are of different problems.
     """
-    samples = _samples(data)
-    if not samples or not _has_surprise(run):
+    samples = _samples(data) if _has_surprise(run) else []
+    if not samples:
         return None
     from ..runs.models import run_policy
 
@@ -53,6 +55,7 @@ def _samples(data: RunData) -> Sequence[Sample]:
     known = data.after or data.before
     if known is None:
         return []
+    compare(data.before, data.after)  # which refuses those of different problems
     changes = largest_changes(data.before, data.after, _QUESTIONS) if data.before and data.after else ([], [])
     changed = [change.after for change in chain.from_iterable(zip_longest(*changes)) if change is not None]
     return changed or [samples[0] for samples in list(known.drawn().values())[:_QUESTIONS]]
