@@ -118,8 +118,12 @@ By the greedy answer, {moved["won"]} problems were won and {moved["lost"]} lost;
 
 
 def _lengths(found: Found) -> str:
-    rows = [(row["tokens"], *(_shown(row[end]) if row[end] else "none" for end in ("before", "after"))) for row in found["lengths"]]
-    return f"## Length and correctness\n\nShare right, by tokens of the answer:\n\n{_table(('tokens', 'before', 'after'), rows)}"
+    def side(row: Found, end: str) -> tuple[str, str]:
+        return (str(row[end]["n"]), _shown(row[end])) if row[end] else ("0", "")
+
+    rows = [(row["tokens"], *side(row, "before"), *side(row, "after")) for row in found["lengths"]]
+    head = ("tokens", "answers before", "right", "answers after", "right")
+    return f"## Length and correctness\n\n{_table(head, rows)}"
 
 
 def _journeys(found: Found) -> str:
@@ -177,7 +181,9 @@ def _suites(found: Found) -> str:
     margin = -found["suites"][0]["margin"]
     return f"""## Other suites
 
-Not worse: the whole interval of the change lies above −{100 * margin:.0f} points.
+`outgrow eval runs/{NAME} --on SUITES --limit 100 --out after`, and of the base
+`outgrow eval FILE.gguf --recipe runs/{NAME}/recipe.toml --on SUITES --limit 100 --out before`. Not worse: the whole interval of the
+change lies above −{100 * margin:.0f} points.
 
 {_table(("suite", "n", "before", "after", "change, points", ""), rows)}"""
 

@@ -21,8 +21,6 @@ from outgrow.plan.models import shape_from_config
 from outgrow.plan.shape import parameters
 from outgrow.policy.learnable import require_learnable
 from outgrow.policy.logprobs import completion_logprobs
-from outgrow.policy.lora import add_adapter
-from outgrow.policy.lora_settings import LoRA
 from outgrow.policy.memory.convert import add_memory
 from outgrow.policy.memory.settings import Kind, Memory
 from outgrow.policy.micro import make_model, make_tokenizer
@@ -173,13 +171,6 @@ def test_a_run_with_a_memory_goes_on_to_the_same_bytes(tmp_path: Path) -> None:
     assert weights[0].read_bytes() == weights[1].read_bytes()
     learned = load_file(weights[0])
     assert all(tensor.abs().sum() > 0 for name, tensor in learned.items() if name.endswith("memory.gate"))
-
-
-def test_a_memory_with_adapters_is_refused() -> None:
-    with pytest.raises(UsageError, match="memory trains with all weights; remove lora"):
-        load_recipe("micro", ["policy.memory={}", "policy.lora={}"])
-    with pytest.raises(UsageError, match=r"policy\.lora: somebody/base has a memory, .*; remove policy\.lora"):
-        add_adapter(memory_policy().model, LoRA(), 0, "somebody/base")
 
 
 def test_a_plan_with_vllm_is_refused() -> None:

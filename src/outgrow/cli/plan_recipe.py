@@ -47,7 +47,9 @@ def _head(recipe: "RLRecipe", plan: "Plan") -> list[str]:
     work, lora = plan.work, recipe.policy.lora
     total, moving = parameters(plan.shape), learning_parameters(plan.work, plan.shape)
     whole = total + (work.adapter or 0)
-    how = f"LoRA rank {lora.rank} on {', '.join(lora.targets)}" if lora else "full fine-tuning"
+    parts = [f"LoRA rank {lora.rank} on {', '.join(lora.targets)}"] if lora and lora.rank else []
+    parts += ["the memory"] if work.memory else []
+    how = " and ".join(parts) or "full fine-tuning"
     prompts, most = work.problems * work.prompt, work.rollouts * work.limit
     return [
         f"{recipe.name}: {_named(recipe.policy.model or 'a new micro policy')}, {total:,} parameters in {recipe.policy.dtype}",
@@ -186,7 +188,11 @@ def _measured(plan: "Plan") -> list[str]:
 
 def _assumptions(recipe: "RLRecipe", plan: "Plan", catalog: "GpuCatalog") -> list[str]:
     work, assumed = plan.work, catalog.assumptions
-    reference = "a second copy of the weights" if work.adapter is None else "the model with its adapters off"
+    reference = (
+        "a second copy of the weights"
+        if work.adapter is None
+        else "the model with its adapters off" + (" and a memory of its own" if work.memory else "")
+    )
     rented = [gpu for gpu in catalog.gpu if not gpu.measured] or catalog.gpu
     bandwidth = _range([gpu.bandwidth_efficiency for gpu in rented])
     rate = _range([gpu.rate_efficiency for gpu in rented])

@@ -38,7 +38,7 @@ class PolicySection(Section):
     revision: str | None = Field(default=None, description="Branch, tag or commit of a hub id. Default: the newest commit.")
     init: MicroInit | None = Field(default=None, description="Shape of a new micro policy, in place of `model`.")
     dtype: Dtype = Field(default="float32", description="Data type of the model's weights; adapters are always float32.")
-    lora: LoRA | None = Field(default=None, description="Train LoRA adapters only. Default: train every weight.")
+    lora: LoRA | None = Field(default=None, description="Train LoRA adapters, and a memory, only. Default: train every weight.")
     memory: Memory | None = Field(
         default=None, description="Put a memory next to attention over a sliding window. Default: the model as it is."
     )
@@ -51,8 +51,6 @@ class PolicySection(Section):
             raise ValueError("revision needs model, with a hub id")
         if self.init is not None and self.lora is not None:
             raise ValueError("lora needs an existing model to adapt; a new micro policy trains all its weights")
-        if self.memory is not None and self.lora is not None:
-            raise ValueError("memory trains with all weights; remove lora")
         return self
 
 

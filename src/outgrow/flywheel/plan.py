@@ -12,7 +12,7 @@ from ..plan import GPU, CostEstimate, GpuCatalog, plan_recipe
 from ..plan.measuring import measured_in, measuring_seconds
 from ..plan.models import FutureModels, shape_of
 from ..plan.seconds import Written, tuning_seconds, writing_seconds
-from ..plan.shape import Shape, adapter_parameters, cache_bytes, parameters
+from ..plan.shape import Shape, adapter_parameters, cache_bytes, memory_parameters, parameters
 from ..plan.work import bytes_of
 from ..policy.load import Dtype
 from ..runs.practice_problems import practice_problems
@@ -114,11 +114,12 @@ def _stage(name: str, times: int, recipe: RLRecipe | SFTRecipe, catalog: GpuCata
         return StagePlan(name, times, training, [(run.total - run.training) / 3600 for run in runs], estimates)
     shape, lora, learn = shape_of(recipe.policy, shapes), recipe.policy.lora, recipe.learn
     adapter = adapter_parameters(shape, lora.rank, lora.targets) if lora else None
+    memory = shape.layers * memory_parameters(shape) if lora else 0
     prompt, completion = _lengths(shape, recipe.sampling.max_tokens, catalog)
 
     def hours(gpu: GPU) -> float:
         width = bytes_of(recipe.policy.dtype)
-        step = tuning_seconds(learn.batch_size, prompt, completion, learn.tokens_per_microbatch, shape, adapter, width, gpu)
+        step = tuning_seconds(learn.batch_size, prompt, completion, learn.tokens_per_microbatch, shape, adapter, width, gpu, memory)
         return learn.steps * step / 3600
 
     return StagePlan(name, times, [hours(gpu) for gpu in catalog.gpu], _measuring_hours(recipe, shape, catalog))

@@ -3,6 +3,7 @@
 from dataclasses import dataclass
 
 from ..policy.chunked_logprobs import tokens_at_once
+from .memory_activations import activation_bytes
 from .shape import Shape, cache_bytes, head_parameters, key_value_bytes, layer_parameters, parameters
 from .work import Judge, Work, learning_parameters
 
@@ -24,7 +25,7 @@ class Part:
 
 def parts(work: Work, shape: Shape) -> list[Part]:
     """Return the parts of a step's memory."""
-    weights = parameters(shape) * work.width
+    weights = parameters(shape) * work.width + work.memory * (_FLOAT - work.width)  # a memory next to a frozen base is float32
     # The teacher's passes come before the policy's and keep one layer at a time, so they do not add to the activations.
     distilled = parameters(work.distilled.shape) * work.distilled.width if work.distilled else 0
     full = work.adapter is None
@@ -35,7 +36,7 @@ def parts(work: Work, shape: Shape) -> list[Part]:
         _always("weights", weights),
         Part("the engine's copy of the weights", _copy(shape, work.width), 0, 0),
         Part("merged adapter weights", 0, 0, work.adapted * work.width),
-        _always("reference policy", weights if full else 0),
+        _always("reference policy", weights if full else work.memory * work.width),
         *([_always("distilled teacher", distilled)] if distilled else []),
         *(part for judge in work.judges if judge.local for part in _judge_parts(judge, work.limit)),
         _always("adapters", adapter),
@@ -76,10 +77,11 @@ def activations(work: Work, shape: Shape) -> float:
 
     Each token, in each layer: the inputs of both norms and of the linear layers; the attention's output; gate and up. Attention,
     for prompts and then for rollouts: queries, output, and the keys and values that are attended to; a mask of the scores once for
-    all layers.
+    all layers. A memory: `activation_bytes`.
     """
     prompts, completions = work.microbatch_prompts * work.prompt, work.microbatch_rollouts * work.limit
-    token = work.width * (shape.attention + 3 * shape.feed_forward + 4 * shape.hidden)
+    token: float = work.width * (shape.attention + 3 * shape.feed_forward + 4 * shape.hidden)
+    token += activation_bytes(shape.memory, shape.hidden) if shape.memory else 0
     attended = prompts + work.microbatch_rollouts * (work.prompt + work.limit)
     attention = 2 * work.width * shape.layers * shape.attention * (prompts + completions)
     attention += key_value_bytes(shape, work.width) * attended

@@ -15,6 +15,7 @@ from ..core.errors import UsageError, first_line
 from ..policy.gguf_head_size import unread_head_size
 from ..policy.gguf_open import open_gguf
 from ..policy.hub_commits import hub_revision
+from ..policy.memory.frozen import CONFIG, read_memory
 from ..policy.memory.settings import MODEL_TYPE, Memory
 from ..policy.micro import MicroInit, make_tokenizer
 from ..runs.resolve_model import resolve_model
@@ -77,7 +78,8 @@ _OUTPUT_FOLDERS = ("runs", "models")  # where commands put what they train and m
 
 
 def shape_of(policy: PolicySection, future: FutureModels | None = None) -> Shape:
-    """Return the shape of a policy's model; of an adapter, the shape of its base, without the adapter's own parameters.
+    """Return the shape of a policy's model; of an adapter, the shape of its base, without the adapter's own parameters, but with
+    the memory that learned next to it.
 
     Raises UsageError where the config cannot be read, or is of a family that the formulas do not cover.
     """
@@ -96,7 +98,10 @@ def shape_of(policy: PolicySection, future: FutureModels | None = None) -> Shape
         return shape_of(load_recipe(source).policy)
     model = resolve_model(policy.model)
     if base := model.adapter_base():
-        return shape_of(PolicySection(model=base[0], revision=base[1]))
+        folder = Path(model.location)
+        memory = read_memory(folder)[0] if (folder / CONFIG).is_file() else None
+        under = shape_of(PolicySection(model=base[0], revision=base[1]))
+        return replace(under, memory=memory) if memory else under
     if model.location.endswith(".gguf"):
         return shape_from_config(_config_in_gguf(policy.model, model.location), policy.model)
     return shape_from_config(_config(policy.model, model.location, policy.revision), policy.model)
@@ -203,7 +208,7 @@ def _biased(config: Any, name: str) -> tuple[str, ...]:
         case "llama":
             return (*(ATTENTION if config.attention_bias else ()), *(FEED_FORWARD if config.mlp_bias else ()))
         case kind if kind == MODEL_TYPE:
-            return ()
+            return ATTENTION[:3] if config.qkv_bias else ()
         case "qwen2":
             return ATTENTION[:3]
         case "qwen3":

@@ -104,14 +104,15 @@ def learning_seconds(work: Work, shape: Shape, gpu: GPU, completion: float) -> f
     """Return the seconds of a step's updates.
 
     A forward pass takes 2 operations per weight and token; its backward pass 2 for the gradient of the input and 2 for that of the
-    weight (6 in total, arXiv 2001.08361, section 2.1). Frozen weights need no gradient of the weight (4 in total); adapters take 6
-    for their own parameters. The reference policy and a distilled teacher take a forward pass. A group shares its prompt's pass.
+    weight (6 in total, arXiv 2001.08361, section 2.1). Frozen weights need no gradient of the weight (4 in total), a memory next to
+    them does; adapters take 6 for their own parameters. The reference policy and a distilled teacher take a forward pass. A group
+    shares its prompt's pass.
     """
     learned = work.problems * work.learned
     forward = _reading(work, shape, completion, learned)
     measured = KL_SHARE * (_reading(work, shape, completion, work.rollouts) + 2 * forward)
     tokens = work.problems * work.prompt + learned * completion
-    operations = _moving(forward, tokens, work.adapter) + work.against_reference * forward + measured
+    operations = _moving(forward, tokens, work.adapter, work.memory) + work.against_reference * forward + measured
     learning = operations / _rate(gpu, work.width) + work.microbatches * shape.layers * _LAUNCHES * gpu.launch_ms / 1e3
     return learning + _distilling_seconds(work, gpu, completion)
 
@@ -125,17 +126,21 @@ def tuning_seconds(
     adapter: int | None,
     width: int,
     gpu: GPU,
+    memory: int = 0,
 ) -> float:
     """Return the seconds of a step of supervised fine-tuning on `batch` examples; counted as in `learning_seconds`."""
     forward = _forward(batch, prompt, 0, shape) + _forward(batch, completion, completion, shape, prompt)
     tokens = batch * (prompt + completion)
     launches = math.ceil(tokens / (tokens_per_microbatch or tokens)) * shape.layers * _LAUNCHES
-    return _moving(forward, tokens, adapter) / _rate(gpu, width) + launches * gpu.launch_ms / 1e3
+    return _moving(forward, tokens, adapter, memory) / _rate(gpu, width) + launches * gpu.launch_ms / 1e3
 
 
-def _moving(forward: float, tokens: float, adapter: int | None) -> float:
-    """Return the operations of a forward and a backward pass. forward: those of the forward pass. adapter: its parameters."""
-    return (3 if adapter is None else 2) * forward + 6 * (adapter or 0) * tokens
+def _moving(forward: float, tokens: float, adapter: int | None, memory: int) -> float:
+    """Return the operations of a forward and a backward pass.
+
+    forward: those of the forward pass. adapter, memory: parameters that learn next to frozen weights; `forward` has the memory's.
+    """
+    return (3 if adapter is None else 2) * forward + (6 * (adapter or 0) + 2 * memory) * tokens
 
 
 def _distilling_seconds(work: Work, gpu: GPU, completion: float) -> float:

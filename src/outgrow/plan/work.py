@@ -14,7 +14,7 @@ from ..judge.config import SECOND_ROLLOUTS, JudgeSection
 from ..judge.rubric import fill
 from ..policy.load import Dtype
 from .gpus import Assumptions
-from .shape import Shape, adapted, adapter_parameters, parameters
+from .shape import Shape, adapted, adapter_parameters, memory_parameters, parameters
 
 _LETTERS_PER_TOKEN = 4  # of a rubric
 
@@ -98,6 +98,8 @@ class Work:
     """Whether the loss holds a KL divergence from the reference."""
     adapter: int | None
     """Parameters of the adapters; None where every weight learns."""
+    memory: int
+    """Parameters of the memories that learn next to a frozen base; 0 where every weight learns."""
     adapted: int
     """Parameters of the matrices that are adapted."""
     distilled: Distilled | None
@@ -125,6 +127,8 @@ def work_of(
     learn, limit, lora = recipe.learn, recipe.sampling.max_tokens, recipe.policy.lora
     check_room(recipe.sampling, shape.context)
     prompt = prompt_tokens(shape, limit, assumptions)
+    if lora and not lora.rank and not memory_parameters(shape):
+        raise UsageError("policy.lora.rank=0: this model has no memory, so nothing learns; raise the rank or set policy.memory")
     if lora and not adapted(shape, lora.targets):
         raise UsageError(
             f"policy.lora.targets={list(lora.targets)}: no linear layer of this model has a name with one of these endings"
@@ -152,7 +156,8 @@ def work_of(
         truncates=recipe.sampling.truncates,
         against_reference=recipe.loss.kl_weight > 0,
         adapter=adapter_parameters(shape, lora.rank, lora.targets) if lora else None,
-        adapted=shape.layers * sum(i * o for i, o in adapted(shape, lora.targets)) if lora else 0,
+        memory=shape.layers * memory_parameters(shape) if lora else 0,
+        adapted=shape.layers * sum(i * o for i, o in adapted(shape, lora.targets)) if lora and lora.rank else 0,
         distilled=_distilled(recipe.distill, learn.steps, distilled) if recipe.distill and distilled else None,
         judges=_judges(recipe.judge, second_engine(recipe.engine).max_sequences, rollouts, prompt, judges)
         if recipe.judge and judges
@@ -217,4 +222,4 @@ def _rollouts_in(tokens: int, prompt: int, limit: int, group: int, available: in
 
 def learning_parameters(work: Work, shape: Shape) -> int:
     """Return the number of parameters that the optimizer changes."""
-    return parameters(shape) if work.adapter is None else work.adapter
+    return parameters(shape) if work.adapter is None else work.adapter + work.memory

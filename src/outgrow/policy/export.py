@@ -1,5 +1,6 @@
 """Writing a policy as one Hugging Face folder."""
 
+import re
 from pathlib import Path
 
 from safetensors import SafetensorError
@@ -21,7 +22,7 @@ def export(policy: Policy, folder: Path, card: str | None = None) -> None:
         with new_folder(folder) as unfinished:
             _write(policy, unfinished)
             if card is not None:
-                text = card.replace("library_name: peft", "library_name: transformers")
+                text = re.sub(r"(?m)^library_name: .*", "library_name: transformers", card, count=1)
                 (unfinished / "README.md").write_text(text, encoding="utf-8")
     except (OSError, SafetensorError) as error:
         reason = error.strerror if isinstance(error, OSError) and error.strerror else str(error)

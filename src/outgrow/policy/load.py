@@ -18,6 +18,7 @@ from .gguf_markers import restore_markers
 from .gguf_open import open_gguf
 from .gguf_rotations import require_plain_rotations
 from .hub_commits import hub_revision
+from .memory.frozen import CONFIG, LORA, let_memory_learn, load_memory, read_memory
 from .policy import Policy, quiet_transformers
 from .prompt import Prompt
 from .pull import PULLABLE, pulled_folder, pulled_from_hub
@@ -29,6 +30,7 @@ if TYPE_CHECKING:
     from transformers import PreTrainedModel, PreTrainedTokenizerBase
 
 SHIPPED = ("micro-base",)
+_ADAPTER = "adapter_config.json"
 Dtype = Literal["float32", "bfloat16"]
 
 
@@ -47,7 +49,7 @@ def model_folder(name: str) -> str:
     if path.is_dir():
         if (path / "policy").is_dir():
             raise UsageError(f"{name} is a checkpoint of a run; give the run's folder, or the model in it: {path / 'policy'}")
-        if not any((path / file).is_file() for file in ("config.json", "adapter_config.json")):
+        if not (path / "config.json").is_file() and not is_addition(path):
             raise UsageError(f"{name}: this folder has no config.json of a model and no checkpoint of a run; give a model's folder")
         return str(path)
     if path.suffix == ".gguf" and path.is_file():
@@ -60,7 +62,8 @@ def model_folder(name: str) -> str:
 
 
 def load_policy(name: str, prompt: Prompt | None = None, dtype: Dtype = "float32", revision: str | None = None) -> Policy:
-    """Load a model and its tokenizer. For an adapter's folder, load the base model that it names, and the adapter.
+    """Load a model and its tokenizer. For the folder of an adapter, or of a memory that learned next to a frozen base, load the
+    base model that it names, and what was added to it.
 
     revision: branch, tag or commit of a hub id. Default: the newest. Raises UsageError with one line where the model is missing,
     unreadable or not a causal language model, where neither the tokenizer nor the prompt has a chat template, where the
@@ -70,16 +73,16 @@ def load_policy(name: str, prompt: Prompt | None = None, dtype: Dtype = "float32
 
     folder = Path(model_folder(name))
     prompt = prompt or Prompt()
-    is_adapter = (folder / "adapter_config.json").is_file()
-    base, revision = base_of(folder) if is_adapter else (name, revision)
+    is_added = is_addition(folder)
+    base, revision = base_of(folder) if is_added else (name, revision)
     model, tokenizer = _load(base, model_folder(base), getattr(torch, dtype), revision)
-    if is_adapter and (folder / "tokenizer_config.json").is_file():
+    if is_added and (folder / "tokenizer_config.json").is_file():
         tokenizer = _tokenizer(name, folder)  # with the chat template that the adapter was trained with
     require_end(name, tokenizer, model)
     _require_context(name, model)
     tokenizer.chat_template = prompt.chat_template(tokenizer, name)
     policy = Policy(model, tokenizer, prompt)
-    return with_adapter(policy, folder) if is_adapter else policy
+    return with_addition(policy, folder) if is_added else policy
 
 
 def placed(model: PreTrainedModel) -> PreTrainedModel:
@@ -91,8 +94,13 @@ def placed(model: PreTrainedModel) -> PreTrainedModel:
     return moved
 
 
-def with_adapter(base: Policy, folder: Path) -> Policy:
-    """Put a saved adapter into its base model, in place, and return the policy of both.
+def is_addition(folder: Path) -> bool:
+    """Return whether the folder holds what was added to a base: an adapter, a memory, or both."""
+    return any((folder / file).is_file() for file in (CONFIG, _ADAPTER))
+
+
+def with_addition(base: Policy, folder: Path) -> Policy:
+    """Put a saved adapter, a saved memory or both into their base model, in place, and return the policy of all.
 
     A generation_config.json next to the adapter takes the place of the base's.
     """
@@ -100,19 +108,33 @@ def with_adapter(base: Policy, folder: Path) -> Policy:
 
     from .lora import load_adapter
 
-    adapter = load_adapter(base.model, folder)
+    frozen = None
+    if (folder / CONFIG).is_file():
+        base.model, frozen = load_memory(base.model, folder)
+    of_adapter = folder / LORA if frozen else folder
+    adapter = None
+    if (of_adapter / _ADAPTER).is_file():
+        adapter = load_adapter(base.model, of_adapter)
+        if frozen:
+            let_memory_learn(base.model)  # peft has frozen it
     if (folder / "generation_config.json").is_file():
         try:
             base.model.generation_config = GenerationConfig.from_pretrained(folder)
         except Exception as error:  # a bad file raises errors of several types
             raise _unreadable(str(folder), error) from error
-    return Policy(base.model, base.tokenizer, base.prompt, adapter)
+    return Policy(base.model, base.tokenizer, base.prompt, adapter, frozen)
 
 
 def base_of(folder: Path) -> tuple[str, str | None]:
-    """Return the name of an adapter's base model, and its revision on the hub. Raises UsageError where its file does not say it."""
+    """Return the name of the base model of an adapter or a memory, and its revision on the hub.
+
+    Raises UsageError where its file does not say it.
+    """
+    if (folder / CONFIG).is_file():
+        frozen = read_memory(folder)[1]
+        return frozen.base_model_name_or_path, frozen.revision
     try:
-        config = parse_json(read_plain(folder / "adapter_config.json"))
+        config = parse_json(read_plain(folder / _ADAPTER))
         return str(config["base_model_name_or_path"]), config.get("revision")
     except (OSError, ValueError, KeyError, TypeError) as error:
         raise UsageError(f"{folder}: adapter_config.json does not name the adapter's base model") from error

@@ -16,7 +16,7 @@ from ..core.errors import UsageError, first_line
 from ..core.rng import seed_from
 from ..core.type_words import toml
 from .lora_settings import LoRA
-from .memory.settings import MODEL_TYPE
+from .memory.frozen import memory_weights
 
 if TYPE_CHECKING:
     from peft import PeftConfig, PeftModel
@@ -64,14 +64,20 @@ def add_adapter(model: PreTrainedModel, lora: LoRA, seed: int, base: str, revisi
 
 def require_targets(model: PreTrainedModel, lora: LoRA, base: str) -> None:
     """Raise UsageError where a target is not the name of a linear layer, is tied to the embedding, or shares its matrix, and where
-    the model has a memory.
+    no adapter is asked for (rank 0) and the model has no memory that could learn.
 
-    base: the model's name.
+    base: the model's name. The layers of a memory learn themselves and are no targets.
     """
-    if model.config.model_type == MODEL_TYPE:
-        raise UsageError(f"policy.lora: {base} has a memory, which trains with all weights; remove policy.lora")
-    output = model.get_output_embeddings()
-    linear = [(name.rpartition(".")[2], module) for name, module in model.named_modules() if isinstance(module, torch.nn.Linear)]
+    if not lora.rank:
+        if not memory_weights(model):
+            raise UsageError(f"policy.lora.rank=0: {base} has no memory, so nothing learns; raise it, or set policy.memory")
+        return
+    output, own = model.get_output_embeddings(), memory_weights(model)
+    linear = [
+        (name.rpartition(".")[2], module)
+        for name, module in model.named_modules()
+        if isinstance(module, torch.nn.Linear) and f"{name}.weight" not in own
+    ]
     names = {name for name, _ in linear}
     for target in lora.targets:
         if target not in names:

@@ -16,6 +16,7 @@ from ..types import Turns
 from .chat_template import TemplateError, rendered_chat
 from .context import longest_row
 from .generation_config import end_ids, generation_config
+from .memory.frozen import LORA, FrozenBase, save_memory
 from .prompt import Prompt
 from .sampling import Sampling
 from .spec import ModelSpec
@@ -50,12 +51,19 @@ class Policy:
     prompt: Prompt = field(default_factory=Prompt)
     """How a question is put to the model."""
     adapter: PeftModel | None = None
-    """peft's handle on the low-rank adapters; None where every weight learns."""
+    """peft's handle on the low-rank adapters; None without."""
+    frozen: FrozenBase | None = None
+    """The base whose weights stay as they are, next to a memory that learns; None without, and where every weight learns."""
 
     @property
     def parameters(self) -> int:
         """Number of parameters, with those of adapters; a matrix that two layers share counts once."""
         return sum(parameter.numel() for parameter in self.model.parameters())
+
+    @property
+    def whole(self) -> bool:
+        """Whether it is saved with all weights, and not as what was added to a base."""
+        return self.adapter is None and self.frozen is None
 
     @property
     def pad_id(self) -> int:
@@ -179,21 +187,28 @@ class Policy:
 
     def save(self, folder: Path) -> None:
         """Write the tokenizer, the weights and generation_config.json: a Hugging Face folder for a whole model, a peft folder for
-        an adapter."""
+        an adapter, and that of memory/frozen.py for a memory next to a frozen base."""
         quiet_transformers()
         for loaded in ("is_local", "local_files_only"):  # how this process has loaded it: a resumed run would save other bytes
             self.tokenizer.init_kwargs.pop(loaded, None)
         with as_os_errors():
-            if self.adapter is None:
+            if self.whole:
                 self.model.save_pretrained(folder)
             else:
-                # Embeddings never learn here. Without this, peft asks the hub whether they did.
-                self.adapter.save_pretrained(str(folder), save_embedding_layers=False)
-                (folder / "README.md").unlink(missing_ok=True)  # peft's empty card; the run writes its own at its end
-                _sort_targets(folder / "adapter_config.json")
+                if self.frozen is not None:
+                    save_memory(self.model, self.frozen, folder)
+                if self.adapter is not None:
+                    _save_adapter(self.adapter, folder / LORA if self.frozen else folder)
                 if self.model.generation_config is not None:
                     self.model.generation_config.save_pretrained(folder)
             self.tokenizer.save_pretrained(folder)
+
+
+def _save_adapter(adapter: PeftModel, folder: Path) -> None:
+    # Embeddings never learn here. Without this, peft asks the hub whether they did.
+    adapter.save_pretrained(str(folder), save_embedding_layers=False)
+    (folder / "README.md").unlink(missing_ok=True)  # peft's empty card; the run writes its own at its end
+    _sort_targets(folder / "adapter_config.json")
 
 
 def _sort_targets(file: Path) -> None:

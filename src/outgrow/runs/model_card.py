@@ -124,12 +124,19 @@ def _front_matter(recipe: Recipe, base: str | None) -> list[str]:
     return [
         "---",
         *([f"base_model: {json.dumps(base)}"] if base else []),
-        f"library_name: {'peft' if recipe.policy.lora else 'transformers'}",
+        f"library_name: {_library(recipe)}",
         "pipeline_tag: text-generation",
         "tags: [outgrow, " + ("sft" if recipe.kind == "sft" else "grpo") + ("" if recipe.policy.lora is None else ", lora") + "]",
         "---",
         "",
     ]
+
+
+def _library(recipe: Recipe) -> str:
+    """Return the library that loads the policy as the run saves it. A memory next to a frozen base only this one loads."""
+    if recipe.policy.lora is None:
+        return "transformers"
+    return "outgrow" if recipe.policy.memory else "peft"
 
 
 def _row(name: str, row: dict[str, Any]) -> str:

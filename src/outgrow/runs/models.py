@@ -14,10 +14,11 @@ from ..core.shell import command_line
 from ..engines import VLLMEngineConfig, check_room
 from ..engines.vllm import NO_MEMORY
 from ..policy import Policy, Sampling, load_policy
-from ..policy.load import placed, with_adapter
+from ..policy.load import placed, with_addition
 from ..policy.lora import add_adapter, has_adapter, require_targets
 from ..policy.lora_settings import LoRA
 from ..policy.memory.convert import add_memory
+from ..policy.memory.frozen import FrozenBase, let_memory_learn, memory_weights
 from ..policy.memory.settings import MODEL_TYPE
 from ..policy.micro import make_model, make_tokenizer
 from ..policy.pull import public_name
@@ -35,9 +36,10 @@ def base_policy(recipe: Recipe) -> Policy:
     if section.init is None:
         assert section.model is not None
         policy = load_policy(resolve_model(section.model).name, recipe.prompt, section.dtype, section.revision)
-        if policy.adapter is not None:
+        if not policy.whole:
             merge = command_line("merge", section.model, "--out", "MODEL")
-            raise UsageError(f"{section.model} is an adapter; write it as one model first: {merge}, and start from that")
+            what = "an adapter" if policy.frozen is None else "a memory next to a frozen base"
+            raise UsageError(f"{section.model} is {what}; write it as one model first: {merge}, and start from that")
     else:
         tokenizer = make_tokenizer()
         model = placed(make_model(section.init, tokenizer, recipe.seed))
@@ -124,14 +126,19 @@ def learning_policy(recipe: Recipe, base: Policy, checkpoint: Checkpoint | None)
     """
     if checkpoint:
         return saved_policy(recipe, checkpoint.policy, base if recipe.policy.lora else None)
-    policy = base if recipe.policy.lora is None else _with_new_adapter(recipe, base, recipe.policy.lora)
+    policy = base if recipe.policy.lora is None else _frozen_with_new(recipe, base, recipe.policy.lora)
     policy.declare_sampling(evaluation_sampling(recipe))
     return policy
 
 
-def _with_new_adapter(recipe: Recipe, base: Policy, lora: LoRA) -> Policy:
-    adapter = add_adapter(base.model, lora, recipe.seed, _public_base(recipe), recipe.policy.revision)
-    return Policy(base.model, base.tokenizer, base.prompt, adapter)
+def _frozen_with_new(recipe: Recipe, base: Policy, lora: LoRA) -> Policy:
+    """Freeze the base but for its memory, if it has one, and put a new adapter into it, if one is asked for."""
+    name, revision = _public_base(recipe), recipe.policy.revision
+    adapter = add_adapter(base.model, lora, recipe.seed, name, revision) if lora.rank else None
+    if base.model.config.model_type != MODEL_TYPE:
+        return Policy(base.model, base.tokenizer, base.prompt, adapter)
+    let_memory_learn(base.model)
+    return Policy(base.model, base.tokenizer, base.prompt, adapter, FrozenBase(name, revision))
 
 
 def _public_base(recipe: Recipe) -> str:
@@ -154,7 +161,7 @@ def run_policy(run: Path) -> Policy:
 
 def saved_policy(recipe: Recipe, folder: Path, base: Policy | None) -> Policy:
     """Return the policy in a checkpoint's folder `policy`. base: what an adapter is put into, in place; None for whole weights."""
-    policy = with_adapter(base, folder) if base is not None else load_policy(str(folder), recipe.prompt, recipe.policy.dtype)
+    policy = with_addition(base, folder) if base is not None else load_policy(str(folder), recipe.prompt, recipe.policy.dtype)
     policy.declare_sampling(evaluation_sampling(recipe))
     return policy
 
@@ -178,11 +185,13 @@ def require_distilled(run: Path, recipe: Recipe, stored: Recipe, distilled: Poli
 def frozen_copy(policy: Policy, share: bool = False) -> Policy:
     """Return a copy of the policy as it is now, for a reference that never moves.
 
-    share: do not copy the weights, since only adapters learn, which are yet to be put in. Raises ValueError where an adapter is in
-    the model already: the copy would share its weights, and learn with it.
+    share: do not copy the weights but those of a memory, since the others are frozen or are yet to be put in. Raises ValueError
+    where an adapter is in the model already: the copy would share its weights, and learn with it.
     """
     if share and has_adapter(policy.model):
         raise ValueError("this model has an adapter, which a copy that shares its weights would learn with; take the copy first")
-    memo = {id(tensor): tensor for tensor in (*policy.model.parameters(), *policy.model.buffers())} if share else {}
+    tensors = {id(tensor): tensor for tensor in (*policy.model.parameters(), *policy.model.buffers())}
+    learning = set(map(id, memory_weights(policy.model).values()))
+    memo = {key: tensor for key, tensor in tensors.items() if key not in learning} if share else {}
     model = copy.deepcopy(policy.model, memo).requires_grad_(False)
     return Policy(model.eval(), policy.tokenizer, policy.prompt)

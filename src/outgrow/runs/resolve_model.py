@@ -6,7 +6,7 @@ from pathlib import Path
 from ..config import shipped_recipes
 from ..core.addresses import is_served, parse_address
 from ..core.errors import OutgrowError, UsageError
-from ..policy.load import base_of, model_folder
+from ..policy.load import base_of, is_addition, model_folder
 from .checkpoint import Checkpoint, newest_whole_checkpoint
 from .folder import RunFolder
 
@@ -28,12 +28,12 @@ class ResolvedModel:
         return is_served(self.location)
 
     def adapter_base(self) -> tuple[str, str | None] | None:
-        """Return the name and revision of the model that an adapter belongs to; None for whole weights.
+        """Return the name and revision of the model that an adapter or a memory was added to; None for whole weights.
 
-        Raises UsageError where the adapter does not name it.
+        Raises UsageError where its file does not name it.
         """
         folder = Path(self.location)
-        return base_of(folder) if (folder / "adapter_config.json").is_file() else None
+        return base_of(folder) if is_addition(folder) else None
 
 
 def resolve_model(name: str) -> ResolvedModel:
@@ -44,7 +44,7 @@ def resolve_model(name: str) -> ResolvedModel:
     - a shipped name, as micro-base: a folder inside this package
     - a name that `outgrow pull` takes: its folder in the cache
     - the hub id of a pulled model: the same
-    - a folder with config.json, or an adapter's with adapter_config.json: this folder
+    - a folder with config.json, an adapter's with adapter_config.json, or a memory's with memory_config.json: this folder
     - a .gguf file: this file
     - OWNER/NAME: a hub id, which transformers downloads, or finds in its own cache
 

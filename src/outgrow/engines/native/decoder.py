@@ -202,7 +202,7 @@ def refuse_others(config: PretrainedConfig) -> None:
     """Raise UsageError where the model is of another family, or has what these decoders do not compute."""
     if config.model_type not in FAMILIES or config.rope_parameters.get("rope_type", "default") != "default":
         raise UsageError(
-            "the native engine decodes plain Llama, Qwen2 and Qwen3 models, and a Llama with a memory; this one is "
+            "the native engine decodes plain Llama, Qwen2 and Qwen3 models, and a Llama or Qwen2 with a memory; this one is "
             f"{config.model_type!r}; {_INSTEAD}"
         )
     if config.hidden_act != "silu":

@@ -1,4 +1,4 @@
-"""Batched decoding in PyTorch, in the learner's process, with a copy of its weights: Llama, Qwen2, Qwen3, Llama with a memory."""
+"""Batched decoding in PyTorch, with a copy of the learner's weights: Llama, Qwen2 and Qwen3, and the first two with a memory."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Decoding with a Llama whose attention looks back over a window, next to which every layer may have a memory.
+"""Decoding with a Llama or a Qwen2 whose attention looks back over a window, next to which every layer may have a memory.
 
 The model is policy/memory/model.py; results agree with it to float rounding. Shape suffixes: docs/glossary.md.
 """

@@ -11,6 +11,8 @@ class MemoryConfig(MistralConfig):
     """Mistral's settings, and those of the memory."""
 
     model_type = MODEL_TYPE
+    qkv_bias: bool = False
+    """Whether queries, keys and values have biases, as in Qwen2."""
     memory: dict[str, Any] | None = None
 
 

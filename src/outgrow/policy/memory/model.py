@@ -1,7 +1,7 @@
-"""A Llama whose attention looks back over a window, with a memory next to it in every layer.
+"""A Llama or a Qwen2 whose attention looks back over a window, with a memory next to it in every layer.
 
-Mistral in transformers is a Llama with a window: it has the same weights by the same names. Importing this file lets transformers
-load a saved model, by `AutoModelForCausalLM.from_pretrained(folder)`, without code from the folder.
+Mistral in transformers is a Llama with a window: it has the same weights by the same names. Qwen2 has three biases more. Importing
+this file lets transformers load a saved model, by `AutoModelForCausalLM.from_pretrained(folder)`, without code from the folder.
 
 Shape suffixes: docs/glossary.md.
 """
@@ -27,6 +27,10 @@ class MemoryAttention(MistralAttention):
 
     def __init__(self, config: MemoryConfig, layer_idx: int) -> None:
         super().__init__(config, layer_idx)
+        if config.qkv_bias:
+            for name in ("q_proj", "k_proj", "v_proj"):
+                plain = getattr(self, name)
+                setattr(self, name, torch.nn.Linear(plain.in_features, plain.out_features))
         settings = Memory(**(config.memory or {}))
         self.memory = None if settings.rule == "none" else Branch(config.hidden_size, settings)
 
