@@ -6,7 +6,7 @@
 # Second, with a saved adapter (PeftModel.from_pretrained(..., is_trainable=True)), to go on training it: the trainer adds an adapter
 # "ref" of the same config and copies the weights into it. But adding it initialises it, which takes its start out of the base weights
 # a second time, also under the adapter that is trained. So policy and reference become the same other model: the KL is 0, and what is
-# trained is not what was loaded.
+# trained is not what was loaded. That these initialisations change the base weights is known to peft; TRL's source names neither.
 # Expected: a reference equal to the base model, and a policy that making a trainer does not change; as with the other initialisations.
 # Seen: with peft_config and a learning rate near 0 the first step reports a KL of 0.9 (PiSSA) and 1.4 (OLoRA), others 0; the saved
 # adapter's predictions move by 7.8 (PiSSA) and 4.8 nats (OLoRA) while the trainer is made, others by 0, and with beta=0 all by 0.
@@ -83,7 +83,7 @@ for start in (True, "gaussian", "pissa", "olora"):
     with trainer.model.disable_adapter():
         reference = (predictions(trainer.model) - base).abs().max().item()
     kl = first_kl(trainer)
-    print(f"{start}: before training the policy is {policy:.1g} nats from the base model, the reference {reference:.2g}; first KL {kl:.2g}")
+    print(f"{start}: the policy begins {policy:.1g} nats from the base model, the reference {reference:.2g}; first KL {kl:.2g}")
     changed |= policy > 1e-4 or ((kl < 0.1 or reference < 0.5) if wrong else (kl > 1e-4 or reference > 1e-4))
 
     trained, random = get_peft_model(base_model(), adapter(start)), torch.Generator().manual_seed(3)
@@ -105,4 +105,5 @@ for start in (True, "gaussian", "pissa", "olora"):
             changed |= kl > 1e-4
 raise SystemExit(1 if changed else 0)
 PY
-HF_HUB_OFFLINE=1 "$folder/venv/bin/python" -W ignore "$folder/reference.py" "$folder" 2>"$folder/log" | grep -v "^{" || { tail -5 "$folder/log"; exit 1; }
+HF_HUB_OFFLINE=1 "$folder/venv/bin/python" -W ignore "$folder/reference.py" "$folder" 2>"$folder/log" | grep -v "^{" ||
+    { tail -5 "$folder/log"; exit 1; }
