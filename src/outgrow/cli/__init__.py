@@ -6,7 +6,7 @@ from ..core.disk import DISK_ERRORS, fault_of
 from ..core.errors import OutgrowError
 
 # Importing a file registers its command. The order is that of --help: a line for each panel.
-from . import new, train, sft, resume, plan, audit, controls, lab  # noqa: F401  # isort: skip
+from . import new, train, sft, resume, check, plan, audit, controls, lab  # noqa: F401  # isort: skip
 from . import eval, verify, compare, drift, harness, passrate, calibration, judge  # noqa: F401  # isort: skip
 from . import recipes, runs, analyze, report, serve, generate, chat, surprise  # noqa: F401  # isort: skip
 from . import data, flywheel  # noqa: F401  # isort: skip

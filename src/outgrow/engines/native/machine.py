@@ -17,14 +17,12 @@ _CPUINFO = Path("/proc/cpuinfo")
 
 def machine() -> str:
     """Return what decides how fast products are here and how they round: processor, its instructions, threads, torch."""
-    return (
-        f"{_processor()}, {torch.backends.cpu.get_cpu_capability()}, {torch.get_num_threads()} threads, torch {torch.__version__}"
-    )
+    return f"{processor()}, {torch.backends.cpu.get_cpu_capability()}, {torch.get_num_threads()} threads, torch {torch.__version__}"
 
 
 @lru_cache(maxsize=1)
-def _processor() -> str:
-    """Return its name, in characters that can be printed."""
+def processor() -> str:
+    """Return the processor's name, in characters that can be printed."""
     name = ""
     with suppress(OSError):
         lines = _CPUINFO.read_text(errors="replace").splitlines()

@@ -1,0 +1,91 @@
+"""The command `outgrow check`."""
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from ..core.errors import UsageError
+from .app import TRAIN, command
+from .console import say
+from .options import Overrides
+
+if TYPE_CHECKING:
+    from ..config import Recipe
+    from ..plan.inventory import Fact
+
+
+@command(TRAIN, "outgrow check", "outgrow check r1-1.5b-gsm8k")
+def check(
+    recipe: Annotated[
+        str | None,
+        typer.Argument(
+            metavar="RECIPE", help="Also say what this recipe would use here: a shipped recipe, or a .toml file. Default: none."
+        ),
+    ] = None,
+    overrides: Overrides = None,
+) -> None:
+    """Say what this machine has of what a run needs: versions, processor, memory, GPUs and disk; and what a recipe would use of it.
+
+    It loads no model, asks nobody and takes seconds. The lines hold no name of a person, a machine or a folder of yours, so they
+    can be pasted into an issue. What has to change before a run stands behind an arrow; then the exit code is 1. For hours and
+    dollars: outgrow plan RECIPE.
+    """
+    if overrides and recipe is None:
+        raise UsageError("--set changes a recipe; name it, for example: outgrow check micro --set run.threads=1")
+    from ..config import load_recipe
+    from ..plan.inventory import inventory
+
+    read = load_recipe(recipe, overrides or []) if recipe else None
+    facts = [*inventory(Path("runs")), *(_uses(read) if read else [])]
+    width = max(len(fact.what) for fact in facts)
+    for fact in facts:
+        say(f"{fact.what:<{width}}  {fact.found}")
+        if fact.advice:
+            say(f"{'':<{width}}  → {fact.advice}")
+    if any(fact.advice for fact in facts):
+        raise typer.Exit(1)
+
+
+def _uses(recipe: "Recipe") -> "list[Fact]":
+    from ..plan.inventory import Fact, cores, engine_advice, tracker_advice
+
+    policy = recipe.policy
+    learns = "all weights" if policy.lora is None else f"LoRA of rank {policy.lora.rank}"
+    facts = [
+        Fact("recipe", f"{recipe.name}, kind {recipe.kind}, learns {learns} in {policy.dtype}"),
+        _model(recipe),
+        Fact("threads", _threads(recipe.run.threads, cores())),
+    ]
+    if recipe.kind == "rl":
+        kind = recipe.engine.type
+        facts.insert(2, Fact("engine", kind, engine_advice(kind)))
+    if recipe.run.trackers:
+        facts.append(Fact("trackers", ", ".join(recipe.run.trackers), tracker_advice(recipe.run.trackers)))
+    return facts
+
+
+def _threads(count: int, allowed: float) -> str:
+    if count > allowed:
+        return (
+            f"{count}, on {allowed:g} to use: they slow each other down; run.threads={max(1, int(allowed))} gives other last digits"
+        )
+    return f"{count}" if count == int(allowed) else f"{count}; run.threads={int(allowed)} uses all, and gives other last digits"
+
+
+def _model(recipe: "Recipe") -> "Fact":
+    """Return whether the model that the recipe starts from is here."""
+    from ..plan.inventory import Fact
+    from ..policy.load import model_folder
+
+    name = recipe.policy.model
+    if name is None:
+        return Fact("model", "made new, from random weights")
+    shown = Path(name).name if Path(name).is_absolute() else name
+    try:
+        there = Path(model_folder(name)).exists()
+    except UsageError as error:
+        return Fact("model", f"{shown}, which is not here", str(error).replace(name, shown))
+    return Fact(
+        "model", f"{shown}, which is here" if there else f"{shown}, a hub id: fetched when the run starts, unless it was before"
+    )
