@@ -1,11 +1,13 @@
 """`outgrow chat --memory`: against the native engine, which reads the whole stream of tokens each time, and what is refused."""
 
+import hashlib
 import json
 import re
 import signal
 from pathlib import Path
 
 import pytest
+import safetensors.torch
 import torch
 from typer.testing import CliRunner
 
@@ -182,6 +184,39 @@ def test_what_is_not_this_model_s_memory_is_told_in_one_line(folders: dict[str, 
         assert f"--memory: {folders[name]} has no memory; name a model" in refused(name, None)
     assert "its folder does not exist" in refused("titans", None, tmp_path / "no" / "kept")
     assert "is not a regular file" in refused("titans", None, tmp_path)
+
+
+@pytest.mark.parametrize(
+    ("name", "wrong"),
+    [
+        ("tokens", torch.tensor([1, 2])),
+        ("tokens", torch.tensor(30.0)),
+        ("tokens", torch.tensor(2**62)),
+        ("layers.1.memory.rule.count_B", torch.tensor([10**9])),
+        ("layers.1.memory.rule.count_B", torch.tensor([-1])),
+        ("layers.0.keys", torch.tensor(float("nan"))),
+        ("layers.1.memory.rule.matrices.0", torch.tensor(float("inf"))),
+    ],
+)
+def test_a_stranger_s_file_with_a_right_checksum_holds_a_state_or_is_refused(
+    name: str, wrong: torch.Tensor, folders: dict[str, str], tmp_path: Path
+) -> None:
+    memory = tmp_path / "kept"
+    _chat(folders["titans"], QUESTIONS[0], memory=memory)
+    good = memory.read_bytes()
+    tensors = safetensors.torch.load(good)
+    about = json.loads(good[8 : 8 + int.from_bytes(good[:8], "little")])["__metadata__"]["outgrow"]
+
+    def write() -> None:
+        checksum = hashlib.sha256(safetensors.torch.save(tensors)).hexdigest()
+        memory.write_bytes(safetensors.torch.save(tensors, {"outgrow": json.dumps({**json.loads(about), "sha256": checksum})}))
+
+    write()
+    assert memory.read_bytes() == good
+    tensors[name] = wrong if name == "tokens" else torch.zeros_like(tensors[name]) + wrong.to(tensors[name].dtype)
+    write()
+    with pytest.raises(UsageError, match=r"is damaged, or is not a memory"):
+        _chat(folders["titans"], QUESTIONS[1], memory=memory)
 
 
 def test_a_turn_s_tokens_are_the_end_of_the_whole_conversation_s() -> None:

@@ -1,5 +1,7 @@
 """A memory that learns next to a frozen base, with adapters and alone: what learns, what is saved, and what loads it."""
 
+import re
+import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -20,7 +22,7 @@ from outgrow.plan.models import shape_of
 from outgrow.plan.shape import parameters
 from outgrow.plan.work import learning_parameters
 from outgrow.policy import Policy, Sampling, load_policy
-from outgrow.policy.export import export
+from outgrow.policy.export import export, library_of
 from outgrow.policy.logprobs import completion_logprobs
 from outgrow.policy.lora import merged_lora
 from outgrow.policy.memory.settings import Kind
@@ -162,8 +164,31 @@ def test_in_bfloat16_adapters_and_memory_stay_in_float32(tmp_path: Path) -> None
     assert part["reference policy"].learning == sum(
         weight.nbytes for weight in reference.model.parameters() if weight.data_ptr() not in own
     )
+    policy.save(tmp_path / "added")
+    loaded = load_policy(str(tmp_path / "added"), dtype="bfloat16")
+    assert loaded.digest() == policy.digest()
+    export(loaded, tmp_path / "whole")
+    assert load_policy(str(tmp_path / "whole"), dtype="bfloat16").digest() == policy.digest()
+
+
+def test_in_bfloat16_a_memory_rounds_no_angle_of_a_position(tmp_path: Path) -> None:
+    """With gates of 0, a model computes what the same weights compute that transformers has loaded from a folder."""
+    policy = base_policy(load_recipe("micro", ["policy={model='micro-base',dtype='bfloat16'}", MEMORY]))
     policy.save(tmp_path)
-    assert load_policy(str(tmp_path), dtype="bfloat16").digest() == policy.digest()
+    loaded = load_policy(str(tmp_path), dtype="bfloat16")
+    row = tokens(2, 120)
+    with torch.no_grad():
+        assert torch.equal(policy.model(row).logits, loaded.model(row).logits)
+    angles = [dict(each.model.named_buffers())["model.rotary_emb.inv_freq"] for each in (policy, loaded)]
+    assert torch.equal(*angles) and angles[0].dtype == torch.float32
+    assert policy.digest() == loaded.digest()
+    part = {
+        part.name: part
+        for part in plan_recipe(
+            load_recipe("micro", ["policy={model='micro-base',dtype='bfloat16'}", MEMORY]), load_gpu_catalog()
+        ).memory
+    }
+    assert part["weights"].learning == sum(weight.nbytes for weight in policy.model.parameters())
 
 
 @both
@@ -201,7 +226,8 @@ def test_export_gives_a_whole_model_with_a_memory(lora: str, tmp_path: Path) -> 
     row = tokens(2, 60)
     with torch.no_grad():
         wanted = policy.model(row).logits
-        export(policy, tmp_path / "whole")
+        export(policy, tmp_path / "whole", "# a card\nlibrary_name: peft")
+        assert "library_name: outgrow" in (tmp_path / "whole" / "README.md").read_text()
         whole = AutoModelForCausalLM.from_pretrained(tmp_path / "whole").eval()
         torch.testing.assert_close(whole(row).logits, wanted, rtol=0, atol=1e-4)
     assert whole.config.model_type == "outgrow_memory"
@@ -211,6 +237,7 @@ def test_export_gives_a_whole_model_with_a_memory(lora: str, tmp_path: Path) -> 
         name for name, _ in learning(lora)[0].model.named_parameters() if ".memory." in name or ".lora_" in name
     }
     on.save(tmp_path / "on")
+    assert library_of(tmp_path / "on") == library_of(tmp_path / "whole") == "outgrow"
     assert load_policy(str(tmp_path / "on")).digest() == on.digest()
 
 
@@ -231,7 +258,7 @@ def test_a_run_goes_on_to_the_same_bytes(lora: str, name: str, settings: list[st
     gates = [weight for key, weight in policy.model.named_parameters() if key.endswith("memory.gate")]
     assert gates and all(gate.abs().sum() > 0 for gate in gates), "the memory has learned"
     card = (whole / "checkpoints" / "latest" / "policy" / "README.md").read_text()
-    assert "library_name: outgrow" in card
+    assert "library_name: outgrow" in card and (", lora]" in card) == (lora == LORA)
 
 
 def test_what_cannot_be_is_refused_in_one_line(tmp_path: Path) -> None:
@@ -254,6 +281,15 @@ def test_what_cannot_be_is_refused_in_one_line(tmp_path: Path) -> None:
     policy.save(tmp_path)
     (tmp_path / "memory_config.json").write_text(text.replace('"width": 8', '"width": 16'))
     with pytest.raises(UsageError, match=r"memory\.safetensors has other weights than memory_config\.json"):
+        load_policy(str(tmp_path))
+    for huge in ('"width": 100000000', f'"width": {2**70}', f'"convolution": {10**15}'):  # of which nothing is made
+        key = huge.partition(":")[0]
+        (tmp_path / "memory_config.json").write_text(re.sub(f"{key}: \\d+", huge, text))
+        with pytest.raises(UsageError, match=r"cannot load this memory"):
+            load_policy(str(tmp_path))
+    (tmp_path / "memory_config.json").write_text(text)
+    shutil.rmtree(tmp_path / "lora")
+    with pytest.raises(UsageError, match=r"an adapter learned with this memory, and its folder lora/ is not here"):
         load_policy(str(tmp_path))
     (tmp_path / "memory_config.json").write_text("{}")
     with pytest.raises(UsageError, match=r"memory_config\.json does not say"):

@@ -12,6 +12,7 @@ from outgrow.evaluate import Evaluation
 from outgrow.evaluate.surprise import surprise_of
 from outgrow.evaluate.surprise_row import row_of
 from outgrow.policy import Policy
+from outgrow.policy.memory.frozen import FrozenBase
 from outgrow.policy.memory.settings import Kind
 from outgrow.policy.micro import make_model, make_tokenizer
 from outgrow.report import question_heats as module
@@ -53,6 +54,15 @@ def test_surprise_and_loss_of_three_questions_are_on_the_page(tmp_path: Path) ->
     assert {"token  v0", "token  v100", "token loss v0", "token loss v100"} <= set(strengths)
     assert "alert('" not in page.source and "What surprises its memory" in page.source
     assert page.text.count("Spearman correlation of surprise and loss") == 3
+
+
+@pytest.mark.parametrize("frozen", [None, FrozenBase("no such base")], ids=["whole", "next to a frozen base"])
+def test_a_memory_is_found_however_it_is_saved(frozen: FrozenBase | None, tmp_path: Path) -> None:
+    run = _run(tmp_path, replace(memory_policy("titans"), frozen=frozen))
+    assert b"What surprises its memory" in write_report(run).read_bytes()
+    policy = replace(memory_policy("linear_attention"), frozen=frozen)
+    save_checkpoint(run, 3, policy, {}, {}, keep=1)
+    assert b"What surprises its memory" not in write_report(run).read_bytes()
 
 
 def test_long_questions_are_left_out_and_a_torn_checkpoint_is_told(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

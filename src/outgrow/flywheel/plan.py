@@ -12,7 +12,7 @@ from ..plan import GPU, CostEstimate, GpuCatalog, plan_recipe
 from ..plan.measuring import measured_in, measuring_seconds
 from ..plan.models import FutureModels, shape_of
 from ..plan.seconds import Written, tuning_seconds, writing_seconds
-from ..plan.shape import Shape, adapter_parameters, cache_bytes, memory_parameters, parameters
+from ..plan.shape import Shape, adapter_parameters, cache_bytes, memory_parameters, weight_bytes
 from ..plan.work import bytes_of
 from ..policy.load import Dtype
 from ..runs.practice_problems import practice_problems
@@ -140,7 +140,7 @@ def _data_hours(
 
     def seconds(shape: Shape, dtype: Dtype) -> float:
         width, (prompt, completion) = bytes_of(dtype), _lengths(shape, limit, catalog)
-        weights = 2 * parameters(shape) * width  # the policy's and the engine's copy
+        weights = 2 * weight_bytes(shape, width)  # the policy's and the engine's copy
         free = gpu.memory_gb * 1e9 * catalog.assumptions.usable_memory - weights
         sequences = min(problems * k, student.engine.max_sequences, int(free / cache_bytes(shape, prompt + limit, width)))
         if sequences < 1:

@@ -4,10 +4,9 @@ from dataclasses import dataclass
 
 from ..policy.chunked_logprobs import tokens_at_once
 from .memory_activations import activation_bytes
-from .shape import Shape, cache_bytes, head_parameters, key_value_bytes, layer_parameters, parameters
+from .shape import FLOAT, Shape, cache_bytes, copy_bytes, key_value_bytes, weight_bytes
 from .work import Judge, Work, learning_parameters
 
-_FLOAT = 4
 # Bytes per token and vocabulary entry while log-probabilities are computed: logits, logits over the temperature, and
 # log-probabilities, all float32; top-k and top-p sort, which adds the order (int64) and its intermediate values.
 _PAIR, _PAIR_SORTED = 12, 33
@@ -25,18 +24,18 @@ class Part:
 
 def parts(work: Work, shape: Shape) -> list[Part]:
     """Return the parts of a step's memory."""
-    weights = parameters(shape) * work.width + work.memory * (_FLOAT - work.width)  # a memory next to a frozen base is float32
+    weights = weight_bytes(shape, work.width)
     # The teacher's passes come before the policy's and keep one layer at a time, so they do not add to the activations.
-    distilled = parameters(work.distilled.shape) * work.distilled.width if work.distilled else 0
+    distilled = weight_bytes(work.distilled.shape, work.distilled.width) if work.distilled else 0
     full = work.adapter is None
-    adapter = (work.adapter or 0) * _FLOAT
-    trained = learning_parameters(work, shape) * (work.width if full else _FLOAT)
+    adapter = (work.adapter or 0) * FLOAT
+    trained = weights if full else learning_parameters(work, shape) * FLOAT
     rows = _rows(work)
     return [
         _always("weights", weights),
-        Part("the engine's copy of the weights", _copy(shape, work.width), 0, 0),
+        Part("the engine's copy of the weights", copy_bytes(shape, work.width), 0, 0),
         Part("merged adapter weights", 0, 0, work.adapted * work.width),
-        _always("reference policy", weights if full else work.memory * work.width),
+        _always("reference policy", weights if full else work.memory * FLOAT),
         *([_always("distilled teacher", distilled)] if distilled else []),
         *(part for judge in work.judges if judge.local for part in _judge_parts(judge, work.limit)),
         _always("adapters", adapter),
@@ -52,11 +51,6 @@ def _always(name: str, size: float) -> Part:
     return Part(name, size, size, size)
 
 
-def _copy(shape: Shape, width: int) -> int:
-    """Return the bytes of an engine's copy. It has its own output layer, also where tied: the last norm is merged into it."""
-    return (2 * head_parameters(shape) + layer_parameters(shape)) * width
-
-
 def _rows(work: Work) -> int:
     """Return the sequences decoded at the same time: rollouts, or answers to held-out problems where these are more."""
     return max(work.decoded, min(work.held_out, work.max_sequences))
@@ -66,8 +60,8 @@ def _judge_parts(judge: Judge, completion: int) -> list[Part]:
     """Return the parts of a local judge. Its engine never sleeps, since its weights never change."""
     kept = judge.decoded * cache_bytes(judge.shape, judge.prompt(completion) + judge.limit, judge.width)
     return [
-        _always(judge.role, parameters(judge.shape) * judge.width),
-        _always(f"the engine's copy of the {judge.role}", _copy(judge.shape, judge.width)),
+        _always(judge.role, weight_bytes(judge.shape, judge.width)),
+        _always(f"the engine's copy of the {judge.role}", copy_bytes(judge.shape, judge.width)),
         Part(f"keys and values, {judge.decoded} replies", 0, kept, 0),
     ]
 
@@ -101,5 +95,5 @@ def _logits(work: Work, shape: Shape) -> Part:
     pair = _PAIR_SORTED if work.truncates else _PAIR
     at_once = min(work.microbatch_rollouts * work.limit, tokens_at_once(shape.vocabulary))
     learning = at_once * shape.vocabulary * pair + work.microbatch_rollouts * work.limit * shape.hidden * work.width
-    judging = sum(judge.decoded * judge.shape.vocabulary * (_PAIR + _FLOAT) for judge in work.judges if judge.local)
-    return Part("logits and log-probabilities", _rows(work) * shape.vocabulary * (pair + _FLOAT), judging, learning)
+    judging = sum(judge.decoded * judge.shape.vocabulary * (_PAIR + FLOAT) for judge in work.judges if judge.local)
+    return Part("logits and log-probabilities", _rows(work) * shape.vocabulary * (pair + FLOAT), judging, learning)

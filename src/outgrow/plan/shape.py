@@ -8,6 +8,8 @@ from ..policy.memory.settings import Memory
 
 ATTENTION = ("q_proj", "k_proj", "v_proj", "o_proj")
 FEED_FORWARD = ("gate_proj", "up_proj", "down_proj")
+FLOAT = 4
+"""Bytes of a number in float32."""
 
 
 @dataclass(frozen=True)
@@ -86,6 +88,21 @@ def parameters(shape: Shape) -> int:
     """Return the parameters of the model, as `sum(p.numel() for p in model.parameters())` counts them (a tied matrix once)."""
     tables = 1 if shape.tied else 2
     return tables * head_parameters(shape) + layer_parameters(shape) + shape.hidden
+
+
+def weight_bytes(shape: Shape, width: int) -> float:
+    """Return the bytes of the model's weights. width: bytes of a number; those of memories are float32."""
+    return parameters(shape) * width + _beyond(shape, width)
+
+
+def copy_bytes(shape: Shape, width: int) -> float:
+    """Return the bytes of an engine's copy. It has its own output layer, also where tied: the last norm is merged into it."""
+    return (2 * head_parameters(shape) + layer_parameters(shape)) * width + _beyond(shape, width)
+
+
+def _beyond(shape: Shape, width: int) -> float:
+    """Return the bytes that the weights of memories take beyond `width` a number."""
+    return shape.layers * memory_parameters(shape) * (FLOAT - width)
 
 
 def adapted(shape: Shape, targets: Sequence[str]) -> list[tuple[int, int]]:

@@ -6,9 +6,11 @@ from pathlib import Path
 from safetensors import SafetensorError
 
 from ..core.errors import OutgrowError
-from ..core.files import new_folder
+from ..core.files import new_folder, read_json
 from ..core.new_path import require_new
-from .load import load_policy
+from .load import ADAPTER, load_policy
+from .memory.frozen import CONFIG
+from .memory.settings import MODEL_TYPE
 from .policy import Policy
 
 
@@ -22,11 +24,20 @@ def export(policy: Policy, folder: Path, card: str | None = None) -> None:
         with new_folder(folder) as unfinished:
             _write(policy, unfinished)
             if card is not None:
-                text = re.sub(r"(?m)^library_name: .*", "library_name: transformers", card, count=1)
+                text = re.sub(r"(?m)^library_name: .*", f"library_name: {library_of(unfinished)}", card, count=1)
                 (unfinished / "README.md").write_text(text, encoding="utf-8")
     except (OSError, SafetensorError) as error:
         reason = error.strerror if isinstance(error, OSError) and error.strerror else str(error)
         raise OutgrowError(f"{folder}: cannot be written ({reason})") from error
+
+
+def library_of(folder: Path) -> str:
+    """Return the library that loads a saved policy, as its card names it. Only this one knows a memory."""
+    if (folder / CONFIG).is_file():
+        return "outgrow"
+    if (folder / ADAPTER).is_file():
+        return "peft"
+    return "outgrow" if read_json(folder / "config.json").get("model_type") == MODEL_TYPE else "transformers"
 
 
 def convert(source: Path, folder: Path) -> None:

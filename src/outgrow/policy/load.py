@@ -30,7 +30,8 @@ if TYPE_CHECKING:
     from transformers import PreTrainedModel, PreTrainedTokenizerBase
 
 SHIPPED = ("micro-base",)
-_ADAPTER = "adapter_config.json"
+ADAPTER = "adapter_config.json"
+"""The file by which peft knows an adapter's folder."""
 Dtype = Literal["float32", "bfloat16"]
 
 
@@ -96,7 +97,7 @@ def placed(model: PreTrainedModel) -> PreTrainedModel:
 
 def is_addition(folder: Path) -> bool:
     """Return whether the folder holds what was added to a base: an adapter, a memory, or both."""
-    return any((folder / file).is_file() for file in (CONFIG, _ADAPTER))
+    return any((folder / file).is_file() for file in (CONFIG, ADAPTER))
 
 
 def with_addition(base: Policy, folder: Path) -> Policy:
@@ -113,7 +114,9 @@ def with_addition(base: Policy, folder: Path) -> Policy:
         base.model, frozen = load_memory(base.model, folder)
     of_adapter = folder / LORA if frozen else folder
     adapter = None
-    if (of_adapter / _ADAPTER).is_file():
+    if frozen and frozen.adapter and not (of_adapter / ADAPTER).is_file():
+        raise UsageError(f"{folder}: an adapter learned with this memory, and its folder {LORA}/ is not here; copy it too")
+    if (of_adapter / ADAPTER).is_file():
         adapter = load_adapter(base.model, of_adapter)
         if frozen:
             let_memory_learn(base.model)  # peft has frozen it
@@ -134,7 +137,7 @@ def base_of(folder: Path) -> tuple[str, str | None]:
         frozen = read_memory(folder)[1]
         return frozen.base_model_name_or_path, frozen.revision
     try:
-        config = parse_json(read_plain(folder / _ADAPTER))
+        config = parse_json(read_plain(folder / ADAPTER))
         return str(config["base_model_name_or_path"]), config.get("revision")
     except (OSError, ValueError, KeyError, TypeError) as error:
         raise UsageError(f"{folder}: adapter_config.json does not name the adapter's base model") from error

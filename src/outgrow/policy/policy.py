@@ -5,7 +5,7 @@ from __future__ import annotations
 import copy
 import hashlib
 import json
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -196,7 +196,7 @@ class Policy:
                 self.model.save_pretrained(folder)
             else:
                 if self.frozen is not None:
-                    save_memory(self.model, self.frozen, folder)
+                    save_memory(self.model, replace(self.frozen, adapter=self.adapter is not None), folder)
                 if self.adapter is not None:
                     _save_adapter(self.adapter, folder / LORA if self.frozen else folder)
                 if self.model.generation_config is not None:

@@ -13,6 +13,7 @@ from ..evaluate.change import compare, largest_changes
 from ..evaluate.sample import Sample
 from ..evaluate.surprise import Surprise, require_surprise, surprise_of
 from ..evaluate.surprise_row import row_of
+from ..policy.memory.frozen import CONFIG, read_memory
 from ..policy.memory.settings import MODEL_TYPE
 from ..runs.folder import RunFolder
 from .data import RunData
@@ -62,11 +63,15 @@ def _samples(data: RunData) -> Sequence[Sample]:
 
 
 def _has_surprise(run: Path) -> bool:
-    """Return whether the config of the newest checkpoint has a memory with a surprise. A damaged one has none."""
+    """Return whether the newest checkpoint, a whole model or a memory next to a frozen base, has a memory with a surprise. A
+    damaged one has none."""
     from ..policy.memory.watch import WITH_SURPRISE
 
-    with suppress(OSError, *DAMAGED):
-        config = read_json(RunFolder(run).checkpoints / "latest" / "policy" / "config.json")
+    policy = RunFolder(run).checkpoints / "latest" / "policy"
+    with suppress(OSError, OutgrowError, *DAMAGED):
+        if (policy / CONFIG).is_file():
+            return read_memory(policy)[0].rule in WITH_SURPRISE
+        config = read_json(policy / "config.json")
         return config["model_type"] == MODEL_TYPE and config["memory"].get("rule", "titans") in WITH_SURPRISE
     return False
 

@@ -13,6 +13,7 @@ from ..core.amounts import duration, money
 from ..core.counted import counted
 from ..core.files import write_atomic
 from ..core.inputs import InputKind, map_inputs
+from ..policy.export import library_of
 from ..policy.pull import public_name
 from ..problems import Source
 from ..problems.named_table import label
@@ -25,11 +26,11 @@ _SHOWN = {"prompt", "sampling", "verify", "rewards", "advantage", "curriculum", 
 def write_card(run: Path, folder: Path, summary: dict[str, Any]) -> None:
     """Write the card of a finished run's policy into `folder`, next to its weights."""
     recipe, made_with = read_recipe(run)
-    write_atomic(folder / "README.md", card(recipe, made_with, summary).encode())
+    write_atomic(folder / "README.md", card(recipe, made_with, summary, library_of(folder)).encode())
 
 
-def card(recipe: Recipe, made_with: dict[str, Any], summary: dict[str, Any]) -> str:
-    """Return the card's text. summary: what the run's summary.json holds."""
+def card(recipe: Recipe, made_with: dict[str, Any], summary: dict[str, Any], library: str) -> str:
+    """Return the card's text. summary: what the run's summary.json holds. library: what loads the policy (`library_of`)."""
     before, after, change = summary["before"], summary["after"], summary["paired_delta"]
     base = _base(recipe)
     recipe, made_with = map_inputs(recipe, _public), public_values(made_with)
@@ -38,7 +39,7 @@ def card(recipe: Recipe, made_with: dict[str, Any], summary: dict[str, Any]) -> 
     dollars = f", {money(price)}" if price else ""
     kind = "sft" if recipe.kind == "sft" else "train"
     lines = [
-        *_front_matter(recipe, base if is_hub_id(base) else None),
+        *_front_matter(recipe, base if is_hub_id(base) else None, library),
         f"# {recipe.name}",
         "",
         recipe.description,
@@ -120,23 +121,17 @@ def _changed(source: Source) -> dict[str, Any]:
     return source.model_dump(mode="json", exclude_none=True, exclude_defaults=True)
 
 
-def _front_matter(recipe: Recipe, base: str | None) -> list[str]:
+def _front_matter(recipe: Recipe, base: str | None, library: str) -> list[str]:
+    lora = recipe.policy.lora
     return [
         "---",
         *([f"base_model: {json.dumps(base)}"] if base else []),
-        f"library_name: {_library(recipe)}",
+        f"library_name: {library}",
         "pipeline_tag: text-generation",
-        "tags: [outgrow, " + ("sft" if recipe.kind == "sft" else "grpo") + ("" if recipe.policy.lora is None else ", lora") + "]",
+        "tags: [outgrow, " + ("sft" if recipe.kind == "sft" else "grpo") + (", lora" if lora and lora.rank else "") + "]",
         "---",
         "",
     ]
-
-
-def _library(recipe: Recipe) -> str:
-    """Return the library that loads the policy as the run saves it. A memory next to a frozen base only this one loads."""
-    if recipe.policy.lora is None:
-        return "transformers"
-    return "outgrow" if recipe.policy.memory else "peft"
 
 
 def _row(name: str, row: dict[str, Any]) -> str:

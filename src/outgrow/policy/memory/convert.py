@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 from ...core.errors import UsageError
 from ...core.rng import seed_from
-from .settings import MODEL_TYPE, Memory
+from .settings import MODEL_TYPE, Memory, is_of_memory
 
 if TYPE_CHECKING:
     from transformers import PreTrainedModel
@@ -21,7 +21,7 @@ _OF_BASE = (
 def add_memory(model: PreTrainedModel, settings: Memory, seed: int) -> PreTrainedModel:
     """Return a model with these weights and a memory whose first values depend on `seed`.
 
-    Its gates are 0, so that it computes what the model with this window computes.
+    Its gates are 0, so that it computes what the model with this window computes. The memory is in float32, in which it computes.
 
     Raises UsageError where the model is of another family or has a memory or a window of its own, or where the window is longer
     than its context.
@@ -57,7 +57,10 @@ def add_memory(model: PreTrainedModel, settings: Memory, seed: int) -> PreTraine
         made: Any = MemoryForCausalLM(with_window)
     finally:
         torch.random.set_rng_state(state)
-    made.to(model.device, model.dtype)
+    made.to(model.device)
+    for name, weight in made.named_parameters():  # and no buffer: the angles of rotary positions would be rounded as well
+        if not is_of_memory(name):
+            weight.data = weight.data.to(model.dtype)
     made.load_state_dict({**made.state_dict(), **model.state_dict()})
     made.generation_config = model.generation_config
     memory: PreTrainedModel = made

@@ -15,9 +15,10 @@ from typing import TYPE_CHECKING, Any
 from ...core.errors import UsageError, first_line
 from ...core.files import parse_json, read_plain, write_atomic
 from .convert import add_memory
-from .settings import MODEL_TYPE, Memory
+from .settings import MODEL_TYPE, NAME, Memory
 
 if TYPE_CHECKING:
+    import torch
     from torch.nn import Parameter
     from transformers import PreTrainedModel
 
@@ -34,6 +35,8 @@ class FrozenBase:
     """Its public name."""
     revision: str | None = None
     """Branch, tag or commit of a hub id."""
+    adapter: bool | None = None
+    """Whether an adapter learned with the memory; None in a file that does not say it."""
 
 
 def memory_weights(model: PreTrainedModel) -> dict[str, Parameter]:
@@ -45,12 +48,11 @@ def memory_weights(model: PreTrainedModel) -> dict[str, Parameter]:
 
 
 def let_memory_learn(model: PreTrainedModel) -> None:
-    """Let the memory learn, in float32 as an adapter. Other weights stay as they are; those of an adapter learn if they did."""
+    """Let the memory learn. Other weights stay as they are; those of an adapter learn if they did."""
     for name, weight in model.named_parameters():
         if ".lora_" not in name:
             weight.requires_grad_(False)
     for weight in memory_weights(model).values():
-        weight.data = weight.data.float()
         weight.requires_grad_(True)
 
 
@@ -69,10 +71,10 @@ def read_memory(folder: Path) -> tuple[Memory, FrozenBase]:
     """Return the settings of a saved memory, and its base. Raises UsageError where its file does not say them."""
     try:
         config = parse_json(read_plain(folder / CONFIG))
-        base, revision = config["base_model_name_or_path"], config.get("revision")
-        if not isinstance(base, str) or not isinstance(revision, str | None):
+        base, revision, adapter = config["base_model_name_or_path"], config.get("revision"), config.get("adapter")
+        if not isinstance(base, str) or not isinstance(revision, str | None) or not isinstance(adapter, bool | None):
             raise TypeError("the name of the base is not a text")
-        return Memory(**config["memory"]), FrozenBase(base, revision)
+        return Memory(**config["memory"]), FrozenBase(base, revision, adapter)
     except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
         raise UsageError(f"{folder}: {CONFIG} does not say the memory's settings and its base: {first_line(error)}") from error
 
@@ -87,16 +89,32 @@ def load_memory(base: PreTrainedModel, folder: Path) -> tuple[PreTrainedModel, F
     from safetensors.torch import load_file
 
     settings, frozen = read_memory(folder)
+    try:
+        saved: dict[str, Any] = load_file(folder / _WEIGHTS, device=str(base.device))
+        fits = {name: tensor.shape for name, tensor in saved.items()} == _shapes(base, settings)
+    except Exception as error:  # a bad file raises errors of several types, and so do sizes that no tensor can have
+        raise UsageError(f"{folder}: cannot load this memory: {first_line(error)}") from error
+    if not fits:
+        raise UsageError(f"{folder}: cannot load this memory: {_WEIGHTS} has other weights than {CONFIG} and the base ask for")
     has_one = base.config.model_type == MODEL_TYPE and Memory(**(base.config.memory or {})) == settings
     model = base if has_one else add_memory(base, settings, seed=0)
-    try:
-        saved: dict[str, Any] = load_file(folder / _WEIGHTS, device=str(model.device))
-    except Exception as error:  # a bad file raises errors of several types
-        raise UsageError(f"{folder}: cannot load this memory: {first_line(error)}") from error
     weights = memory_weights(model)
-    if {name: tensor.shape for name, tensor in saved.items()} != {name: weight.shape for name, weight in weights.items()}:
-        raise UsageError(f"{folder}: cannot load this memory: {_WEIGHTS} has other weights than {CONFIG} and the base ask for")
     let_memory_learn(model)
     for name, weight in weights.items():
         weight.data = saved[name].to(weight.dtype)
     return model, frozen
+
+
+def _shapes(base: PreTrainedModel, settings: Memory) -> dict[str, torch.Size]:
+    """Return the shapes of a memory's weights by their names, without making them: a stranger's file may ask for any size."""
+    import torch
+
+    from .branch import Branch
+
+    if settings.rule == "none":
+        return {}
+    with torch.device("meta"):
+        branch = Branch(base.config.hidden_size, settings)
+    shapes = {own: weight.shape for own, weight in branch.named_parameters()}
+    layers = [f"model.layers.{index}.self_attn.{NAME}." for index in range(base.config.num_hidden_layers)]
+    return {f"{layer}{own}": shape for layer in layers for own, shape in shapes.items()}

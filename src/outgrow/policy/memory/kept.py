@@ -22,6 +22,7 @@ from transformers import DynamicCache
 from ...core.errors import DAMAGED, OutgrowError, UsageError, reason
 from ...core.files import parse_json, read_plain, write_atomic
 from .model import MemoryCacheLayer, with_memory
+from .settings import Memory
 
 if TYPE_CHECKING:
     from transformers import PreTrainedModel
@@ -34,6 +35,9 @@ _ABOUT = "outgrow"
 
 _TOKENS = "tokens"
 """Name of the number of tokens read."""
+
+_MOST_TOKENS = 2**53
+"""More than anybody reads, and few enough that positions can be counted on from it."""
 
 
 class Kept:
@@ -85,9 +89,10 @@ class Kept:
         """Raises ValueError where these are not the tensors of this model."""
         kept = cls.nothing(model)
         kept.read(model, [0])  # a token whose state shows the names, shapes and types
-        expected, tokens = kept._tensors(), int(tensors[_TOKENS])
-        if tensors.keys() != expected.keys() or tokens < 1:
+        expected, tokens = kept._tensors(), _whole_number(tensors[_TOKENS])
+        if tensors.keys() != expected.keys() or not 1 <= tokens <= _MOST_TOKENS:
             raise ValueError("other tensors")
+        chunk = Memory(**model.config.memory).chunk
         for index, layer in enumerate(kept._cache.layers):
             one, prefix = cast("MemoryCacheLayer", layer), f"layers.{index}."
             for name, like in expected.items():
@@ -96,6 +101,8 @@ class Kept:
                     wanted[2] = min(tokens, one.sliding_window - 1)
                 if name.startswith(prefix) and (list(tensors[name].shape) != wanted or tensors[name].dtype != like.dtype):
                     raise ValueError(f"{name} is of another shape or type")
+                if name.startswith(prefix) and not _possible(tensors[name], tokens % chunk):
+                    raise ValueError(f"{name} has values that no memory has")
             parts = {name.removeprefix(prefix): part.to(model.device) for name, part in tensors.items() if name.startswith(prefix)}
             one.keys, one.values, one.cumulative_length = parts["keys"], parts["values"], tokens
             assert one.memory is not None
@@ -134,6 +141,18 @@ class Kept:
                 f"{path} is damaged, or is not a memory that `outgrow chat` has saved; choose another --memory, or remove it"
             ) from error
         raise UsageError(f"{path} is the memory of another model; choose another --memory, or the model that has read it")
+
+
+def _whole_number(tensor: Tensor) -> int:
+    if tensor.shape or tensor.dtype != torch.long:
+        raise ValueError("not one whole number")
+    return int(tensor)
+
+
+def _possible(tensor: Tensor, in_chunk: int) -> bool:
+    """Return whether a state may hold this. in_chunk: tokens of the chunk that was begun; a state counts nothing else."""
+    values = tensor.isfinite() if tensor.is_floating_point() else tensor == in_chunk
+    return bool(values.all())
 
 
 def _checksum(tensors: dict[str, Tensor]) -> str:

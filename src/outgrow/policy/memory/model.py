@@ -19,7 +19,7 @@ from transformers.models.mistral.modeling_mistral import MistralAttention, Mistr
 from .branch import Branch, BranchState
 from .config import MemoryConfig
 from .packed import read_packed
-from .settings import Memory
+from .settings import NAME, Memory
 
 
 class MemoryAttention(MistralAttention):
@@ -53,6 +53,7 @@ class _WithMemory(MistralPreTrainedModel):
     """What the model with and without its head share."""
 
     config_class = MemoryConfig
+    _keep_in_fp32_modules_strict = {NAME}  # noqa: RUF012  # the name and the type are transformers'
 
     @torch.no_grad()
     def _init_weights(self, module: torch.nn.Module) -> None:

@@ -7,6 +7,9 @@ from pydantic import BaseModel, ConfigDict, Field, model_validator
 MODEL_TYPE = "outgrow_memory"
 """What transformers calls a model with a memory."""
 
+NAME = "memory"
+"""Name of a layer's memory in its attention; the names of weights hold it."""
+
 Kind = Literal["titans", "linear_attention", "delta", "gated_delta", "tokenwise", "none"]
 
 
@@ -35,3 +38,12 @@ class Memory(BaseModel):
         if self.rule == "titans" and self.window % self.chunk:
             raise ValueError(f"chunk={self.chunk} does not divide window={self.window}; choose one that does")
         return self
+
+
+def is_of_memory(name: str) -> bool:
+    """Return whether this is the name of a weight of a memory.
+
+    >>> is_of_memory("model.layers.0.self_attn.memory.gate"), is_of_memory("model.layers.0.self_attn.q_proj.weight")
+    (True, False)
+    """
+    return NAME in name.split(".")
