@@ -282,6 +282,11 @@ def test_what_cannot_be_is_refused_in_one_line(tmp_path: Path) -> None:
     (tmp_path / "memory_config.json").write_text(text.replace('"width": 8', '"width": 16'))
     with pytest.raises(UsageError, match=r"memory\.safetensors has other weights than memory_config\.json"):
         load_policy(str(tmp_path))
+    (tmp_path / "memory_config.json").write_text(text.replace('"depth": 2', '"depth": 9'))
+    with pytest.raises(
+        UsageError, match=r"memory_config\.json does not say .*: memory\.depth: Input should be less than or equal to 4"
+    ):
+        load_policy(str(tmp_path))
     for huge in ('"width": 100000000', f'"width": {2**70}', f'"convolution": {10**15}'):  # of which nothing is made
         key = huge.partition(":")[0]
         (tmp_path / "memory_config.json").write_text(re.sub(f"{key}: \\d+", huge, text))
@@ -294,3 +299,10 @@ def test_what_cannot_be_is_refused_in_one_line(tmp_path: Path) -> None:
     (tmp_path / "memory_config.json").write_text("{}")
     with pytest.raises(UsageError, match=r"memory_config\.json does not say"):
         load_policy(str(tmp_path))
+    export(policy, tmp_path / "whole")
+    config = tmp_path / "whole" / "config.json"
+    config.write_text(config.read_text().replace('"depth": 2', '"depth": 9'))
+    with pytest.raises(UsageError, match=r"memory\.depth: Input should be less than or equal to 4"):
+        shape_of(PolicySection(model=str(tmp_path / "whole")))
+    with pytest.raises(UsageError, match=r"memory\.depth: Input should be less than or equal to 4"):
+        load_policy(str(tmp_path / "whole"))

@@ -16,7 +16,7 @@ from ..policy.gguf_head_size import unread_head_size
 from ..policy.gguf_open import open_gguf
 from ..policy.hub_commits import hub_revision
 from ..policy.memory.frozen import CONFIG, read_memory
-from ..policy.memory.settings import MODEL_TYPE, Memory
+from ..policy.memory.settings import MODEL_TYPE, Memory, saved_settings
 from ..policy.micro import MicroInit, make_tokenizer
 from ..runs.resolve_model import resolve_model
 from .shape import ATTENTION, FEED_FORWARD, Shape
@@ -199,8 +199,15 @@ def shape_from_config(config: Any, name: str) -> Shape:
         tied=config.tie_word_embeddings,
         biased=biased,
         head_norms=config.model_type == "qwen3",
-        memory=Memory(**config.memory) if config.model_type == MODEL_TYPE else None,
+        memory=_memory(config, name) if config.model_type == MODEL_TYPE else None,
     )
+
+
+def _memory(config: Any, name: str) -> Memory:
+    try:
+        return saved_settings(config.memory)
+    except ValueError as error:
+        raise UsageError(f"{name}: cannot read this model's config.json: {error}") from error
 
 
 def _biased(config: Any, name: str) -> tuple[str, ...]:

@@ -12,7 +12,7 @@ import torch
 from torch import Tensor
 
 from ...policy.memory.branch import Branch
-from ...policy.memory.settings import MODEL_TYPE, Memory
+from ...policy.memory.settings import MODEL_TYPE, Memory, saved_settings
 from .decoder import Attend, LlamaDecoder, Store
 from .kv_cache import Cache
 from .matrices import PlainMatrix
@@ -36,7 +36,7 @@ class MemoryDecoder(LlamaDecoder):
     ) -> None:
         super().__init__(config, weights, store, store_head)
         self.window: int = config.sliding_window
-        settings = Memory(**(config.memory or {}))
+        settings = saved_settings(config.memory)
         with torch.no_grad():
             layers = range(0 if settings.rule == "none" else len(self.layers))
             self.branches = [_branch(settings, config.hidden_size, weights, f"model.layers.{index}.") for index in layers]

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any
 from ...core.errors import UsageError, first_line
 from ...core.files import parse_json, read_plain, write_atomic
 from .convert import add_memory
-from .settings import MODEL_TYPE, NAME, Memory
+from .settings import MODEL_TYPE, NAME, Memory, saved_settings
 
 if TYPE_CHECKING:
     import torch
@@ -74,7 +74,7 @@ def read_memory(folder: Path) -> tuple[Memory, FrozenBase]:
         base, revision, adapter = config["base_model_name_or_path"], config.get("revision"), config.get("adapter")
         if not isinstance(base, str) or not isinstance(revision, str | None) or not isinstance(adapter, bool | None):
             raise TypeError("the name of the base is not a text")
-        return Memory(**config["memory"]), FrozenBase(base, revision, adapter)
+        return saved_settings(config["memory"]), FrozenBase(base, revision, adapter)
     except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
         raise UsageError(f"{folder}: {CONFIG} does not say the memory's settings and its base: {first_line(error)}") from error
 
@@ -96,8 +96,11 @@ def load_memory(base: PreTrainedModel, folder: Path) -> tuple[PreTrainedModel, F
         raise UsageError(f"{folder}: cannot load this memory: {first_line(error)}") from error
     if not fits:
         raise UsageError(f"{folder}: cannot load this memory: {_WEIGHTS} has other weights than {CONFIG} and the base ask for")
-    has_one = base.config.model_type == MODEL_TYPE and Memory(**(base.config.memory or {})) == settings
-    model = base if has_one else add_memory(base, settings, seed=0)
+    has_one = base.config.model_type == MODEL_TYPE and saved_settings(base.config.memory) == settings
+    try:
+        model = base if has_one else add_memory(base, settings, seed=0)
+    except UsageError as error:
+        raise UsageError(f"{folder}: cannot load this memory: {error}") from error
     weights = memory_weights(model)
     let_memory_learn(model)
     for name, weight in weights.items():

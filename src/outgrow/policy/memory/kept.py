@@ -22,7 +22,7 @@ from transformers import DynamicCache
 from ...core.errors import DAMAGED, OutgrowError, UsageError, reason
 from ...core.files import parse_json, read_plain, write_atomic
 from .model import MemoryCacheLayer, with_memory
-from .settings import Memory
+from .settings import saved_settings
 
 if TYPE_CHECKING:
     from transformers import PreTrainedModel
@@ -92,7 +92,7 @@ class Kept:
         expected, tokens = kept._tensors(), _whole_number(tensors[_TOKENS])
         if tensors.keys() != expected.keys() or not 1 <= tokens <= _MOST_TOKENS:
             raise ValueError("other tensors")
-        chunk = Memory(**model.config.memory).chunk
+        chunk = saved_settings(model.config.memory).chunk
         for index, layer in enumerate(kept._cache.layers):
             one, prefix = cast("MemoryCacheLayer", layer), f"layers.{index}."
             for name, like in expected.items():

@@ -19,7 +19,7 @@ from transformers.models.mistral.modeling_mistral import MistralAttention, Mistr
 from .branch import Branch, BranchState
 from .config import MemoryConfig
 from .packed import read_packed
-from .settings import NAME, Memory
+from .settings import NAME, saved_settings
 
 
 class MemoryAttention(MistralAttention):
@@ -31,7 +31,7 @@ class MemoryAttention(MistralAttention):
             for name in ("q_proj", "k_proj", "v_proj"):
                 plain = getattr(self, name)
                 setattr(self, name, torch.nn.Linear(plain.in_features, plain.out_features))
-        settings = Memory(**(config.memory or {}))
+        settings = saved_settings(config.memory)
         self.memory = None if settings.rule == "none" else Branch(config.hidden_size, settings)
 
     def forward(self, hidden_states: Tensor, *args: Any, **kwargs: Any) -> tuple[Tensor, Tensor | None]:

@@ -1,8 +1,8 @@
 """The recipe table `policy.memory`; `branch.py` makes the layers."""
 
-from typing import Literal
+from typing import Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, model_validator
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 
 MODEL_TYPE = "outgrow_memory"
 """What transformers calls a model with a memory."""
@@ -38,6 +38,20 @@ class Memory(BaseModel):
         if self.rule == "titans" and self.window % self.chunk:
             raise ValueError(f"chunk={self.chunk} does not divide window={self.window}; choose one that does")
         return self
+
+
+def saved_settings(values: Any) -> Memory:
+    """Return the settings that a file of a model holds. Raises ValueError with one line where they are not settings of a memory.
+
+    >>> saved_settings({"depth": 9})
+    Traceback (most recent call last):
+    ValueError: memory.depth: Input should be less than or equal to 4
+    """
+    try:
+        return Memory.model_validate({} if values is None else values)
+    except ValidationError as error:
+        first = error.errors()[0]
+        raise ValueError(f"{'.'.join(map(str, ('memory', *first['loc'])))}: {first['msg']}") from error
 
 
 def is_of_memory(name: str) -> bool:
