@@ -22,7 +22,7 @@ from bench import RESULTS, Found, write
 from outgrow.config import load_recipe
 from outgrow.core.estimate import Estimate
 from outgrow.evaluate import Evaluation
-from outgrow.evaluate.change import Comparison, compare, grid, largest_changes
+from outgrow.evaluate.change import Comparison, compare, compared, grid, largest_changes, only
 from outgrow.evaluate.sample import Sample
 from outgrow.evaluate.statistics import share_estimate
 from outgrow.plan import load_gpu_catalog, plan_recipe
@@ -49,7 +49,8 @@ def main() -> None:
     found = _run(read_run(chosen.run))
     found["gpu"] = _on_a_gpu()
     if chosen.control:
-        found["control"] = _short(read_run(chosen.control, visits_too=False))
+        data, control = (read_run(each, visits_too=False) for each in (chosen.run, chosen.control))
+        found["control"] = {**_short(control), "run_less_control": _less(control, data), "base_twice": _twice(control, data)}
     if chosen.suites:
         found["suites"] = _suites(*chosen.suites)
     if chosen.harness:
@@ -66,7 +67,6 @@ def _run(data: RunData) -> Found:
         **_short(data),
         "recipe": _shared(data),
         "found": [words.headline(compare(before, after)["pass@1"], before.k), *sentences(data, analysis, own)],
-        "measures": {name: asdict(each) for name, each in compare(before, after).items()},
         "levels": [{"steps": level, **asdict(own.cells[None, level])} for level in own.levels],
         "failures": [
             {"kind": str(row.failure), "before_count": row.count_before, "after_count": row.count_after, **asdict(row.shares)}
@@ -99,8 +99,10 @@ def _shared(data: RunData) -> str:
 
 def _short(data: RunData) -> Found:
     before, after = _ends(data)
-    change = compare(before, after)["pass@1"]
+    measures = compare(before, after)
+    change = measures["pass@1"]
     return {
+        "measures": {name: asdict(each) for name, each in measures.items()},
         "before": asdict(change.before) if change.before else None,
         "after": asdict(change.after) if change.after else None,
         "paired_delta": _delta(change),
@@ -110,6 +112,23 @@ def _short(data: RunData) -> Found:
         "rollouts": sum(int(count or 0) for count in data.metrics.column("rollouts/count")),
         "seconds": data.seconds(),
         "sessions": len(data.sessions),
+    }
+
+
+def _less(control: RunData, data: RunData) -> Found | None:
+    """The run's pass@1 less the control's, after training, on the problems that both were measured on."""
+    first, second = (_ends(each)[1].pass_rates() for each in (control, data))
+    return _delta(compared(first, only(second, list(first))))
+
+
+def _twice(control: RunData, data: RunData) -> Found:
+    """How alike the base's greedy answers are in the two measurements: in bfloat16 sums depend on how many rows there are."""
+    first, second = ({s.problem_id: s for s in _ends(each)[0].samples if s.index == -1} for each in (control, data))
+    pairs = [(first[problem], second[problem]) for problem in first]
+    return {
+        "n": len(pairs),
+        "same": sum(one.text == other.text for one, other in pairs),
+        "right": [sum(pair[side].right for pair in pairs) for side in (0, 1)],
     }
 
 

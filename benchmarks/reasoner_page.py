@@ -32,7 +32,8 @@ def page(found: Found) -> str:
     return "\n\n".join(parts) + "\n"
 
 
-def _head(found: Found) -> str:
+def _measures(found: Found) -> str:
+    """What was measured before and after, as a table."""
     measured = {name: found["measures"][name] for name in ("pass@1", "greedy", "truncated", "no_answer", "length")}
     labels = {
         "pass@1": "pass@1", "greedy": "pass@1, greedy", "truncated": "cut at the limit", "no_answer": "no final answer",
@@ -46,6 +47,10 @@ def _head(found: Found) -> str:
         )
         for name, each in measured.items()
     ]
+    return _table(("", "before", "after", "change, paired"), rows)
+
+
+def _head(found: Found) -> str:
     seconds = found["seconds"]
     longest = sorted(seconds.items(), key=lambda pair: -pair[1])
     spent = ", ".join(f"{name.replace('_', ' ')} {duration(each)}" for name, each in longest if each >= 1)
@@ -76,7 +81,7 @@ The figures are collected by `python benchmarks/reasoner.py runs/{NAME}`.
 
 {found["n"]} held-out problems (the first of GSM8K's test set) × {counted(found["samples"], "sample")}, 95% intervals over problems:
 
-{_table(("", "before", "after", "change, paired"), rows)}
+{_measures(found)}
 
 What the report says of it:
 
@@ -157,12 +162,22 @@ def _control(found: Found) -> str:
     if "control" not in found:
         return "## Control\n\nNot measured yet: `outgrow train qwen2.5-0.5b-gsm8k-control` gives a random reward for as many steps."
     control = found["control"]
-    delta = control["paired_delta"]
-    change = words.share_change(Estimate(delta["pass@1"], *delta["ci95"], delta["n"]))
+    delta = control["run_less_control"]
+    less = words.point_change(Estimate(delta["pass@1"], *delta["ci95"], delta["n"]))
+    twice = control["base_twice"]
     return f"""## Control
 
-`outgrow train {NAME}-control` gives a random reward: pass@1 {_shown(control["before"])} before, {_shown(control["after"])} after
-{control["steps"]} steps, {change}, n = {delta["n"]}."""
+`outgrow train {NAME}-control` gives a random reward for {control["steps"]} steps. The first {control["n"]} of these problems
+(`--set evaluate.suite=gsm8k-{control["n"]}`) × {counted(control["samples"], "sample")}:
+
+{_measures(control)}
+
+On these problems pass@1 of the run after training, less that of its control, is {less} points, paired, n = {delta["n"]}. With
+the random reward answers became longer, until most were cut.
+
+The base was measured for each of the two runs: {twice["same"]} of {twice["n"]} greedy answers are the same text, and
+{twice["right"][1]} and {twice["right"][0]} are right. In bfloat16 the last bits of sums depend on how many answers are
+written at the same time."""
 
 
 def _suites(found: Found) -> str:
