@@ -6,6 +6,7 @@
 # Who puts both together has the beginning twice. lm-evaluation-harness begins answers (gen_prefix) in humaneval_instruct,
 # humaneval_64_instruct, mbpp_instruct, mbpp_plus_instruct and arc_challenge_chat, does not stream, and takes for code what is before
 # the first ``` of the reply: in humaneval_instruct the beginning holds one, so no line that the model wrote is run, whatever it wrote.
+# (Run once by hand: what lm_eval 0.4.13 keeps of a task with gen_prefix over local-chat-completions begins with the prefix.)
 # Expected: the same content with and without stream: what was added.
 # Seen, a tiny model of random weights, greedy, 8 tokens: all three write the same 8 tokens, and the content without stream is the
 # beginning and these, with each of three beginnings. By the harness's rule, "Here is the completed function:" is all of the code; of
