@@ -26,6 +26,7 @@ def trained(tmp_path_factory):
 
 def test_a_card_is_not_written_through_a_link(trained, tmp_path, victim):
     (tmp_path / "policy").mkdir()
+    (tmp_path / "policy" / "config.json").write_text('{"model_type": "llama"}')
     card = tmp_path / "policy" / "README.md"
     card.symlink_to(victim)
     write_card(trained, tmp_path / "policy", read_json(RunFolder(trained).summary))
