@@ -2,8 +2,8 @@
 
     outgrow train qwen2.5-0.5b-gsm8k
     outgrow train qwen2.5-0.5b-gsm8k-control
-    outgrow eval runs/qwen2.5-0.5b-gsm8k --on svamp,arc-easy --limit 100 --out after
-    outgrow eval MODEL --recipe qwen2.5-0.5b-gsm8k --on svamp,arc-easy --limit 100 --out before
+    outgrow eval runs/qwen2.5-0.5b-gsm8k --on svamp,arc-easy --limit 100 --samples 1 --out after
+    outgrow eval MODEL --recipe qwen2.5-0.5b-gsm8k --on svamp,arc-easy --limit 100 --samples 1 --out before
     python benchmarks/reasoner.py runs/qwen2.5-0.5b-gsm8k --control runs/qwen2.5-0.5b-gsm8k-control --suites before after
     outgrow harness MODEL gsm8k_boxed --folder benchmarks/tasks --chat --out harness.json    # then add: --harness harness.json
     python benchmarks/reasoner_page.py
@@ -53,6 +53,7 @@ def main() -> None:
         found["control"] = {**_short(control), "run_less_control": _less(control, data), "base_twice": _twice(control, data)}
     if chosen.suites:
         found["suites"] = _suites(*chosen.suites)
+        found["found"] = [said for said in found["found"] if not said.startswith("Other suites were not measured")]
     if chosen.harness:
         found["harness"] = _harness(read_run(chosen.run, visits_too=False), json.loads(chosen.harness.read_text())[0])
     write(NAME, [], **found)

@@ -194,13 +194,15 @@ def _suites(found: Found) -> str:
         for row in found["suites"]
     ]
     margin = -found["suites"][0]["margin"]
+    shown = any(row["not_worse"] for row in found["suites"])
+    told = "" if shown else "\n\nSo few answers leave intervals that are too wide to show it."
     return f"""## Other suites
 
-`outgrow eval runs/{NAME} --on SUITES --limit 100 --out after`, and of the base
-`outgrow eval FILE.gguf --recipe runs/{NAME}/recipe.toml --on SUITES --limit 100 --out before`. Not worse: the whole interval of the
-change lies above −{100 * margin:.0f} points.
+`outgrow eval runs/{NAME} --on SUITES --limit 100 --samples 1 --out after`, and of the base
+`outgrow eval FILE.gguf --recipe runs/{NAME}/recipe.toml --on SUITES --limit 100 --samples 1 --out before`.
+Not worse: the whole interval of the change lies above −{100 * margin:.0f} points.
 
-{_table(("suite", "n", "before", "after", "change, points", ""), rows)}"""
+{_table(("suite", "n", "before", "after", "change, points", ""), rows)}{told}"""
 
 
 def _harness(found: Found) -> str:
