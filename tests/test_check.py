@@ -88,7 +88,7 @@ def test_what_a_recipe_would_use(outgrow):
     assert lines["model"].startswith("deepseek-ai/DeepSeek-R1-Distill-Qwen-1.5B, a hub id")
     code, said, _ = outgrow("check", "micro", "--set", "engine.type=vllm", "--set", 'run.trackers=["wandb"]')
     lines = told(said)
-    assert (code, "→ install vLLM" in lines["engine"], "outgrow[wandb]" in lines["trackers"]) == (1, True, True)
+    assert (code, "pip install vllm" in lines["engine"], "outgrow[wandb]" in lines["trackers"]) == (1, True, True)
     code, said, _ = outgrow("check", "micro", "--set", "policy.model=runs/none")
     assert (code, "→ runs/none: no such model" in told(said)["model"]) == (1, True)
 

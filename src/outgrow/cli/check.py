@@ -1,5 +1,6 @@
 """The command `outgrow check`."""
 
+from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -48,7 +49,9 @@ def check(
 
 
 def _uses(recipe: "Recipe") -> "list[Fact]":
-    from ..plan.inventory import Fact, cores, engine_advice, tracker_advice
+    from ..plan.inventory import Fact, cores
+    from ..runs.models import check_engine
+    from ..runs.trackers import require_packages
 
     policy = recipe.policy
     learns = "all weights" if policy.lora is None else f"LoRA of rank {policy.lora.rank}"
@@ -58,11 +61,19 @@ def _uses(recipe: "Recipe") -> "list[Fact]":
         Fact("threads", _threads(recipe.run.threads, cores())),
     ]
     if recipe.kind == "rl":
-        kind = recipe.engine.type
-        facts.insert(2, Fact("engine", kind, engine_advice(kind)))
+        facts.insert(2, Fact("engine", recipe.engine.type, _refusal(lambda: check_engine(recipe))))
     if recipe.run.trackers:
-        facts.append(Fact("trackers", ", ".join(recipe.run.trackers), tracker_advice(recipe.run.trackers)))
+        facts.append(Fact("trackers", ", ".join(recipe.run.trackers), _refusal(lambda: require_packages(recipe.run.trackers))))
     return facts
+
+
+def _refusal(check: Callable[[], None]) -> str:
+    """Return what a check refuses, empty where it refuses nothing."""
+    try:
+        check()
+    except UsageError as error:
+        return str(error)
+    return ""
 
 
 def _threads(count: int, allowed: float) -> str:

