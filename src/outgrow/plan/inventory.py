@@ -117,7 +117,7 @@ def _disks(folder: Path) -> Iterator[Fact]:
         there = next(one for one in (place.absolute(), *place.absolute().parents) if one.exists())
         free = shutil.disk_usage(there).free
         advice = (
-            "" if os.access(there, os.W_OK) else "make its folder writable, or choose another one (--out; OUTGROW_CACHE for models)"
+            "" if os.access(there, os.W_OK) else "make its folder writable, or choose another (--out, OUTGROW_CACHE)"
         )
         if free < _LITTLE:
             advice = "free some space, or work on another disk"
