@@ -116,9 +116,7 @@ def _disks(folder: Path) -> Iterator[Fact]:
     for what, place in (("disk for runs", folder), ("disk for models", cache_folder())):
         there = next(one for one in (place.absolute(), *place.absolute().parents) if one.exists())
         free = shutil.disk_usage(there).free
-        advice = (
-            "" if os.access(there, os.W_OK) else "make its folder writable, or choose another (--out, OUTGROW_CACHE)"
-        )
+        advice = "" if os.access(there, os.W_OK) else "make its folder writable, or choose another (--out, OUTGROW_CACHE)"
         if free < _LITTLE:
             advice = "free some space, or work on another disk"
         yield Fact(what, f"{free / 1e9:.1f} GB free", advice)
