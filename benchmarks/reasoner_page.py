@@ -23,6 +23,10 @@ _SHA256 = "1d9614638d18024d0fbb36575a15f1302a3adf044df10345688ec4f6e1c4ff32"
 _GRADED = {"right": "right", "wrong": "wrong", "truncated": "cut at the limit", "no_answer": "no final answer"}
 
 
+_CHANCE = {"arc-easy": 0.25, "commonsenseqa": 0.2, "coin_flip": 0.5}
+"""Share of the right answers by guessing one of a problem's choices."""
+
+
 def page(found: Found) -> str:
     """The whole page."""
     parts = [
@@ -194,8 +198,10 @@ def _suites(found: Found) -> str:
         for row in found["suites"]
     ]
     margin = -found["suites"][0]["margin"]
-    shown = any(row["not_worse"] for row in found["suites"])
-    told = "" if shown else "\n\nSo few answers leave intervals that are too wide to show it."
+    measured = {row["suite"] for row in found["suites"]}
+    chance = ", ".join(f"{share:.0%} on {suite}" for suite, share in _CHANCE.items() if suite in measured)
+    told = "\n\nSo few answers leave wide intervals: *not shown* is no loss, and no proof of the contrary."
+    told += f" Guessing is right in {chance}; a base no better than that has little to lose." if chance else ""
     return f"""## Other suites
 
 `outgrow eval runs/{NAME} --on SUITES --limit 100 --samples 1 --out after`, and of the base
