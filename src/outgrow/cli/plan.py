@@ -9,7 +9,13 @@ from .app import TRAIN, command
 from .options import Overrides, RecipeName
 
 
-@command(TRAIN, "outgrow plan micro", "outgrow plan mine.toml --set learn.tokens_per_microbatch=8192", "outgrow plan r1-flywheel")
+@command(
+    TRAIN,
+    "outgrow plan micro",
+    "outgrow plan mine.toml --set learn.tokens_per_microbatch=8192",
+    "outgrow plan r1-flywheel",
+    "outgrow plan r1-1.5b-gsm8k --over 8",
+)
 def plan(
     recipe: RecipeName,
     gpus: Annotated[
@@ -19,6 +25,10 @@ def plan(
             metavar="FILE.toml",
             help="Your own prices, GPUs and assumptions: an edited copy of plan/gpus.toml. Default: that file.",
         ),
+    ] = None,
+    over: Annotated[
+        int | None,
+        typer.Option("--over", metavar="N", min=2, max=64, help="Also say how to divide the run over up to N devices of a kind."),
     ] = None,
     overrides: Overrides = None,
 ) -> None:
@@ -32,6 +42,8 @@ def plan(
     from ..flywheel import load_flywheel
 
     if raw_recipe(recipe).get("kind") == "flywheel":
+        if over:
+            raise UsageError("--over divides a single run; give it the recipe of one stage")
         wheel = load_flywheel(recipe, overrides or [])
         from ..flywheel.plan import plan_flywheel
         from ..flywheel.stage_recipes import stage_recipes
@@ -51,3 +63,8 @@ def plan(
 
         catalog = with_this_machine(load_gpu_catalog(gpus), read)
         recipe_page.show(read, plan_recipe(read, catalog), catalog)
+        if over:
+            from ..plan.best_split import split_costs
+            from . import plan_split as split_page
+
+            split_page.show(split_costs(read, catalog, over), over, catalog.assumptions)

@@ -28,6 +28,7 @@ class GPU(_Table):
     bandwidth_efficiency: float = Field(gt=0, le=1)
     rate_efficiency: float = Field(gt=0, le=1)
     launch_ms: float = Field(ge=0)
+    link_gb_s: float = Field(default=16, gt=0)
     measured: bool = False
 
 
@@ -38,6 +39,9 @@ class Assumptions(_Table):
     completion_share: float = Field(gt=0, le=1)
     reply_share: float = Field(gt=0, le=1)
     usable_memory: float = Field(gt=0, le=1)
+    gpus_per_machine: int = Field(default=8, ge=1)
+    network_gb_s: float = Field(default=12.5, gt=0)
+    link_efficiency: float = Field(default=0.6, gt=0, le=1)
 
 
 class GpuCatalog(_Table):

@@ -20,6 +20,9 @@ _CPU_REACHES = {"bandwidth_efficiency": 0.5, "rate_efficiency": 0.5}
 # On a GPU: not measured; a rule of thumb, as in gpus.toml, for rates that are measured and not the maker's.
 _GPU_REACHES = {"bandwidth_efficiency": 0.7, "rate_efficiency": 0.5}
 
+# Not measured: PCI Express 4.0 for a GPU; for a CPU a network of 10 Gbit/s, since a second one is another machine.
+_GPU_LINK_GB_S, _CPU_LINK_GB_S = 32.0, 1.25
+
 
 def with_this_machine(catalog: GpuCatalog, recipe: Recipe) -> GpuCatalog:
     """Return the catalog with this machine as its first row, with the threads and the price of the recipe."""
@@ -43,6 +46,7 @@ def measure_machine(threads: int, dollars_per_hour: float) -> GPU:
                 "float32_tflops": _rate(device, "float32") / 1e12,
                 "bfloat16_tflops": _rate(device, "bfloat16") / 1e12,
                 "launch_ms": _KERNELS * _kernel_seconds(device) * 1e3,
+                "link_gb_s": _GPU_LINK_GB_S if device.type == "cuda" else _CPU_LINK_GB_S,
             }
     finally:
         torch.set_num_threads(before)

@@ -58,15 +58,23 @@ def _validation_problems(recipe: Recipe, problems: int) -> int:
 
 
 def measuring_seconds(
-    recipe: Recipe, measured: Measured, shape: Shape, gpu: GPU, assumptions: Assumptions, share: float, ends: int = 2
+    recipe: Recipe,
+    measured: Measured,
+    shape: Shape,
+    gpu: GPU,
+    assumptions: Assumptions,
+    share: float,
+    ends: int = 2,
+    writers: int = 1,
 ) -> MeasuringSeconds:
     """Return the seconds of a run's measurements. share: the mean answer over sampling.max_tokens. ends: how often each suite is
-    measured.
+    measured. writers: GPUs that write the answers.
     """
     limit, width = recipe.sampling.max_tokens, bytes_of(recipe.policy.dtype)
     prompt = prompt_tokens(shape, limit, assumptions)
 
     def answers(problems: int, samples: int) -> float:
+        problems = math.ceil(problems / writers)
         rows = problems * samples
         if not rows:
             return 0.0

@@ -20,6 +20,10 @@ class Part:
     generating: float
     judging: float
     learning: float
+    shared: bool = False
+    """Whether ranks that share the learning hold a part of it each."""
+    writes: bool = False
+    """Whether an actor, which only writes, needs it."""
 
 
 def parts(work: Work, shape: Shape) -> list[Part]:
@@ -32,23 +36,25 @@ def parts(work: Work, shape: Shape) -> list[Part]:
     trained = weights if full else learning_parameters(work, shape) * FLOAT
     rows = _rows(work)
     return [
-        _always("weights", weights),
-        Part("the engine's copy of the weights", copy_bytes(shape, work.width), 0, 0),
-        Part("merged adapter weights", 0, 0, work.adapted * work.width),
-        _always("reference policy", weights if full else work.memory * FLOAT),
+        _always("weights", weights, shared=True, writes=True),
+        Part("the engine's copy of the weights", copy_bytes(shape, work.width), 0, 0, writes=True),
+        Part("merged adapter weights", 0, 0, work.adapted * work.width, shared=True),
+        _always("reference policy", weights if full else work.memory * FLOAT, shared=True),
         *([_always("distilled teacher", distilled)] if distilled else []),
         *(part for judge in work.judges if judge.local for part in _judge_parts(judge, work.limit)),
-        _always("adapters", adapter),
-        _always("AdamW moments", 2 * trained),
-        Part("gradients", 0, 0, trained),
-        Part(f"keys and values, {rows} rollouts", rows * cache_bytes(shape, work.prompt + work.limit, work.width), 0, 0),
+        _always("adapters", adapter, shared=True, writes=True),
+        _always("AdamW moments", 2 * trained, shared=True),
+        Part("gradients", 0, 0, trained, shared=True),
+        Part(
+            f"keys and values, {rows} rollouts", rows * cache_bytes(shape, work.prompt + work.limit, work.width), 0, 0, writes=True
+        ),
         Part(f"activations, {work.microbatch_rollouts} rollouts", 0, 0, activations(work, shape)),
         _logits(work, shape),
     ]
 
 
-def _always(name: str, size: float) -> Part:
-    return Part(name, size, size, size)
+def _always(name: str, size: float, shared: bool = False, writes: bool = False) -> Part:
+    return Part(name, size, size, size, shared, writes)
 
 
 def _rows(work: Work) -> int:
@@ -96,4 +102,4 @@ def _logits(work: Work, shape: Shape) -> Part:
     at_once = min(work.microbatch_rollouts * work.limit, tokens_at_once(shape.vocabulary))
     learning = at_once * shape.vocabulary * pair + work.microbatch_rollouts * work.limit * shape.hidden * work.width
     judging = sum(judge.decoded * judge.shape.vocabulary * (_PAIR + FLOAT) for judge in work.judges if judge.local)
-    return Part("logits and log-probabilities", _rows(work) * shape.vocabulary * (pair + FLOAT), judging, learning)
+    return Part("logits and log-probabilities", _rows(work) * shape.vocabulary * (pair + FLOAT), judging, learning, writes=True)

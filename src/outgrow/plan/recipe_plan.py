@@ -82,19 +82,30 @@ def plan_recipe(recipe: Recipe, catalog: GpuCatalog, future: FutureModels | None
 
     Raises UsageError for a recipe of another kind, or where the shape of a model is unknown.
     """
+    recipe, shape, work = counted(recipe, catalog.assumptions, future)
+    measured = measured_in(recipe)
+    estimates = [_estimate(recipe, work, measured, shape, gpu, catalog.assumptions) for gpu in catalog.gpu]
+    return Plan(shape, work(recipe), measured, parts(work(recipe), shape), estimates)
+
+
+def counted(
+    recipe: Recipe, assumptions: Assumptions, future: FutureModels | None = None
+) -> tuple[RLRecipe, Shape, Callable[[RLRecipe], Work]]:
+    """Return the recipe with its defaults filled in, the shape of its model, and what a step of such a recipe does.
+
+    Raises UsageError as `plan_recipe` does.
+    """
     if not isinstance(recipe, RLRecipe):
         raise UsageError(f"{recipe.name} is a recipe of kind {recipe.kind!r}; plan counts what `outgrow train` runs")
     shape, distilled = shape_of(recipe.policy, future), distilled_shape(recipe, future)
     if shape.memory is not None and isinstance(recipe.engine, VLLMEngineConfig):
         raise UsageError(NO_MEMORY)
-    judges, recipe = judge_shapes(recipe, future=future), filled(recipe, parameters(shape))
+    judges = judge_shapes(recipe, future=future)
 
     def work(recipe: RLRecipe) -> Work:
-        return work_of(recipe, shape, catalog.assumptions, distilled, judges)
+        return work_of(recipe, shape, assumptions, distilled, judges)
 
-    measured = measured_in(recipe)
-    estimates = [_estimate(recipe, work, measured, shape, gpu, catalog.assumptions) for gpu in catalog.gpu]
-    return Plan(shape, work(recipe), measured, parts(work(recipe), shape), estimates)
+    return filled(recipe, parameters(shape)), shape, work
 
 
 def _estimate(

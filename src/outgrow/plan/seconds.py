@@ -20,11 +20,15 @@ class Seconds:
     judging: float
     """Time of the judges, on servers too: the learner waits for them."""
     learning: float
+    handing_over: float = 0.0
+    """Time in which what was learned goes to the GPUs that write."""
+    hidden: float = 0.0
+    """Time of writing or learning, whichever is less, that passes while the other is done."""
 
     @property
     def total(self) -> float:
         """Seconds of the whole step."""
-        return self.generation + self.judging + self.learning
+        return self.generation + self.judging + self.learning + self.handing_over - self.hidden
 
 
 @dataclass(frozen=True)
