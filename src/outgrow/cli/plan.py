@@ -28,7 +28,13 @@ def plan(
     ] = None,
     over: Annotated[
         int | None,
-        typer.Option("--over", metavar="N", min=2, max=64, help="Also say how to divide the run over up to N devices of a kind."),
+        typer.Option(
+            "--over",
+            metavar="N",
+            min=2,
+            max=64,
+            help="Also say how to divide the run over up to N GPUs of a kind. Default: one GPU only.",
+        ),
     ] = None,
     overrides: Overrides = None,
 ) -> None:
