@@ -121,6 +121,12 @@ class RLRecipe(_Recipe):
         return self
 
     @model_validator(mode="after")
+    def _a_judge_has_the_device(self) -> "RLRecipe":
+        if self.judge is not None and self.learn.ahead:
+            raise ValueError("learn.ahead = 1 writes while a judge would; set learn.ahead=0, or leave out [judge]")
+        return self
+
+    @model_validator(mode="after")
     def _asks(self) -> "RLRecipe":
         if any(isinstance(source, Synthetic) for source in self.problems):
             raise ValueError("a problem source 'synthetic' holds answers for SFT; train on the problems that they answer instead")

@@ -106,6 +106,13 @@ class LearnSection(OptimizerSection):
         description="Log-probabilities that the likelihood ratio starts from: the engine's at sampling, or the learner's own, with "
         "truncated importance sampling weights for the difference between the two.",
     )
+    ahead: int = Field(
+        default=0,
+        ge=0,
+        le=1,
+        description="Steps by which writing is ahead of learning: with 1, the next step's rollouts are written while a step is "
+        'learned from, by weights that are one update older. Needs old_logprobs = "learner".',
+    )
     importance_cap: float = Field(default=2.0, ge=1, description="Limit of the truncated importance sampling weights.")
     give_up_after: int = Field(
         default=20, ge=1, description="The run stops after this many steps in a row without a group to learn from."
@@ -115,6 +122,15 @@ class LearnSection(OptimizerSection):
     def _keeps_a_part(self) -> "LearnSection":
         if self.keep is not None and self.keep > self.group_size:
             raise ValueError(f"keep = {self.keep} is above the group_size of {self.group_size}; lower keep or raise group_size")
+        return self
+
+    @model_validator(mode="after")
+    def _older_rollouts_are_weighed(self) -> "LearnSection":
+        if self.ahead and self.old_logprobs == "engine":
+            raise ValueError(
+                "ahead = 1 learns from rollouts of older weights, so the likelihood ratio must start from the policy's own "
+                "log-probabilities, and importance weights make up for the difference: set learn.old_logprobs=learner"
+            )
         return self
 
 

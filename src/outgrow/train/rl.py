@@ -2,7 +2,9 @@
 
 import math
 import time
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import replace
 from functools import partial
 from itertools import chain
 from pathlib import Path
@@ -25,7 +27,8 @@ from ..runs.folder import RunFolder
 from ..runs.practice_problems import distinct, shares, training_problems
 from ..runs.session import verifier_for
 from ..types import GradedGroup
-from .collect import Collector
+from .ahead import Collected, InBackground
+from .collect import Collector, Lap
 from .distill import DistillTarget, distill_target
 from .job import StepResult
 from .judge_scores import JudgeInLoop
@@ -87,6 +90,10 @@ class RLJob:
         self.verdicts.warn_of_rejection(warn)
         self.alarms = StepAlarms(recipe.learn.give_up_after, recipe.sampling.max_tokens)
         self.idle = 0  # steps in a row without anything to learn from
+        self._next: Collected | None = None  # what was written ahead and is not learned from yet
+        self._warn = warn
+        self._next: Collected | None = None  # what was written ahead and is not learned from yet
+        self._warn = warn
 
     def known_verdicts(self) -> dict[str, str]:
         """See `Job.known_verdicts`."""
@@ -94,11 +101,16 @@ class RLJob:
 
     def state_dict(self) -> dict[str, Any]:
         """See `Job.state_dict`."""
-        return {"tokens_per_microbatch": self.learner.batch_size.state_dict()}
+        written = {"ahead": self._next.state_dict()} if self._next else {}
+        return {"tokens_per_microbatch": self.learner.batch_size.state_dict(), **written}
 
     def load_state_dict(self, state: dict[str, Any]) -> None:
         """See `Job.load_state_dict`."""
         self.learner.batch_size.load_state_dict(state.get("tokens_per_microbatch", {}))
+        self._next = Collected.from_state(state["ahead"]) if "ahead" in state else None
+        if self._next and not self.recipe.learn.ahead:
+            self._warn(f"{self._next.rollouts} rollouts that were written ahead are dropped, since learn.ahead is 0 now")
+            self._next = None
 
     def rewind(self, step: int) -> None:
         """See `Job.rewind`."""
@@ -134,8 +146,7 @@ class RLJob:
         """See `Job.advance`. Raises OutgrowError after too many steps in a row without anything to learn from, NotFiniteError
         where numbers run away.
         """
-        recipe = self.recipe
-        clock = _Clock()
+        recipe, clock = self.recipe, _Clock()
         metrics: dict[str, float] = {"step": step}
         look = None
         if recipe.evaluate.every and (step - 1) % recipe.evaluate.every == 0:
@@ -147,13 +158,44 @@ class RLJob:
         self._wake(self.engine, step)
         clock.lap("validation")
 
-        whole, screened = self.collector.collect(step, check_stop, clock.lap)
+        collected = self._next or self._collect(step, check_stop, clock.lap)
         if self.judging and self.judging.held_out:
             model = LocalModel(self.policy, self._wake(self.measuring, step))
             metrics |= self.judging.heldout_pass_rate(model, self.verifier, step, check_stop)
-        self._sleep()
+        changed = self.verdicts.changed(step) if step % EVERY == 0 else None
         check_stop()
+        with self._writing_ahead(step, check_stop) as ahead:
+            result = self._learn(step, collected, metrics, clock, check_stop, ahead, changed)
+        return replace(result, look=look)
 
+    def _collect(self, step: int, check_stop: CheckStop, lap: Lap) -> Collected:
+        return Collected(step, *self.collector.collect(step, check_stop, lap))
+
+    @contextmanager
+    def _writing_ahead(self, step: int, check_stop: CheckStop) -> Iterator[InBackground | None]:
+        """Write the next step's rollouts meanwhile, where the recipe says so. The ledger must not change before the end.
+
+        Where anything fails, the rollouts of this step are still there, so that the step can be done again.
+        """
+        if not self.recipe.learn.ahead or step == self.steps:
+            self._sleep()
+            yield None
+            self._next = None
+            return
+        ahead = InBackground(lambda stop: self._collect(step + 1, stop, _untimed), check_stop)
+        try:
+            yield ahead
+            self._next = ahead.result()
+        finally:
+            ahead.cancel()
+            self._sleep()
+
+    def _learn(
+        self, step: int, collected: Collected, metrics: dict[str, float], clock: "_Clock", check_stop: CheckStop,
+        ahead: InBackground | None, changed: str | None,
+    ) -> StepResult:  # fmt: skip
+        """Learn from a step's groups. changed: a line about known answers that have other verdicts than before."""
+        recipe, whole, screened = self.recipe, list(collected.whole), list(collected.screened)
         groups = [*whole, *screened]
         if self.judging:
             groups, scores = self.judging.score_groups(groups, step, check_stop)
@@ -181,10 +223,20 @@ class RLJob:
                 warning = alarm
             else:
                 alarms.append(alarm)
-        if step % EVERY == 0 and (changed := self.verdicts.changed(step)):
+        if changed:
             alarms.append(changed)
+        if recipe.learn.ahead:
+            metrics["rollouts/steps_behind"] = step - 1 - groups[0].rollouts[0].weights_version
+
+        def before_moving() -> None:
+            """Wait for what is written ahead: a signal that ends that must find this step's weights where they were."""
+            if ahead:
+                clock.lap("learning")
+                ahead.result()
+                clock.lap("generation")
+
         if weighed:
-            metrics |= self.learner.update(weighed, step, check_stop, target)
+            metrics |= self.learner.update(weighed, step, check_stop, target, before_moving)
         alarms += self.alarms.observe(metrics)
         clock.lap("learning")
 
@@ -196,7 +248,7 @@ class RLJob:
             write_part(self.run, step, rows)
             self.ledger.record(visits)
 
-        return StepResult(metrics, clock.laps, commit, warning, alarms, look)
+        return StepResult(metrics, clock.laps, commit, warning, alarms)
 
     def _wake(self, engine: Engine, step: int) -> Engine:
         """Return this engine with the policy's present weights; the other one sleeps."""
@@ -250,6 +302,10 @@ def _warn_about_few_problems(asked: int, counts: Sequence[int], sizes: Sequence[
         which = "the data" if len(sizes) == 1 else f"[[problems]] number {' and '.join(map(str, short))}"
         took = sum(map(min, counts, sizes))
         warn(f"learn.problems_per_step={asked} asks for more problems than {which} holds; a step takes {took}")
+
+
+def _untimed(name: str) -> None:
+    """Count nothing: what is written ahead takes no time of its own, unless it is waited for."""
 
 
 class _Clock:

@@ -1,6 +1,6 @@
 """One step's learning: rollouts with advantages in, moved weights and metrics out."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
 
@@ -61,12 +61,14 @@ class Learner:
         step: int,
         check_stop: CheckStop = never_stop,
         target: DistillTarget | None = None,
+        before_moving: Callable[[], object] = never_stop,
     ) -> dict[str, float]:
         """Move the weights by `updates_per_step` optimizer steps over these groups, each on a share of them; return metrics.
 
         check_stop is called between microbatches until the first optimizer step, so that an interrupted call has either moved
-        nothing or finishes. target: the teacher whose advantage of each token is added to the rewards'. Raises OutgrowError where
-        memory does not suffice for one rollout, SpoiledError where some weights have moved by then.
+        nothing or finishes. target: the teacher whose advantage of each token is added to the rewards'. before_moving: called when
+        the first optimizer step is next; what it raises leaves the weights as they were. Raises OutgrowError where memory does not
+        suffice for one rollout, SpoiledError where some weights have moved by then.
         """
         order = list(groups)
         python_rng(self.seed, "minibatch", step).shuffle(order)
@@ -80,6 +82,8 @@ class Learner:
                 result = self._accumulate(share, check_stop if index == 0 else never_stop, target)
             except OutgrowError as error:
                 raise (error if index == 0 else SpoiledError(str(error))) from error
+            if index == 0:
+                before_moving()
             result["train/grad_norm"], result["train/lr"] = self.optimizer.step(step)
             # The engine's gap to the learner means something only while the learner has not moved; the rest is averaged.
             for name, value in result.items():

@@ -1,0 +1,195 @@
+"""Rollouts written ahead: by which weights, and that a run which was stopped or killed goes on to the same bytes."""
+
+import json
+import random
+import signal
+import threading
+
+import pyarrow.parquet as pq
+import pytest
+
+from helpers.runs import SMALL, Silent, fingerprint, signal_when, start
+from outgrow.config import load_recipe
+from outgrow.core.errors import OutgrowError, UsageError
+from outgrow.core.rng import seed_from
+from outgrow.engines import GenerationRequest, sync
+from outgrow.policy import load_policy
+from outgrow.runs.signals import StopRequested
+from outgrow.train.ahead import Collected, InBackground
+from outgrow.train.loop import resume, train
+from outgrow.train.rl import RLJob
+
+STEPS = 12
+AHEAD = ["learn.ahead=1", "learn.old_logprobs=learner", f"learn.steps={STEPS}"]
+
+
+@pytest.fixture(scope="module")
+def uninterrupted(tmp_path_factory):
+    path = tmp_path_factory.mktemp("ahead") / "run"
+    process = start(path, AHEAD)
+    process.join()
+    assert process.exitcode == 0
+    return path
+
+
+def assert_same(one, other):
+    first, second = fingerprint(one), fingerprint(other)
+    for name in first:
+        assert first[name] == second[name], name
+
+
+def metrics(path):
+    return [json.loads(line) for line in (path / "metrics.jsonl").read_text().splitlines()]
+
+
+def test_every_step_but_the_first_is_one_update_behind(uninterrupted):
+    assert [row["rollouts/steps_behind"] for row in metrics(uninterrupted)] == [0] + [1] * (STEPS - 1)
+    assert all(row["train_infer_logprob_gap/mean"] < 0.5 for row in metrics(uninterrupted))
+
+
+def test_the_weights_before_the_last_update_wrote_a_steps_rollouts(tmp_path):
+    """Asked again of each checkpoint, with the same draws: the answers are of the step after the next, and not of the next."""
+    path = tmp_path / "run"
+    recipe = load_recipe(
+        "micro", [*SMALL, *AHEAD, "learn.steps=4", "run.checkpoint_every=1", "run.keep_checkpoints=4", "learn.lr=3e-3"]
+    )
+    train(recipe, path, Silent())
+    written = pq.read_table(path / "rollouts").to_pylist()
+    engine = recipe.engine.build()
+    differ = 0
+    for done in (1, 2):
+        policy = load_policy(path / "checkpoints" / f"step-{done:06d}" / "policy")
+        sync(engine, policy, done)
+        for step in (done + 1, done + 2):
+            rows = [row for row in written if row["step"] == step]
+            questions = {row["problem_id"]: row["question"] for row in rows}
+            request = GenerationRequest(
+                [policy.prompt_ids(question) for question in questions.values()],
+                recipe.learn.group_size,
+                recipe.sampling,
+                [seed_from(recipe.seed, "rollout", step, problem) for problem in questions],
+            )
+            again = [rollout.text for group in engine.generate(request) for rollout in group]
+            same = again == [row["completion"] for row in rows]
+            if step == done + 2:
+                assert same
+            else:
+                differ += not same
+    assert differ, "the weights moved so little that the test cannot tell"
+
+
+@pytest.mark.parametrize("seed", range(3))
+def test_sigterm(uninterrupted, tmp_path, seed):
+    rng = random.Random(seed)
+    path = tmp_path / "run"
+    code = signal_when(start(path, AHEAD), path, rng.randint(1, STEPS - 4), rng.random() * 0.2, signal.SIGTERM)
+    assert code == 128 + signal.SIGTERM
+    last = start(path)
+    last.join()
+    assert last.exitcode == 0
+    assert_same(uninterrupted, path)
+
+
+def test_kills(uninterrupted, tmp_path):
+    rng = random.Random(7)
+    path = tmp_path / "run"
+    moments = sorted((rng.randint(1, STEPS - 1), rng.random() * 0.2) for _ in range(6))
+    codes = [signal_when(start(path, AHEAD), path, step, delay, signal.SIGKILL) for step, delay in moments]
+    assert codes.count(-signal.SIGKILL) >= 4, codes
+    last = start(path)
+    last.join()
+    assert last.exitcode == 0
+    assert_same(uninterrupted, path)
+
+
+def test_what_was_written_ahead_is_dropped_where_it_is_no_longer_allowed(tmp_path):
+    path, watcher = tmp_path / "run", Silent()
+    code = signal_when(start(path, AHEAD), path, 5, 0.0, signal.SIGTERM)
+    assert code == 128 + signal.SIGTERM
+    resume(path, ["learn.ahead=0"], watcher)
+    assert any("24 rollouts that were written ahead are dropped" in note for note in watcher.notes)
+    rows = metrics(path)
+    assert [row["step"] for row in rows] == list(range(1, STEPS + 1))
+    assert "rollouts/steps_behind" in rows[2] and "rollouts/steps_behind" not in rows[-1]
+
+
+def test_a_failure_while_writing_ahead_ends_the_step_before_anything_moved(tmp_path, monkeypatch):
+    path, collect = tmp_path / "run", RLJob._collect
+
+    def fail(self, step, check_stop, lap):
+        if step == 4:
+            raise OutgrowError("the engine is gone")
+        return collect(self, step, check_stop, lap)
+
+    monkeypatch.setattr(RLJob, "_collect", fail)
+    with pytest.raises(OutgrowError, match="the engine is gone"):
+        train(load_recipe("micro", [*SMALL, *AHEAD]), path, Silent())
+    assert [row["step"] for row in metrics(path)] == [1, 2], "step 3 waited for the rollouts of step 4"
+    monkeypatch.undo()
+    whole = tmp_path / "whole"
+    train(load_recipe("micro", [*SMALL, *AHEAD]), whole, Silent())
+    resume(path, [], Silent())
+    assert_same(whole, path)
+
+
+def test_collecting_in_the_background_can_be_cancelled():
+    began = threading.Event()
+
+    def forever(check_stop):
+        began.set()
+        while True:
+            check_stop()
+
+    work = InBackground(forever, lambda: None)
+    began.wait()
+    work.cancel()
+    assert not work._thread.is_alive()
+
+
+def test_a_signal_reaches_what_is_written_ahead():
+    def stopping():
+        raise StopRequested(signal.SIGTERM)
+
+    with pytest.raises(StopRequested):
+        InBackground(lambda check_stop: check_stop(), stopping).result()
+
+
+def test_a_checkpoint_holds_groups_to_the_last_bit(uninterrupted):
+    from outgrow.runs.checkpoint import newest_whole_checkpoint
+
+    newest, _ = newest_whole_checkpoint(uninterrupted)
+    assert "ahead" not in newest.state["job"], "the last step writes nothing ahead"
+    state = {"step": 3, "whole": [], "screened": []}
+    state["whole"].append(
+        {
+            "problem": {"id": "sum:1+1", "field": "sum", "level": 1, "question": "1+1=?", "answer": "2"},
+            "rollouts": [
+                {"prompt_ids": [1], "completion_ids": [2, 3], "logprobs": [-0.1, -1e-17], "finished": True, "text": "é\n"}
+            ],
+            "graded": [{"verdict": "right", "extracted": None}],
+            "step": 3,
+            "seed": 0,
+            "inside_think": False,
+            "expected": {"problem": 0.1, "level": 1 / 3, "shortest_right": None},
+            "max_tokens": 8,
+        }
+    )
+    collected = Collected.from_state(state)
+    again = Collected.from_state(json.loads(json.dumps(collected.state_dict())))
+    assert again == collected and again.whole[0].rollouts[0].logprobs == [-0.1, -1e-17] and again.rollouts == 1
+
+
+@pytest.mark.parametrize(
+    ("overrides", "words"),
+    [
+        (["learn.ahead=1"], "set learn.old_logprobs=learner"),
+        (["learn.ahead=2", "learn.old_logprobs=learner"], "learn.ahead"),
+        (
+            ["learn.ahead=1", "learn.old_logprobs=learner", 'judge={model="runs/judge"}', 'rewards=[{type="hero"}]'],
+            "learn.ahead = 1 writes while a judge would",
+        ),
+    ],
+)
+def test_what_cannot_be_is_refused(overrides, words):
+    with pytest.raises(UsageError, match=words):
+        load_recipe("micro", overrides)
