@@ -19,7 +19,7 @@ from outgrow.plan.models import KNOWN
 from outgrow.plan.recipe_plan import RunSeconds
 from outgrow.plan.seconds import Seconds, seconds
 from outgrow.plan.shape import parameters
-from outgrow.plan.split import Split, split_bytes, split_seconds, splits
+from outgrow.plan.split import Split, split_bytes, split_of, split_seconds, splits
 from outgrow.plan.work import work_of
 
 R1 = "deepseek-ai/DeepSeek-R1-Distill-Qwen-1.5B"
@@ -190,3 +190,14 @@ def test_the_command_says_how_to_divide():
 def test_what_cannot_be_divided_is_refused(given):
     printed = CliRunner().invoke(app, ["plan", *given])
     assert printed.exit_code != 0 and "--over" in printed.output + str(printed.exception)
+
+
+def test_one_gpu_that_writes_ahead_holds_both_and_saves_no_time():
+    """The engine's copy, its cache and logits are there while the learner has its gradients and activations."""
+    plain = recipe(rank=0)
+    ahead = recipe(rank=0, ahead=1, old_logprobs="learner")
+    assert (split_of(plain), split_of(ahead)) == (Split(), Split(ahead=True))
+    work = work_of(ahead, SHAPE, ASSUMED)
+    by_hand = sum(max(part.generating, part.learning) for part in parts(work, SHAPE))
+    assert split_bytes(work, SHAPE, Split(ahead=True)) == by_hand > peak(parts(work, SHAPE))
+    assert divided(work, 0, 1, True).total == divided(work).total

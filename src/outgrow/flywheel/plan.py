@@ -57,7 +57,7 @@ class FlywheelPlan:
 
     def dollars(self, index: int, gpu: GPU) -> float | None:
         """Return the price of all stages on this GPU, with the extra GPUs that judges on servers take."""
-        gpus = [1 + (stage.estimates[index].extra_gpus if stage.estimates else 0) for stage in self.stages]
+        gpus = [stage.estimates[index].gpus if stage.estimates else 1 for stage in self.stages]
         hours = self._sum(index, gpus)
         return None if hours is None else hours * gpu.dollars_per_hour
 

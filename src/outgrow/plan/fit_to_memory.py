@@ -5,8 +5,8 @@ from collections.abc import Mapping
 from ..config import RLRecipe
 from .fit_changes import lowered
 from .gpus import Assumptions
-from .memory import parts
 from .shape import Shape
+from .split import learning_bytes, split_of
 from .work import work_of
 
 
@@ -21,7 +21,7 @@ def fit_to_memory(
     """Return learn.tokens_per_microbatch, lowered as far as `memory` bytes need; one longest rollout where no size fits."""
 
     def fits(recipe: RLRecipe) -> bool:
-        needed = sum(part.learning for part in parts(work_of(recipe, shape, assumptions, distilled, judges), shape))
+        needed = learning_bytes(work_of(recipe, shape, assumptions, distilled, judges), shape, split_of(recipe))
         return needed <= memory * assumptions.usable_memory
 
     tokens = lowered(recipe, "learn.tokens_per_microbatch", fits)

@@ -12,10 +12,11 @@ from ..engines.vllm import NO_MEMORY, VLLMEngineConfig
 from .fit_changes import Changes, changed, fit_changes
 from .gpus import GPU, Assumptions, GpuCatalog
 from .measuring import Measured, MeasuringSeconds, measured_in, measuring_seconds
-from .memory import Part, parts, peak
+from .memory import Part, parts
 from .models import FutureModels, distilled_shape, judge_shapes, shape_of
-from .seconds import Seconds, seconds
+from .seconds import Seconds
 from .shape import Shape, parameters
+from .split import Split, split_bytes, split_of, split_seconds
 from .work import Work, work_of
 
 
@@ -51,14 +52,21 @@ class CostEstimate:
     """At the assumed mean length."""
     most: RunSeconds
     """Where every completion, every reply and every answer runs to the limit."""
+    split: Split
+    """How the recipe divides its run."""
     extra_gpus: int
     """More GPUs of this kind, rented for judges on servers."""
     judge_fits: bool
     """Whether each extra GPU has room for its judge's weights."""
 
+    @property
+    def gpus(self) -> int:
+        """GPUs in all."""
+        return self.split.gpus + self.extra_gpus
+
     def dollars(self, seconds: float) -> float:
-        """Return the price of a time on this GPU, with the extra GPUs."""
-        return seconds / 3600 * self.gpu.dollars_per_hour * (1 + self.extra_gpus)
+        """Return the price of a time on all these GPUs."""
+        return seconds / 3600 * self.gpu.dollars_per_hour * self.gpus
 
 
 @dataclass(frozen=True)
@@ -116,10 +124,10 @@ def _estimate(
     gpu: GPU,
     assumptions: Assumptions,
 ) -> CostEstimate:
-    memory = gpu.memory_gb * 1e9 * assumptions.usable_memory
+    memory, split = gpu.memory_gb * 1e9 * assumptions.usable_memory, split_of(recipe)
 
     def fits(recipe: RLRecipe) -> bool:
-        return peak(parts(work_in(recipe), shape)) <= memory
+        return split_bytes(work_in(recipe), shape, split) <= memory
 
     fits_unchanged = fits(recipe)
     change = None if fits_unchanged else fit_changes(recipe, fits)
@@ -127,8 +135,9 @@ def _estimate(
     work = work_in(fitting)
 
     def run(share: float, reply_share: float) -> RunSeconds:
-        step = seconds(work, shape, gpu, work.limit * share, reply_share)
-        return RunSeconds(work.steps, step, measuring_seconds(fitting, measured, shape, gpu, assumptions, share))
+        step = split_seconds(work, shape, gpu, assumptions, split, work.limit * share, reply_share)
+        writers = max(1, split.actors)
+        return RunSeconds(work.steps, step, measuring_seconds(fitting, measured, shape, gpu, assumptions, share, writers=writers))
 
     served = [judge for judge in work.judges if not judge.local]
     return CostEstimate(
@@ -137,6 +146,7 @@ def _estimate(
         change=change,
         expected=run(assumptions.completion_share, assumptions.reply_share),
         most=run(1.0, 1.0),
+        split=split,
         extra_gpus=len({judge.model.partition("#")[0] for judge in served}),
         judge_fits=all(parameters(judge.shape) * judge.width <= memory for judge in served),
     )

@@ -4,8 +4,9 @@ import math
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
 
+from ..config import RLRecipe
 from .gpus import GPU, Assumptions
-from .memory import parts
+from .memory import Part, parts
 from .seconds import Seconds, seconds
 from .shape import FLOAT, Shape, head_parameters, layer_parameters, parameters, weight_bytes
 from .work import Work, at_once, learning_parameters
@@ -22,12 +23,17 @@ class Split:
     ranks: int = 1
     """GPUs that share the learning."""
     ahead: bool = False
-    """Whether the next step's rollouts are written while a step is learned from. Needs actors."""
+    """Whether the next step's rollouts are written while a step is learned from; it saves time only with actors."""
 
     @property
     def gpus(self) -> int:
         """GPUs in all."""
         return self.actors + self.ranks
+
+
+def split_of(recipe: RLRecipe) -> Split:
+    """Return how a recipe divides its run."""
+    return Split(ahead=recipe.learn.ahead > 0)
 
 
 def splits(most: int) -> Iterator[Split]:
@@ -50,24 +56,35 @@ def split_seconds(
     learned = seconds(_of_a_rank(work, split), shape, gpu, completion, reply_share)
     learning = learned.learning + _gathering_seconds(work, shape, gpu, assumptions, split)
     own = Seconds(written.generation, written.judging, learning, _handing_over_seconds(work, shape, gpu, assumptions, split))
-    return replace(own, hidden=min(own.generation + own.judging, own.learning) if split.ahead else 0.0)
+    together = split.ahead and split.actors > 0
+    return replace(own, hidden=min(own.generation + own.judging, own.learning) if together else 0.0)
 
 
 def split_bytes(work: Work, shape: Shape, split: Split) -> float:
     """Return the bytes that the fullest of the GPUs needs at once."""
     held = parts(work, shape)
-    whole = _gathered_bytes(work, shape) if split.ranks > 1 else 0.0
-
-    def share(part_bytes: float, shared: bool) -> float:
-        return part_bytes / split.ranks if shared else part_bytes
-
-    learning = whole + sum(share(part.learning, part.shared) for part in held)
-    judging = sum(share(part.judging, part.shared) for part in held)
+    learning = max(learning_bytes(work, shape, split), sum(_held(part.judging, part, split) for part in held))
     if not split.actors:
-        return max(learning, judging, sum(share(part.generating, part.shared) for part in held))
+        return max(learning, sum(_held(part.generating, part, split) for part in held))
     # An actor has the weights whole, and neither moments nor a reference.
     writing = [part for part in parts(_of_an_actor(work, split), shape) if part.writes]
-    return max(learning, judging, sum(part.generating for part in writing))
+    return max(learning, sum(part.generating for part in writing))
+
+
+def learning_bytes(work: Work, shape: Shape, split: Split) -> float:
+    """Return the bytes that a rank needs while it learns; where it also writes ahead, those of writing are there meanwhile."""
+    whole = _gathered_bytes(work, shape) if split.ranks > 1 else 0.0
+    writes = split.ahead and not split.actors
+
+    def needed(part: Part) -> float:
+        return max(part.learning, part.generating) if writes else part.learning
+
+    return whole + sum(_held(needed(part), part, split) for part in parts(work, shape))
+
+
+def _held(size: float, part: Part, split: Split) -> float:
+    """Return what one rank holds of a part."""
+    return size / split.ranks if part.shared else size
 
 
 def _of_an_actor(work: Work, split: Split) -> Work:

@@ -92,8 +92,6 @@ class RLJob:
         self.idle = 0  # steps in a row without anything to learn from
         self._next: Collected | None = None  # what was written ahead and is not learned from yet
         self._warn = warn
-        self._next: Collected | None = None  # what was written ahead and is not learned from yet
-        self._warn = warn
 
     def known_verdicts(self) -> dict[str, str]:
         """See `Job.known_verdicts`."""
