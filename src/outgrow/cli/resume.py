@@ -10,6 +10,7 @@ from ..core.shell import command_line
 from .app import TRAIN, command
 from .console import console, say, strip_control_chars
 from .options import BudgetOption, Overrides, RunFolder
+from .ranks import launch, serve_other_rank, with_ranks
 from .run_training import explain_end, finish
 
 
@@ -34,6 +35,9 @@ def resume(
     from ..runs.folder import RunFolder as RunFiles
     from ..runs.folder import read_recipe
     from ..runs.sessions import read_sessions
+
+    serve_other_rank()
+    launch(read_recipe(run, overrides or [])[0].learn.ranks, run)
     from ..train.loop import resume as resume_run
     from .progress import Terminal
 
@@ -41,7 +45,7 @@ def resume(
     sessions = read_sessions(run)
     if sessions and sessions[-1].end != "finished":
         say(f"{run}: {strip_control_chars(sessions[-1].sentence())}")
-    with explain_end(run), Terminal(console) as terminal:
+    with explain_end(run), with_ranks(), Terminal(console) as terminal:
         resumed = resume_run(run, overrides or [], terminal, limit, accept_loss=accept_loss)
     if not resumed and (ended := early_end(run)):
         say(

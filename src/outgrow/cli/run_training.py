@@ -13,6 +13,7 @@ from ..core.errors import UsageError
 from ..core.shell import command_line
 from .console import console, say
 from .interrupt import explain_stop, say_budget_reached
+from .ranks import launch, serve_other_rank, with_ranks
 
 
 def start(name: str, kind: str, out: Path | None, overrides: list[str] | None, budget: Sequence[str]) -> None:
@@ -23,20 +24,22 @@ def start(name: str, kind: str, out: Path | None, overrides: list[str] | None, b
     from ..config import RLRecipe, load_recipe
     from ..runs.cost import parse_budget
 
+    serve_other_rank()
     limit = parse_budget(budget)
     recipe = load_recipe(name, overrides or [])
     if recipe.kind != kind:
         command = "sft" if recipe.kind == "sft" else "train"
         raise UsageError(f"{name} is a recipe of kind {recipe.kind!r}; run it with: outgrow {command} {name}")
+    path = out or Path("runs") / recipe.name
+    launch(recipe.learn.ranks, path)
     # After the recipe, so that what is wrong in it is told before the second that torch takes to load.
     from ..train.loop import train as train_run
     from .audit_line import audit_line
     from .progress import Terminal
 
-    path = out or Path("runs") / recipe.name
     if isinstance(recipe, RLRecipe) and (line := audit_line(recipe, name, overrides or [])):
         say(line)
-    with explain_end(path), Terminal(console) as terminal:
+    with explain_end(path), with_ranks(), Terminal(console) as terminal:
         train_run(recipe, path, terminal, limit)
     finish(path)
 

@@ -66,6 +66,12 @@ class OptimizerSection(Section):
     betas: tuple[float, float] = Field(default=(0.9, 0.95), description="AdamW's decay rates of the two moments.")
     weight_decay: FiniteFloat = Field(default=0.0, ge=0, description="AdamW's weight decay.")
     max_grad_norm: float = Field(default=1.0, gt=0, description="Limit of the gradient's norm; larger gradients are scaled down.")
+    ranks: int = Field(
+        default=1,
+        ge=1,
+        description="Processes that share out weights, gradients and the optimizer's moments, one on each GPU; results differ by "
+        "rounding only.",
+    )
 
 
 class LearnSection(OptimizerSection):

@@ -28,6 +28,12 @@ def completion_logprobs(
     Returns logprobs_BT, entropy_BT (nats, no gradient) and mask_BT (1 where a completion has a token); T is the length of the
     longest completion. Values where the mask is 0 are 0.
     """
+    return policy.during(lambda: _completion_logprobs(policy, prompts, completions, sampling))
+
+
+def _completion_logprobs(
+    policy: Policy, prompts: Sequence[Sequence[int]], completions: Sequence[Sequence[int]], sampling: Sampling
+) -> tuple[Tensor, Tensor, Tensor]:
     device = policy.model.device
     branches = pack(*distinct_prompts(prompts), completions, device)
     before_MD = hidden_states(policy.model, branches).index_select(0, branches.predictor_M)
@@ -59,7 +65,9 @@ def output_weight(policy: Policy) -> Tensor:
     if getattr(head, "bias", None) is not None:
         raise UsageError("this model's output layer has a bias, which the learner does not compute")
     weight: Tensor = head.weight
-    return weight + head.get_delta_weight("default").to(weight.dtype) if isinstance(head, Linear) else weight
+    if not isinstance(head, Linear) or head.disable_adapters:
+        return weight
+    return weight + head.get_delta_weight("default").to(weight.dtype)
 
 
 def pad_right(rows: Sequence[Sequence[int]], pad_id: int, device: torch.device) -> tuple[Tensor, Tensor]:

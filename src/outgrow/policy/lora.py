@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import warnings
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from functools import partial
 from pathlib import Path
@@ -204,14 +204,23 @@ def _without_warnings_of_peft() -> Iterator[None]:
 @torch.no_grad()
 def merged_weights(model: PreTrainedModel) -> dict[str, Tensor]:
     """Return the model's weights by name, adapters merged: W + (alpha / rank)·BA (equation 3). The model does not change."""
+    return merged_tensors(model, model.state_dict())
+
+
+@torch.no_grad()
+def merged_tensors(model: PreTrainedModel, tensors: Mapping[str, Tensor], adapted: bool = True) -> dict[str, Tensor]:
+    """Return what `merged_weights` does, for a model of which `tensors` is the state dict: it may itself hold only parts.
+
+    adapted: whether the adapters are merged, or left out.
+    """
     from peft.tuners.lora import Linear
 
-    weights = {
-        name.replace(".base_layer.", "."): tensor.detach() for name, tensor in model.state_dict().items() if ".lora_" not in name
-    }
+    weights = {name.replace(".base_layer.", "."): tensor.detach() for name, tensor in tensors.items() if ".lora_" not in name}
     for name, module in model.named_modules():
-        if isinstance(module, Linear):
-            weights[f"{name}.weight"] = _merged(module, weights[f"{name}.weight"])
+        if adapted and isinstance(module, Linear):
+            a, b = (tensors[f"{name}.lora_{each}.default.weight"] for each in "AB")
+            base = weights[f"{name}.weight"]
+            weights[f"{name}.weight"] = (base + (b @ a) * module.scaling["default"]).to(base.dtype)
     return weights
 
 

@@ -5,9 +5,10 @@ from __future__ import annotations
 import copy
 import hashlib
 import json
+from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypeVar
 
 from ..core.disk import as_os_errors
 from ..core.errors import UsageError, first_line
@@ -27,7 +28,7 @@ if TYPE_CHECKING:
     from torch import Tensor
     from transformers import PreTrainedModel, PreTrainedTokenizerBase
 
-
+_T = TypeVar("_T")
 _ANSWER = "⟦an earlier answer⟧"  # a text that no template contains
 _ADVICE = "set prompt.template, or put everything into the question"
 
@@ -162,6 +163,10 @@ class Policy:
             device=self.model.device,
         )
 
+    def during(self, compute: Callable[[], _T]) -> _T:
+        """Return what `compute` makes of the model's weights. It reads them inside: ranks that hold parts gather them for it."""
+        return compute()
+
     def named_weights(self) -> dict[str, Tensor]:
         """Return the weights by their names in transformers, the adapter merged into them. They share memory with the model."""
         from .lora import merged_weights
@@ -191,22 +196,27 @@ class Policy:
         quiet_transformers()
         for loaded in ("is_local", "local_files_only"):  # how this process has loaded it: a resumed run would save other bytes
             self.tokenizer.init_kwargs.pop(loaded, None)
+        tensors = self._saved_tensors()
         with as_os_errors():
             if self.whole:
-                self.model.save_pretrained(folder)
+                self.model.save_pretrained(folder, state_dict=tensors)
             else:
                 if self.frozen is not None:
                     save_memory(self.model, replace(self.frozen, adapter=self.adapter is not None), folder)
                 if self.adapter is not None:
-                    _save_adapter(self.adapter, folder / LORA if self.frozen else folder)
+                    _save_adapter(self.adapter, folder / LORA if self.frozen else folder, tensors)
                 if self.model.generation_config is not None:
                     self.model.generation_config.save_pretrained(folder)
             self.tokenizer.save_pretrained(folder)
 
+    def _saved_tensors(self) -> dict[str, Tensor] | None:
+        """Return the tensors to write, by their names in the file; None for those that the model holds."""
+        return None
 
-def _save_adapter(adapter: PeftModel, folder: Path) -> None:
+
+def _save_adapter(adapter: PeftModel, folder: Path, tensors: dict[str, Tensor] | None) -> None:
     # Embeddings never learn here. Without this, peft asks the hub whether they did.
-    adapter.save_pretrained(str(folder), save_embedding_layers=False)
+    adapter.save_pretrained(str(folder), save_embedding_layers=False, state_dict=tensors)
     (folder / "README.md").unlink(missing_ok=True)  # peft's empty card; the run writes its own at its end
     _sort_targets(folder / "adapter_config.json")
 

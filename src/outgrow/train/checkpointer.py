@@ -8,7 +8,7 @@ from safetensors import SafetensorError
 from ..config.sections import RunSection
 from ..core.errors import DAMAGED, OutgrowError, first_line
 from ..engines import Engine
-from ..runs.checkpoint import Checkpoint, optimizer_to_tensors, save_checkpoint, tensors_to_optimizer
+from ..runs.checkpoint import Checkpoint, save_checkpoint
 from ..runs.cost import Meter
 from ..runs.folder import RunFolder
 from ..runs.records import KEY, Records
@@ -32,7 +32,7 @@ class Checkpointer:
         writes: its hashes only say that nothing has changed since.
         """
         try:
-            tensors_to_optimizer(self._job.optimizer.adamw, self._job.optimizer.names, checkpoint.optimizer_tensors())
+            self._job.optimizer.load_tensors(checkpoint.optimizer_tensors())
             self._job.load_state_dict(checkpoint.state.get("job", {}))
             for key, engine in self._engines.items():
                 engine.load_state_dict(checkpoint.state.get(key, {}))
@@ -51,7 +51,7 @@ class Checkpointer:
         """Write the checkpoint of `step`, unless it is there. Raises OutgrowError where it cannot be written."""
         if step <= self._saved and RunFolder(self._run).checkpoints.exists():
             return
-        tensors = optimizer_to_tensors(self._job.optimizer.adamw, self._job.optimizer.names)
+        tensors = self._job.optimizer.tensors()
         engines = {key: engine.state_dict() for key, engine in self._engines.items()}
         state = {"job": self._job.state_dict(), **engines, KEY: self._records.at(step)}
         keep, good = self._section.keep_checkpoints, self._guard.good_step if self._guard.stops else None

@@ -46,6 +46,8 @@ from .determinism import deterministic
 from .guard import Guard
 from .job import Job
 from .logged import LoggedWatcher
+from .ranks.front import shared_out
+from .ranks.rules import require_shareable
 from .rl import RLJob
 from .sft import SFTJob
 from .start import explained, loading, removed_if_start_fails, steps_done
@@ -155,13 +157,16 @@ def _require_model(recipe: Recipe, base: Policy) -> None:
     engine = recipe.engine if isinstance(recipe, RLRecipe) else recipe.engine.exact()
     engine.require_model(base.spec())
     require_learnable(base, recipe.policy.model or "this model")
+    if recipe.learn.ranks > 1:
+        require_shareable(recipe, base)
 
 
 def _run(
     recipe: Recipe, path: Path, base: Policy, distilled: Policy | None, watcher: LoggedWatcher, budget: Budget, began: float,
     changes: Changes | None = None, fresh: FreshFolder | None = None,
 ) -> bool:  # fmt: skip
-    """Train, or continue; return True where the run ended early because it was worse, and its end is yet to be measured.
+    """Train, or continue; return True where its end is yet to be measured, by `resume`: the run ended early because it was worse,
+    or ranks share out what it has learned.
 
     changes: what a resumed run is continued with. fresh: the folder of a new run, before its start.
     """
@@ -202,10 +207,14 @@ def _run(
         engines = {"engine": engine} if measuring is engine else {"engine": engine, "measuring_engine": measuring}
         policy, reference = learner_and_reference(recipe, base, checkpoint)
         policy.model.eval()  # no dropout: the log-probabilities of the learner must be those of the engine
+        ranks = None
+        if recipe.learn.ranks > 1 and ended is None and done < recipe.learn.steps:
+            policy, reference, ranks = stack.enter_context(shared_out(recipe, policy, reference, path))
+        check_stop = partial(ranks.check_stop, interrupt.check_stop) if ranks else interrupt.check_stop
         job: Job = (
-            RLJob(recipe, policy, reference, engine, path, watcher.warn, distilled, watcher.answering, measuring)
+            RLJob(recipe, policy, reference, engine, path, watcher.warn, distilled, watcher.answering, measuring, ranks)
             if isinstance(recipe, RLRecipe)
-            else SFTJob(recipe, policy, path, watcher.warn)
+            else SFTJob(recipe, policy, path, watcher.warn, ranks)
         )
         stack.callback(job.close)
         suites = {name: suite_problems(recipe, name) for name in suites_of(recipe)}
@@ -221,9 +230,7 @@ def _run(
         guard.rewind(through, ended)
         meter.rewind(through)
         meter.write(through, "loading")
-        outcome = Outcome(
-            recipe, path, measuring, meter, watcher.phase, watcher.answering, interrupt.check_stop, watcher.warn, suites
-        )
+        outcome = Outcome(recipe, path, measuring, meter, watcher.phase, watcher.answering, check_stop, watcher.warn, suites)
         outcome.measure("before", reference, 0)
         if ended and ended.policy_step != done:  # its checkpoint is torn, and the one before is used
             outcome.forget()
@@ -231,7 +238,7 @@ def _run(
         if ended is None and done < job.steps:
             outcome.forget()
             with tracking(recipe.run.trackers, path, recipe.model_dump(mode="json"), done, watcher.warn) as track:
-                if _advance(path, job, done, checkpointer, guard, interrupt.check_stop, watcher, meter, track):
+                if _advance(path, job, done, checkpointer, guard, check_stop, watcher, meter, track) or ranks:
                     return True
         steps = done if ended else job.steps
         outcome.measure("after", policy, steps)

@@ -38,6 +38,7 @@ from .known_verdicts import EVERY, KnownVerdicts
 from .ledger_profile import start_from_profile
 from .microbatch_size import fitted_batch_size
 from .optimizer import Optimizer
+from .passes import Ranks
 from .step_alarms import StepAlarms
 from .step_records import RewardParts, advantage_of_correct_by_level, ledger_visit, rollout_rows, step_metrics, total_reward
 from .step_warnings import step_warning
@@ -51,18 +52,19 @@ class RLJob:
     def __init__(
         self, recipe: RLRecipe, policy: Policy, reference: Policy, engine: Engine, run: Path, warn: Warn,
         distilled: Policy | None = None, answering: Answering = unwatched, measuring: Engine | None = None,
+        ranks: Ranks | None = None,
     ) -> None:  # fmt: skip
         """policy: what learns, at any step. reference: the policy as it was before step 1. engine: writes the rollouts. distilled:
         the teacher of recipe.distill, if there is one. answering: told how far the rollouts of a step are. measuring: writes the
-        answers that measure the policy. Default: `engine`.
+        answers that measure the policy. Default: `engine`. ranks: what share the weights of policy and reference, if any do.
         """
         self.recipe, self.policy, self.run = recipe, policy, run
         self.reference, self.distilled, self.answering = reference, distilled, answering
         self.steps = recipe.learn.steps
-        self.optimizer = Optimizer(policy.model, recipe.learn, self.steps)
+        self.optimizer = ranks.optimizer if ranks else Optimizer(policy.model, recipe.learn, self.steps)
         batch_size = fitted_batch_size(recipe, policy, distilled, warn)
         self.learner = Learner(
-            policy, reference, self.optimizer, recipe.learn, recipe.loss, recipe.sampling, recipe.seed, batch_size
+            policy, reference, self.optimizer, recipe.learn, recipe.loss, recipe.sampling, recipe.seed, batch_size, ranks
         )
         self.engine, self.measuring = engine, measuring or engine
         self._awake: Engine | None = None  # that of the two which holds the present weights

@@ -27,8 +27,9 @@ from ..runs.practice_problems import training_problems
 from ..types import Problem
 from ..verify.extraction.extract import THINK_CLOSE
 from .job import StepResult
-from .microbatches import by_prompt, run_microbatches
+from .microbatches import by_prompt
 from .optimizer import Optimizer
+from .passes import Ranks, run_passes
 
 _PLAIN = Sampling()  # the model's own distribution
 
@@ -41,19 +42,42 @@ class Example:
     completion_ids: list[int]
 
 
+@dataclass(frozen=True)
+class SFTLearner:
+    """What computes the gradient of supervised fine-tuning."""
+
+    policy: Policy
+    optimizer: Optimizer
+    batch_size: AutoBatchSize
+    """Tokens in one forward and backward pass."""
+    ranks: Ranks | None = None
+    """Processes that compute the passes; None where this one does."""
+
+    def backward(self, rows: list[Example], tokens: int) -> float:
+        """Add the gradient of these rows' share in the mean loss over `tokens` tokens to that of the weights; return the share."""
+        prompts, completions = [row.prompt_ids for row in rows], [row.completion_ids for row in rows]
+        part = -completion_logprobs(self.policy, prompts, completions, _PLAIN)[0].sum() / tokens
+        self.optimizer.backward(part)
+        return part.item()
+
+
 class SFTJob:
     """Next-token loss on the tokens of solutions, not on those of prompts."""
 
-    def __init__(self, recipe: SFTRecipe, policy: Policy, run: Path, warn: Warn) -> None:
-        """warn: receives a line about problems that are not used. Raises UsageError where a problem has no solution."""
+    def __init__(self, recipe: SFTRecipe, policy: Policy, run: Path, warn: Warn, ranks: Ranks | None = None) -> None:
+        """warn: receives a line about problems that are not used. ranks: what share the policy's weights, if any do.
+
+        Raises UsageError where a problem has no solution.
+        """
         self.recipe, self.policy, self.run = recipe, policy, run
         self.steps = recipe.learn.steps
-        self.optimizer = Optimizer(policy.model, recipe.learn, self.steps)
+        self.optimizer = ranks.optimizer if ranks else Optimizer(policy.model, recipe.learn, self.steps)
         self.weights = [source.weight for source in recipe.problems]
         self.problems = training_problems(recipe, warn)
         warn_of_unknown(partial(unknown_characters, policy.tokenizer), chain(*self.problems), warn, solutions=True)
         self.cells = [_cells(problems) for problems in self.problems]
         self.batch_size = AutoBatchSize("learn.tokens_per_microbatch", recipe.learn.tokens_per_microbatch or sys.maxsize, warn)
+        self.learner = SFTLearner(policy, self.optimizer, self.batch_size, ranks)
         self._encoded: dict[str, Example] = {}
 
     def known_verdicts(self) -> dict[str, str]:
@@ -91,16 +115,9 @@ class SFTJob:
     def _accumulate(self, step: int, examples: list[Example], check_stop: CheckStop) -> float:
         """Add the gradient of the mean loss over the solutions' tokens to that of the weights; return that mean in nats."""
         tokens, loss = sum(len(example.completion_ids) for example in examples), 0.0
-
-        def backward(rows: list[Example]) -> float:
-            prompts, completions = [row.prompt_ids for row in rows], [row.completion_ids for row in rows]
-            part = -completion_logprobs(self.policy, prompts, completions, _PLAIN)[0].sum() / tokens
-            part.backward()
-            return part.item()
-
         dropout = partial(_dropout, self.policy.model, seed_from(self.recipe.seed, "dropout", step))
-        groups = by_prompt(examples)
-        for part in run_microbatches(self.batch_size, groups, backward, check_stop, self.optimizer.clear, dropout):
+        work = partial(SFTLearner.backward, tokens=tokens)
+        for _, part in run_passes(self.learner, work, by_prompt(examples), check_stop, dropout):
             loss += part
         return loss
 

@@ -65,18 +65,18 @@ def explained(recipe: Recipe, run: Path) -> Iterator[None]:
     try:
         yield
     except DISK_ERRORS as error:
-        raise OutgrowError(f"{run}: {fault_of(error) or first_line(error)}; then run: {_again(run)}") from error
+        raise OutgrowError(f"{run}: {fault_of(error) or first_line(error)}; then run: {again(run)}") from error
     except (RuntimeError, MemoryError) as error:
         if not ran_out_of_memory(error):
             raise
         key = "learn.problems_per_step" if recipe.kind == "rl" else "learn.batch_size"
         raise OutgrowError(
             f"out of memory; lower {key} or sampling.max_tokens (outgrow plan shows what needs how much): "
-            f"{_again(run)} --set {key}=…"
+            f"{again(run)} --set {key}=…"
         ) from error
 
 
-def _again(run: Path) -> str:
+def again(run: Path) -> str:
     """Return the command that goes on: the folder of a start that failed is removed, so it is started again."""
     try:
         return command_line("resume", run) if steps_done(run) else "the same command"

@@ -23,9 +23,10 @@ from ..policy.logprobs import completion_logprobs
 from ..policy.lora import merged_lora
 from ..types import Rollout
 from .distill import DistillTarget
-from .microbatches import TrainRow, by_prompt, run_microbatches
+from .microbatches import TrainRow, by_prompt
 from .negligible import without_negligible
 from .optimizer import Optimizer
+from .passes import Ranks, run_passes
 
 _GAP = "train_infer_logprob_gap"
 Group = list[TrainRow]
@@ -54,6 +55,8 @@ class Learner:
     seed: int
     batch_size: AutoBatchSize
     """Tokens in one forward and backward pass."""
+    ranks: Ranks | None = None
+    """Processes that compute the passes; None where this one does."""
 
     def update(
         self,
@@ -103,19 +106,21 @@ class Learner:
         estimate is unbiased however few they are.
         """
 
-        def kl_of(rows: list[Rollout]) -> float:
-            reference_BT, mask_BT = self._logprobs(self.reference, rows)
-            if self.section.old_logprobs == "engine":
-                own_BT = _padded([row.logprobs for row in rows], mask_BT)
-            else:
-                own_BT, _ = self._logprobs(self.policy, rows)
-            delta_BT = reference_BT - own_BT
-            return float((mask_BT * (delta_BT.exp() - delta_BT - 1)).sum())
-
         total = 0.0
-        for part in run_microbatches(self.batch_size, by_prompt(rollouts), kl_of):
+        for _, part in run_passes(self, Learner._kl, by_prompt(rollouts)):
             total += part
         return total / (len(rollouts) * mean_tokens)
+
+    @torch.no_grad()
+    def _kl(self, rows: list[Rollout]) -> float:
+        """Return the sum over tokens of what `kl_to_reference` averages."""
+        reference_BT, mask_BT = self._logprobs(self.reference, rows)
+        if self.section.old_logprobs == "engine":
+            own_BT = _padded([row.logprobs for row in rows], mask_BT)
+        else:
+            own_BT, _ = self._logprobs(self.policy, rows)
+        delta_BT = reference_BT - own_BT
+        return float((mask_BT * (delta_BT.exp() - delta_BT - 1)).sum())
 
     def _rows(self, groups: Sequence[Sequence[AdvantagedRollout]], target: DistillTarget | None) -> list[Group]:
         """Return the rows of these groups to learn from, with the weight of each one's tokens among all of these.
@@ -133,31 +138,27 @@ class Learner:
             return rows
         return without_negligible(rows, self.section.min_advantage)
 
-    @torch.no_grad()
     def _with_old(self, shares: list[list[Group]], check_stop: CheckStop) -> list[list[Group]]:
         """Return the rows with the log-probabilities that the learner gives them before any weight has moved."""
         if not shares:
             return []
 
-        def old_of(rows: list[TrainRow]) -> dict[int, list[float]]:
-            logprobs = self._logprobs(self.policy, [row.rollout for row in rows])[0].tolist()
-            return {id(row): own[: len(row.completion_ids)] for row, own in zip(rows, logprobs, strict=True)}
-
         old: dict[int, list[float]] = {}
-        for part in run_microbatches(self.batch_size, [group for share in shares for group in share], old_of, check_stop):
-            old |= part
+        for rows, logprobs in run_passes(self, Learner._old, [group for share in shares for group in share], check_stop):
+            old |= {id(row): own[: len(row.completion_ids)] for row, own in zip(rows, logprobs, strict=True)}
         return [[[replace(row, old=old[id(row)]) for row in group] for group in share] for share in shares]
+
+    @torch.no_grad()
+    def _old(self, rows: list[TrainRow]) -> list[list[float]]:
+        """Return the log-probabilities that the policy gives these rows' tokens, padded with 0."""
+        logprobs: list[list[float]] = self._logprobs(self.policy, [row.rollout for row in rows])[0].tolist()
+        return logprobs
 
     def _accumulate(self, groups: list[Group], check_stop: CheckStop, target: DistillTarget | None) -> dict[str, float]:
         """Add the gradient of the loss over these rows to that of the weights; return the metrics of the whole."""
-        parts = run_microbatches(
-            self.batch_size,
-            groups,
-            partial(self._backward, target=target),
-            check_stop,
-            self.optimizer.clear,
-            partial(merged_lora, self.policy.model),
-        )
+        work = partial(Learner._backward, target=target)
+        done = run_passes(self, work, groups, check_stop, partial(merged_lora, self.policy.model))
+        parts = [part for _, part in done]
         metrics: dict[str, float] = {}
         for part, _ in parts:
             for name, value in part.items():
@@ -165,7 +166,7 @@ class Learner:
         gap_N = torch.cat([part_N for _, part_N in parts])
         return {**metrics, f"{_GAP}/p99": gap_N.quantile(0.99).item(), f"{_GAP}/max": gap_N.max().item()}
 
-    def _backward(self, rows: list[TrainRow], target: DistillTarget | None) -> tuple[dict[str, float], Tensor]:
+    def _backward(self, rows: list[TrainRow], target: DistillTarget | None = None) -> tuple[dict[str, float], Tensor]:
         """Do one pass; return its share of the metrics, and each token's gap between engine and learner (N,) in nats."""
         rollouts, reference_BT, teacher_BT = [row.rollout for row in rows], None, None
         # The policies that stay as they are come first: their passes keep nothing, and so never add to what the learner's keeps.
@@ -188,7 +189,7 @@ class Learner:
             importance_BT = truncated_importance(old_BT, drawn_BT, self.section.importance_cap)
         result = self.loss.compute(LossBatch(logprobs_BT, old_BT, advantages_BT, weights_BT, reference_BT, importance_BT))
         _check_loss(self.loss, result)
-        result.loss.backward()
+        self.optimizer.backward(result.loss)
         gap_BT = (logprobs_BT.detach() - drawn_BT).abs()
         metrics = {
             **self._loss_metrics(result),

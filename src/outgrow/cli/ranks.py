@@ -1,0 +1,127 @@
+"""A command of several processes (`learn.ranks`): torchrun starts the same command in each of them."""
+
+from __future__ import annotations
+
+import logging
+import os
+import signal
+import sys
+import uuid
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from typing import TYPE_CHECKING
+
+import typer
+
+from ..core.counted import counted
+from ..core.errors import UsageError
+from ..core.shell import command_line
+from .console import warn
+
+if TYPE_CHECKING:
+    from torch.distributed.elastic.multiprocessing.errors import ProcessFailure
+
+_TO_SAVE = 24 * 3600
+"""Most seconds that torchrun waits for rank 0 to save after a signal, before it kills it. Its default, 30, cuts the saving of a
+large model."""
+
+
+def launch(ranks: int, run: Path) -> None:
+    """Start this command under torchrun where a recipe asks for ranks and it is not there yet, and exit as rank 0 does.
+
+    Raises UsageError where this machine has fewer GPUs than ranks.
+    """
+    from ..train.ranks.started import started
+
+    if ranks == 1 or started():
+        return
+    raise typer.Exit(_exit_code(ranks, run))
+
+
+def _exit_code(ranks: int, run: Path) -> int:
+    import torch
+    from torch.distributed.elastic.multiprocessing.api import DefaultLogsSpecs, SignalException
+    from torch.distributed.elastic.multiprocessing.errors import ChildFailedError
+    from torch.distributed.launcher.api import LaunchConfig, elastic_launch
+
+    if 0 < torch.cuda.device_count() < ranks:
+        raise UsageError(
+            f"learn.ranks={ranks}: this machine has {counted(torch.cuda.device_count(), 'GPU')}; set learn.ranks to that, or start "
+            "torchrun on several machines"
+        )
+    for name in logging.root.manager.loggerDict:  # what torchrun tells, rank 0 tells better
+        if name.startswith(("torch.distributed.elastic", "torch.distributed.launcher")):
+            logging.getLogger(name).setLevel(logging.CRITICAL)
+    # torchrun replaces handlers: nohup's must stay.
+    heard = [name for name in ("SIGTERM", "SIGINT", "SIGHUP") if signal.getsignal(getattr(signal, name)) is not signal.SIG_IGN]
+    with TemporaryDirectory() as folder:  # torchrun makes one of its own, and leaves it
+        config = LaunchConfig(
+            min_nodes=1,
+            max_nodes=1,
+            nproc_per_node=ranks,
+            run_id=uuid.uuid4().hex,
+            rdzv_backend="c10d",
+            rdzv_endpoint="localhost:0",
+            max_restarts=0,
+            signals_to_handle=",".join(heard),
+            shutdown_timeout=_TO_SAVE,
+            logs_specs=DefaultLogsSpecs(log_dir=folder),
+        )
+        try:
+            elastic_launch(config, sys.executable)("-m", "outgrow", *sys.argv[1:])
+        except SignalException as stop:
+            return 128 + int(stop.sigval)
+        except ChildFailedError as failed:
+            return _code_of(failed.failures, run)
+    return 0
+
+
+def _code_of(failures: dict[int, ProcessFailure], run: Path) -> int:
+    """Return the exit code of a command whose ranks failed. Rank 0 has told why, unless it was killed.
+
+    failures: those that torchrun saw first, by rank.
+    """
+    if 0 not in failures:
+        return 1
+    code = failures[0].exitcode
+    if code > 0:
+        return code
+    if len(failures) > 1 and code == -signal.SIGTERM:  # another rank failed first, which rank 0 has told, and torchrun ended it
+        return 1
+    warn(
+        f"outgrow: rank 0 was ended by {signal.Signals(-code).name}; what is saved is whole, so go on with: "
+        f"{command_line('resume', run)}"
+    )
+    return 1
+
+
+def serve_other_rank() -> None:
+    """Where torchrun started this process as another rank than the first: answer rank 0's calls, and exit."""
+    if os.environ.get("RANK", "0") == "0":
+        return
+    from ..train.ranks.started import started
+
+    if not started():
+        return
+    from ..train.ranks.group import joined
+    from ..train.ranks.serve import serve
+
+    with joined() as group:
+        serve(group)
+    raise typer.Exit
+
+
+@contextmanager
+def with_ranks() -> Iterator[None]:
+    """Meet the other ranks where torchrun started this process; let them end when the block does."""
+    from ..train.ranks.started import started
+
+    if not started():
+        yield
+        return
+    from ..train.ranks.group import joined
+
+    with joined():
+        yield
