@@ -157,16 +157,14 @@ def _require_model(recipe: Recipe, base: Policy) -> None:
     engine = recipe.engine if isinstance(recipe, RLRecipe) else recipe.engine.exact()
     engine.require_model(base.spec())
     require_learnable(base, recipe.policy.model or "this model")
-    if recipe.learn.ranks > 1:
-        require_shareable(recipe, base)
+    require_shareable(recipe, base)
 
 
 def _run(
     recipe: Recipe, path: Path, base: Policy, distilled: Policy | None, watcher: LoggedWatcher, budget: Budget, began: float,
     changes: Changes | None = None, fresh: FreshFolder | None = None,
 ) -> bool:  # fmt: skip
-    """Train, or continue; return True where its end is yet to be measured, by `resume`: the run ended early because it was worse,
-    or ranks share out what it has learned.
+    """Train, or continue; return True where its end is yet to be measured, by `resume`.
 
     changes: what a resumed run is continued with. fresh: the folder of a new run, before its start.
     """
@@ -207,9 +205,8 @@ def _run(
         engines = {"engine": engine} if measuring is engine else {"engine": engine, "measuring_engine": measuring}
         policy, reference = learner_and_reference(recipe, base, checkpoint)
         policy.model.eval()  # no dropout: the log-probabilities of the learner must be those of the engine
-        ranks = None
-        if recipe.learn.ranks > 1 and ended is None and done < recipe.learn.steps:
-            policy, reference, ranks = stack.enter_context(shared_out(recipe, policy, reference, path))
+        trains = ended is None and done < recipe.learn.steps
+        policy, reference, ranks = stack.enter_context(shared_out(recipe, policy, reference, path, trains))
         check_stop = partial(ranks.check_stop, interrupt.check_stop) if ranks else interrupt.check_stop
         job: Job = (
             RLJob(recipe, policy, reference, engine, path, watcher.warn, distilled, watcher.answering, measuring, ranks)
@@ -223,8 +220,7 @@ def _run(
         checkpointer = Checkpointer(path, recipe.run, job, engines, meter, guard)
         if checkpoint:
             checkpointer.restore(checkpoint)
-        # What a run did between its last good checkpoint and the step in which it was seen to be worse stays to be looked at.
-        through = ended.step if ended else done
+        through = ended.step if ended else done  # what it did after its last good checkpoint stays to be looked at
         keep_lines_through(files.metrics, through)
         job.rewind(through)
         guard.rewind(through, ended)

@@ -104,11 +104,17 @@ class FrontRanks:
 
 
 @contextmanager
-def shared_out(recipe: Recipe, policy: Policy, reference: Policy, run: Path) -> Iterator[tuple[Policy, Policy, FrontRanks]]:
+def shared_out(
+    recipe: Recipe, policy: Policy, reference: Policy, run: Path, trains: bool = True
+) -> Iterator[tuple[Policy, Policy, FrontRanks | None]]:
     """Share out a policy and its reference over the ranks, in place; yield both as the run sees them, and the ranks.
 
-    Raises UsageError where torchrun did not start as many processes as the recipe asks for.
+    Where the recipe asks for one rank, or the run only measures, they stay as they are, without ranks. Raises UsageError where
+    torchrun did not start as many processes as the recipe asks for.
     """
+    if recipe.learn.ranks == 1 or not trains:
+        yield policy, reference, None
+        return
     team = Team(current(recipe.learn.ranks), partial(again, run))
     own_base = policy.adapter is None
     others = [plan(recipe, policy, reference)] * (team.size - 1)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import threading
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import dataclass, field
@@ -143,6 +144,7 @@ class Team:
     def __init__(self, group: Group, again: Callable[[], str]) -> None:
         """again: returns the command that goes on after a rank is lost."""
         self._group, self._again = group, again
+        self._thread = threading.get_ident()
         self.here = Rank(group)
 
     @property
@@ -179,11 +181,15 @@ class Team:
         return self.call(do, [argument] * self.size)[0]
 
     def check_stop(self, check_stop: Callable[[], None]) -> None:
-        """Call check_stop. Where it stops the run, see first whether every rank is there: a signal also comes if one has ended."""
+        """Call check_stop. Where it stops the run, see first whether every rank is there: a signal also comes if one has ended.
+
+        A thread that writes ahead does not look: the ranks may be at work for this one, which looks before the run ends.
+        """
         try:
             check_stop()
         except Exception:
-            self.call_alike(_nothing)
+            if threading.get_ident() == self._thread:
+                self.call_alike(_nothing)
             raise
 
     def release(self) -> None:

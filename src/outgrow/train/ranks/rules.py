@@ -10,6 +10,8 @@ from .group import current
 def require_shareable(recipe: Recipe, base: Policy) -> None:
     """Raise UsageError, before anything is made or changed, where ranks cannot share out this recipe's policy."""
     ranks = recipe.learn.ranks
+    if ranks == 1:
+        return
     current(ranks)
     if memory_weights(base.model):
         raise UsageError(f"learn.ranks={ranks}: a model with a memory cannot be shared out yet; set learn.ranks=1")
