@@ -1,7 +1,6 @@
 """The RL loop's step: pick problems, write groups, verify, reward, weigh, learn, remember."""
 
 import math
-import time
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import replace
@@ -39,9 +38,10 @@ from .ledger_profile import start_from_profile
 from .microbatch_size import fitted_batch_size
 from .optimizer import Optimizer
 from .passes import Ranks
+from .phase_clock import PhaseClock, untimed
 from .step_alarms import StepAlarms
 from .step_records import RewardParts, advantage_of_correct_by_level, ledger_visit, rollout_rows, step_metrics, total_reward
-from .step_warnings import step_warning
+from .step_warnings import step_warning, warn_about_few_problems
 from .update import AdvantagedRollout, Learner
 from .validation import validate
 
@@ -71,7 +71,7 @@ class RLJob:
         self.verifier = verifier_for(recipe, warn)
         counts = shares(recipe.learn.problems_per_step, [source.weight for source in recipe.problems])
         sources = distinct(training_problems(recipe, warn))
-        _warn_about_few_problems(recipe.learn.problems_per_step, counts, [len(problems) for problems in sources], warn)
+        warn_about_few_problems(recipe.learn.problems_per_step, counts, [len(problems) for problems in sources], warn)
         warn_of_unknown(partial(unknown_characters, policy.tokenizer), chain(*sources), warn)
         for reward in recipe.rewards:
             for problems in sources:
@@ -146,7 +146,7 @@ class RLJob:
         """See `Job.advance`. Raises OutgrowError after too many steps in a row without anything to learn from, NotFiniteError
         where numbers run away.
         """
-        recipe, clock = self.recipe, _Clock()
+        recipe, clock = self.recipe, PhaseClock()
         metrics: dict[str, float] = {"step": step}
         look = None
         if recipe.evaluate.every and (step - 1) % recipe.evaluate.every == 0:
@@ -182,7 +182,7 @@ class RLJob:
             yield None
             self._next = None
             return
-        ahead = InBackground(lambda stop: self._collect(step + 1, stop, _untimed), check_stop)
+        ahead = InBackground(lambda stop: self._collect(step + 1, stop, untimed), check_stop)
         try:
             yield ahead
             self._next = ahead.result()
@@ -191,7 +191,7 @@ class RLJob:
             self._sleep()
 
     def _learn(
-        self, step: int, collected: Collected, metrics: dict[str, float], clock: "_Clock", check_stop: CheckStop,
+        self, step: int, collected: Collected, metrics: dict[str, float], clock: PhaseClock, check_stop: CheckStop,
         ahead: InBackground | None, changed: str | None,
     ) -> StepResult:  # fmt: skip
         """Learn from a step's groups. changed: a line about known answers that have other verdicts than before."""
@@ -293,29 +293,3 @@ class RLJob:
         if self.idle >= self.recipe.learn.give_up_after:
             raise OutgrowError(f"nothing to learn from in {self.idle} steps in a row. {warning}")
         return warning
-
-
-def _warn_about_few_problems(asked: int, counts: Sequence[int], sizes: Sequence[int], warn: Warn) -> None:
-    """Say where a step asks a source for more problems than it has. counts: what it asks of each source. sizes: what each has."""
-    short = [number for number, (count, size) in enumerate(zip(counts, sizes, strict=True), 1) if count > size]
-    if short:
-        which = "the data" if len(sizes) == 1 else f"[[problems]] number {' and '.join(map(str, short))}"
-        took = sum(map(min, counts, sizes))
-        warn(f"learn.problems_per_step={asked} asks for more problems than {which} holds; a step takes {took}")
-
-
-def _untimed(name: str) -> None:
-    """Count nothing: what is written ahead takes no time of its own, unless it is waited for."""
-
-
-class _Clock:
-    """Seconds by phase."""
-
-    def __init__(self) -> None:
-        self.laps: dict[str, float] = {}
-        self._last = time.perf_counter()
-
-    def lap(self, name: str) -> None:
-        """Count the time since the last call for the phase `name`."""
-        now = time.perf_counter()
-        self.laps[name], self._last = round(self.laps.get(name, 0.0) + now - self._last, 4), now

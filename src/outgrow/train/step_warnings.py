@@ -1,6 +1,8 @@
 """What a person should know of a step that teaches little."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
+
+from ..core.callbacks import Warn
 
 
 def step_warning(metrics: Mapping[str, float], step: int, max_tokens: int) -> str | None:
@@ -23,3 +25,12 @@ def step_warning(metrics: Mapping[str, float], step: int, max_tokens: int) -> st
     if cut > 0.5:
         return f"step {step}: {cut:.0%} of the completions were cut at sampling.max_tokens={max_tokens}; raise it"
     return None
+
+
+def warn_about_few_problems(asked: int, counts: Sequence[int], sizes: Sequence[int], warn: Warn) -> None:
+    """Say where a step asks a source for more problems than it has. counts: what it asks of each source. sizes: what each has."""
+    short = [number for number, (count, size) in enumerate(zip(counts, sizes, strict=True), 1) if count > size]
+    if short:
+        which = "the data" if len(sizes) == 1 else f"[[problems]] number {' and '.join(map(str, short))}"
+        took = sum(map(min, counts, sizes))
+        warn(f"learn.problems_per_step={asked} asks for more problems than {which} holds; a step takes {took}")
