@@ -10,8 +10,8 @@ import torch
 
 from helpers.runs import SMALL, Silent
 from outgrow.config import load_recipe
+from outgrow.core.determinism import deterministic
 from outgrow.core.errors import UsageError
-from outgrow.train.determinism import deterministic
 from outgrow.train.loop import train
 
 
@@ -64,7 +64,7 @@ def test_an_error_inside_leaves_the_process_as_it_was(outside, tmp_path):
 
 def test_a_value_that_a_person_set_stays(monkeypatch):
     monkeypatch.setenv("CUBLAS_WORKSPACE_CONFIG", ":16:8")
-    with deterministic(load_recipe("micro")):
+    with deterministic(load_recipe("micro").run.threads):
         assert os.environ["CUBLAS_WORKSPACE_CONFIG"] == ":16:8"
     assert os.environ["CUBLAS_WORKSPACE_CONFIG"] == ":16:8"
 

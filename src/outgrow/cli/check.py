@@ -1,11 +1,13 @@
 """The command `outgrow check`."""
 
+import os
 from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from ..core.counted import counted
 from ..core.errors import UsageError
 from .app import TRAIN, command
 from .console import say
@@ -13,6 +15,7 @@ from .options import Overrides
 
 if TYPE_CHECKING:
     from ..config import Recipe
+    from ..engines import EngineConfig
     from ..plan.inventory import Fact
 
 
@@ -61,7 +64,7 @@ def _uses(recipe: "Recipe") -> "list[Fact]":
         Fact("threads", _threads(recipe.run.threads, cores())),
     ]
     if recipe.kind == "rl":
-        facts.insert(2, Fact("engine", recipe.engine.type, _refusal(lambda: check_engine(recipe))))
+        facts.insert(2, Fact("engine", _engine(recipe.engine, cores()), _refusal(lambda: check_engine(recipe))))
     if recipe.run.trackers:
         facts.append(Fact("trackers", ", ".join(recipe.run.trackers), _refusal(lambda: require_packages(recipe.run.trackers))))
     return facts
@@ -74,6 +77,16 @@ def _refusal(check: Callable[[], None]) -> str:
     except UsageError as error:
         return str(error)
     return ""
+
+
+def _engine(config: "EngineConfig", allowed: float) -> str:
+    if not config.actors:
+        return config.type
+    shared = f"{config.type}, {counted(config.actors, 'actor')} of {counted(config.actor_threads, 'thread')}"
+    if os.environ.get("RAY_ADDRESS"):
+        return f"{shared}, on the cluster that RAY_ADDRESS names"
+    together = config.actors * config.actor_threads
+    return f"{shared} on {allowed:g} cores: they slow each other down" if together > allowed else shared
 
 
 def _threads(count: int, allowed: float) -> str:

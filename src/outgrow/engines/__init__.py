@@ -1,5 +1,8 @@
-"""What writes completions: native, transformers, vLLM, or one from outside, by one contract; and models behind an address."""
+"""What writes completions: native, transformers, vLLM, or one from outside, by one contract, also in actors; and models behind an
+address.
+"""
 
+from .actors import ActorEngine, build_engine
 from .chat_model import Answer, ChatModel, ChatRequest, Conversation, LocalModel, WrappedModel
 from .engine import Engine, EngineConfig, GenerationRequest, check_room, sync
 from .native import NativeEngine, NativeEngineConfig
@@ -19,6 +22,7 @@ ENGINES: dict[str, type[EngineConfig]] = {
 __all__ = [
     "ENGINES",
     "SERVER_SETTINGS",
+    "ActorEngine",
     "Answer",
     "ChatModel",
     "ChatRequest",
@@ -37,6 +41,7 @@ __all__ = [
     "VLLMEngine",
     "VLLMEngineConfig",
     "WrappedModel",
+    "build_engine",
     "check_room",
     "engine_for",
     "second_engine",

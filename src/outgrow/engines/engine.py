@@ -39,6 +39,8 @@ class GenerationRequest:
     """Called by the engine as often as `check_stop`, with what this call has written so far."""
     on_text: OnText | None = field(default=None, compare=False, repr=False)
     """Called at every token of the first rollout, by engines in this process; None where nobody reads along."""
+    expected_tokens: Sequence[float] = ()
+    """Tokens that a rollout of each prompt is expected to have, by which engines share out work; empty where nobody knows."""
 
     @property
     def rollouts(self) -> int:
@@ -67,6 +69,10 @@ class Engine(ABC):
         policy learns. version: what `Rollout.weights_version` must say of the rollouts that these weights write.
         """
 
+    def load_policy(self, policy: Policy, version: int) -> None:
+        """Copy the policy's present weights, as `load_weights` does. An engine that is far away may fetch less than all of them."""
+        self.load_weights(policy.named_weights(), version)
+
     @abstractmethod
     def sleep(self) -> None:
         """Free the memory that the learner needs, the weights' included, until the next `load_weights`. May be called twice."""
@@ -79,6 +85,10 @@ class Engine(ABC):
         check_stop: called at every token; what it raises ends the generation.
         Raises UsageError where a prompt leaves no room for the longest completion.
         """
+
+    def close(self) -> None:
+        """End the processes that it has started; nothing is asked of it afterwards. Default: it has none."""
+        return
 
     def state_dict(self) -> dict[str, Any]:
         """Return what a checkpoint keeps of the engine, as JSON values: sizes that memory lowered. Default: nothing."""
@@ -99,6 +109,25 @@ class EngineConfig(Component):
     """Whether a process has room for a single such engine, which stays until the process ends."""
 
     max_sequences: int = Field(default=512, ge=1, description="Limit of rollouts decoded at the same time; it bounds memory.")
+    actors: int = Field(
+        default=0,
+        ge=0,
+        description="Processes that write a run's rollouts and measurements together, each with an engine of this type, on Ray "
+        "(extra `ray`); on the machines of a cluster where the environment variable RAY_ADDRESS names one. 0 writes them in the "
+        "run's own process.",
+    )
+    actor_threads: int = Field(
+        default=1, ge=1, description="CPU threads of each actor. Sums depend on them, to the last bit, as on run.threads."
+    )
+    actor_rows: int = Field(
+        default=64,
+        ge=1,
+        description="Rollouts of one call to an actor, in whole groups. Rounding depends on the rows that are computed together; "
+        "calls are cut by this size only, so any number of actors writes the same tokens. Have two calls or more for each actor.",
+    )
+    actor_timeout_s: float = Field(
+        default=1800, gt=0, description="Seconds that one call may take before its actor counts as lost."
+    )
 
     def exact(self) -> EngineConfig:
         """Return the settings of the engine that measures: one whose answers are drawn from the policy's own weights, where this
@@ -114,7 +143,8 @@ class EngineConfig(Component):
 
     @abstractmethod
     def build(self, warn: Warn = quiet) -> Engine:
-        """Make the engine. warn: takes what a person should know while it works.
+        """Make the engine, in this process whatever `actors` says (`build_engine` asks that). warn: takes what a person should know
+        while it works.
 
         Raises UsageError where a package that it needs is not installed.
         """
@@ -127,7 +157,7 @@ def sync(engine: Engine, policy: Policy, version: int = 0) -> None:
         engine.start(spec)
     else:
         assert engine.spec.settings == spec.settings, "an engine decodes one model"
-    engine.load_weights(policy.named_weights(), version)
+    engine.load_policy(policy, version)
 
 
 def check_room(sampling: Sampling, context: int, prompts: Sequence[Sequence[int]] = (), whose: str = "the model's context") -> None:

@@ -5,6 +5,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from ..core.callbacks import CheckStop
+from ..core.determinism import deterministic
 from ..evaluate.sample import sample_problems
 from ..evaluate.statistics import pass_at_k
 from ..flywheel.run import run_flywheel
@@ -14,7 +15,6 @@ from ..runs.cost import Budget
 from ..runs.practice_problems import suite_problems
 from ..runs.session import open_session
 from ..runs.signals import Interrupt
-from ..train.determinism import deterministic
 from ..train.watcher import SilentWatcher
 from .flywheel_measures import PassAtK
 from .flywheel_result import FlywheelTrialResult, read_flywheel_result
@@ -49,7 +49,7 @@ def _pass_at(stage: StageResult, ks: set[int], check_stop: CheckStop) -> dict[st
         return {}
     recipe, n = stage.recipe, max(ks)
     problems = suite_problems(recipe, recipe.evaluate.suite)
-    with deterministic(recipe), open_session(recipe, stage_policy(stage)) as session:
+    with deterministic(recipe.run.threads), open_session(recipe, stage_policy(stage)) as session:
         sampling = session.evaluation_sampling
         samples = sample_problems(session.model, session.verifier, problems, n, sampling, recipe.seed, check_stop)
     right = Counter(sample.problem_id for sample in samples if sample.right)

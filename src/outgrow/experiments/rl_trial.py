@@ -7,6 +7,7 @@ from pathlib import Path
 
 from ..config import Recipe
 from ..core.callbacks import quiet
+from ..core.determinism import deterministic
 from ..core.files import read_json, write_json
 from ..core.json_lines import append_line, read_lines
 from ..core.rng import python_rng
@@ -16,7 +17,6 @@ from ..runs.folder import RunFolder, read_recipe
 from ..runs.models import run_policy
 from ..runs.practice_problems import practice_problems
 from ..runs.session import open_session
-from ..train.determinism import deterministic
 from ..train.loop import resume, train
 from ..train.watcher import SilentWatcher
 from .code_digest import code_digest
@@ -89,7 +89,7 @@ def _retained_skill(path: Path, recipe: Recipe, measure: Retention) -> RetainedS
         mastered = mastery(ledger.visits()).mastered
     problems = practice_problems(recipe, quiet)
     chosen = python_rng(recipe.seed, "retention").sample(problems, min(measure.problems, len(problems)))
-    with deterministic(recipe), open_session(recipe, run_policy(path)) as session:
+    with deterministic(recipe.run.threads), open_session(recipe, run_policy(path)) as session:
         sampling = session.evaluation_sampling
         samples = sample_problems(session.model, session.verifier, chosen, measure.samples, sampling, recipe.seed)
     right: dict[str, list[bool]] = {}

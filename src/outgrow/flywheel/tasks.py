@@ -9,6 +9,7 @@ from typing import Any
 
 from ..config import Recipe, dump_recipe, filled, unsaid, with_absolute_paths
 from ..config.sections import DataSection
+from ..core.determinism import deterministic
 from ..core.files import write_atomic
 from ..evaluate.measured import suites_of
 from ..policy import Policy
@@ -24,7 +25,6 @@ from ..runs.signals import Interrupt
 from ..synthetic import DataRequest, SyntheticRow, make_data, read_summary, rows_from_run
 from ..synthetic.pipeline import matching_problems
 from ..train.before_after import Outcome
-from ..train.determinism import deterministic
 from ..train.loop import resume, train
 from ..train.watcher import Watcher
 from ..types import Problem
@@ -69,7 +69,7 @@ class MeasureStage(StageSpec):
         return {key: values[key] for key in ("policy", "evaluate", *_SAMPLING_KEYS)}
 
     def run(self, path: Path, watcher: Watcher, budget: Budget) -> StageOutput:
-        with deterministic(self.recipe), _session(path, self.recipe, budget) as (meter, interrupt):
+        with deterministic(self.recipe.run.threads), _session(path, self.recipe, budget) as (meter, interrupt):
             policy, engine = base_policy(self.recipe), self.recipe.engine.exact().build(watcher.warn)
             outcome = Outcome(self.recipe, path, engine, meter, watcher.phase, watcher.answering, interrupt.check_stop)
             outcome.measure("after", policy, 0)
@@ -121,7 +121,7 @@ class DataStage(StageSpec):
 
     def run(self, path: Path, watcher: Watcher, budget: Budget) -> StageOutput:
         out = path / "made"
-        with deterministic(self.recipe), _session(path, self.recipe, budget) as (meter, interrupt):
+        with deterministic(self.recipe.run.threads), _session(path, self.recipe, budget) as (meter, interrupt):
             if not out.exists():
                 self._make(out, watcher, meter, interrupt)
             meter.write(0, "making")
@@ -178,7 +178,7 @@ def merged_path(result: StageResult) -> str:
         return result.model
     merged = result.path / "merged"
     if not merged.exists():
-        with deterministic(result.recipe):
+        with deterministic(result.recipe.run.threads):
             export(run_policy(result.path), merged)
     return str(merged)
 

@@ -89,6 +89,11 @@ class Ledger:
         """Return the value baseline of one problem, now."""
         return self._evidence.expected(problem.id, self._evidence.cell(problem.field, problem.level))
 
+    def mean_lengths(self, problem_ids: Sequence[str], default: float) -> list[float]:
+        """Return the mean completion length of each problem's last visit, in tokens; `default` where it has none, or says none."""
+        last = "SELECT mean_length FROM visits WHERE problem_id = ? ORDER BY step DESC LIMIT 1"
+        return [next((row[0] for row in self._db.execute(last, (each,))), 0.0) or default for each in problem_ids]
+
     def visits(self) -> list[Visit]:
         """Return every visit, oldest first."""
         return [Visit(*row) for row in self._db.execute(f"SELECT {VISIT} FROM visits ORDER BY step, problem_id")]

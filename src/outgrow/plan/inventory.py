@@ -79,7 +79,7 @@ def _version(package: str) -> str | None:
 def _extras() -> Fact:
     """Return which optional packages are there; none of them has to be."""
     listed = []
-    for extra in ("tensorboard", "trackio", "wandb", "harness", "lab", "reasoning-gym"):
+    for extra in ("tensorboard", "trackio", "wandb", "harness", "lab", "reasoning-gym", "ray"):
         names = [one.name for one in _requirements() if one.marker and one.marker.evaluate({"extra": extra})]
         there = [f"{name} {version}" for name in names if (version := _version(name))]
         listed.append(", ".join(there) if there else f"no {extra}")

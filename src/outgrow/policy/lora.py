@@ -5,6 +5,7 @@ from __future__ import annotations
 import warnings
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
+from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, cast
@@ -201,6 +202,22 @@ def _without_warnings_of_peft() -> Iterator[None]:
         yield
 
 
+@dataclass(frozen=True)
+class Factors:
+    """An adapter of one weight W (outputs, inputs), which computes with W + scale·BA."""
+
+    a: Tensor
+    """A (rank, inputs)."""
+    b: Tensor
+    """B (outputs, rank)."""
+    scale: float
+    """alpha / rank."""
+
+    def on(self, device: torch.device) -> Factors:
+        """Return the same on this device."""
+        return Factors(self.a.to(device), self.b.to(device), self.scale)
+
+
 @torch.no_grad()
 def merged_weights(model: PreTrainedModel) -> dict[str, Tensor]:
     """Return the model's weights by name, adapters merged: W + (alpha / rank)·BA (equation 3). The model does not change."""
@@ -213,21 +230,40 @@ def merged_tensors(model: PreTrainedModel, tensors: Mapping[str, Tensor], adapte
 
     adapted: whether the adapters are merged, or left out.
     """
-    from peft.tuners.lora import Linear
-
-    weights = {name.replace(".base_layer.", "."): tensor.detach() for name, tensor in tensors.items() if ".lora_" not in name}
-    for name, module in model.named_modules():
-        if adapted and isinstance(module, Linear):
-            a, b = (tensors[f"{name}.lora_{each}.default.weight"] for each in "AB")
-            base = weights[f"{name}.weight"]
-            weights[f"{name}.weight"] = (base + (b @ a) * module.scaling["default"]).to(base.dtype)
+    weights = unmerged_tensors(tensors)
+    for name, factors in adapter_factors(model, tensors).items() if adapted else ():
+        weights[name] = merge(weights[name], factors)
     return weights
 
 
-def _merged(module: Any, base: Tensor) -> Tensor:
+def unmerged_tensors(tensors: Mapping[str, Tensor]) -> dict[str, Tensor]:
+    """Return the weights of a state dict by name, as if there were no adapter. They share its memory."""
+    return {name.replace(".base_layer.", "."): tensor.detach() for name, tensor in tensors.items() if ".lora_" not in name}
+
+
+def adapter_factors(model: PreTrainedModel, tensors: Mapping[str, Tensor]) -> dict[str, Factors]:
+    """Return the adapters of a state dict of this model, by the names of their weights. They share its memory."""
+    from peft.tuners.lora import Linear
+
+    def factor(name: str, which: str) -> Tensor:
+        return tensors[f"{name}.lora_{which}.default.weight"].detach()
+
+    return {
+        f"{name}.weight": Factors(factor(name, "A"), factor(name, "B"), module.scaling["default"])
+        for name, module in model.named_modules()
+        if isinstance(module, Linear)
+    }
+
+
+def merge(weight: Tensor, factors: Factors) -> Tensor:
     """Return W + (alpha / rank)·BA: added in the adapter's float32 and rounded once, as peft does."""
-    merged: Tensor = (base + module.get_delta_weight("default")).to(base.dtype)
+    merged: Tensor = (weight + (factors.b @ factors.a) * factors.scale).to(weight.dtype)
     return merged
+
+
+def _factors(module: Any) -> Factors:
+    a, b = module.lora_A["default"].weight, module.lora_B["default"].weight
+    return Factors(a.detach(), b.detach(), module.scaling["default"])
 
 
 @contextmanager
@@ -242,7 +278,7 @@ def merged_lora(model: PreTrainedModel) -> Iterator[None]:
     adapted = [module for module in model.modules() if isinstance(module, Linear)]
     for module in adapted:
         with torch.no_grad():
-            merged = _merged(module, cast(Tensor, module.base_layer.weight))
+            merged = merge(cast(Tensor, module.base_layer.weight), _factors(module))
         module.forward = partial(_forward, module, merged)  # type: ignore[method-assign]
     try:
         yield

@@ -67,6 +67,11 @@ class Policy:
         return self.adapter is None and self.frozen is None
 
     @property
+    def shared_out(self) -> bool:
+        """Whether ranks hold a part of its weights each (`ShardedPolicy`)."""
+        return False
+
+    @property
     def pad_id(self) -> int:
         """Token that fills a batch. It is never attended to and never scored."""
         pad = self.tokenizer.pad_token_id

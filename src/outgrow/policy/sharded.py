@@ -53,6 +53,11 @@ class ShardedPolicy(Policy):
     adapted: bool = True
     """Whether its adapters count. Without them it is the base that they were put into."""
 
+    @property
+    def shared_out(self) -> bool:
+        """See `Policy.shared_out`."""
+        return True
+
     def during(self, compute: Callable[[], _T]) -> _T:
         """See `Policy.during`."""
         assert self.root is not None

@@ -11,7 +11,7 @@ from ..core.callbacks import Warn
 from ..core.errors import UsageError
 from ..core.files import read_json
 from ..core.shell import command_line
-from ..engines import VLLMEngineConfig, check_room
+from ..engines import VLLMEngineConfig, build_engine, check_room
 from ..engines.vllm import NO_MEMORY
 from ..policy import Policy, Sampling, load_policy
 from ..policy.load import placed, with_addition
@@ -97,7 +97,7 @@ def check_engine(recipe: Recipe) -> None:
     """
     if isinstance(recipe.engine, VLLMEngineConfig) and _has_memory(recipe.policy):
         raise UsageError(NO_MEMORY)
-    recipe.engine.build()
+    build_engine(recipe.engine)
 
 
 def _has_memory(section: PolicySection) -> bool:

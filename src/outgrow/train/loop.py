@@ -12,11 +12,13 @@ from pathlib import Path
 from ..config import Recipe, RLRecipe, filled, unsaid, with_absolute_paths, with_plugins
 from ..core.callbacks import Note, once
 from ..core.changes import changed_values, flat
+from ..core.determinism import deterministic
 from ..core.errors import OutgrowError, SpoiledError, UsageError
 from ..core.fresh_folder import FreshFolder
 from ..core.json_lines import append_line, keep_lines_through, read_lines
 from ..core.plugins import plugins_imported
 from ..core.threads import require_threads
+from ..engines import build_engine
 from ..evaluate.measured import suites_of
 from ..evaluate.worse import early_end
 from ..policy import Policy
@@ -42,7 +44,6 @@ from ..runs.trackers import Track, require_packages, tracking
 from .before_after import Outcome
 from .changes import Changes, is_finished, record_data, require_more_steps, require_other_training
 from .checkpointer import Checkpointer
-from .determinism import deterministic
 from .guard import Guard
 from .job import Job
 from .logged import LoggedWatcher
@@ -66,7 +67,7 @@ def train(recipe: Recipe, path: Path, watcher: Watcher, budget: Budget = _NO_LIM
     began = time.perf_counter()
     logged = LoggedWatcher(watcher, path)
     recipe = with_absolute_paths(with_plugins(recipe))
-    with deterministic(recipe):
+    with deterministic(recipe.run.threads):
         check_prerequisites(recipe, budget)
         suites_of(recipe)  # a wrong name is told before anything is made
         with loading(recipe):
@@ -117,7 +118,7 @@ def resume(path: Path, overrides: list[str], watcher: Watcher, budget: Budget = 
             require_more_steps(path, recipe, stored)
     if recipe.policy != stored.policy:
         raise UsageError(f"{path}: a run keeps the policy it was started with; for another one, start a new run")
-    with deterministic(recipe):
+    with deterministic(recipe.run.threads):
         check_prerequisites(recipe, budget)
         with loading(recipe):
             base = base_policy(recipe)
@@ -200,9 +201,11 @@ def _run(
         meter = Meter(files.timings, recipe.run.dollars_per_hour, began, budget)
         stack.callback(meter.close)
         exact, warn = recipe.engine.exact(), once(watcher.warn)
-        engine = recipe.engine.build(warn)
-        measuring = engine if exact == recipe.engine else exact.build(warn)
+        engine = build_engine(recipe.engine, warn)
+        measuring = engine if exact == recipe.engine else build_engine(exact, warn)
         engines = {"engine": engine} if measuring is engine else {"engine": engine, "measuring_engine": measuring}
+        for each in engines.values():
+            stack.callback(each.close)
         policy, reference = learner_and_reference(recipe, base, checkpoint)
         policy.model.eval()  # no dropout: the log-probabilities of the learner must be those of the engine
         trains = ended is None and done < recipe.learn.steps

@@ -7,29 +7,28 @@ from typing import Any
 
 import torch
 
-from ..config import Recipe
-from ..core.memory import keep_large_buffers
-from ..core.threads import require_threads
+from .memory import keep_large_buffers
+from .threads import require_threads
 
 _WORKSPACE = "CUBLAS_WORKSPACE_CONFIG"
 
 
 @contextmanager
-def deterministic(recipe: Recipe) -> Iterator[None]:
-    """Compute inside as a run does: with the recipe's threads, and the same to the last bit every time.
+def deterministic(threads: int) -> Iterator[None]:
+    """Compute inside as a run does: with this many threads, and the same to the last bit every time.
 
     The threads, torch's flags and the environment are put back at the end; what the C library does with freed memory is not.
-    Raises UsageError where the recipe asks for too many threads.
+    Raises UsageError where these are too many threads.
     """
-    require_threads(recipe.run.threads)
+    require_threads(threads)
     keep_large_buffers()
     buffers: Any = torch.utils.deterministic
-    threads, filled = torch.get_num_threads(), buffers.fill_uninitialized_memory
+    before, filled = torch.get_num_threads(), buffers.fill_uninitialized_memory
     enabled, warn_only = torch.are_deterministic_algorithms_enabled(), torch.is_deterministic_algorithms_warn_only_enabled()
     # What cuBLAS asks for before it repeats itself to the last bit; a few operations never do on a GPU, and torch names them.
     workspace = os.environ.get(_WORKSPACE)
     os.environ.setdefault(_WORKSPACE, ":4096:8")
-    torch.set_num_threads(recipe.run.threads)
+    torch.set_num_threads(threads)
     torch.use_deterministic_algorithms(True, warn_only=torch.cuda.is_available())
     # That also fills every new buffer, to show reads of what was never written; there are none, and it is 4% of a micro step.
     buffers.fill_uninitialized_memory = False
@@ -38,6 +37,6 @@ def deterministic(recipe: Recipe) -> Iterator[None]:
     finally:
         buffers.fill_uninitialized_memory = filled
         torch.use_deterministic_algorithms(enabled, warn_only=warn_only)
-        torch.set_num_threads(threads)
+        torch.set_num_threads(before)
         if workspace is None:
             del os.environ[_WORKSPACE]

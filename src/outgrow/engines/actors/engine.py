@@ -1,0 +1,159 @@
+"""The engine that holds N actors on Ray, each with the engine that the recipe names."""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any
+
+from ...core.callbacks import CheckStop, Warn, Written, never_stop, quiet
+from ...core.errors import OutgrowError
+from ...policy import ModelSpec, Policy
+from ...types import Rollout
+from ..engine import Engine, EngineConfig, GenerationRequest, check_room
+from .deal import calls_of
+from .packed import packed
+from .pool import Pool
+from .session import Session, require_ray
+from .weights import Learned, split, whole
+from .worker import Call
+
+if TYPE_CHECKING:
+    from torch import Tensor
+
+    from .actor import Actor
+
+
+def build_engine(config: EngineConfig, warn: Warn = quiet) -> Engine:
+    """Make the engine of a run: in this process, or in config.actors of their own. warn: as for `EngineConfig.build`.
+
+    Raises UsageError where a package that it needs is not installed.
+    """
+    return ActorEngine(config, warn) if config.actors else config.build(warn)
+
+
+class ActorEngine(Engine):
+    """Writes the rollouts of a call in several processes; the same tokens, however many these are, and whichever of them end."""
+
+    def __init__(self, config: EngineConfig, warn: Warn = quiet) -> None:
+        """Nothing is started before `start`. Raises UsageError where a package is not installed."""
+        require_ray()
+        self._config, self._warn = config, warn
+        self._here = config.build()  # never computes: it knows which states are possible
+        self._state = self._here.state_dict()
+        self._agreed = False  # whether the state is what an actor has found
+        self._session: Session | None = None
+        self._pool: Pool | None = None
+        self._base: dict[str, Tensor] = {}  # what the actors have of a policy that learns next to it
+        self._version: int | None = None
+
+    def start(self, spec: ModelSpec) -> None:
+        """Start Ray and the actors. Raises OutgrowError where they do not start, UsageError where Ray has no room for them."""
+        self._session = Session(self._config.actors)
+        self._pool = Pool(self._config, spec, self._warn)
+        super().start(spec)
+
+    def load_weights(self, weights: Mapping[str, Tensor], version: int) -> None:
+        self._load(whole(weights), False, version)
+
+    def load_policy(self, policy: Policy, version: int) -> None:
+        """Send what learns; what stays as it is goes once."""
+        base, learned = split(policy)
+        if base and not _same(base, self._base):
+            import ray
+
+            self._running().each("base", ray.put(packed(base)))
+            self._base = base
+        self._load(learned, bool(base), version)
+
+    def sleep(self) -> None:
+        if self._pool is not None and self._pool.actors:
+            self._pool.each("sleep")
+        self._version = None
+
+    def generate(self, request: GenerationRequest, check_stop: CheckStop = never_stop) -> list[list[Rollout]]:
+        spec, pool = self.spec, self._running()
+        assert spec is not None and self._version is not None, "load_weights() comes first"
+        check_room(request.sampling, spec.context, request.prompts)
+        expected = request.expected_tokens or [request.sampling.max_tokens] * len(request.prompts)
+        waiting = deque(calls_of([*map(len, request.prompts)], expected, request.n, self._config.actor_rows))
+        groups: list[list[Rollout]] = [[] for _ in request.prompts]
+        running: dict[Any, Actor] = {}
+        places: dict[Actor, list[int]] = {}
+        try:
+            while waiting or running:
+                check_stop()
+                for actor in pool.actors:
+                    if waiting and actor not in places:
+                        places[actor] = waiting.popleft()
+                        running[actor.call("generate", _call(request, places[actor]), self._state)] = actor
+                for actor, said in pool.poll(running, self._config.actor_timeout_s):
+                    mine = places.pop(actor)
+                    if said is None:
+                        waiting.appendleft(mine)
+                        continue
+                    reply = pool.checked(actor, said)
+                    self._state = reply.state
+                    for place, group in zip(mine, reply.rollouts, strict=True):
+                        groups[place] = self._of_this_version(actor, group)
+                request.on_written(_whole(groups) + pool.written(running))
+        except BaseException:
+            pool.stop(running)
+            raise
+        return groups
+
+    def close(self) -> None:
+        if self._pool is not None:
+            self._pool.close()
+        if self._session is not None:
+            self._session.close()
+
+    def state_dict(self) -> dict[str, Any]:
+        return self._state
+
+    def load_state_dict(self, state: dict[str, Any]) -> None:
+        self._here.load_state_dict(state)
+        self._state, self._agreed = self._here.state_dict(), False
+
+    def _load(self, learned: Learned, on_base: bool, version: int) -> None:
+        import ray
+
+        pool, promise = self._running(), ray.put(learned)
+        rest = list(pool.actors)
+        while not self._agreed and rest:  # the first one measures what is fastest here, and the others take that over
+            for reply in pool.each("load", promise, on_base, version, self._state, of=[rest.pop(0)]).values():
+                self._state, self._agreed = reply.state, True
+        pool.each("load", promise, on_base, version, self._state, of=rest)
+        self._version = version
+
+    def _running(self) -> Pool:
+        assert self._pool is not None, "start() comes first"
+        if not self._pool.actors:
+            raise OutgrowError("no actor is left to write rollouts")
+        return self._pool
+
+    def _of_this_version(self, actor: Actor, group: list[Rollout]) -> list[Rollout]:
+        """Return the group. Raises OutgrowError where other weights than those of the last load have written it."""
+        for rollout in group:
+            if rollout.weights_version != self._version:
+                wrote = f"{actor.name} wrote with weights of version {rollout.weights_version}"
+                raise OutgrowError(f"{wrote}, not {self._version}; run the command again")
+        return group
+
+
+def _call(request: GenerationRequest, places: list[int]) -> Call:
+    prompts, seeds = [list(request.prompts[place]) for place in places], [request.seeds[place] for place in places]
+    return Call(prompts, request.n, request.sampling, seeds)
+
+
+def _whole(groups: list[list[Rollout]]) -> Written:
+    """Return how much of the groups is there."""
+    rollouts = [rollout for group in groups for rollout in group]
+    return Written(len(rollouts), sum(len(rollout.completion_ids) for rollout in rollouts))
+
+
+def _same(weights: Mapping[str, Tensor], others: Mapping[str, Tensor]) -> bool:
+    """Return whether these are the same tensors, and not changed since."""
+    return weights.keys() == others.keys() and all(
+        (weight.data_ptr(), weight._version) == (others[name].data_ptr(), others[name]._version) for name, weight in weights.items()
+    )

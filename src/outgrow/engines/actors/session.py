@@ -1,0 +1,175 @@
+"""Ray, started for this process on this machine, or joined where RAY_ADDRESS names a cluster.
+
+What Ray does to a process that starts it, and what is done about it here:
+
+- its own handler of SIGTERM takes the place of a run's: ours are set again;
+- its servers are in the run's process group, so that a signal to the group would end them before the run has saved: they are
+  started so that they never see one;
+- it writes a token into the home folder, which may be read-only: it is given one;
+- it leaves a folder among the temporary files: that is removed;
+- its processes run at a lower priority than the run: at the same;
+- it gives up where its servers take 30 seconds to start: it is given more;
+- it prints to the run's output that an actor has ended, also where no output of actors is asked for: it does not, the run says so;
+- it tells its makers that it was used: it does not.
+"""
+
+from __future__ import annotations
+
+import os
+import secrets
+import shutil
+import signal
+import tempfile
+import threading
+import time
+from collections.abc import Iterator, Mapping
+from contextlib import ExitStack, contextmanager
+from importlib.util import find_spec
+from typing import Any
+
+from ...core.children import signals_blocked
+from ...core.errors import OutgrowError, UsageError, first_line, install_hint
+
+ADDRESS = "RAY_ADDRESS"
+_ASKED_TO_STOP = (signal.SIGTERM, signal.SIGINT, signal.SIGHUP)
+_LONG = 40  # characters of a folder for temporary files that leave room for the names of Ray's sockets, which the kernel limits
+_QUIET = 40  # logging.ERROR
+_SLOWEST_START_S = 300
+_TOKEN = secrets.token_hex(32)  # of the process, not of a session: Ray reads it once, and a second one would be refused
+
+
+def require_ray() -> None:
+    """Raise UsageError where Ray is not installed."""
+    if find_spec("ray") is None:
+        raise UsageError(f"engine.actors needs a package that is not installed: {install_hint('ray')}, or set engine.actors=0")
+
+
+class Session:
+    """Ray, for as long as something of this process uses it."""
+
+    _open = 0
+    _ours: ExitStack | None = None
+
+    def __init__(self, actors: int) -> None:
+        """Start or join it, unless this process has done so already. actors: processes to get ready on this machine.
+
+        Raises UsageError where Ray is not installed, OutgrowError where it does not start.
+        """
+        require_ray()
+        import ray
+
+        if not ray.is_initialized():
+            stack = ExitStack()
+            try:
+                stack.enter_context(_joined() if os.environ.get(ADDRESS) else _started(actors))
+            except OutgrowError:
+                stack.close()
+                raise
+            Session._ours = stack
+        Session._open += 1
+        self._closed = False
+
+    def close(self) -> None:
+        """Leave it. The last one to leave ends it, unless it was there before."""
+        if self._closed:
+            return
+        self._closed = True
+        Session._open -= 1
+        if not Session._open and Session._ours is not None:
+            stack, Session._ours = Session._ours, None
+            stack.close()
+
+
+@contextmanager
+def _started(actors: int) -> Iterator[None]:
+    """Run Ray on this machine inside, for this process alone."""
+    folder = tempfile.mkdtemp(prefix="outgrow-ray-", dir=tempfile.gettempdir() if len(tempfile.gettempdir()) < _LONG else "/tmp")
+    settings = {
+        "RAY_worker_niceness": "0",
+        "RAY_USAGE_STATS_ENABLED": "0",
+        "RAY_ENABLE_UV_RUN_RUNTIME_ENV": "0",  # actors have this process's environment, not one that uv makes
+        "RAY_ACCEL_ENV_VAR_OVERRIDE_ON_ZERO": "0",
+        "RAY_agent_register_timeout_ms": str(1000 * _SLOWEST_START_S),
+        "RAY_worker_register_timeout_seconds": str(_SLOWEST_START_S),
+        "RAY_AUTH_TOKEN": os.environ.get("RAY_AUTH_TOKEN", _TOKEN),
+    }
+    try:
+        with _environment(settings):
+            # num_cpus is how many processes are got ready; actors ask for none of them here, so none waits in silence for a core.
+            with signals_blocked():
+                _init(address="local", include_dashboard=False, _temp_dir=folder, num_cpus=actors)
+            try:
+                yield
+            finally:
+                _shutdown()
+    finally:
+        shutil.rmtree(folder, ignore_errors=True)
+
+
+@contextmanager
+def _joined() -> Iterator[None]:
+    """Be connected inside to the cluster that RAY_ADDRESS names."""
+    _init(address=os.environ[ADDRESS])
+    try:
+        yield
+    finally:
+        _shutdown()
+
+
+def _init(**settings: Any) -> None:
+    import ray
+
+    main = threading.current_thread() is threading.main_thread()
+    before = {number: signal.getsignal(number) for number in _ASKED_TO_STOP} if main else {}
+    try:
+        with _patient_and_quiet():
+            ray.init(log_to_driver=False, logging_level=_QUIET, **settings)
+    except Exception as error:  # Ray raises errors of many types
+        raise OutgrowError(f"Ray did not start: {first_line(error)}; set engine.actors=0 to go on without it") from error
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)
+
+
+def _shutdown() -> None:
+    import ray
+
+    ray.shutdown()
+
+
+@contextmanager
+def _patient_and_quiet() -> Iterator[None]:
+    """Let a Ray that starts inside wait longer for its servers, and print nothing of its own. Neither is one of its settings."""
+    from ray._private import services, worker
+
+    asked, listen = services.get_node, worker.listen_error_messages
+
+    def get_node(*about: Any) -> Any:
+        end = time.monotonic() + _SLOWEST_START_S
+        while True:
+            try:
+                return asked(*about)
+            except RuntimeError:
+                if time.monotonic() > end:
+                    raise
+                time.sleep(0.1)
+
+    services.get_node, worker.listen_error_messages = get_node, lambda *_: None
+    try:
+        yield
+    finally:
+        services.get_node, worker.listen_error_messages = asked, listen
+
+
+@contextmanager
+def _environment(settings: Mapping[str, str]) -> Iterator[None]:
+    before = {name: os.environ.get(name) for name in settings}
+    os.environ.update(settings)
+    try:
+        yield
+    finally:
+        for name, value in before.items():
+            if value is None:
+                os.environ.pop(name, None)
+            else:
+                os.environ[name] = value

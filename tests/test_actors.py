@@ -1,0 +1,362 @@
+"""Engines in actors on Ray: the same tokens from any number of them, none lost with one, and no trap of Ray's left open.
+
+The traps: docs/guides/scale.md. Ray is started once for this file, in the process of the tests, and once by a command.
+"""
+
+import importlib.util
+import os
+import signal
+import subprocess
+import sys
+import time
+
+import psutil
+import pytest
+import torch
+from hypothesis import given
+from hypothesis import strategies as st
+
+from helpers.odd_engine import HANGS, LIES, RAISES, OddEngineConfig
+from helpers.runs import SMALL, Silent, fingerprint
+from outgrow.config import load_recipe
+from outgrow.core.determinism import deterministic
+from outgrow.core.errors import OutgrowError, UsageError
+from outgrow.engines import (
+    GenerationRequest,
+    NativeEngine,
+    NativeEngineConfig,
+    TransformersEngineConfig,
+    build_engine,
+    sync,
+)
+from outgrow.engines.actors.actor import Actor
+from outgrow.engines.actors.deal import calls_of, deal
+from outgrow.engines.actors.packed import packed, unpacked
+from outgrow.engines.actors.pool import _options
+from outgrow.engines.actors.session import Session
+from outgrow.engines.actors.weights import merged, split
+from outgrow.engines.actors.worker import Birth, Call, Worker
+from outgrow.ledger import Ledger
+from outgrow.policy import Policy, Sampling
+from outgrow.policy.lora import add_adapter
+from outgrow.policy.lora_settings import LoRA
+from outgrow.runs.folder import RunFolder
+from outgrow.train.loop import resume, train
+from outgrow.types import Problem, Visit
+
+CPU = torch.device("cpu")
+SAMPLING = Sampling(temperature=1.0, max_tokens=40)
+TRAINING = [
+    *SMALL, "learn.steps=4", "evaluate.every=0", "evaluate.suite=held-out", "run.checkpoint_every=2", "sampling.max_tokens=24",
+    "engine.actors=2", "engine.actor_rows=8",
+]  # fmt: skip
+
+
+# Dealing, without Ray.
+
+
+@given(st.lists(st.floats(0, 1000), min_size=1, max_size=30), st.integers(1, 6), st.integers(0, 5))
+def test_every_item_is_dealt_once_and_no_hand_has_more_than_its_room(costs, hands, spare):
+    most = -(-len(costs) // hands) + spare
+    dealt = deal(costs, hands, most)
+    assert sorted(item for items in dealt for item in items) == list(range(len(costs)))
+    assert all(0 < len(items) <= most and items == sorted(items) for items in dealt) and len(dealt) <= hands
+
+
+@given(st.lists(st.integers(1, 50), min_size=1, max_size=7), st.integers(1, 3))
+def test_the_fullest_hand_is_within_a_third_of_the_best_dealing(costs, hands):
+    """The best of all dealings, by trying each; the bound is Graham's, 4/3 - 1/(3 hands)."""
+    best = min(
+        max(sum(cost for item, cost in enumerate(costs) if code // hands**item % hands == hand) for hand in range(hands))
+        for code in range(hands ** len(costs))
+    )
+    fullest = max(sum(costs[item] for item in items) for items in deal(costs, hands, len(costs)))
+    assert fullest <= best * (4 / 3 - 1 / (3 * hands)) + 1e-9
+
+
+def test_calls_hold_whole_groups_and_are_about_as_long_as_each_other():
+    expected = [100, 1, 1, 1, 100, 1, 1, 1]
+    calls = calls_of([5] * 8, expected, n=4, rows=16)
+    assert [len(call) for call in calls] == [4, 4] and all(sum(expected[place] > 1 for place in call) == 1 for call in calls)
+    assert calls_of([5, 5], [9, 9], n=8, rows=4) == [[0], [1]], "a group is never cut"
+
+
+def test_a_problem_is_expected_to_take_the_tokens_of_its_last_visit(tmp_path):
+    with Ledger(tmp_path / "ledger.sqlite") as ledger:
+        ledger.enter([Problem(id=name, field="sum", level=1, question="?", answer="1") for name in "abc"])
+        for step, name, length in ((0, "c", 0.0), (1, "a", 30.0), (2, "a", 12.5)):
+            ledger.record([Visit(step=step, problem_id=name, n=4, right=1, mean_length=length)])
+        assert ledger.mean_lengths(["b", "a", "c"], default=64) == [64, 12.5, 64]
+
+
+# Weights, without Ray.
+
+
+def test_weights_come_out_of_the_buffer_bit_for_bit():
+    matrix = torch.randn(3, 5)
+    tensors = {
+        "bf16": matrix.bfloat16(), "tied": matrix, "head": matrix, "scalar": torch.tensor(3.5), "part": torch.randn(4, 6)[:, 1:3],
+        "bool": torch.tensor([True, False]), "none": torch.empty(0, 2),
+    }  # fmt: skip
+    box = packed(tensors)
+    box.buffer.flags.writeable = False  # as the object store gives it
+    out = unpacked(box)
+    for name, tensor in tensors.items():
+        assert out[name].dtype == tensor.dtype and torch.equal(out[name], tensor), name
+    assert out["tied"].data_ptr() == out["head"].data_ptr() and box.buffer.nbytes < 64 * 7
+
+
+def adapted(policy):
+    """The policy with an adapter whose product is not 0."""
+    adapter = add_adapter(policy.model, LoRA(rank=4), 0, "it")
+    with torch.no_grad():
+        for name, weight in policy.model.named_parameters():
+            if ".lora_B." in name:
+                weight.normal_(generator=torch.Generator().manual_seed(0))
+    return Policy(policy.model, policy.tokenizer, policy.prompt, adapter)
+
+
+def test_an_adapter_travels_alone_and_is_merged_to_the_bits_that_the_policy_has(untrained):
+    policy = adapted(untrained)
+    base, learned = split(policy)
+    assert learned.tensors.buffer.nbytes < 0.2 * packed(base).buffer.nbytes
+    ours, theirs = merged(base, learned, CPU), policy.named_weights()
+    assert ours.keys() == theirs.keys() and all(torch.equal(ours[name], theirs[name]) for name in theirs)
+
+
+# A worker, in this process.
+
+
+def test_an_error_comes_back_as_what_it_was(own_code, untrained):
+    """As plain data: an exception of ours cannot be sent as it is."""
+    import pickle
+
+    worker = Worker(sys.path, threads=1)
+    assert worker.start(pickle.dumps(OddEngineConfig()), pickle.dumps(untrained.spec())).kind == ""
+    call = Call([[5]], 1, Sampling(max_tokens=RAISES), [0])
+    bug = worker.generate(call, {})
+    assert (bug.kind, bug.error) == ("bug", "OddError: this is not that") and "odd_engine.py" in bug.trace
+    native = Worker(sys.path, threads=1)
+    native.start(pickle.dumps(NativeEngineConfig()), pickle.dumps(untrained.spec()))
+    native.load(split(untrained)[1], False, 0, {})
+    long = native.generate(Call([[5] * 9], 1, Sampling(max_tokens=10**6), [0]), {})
+    assert long.kind == "usage" and "sampling.max_tokens=1000000 leaves no room" in long.error
+    assert pickle.loads(pickle.dumps(long)) == long
+
+
+def test_a_missing_package_is_one_line_before_anything_is_made(monkeypatch, tmp_path):
+    found = importlib.util.find_spec
+    monkeypatch.setattr("outgrow.engines.actors.session.find_spec", lambda name: None if name == "ray" else found(name))
+    with pytest.raises(UsageError, match=r'pip install "outgrow\[ray\]"'):
+        train(load_recipe("micro", TRAINING), tmp_path / "run", Silent())
+    assert not (tmp_path / "run").exists()
+    assert isinstance(build_engine(NativeEngineConfig()), NativeEngine), "nobody else needs it"
+
+
+def test_ray_is_imported_only_where_actors_start():
+    code = "import sys, outgrow.train.loop, outgrow.engines as e; e.build_engine(e.NativeEngineConfig(actors=2))"
+    subprocess.run([sys.executable, "-c", f"{code}; assert 'ray' not in sys.modules"], check=True)
+
+
+def test_the_last_line_is_of_the_output_that_was_written_last_and_not_rays(tmp_path):
+    out, err = tmp_path / "out", tmp_path / "err"
+    out.write_text(":job_id:01\nreads 3 prompts\n")
+    err.write_text(":actor_name:Worker\n\x1b[31mbad\x1b[0m luck\n\n")
+    os.utime(out, (1, 1))
+    actor = Actor(2, None)
+    actor.birth = Birth(77, "there", (str(out), str(err)))
+    assert actor.name == "actor 2 (process 77 on there)" and actor.last_words() == 'its last line: "[31mbad[0m luck"'
+
+
+# Ray itself.
+
+
+@pytest.fixture(scope="module")
+def ray_here(tmp_path_factory):
+    """Ray for this file, started as a run starts it: with a handler of SIGTERM, and a home folder that cannot be written."""
+    home, before = os.environ.get("HOME"), signal.getsignal(signal.SIGTERM)
+    os.environ["HOME"] = "/nonexistent"
+    signal.signal(signal.SIGTERM, handler := lambda *_: None)
+    session = Session(2)
+    try:
+        assert signal.getsignal(signal.SIGTERM) is handler, "Ray's own handler would end a run before it is saved"
+        yield session
+    finally:
+        session.close()
+        signal.signal(signal.SIGTERM, before)
+        os.environ["HOME"] = home or ""
+
+
+def workers():
+    """The processes of the actors that are there, of this process's Ray."""
+    return [child for child in psutil.Process().children(recursive=True) if child.name().startswith("ray::Worker")]
+
+
+def request_of(policy, count=12):
+    prompts = [policy.prompt_ids(f"{20 + number}+{50 - number}=?") for number in range(count)]
+    return GenerationRequest(prompts, 4, SAMPLING, list(range(count)), expected_tokens=[10.0 + number for number in range(count)])
+
+
+def in_this_process(policy, request, rows):
+    """What one engine here writes, call by call."""
+    groups = {}
+    with deterministic(1):
+        engine = NativeEngine()
+        sync(engine, policy, 7)
+        for places in calls_of([*map(len, request.prompts)], request.expected_tokens, request.n, rows):
+            prompts, seeds = [request.prompts[place] for place in places], [request.seeds[place] for place in places]
+            groups |= zip(places, engine.generate(GenerationRequest(prompts, request.n, request.sampling, seeds)), strict=True)
+    return [groups[place] for place in range(len(request.prompts))]
+
+
+def test_three_two_and_one_actor_write_the_same_tokens_and_one_that_ends_loses_none(ray_here, shipped, capfd):
+    """Bit for bit what one engine in this process writes; the last one that ends is said, by name and with its last line."""
+    request, told = request_of(shipped), []
+    undisturbed = in_this_process(shipped, request, rows=8)
+    engine = build_engine(NativeEngineConfig(actors=3, actor_rows=8), told.append)
+    try:
+        sync(engine, shipped, 7)
+        assert len(workers()) == 3 and {worker.nice() for worker in workers()} == {psutil.Process().nice()}
+        written = []
+        assert engine.generate(GenerationRequest(**{**vars(request), "on_written": written.append})) == undisturbed
+        assert written[-1].answers == request.rollouts
+        assert written[-1].tokens == sum(len(rollout.completion_ids) for group in undisturbed for rollout in group)
+
+        for left in (2, 1):
+            looks = []
+
+            def end_one_at_work(looks=looks):
+                looks.append(1)
+                if len(looks) == 2:  # each has a call by now
+                    workers()[0].kill()
+
+            assert engine.generate(request, end_one_at_work) == undisturbed
+            assert len(workers()) == left and len(told) == 3 - left
+            assert "has ended" in told[-1] and f"its prompts go to the {left} that are left" in told[-1]
+        assert engine.generate(request) == undisturbed
+        workers()[0].kill()
+        with pytest.raises(OutgrowError, match=r"actor \d \(process \d+ on .*\) has ended; .*; no actor is left"):
+            engine.generate(request)
+        assert "raylet" not in capfd.readouterr().out, "Ray prints nothing of its own"
+    finally:
+        engine.close()
+
+
+def test_versions_adapters_a_stop_and_a_hang(ray_here, own_code, untrained, tmp_path):
+    """One actor does all of it: what it wrote with, what it was sent, what ends its call, and what ends it."""
+    import ray
+
+    policy = adapted(untrained)
+    request = request_of(policy, 3)
+    engine = build_engine(NativeEngineConfig(actors=1, actor_rows=64))
+    put, sizes = ray.put, []
+    try:
+        ray.put = lambda value: sizes.append(len(__import__("pickle").dumps(value))) or put(value)
+        for version in (3, 4):
+            sync(engine, policy, version)
+            assert engine.generate(request) == [
+                [type(rollout)(**{**vars(rollout), "weights_version": version}) for rollout in group]
+                for group in in_this_process(policy, request, 64)
+            ]
+            with torch.no_grad():
+                next(weight for name, weight in policy.model.named_parameters() if ".lora_B." in name).add_(0.05)
+        assert len(sizes) == 3 and max(sizes[1:]) < sizes[0] / 3, "the base goes once, the adapter each time"
+
+        class Stop(Exception):
+            pass
+
+        def stop():
+            raise Stop
+
+        with pytest.raises(Stop):
+            engine.generate(GenerationRequest(request.prompts, 200, Sampling(max_tokens=80), request.seeds), after(2, stop))
+        assert len(engine.generate(request)) == 3, "the call that was stopped is in nobody's way"
+        engine.sleep()
+    finally:
+        ray.put = put
+        engine.close()
+
+    engine = build_engine(OddEngineConfig(actors=1, actor_timeout_s=2))
+    try:
+        sync(engine, policy, 5)
+        with pytest.raises(OutgrowError, match=r"actor 1 \(process .*\) failed: OddError: this is not that; its last line: "):
+            engine.generate(GenerationRequest([[5]], 1, Sampling(max_tokens=RAISES), [0]))
+        with pytest.raises(OutgrowError, match="wrote with weights of version 6, not 5"):
+            engine.generate(GenerationRequest([[5]], 1, Sampling(max_tokens=LIES), [0]))
+        with pytest.raises(
+            OutgrowError, match=r'not answered for 2 seconds; its last line: "waiting for a sign"; no actor is left'
+        ):
+            engine.generate(GenerationRequest([[5]], 1, Sampling(max_tokens=HANGS), [0]))
+    finally:
+        engine.close()
+
+
+def after(looks, act):
+    """A check that acts at this look and does nothing before."""
+    seen = []
+
+    def check():
+        seen.append(1)
+        if len(seen) == looks:
+            act()
+
+    return check
+
+
+def test_a_cluster_without_room_is_one_line_and_no_silent_wait(ray_here, shipped, monkeypatch):
+    monkeypatch.setenv("RAY_ADDRESS", "somewhere:6379")
+    with pytest.raises(UsageError, match=r"engine\.actors=3 with engine.actor_threads=4 ask for 12 cores, and the cluster has 2"):
+        _options(NativeEngineConfig(actors=3, actor_threads=4), shipped.spec())
+    assert _options(TransformersEngineConfig(actors=2), shipped.spec())["num_cpus"] == 1
+
+
+class EndsAllAtStep(Silent):
+    """A watcher that ends every actor behind a step."""
+
+    def __init__(self, step):
+        super().__init__()
+        self.step_number = step
+
+    def step(self, result, spent):
+        if result.metrics["step"] == self.step_number:
+            for worker in workers():
+                worker.kill()
+
+
+@pytest.fixture(scope="module")
+def undisturbed(ray_here, tmp_path_factory):
+    """The fingerprint of a run that nothing happens to."""
+    path = tmp_path_factory.mktemp("runs") / "undisturbed"
+    train(load_recipe("micro", TRAINING), path, Silent())
+    return fingerprint(path)
+
+
+def test_a_run_whose_actors_all_end_is_saved_and_goes_on_to_the_same_bits(undisturbed, tmp_path):
+    broken = tmp_path / "broken"
+    with pytest.raises(OutgrowError, match="no actor is left") as raised:
+        train(load_recipe("micro", TRAINING), broken, EndsAllAtStep(3))
+    assert raised.value.exit_code == 1 and "\n" not in str(raised.value)
+    assert (RunFolder(broken).checkpoints / "latest").resolve().name.endswith("3"), "saved at the step that it had done"
+    resume(broken, [], Silent())
+    assert fingerprint(broken) == undisturbed
+    assert not workers()
+
+
+def test_a_signal_to_the_group_of_a_command_saves_its_run_which_goes_on_to_the_same_bits(undisturbed, tmp_path):
+    """The command starts its own Ray, whose servers are in its group. It is Ray's trap twice: the handler, and the servers."""
+    path, sets = tmp_path / "run", [argument for override in TRAINING for argument in ("--set", override)]
+    with (tmp_path / "out").open("w") as out:
+        command = subprocess.Popen(
+            [sys.executable, "-m", "outgrow", "train", "micro", "--out", str(path), *sets], stdout=out, stderr=subprocess.STDOUT,
+            start_new_session=True, cwd=tmp_path, env={**os.environ, "HOME": str(tmp_path)},
+        )  # fmt: skip
+    metrics = RunFolder(path).metrics
+    while command.poll() is None and not (metrics.exists() and metrics.read_text()):
+        time.sleep(0.05)
+    os.killpg(command.pid, signal.SIGTERM)
+    assert command.wait() == 128 + signal.SIGTERM, (tmp_path / "out").read_text()
+    assert not (tmp_path / ".ray").exists() and not list(tmp_path.rglob("outgrow-ray-*"))
+    saved = int((RunFolder(path).checkpoints / "latest").resolve().name.rpartition("-")[2])
+    assert 1 <= saved < 4
+    resume(path, [], Silent())
+    assert fingerprint(path) == undisturbed
