@@ -133,15 +133,17 @@ def test_an_error_comes_back_as_what_it_was(own_code, untrained):
 
     worker = Worker(sys.path, threads=1)
     assert worker.start(pickle.dumps(OddEngineConfig()), pickle.dumps(untrained.spec())).kind == ""
-    call = Call([[5]], 1, Sampling(max_tokens=RAISES), [0])
+    call = Call(1, [[5]], 1, Sampling(max_tokens=RAISES), [0])
     bug = worker.generate(call, {})
     assert (bug.kind, bug.error) == ("bug", "OddError: this is not that") and "odd_engine.py" in bug.trace
     native = Worker(sys.path, threads=1)
     native.start(pickle.dumps(NativeEngineConfig()), pickle.dumps(untrained.spec()))
     native.load(split(untrained)[1], False, 0, {})
-    long = native.generate(Call([[5] * 9], 1, Sampling(max_tokens=10**6), [0]), {})
+    long = native.generate(Call(1, [[5] * 9], 1, Sampling(max_tokens=10**6), [0]), {})
     assert long.kind == "usage" and "sampling.max_tokens=1000000 leaves no room" in long.error
     assert pickle.loads(pickle.dumps(long)) == long
+    native.stop(2)  # comes before the call that it ends
+    assert [native.generate(Call(number, [[5]], 1, SAMPLING, [0]), {}).kind for number in (2, 3)] == ["stopped", ""]
 
 
 def test_a_missing_package_is_one_line_before_anything_is_made(monkeypatch, tmp_path):

@@ -35,9 +35,9 @@ class Actor:
         self.began = time.monotonic()
         return getattr(self._handle, method).remote(*arguments)
 
-    def aside(self, method: str) -> Any:
+    def aside(self, method: str, *arguments: Any) -> Any:
         """Call a method of its worker next to the call that goes on."""
-        return getattr(self._handle, method).options(concurrency_group="aside").remote()
+        return getattr(self._handle, method).options(concurrency_group="aside").remote(*arguments)
 
     @property
     def seconds(self) -> float:

@@ -46,6 +46,7 @@ class ActorEngine(Engine):
         self._pool: Pool | None = None
         self._base: dict[str, Tensor] = {}  # what the actors have of a policy that learns next to it
         self._version: int | None = None
+        self._calls = 0
 
     def start(self, spec: ModelSpec) -> None:
         """Start Ray and the actors. Raises OutgrowError where they do not start, UsageError where Ray has no room for them."""
@@ -86,7 +87,8 @@ class ActorEngine(Engine):
                 for actor in pool.actors:
                     if waiting and actor not in places:
                         places[actor] = waiting.popleft()
-                        running[actor.call("generate", _call(request, places[actor]), self._state)] = actor
+                        self._calls += 1
+                        running[actor.call("generate", _call(self._calls, request, places[actor]), self._state)] = actor
                 for actor, said in pool.poll(running, self._config.actor_timeout_s):
                     mine = places.pop(actor)
                     if said is None:
@@ -98,7 +100,7 @@ class ActorEngine(Engine):
                         groups[place] = self._of_this_version(actor, group)
                 request.on_written(_whole(groups) + pool.written(running))
         except BaseException:
-            pool.stop(running)
+            pool.stop(running, self._calls)
             raise
         return groups
 
@@ -141,9 +143,9 @@ class ActorEngine(Engine):
         return group
 
 
-def _call(request: GenerationRequest, places: list[int]) -> Call:
+def _call(number: int, request: GenerationRequest, places: list[int]) -> Call:
     prompts, seeds = [list(request.prompts[place]) for place in places], [request.seeds[place] for place in places]
-    return Call(prompts, request.n, request.sampling, seeds)
+    return Call(number, prompts, request.n, request.sampling, seeds)
 
 
 def _whole(groups: list[list[Rollout]]) -> Written:

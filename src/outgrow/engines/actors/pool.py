@@ -103,12 +103,12 @@ class Pool:
         self._progress = {actor: written for actor, written in self._progress.items() if actor in busy}
         return sum(self._progress.values(), Written())
 
-    def stop(self, running: Mapping[Any, Actor]) -> None:
-        """End the calls that go on, and wait until they have ended: Ray cannot take a call back."""
+    def stop(self, running: Mapping[Any, Actor], number: int) -> None:
+        """End the calls that go on, whose numbers go up to this one, and wait until they have ended: Ray takes no call back."""
         import ray
 
         for actor in running.values():
-            actor.aside("stop")
+            actor.aside("stop", number)
 
         _, late = ray.wait(list(running), num_returns=len(running), timeout=_SETTLE_S) if running else ([], [])
         for promise in late:

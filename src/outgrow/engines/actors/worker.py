@@ -43,6 +43,8 @@ class Birth:
 class Call:
     """One call of an engine: some prompts of a request."""
 
+    number: int
+    """Counts up from call to call."""
     prompts: Sequence[Sequence[int]]
     n: int
     sampling: Sampling
@@ -81,7 +83,7 @@ class Worker:
         self._state: dict[str, Any] | None = None
         self._base: dict[str, Tensor] = {}
         self._warnings: list[str] = []
-        self._stopping = False
+        self._stopped = -1
         self._written = Written()
 
     def born(self) -> Birth:
@@ -119,13 +121,17 @@ class Worker:
     def generate(self, call: Call, state: dict[str, Any]) -> Reply:
         """Write the rollouts of one call."""
         rollouts: list[list[Rollout]] = []
-        self._stopping, self._written = False, Written()
+        self._written = Written()
+
+        def check_stop() -> None:
+            if self._stopped >= call.number:
+                raise _Stopped
 
         def work() -> None:
             engine, _ = self._started()
             self._take(state)
             request = GenerationRequest(call.prompts, call.n, call.sampling, call.seeds, self._tell)
-            rollouts.extend(engine.generate(request, self._check_stop))
+            rollouts.extend(engine.generate(request, check_stop))
 
         return self._reply(work, rollouts)
 
@@ -137,9 +143,9 @@ class Worker:
         """Say how far the call is. Answered while a call goes on, as `stop` is."""
         return self._written
 
-    def stop(self) -> None:
-        """End the call that goes on."""
-        self._stopping = True
+    def stop(self, number: int) -> None:
+        """End the call of this number, also where it has not begun: the two come by different ways."""
+        self._stopped = number
 
     def _started(self) -> tuple[Engine, Any]:
         assert self._engine is not None and self._engine.spec is not None, "start() comes first"
@@ -151,10 +157,6 @@ class Worker:
 
     def _tell(self, written: Written) -> None:
         self._written = written
-
-    def _check_stop(self) -> None:
-        if self._stopping:
-            raise _Stopped
 
     def _reply(self, work: Callable[[], None], rollouts: list[list[Rollout]] | None = None) -> Reply:
         """Do the work as a run does it, and tell what came of it."""
