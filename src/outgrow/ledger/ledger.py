@@ -7,7 +7,7 @@ training. Snapshots of the posterior make opening a long run quick (`snapshots.p
 
 import sqlite3
 from collections.abc import Iterable, Iterator, Sequence
-from contextlib import contextmanager, suppress
+from contextlib import closing, contextmanager, suppress
 from dataclasses import astuple
 from pathlib import Path
 
@@ -29,6 +29,7 @@ class Ledger:
 
         Raises OutgrowError where the file is not a ledger.
         """
+        self._path = path
         try:
             self._db = open_sqlite(path)
             # FULL: a checkpoint must never be newer than the ledger it belongs to, also after a power cut.
@@ -90,9 +91,13 @@ class Ledger:
         return self._evidence.expected(problem.id, self._evidence.cell(problem.field, problem.level))
 
     def mean_lengths(self, problem_ids: Sequence[str], default: float) -> list[float]:
-        """Return the mean completion length of each problem's last visit, in tokens; `default` where it has none, or says none."""
+        """Return the mean completion length of each problem's last visit, in tokens; `default` where it has none, or says none.
+
+        It may be asked in any thread, while nobody records.
+        """
         last = "SELECT mean_length FROM visits WHERE problem_id = ? ORDER BY step DESC LIMIT 1"
-        return [next((row[0] for row in self._db.execute(last, (each,))), 0.0) or default for each in problem_ids]
+        with closing(open_sqlite(self._path)) as db:  # a connection belongs to its thread
+            return [next((row[0] for row in db.execute(last, (each,))), 0.0) or default for each in problem_ids]
 
     def visits(self) -> list[Visit]:
         """Return every visit, oldest first."""

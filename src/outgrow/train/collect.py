@@ -80,7 +80,9 @@ class Collector:
         prompts = [policy.prompt_ids(problem.question, problem.turns) for problem in problems]
         seeds = [seed_from(recipe.seed, purpose, step, problem.id) for problem in problems]
         on_written = self.answering(f"step {step}, {purpose}", len(problems) * n)
-        expected = self.ledger.mean_lengths([problem.id for problem in problems], default=recipe.sampling.max_tokens)
+        expected: list[float] = []
+        if recipe.engine.actors:
+            expected = self.ledger.mean_lengths([problem.id for problem in problems], default=recipe.sampling.max_tokens)
         request = GenerationRequest(prompts, n, recipe.sampling, seeds, on_written, expected_tokens=expected)
         groups_rollouts = self.engine.generate(request, check_stop)
         lap("generation")
