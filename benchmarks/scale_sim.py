@@ -47,9 +47,9 @@ def main() -> None:
     for row in rows:
         row["of_8"] = row["rollouts_a_gpu_hour"] / best
         print(
-            f"{row['gpus']:4} GPUs = {row['actors']:3} actors + {row['ranks']:3} ranks, ahead {row['ahead']}: {row['seconds']:6.1f} s "
-            f"a step, {row['rollouts_a_gpu_hour']:6.0f} rollouts a GPU hour, {row['of_8']:.2f} of 8 GPUs' best; "
-            f"at work: actors {row['writing_share']:.0%}, ranks {row['learning_share']:.0%}"
+            f"{row['gpus']:4} GPUs = {row['actors']:3} actors + {row['ranks']:3} ranks, ahead {row['ahead']}: "
+            f"{row['seconds']:6.1f} s a step, {row['rollouts_a_gpu_hour']:6.0f} rollouts a GPU hour, "
+            f"{row['of_8']:.2f} of 8 GPUs' best; at work: actors {row['writing_share']:.0%}, ranks {row['learning_share']:.0%}"
         )
     assumed = {
         "gpu": gpu.model_dump(),

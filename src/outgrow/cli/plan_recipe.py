@@ -201,6 +201,7 @@ def _assumptions(recipe: "RLRecipe", plan: "Plan", catalog: "GpuCatalog") -> lis
         *([f"only the first sampling of every step; curriculum.refill may sample {refill} times more"] if refill else []),
         f"prompts of {work.prompt} tokens; completions of {assumed.completion_share:.0%} of sampling.max_tokens on average, "
         "with some that reach the limit in every step",
+        *_of_split(plan),
         *_of_judge(plan, catalog),
         f"the native engine, {work.decoded} rollouts at a time, from its own copy of the weights, at {bandwidth} of the bandwidth",
         *_of_numbers(recipe),
@@ -253,6 +254,19 @@ def _faster(recipe: "RLRecipe", catalog: "GpuCatalog") -> list[str]:
 
 def _kept(work: "Work") -> str:
     return f" (learn.keep: {work.learned} of its {work.group} rollouts)" if work.learned < work.group else ""
+
+
+def _of_split(plan: "Plan") -> list[str]:
+    split = plan.estimates[0].split
+    if split == type(split)():
+        return []
+    if split.gpus == 1:
+        return ["that one GPU writes ahead while it learns: that takes the memory of both, and saves no time"]
+    return [
+        f"{counted(split.gpus, 'GPU')}, and the price is of all: {split.actors} that write (engine.actors), {split.ranks} that share "
+        f"the learning (learn.ranks){', at the same time (learn.ahead)' if split.ahead else ''}; memory is that of the fullest, and the "
+        "table of memory that of one GPU without them"
+    ]
 
 
 def _of_judge(plan: "Plan", catalog: "GpuCatalog") -> list[str]:

@@ -33,7 +33,7 @@ class Split:
 
 def split_of(recipe: RLRecipe) -> Split:
     """Return how a recipe divides its run."""
-    return Split(ahead=recipe.learn.ahead > 0)
+    return Split(recipe.engine.actors, recipe.learn.ranks, recipe.learn.ahead > 0)
 
 
 def splits(most: int) -> Iterator[Split]:

@@ -8,10 +8,10 @@ from typing import Any
 
 from ...config import Recipe, RLRecipe, SFTRecipe
 from ...config import parse_recipe as parse
+from ...core.determinism import deterministic
 from ...core.oom_backoff import AutoBatchSize
 from ...policy import Policy
 from ...policy.sharded import base_of_sharded, from_skeleton, shard, skeleton
-from ..determinism import deterministic
 from ..sft import SFTLearner
 from ..update import Learner
 from .group import Rank
@@ -39,7 +39,7 @@ def make_from_plan(rank: Rank, plan: Plan) -> None:
     """Make this rank's part, on another rank than the first. Collective, together with `make`."""
     reference = from_skeleton(plan.reference) if plan.reference is not None else None
     recipe = parse(plan.recipe)
-    rank.stack.enter_context(deterministic(recipe))
+    rank.stack.enter_context(deterministic(recipe.run.threads))
     make(rank, (recipe, from_skeleton(plan.policy), reference))
 
 
