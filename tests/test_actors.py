@@ -49,7 +49,7 @@ CPU = torch.device("cpu")
 SAMPLING = Sampling(temperature=1.0, max_tokens=40)
 TRAINING = [
     *SMALL, "learn.steps=4", "evaluate.every=0", "evaluate.suite=held-out", "run.checkpoint_every=2", "sampling.max_tokens=24",
-    "engine.actors=2", "engine.actor_rows=8",
+    "engine.actors=2", "engine.actor_rows=8", "learn.ahead=1", "learn.old_logprobs=learner",
 ]  # fmt: skip
 
 

@@ -262,10 +262,11 @@ def _of_split(plan: "Plan") -> list[str]:
         return []
     if split.gpus == 1:
         return ["that one GPU writes ahead while it learns: that takes the memory of both, and saves no time"]
+    when = ", at the same time (learn.ahead)" if split.ahead else ""
     return [
-        f"{counted(split.gpus, 'GPU')}, and the price is of all: {split.actors} that write (engine.actors), {split.ranks} that share "
-        f"the learning (learn.ranks){', at the same time (learn.ahead)' if split.ahead else ''}; memory is that of the fullest, and the "
-        "table of memory that of one GPU without them"
+        f"{counted(split.gpus, 'GPU')}, and the price is of all: {split.actors} that write (engine.actors), {split.ranks} that "
+        f"share the learning (learn.ranks){when}; whether it fits is said of the fullest, and the table of memory is of one "
+        "without the others"
     ]
 
 
