@@ -51,12 +51,12 @@ def test_drift_over_the_checkpoints_of_a_run(tmp_path, lora):
     assert kls[0] == 0 < kls[1] < kls[3]
 
 
-@pytest.mark.parametrize("lora", [[], ["policy.lora={rank=4}"]])
-def test_a_run_measures_the_other_suites_of_its_recipe(tmp_path, lora):
+def test_a_run_measures_the_other_suites_of_its_recipe(tmp_path):
     """The same figures as `outgrow drift` draws from its checkpoints, through a stop in the middle of the last measurement."""
     path, suites = tmp_path / "run", ["micro-lab", "micro"]
     recipe = load_recipe(
-        "micro", [*SMALL, "learn.steps=3", "evaluate.every=0", "learn.lr=5e-4", *lora, f"evaluate.extra_suites={suites}"]
+        "micro",
+        [*SMALL, "learn.steps=3", "evaluate.every=0", "learn.lr=5e-4", "policy.lora={rank=4}", f"evaluate.extra_suites={suites}"],
     )
     with pytest.raises(_Stopped):
         train(recipe, path, _StopsAt("measuring after training on micro"))

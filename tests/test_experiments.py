@@ -345,9 +345,7 @@ def test_a_failed_run_is_told_and_the_others_are_kept(experiment, tmp_path):
 
 
 def test_a_lab_that_is_stopped_saves_what_is_running_and_goes_on(experiment, tmp_path):
-    text = (
-        (tmp_path / "labs" / "small.toml").read_text().replace("learn.steps=2", "learn.steps=12").replace("seeds = 2", "seeds = 3")
-    )
+    text = (tmp_path / "labs" / "small.toml").read_text().replace("learn.steps=2", "learn.steps=12")
     (tmp_path / "labs" / "small.toml").write_text(text)
     command = [sys.executable, "-m", "outgrow", "lab", "small", "--processes", "2"]
     process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, cwd=tmp_path)
@@ -363,7 +361,7 @@ def test_a_lab_that_is_stopped_saves_what_is_running_and_goes_on(experiment, tmp
     finished = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, check=False)
     assert finished.returncode == 0, finished.stdout + finished.stderr
     rows = [json.loads(line) for line in (tmp_path / "docs" / "lab" / "small.jsonl").read_text().splitlines()]
-    assert len(rows) == len({row["key"] for row in rows}) == 6
+    assert len(rows) == len({row["key"] for row in rows}) == 4
     assert begun <= {row["key"] for row in rows}
 
 

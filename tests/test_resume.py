@@ -46,21 +46,21 @@ def test_the_run_really_trained(uninterrupted):
     assert summary["wall_s"] > 0
 
 
-def test_twenty_kills(uninterrupted, tmp_path):
-    """kill -9 at 20 random moments: while loading, measuring, generating, learning, writing a checkpoint."""
+def test_ten_kills(uninterrupted, tmp_path):
+    """kill -9 at 10 random moments: while loading, measuring, generating, learning, writing a checkpoint."""
     rng = random.Random(20)
     path = tmp_path / "run"
     # A moment is a step and a delay after it; step 0 is before the first one (loading, measuring), the last is measuring after.
-    moments = sorted([(rng.randint(0, STEPS), rng.random() * 0.25) for _ in range(18)] + [(0, rng.random()), (STEPS, 0.05)])
+    moments = sorted([(rng.randint(0, STEPS), rng.random() * 0.25) for _ in range(8)] + [(0, rng.random()), (STEPS, 0.05)])
     codes = [signal_when(start(path), path, step, delay, signal.SIGKILL) for step, delay in moments]
-    assert codes.count(-signal.SIGKILL) >= 15, codes  # a kill that came after the end proves nothing
+    assert codes.count(-signal.SIGKILL) >= 7, codes  # a kill that came after the end proves nothing
     last = start(path)
     last.join()
     assert last.exitcode == 0
     assert_same(uninterrupted, path)
 
 
-@pytest.mark.parametrize("seed", range(3))
+@pytest.mark.parametrize("seed", range(2))
 def test_sigterm_loses_at_most_the_step_in_hand(uninterrupted, tmp_path, seed):
     rng = random.Random(seed)
     path = tmp_path / "run"
@@ -216,7 +216,7 @@ def test_resume_can_go_further(uninterrupted, tmp_path):
 
 @pytest.mark.parametrize("sampler", SAMPLERS)
 def test_every_sampler_goes_on_to_the_last_bit(tmp_path, sampler):
-    short = ["learn.steps=6", f"curriculum={{type='{sampler}'}}", "evaluate.every=0", "evaluate.suite=micro-lab"]
+    short = ["learn.steps=6", f"curriculum={{type='{sampler}'}}", "evaluate.every=0", "evaluate.suite=held-out"]
     few = 'problems=[{type="micro",fields=["sum","letters"],levels=[1,4],per_level=4}]'  # each is met several times
     start(tmp_path / "whole", [*short, few]).join()
     path = tmp_path / "broken"
@@ -232,7 +232,7 @@ def test_a_climb_goes_on_to_the_last_bit(tmp_path):
         "learn.steps=8",
         "curriculum={type='climb',solved=0.5}",
         "evaluate.every=0",
-        "evaluate.suite=micro-lab",
+        "evaluate.suite=held-out",
         'problems=[{type="micro-chains",chains=["sum","product","sum>product"],levels=[1],per_chain=12}]',
     ]
     start(tmp_path / "whole", climbing).join()
@@ -281,7 +281,7 @@ def test_learning_from_less_goes_on_to_the_last_bit(tmp_path, keep_by):
         "loss.kl_weight=0.0",
         "rewards=[{type='accuracy'},{type='random',weight=0.5}]",
         "evaluate.every=0",
-        "evaluate.suite=micro-lab",
+        "evaluate.suite=held-out",
     ]
     start(tmp_path / "whole", less).join()
     path = tmp_path / "broken"
@@ -303,7 +303,7 @@ def test_distilling_goes_on_to_the_last_bit(tmp_path):
         "learn.give_up_after=9",
         "curriculum={type='frontier',screen=2}",
         "evaluate.every=0",
-        "evaluate.suite=micro-lab",
+        "evaluate.suite=held-out",
     ]
     start(tmp_path / "whole", distilling).join()
     path = tmp_path / "broken"
@@ -318,7 +318,7 @@ def test_distilling_goes_on_to_the_last_bit(tmp_path):
 
 def test_sizes_that_memory_lowered_outlive_a_kill(tmp_path):
     """Killed after the checkpoint that follows an out-of-memory error; the resumed process never meets the error itself."""
-    short = ["learn.steps=7", "evaluate.every=0", "evaluate.suite=micro-lab"]
+    short = ["learn.steps=7", "evaluate.every=0", "evaluate.suite=held-out"]
     start(tmp_path / "whole", short, go_short_of_memory).join()
     path = tmp_path / "broken"
     assert signal_when(start(path, short, go_short_of_memory), path, 4, 0.02, signal.SIGKILL) == -signal.SIGKILL
