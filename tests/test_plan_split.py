@@ -10,8 +10,10 @@ from typer.testing import CliRunner
 
 from outgrow.cli import app
 from outgrow.config import parse_recipe
-from outgrow.plan import load_gpu_catalog
-from outgrow.plan.best_split import SplitCost, split_costs, worth_it
+from outgrow.config.sections import DistillSection
+from outgrow.core.errors import UsageError
+from outgrow.plan import load_gpu_catalog, plan_recipe
+from outgrow.plan.best_split import SplitCost, left_out, split_costs, worth_it
 from outgrow.plan.gpus import GPU, Assumptions
 from outgrow.plan.measuring import MeasuringSeconds
 from outgrow.plan.memory import parts, peak
@@ -204,3 +206,22 @@ def test_one_gpu_that_writes_ahead_holds_both_and_saves_no_time():
     by_hand = sum(max(part.generating, part.learning) for part in parts(work, SHAPE))
     assert split_bytes(work, SHAPE, Split(ahead=True)) == by_hand > peak(parts(work, SHAPE))
     assert divided(work, 0, 1, True).total == divided(work).total
+
+
+def test_no_way_is_proposed_that_a_run_refuses():
+    """A teacher or a memory cannot be shared out, and a judge cannot write while the next step is written."""
+    catalog, plain = load_gpu_catalog(), recipe()
+    taught = plain.model_copy(update={"distill": DistillSection(model=R1)})
+    judged = parse_recipe(
+        {**plain.model_dump(mode="json", exclude_none=True), "rewards": [{"type": "hero"}], "judge": {"model": R1}}
+    )
+    for asked, lacks in ((plain, set()), (taught, {"ranks"}), (judged, {"ahead"})):
+        found = split_costs(asked, catalog, 4)
+        assert all(set(each.lacks) == lacks for each in found)
+        ways = [cost.split for each in found for cost in (*each.worth, each.least)]
+        assert any(way.actors for way in ways)
+        assert not ("ranks" in lacks and any(way.ranks > 1 for way in ways))
+        assert not ("ahead" in lacks and any(way.ahead for way in ways))
+    assert set(left_out(plain, memory=True)) == {"ranks"}
+    with pytest.raises(UsageError, match=r"learn\.ranks=2: the teacher of \[distill\]"):
+        plan_recipe(taught.model_copy(update={"learn": taught.learn.model_copy(update={"ranks": 2})}), catalog)

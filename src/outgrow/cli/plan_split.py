@@ -20,6 +20,9 @@ def show(found: "list[SplitCosts]", most: int, assumptions: "Assumptions") -> No
     for each in found:
         if not each.worth:
             say(_unfit(each, most, assumptions))
+    say("actors are engine.actors, and ranks learn.ranks; ahead is learn.ahead=1 with learn.old_logprobs=learner")
+    for what, why in found[0].lacks.items() if found else ():
+        say(f"{what} left out: {why}")
     for line in _assumed(assumptions):
         say(f"assumes {line}")
 

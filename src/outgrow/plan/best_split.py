@@ -4,6 +4,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 
 from ..config import RLRecipe
+from ..config.shareable import unshareable
 from .fit_changes import changed, lowered
 from .gpus import GPU, GpuCatalog
 from .measuring import measured_in, measuring_seconds
@@ -37,6 +38,14 @@ class SplitCosts:
     """Those that fit: the cheapest, then what is dearer and clearly faster."""
     least: SplitCost
     """The one that needs the least memory: what is lacking where none fits."""
+    lacks: dict[str, str]
+    """See `left_out`."""
+
+
+def left_out(recipe: RLRecipe, memory: bool) -> dict[str, str]:
+    """Return what this run cannot have, and why: `ranks`, `ahead`. memory: whether its model has one."""
+    why, judge = unshareable(recipe, memory).partition(";")[0], "it writes while a judge would" if recipe.judge else ""
+    return {name: reason for name, reason in (("ranks", why), ("ahead", judge)) if reason}
 
 
 def split_costs(recipe: RLRecipe, catalog: GpuCatalog, most: int, future: FutureModels | None = None) -> list[SplitCosts]:
@@ -45,6 +54,8 @@ def split_costs(recipe: RLRecipe, catalog: GpuCatalog, most: int, future: Future
     Raises UsageError as `plan_recipe` does.
     """
     recipe, shape, work_in = counted(recipe, catalog.assumptions, future)
+    lacks = left_out(recipe, shape.memory is not None)
+    ways = [split for split in splits(most) if not (("ranks" in lacks and split.ranks > 1) or ("ahead" in lacks and split.ahead))]
     measured, assumptions = measured_in(recipe), catalog.assumptions
 
     def cost(gpu: GPU, split: Split) -> SplitCost:
@@ -61,8 +72,10 @@ def split_costs(recipe: RLRecipe, catalog: GpuCatalog, most: int, future: Future
 
     found = []
     for gpu in (each for each in catalog.gpu if not each.measured):
-        costs = [cost(gpu, split) for split in splits(most)]
-        found.append(SplitCosts(gpu, worth_it(each for each in costs if each.fits), min(costs, key=lambda each: each.needed)))
+        costs = [cost(gpu, split) for split in ways]
+        found.append(
+            SplitCosts(gpu, worth_it(each for each in costs if each.fits), min(costs, key=lambda each: each.needed), lacks)
+        )
     return found
 
 

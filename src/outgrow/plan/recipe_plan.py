@@ -7,6 +7,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 from ..config import Recipe, RLRecipe, filled
+from ..config.shareable import unshareable
 from ..core.errors import UsageError
 from ..engines.vllm import NO_MEMORY, VLLMEngineConfig
 from .fit_changes import Changes, changed, fit_changes
@@ -108,6 +109,8 @@ def counted(
     shape, distilled = shape_of(recipe.policy, future), distilled_shape(recipe, future)
     if shape.memory is not None and isinstance(recipe.engine, VLLMEngineConfig):
         raise UsageError(NO_MEMORY)
+    if recipe.learn.ranks > 1 and (why := unshareable(recipe, shape.memory is not None)):
+        raise UsageError(f"learn.ranks={recipe.learn.ranks}: {why}")
     judges = judge_shapes(recipe, future=future)
 
     def work(recipe: RLRecipe) -> Work:

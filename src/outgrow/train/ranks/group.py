@@ -107,6 +107,11 @@ def joined() -> Iterator[Group]:
     dist.destroy_process_group()
 
 
+def alone() -> bool:
+    """Return whether this process has met no other rank, as under no torchrun."""
+    return not _joined
+
+
 def current(ranks: int) -> Group:
     """Return the group of this process. Raises UsageError where it does not have as many ranks as the recipe asks for."""
     if not _joined:
