@@ -34,7 +34,7 @@ from outgrow.engines.actors.actor import Actor
 from outgrow.engines.actors.deal import calls_of, deal
 from outgrow.engines.actors.packed import packed, unpacked
 from outgrow.engines.actors.pool import _options
-from outgrow.engines.actors.session import Session
+from outgrow.engines.actors.session import Session, _beside_the_learner
 from outgrow.engines.actors.weights import merged, split
 from outgrow.engines.actors.worker import Birth, Call, Worker
 from outgrow.ledger import Ledger
@@ -157,9 +157,43 @@ def test_a_missing_package_is_one_line_before_anything_is_made(monkeypatch, tmp_
     assert isinstance(build_engine(NativeEngineConfig()), NativeEngine), "nobody else needs it"
 
 
+def test_more_than_the_machine_has_is_one_line_before_anything_is_made(monkeypatch):
+    for settings, said in (
+        ({"actors": 100_000}, r"engine\.actors=100000: a process takes about 0\.4 GB .* set engine\.actors to one for each GPU"),
+        (
+            {"actors": 1, "actor_threads": 10**6},
+            r"engine\.actor_threads = 1,000,000: this machine has .*; set engine\.actor_threads=",
+        ),
+    ):
+        with pytest.raises(UsageError, match=said):
+            build_engine(NativeEngineConfig(**settings))
+        with monkeypatch.context() as cluster:
+            cluster.setenv("RAY_ADDRESS", "somewhere:6379")
+            build_engine(NativeEngineConfig(**settings))  # the cluster is asked, once it is joined
+    worker = Worker([], 10**6)
+    assert "engine.actor_threads = 1,000,000" in worker.sleep().error
+
+
 def test_ray_is_imported_only_where_actors_start():
     code = "import sys, outgrow.train.loop, outgrow.engines as e; e.build_engine(e.NativeEngineConfig(actors=2))"
     subprocess.run([sys.executable, "-c", f"{code}; assert 'ray' not in sys.modules"], check=True)
+
+
+def test_actors_are_kept_off_the_gpus_that_learn_where_others_are_left(monkeypatch):
+    for count, named, ranks, left in (
+        (0, None, None, None),
+        (1, None, None, None),
+        (4, None, None, "1,2,3"),
+        (4, None, "2", "2,3"),
+        (2, "5,7", None, "7"),
+        (2, "5,7", "2", None),
+    ):
+        monkeypatch.setattr(torch.cuda, "device_count", lambda count=count: count)
+        for name, value in (("CUDA_VISIBLE_DEVICES", named), ("LOCAL_WORLD_SIZE", ranks)):
+            monkeypatch.delenv(name, raising=False)
+            if value is not None:
+                monkeypatch.setenv(name, value)
+        assert _beside_the_learner().get("CUDA_VISIBLE_DEVICES") == left, (count, named, ranks)
 
 
 def test_the_last_line_is_of_the_output_that_was_written_last_and_not_rays(tmp_path):

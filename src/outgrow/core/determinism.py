@@ -14,13 +14,13 @@ _WORKSPACE = "CUBLAS_WORKSPACE_CONFIG"
 
 
 @contextmanager
-def deterministic(threads: int) -> Iterator[None]:
+def deterministic(threads: int, key: str = "run.threads") -> Iterator[None]:
     """Compute inside as a run does: with this many threads, and the same to the last bit every time.
 
     The threads, torch's flags and the environment are put back at the end; what the C library does with freed memory is not.
-    Raises UsageError where these are too many threads.
+    Raises UsageError where these are too many threads. key: the setting that asks for them.
     """
-    require_threads(threads)
+    require_threads(threads, key)
     keep_large_buffers()
     buffers: Any = torch.utils.deterministic
     before, filled = torch.get_num_threads(), buffers.fill_uninitialized_memory

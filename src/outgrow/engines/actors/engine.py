@@ -2,21 +2,24 @@
 
 from __future__ import annotations
 
+import os
 from collections import deque
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
 from ...core.callbacks import CheckStop, Warn, Written, never_stop, quiet
 from ...core.errors import OutgrowError
+from ...core.processes import require_processes
+from ...core.threads import require_threads
 from ...policy import ModelSpec, Policy
 from ...types import Rollout
 from ..engine import Engine, EngineConfig, GenerationRequest, check_room
 from .deal import calls_of
 from .packed import packed
 from .pool import Pool
-from .session import Session, require_ray
+from .session import ADDRESS, Session, require_ray
 from .weights import Learned, split, whole
-from .worker import Call
+from .worker import THREADS, Call
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -36,8 +39,11 @@ class ActorEngine(Engine):
     """Writes the rollouts of a call in several processes; the same tokens, however many these are, and whichever of them end."""
 
     def __init__(self, config: EngineConfig, warn: Warn = quiet) -> None:
-        """Nothing is started before `start`. Raises UsageError where a package is not installed."""
+        """Nothing is started before `start`. Raises UsageError for a missing package, or more than this machine has."""
         require_ray()
+        if not os.environ.get(ADDRESS):
+            require_processes(config.actors, "engine.actors")
+            require_threads(config.actor_threads, THREADS)
         self._config, self._warn = config, warn
         self._here = config.build()  # never computes: it knows which states are possible
         self._state = self._here.state_dict()

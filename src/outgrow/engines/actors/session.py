@@ -35,6 +35,7 @@ _ASKED_TO_STOP = (signal.SIGTERM, signal.SIGINT, signal.SIGHUP)
 _LONG = 40  # characters of a folder for temporary files that leave room for the names of Ray's sockets, which the kernel limits
 _QUIET = 40  # logging.ERROR
 _SLOWEST_START_S = 300
+_VISIBLE, _RANKS = "CUDA_VISIBLE_DEVICES", "LOCAL_WORLD_SIZE"  # torchrun sets the second
 _TOKEN = secrets.token_hex(32)  # of the process, not of a session: Ray reads it once, and a second one would be refused
 
 
@@ -96,7 +97,7 @@ def _started(actors: int) -> Iterator[None]:
     try:
         with _environment(settings):
             # num_cpus is how many processes are got ready; actors ask for none of them here, so none waits in silence for a core.
-            with signals_blocked():
+            with signals_blocked(), _environment(_beside_the_learner()):
                 _init(address="local", include_dashboard=False, _temp_dir=folder, num_cpus=actors)
             try:
                 yield
@@ -104,6 +105,16 @@ def _started(actors: int) -> Iterator[None]:
                 _shutdown()
     finally:
         shutil.rmtree(folder, ignore_errors=True)
+
+
+def _beside_the_learner() -> dict[str, str]:
+    """Return what keeps actors off the GPUs that learn, the first one or that of each rank, where others are left."""
+    import torch
+
+    named, count = os.environ.get(_VISIBLE), torch.cuda.device_count()
+    every = named.split(",") if named else [str(index) for index in range(count)]
+    rest = every[int(os.environ.get(_RANKS, "1")) : count]
+    return {_VISIBLE: ",".join(rest)} if rest else {}
 
 
 @contextmanager

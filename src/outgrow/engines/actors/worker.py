@@ -26,6 +26,7 @@ from .weights import Learned, merged
 if TYPE_CHECKING:
     from torch import Tensor
 
+THREADS = "engine.actor_threads"
 Kind = Literal["", "usage", "failed", "bug", "stopped"]
 
 
@@ -164,7 +165,7 @@ class Worker:
 
         kind, error, trace = "", "", ""
         try:
-            with deterministic(self._threads):  # each time: OpenMP has a number of threads for each thread that calls it
+            with deterministic(self._threads, THREADS):  # each time: OpenMP has a number of threads for each thread that calls it
                 work()
         except UsageError as refusal:
             kind, error = "usage", str(refusal)
