@@ -93,6 +93,20 @@ def test_what_a_recipe_would_use(outgrow):
     assert (code, "→ runs/none: no such model" in told(said)["model"]) == (1, True)
 
 
+def test_what_ranks_and_actors_would_use(outgrow, monkeypatch):
+    code, said, _ = outgrow("check", "micro", "--set", "learn.ranks=2", "--set", "run.threads=1")
+    assert (code, told(said)["ranks"].startswith("2 ")) == (0, True)
+    code, said, _ = outgrow("check", "micro", "--set", "learn.ranks=2", "--set", 'distill={model="micro-base"}')
+    assert (code, "→ the teacher of [distill] cannot be shared out yet" in told(said)["ranks"]) == (1, True)
+    code, said, _ = outgrow("check", "micro-memory", "--set", "learn.ranks=2")
+    assert (code, "→ a model with a memory cannot be shared out yet" in told(said)["ranks"]) == (1, True)
+    code, said, _ = outgrow("check", "micro-base", "--set", "learn.ranks=100000")
+    assert (code, "→ learn.ranks=100000: a process takes about 0.4 GB" in told(said)["ranks"]) == (1, True)
+    monkeypatch.setattr(inventory.torch.cuda, "device_count", lambda: 1)
+    code, said, _ = outgrow("check", "micro", "--set", "learn.ranks=2")
+    assert (code, told(said)["ranks"][:11]) == (1, "2, on 1 GPU"), "and what to do about it"
+
+
 def test_bad_input_is_one_line(outgrow):
     for arguments in (("no-such-recipe",), ("--set", "run.threads=1"), ("micro-flywheel",)):
         code, said, errors = outgrow("check", *arguments)

@@ -2,6 +2,7 @@
 
 import os
 from collections.abc import Callable
+from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -63,8 +64,10 @@ def _uses(recipe: "Recipe") -> "list[Fact]":
         _model(recipe),
         Fact("threads", _threads(recipe.run.threads, cores())),
     ]
-    if recipe.kind == "rl":
+    if recipe.kind == "rl" or recipe.engine.actors:
         facts.insert(2, Fact("engine", _engine(recipe.engine, cores()), _refusal(lambda: check_engine(recipe))))
+    if recipe.learn.ranks > 1:
+        facts.append(Fact("ranks", _ranks(recipe, cores()), _refusal(lambda: _check_ranks(recipe))))
     if recipe.run.trackers:
         facts.append(Fact("trackers", ", ".join(recipe.run.trackers), _refusal(lambda: require_packages(recipe.run.trackers))))
     return facts
@@ -87,6 +90,30 @@ def _engine(config: "EngineConfig", allowed: float) -> str:
         return f"{shared}, on the cluster that RAY_ADDRESS names"
     together = config.actors * config.actor_threads
     return f"{shared} on {allowed:g} cores: they slow each other down" if together > allowed else shared
+
+
+def _ranks(recipe: "Recipe", allowed: float) -> str:
+    import torch
+
+    ranks, threads = recipe.learn.ranks, recipe.run.threads
+    if gpus := torch.cuda.device_count():
+        return f"{ranks}, on {counted(gpus, 'GPU')}"
+    shared = f"{ranks} of {counted(threads, 'thread')}"
+    return f"{shared} on {allowed:g} cores: they slow each other down" if ranks * threads > allowed else shared
+
+
+def _check_ranks(recipe: "Recipe") -> None:
+    """Raise UsageError where this machine has not what the ranks need, or where this recipe cannot be shared out."""
+    from ..config.shareable import unshareable
+    from ..runs.models import has_memory
+    from .ranks import require_ranks
+
+    require_ranks(recipe.learn.ranks)
+    memory = False
+    with suppress(UsageError):  # the model is not here, which is said of it
+        memory = has_memory(recipe.policy)
+    if why := unshareable(recipe, memory):
+        raise UsageError(why)
 
 
 def _threads(count: int, allowed: float) -> str:

@@ -47,7 +47,9 @@ _CLIP = Brought(("loss.clip_low", "loss.clip_high"), "one clip for each side")
 _MINI_BATCH = Brought(("learn.updates_per_step",), "the number of optimizer steps that share a step's rollouts")
 _SCALE = Brought(("advantage.type",), '"grpo" divides by the standard deviation of a group, "dr_grpo" does not')
 _HALF = Brought(("policy.dtype",), '"float32" or "bfloat16"')
-_DEVICES = _none("a run uses one device; CUDA_VISIBLE_DEVICES chooses it")
+_DEVICES = Brought(
+    ("learn.ranks", "engine.actors"), "processes that share the learning, and processes that write, each on a GPU of its own"
+)
 _QUANTIZED = _none('weights are not quantized; policy.dtype = "bfloat16" and [policy.lora] save memory')
 _ALL_LOGGED = _none("metrics of every step are written to metrics.jsonl")
 _LOSS = Brought(("loss.type", "loss.aggregation"), 'aggregation "sequence" is grpo in TRL, "token" is dapo, "constant" is dr_grpo')

@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Any, ClassVar
 
 from ..config import Recipe, load_recipe, table_values
+from ..core.errors import UsageError
 from ..flywheel import FlywheelRecipe, load_flywheel
 from ..flywheel.stage_recipes import stage_recipes
 from .flywheel_result import FlywheelTrialResult, from_flywheel_line
@@ -67,7 +68,10 @@ class RLTrialKind(TrialKind):
     rollouts_note = "Rollouts include those of profiles and of screening."
 
     def load(self, name: str, overrides: Sequence[str]) -> Recipe:
-        return load_recipe(name, [*overrides, "run.threads=1"])
+        recipe = load_recipe(name, [*overrides, "run.threads=1"])
+        if recipe.learn.ranks > 1:
+            raise UsageError(f"{name}: learn.ranks={recipe.learn.ranks}: a trial trains in one process; set learn.ranks=1")
+        return recipe
 
     def deciding_values(self, recipe: Recipe) -> dict[str, Any]:
         values = recipe.model_copy(update=_WORDS).model_dump(mode="json", exclude_none=True, exclude=_NOT_MEASURED)

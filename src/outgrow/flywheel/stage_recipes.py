@@ -203,4 +203,7 @@ def _parsed(values: _Values, part: str, stage: Stage, kind: type[_Kind]) -> _Kin
     except UsageError as error:
         raise StageError(part, stage, error) from error
     assert isinstance(recipe, kind)
+    if recipe.learn.ranks > 1:
+        reason = f"learn.ranks = {recipe.learn.ranks}: stages train in one process; set learn.ranks = 1"
+        raise StageError(part, stage, reason, ("learn", "ranks"))
     return recipe

@@ -103,7 +103,7 @@ def _memory() -> Fact:
 def _gpus() -> Fact:
     if torch.cuda.is_available():
         named = [torch.cuda.get_device_properties(index) for index in range(torch.cuda.device_count())]
-        more = f"; a run uses the first of {len(named)}" if len(named) > 1 else ""
+        more = f"; a run uses the first of {len(named)}, and more for engine.actors and learn.ranks" if len(named) > 1 else ""
         return Fact("GPU", ", ".join(f"{one.name}, {one.total_memory / 1e9:.0f} GB" for one in named) + more)
     if _DRIVER.exists():
         why = f"torch {torch.__version__} does not see it"

@@ -95,12 +95,12 @@ def check_engine(recipe: Recipe) -> None:
 
     The second is told first: another engine is then needed, and not the package of this one.
     """
-    if isinstance(recipe.engine, VLLMEngineConfig) and _has_memory(recipe.policy):
+    if isinstance(recipe.engine, VLLMEngineConfig) and has_memory(recipe.policy):
         raise UsageError(NO_MEMORY)
     build_engine(recipe.engine)
 
 
-def _has_memory(section: PolicySection) -> bool:
+def has_memory(section: PolicySection) -> bool:
     """Return whether a policy has a memory, as far as the recipe or the model's folder says so."""
     if section.memory is not None:
         return True
