@@ -41,6 +41,7 @@ METRICS = {
     "rollouts/no_answer_frac": Metric("Share of rollouts that ended without a final answer.", "share", of="rollouts"),
     "rollouts/verifier_failed_frac": Metric("Share of rollouts on which the verifier failed.", "share", of="rollouts"),
     "rollouts/mean_tokens": Metric("Mean length of a completion.", "tokens"),
+    "rollouts/steps_behind": Metric("Updates that the weights which wrote the rollouts are older than those they move.", "count"),
     "groups/mixed_frac": Metric("Share of groups whose rollouts have different rewards.", "share", of="groups"),
     "groups/trained_frac": Metric("Share of groups that the update used.", "share", of="groups"),
     "reward/total": Metric("Mean reward of a rollout: the sum of its parts."),

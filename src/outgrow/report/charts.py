@@ -93,6 +93,7 @@ _NO_PANEL = {
     "validation/pass_rate",
     "validation/n",
     "rollouts/count",
+    "rollouts/steps_behind",
     "judge/top_n",
     "judge/id",
     "judge/heldout_n",

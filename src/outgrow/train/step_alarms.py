@@ -19,9 +19,10 @@ STEPS = 3
 """Steps in a row that ring an alarm of the answers, the rewards or the update."""
 
 _GAP = "train_infer_logprob_gap/mean"
+_BEHIND = "rollouts/steps_behind"
 # Nats per token. In runs of the micro model rounding makes the native engine's gap 1e-7 in float32, and 0.0002 to 0.008 in
 # bfloat16 (at the first update 0.001 to 0.002). An engine that draws at 0.7 in place of 1 is 0.02 away, one with old weights 0.01
-# after 3 steps at learn.lr = 1e-4.
+# after 3 steps at learn.lr = 1e-4. Rollouts that are written ahead are of such weights: one update makes 0.001 to 0.01 at 4e-4.
 _GAP_LIMIT, _GAP_LEAST, _GAP_GROWTH = 0.1, 0.01, 10.0
 _FAILED = 0.5  # share of a step's completions that the verifier failed on
 _CUT = 0.9  # share of a step's completions that were cut
@@ -72,14 +73,15 @@ class StepAlarms:
         gap, last = row[_GAP], self._last_gap
         self._first_gap = gap if self._first_gap is None else self._first_gap
         self._last_gap = gap
-        limit = min(_GAP_LIMIT, max(_GAP_LEAST, _GAP_GROWTH * self._first_gap))
+        behind = row.get(_BEHIND, 0)
+        limit = _GAP_LIMIT if behind else min(_GAP_LIMIT, max(_GAP_LEAST, _GAP_GROWTH * self._first_gap))
         if gap < limit or last >= limit:
             return None
         return (
             f"the learner is far from its engine: their log-probabilities of a token differ by {gap:.2g} nats on average, at the "
             f"run's first update by {self._first_gap:.2g}; so the policy learns from answers that it would not write. Check that "
-            "the engine has the newest weights and the recipe's temperature, top_p and top_k; for rounding, set "
-            "learn.old_logprobs=learner"
+            "the engine has the newest weights and the recipe's temperature, top_p and top_k; "
+            + ("lower learn.lr, or set learn.ahead=0" if behind else "for rounding, set learn.old_logprobs=learner")
         )
 
     def _cutting(self, rows: Rows) -> str:
