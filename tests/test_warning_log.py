@@ -13,6 +13,7 @@ from outgrow.core.errors import OutgrowError, UsageError
 from outgrow.runs.cost import Budget, BudgetReached
 from outgrow.runs.folder import RunFolder, held
 from outgrow.runs.warning_log import MAX_CHARACTERS, MAX_LINES, WarningLog, read_warnings
+from outgrow.train import loop
 from outgrow.train.logged import LoggedWatcher
 from outgrow.train.loop import _filled, resume, train
 
@@ -55,6 +56,16 @@ def test_a_run_that_goes_back_is_warned_of_its_later_steps_once(tmp_path):
         (run / "checkpoints" / gone).rename(tmp_path / f"{gone}.away")
     resume(run, [], Told())
     assert [line.step for line in read_warnings(run)] == [1, 2, 3, 3, 4], "the third step in a row rings an alarm as well"
+
+
+def test_a_run_whose_end_is_measured_by_a_second_session_tells_nothing_twice(tmp_path, monkeypatch):
+    """As behind a learner of several ranks: the same process reads the run again, which has the same to say."""
+    run, watcher, advance, measured = tmp_path / "run", Told(), loop._advance, []
+    monkeypatch.setattr(loop, "_advance", lambda *arguments: advance(*arguments) or not measured.append(1))
+    train(load_recipe("micro", [*SMALL, "learn.steps=3", "evaluate.every=1", "evaluate.validation_share=0.1"]), run, watcher)
+    assert len(measured) == 1 and RunFolder(run).summary.exists()
+    assert any("validation measures" in note for note in watcher.notes) and len(set(watcher.notes)) == len(watcher.notes)
+    assert [line.text for line in read_warnings(run)] == watcher.notes
 
 
 def test_what_a_resume_warns_of_is_kept(tmp_path):

@@ -16,6 +16,7 @@ class LoggedWatcher:
     def __init__(self, watcher: Watcher, run: Path) -> None:
         self._watcher = watcher
         self.log = WarningLog(run)
+        self._told: set[str] = set()
 
     def stage(self, text: str) -> None:
         """Pass it on."""
@@ -41,9 +42,11 @@ class LoggedWatcher:
         return self._watcher.answering(what, total)
 
     def warn(self, text: str) -> None:
-        """Pass it on, and log it."""
-        self.log.add(text)
-        self._watcher.warn(text)
+        """Pass it on, and log it; the first time only."""
+        if text not in self._told:
+            self._told.add(text)
+            self.log.add(text)
+            self._watcher.warn(text)
 
     def worse(self, lines: Sequence[str]) -> None:
         """Pass it on, and log it."""

@@ -82,7 +82,7 @@ def train(recipe: Recipe, path: Path, watcher: Watcher, budget: Budget = _NO_LIM
         stopped = _run(recipe, path, base, distilled, logged, budget, began, fresh=fresh)
         del base, distilled  # what learned is in them, and the memory is needed
     if stopped:
-        resume(path, [], watcher, budget)
+        resume(path, [], logged, budget)
 
 
 def _filled(recipe: Recipe, base: Policy, watcher: Watcher) -> Recipe:
@@ -106,7 +106,7 @@ def resume(path: Path, overrides: list[str], watcher: Watcher, budget: Budget = 
     Raises as `train` does, and UsageError where `overrides` would change the records of a finished run.
     """
     began = time.perf_counter()
-    logged = LoggedWatcher(watcher, path)
+    logged = watcher if isinstance(watcher, LoggedWatcher) else LoggedWatcher(watcher, path)  # it tells nothing twice
     stored, made_with = read_recipe(path)
     recipe, _ = read_recipe(path, overrides)
     if is_finished(path, stored):
@@ -138,7 +138,7 @@ def resume(path: Path, overrides: list[str], watcher: Watcher, budget: Budget = 
         stopped = _run(recipe, path, base, distilled, logged, budget, began, Changes(recipe, made_with, changed, accept_loss))
         del base, distilled
     if stopped:
-        resume(path, [], watcher, budget)
+        resume(path, [], logged, budget)
     return True
 
 
