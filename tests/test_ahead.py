@@ -2,22 +2,29 @@
 
 import json
 import random
+import shutil
 import signal
 import threading
+from types import SimpleNamespace
 
 import pyarrow.parquet as pq
 import pytest
 
 from helpers.runs import SMALL, Silent, fingerprint, signal_when, start
 from outgrow.config import load_recipe
-from outgrow.core.errors import OutgrowError, UsageError
+from outgrow.core.errors import DAMAGED, OutgrowError, UsageError, first_line
+from outgrow.core.metrics import pattern_of
 from outgrow.core.rng import seed_from
 from outgrow.engines import GenerationRequest, sync
 from outgrow.policy import load_policy
+from outgrow.runs.checkpoint import newest_whole_checkpoint
 from outgrow.runs.signals import StopRequested
+from outgrow.runs.warning_log import read_warnings
+from outgrow.train import phase_clock
 from outgrow.train.ahead import Collected, InBackground
 from outgrow.train.loop import resume, train
 from outgrow.train.rl import RLJob
+from outgrow.train.update import Learner
 
 STEPS = 12
 AHEAD = ["learn.ahead=1", "learn.old_logprobs=learner", f"learn.steps={STEPS}"]
@@ -44,6 +51,8 @@ def metrics(path):
 
 def test_every_step_but_the_first_is_one_update_behind(uninterrupted):
     assert [row["rollouts/steps_behind"] for row in metrics(uninterrupted)] == [0] + [1] * (STEPS - 1)
+    assert all(pattern_of(key) for row in metrics(uninterrupted) for key in row), "every figure is described"
+    assert not any("far from its engine" in line.text for line in read_warnings(uninterrupted))
     assert all(row["train_infer_logprob_gap/mean"] < 0.5 for row in metrics(uninterrupted))
 
 
@@ -131,6 +140,101 @@ def test_a_failure_while_writing_ahead_ends_the_step_before_anything_moved(tmp_p
     assert_same(whole, path)
 
 
+def test_actors_that_end_behind_a_step_leave_its_checkpoint_whole(uninterrupted, tmp_path, monkeypatch):
+    """They are found to have ended once the weights have moved: the run is saved behind that step, never before it."""
+    path, sleep, update = tmp_path / "run", RLJob._sleep, Learner.update
+    moved = []
+
+    def learned(self, *rest):
+        found = update(self, *rest)
+        moved.append(found)
+        return found
+
+    def ended(self):
+        if len(moved) == 5:
+            raise OutgrowError("no actor is left")
+        sleep(self)
+
+    monkeypatch.setattr(Learner, "update", learned)
+    monkeypatch.setattr(RLJob, "_sleep", ended)
+    with pytest.raises(OutgrowError, match="no actor is left"):
+        train(load_recipe("micro", [*SMALL, *AHEAD]), path, Silent())
+    monkeypatch.undo()
+    newest, _ = newest_whole_checkpoint(path)
+    assert newest.step == len(metrics(path)) and len(moved) == 5
+    resume(path, [], Silent())
+    assert_same(uninterrupted, path)
+
+
+class EndsAtOnce(Silent):
+    """A watcher that ends a run before its next step."""
+
+    def training(self, done, steps):
+        raise OutgrowError("enough")
+
+
+def test_what_was_written_ahead_is_kept_only_for_the_settings_that_wrote_it(uninterrupted, tmp_path):
+    path, other = tmp_path / "run", tmp_path / "other"
+    assert signal_when(start(path, AHEAD), path, 5, 0.0, signal.SIGTERM) == 128 + signal.SIGTERM
+    shutil.copytree(path, other, symlinks=True)
+    done, watcher = len(metrics(path)), Silent()
+    resume(other, ["learn.group_size=8"], watcher)
+    assert any("24 rollouts that were written ahead are dropped" in note and "group_size 4 → 8" in note for note in watcher.notes)
+    assert metrics(other)[done]["rollouts/steps_behind"] == 0
+    with pytest.raises(OutgrowError, match="enough"):
+        resume(path, ["learn.ahead=0"], EndsAtOnce())
+    watcher = Silent()
+    resume(path, ["learn.ahead=1"], watcher)
+    assert not any("dropped" in note for note in watcher.notes)
+    assert_same(uninterrupted, path)
+
+
+def test_waiting_for_what_is_written_ahead_is_time_of_writing(tmp_path, monkeypatch):
+    """Also in a step that has nothing to learn from."""
+    recipe, result, now = load_recipe("micro", [*SMALL, *AHEAD, "learn.steps=3"]), InBackground.result, [0.0]
+
+    def waited(self):
+        now[0] += 100
+        return result(self)
+
+    monkeypatch.setattr(phase_clock, "time", SimpleNamespace(perf_counter=lambda: now[0]))
+    monkeypatch.setattr(InBackground, "result", waited)
+    monkeypatch.setattr(type(recipe.advantage), "teaches", lambda *_: False)
+    train(recipe, tmp_path / "run", Silent())
+    steps = [row for row in map(json.loads, (tmp_path / "run" / "timings.jsonl").read_text().splitlines()) if "learning" in row]
+    assert [(row["step"], row["generation"], row["learning"]) for row in steps] == [(1, 100, 0), (2, 100, 0), (3, 0, 0)]
+
+
+GROUP = {
+    "problem": {"id": "sum:1+1", "field": "sum", "level": 1, "question": "1+1=?", "answer": "2"},
+    "rollouts": [{"prompt_ids": [1], "completion_ids": [2, 3], "logprobs": [-0.1, -1e-17], "finished": True, "text": "é\n"}],
+    "graded": [{"verdict": "right", "extracted": None}],
+    "step": 3,
+    "seed": 0,
+    "inside_think": False,
+    "expected": {"problem": 0.1, "level": 1 / 3, "shortest_right": None},
+    "max_tokens": 8,
+}
+
+
+@pytest.mark.parametrize(
+    "state",
+    [
+        None,
+        [],
+        {"step": 3},
+        {"step": 3, "whole": [], "screened": []},
+        {"step": 4, "whole": [GROUP], "screened": []},
+        {"step": "3", "whole": [GROUP], "screened": []},
+        {"step": 3, "whole": [{**GROUP, "rollouts": [{"prompt_ids": "no"}]}], "screened": []},
+    ],
+)
+def test_a_damaged_queue_is_one_line(state):
+    with pytest.raises(DAMAGED) as error:
+        Collected.from_state(state)
+    assert "\n" not in first_line(error.value) and "validation errors for" not in str(error.value)
+
+
 def test_collecting_in_the_background_can_be_cancelled():
     began = threading.Event()
 
@@ -154,25 +258,9 @@ def test_a_signal_reaches_what_is_written_ahead():
 
 
 def test_a_checkpoint_holds_groups_to_the_last_bit(uninterrupted):
-    from outgrow.runs.checkpoint import newest_whole_checkpoint
-
     newest, _ = newest_whole_checkpoint(uninterrupted)
     assert "ahead" not in newest.state["job"], "the last step writes nothing ahead"
-    state = {"step": 3, "whole": [], "screened": []}
-    state["whole"].append(
-        {
-            "problem": {"id": "sum:1+1", "field": "sum", "level": 1, "question": "1+1=?", "answer": "2"},
-            "rollouts": [
-                {"prompt_ids": [1], "completion_ids": [2, 3], "logprobs": [-0.1, -1e-17], "finished": True, "text": "é\n"}
-            ],
-            "graded": [{"verdict": "right", "extracted": None}],
-            "step": 3,
-            "seed": 0,
-            "inside_think": False,
-            "expected": {"problem": 0.1, "level": 1 / 3, "shortest_right": None},
-            "max_tokens": 8,
-        }
-    )
+    state = {"step": 3, "whole": [GROUP], "screened": []}
     collected = Collected.from_state(state)
     again = Collected.from_state(json.loads(json.dumps(collected.state_dict())))
     assert again == collected and again.whole[0].rollouts[0].logprobs == [-0.1, -1e-17] and again.rollouts == 1

@@ -5,12 +5,19 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from pydantic import TypeAdapter
+from pydantic import TypeAdapter, ValidationError
 
-from ..core.callbacks import CheckStop
+from ..config import RLRecipe
+from ..core.callbacks import CheckStop, Warn
+from ..core.changes import differences, flat, sentence
 from ..types import GradedGroup
 
 _GROUPS = TypeAdapter(list[GradedGroup])
+_DECIDING: dict[str, Any] = {
+    **dict.fromkeys(("seed", "problems", "prompt", "sampling", "verify", "curriculum"), True),
+    "learn": {"problems_per_step", "group_size", "steps"},
+    "evaluate": {"suite", "validation"},  # what is held out is not practised
+}
 
 
 @dataclass(frozen=True)
@@ -34,9 +41,39 @@ class Collected:
 
     @classmethod
     def from_state(cls, state: dict[str, Any]) -> "Collected":
-        """Return what `state_dict` was made of. Raises ValueError or KeyError where nothing was."""
-        whole, screened = (_GROUPS.validate_python(state[name], strict=False) for name in ("whole", "screened"))
-        return cls(int(state["step"]), whole, screened)
+        """Return what `state_dict` was made of. Raises ValueError, KeyError or TypeError where nothing was."""
+        whole, screened = (_groups(state, name) for name in ("whole", "screened"))
+        if {group.step for group in (*whole, *screened)} != {state["step"]}:
+            raise ValueError(f"rollouts written ahead: they are not of step {state['step']!r}")
+        return cls(state["step"], whole, screened)
+
+
+def _groups(state: dict[str, Any], name: str) -> list[GradedGroup]:
+    try:
+        return _GROUPS.validate_python(state[name], strict=False)
+    except ValidationError as error:
+        first = error.errors()[0]
+        place = ".".join(map(str, (name, *first["loc"])))
+        raise ValueError(f"rollouts written ahead: {place}: {first['msg']}") from error
+
+
+def deciding(recipe: RLRecipe) -> dict[str, Any]:
+    """Return the settings that decide which groups a step has, by their keys in a recipe, as JSON values."""
+    return flat(recipe.model_dump(mode="json", include=_DECIDING))
+
+
+def taken_over(state: dict[str, Any], recipe: RLRecipe, warn: Warn) -> Collected | None:
+    """Return the groups that a checkpoint holds of the next step; None where the recipe would write others now, which is told.
+
+    state: of `Collected`, with the `deciding` settings that they were written with. Raises as `Collected.from_state` does.
+    """
+    found, now = Collected.from_state(state), deciding(recipe)
+    changed = differences(state.get("settings", now), now)
+    if recipe.learn.ahead and not changed:
+        return found
+    why = f"written with other settings ({sentence(changed)})" if recipe.learn.ahead else "learn.ahead is 0 now"
+    warn(f"{found.rollouts} rollouts that were written ahead are dropped: {why}")
+    return None
 
 
 class _CancelledError(Exception):

@@ -26,7 +26,7 @@ from ..runs.folder import RunFolder
 from ..runs.practice_problems import distinct, shares, training_problems
 from ..runs.session import verifier_for
 from ..types import GradedGroup
-from .ahead import Collected, InBackground
+from .ahead import Collected, InBackground, deciding, taken_over
 from .collect import Collector, Lap
 from .distill import DistillTarget, distill_target
 from .job import StepResult
@@ -67,7 +67,7 @@ class RLJob:
             policy, reference, self.optimizer, recipe.learn, recipe.loss, recipe.sampling, recipe.seed, batch_size, ranks
         )
         self.engine, self.measuring = engine, measuring or engine
-        self._awake: Engine | None = None  # that of the two which holds the present weights
+        self._awake: tuple[Engine, int] | None = None  # that of the two which holds weights, and the step that they begin
         self.verifier = verifier_for(recipe, warn)
         counts = shares(recipe.learn.problems_per_step, [source.weight for source in recipe.problems])
         sources = distinct(training_problems(recipe, warn))
@@ -101,16 +101,13 @@ class RLJob:
 
     def state_dict(self) -> dict[str, Any]:
         """See `Job.state_dict`."""
-        written = {"ahead": self._next.state_dict()} if self._next else {}
+        written = {"ahead": {**self._next.state_dict(), "settings": deciding(self.recipe)}} if self._next else {}
         return {"tokens_per_microbatch": self.learner.batch_size.state_dict(), **written}
 
     def load_state_dict(self, state: dict[str, Any]) -> None:
         """See `Job.load_state_dict`."""
         self.learner.batch_size.load_state_dict(state.get("tokens_per_microbatch", {}))
-        self._next = Collected.from_state(state["ahead"]) if "ahead" in state else None
-        if self._next and not self.recipe.learn.ahead:
-            self._warn(f"{self._next.rollouts} rollouts that were written ahead are dropped, since learn.ahead is 0 now")
-            self._next = None
+        self._next = taken_over(state["ahead"], self.recipe, self._warn) if "ahead" in state else None
 
     def rewind(self, step: int) -> None:
         """See `Job.rewind`."""
@@ -175,7 +172,8 @@ class RLJob:
     def _writing_ahead(self, step: int, check_stop: CheckStop) -> Iterator[InBackground | None]:
         """Write the next step's rollouts meanwhile, where the recipe says so. The ledger must not change before the end.
 
-        Where anything fails, the rollouts of this step are still there, so that the step can be done again.
+        Where anything fails, the rollouts of this step are still there, so that the step can be done again. The engine stays awake
+        until the next step: an actor that has ended by then must not fail a step whose weights have moved.
         """
         if not self.recipe.learn.ahead or step == self.steps:
             self._sleep()
@@ -188,7 +186,6 @@ class RLJob:
             self._next = ahead.result()
         finally:
             ahead.cancel()
-            self._sleep()
 
     def _learn(
         self, step: int, collected: Collected, metrics: dict[str, float], clock: PhaseClock, check_stop: CheckStop,
@@ -237,6 +234,8 @@ class RLJob:
 
         if weighed:
             metrics |= self.learner.update(weighed, step, check_stop, target, before_moving)
+        else:
+            before_moving()
         alarms += self.alarms.observe(metrics)
         clock.lap("learning")
 
@@ -251,16 +250,16 @@ class RLJob:
         return StepResult(metrics, clock.laps, commit, warning, alarms)
 
     def _wake(self, engine: Engine, step: int) -> Engine:
-        """Return this engine with the policy's present weights; the other one sleeps."""
-        if self._awake is not engine:
+        """Return this engine with the weights that the policy has at the start of `step`; the other one sleeps."""
+        if self._awake != (engine, step):
             self._sleep()
             sync(engine, self.policy, step - 1)
-            self._awake = engine
+            self._awake = engine, step
         return engine
 
     def _sleep(self) -> None:
         if self._awake:
-            self._awake.sleep()
+            self._awake[0].sleep()
             self._awake = None
 
     def _reward_parts(self, group: GradedGroup) -> RewardParts:
