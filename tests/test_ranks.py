@@ -9,6 +9,7 @@ import sys
 import time
 from dataclasses import dataclass
 from pathlib import Path
+from types import SimpleNamespace
 
 import psutil
 import pytest
@@ -21,11 +22,13 @@ from helpers.ranked import CASES, STEPS
 from outgrow.cli.ranks import launch
 from outgrow.config import load_recipe
 from outgrow.core.errors import UsageError
+from outgrow.experiments.kinds import KINDS
+from outgrow.flywheel import load_flywheel
 from outgrow.policy import load_policy
 from outgrow.runs.checkpoint import newest_whole_checkpoint
 from outgrow.train import loop
 from outgrow.train.microbatches import microbatches
-from outgrow.train.ranks import rules
+from outgrow.train.ranks import group, rules
 from outgrow.train.ranks.deal import cost, deal
 from outgrow.train.watcher import SilentWatcher
 
@@ -219,6 +222,14 @@ def test_a_signal_saves_and_a_rank_that_dies_ends_the_run_in_one_line(tmp_path):
     done = steps()
     checkpoint, torn = newest_whole_checkpoint(run)
     assert checkpoint is not None and checkpoint.step == done >= 1 and not torn
+
+    code, lines = after_a_step(["resume", run], lambda process, ranks: process.kill())
+    assert code == -signal.SIGKILL and lines[-1].startswith("Stopped by SIGTERM. Progress is saved"), (
+        "rank 0 does not outlive torchrun"
+    )
+    done = steps()
+    checkpoint, torn = newest_whole_checkpoint(run)
+    assert checkpoint is not None and checkpoint.step == done and not torn
     for number, what in (("1", "a rank has ended, and left no word"), ("0", "rank 0 was ended by SIGKILL")):
         copy = tmp_path / f"copy-{number}"
         shutil.copytree(run, copy, symlinks=True)
@@ -267,3 +278,24 @@ def test_a_policy_without_ranks_has_none(shipped):
     assert load_recipe("micro").learn.ranks == load_recipe("micro-base").learn.ranks == 1
     assert not torch.distributed.is_initialized()
     assert load_policy("micro-base").during(lambda: 5) == 5
+
+
+def test_torchrun_and_the_recipe_have_one_number(monkeypatch, shipped):
+    """Also where the recipe asks for one rank: a second process would wait for nothing."""
+    rules.require_shareable(load_recipe("micro"), shipped)
+    monkeypatch.setattr(group, "_joined", [SimpleNamespace(size=2)])
+    with pytest.raises(UsageError, match=r"started 2 processes, and the recipe asks for learn\.ranks=1"):
+        rules.require_shareable(load_recipe("micro"), shipped)
+    rules.require_shareable(load_recipe("micro", ["learn.ranks=2"]), shipped)
+
+
+def test_a_flywheel_and_a_lab_say_at_once_that_they_have_no_ranks():
+    with pytest.raises(UsageError, match=r"\[student\] learn\.ranks = 2: stages train in one process; set learn\.ranks = 1"):
+        load_flywheel("micro-flywheel", ["student.learn.ranks=2"])
+    with pytest.raises(UsageError, match=r"micro-base: learn\.ranks=3: a trial trains in one process"):
+        KINDS["sft"].load("micro-base", ["learn.ranks=3"])
+
+
+def test_more_ranks_than_the_machine_has_memory_for_are_refused_before_they_start(tmp_path):
+    with pytest.raises(UsageError, match=r"learn\.ranks=100000: a process takes about 0\.4 GB"):
+        launch(100_000, tmp_path / "run")

@@ -6,6 +6,8 @@ import logging
 import os
 import signal
 import sys
+import threading
+import time
 import uuid
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -17,6 +19,7 @@ import typer
 
 from ..core.counted import counted
 from ..core.errors import UsageError
+from ..core.processes import require_processes
 from ..core.shell import command_line
 from .console import warn
 
@@ -26,31 +29,40 @@ if TYPE_CHECKING:
 _TO_SAVE = 24 * 3600
 """Most seconds that torchrun waits for rank 0 to save after a signal, before it kills it. Its default, 30, cuts the saving of a
 large model."""
+_LOOK_S = 1.0
+"""Time between two looks at whether torchrun is still there."""
 
 
 def launch(ranks: int, run: Path) -> None:
     """Start this command under torchrun where a recipe asks for ranks and it is not there yet, and exit as rank 0 does.
 
-    Raises UsageError where this machine has fewer GPUs than ranks.
+    Raises as `require_ranks` does.
     """
     from ..train.ranks.started import started
 
     if ranks == 1 or started():
         return
+    require_ranks(ranks)
     raise typer.Exit(_exit_code(ranks, run))
 
 
-def _exit_code(ranks: int, run: Path) -> int:
+def require_ranks(ranks: int) -> None:
+    """Raise UsageError where this machine has fewer GPUs than ranks, or not the memory for so many processes."""
     import torch
-    from torch.distributed.elastic.multiprocessing.api import DefaultLogsSpecs, SignalException
-    from torch.distributed.elastic.multiprocessing.errors import ChildFailedError
-    from torch.distributed.launcher.api import LaunchConfig, elastic_launch
 
+    require_processes(ranks, "learn.ranks")
     if 0 < torch.cuda.device_count() < ranks:
         raise UsageError(
             f"learn.ranks={ranks}: this machine has {counted(torch.cuda.device_count(), 'GPU')}; set learn.ranks to that, or start "
             "torchrun on several machines"
         )
+
+
+def _exit_code(ranks: int, run: Path) -> int:
+    from torch.distributed.elastic.multiprocessing.api import DefaultLogsSpecs, SignalException
+    from torch.distributed.elastic.multiprocessing.errors import ChildFailedError
+    from torch.distributed.launcher.api import LaunchConfig, elastic_launch
+
     for name in logging.root.manager.loggerDict:  # what torchrun tells, rank 0 tells better
         if name.startswith(("torch.distributed.elastic", "torch.distributed.launcher")):
             logging.getLogger(name).setLevel(logging.CRITICAL)
@@ -123,5 +135,18 @@ def with_ranks() -> Iterator[None]:
         return
     from ..train.ranks.group import joined
 
+    _stop_with_torchrun()
     with joined():
         yield
+
+
+def _stop_with_torchrun() -> None:
+    """Stop this process as SIGTERM does once torchrun is gone, as by kill −9: nobody else would end it."""
+    parent = os.getppid()
+
+    def watch() -> None:
+        while os.getppid() == parent:
+            time.sleep(_LOOK_S)
+        os.kill(os.getpid(), signal.SIGTERM)
+
+    threading.Thread(target=watch, daemon=True).start()
