@@ -6,6 +6,7 @@ The traps: docs/guides/scale.md. Ray is started once for this file, in the proce
 import importlib.util
 import os
 import signal
+import socket
 import subprocess
 import sys
 import time
@@ -34,7 +35,7 @@ from outgrow.engines.actors.actor import Actor
 from outgrow.engines.actors.deal import calls_of, deal
 from outgrow.engines.actors.packed import packed, unpacked
 from outgrow.engines.actors.pool import _options
-from outgrow.engines.actors.session import Session, _beside_the_learner
+from outgrow.engines.actors.session import Session, _beside_the_learner, _require_answer
 from outgrow.engines.actors.weights import merged, split
 from outgrow.engines.actors.worker import Birth, Call, Worker
 from outgrow.ledger import Ledger
@@ -177,6 +178,18 @@ def test_more_than_the_machine_has_is_one_line_before_anything_is_made(monkeypat
 def test_ray_is_imported_only_where_actors_start():
     code = "import sys, outgrow.train.loop, outgrow.engines as e; e.build_engine(e.NativeEngineConfig(actors=2))"
     subprocess.run([sys.executable, "-c", f"{code}; assert 'ray' not in sys.modules"], check=True)
+
+
+def test_a_cluster_that_does_not_answer_is_one_line():
+    """Ray itself asks for minutes, and prints what it tries."""
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        port = server.getsockname()[1]
+        _require_answer(f"127.0.0.1:{port}")
+    for address in (f"127.0.0.1:{port}", "127.0.0.1:99999"):
+        with pytest.raises(UsageError, match=rf"RAY_ADDRESS={address}: no Ray answers there \(.*\); start it, or unset"):
+            _require_answer(address)
+    for address in ("auto", "local", "ray://there:10001"):
+        _require_answer(address)
 
 
 def test_actors_are_kept_off_the_gpus_that_learn_where_others_are_left(monkeypatch):

@@ -19,6 +19,7 @@ import os
 import secrets
 import shutil
 import signal
+import socket
 import tempfile
 import threading
 import time
@@ -28,13 +29,14 @@ from importlib.util import find_spec
 from typing import Any
 
 from ...core.children import signals_blocked
-from ...core.errors import OutgrowError, UsageError, first_line, install_hint
+from ...core.errors import OutgrowError, UsageError, first_line, install_hint, reason
 
 ADDRESS = "RAY_ADDRESS"
 _ASKED_TO_STOP = (signal.SIGTERM, signal.SIGINT, signal.SIGHUP)
 _LONG = 40  # characters of a folder for temporary files that leave room for the names of Ray's sockets, which the kernel limits
 _QUIET = 40  # logging.ERROR
 _SLOWEST_START_S = 300
+_ANSWER_S = 10
 _VISIBLE, _RANKS = "CUDA_VISIBLE_DEVICES", "LOCAL_WORLD_SIZE"  # torchrun sets the second
 _TOKEN = secrets.token_hex(32)  # of the process, not of a session: Ray reads it once, and a second one would be refused
 
@@ -54,7 +56,7 @@ class Session:
     def __init__(self, actors: int) -> None:
         """Start or join it, unless this process has done so already. actors: processes to get ready on this machine.
 
-        Raises UsageError where Ray is not installed, OutgrowError where it does not start.
+        Raises UsageError where Ray is not installed or does not answer, OutgrowError where it does not start.
         """
         require_ray()
         import ray
@@ -120,11 +122,23 @@ def _beside_the_learner() -> dict[str, str]:
 @contextmanager
 def _joined() -> Iterator[None]:
     """Be connected inside to the cluster that RAY_ADDRESS names."""
+    _require_answer(os.environ[ADDRESS])
     _init(address=os.environ[ADDRESS])
     try:
         yield
     finally:
         _shutdown()
+
+
+def _require_answer(address: str) -> None:
+    """Raise UsageError where nobody listens at this address, if it is HOST:PORT: Ray asks for minutes, and hears no signal."""
+    host, _, port = address.rpartition(":")
+    if not host or "/" in host or not port.isdigit():
+        return
+    try:
+        socket.create_connection((host, int(port)), timeout=_ANSWER_S).close()
+    except (OSError, OverflowError) as error:
+        raise UsageError(f"{ADDRESS}={address}: no Ray answers there ({reason(error)}); start it, or unset {ADDRESS}") from error
 
 
 def _init(**settings: Any) -> None:
