@@ -194,7 +194,9 @@ def test_a_run_goes_on_with_another_number_of_ranks(tmp_path):
 
 
 def test_a_signal_saves_and_a_rank_that_dies_ends_the_run_in_one_line(tmp_path):
-    """SIGTERM ends it as it ends one process. Then rank 1 is killed, and then rank 0: exit code 1, one line, no torn checkpoint."""
+    """SIGTERM ends it as it ends one process. Then rank 1 is killed, and then rank 0: exit code 1, one line, no torn checkpoint.
+    Where torchrun itself is killed, rank 0 saves.
+    """
     run = tmp_path / "run"
     small = [*PRACTICE, "learn.problems_per_step=4", "learn.group_size=4", "evaluate.every=0", "learn.steps=5000", "learn.ranks=2"]
 
@@ -222,14 +224,6 @@ def test_a_signal_saves_and_a_rank_that_dies_ends_the_run_in_one_line(tmp_path):
     done = steps()
     checkpoint, torn = newest_whole_checkpoint(run)
     assert checkpoint is not None and checkpoint.step == done >= 1 and not torn
-
-    code, lines = after_a_step(["resume", run], lambda process, ranks: process.kill())
-    assert code == -signal.SIGKILL and lines[-1].startswith("Stopped by SIGTERM. Progress is saved"), (
-        "rank 0 does not outlive torchrun"
-    )
-    done = steps()
-    checkpoint, torn = newest_whole_checkpoint(run)
-    assert checkpoint is not None and checkpoint.step == done and not torn
     for number, what in (("1", "a rank has ended, and left no word"), ("0", "rank 0 was ended by SIGKILL")):
         copy = tmp_path / f"copy-{number}"
         shutil.copytree(run, copy, symlinks=True)
@@ -240,6 +234,14 @@ def test_a_signal_saves_and_a_rank_that_dies_ends_the_run_in_one_line(tmp_path):
         assert not [path for path in (run / "checkpoints").iterdir() if path.name not in ("latest", checkpoint.folder.name)]
         shutil.rmtree(run)
         copy.rename(run)
+
+    code, lines = after_a_step(["resume", run], lambda process, ranks: process.kill())
+    assert code == -signal.SIGKILL and lines[-1].startswith("Stopped by SIGTERM. Progress is saved"), (
+        "rank 0 does not outlive torchrun"
+    )
+    done = steps()
+    checkpoint, torn = newest_whole_checkpoint(run)
+    assert checkpoint is not None and checkpoint.step == done and not torn
 
 
 @pytest.mark.parametrize(
