@@ -361,7 +361,8 @@ def test_an_option_sets_one_key():
     [
         (
             ["engine.type=transformers", "engine.weights=int8"],
-            "the engine 'transformers' has no key 'weights' (known: actor_rows, actor_threads, actor_timeout_s, actors, max_sequences, type)",
+            "the engine 'transformers' has no key 'weights' (known: actor_rows, actor_threads, actor_timeout_s, actors, "
+            "max_sequences, type)",
         ),
         (["engine.type=vllm", "engine.head={a=1}"], "the engine 'vllm' has no key 'head'"),
         (["loss.type=clipped_surrogate", "loss.wide=2"], "the loss 'clipped_surrogate' has no key 'wide'"),
