@@ -53,18 +53,18 @@ def test_drift_over_the_checkpoints_of_a_run(tmp_path, lora):
 
 def test_a_run_measures_the_other_suites_of_its_recipe(tmp_path):
     """The same figures as `outgrow drift` draws from its checkpoints, through a stop in the middle of the last measurement."""
-    path, suites = tmp_path / "run", ["micro-lab", "micro"]
+    path, suites = tmp_path / "run", ["micro-lab", "synthesis-unseen"]
     recipe = load_recipe(
         "micro",
         [*SMALL, "learn.steps=3", "evaluate.every=0", "learn.lr=5e-4", "policy.lora={rank=4}", f"evaluate.extra_suites={suites}"],
     )
     with pytest.raises(_Stopped):
-        train(recipe, path, _StopsAt("measuring after training on micro"))
+        train(recipe, path, _StopsAt("measuring after training on synthesis-unseen"))
     assert not (path / "evals" / "drift.json").exists()
     asked = Silent()
     asked.phase = asked.notes.append
     resume(path, [], asked)
-    assert asked.notes == ["measuring after training on micro"]
+    assert asked.notes == ["measuring after training on synthesis-unseen"]
     [*rows] = [row for row in drift_of(path, suites, 1, 0, lambda warn: None) if row.step in (0, 3)]
     kept = read_run(path).drift
     assert [(row.suite, row.step) for row in kept] == [(suite, step) for suite in suites for step in (0, 3)]
@@ -73,7 +73,7 @@ def test_a_run_measures_the_other_suites_of_its_recipe(tmp_path):
         assert asdict(row) == pytest.approx(asdict(other), abs=1e-6)
     write_drift(path, [replace(kept[1], pass_at_1=1.0)])
     assert {row.pass_at_1 for row in read_run(path).drift if row.suite == "micro-lab"} == {1.0}
-    assert [row for row in read_run(path).drift if row.suite == "micro"] == kept[2:]
+    assert [row for row in read_run(path).drift if row.suite == "synthesis-unseen"] == kept[2:]
     (path / "evals" / "drift.json").write_text("{")
     resume(path, ["learn.steps=4"], Silent())
     assert [(row.suite, row.step) for row in read_run(path).drift] == [(suite, step) for suite in suites for step in (0, 4)]

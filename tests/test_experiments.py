@@ -345,7 +345,7 @@ def test_a_failed_run_is_told_and_the_others_are_kept(experiment, tmp_path):
 
 
 def test_a_lab_that_is_stopped_saves_what_is_running_and_goes_on(experiment, tmp_path):
-    text = (tmp_path / "labs" / "small.toml").read_text().replace("learn.steps=2", "learn.steps=12")
+    text = (tmp_path / "labs" / "small.toml").read_text().replace("learn.steps=2", "learn.steps=8")
     (tmp_path / "labs" / "small.toml").write_text(text)
     command = [sys.executable, "-m", "outgrow", "lab", "small", "--processes", "2"]
     process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, cwd=tmp_path)

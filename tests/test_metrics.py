@@ -5,7 +5,7 @@ import doctest
 import pytest
 
 from helpers.judges import JUDGED, Says
-from helpers.runs import Silent
+from helpers.runs import SMALL, Silent
 from outgrow.config import load_recipe
 from outgrow.core import metrics
 from outgrow.core.json_lines import read_lines
@@ -17,7 +17,9 @@ from outgrow.train.loop import train
 
 @pytest.fixture(scope="module")
 def keys(tmp_path_factory):
-    """The keys of two steps with a judge, a second judge, a distilled teacher, validation and every part of the loss."""
+    """The keys of two steps with a judge, a second judge, a distilled teacher, validation and every part of the loss; and of two
+    that are written ahead, which no judge allows.
+    """
     settings = "rubric='{completion}',watch={every=1,canaries=4,heldout_problems=4,second_model='org/second'}"
     overrides = [
         *JUDGED,
@@ -29,11 +31,13 @@ def keys(tmp_path_factory):
         "distill={model='micro-base'}",
         "loss={kl_weight=0.1}",
     ]
-    run = tmp_path_factory.mktemp("metrics") / "run"
+    ahead = ["learn.steps=2", "learn.ahead=1", "learn.old_logprobs=learner", "evaluate.every=0", "evaluate.suite=held-out"]
+    run, other = (tmp_path_factory.mktemp("metrics") / name for name in ("run", "ahead"))
+    train(load_recipe("micro", [*SMALL, *ahead]), other, Silent())
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(judge_scores, "judge_model", lambda *_: Says(lambda text, call, index: rf"\boxed{{0.{len(text) % 10}}}"))
         train(load_recipe("micro", overrides), run, Silent())
-    return {key for row in read_lines(run / "metrics.jsonl") for key in row}
+    return {key for path in (run, other) for row in read_lines(path / "metrics.jsonl") for key in row}
 
 
 def test_every_key_of_a_run_has_a_description(keys):
