@@ -10,7 +10,7 @@ from types import SimpleNamespace
 import pyarrow.parquet as pq
 import pytest
 
-from helpers.runs import SMALL, Silent, fingerprint, signal_when, start
+from helpers.runs import SMALL, Silent, assert_same, signal_when, start
 from outgrow.config import load_recipe
 from outgrow.core.errors import DAMAGED, OutgrowError, UsageError, first_line
 from outgrow.core.metrics import pattern_of
@@ -37,12 +37,6 @@ def uninterrupted(tmp_path_factory):
     process.join()
     assert process.exitcode == 0
     return path
-
-
-def assert_same(one, other):
-    first, second = fingerprint(one), fingerprint(other)
-    for name in first:
-        assert first[name] == second[name], name
 
 
 def metrics(path):

@@ -19,7 +19,7 @@ from hypothesis import strategies as st
 from safetensors.torch import load_file
 
 from helpers.ranked import CASES, STEPS
-from outgrow.cli.ranks import launch
+from outgrow.cli.ranks import _code_of, launch
 from outgrow.config import load_recipe
 from outgrow.core.errors import UsageError
 from outgrow.experiments.kinds import KINDS
@@ -301,3 +301,24 @@ def test_a_flywheel_and_a_lab_say_at_once_that_they_have_no_ranks():
 def test_more_ranks_than_the_machine_has_memory_for_are_refused_before_they_start(tmp_path):
     with pytest.raises(UsageError, match=r"learn\.ranks=100000: a process takes about 0\.4 GB"):
         launch(100_000, tmp_path / "run")
+
+
+@pytest.mark.parametrize(
+    ("codes", "told", "code", "says"),
+    [
+        ({0: 2}, True, 2, ""),
+        ({0: 1, 1: -9}, False, 1, ""),
+        ({1: -9}, True, 1, ""),
+        ({1: -9}, False, 1, "rank 1 was ended by SIGKILL"),
+        ({1: -9, 0: -15}, True, 1, ""),
+        ({1: -9, 0: -15}, False, 1, "rank 1 was ended by SIGKILL"),
+        ({1: 3, 0: -15}, False, 1, "rank 1 ended with exit code 3"),
+        ({0: -9}, False, 1, "rank 0 was ended by SIGKILL"),
+        ({0: -9, 1: 1}, False, 1, "rank 0 was ended by SIGKILL"),
+    ],
+)
+def test_a_command_tells_why_its_ranks_ended_where_rank_0_could_not(capsys, codes, told, code, says):
+    failures = {rank: SimpleNamespace(exitcode=each) for rank, each in codes.items()}
+    assert _code_of(failures, Path("runs/it"), told) == code
+    line = f"outgrow: {says}; what is saved is whole, so go on with: outgrow resume runs/it\n" if says else ""
+    assert capsys.readouterr().err == line

@@ -12,7 +12,7 @@ from pathlib import Path
 
 import pytest
 
-from helpers.runs import SMALL, Silent, fingerprint, go_short_of_memory, signal_when, start
+from helpers.runs import SMALL, Silent, assert_same, fingerprint, go_short_of_memory, signal_when, start
 from outgrow.algorithms.samplers import SAMPLERS
 from outgrow.config import load_recipe
 from outgrow.core.errors import OutgrowError, UsageError
@@ -29,12 +29,6 @@ def uninterrupted(tmp_path_factory):
     process.join()
     assert process.exitcode == 0
     return path
-
-
-def assert_same(one, other):
-    first, second = fingerprint(one), fingerprint(other)
-    for name in first:
-        assert first[name] == second[name], name
 
 
 def test_the_run_really_trained(uninterrupted):

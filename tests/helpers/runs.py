@@ -149,6 +149,13 @@ def fingerprint(run: Path) -> dict[str, object]:
     }
 
 
+def assert_same(one: Path, other: Path):
+    """Two runs are equal to the last bit; the first part that is not is named."""
+    first, second = fingerprint(one), fingerprint(other)
+    for name in first:
+        assert first[name] == second[name], name
+
+
 def _state(path: Path) -> dict[str, object]:
     """A checkpoint's state without its digests, and without its records of files that say when something was done."""
     state = json.loads(path.read_text())

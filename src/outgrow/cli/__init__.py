@@ -13,6 +13,7 @@ from . import data, flywheel  # noqa: F401  # isort: skip
 from . import pull, merge, export, push  # noqa: F401  # isort: skip
 from .app import app
 from .console import warn
+from .ranks import leave_word
 
 
 def main() -> None:
@@ -21,9 +22,11 @@ def main() -> None:
         app()
     except OutgrowError as error:
         warn(f"outgrow: {error}")
+        leave_word()
         sys.exit(error.exit_code)
     except DISK_ERRORS as error:
         if (fault := fault_of(error)) is None:
             raise
         warn(f"outgrow: {fault}, then run the same command again")
+        leave_word()
         sys.exit(OutgrowError.exit_code)

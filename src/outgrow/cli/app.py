@@ -12,9 +12,9 @@ from rich.markup import escape
 from typer.core import TyperCommand, TyperOption
 
 from .. import __version__
+from ..core.environment import environment
 from ..core.plugins import plugins_imported, plugins_refused
 from .console import console, errors, warn
-from .environment import environment
 
 TRAIN = "Train"
 MEASURE = "Measure"

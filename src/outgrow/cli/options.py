@@ -6,8 +6,8 @@ from typing import Annotated
 
 import typer
 
+from ..core.environment import environment
 from ..core.errors import UsageError
-from .environment import environment
 
 _NAMES = "A shipped or pulled model, a run's folder, a folder of a model or an adapter, a .gguf file, or a hub id"
 

@@ -9,8 +9,8 @@ import sys
 import threading
 import time
 import uuid
-from collections.abc import Iterator
-from contextlib import contextmanager
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING
@@ -18,6 +18,7 @@ from typing import TYPE_CHECKING
 import typer
 
 from ..core.counted import counted
+from ..core.environment import environment
 from ..core.errors import UsageError
 from ..core.processes import require_processes
 from ..core.shell import command_line
@@ -31,6 +32,8 @@ _TO_SAVE = 24 * 3600
 large model."""
 _LOOK_S = 1.0
 """Time between two looks at whether torchrun is still there."""
+_TOLD = "OUTGROW_TOLD"
+"""Environment variable that names a file: rank 0 makes it once it has told why it ends."""
 
 
 def launch(ranks: int, run: Path) -> None:
@@ -69,6 +72,7 @@ def _exit_code(ranks: int, run: Path) -> int:
     # torchrun replaces handlers: nohup's must stay.
     heard = [name for name in ("SIGTERM", "SIGINT", "SIGHUP") if signal.getsignal(getattr(signal, name)) is not signal.SIG_IGN]
     with TemporaryDirectory() as folder:  # torchrun makes one of its own, and leaves it
+        told = Path(folder) / "told"
         config = LaunchConfig(
             min_nodes=1,
             max_nodes=1,
@@ -82,31 +86,39 @@ def _exit_code(ranks: int, run: Path) -> int:
             logs_specs=DefaultLogsSpecs(log_dir=folder),
         )
         try:
-            elastic_launch(config, sys.executable)("-m", "outgrow", *sys.argv[1:])
+            with environment(**{_TOLD: str(told)}):
+                elastic_launch(config, sys.executable)("-m", "outgrow", *sys.argv[1:])
         except SignalException as stop:
             return 128 + int(stop.sigval)
         except ChildFailedError as failed:
-            return _code_of(failed.failures, run)
+            return _code_of(failed.failures, run, told.exists())
     return 0
 
 
-def _code_of(failures: dict[int, ProcessFailure], run: Path) -> int:
-    """Return the exit code of a command whose ranks failed. Rank 0 has told why, unless it was killed.
+def _code_of(failures: Mapping[int, ProcessFailure], run: Path, told: bool) -> int:
+    """Return the exit code of a command whose ranks failed, and tell why where rank 0 was ended before it could.
 
-    failures: those that torchrun saw first, by rank.
+    failures: those that torchrun saw first, by rank. told: whether rank 0 has told.
     """
-    if 0 not in failures:
+    first = failures.get(0)
+    if first is not None and first.exitcode > 0:
+        return int(first.exitcode)
+    if told:
         return 1
-    code = failures[0].exitcode
-    if code > 0:
-        return code
-    if len(failures) > 1 and code == -signal.SIGTERM:  # another rank failed first, which rank 0 has told, and torchrun ended it
-        return 1
-    warn(
-        f"outgrow: rank 0 was ended by {signal.Signals(-code).name}; what is saved is whole, so go on with: "
-        f"{command_line('resume', run)}"
-    )
+    rank = 0
+    if first is None or first.exitcode == -signal.SIGTERM:  # by torchrun, where another one has failed
+        rank = next((each for each in failures if each), 0)
+    code = failures[rank].exitcode
+    how = f"was ended by {signal.Signals(-code).name}" if code < 0 else f"ended with exit code {code}"
+    warn(f"outgrow: rank {rank} {how}; what is saved is whole, so go on with: {command_line('resume', run)}")
     return 1
+
+
+def leave_word() -> None:
+    """Let the command that started the ranks know that this process, rank 0, has told why it ends."""
+    if (file := os.environ.get(_TOLD)) and os.environ.get("RANK") == "0":
+        with suppress(OSError):
+            Path(file).touch()
 
 
 def serve_other_rank() -> None:

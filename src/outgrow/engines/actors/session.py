@@ -23,12 +23,13 @@ import socket
 import tempfile
 import threading
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 from importlib.util import find_spec
 from typing import Any
 
 from ...core.children import signals_blocked
+from ...core.environment import environment
 from ...core.errors import OutgrowError, UsageError, first_line, install_hint, reason
 
 ADDRESS = "RAY_ADDRESS"
@@ -97,9 +98,9 @@ def _started(actors: int) -> Iterator[None]:
         "RAY_AUTH_TOKEN": os.environ.get("RAY_AUTH_TOKEN", _TOKEN),
     }
     try:
-        with _environment(settings):
+        with environment(**settings):
             # num_cpus is how many processes are got ready; actors ask for none of them here, so none waits in silence for a core.
-            with signals_blocked(), _environment(_beside_the_learner()):
+            with signals_blocked(), environment(**_beside_the_learner()):
                 _init(address="local", include_dashboard=False, _temp_dir=folder, num_cpus=actors)
             try:
                 yield
@@ -184,17 +185,3 @@ def _patient_and_quiet() -> Iterator[None]:
         yield
     finally:
         services.get_node, worker.listen_error_messages = asked, listen
-
-
-@contextmanager
-def _environment(settings: Mapping[str, str]) -> Iterator[None]:
-    before = {name: os.environ.get(name) for name in settings}
-    os.environ.update(settings)
-    try:
-        yield
-    finally:
-        for name, value in before.items():
-            if value is None:
-                os.environ.pop(name, None)
-            else:
-                os.environ[name] = value

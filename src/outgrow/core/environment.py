@@ -1,4 +1,4 @@
-"""Environment variables that a command sets while it runs."""
+"""Environment variables that are set for a while."""
 
 import os
 from collections.abc import Iterator
