@@ -100,6 +100,8 @@ def test_what_ranks_and_actors_would_use(outgrow, monkeypatch):
     assert (code, "→ the teacher of [distill] cannot be shared out yet" in told(said)["ranks"]) == (1, True)
     code, said, _ = outgrow("check", "micro-memory", "--set", "learn.ranks=2")
     assert (code, "→ a model with a memory cannot be shared out yet" in told(said)["ranks"]) == (1, True)
+    code, said, _ = outgrow("check", "micro", "--set", "learn.ranks=2", "--set", "learn.optimizer=muon")
+    assert (code, "→ muon needs whole matrices" in told(said)["ranks"]) == (1, True)
     code, said, _ = outgrow("check", "micro-base", "--set", "learn.ranks=100000")
     assert (code, "→ learn.ranks=100000: a process takes about 0.4 GB" in told(said)["ranks"]) == (1, True)
     monkeypatch.setattr(inventory.torch.cuda, "device_count", lambda: 1)

@@ -243,9 +243,10 @@ def test_a_climb_goes_on_to_the_last_bit(tmp_path):
 
 
 def test_everything_that_remembers_goes_on_to_the_last_bit(tmp_path):
-    """A sampler with reviews, screening and refill, an advantage and a reward that look at the ledger."""
+    """A sampler with reviews, screening and refill, an advantage and a reward that look at the ledger, and Muon's momentum."""
     remembering = [
         "learn.steps=12",
+        "learn.optimizer=muon",
         "curriculum={type='frontier',refill=2,screen=2,retire_after=1,spacing=2,review=0.3}",
         "advantage={type='rpe'}",
         "rewards=[{type='accuracy'},{type='length_hapo',weight=0.2}]",

@@ -55,16 +55,23 @@ class PolicySection(Section):
 
 
 class OptimizerSection(Section):
-    """AdamW and its schedule, the same for RL and SFT."""
+    """The optimizer and its schedule, the same for RL and SFT."""
 
+    optimizer: Literal["adamw", "muon"] = Field(
+        default="adamw",
+        description="What moves the weights. muon (arXiv 2502.16982): a matrix inside a layer moves along its momentum, made "
+        "orthogonal and about as far as by AdamW; all else by AdamW.",
+    )
     lr: FiniteFloat = Field(
         default=1e-6, gt=0, description="Learning rate after warmup.", json_schema_extra={"default_is": "by size"}
     )
     schedule: Schedule = Field(default="linear", description="How the learning rate changes after warmup.")
     warmup: float = Field(default=0.05, ge=0, lt=1, description="Share of the steps in which the learning rate rises to `lr`.")
     lr_floor: float = Field(default=0.1, ge=0, le=1, description="Share of `lr` at which a falling schedule ends.")
-    betas: tuple[float, float] = Field(default=(0.9, 0.95), description="AdamW's decay rates of the two moments.")
-    weight_decay: FiniteFloat = Field(default=0.0, ge=0, description="AdamW's weight decay.")
+    betas: tuple[float, float] = Field(
+        default=(0.9, 0.95), description="AdamW's decay rates of the two moments; the first is Muon's momentum, too."
+    )
+    weight_decay: FiniteFloat = Field(default=0.0, ge=0, description="Weight decay, as AdamW takes it.")
     max_grad_norm: float = Field(default=1.0, gt=0, description="Limit of the gradient's norm; larger gradients are scaled down.")
     ranks: int = Field(
         default=1,

@@ -7,6 +7,8 @@ def unshareable(recipe: Recipe, memory: bool) -> str:
     """Return why ranks cannot share out this recipe's policy, and what to set; empty where they can. memory: whether it has one."""
     if memory:
         return "a model with a memory cannot be shared out yet; set learn.ranks=1"
+    if recipe.learn.optimizer == "muon":
+        return "muon needs whole matrices, and a rank holds parts; set learn.ranks=1, or learn.optimizer=adamw"
     if isinstance(recipe, RLRecipe):
         return "the teacher of [distill] cannot be shared out yet; set learn.ranks=1, or leave it out" if recipe.distill else ""
     dropout = recipe.policy.lora.dropout if recipe.policy.lora else 0.0

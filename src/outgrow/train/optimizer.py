@@ -1,6 +1,7 @@
-"""The optimizer: AdamW over the weights that learn, one clipped step at a time."""
+"""The optimizer: AdamW, or Muon and AdamW, over the weights that learn, one clipped step at a time."""
 
 import math
+from dataclasses import dataclass
 
 import torch
 from torch import Tensor, nn
@@ -11,8 +12,18 @@ from ..runs.checkpoint import optimizer_to_tensors, tensors_to_optimizer
 from .lr_schedule import learning_rate_factor
 
 
+@dataclass(frozen=True)
+class _Part:
+    """Weights that one of torch's optimizers moves."""
+
+    names: list[str]
+    optimizer: torch.optim.Optimizer
+    moments: tuple[str, ...]
+    """What it keeps of each weight."""
+
+
 class Optimizer:
-    """AdamW with a learning-rate schedule and gradient clipping."""
+    """AdamW, or Muon next to it, with a learning-rate schedule and gradient clipping."""
 
     def __init__(self, model: nn.Module, section: OptimizerSection, steps: int) -> None:
         self.section = section
@@ -20,7 +31,22 @@ class Optimizer:
         trained = {name: weight for name, weight in model.named_parameters() if weight.requires_grad}
         self.names = list(trained)
         self.weights = list(trained.values())
-        self.adamw = torch.optim.AdamW(self.weights, lr=section.lr, betas=section.betas, weight_decay=section.weight_decay)
+        matrices = _matrices(model) if section.optimizer == "muon" else set[int]()
+        by_muon = {name: weight for name, weight in trained.items() if id(weight) in matrices}
+        by_adamw = {name: weight for name, weight in trained.items() if name not in by_muon}
+        self._parts = []
+        if by_adamw:
+            adamw = torch.optim.AdamW(by_adamw.values(), lr=section.lr, betas=section.betas, weight_decay=section.weight_decay)
+            self._parts.append(_Part(list(by_adamw), adamw, ("step", "exp_avg", "exp_avg_sq")))
+        if by_muon:
+            muon = torch.optim.Muon(
+                by_muon.values(),
+                lr=section.lr,
+                momentum=section.betas[0],
+                weight_decay=section.weight_decay,
+                adjust_lr_fn="match_rms_adamw",
+            )
+            self._parts.append(_Part(list(by_muon), muon, ("momentum_buffer",)))
 
     def backward(self, loss: Tensor) -> None:
         """Add the gradient of a loss to that of the weights."""
@@ -36,9 +62,10 @@ class Optimizer:
         norm = self._clip()
         if not math.isfinite(norm):
             raise NotFiniteError(f"step {step}: the loss or its gradient is not finite; {self.advice()}")
-        for group in self.adamw.param_groups:
-            group["lr"] = rate
-        self.adamw.step()
+        for part in self._parts:
+            for group in part.optimizer.param_groups:
+                group["lr"] = rate
+            part.optimizer.step()
         self.clear()
         if not self._is_finite():
             raise NotFiniteError(f"step {step}: a weight is no longer finite; {self.advice()}")
@@ -53,16 +80,32 @@ class Optimizer:
 
     def tensors(self) -> dict[str, Tensor]:
         """Return the moments as named tensors, for a checkpoint."""
-        return optimizer_to_tensors(self.adamw, self.names)
+        return {name: tensor for part in self._parts for name, tensor in optimizer_to_tensors(part.optimizer, part.names).items()}
 
     def load_tensors(self, tensors: dict[str, Tensor]) -> None:
-        """Put back what `tensors` returned."""
-        tensors_to_optimizer(self.adamw, self.names, tensors)
+        """Put back what `tensors` returned. Moments of a weight that another optimizer kept are left out: they begin anew.
+
+        Raises ValueError where a tensor is of no weight that learns.
+        """
+        if others := {name for name in tensors if name.rpartition("/")[0] not in self.names}:
+            raise ValueError(f"{min(others)} is of no weight that learns")
+        for part in self._parts:
+            known = {f"{name}/{moment}" for name in part.names for moment in part.moments}
+            tensors_to_optimizer(part.optimizer, part.names, {name: tensors[name] for name in sorted(known & tensors.keys())})
 
     def clear(self) -> None:
         """Clear the gradient."""
-        self.adamw.zero_grad()
+        for part in self._parts:
+            part.optimizer.zero_grad()
 
     def advice(self) -> str:
         """Return what to do when numbers are no longer finite."""
         return f"lower the learning rate: --set learn.lr={self.section.lr / 10:g} (outgrow resume, if the run has done a step)"
+
+
+def _matrices(model: nn.Module) -> set[int]:
+    """Return the ids of the matrices inside the model's layers: those that map hidden states, also those of adapters. Embedding and
+    head are not among them, whose rows belong to tokens.
+    """
+    linear = ((name, module) for name, module in model.named_modules() if isinstance(module, nn.Linear))
+    return {id(module.weight) for name, module in linear if ".layers." in f".{name}"}

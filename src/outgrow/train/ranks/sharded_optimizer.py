@@ -11,7 +11,6 @@ from torch.distributed.tensor import DTensor
 
 from ...config.sections import OptimizerSection
 from ...policy.sharded import part_of, whole_tensor
-from ...runs.checkpoint import tensors_to_optimizer
 from ..optimizer import Optimizer
 
 
@@ -66,7 +65,7 @@ class ShardedOptimizer(Optimizer):
             whole = tensors[name].to(weight.device) if tensors else torch.empty(shape, dtype=dtype, device=weight.device)
             dist.broadcast(whole, 0)
             parts[name] = part_of(whole, weight)
-        tensors_to_optimizer(self.adamw, self.names, parts)
+        super().load_tensors(parts)
 
 
 def _local(weight: Tensor) -> Tensor:
