@@ -7,7 +7,7 @@ RUN := runs/demo
 INSTALL := -m pip install --quiet --disable-pip-version-check --require-hashes --no-deps
 PACKAGE := -m pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation --editable .
 
-.PHONY: demo demo-flywheel docs test test-data test-vllm bench audit lock clean
+.PHONY: demo demo-flywheel docs test test-data test-vllm bench bench-scale audit lock clean
 
 demo: .venv/installed
 	@if [ -f $(RUN)/recipe.toml ]; then $(BIN)/outgrow resume $(RUN); else $(BIN)/outgrow train micro --out $(RUN); fi
@@ -48,6 +48,11 @@ bench: .venv/installed-test .venv-vllm/installed
 	$(BIN)/python benchmarks/vs_vllm.py --rounds 2
 	$(BIN)/python benchmarks/growth.py
 	$(BIN)/python benchmarks/table.py
+
+# The same for a run of several processes: actors, ranks, writing ahead. It stays in benchmarks/results/scale.json.
+bench-scale: .venv/installed-test
+	$(BIN)/outgrow pull smollm2-135m
+	$(BIN)/python benchmarks/scale.py
 
 # What is known of the pinned versions: vulnerabilities, by the advisories that pip-audit asks for. It needs a network.
 audit: .venv-audit/installed

@@ -4,6 +4,7 @@ import pytest
 import torch
 
 from outgrow.config import load_recipe
+from outgrow.runs.checkpoint import Checkpoint
 from outgrow.runs.models import base_policy, frozen_copy, learner_and_reference, learning_policy
 
 LORA = ["policy.lora={rank=4}"]
@@ -27,6 +28,22 @@ def test_a_step_moves_the_policy_and_not_the_reference(overrides):
     optimizer.step()
     assert torch.equal(logprobs(reference), before)
     assert not torch.allclose(logprobs(policy), before, atol=1e-3)
+
+
+def test_whole_weights_of_a_checkpoint_need_no_second_copy_of_the_base(tmp_path):
+    """The reference is the base as it was read, frozen; the policy is what was saved."""
+    recipe = load_recipe("micro")
+    saved, base = base_policy(recipe), base_policy(recipe)
+    with torch.no_grad():
+        for weight in saved.model.parameters():
+            weight.mul_(1.1)
+    saved.save(tmp_path / "policy")
+    before = logprobs(base)
+    policy, reference = learner_and_reference(recipe, base, Checkpoint(tmp_path, 1, {}))
+    assert torch.equal(logprobs(reference), before) and torch.equal(logprobs(policy), logprobs(saved))
+    assert [id(weight) for weight in reference.model.parameters()] == [id(weight) for weight in base.model.parameters()]
+    assert not any(weight.requires_grad for weight in reference.model.parameters())
+    assert all(weight.requires_grad for weight in policy.model.parameters())
 
 
 def test_a_reference_after_the_adapter_is_refused():

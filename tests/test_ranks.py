@@ -141,6 +141,13 @@ def test_a_rank_holds_half(learned, name):
 
 
 @pytest.mark.parametrize("name", CASES)
+def test_only_supervised_ranks_drop_the_reference_and_then_hold_nothing_of_it(learned, name):
+    before, after = learned[1][name]["of_reference"]
+    assert all(bytes_ > 0 for bytes_ in before)
+    assert after == ([0, 0] if name == "solutions" else before)
+
+
+@pytest.mark.parametrize("name", CASES)
 def test_what_ranks_save_is_what_one_process_saves(learned, name):
     """The same files, and in them the same tensors, whole; what was taken from the moments can be put back."""
     folder, cases = learned

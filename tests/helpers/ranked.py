@@ -78,7 +78,7 @@ def learn(recipe, policy, reference, ranks=None):
         figures.append({"train/loss": loss, "train/grad_norm": norm})
     clone = {name: tensor.clone() for name, tensor in policy.named_weights().items()}
     base = {name: tensor.clone() for name, tensor in reference.named_weights().items()}
-    return {"figures": figures, "weights": clone, "moments": optimizer.tensors(), "kl": kl, "base": base}
+    return {"figures": figures, "weights": clone, "moments": dict(optimizer.tensors()), "kl": kl, "base": base}
 
 
 def held(rank, argument):
@@ -90,6 +90,11 @@ def held(rank, argument):
 def loaded(rank, argument):
     """Return a digest of what a rank holds of the moments."""
     return [local(value).double().sum().item() for state in rank.learner.optimizer.adamw.state.values() for value in state.values()]
+
+
+def kept(rank, argument):
+    """Return the bytes that a rank holds of the reference's weights."""
+    return sum(local(each).untyped_storage().nbytes() for each in rank.reference.model.parameters())
 
 
 def compare(recipe, folder):
@@ -109,7 +114,13 @@ def compare(recipe, folder):
         before = team.call(loaded, [None] * team.size)
         ranks.optimizer.load_tensors({name: 2 * tensor for name, tensor in ranks.optimizer.tensors().items()})
         after = team.call(loaded, [None] * team.size)
-    return {"alone": alone, "shared": shared, "whole": whole, "held": bytes_held, "moments": (before, after)}
+        of_reference = [team.call(kept, [None] * team.size)]
+        ranks.drop_reference()
+        of_reference.append(team.call(kept, [None] * team.size))
+        still = dict(front.named_weights())
+    assert all(torch.equal(weight, still[name]) for name, weight in shared["weights"].items())
+    held_all = {"whole": whole, "held": bytes_held, "of_reference": of_reference}
+    return {"alone": alone, "shared": shared, "moments": (before, after), **held_all}
 
 
 def main(file):

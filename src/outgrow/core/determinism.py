@@ -7,21 +7,22 @@ from typing import Any
 
 import torch
 
-from .memory import keep_large_buffers
+from .memory import keep_large_buffers, return_large_buffers
 from .threads import require_threads
 
 _WORKSPACE = "CUBLAS_WORKSPACE_CONFIG"
 
 
 @contextmanager
-def deterministic(threads: int, key: str = "run.threads") -> Iterator[None]:
+def deterministic(threads: int, key: str = "run.threads", keep_buffers: bool = True) -> Iterator[None]:
     """Compute inside as a run does: with this many threads, and the same to the last bit every time.
 
     The threads, torch's flags and the environment are put back at the end; what the C library does with freed memory is not.
-    Raises UsageError where these are too many threads. key: the setting that asks for them.
+    Raises UsageError where these are too many threads. key: the setting that asks for them. keep_buffers: keep freed memory for
+    the next step, which is faster; otherwise it is handed back, which takes less of it.
     """
     require_threads(threads, key)
-    keep_large_buffers()
+    (keep_large_buffers if keep_buffers else return_large_buffers)()
     buffers: Any = torch.utils.deterministic
     before, filled = torch.get_num_threads(), buffers.fill_uninitialized_memory
     enabled, warn_only = torch.are_deterministic_algorithms_enabled(), torch.is_deterministic_algorithms_warn_only_enabled()

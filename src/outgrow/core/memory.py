@@ -59,7 +59,7 @@ class _Heap(ctypes.Structure):
 
 
 def return_large_buffers() -> None:
-    """Make glibc hand freed memory back to the kernel, for a process of many threads that lives for weeks.
+    """Make glibc hand freed memory back to the kernel, for a process of many threads that lives for weeks, or one of ranks.
 
     By default each thread keeps its own pool of freed memory, and buffers up to 32 MB join the pools once the first one is freed.
     """

@@ -86,6 +86,11 @@ class ShardedPolicy(Policy):
         whole = self.whole_tensors(adapters_only=False)
         return merged_tensors(self.model, whole, self.adapted) if whole else {}
 
+    def drop_weights(self) -> None:
+        """Free this rank's part of the weights, whoever holds the model still. It can compute nothing after this."""
+        for parameter in self.model.parameters():
+            local(parameter).untyped_storage().resize_(0)
+
     def _saved_tensors(self) -> dict[str, Tensor] | None:
         if self.adapter is None:
             return self.whole_tensors(adapters_only=False)

@@ -11,6 +11,7 @@ checkpoints/latest        a link to the newest
 import hashlib
 import json
 import re
+from collections.abc import Mapping
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
@@ -24,6 +25,7 @@ from ..core.disk import fault_of
 from ..core.errors import OutgrowError, first_line
 from ..core.files import link_atomic, new_folder, parse_json, read_plain, remove_tree, write_json
 from ..core.shell import command_line
+from ..core.tensor_file import write_tensors
 from ..policy import Policy
 from .folder import RunFolder
 
@@ -54,7 +56,7 @@ class TornCheckpoint(Exception):
 
 
 def save_checkpoint(
-    run: Path, step: int, policy: Policy, optimizer: dict[str, Tensor], state: dict[str, Any], keep: int, good: int | None = None
+    run: Path, step: int, policy: Policy, optimizer: Mapping[str, Tensor], state: dict[str, Any], keep: int, good: int | None = None
 ) -> None:
     """Write the checkpoint of `step`, point `latest` at it, and drop all but the newest `keep`.
 
@@ -65,7 +67,7 @@ def save_checkpoint(
     try:
         with new_folder(final, replace=True) as unfinished:
             policy.save(unfinished / "policy")
-            (unfinished / "optimizer.safetensors").write_bytes(safetensors.torch.save(optimizer))
+            write_tensors(unfinished / "optimizer.safetensors", optimizer)
             sums = {str(path.relative_to(unfinished)): _sha256(path) for path in sorted(unfinished.rglob("*")) if path.is_file()}
             content = {"step": step, "sha256": sums, **state}
             write_json(unfinished / _STATE, {**content, "sha256": {**sums, _STATE: _sha256_of(content)}})

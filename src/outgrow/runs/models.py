@@ -113,8 +113,12 @@ def has_memory(section: PolicySection) -> bool:
 def learner_and_reference(recipe: Recipe, base: Policy, checkpoint: Checkpoint | None) -> tuple[Policy, Policy]:
     """Return the policy that learns, as the checkpoint left it, and the base as it is now, which never moves.
 
-    Both in one call, since an adapter is put into `base` in place, for good: a reference taken later would learn too.
+    Both in one call, since an adapter is put into `base` in place, for good: a reference taken later would learn too. Where the
+    checkpoint holds all weights, `base` itself is the reference, frozen in place.
     """
+    if checkpoint and recipe.policy.lora is None:
+        base.model.requires_grad_(False).eval()
+        return learning_policy(recipe, base, checkpoint), base
     reference = frozen_copy(base, share=recipe.policy.lora is not None)
     return learning_policy(recipe, base, checkpoint), reference
 

@@ -67,7 +67,7 @@ def train(recipe: Recipe, path: Path, watcher: Watcher, budget: Budget = _NO_LIM
     began = time.perf_counter()
     logged = LoggedWatcher(watcher, path)
     recipe = with_absolute_paths(with_plugins(recipe))
-    with deterministic(recipe.run.threads):
+    with deterministic(recipe.run.threads, keep_buffers=recipe.learn.ranks == 1):
         check_prerequisites(recipe, budget)
         suites_of(recipe)  # a wrong name is told before anything is made
         with loading(recipe):
@@ -118,7 +118,7 @@ def resume(path: Path, overrides: list[str], watcher: Watcher, budget: Budget = 
             require_more_steps(path, recipe, stored)
     if recipe.policy != stored.policy:
         raise UsageError(f"{path}: a run keeps the policy it was started with; for another one, start a new run")
-    with deterministic(recipe.run.threads):
+    with deterministic(recipe.run.threads, keep_buffers=recipe.learn.ranks == 1):
         check_prerequisites(recipe, budget)
         with loading(recipe):
             base = base_policy(recipe)
@@ -231,6 +231,8 @@ def _run(
         meter.write(through, "loading")
         outcome = Outcome(recipe, path, measuring, meter, watcher.phase, watcher.answering, check_stop, watcher.warn, suites)
         outcome.measure("before", reference, 0)
+        if ranks:
+            ranks.drop_reference()
         if ended and ended.policy_step != done:  # its checkpoint is torn, and the one before is used
             outcome.forget()
             ended = guard.end(ended, done)

@@ -1,6 +1,7 @@
 """The optimizer: AdamW, or Muon and AdamW, over the weights that learn, one clipped step at a time."""
 
 import math
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 import torch
@@ -78,7 +79,7 @@ class Optimizer:
     def _is_finite(self) -> bool:
         return all(bool(weight.isfinite().all()) for weight in self.weights)
 
-    def tensors(self) -> dict[str, Tensor]:
+    def tensors(self) -> Mapping[str, Tensor]:
         """Return the moments as named tensors, for a checkpoint."""
         return {name: tensor for part in self._parts for name, tensor in optimizer_to_tensors(part.optimizer, part.names).items()}
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import partial
@@ -11,9 +11,10 @@ from typing import Any, Literal, TypeVar
 
 from torch import Tensor
 
-from ...config import Recipe
+from ...config import Recipe, SFTRecipe
 from ...config.sections import OptimizerSection
 from ...core.callbacks import CheckStop
+from ...core.tensor_file import GatheredTensors
 from ...policy import Policy
 from ...policy.sharded import ShardedPolicy
 from ..microbatches import PromptCompletion
@@ -58,10 +59,10 @@ class FrontOptimizer(Optimizer):
         """See `Optimizer.clear`."""
         self._team.call_alike(_clear)
 
-    def tensors(self) -> dict[str, Tensor]:
-        """See `Optimizer.tensors`."""
-        tensors: dict[str, Tensor] = self._team.call_alike(_tensors)
-        return tensors
+    def tensors(self) -> Mapping[str, Tensor]:
+        """See `Optimizer.tensors`. Each is gathered when it is asked for."""
+        parts = self._team.here.learner.optimizer.tensors()
+        return GatheredTensors(parts, partial(self._team.call_alike, _whole_moment))
 
     def load_tensors(self, tensors: dict[str, Tensor]) -> None:
         """See `Optimizer.load_tensors`. Raises KeyError or ValueError, before any rank is called, where they do not fit."""
@@ -77,7 +78,7 @@ class FrontRanks:
     """All ranks, as a job sees them (`passes.Ranks`)."""
 
     def __init__(self, team: Team, recipe: Recipe) -> None:
-        self._team = team
+        self._team, self._recipe = team, recipe
         self._optimizer = FrontOptimizer(team, recipe.learn, recipe.learn.steps)
 
     @property
@@ -97,6 +98,11 @@ class FrontRanks:
             results = self._team.call(_pass, [*((work, rows, True) for rows in parts), *[(work, [shortest], False)] * idle])
             done += zip(parts, results, strict=False)
         return done
+
+    def drop_reference(self) -> None:
+        """Free the reference's weights where nothing that is learned asks for them: after this it is no longer measured."""
+        if isinstance(self._recipe, SFTRecipe) and self._recipe.policy.lora is None:
+            self._team.call_alike(_drop_reference)
 
     def check_stop(self, check_stop: CheckStop) -> None:
         """See `Team.check_stop`."""
@@ -140,6 +146,10 @@ def _whole_tensors(rank: Rank, asked: tuple[Side, bool]) -> dict[str, Tensor]:
     return whole
 
 
+def _drop_reference(rank: Rank, argument: None) -> None:
+    rank.reference.drop_weights()
+
+
 def _step(rank: Rank, step: int) -> tuple[float, float]:
     result: tuple[float, float] = rank.learner.optimizer.step(step)
     return result
@@ -149,9 +159,9 @@ def _clear(rank: Rank, argument: None) -> None:
     rank.learner.optimizer.clear()
 
 
-def _tensors(rank: Rank, argument: None) -> dict[str, Tensor]:
-    tensors: dict[str, Tensor] = rank.learner.optimizer.tensors()
-    return tensors
+def _whole_moment(rank: Rank, name: str) -> Tensor | None:
+    whole: Tensor = rank.learner.optimizer.whole_moment(name)
+    return whole if rank.group.rank == 0 else None  # what is returned is sent to rank 0
 
 
 def _load_tensors(rank: Rank, tensors: dict[str, Tensor]) -> None:

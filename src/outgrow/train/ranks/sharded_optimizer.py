@@ -15,7 +15,7 @@ from ..optimizer import Optimizer
 
 
 class ShardedOptimizer(Optimizer):
-    """AdamW over parts. `step`, `tensors` and `load_tensors` are collective."""
+    """AdamW over parts. `step`, `whole_moment` and `load_tensors` are collective; `tensors` returns this rank's parts."""
 
     def __init__(self, model: nn.Module, section: OptimizerSection, steps: int, ranks: int) -> None:
         super().__init__(model, section, steps)
@@ -41,17 +41,13 @@ class ShardedOptimizer(Optimizer):
         dist.all_reduce(finite, dist.ReduceOp.MIN)
         return bool(finite)
 
-    def tensors(self) -> dict[str, Tensor]:
-        """Return the moments whole, as one process has them; empty on the other ranks."""
-        found = {}
-        for name, tensor in super().tensors().items():
-            whole = whole_tensor(tensor)
-            if dist.get_rank() == 0:
-                found[name] = whole.contiguous()
-        return found
+    def whole_moment(self, name: str) -> Tensor:
+        """Return the tensor that `tensors` has under this name whole, as one process has it."""
+        weight, _, key = name.rpartition("/")
+        return whole_tensor(torch.as_tensor(self.adamw.state[self.weights[self.names.index(weight)]][key]))
 
     def load_tensors(self, tensors: dict[str, Tensor]) -> None:
-        """Put back what `tensors` returned on rank 0; the others give nothing."""
+        """Put back what one process returns as `tensors`; the other ranks than the first give nothing."""
         box: list[Any] = [[(name, tensor.shape, tensor.dtype) for name, tensor in tensors.items()]]
         dist.broadcast_object_list(box, 0, device=torch.device("cpu"))
         weights, parts = dict(zip(self.names, self.weights, strict=True)), {}

@@ -9,6 +9,7 @@ from typing import Any
 from ...config import Recipe, RLRecipe, SFTRecipe
 from ...config import parse_recipe as parse
 from ...core.determinism import deterministic
+from ...core.memory import give_back_memory
 from ...core.oom_backoff import AutoBatchSize
 from ...policy import Policy
 from ...policy.sharded import base_of_sharded, from_skeleton, shard, skeleton
@@ -39,7 +40,7 @@ def make_from_plan(rank: Rank, plan: Plan) -> None:
     """Make this rank's part, on another rank than the first. Collective, together with `make`."""
     reference = from_skeleton(plan.reference) if plan.reference is not None else None
     recipe = parse(plan.recipe)
-    rank.stack.enter_context(deterministic(recipe.run.threads))
+    rank.stack.enter_context(deterministic(recipe.run.threads, keep_buffers=False))
     make(rank, (recipe, from_skeleton(plan.policy), reference))
 
 
@@ -61,3 +62,4 @@ def make(rank: Rank, parts: tuple[Recipe, Policy, Policy | None]) -> None:
     else:
         assert isinstance(recipe, SFTRecipe)
         rank.learner = SFTLearner(rank.policy, optimizer, size)
+    give_back_memory()  # the whole copies that rank 0 has read
