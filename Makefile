@@ -49,10 +49,11 @@ bench: .venv/installed-test .venv-vllm/installed
 	$(BIN)/python benchmarks/growth.py
 	$(BIN)/python benchmarks/table.py
 
-# The same for a run of several processes: actors, ranks, writing ahead. It stays in benchmarks/results/scale.json.
+# The same for a run of several processes: actors, ranks, writing ahead. It stays in benchmarks/results/scale.json and in docs/results/speed.md.
 bench-scale: .venv/installed-test
 	$(BIN)/outgrow pull smollm2-135m
 	$(BIN)/python benchmarks/scale.py
+	$(BIN)/python benchmarks/table.py
 
 # What is known of the pinned versions: vulnerabilities, by the advisories that pip-audit asks for. It needs a network.
 audit: .venv-audit/installed

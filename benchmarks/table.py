@@ -18,6 +18,7 @@ NAMES = (
     "rollouts_05b",
     "vs_vllm",
     "growth",
+    "scale",
 )
 
 
