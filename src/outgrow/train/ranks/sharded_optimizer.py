@@ -44,7 +44,8 @@ class ShardedOptimizer(Optimizer):
     def whole_moment(self, name: str) -> Tensor:
         """Return the tensor that `tensors` has under this name whole, as one process has it."""
         weight, _, key = name.rpartition("/")
-        return whole_tensor(torch.as_tensor(self.adamw.state[self.weights[self.names.index(weight)]][key]))
+        (adamw,) = self._parts  # Muon would need whole matrices
+        return whole_tensor(torch.as_tensor(adamw.optimizer.state[self.weights[self.names.index(weight)]][key]))
 
     def load_tensors(self, tensors: dict[str, Tensor]) -> None:
         """Put back what one process returns as `tensors`; the other ranks than the first give nothing."""
