@@ -88,7 +88,7 @@ def held_out(recipe: RLRecipe, policy: Policy, verifier: Verifier) -> Callable[[
 
 def ours(work: Work, target: Target, seed: int, _: float | None) -> dict[str, Any]:
     """Train by the shipped recipe: each step as a run does it, with its ledger and its log of rollouts, without checkpoints."""
-    from outgrow.train.determinism import deterministic
+    from outgrow.core.determinism import deterministic
     from outgrow.train.rl import RLJob
 
     def warn(text: str) -> None:
