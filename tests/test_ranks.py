@@ -30,6 +30,7 @@ from outgrow.train import loop
 from outgrow.train.microbatches import microbatches
 from outgrow.train.ranks import group, rules
 from outgrow.train.ranks.deal import cost, deal
+from outgrow.train.start import explained
 from outgrow.train.watcher import SilentWatcher
 
 HERE = Path(__file__).parent
@@ -308,6 +309,30 @@ def test_a_flywheel_and_a_lab_say_at_once_that_they_have_no_ranks():
 def test_more_ranks_than_the_machine_has_memory_for_are_refused_before_they_start(tmp_path):
     with pytest.raises(UsageError, match=r"learn\.ranks=100000: a process takes about 0\.4 GB"):
         launch(100_000, tmp_path / "run")
+
+
+@pytest.mark.parametrize(
+    "error", [MemoryError(), torch.OutOfMemoryError("CUDA out of memory"), RuntimeError("can't allocate memory: you tried 1 bytes")]
+)
+def test_a_rank_0_that_runs_out_of_memory_names_what_ranks_can_lower(error, tmp_path):
+    """Not problems_per_step, which no pass depends on. The other ranks wait in the middle of one: nobody is called again."""
+    sent = []
+    ranks = SimpleNamespace(rank=0, size=2, listening=True, send=sent.append, why=lambda: "a rank has ended")
+    team = group.Team(ranks, lambda: "outgrow resume runs/it")
+
+    def learn(rank, argument):
+        raise error
+
+    with pytest.raises(group.RankLost) as lost, explained(load_recipe("micro", ["learn.ranks=2"]), tmp_path):
+        team.call_alike(learn)
+    assert str(lost.value) == (
+        "rank 0: out of memory; lower learn.tokens_per_microbatch or sampling.max_tokens, or raise learn.ranks; what is saved is "
+        "whole, so go on with: outgrow resume runs/it"
+    )
+    team.release()
+    with pytest.raises(group.RankLost):
+        team.call_alike(learn)
+    assert len(sent) == 1
 
 
 @pytest.mark.parametrize(

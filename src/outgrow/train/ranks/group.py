@@ -16,9 +16,12 @@ from torch.distributed.device_mesh import DeviceMesh, init_device_mesh
 from torch.distributed.rendezvous import rendezvous
 
 from ...core.errors import OutgrowError, SpoiledError, UsageError
+from ...core.oom_backoff import ran_out_of_memory
 
 _FOREVER = timedelta(days=365)
 """How long a rank waits for the next call: rank 0 may write answers for hours."""
+OUT_OF_MEMORY = "out of memory; lower learn.tokens_per_microbatch or sampling.max_tokens, or raise learn.ranks"
+"""Why a rank ends that cannot hold its part of the work."""
 
 
 class RankLost(SpoiledError):
@@ -160,10 +163,10 @@ class Team:
     def call(self, do: Callable[[Rank, Any], Any], arguments: Sequence[Any]) -> list[Any]:
         """Return what `do` makes of its argument on each rank. It is sent by name; OutgrowErrors it raises, it raises on all ranks.
 
-        Raises RankLost where a rank has ended.
+        Raises RankLost where a rank has ended, or where this one runs out of memory: the others wait for its part then.
         """
         if not self._group.listening:
-            raise self._lost()
+            raise self._lost(self._group.why())
         self._group.listening, failure, own = False, None, None
         try:
             self._group.send([(do, argument) for argument in (None, *arguments[1:])])
@@ -172,10 +175,12 @@ class Team:
             except OutgrowError as error:
                 failure = error
             others = self._group.answers()
-        except RuntimeError as error:
-            if not is_loss(error):
-                raise
-            raise self._lost() from error
+        except (RuntimeError, MemoryError) as error:
+            if is_loss(error):
+                raise self._lost(self._group.why()) from error
+            if ran_out_of_memory(error):
+                raise self._lost(f"rank {self._group.rank}: {OUT_OF_MEMORY}") from error
+            raise
         self._group.listening = True
         if failure is not None:
             raise failure
@@ -202,8 +207,8 @@ class Team:
         if self._group.listening:
             self.call_alike(_release)
 
-    def _lost(self) -> RankLost:
-        return RankLost(f"{self._group.why()}; what is saved is whole, so go on with: {self._again()}")
+    def _lost(self, why: str) -> RankLost:
+        return RankLost(f"{why}; what is saved is whole, so go on with: {self._again()}")
 
 
 def _nothing(rank: Rank, argument: None) -> None:

@@ -8,7 +8,7 @@ import sys
 from ...core.errors import OutgrowError, first_line
 from ...core.oom_backoff import ran_out_of_memory
 from ...core.plugins import plugins_imported
-from .group import Group, Rank, is_loss
+from .group import OUT_OF_MEMORY, Group, Rank, is_loss
 
 
 def serve(group: Group) -> None:
@@ -34,5 +34,5 @@ def serve(group: Group) -> None:
             if not ran_out_of_memory(error):
                 group.say_why(f"{type(error).__name__}: {first_line(error)}")
                 raise
-            group.say_why("out of memory; lower learn.tokens_per_microbatch or sampling.max_tokens, or raise learn.ranks")
+            group.say_why(OUT_OF_MEMORY)
             sys.exit(1)
