@@ -5,12 +5,15 @@ The traps: docs/guides/scale.md. Ray is started once for this file, in the proce
 
 import importlib.util
 import os
+import shutil
 import signal
 import socket
 import subprocess
 import sys
+import tempfile
 import time
 from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
 
 import psutil
 import pytest
@@ -33,6 +36,7 @@ from outgrow.engines import (
 )
 from outgrow.engines.actors.actor import Actor
 from outgrow.engines.actors.deal import calls_of, deal
+from outgrow.engines.actors.folder import place_for, remove_left, session_folder
 from outgrow.engines.actors.packed import packed, unpacked
 from outgrow.engines.actors.pool import _options
 from outgrow.engines.actors.session import Session, _beside_the_learner, _require_answer
@@ -217,6 +221,46 @@ def test_the_last_line_is_of_the_output_that_was_written_last_and_not_rays(tmp_p
     actor = Actor(2, None)
     actor.birth = Birth(77, "there", (str(out), str(err)))
     assert actor.name == "actor 2 (process 77 on there)" and actor.last_words() == 'its last line: "[31mbad[0m luck"'
+
+
+def test_only_folders_of_processes_that_no_longer_live_are_removed(monkeypatch):
+    """One of a killed process is; one of a living process, one whose lock is a link, and one that has no lock are not."""
+    place = Path(tempfile.mkdtemp(prefix="t", dir="/tmp"))  # short, as the names of sockets must be
+    monkeypatch.setattr(tempfile, "tempdir", str(place))
+    code = (
+        f"import tempfile; tempfile.tempdir = {str(place)!r}; from outgrow.engines.actors.folder import session_folder\n"
+        "with session_folder() as folder:\n    print(folder, flush=True); input()"
+    )
+    try:
+        other = subprocess.Popen([sys.executable, "-c", code], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
+        theirs = Path(other.stdout.readline().strip())
+        (theirs / "session").mkdir()
+        for name in ("outgrow-ray-without", "outgrow-ray-linked"):
+            (place / name).mkdir()
+        (place / "lock").touch()
+        (place / "outgrow-ray-linked" / "lock").symlink_to(place / "lock")
+        with session_folder() as ours:
+            others = {theirs.name, "outgrow-ray-without", "outgrow-ray-linked"}
+            assert theirs.parent == Path(ours).parent == place
+            assert {path.name for path in place.glob("outgrow-ray-*")} == {Path(ours).name, *others}, "it lives"
+            other.kill()
+            other.communicate()
+            remove_left(str(place))
+            assert {path.name for path in place.glob("outgrow-ray-*")} == {Path(ours).name, *others} - {theirs.name}
+        assert not Path(ours).exists()
+    finally:
+        shutil.rmtree(place)
+
+
+def test_the_folder_leaves_room_for_the_names_of_rays_sockets():
+    """By Ray's own check, with the longest name that it makes."""
+    from ray._private.utils import validate_socket_filepath
+
+    for long in range(2, 60):
+        place = place_for("/" + "x" * (long - 1))
+        assert place == "/tmp" or len(place) == long
+        validate_socket_filepath(f"{place}/outgrow-ray-12345678/session_2026-11-30_21-42-06_123456_4194304/sockets/plasma_store")
+    assert place_for("/var/tmp") == "/var/tmp"
 
 
 # Ray itself.

@@ -6,7 +6,7 @@ What Ray does to a process that starts it, and what is done about it here:
 - its servers are in the run's process group, so that a signal to the group would end them before the run has saved: they are
   started so that they never see one;
 - it writes a token into the home folder, which may be read-only: it is given one;
-- it leaves a folder among the temporary files: that is removed;
+- it leaves a folder among the temporary files: that is removed (`folder`);
 - its processes run at a lower priority than the run: at the same;
 - it gives up where its servers take 30 seconds to start: it is given more;
 - it prints to the run's output that an actor has ended, also where no output of actors is asked for: it does not, the run says so;
@@ -17,10 +17,8 @@ from __future__ import annotations
 
 import os
 import secrets
-import shutil
 import signal
 import socket
-import tempfile
 import threading
 import time
 from collections.abc import Iterator
@@ -31,10 +29,10 @@ from typing import Any
 from ...core.children import signals_blocked
 from ...core.environment import environment
 from ...core.errors import OutgrowError, UsageError, first_line, install_hint, reason
+from .folder import session_folder
 
 ADDRESS = "RAY_ADDRESS"
 _ASKED_TO_STOP = (signal.SIGTERM, signal.SIGINT, signal.SIGHUP)
-_LONG = 40  # characters of a folder for temporary files that leave room for the names of Ray's sockets, which the kernel limits
 _QUIET = 40  # logging.ERROR
 _SLOWEST_START_S = 300
 _ANSWER_S = 10
@@ -87,7 +85,6 @@ class Session:
 @contextmanager
 def _started(actors: int) -> Iterator[None]:
     """Run Ray on this machine inside, for this process alone."""
-    folder = tempfile.mkdtemp(prefix="outgrow-ray-", dir=tempfile.gettempdir() if len(tempfile.gettempdir()) < _LONG else "/tmp")
     settings = {
         "RAY_worker_niceness": "0",
         "RAY_USAGE_STATS_ENABLED": "0",
@@ -97,17 +94,14 @@ def _started(actors: int) -> Iterator[None]:
         "RAY_worker_register_timeout_seconds": str(_SLOWEST_START_S),
         "RAY_AUTH_TOKEN": os.environ.get("RAY_AUTH_TOKEN", _TOKEN),
     }
-    try:
-        with environment(**settings):
-            # num_cpus is how many processes are got ready; actors ask for none of them here, so none waits in silence for a core.
-            with signals_blocked(), environment(**_beside_the_learner()):
-                _init(address="local", include_dashboard=False, _temp_dir=folder, num_cpus=actors)
-            try:
-                yield
-            finally:
-                _shutdown()
-    finally:
-        shutil.rmtree(folder, ignore_errors=True)
+    with session_folder() as folder, environment(**settings):
+        # num_cpus is how many processes are got ready; actors ask for none of them here, so none waits in silence for a core.
+        with signals_blocked(), environment(**_beside_the_learner()):
+            _init(address="local", include_dashboard=False, _temp_dir=folder, num_cpus=actors)
+        try:
+            yield
+        finally:
+            _shutdown()
 
 
 def _beside_the_learner() -> dict[str, str]:
