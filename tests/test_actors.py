@@ -266,6 +266,30 @@ def test_the_folder_leaves_room_for_the_names_of_rays_sockets():
 # Ray itself.
 
 
+class Stop(Exception):
+    """What a check raises here that ends something."""
+
+
+def test_a_stop_is_heard_while_ray_starts_and_leaves_nothing_of_it(monkeypatch):
+    """It comes when the last of its servers runs already. The fixture below starts Ray in this process again."""
+    place = Path(tempfile.mkdtemp(prefix="t", dir="/tmp"))
+    monkeypatch.setattr(tempfile, "tempdir", str(place))
+    before, seen = signal.getsignal(signal.SIGTERM), []
+
+    def stop():
+        seen[:] = [child for child in psutil.Process().children() if child not in others]
+        if any(child.name() == "raylet" for child in seen):
+            raise Stop
+
+    others = psutil.Process().children()
+    with pytest.raises(Stop):
+        Session(2, stop)
+    assert len(seen) > 1 and not psutil.wait_procs(seen, timeout=60)[1]
+    assert signal.getsignal(signal.SIGTERM) is before
+    assert not list(place.iterdir())
+    place.rmdir()
+
+
 @pytest.fixture(scope="module")
 def ray_here(tmp_path_factory):
     """Ray for this file, started as a run starts it: with a handler of SIGTERM, and a home folder that cannot be written."""
@@ -357,9 +381,6 @@ def test_versions_adapters_a_stop_and_a_hang(ray_here, own_code, untrained, tmp_
             with torch.no_grad():
                 next(weight for name, weight in policy.model.named_parameters() if ".lora_B." in name).add_(0.05)
         assert len(sizes) == 3 and max(sizes[1:]) < sizes[0] / 3, "the base goes once, the adapter each time"
-
-        class Stop(Exception):
-            pass
 
         def stop():
             raise Stop

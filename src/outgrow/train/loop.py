@@ -201,8 +201,8 @@ def _run(
         meter = Meter(files.timings, recipe.run.dollars_per_hour, began, budget)
         stack.callback(meter.close)
         exact, warn = recipe.engine.exact(), once(watcher.warn)
-        engine = build_engine(recipe.engine, warn)
-        measuring = engine if exact == recipe.engine else build_engine(exact, warn)
+        engine = build_engine(recipe.engine, warn, interrupt.check_stop)
+        measuring = engine if exact == recipe.engine else build_engine(exact, warn, interrupt.check_stop)
         engines = {"engine": engine} if measuring is engine else {"engine": engine, "measuring_engine": measuring}
         for each in engines.values():
             stack.callback(each.close)

@@ -2,24 +2,20 @@
 
 from __future__ import annotations
 
-import os
 from collections import deque
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
 from ...core.callbacks import CheckStop, Warn, Written, never_stop, quiet
 from ...core.errors import OutgrowError
-from ...core.processes import require_processes
-from ...core.threads import require_threads
 from ...policy import ModelSpec, Policy
 from ...types import Rollout
 from ..engine import Engine, EngineConfig, GenerationRequest, check_room
 from .deal import calls_of
 from .packed import packed
 from .pool import Pool
-from .session import ADDRESS, Session, require_ray
 from .weights import Learned, split, whole
-from .worker import THREADS, Call
+from .worker import Call
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -27,37 +23,31 @@ if TYPE_CHECKING:
     from .actor import Actor
 
 
-def build_engine(config: EngineConfig, warn: Warn = quiet) -> Engine:
-    """Make the engine of a run: in this process, or in config.actors of their own. warn: as for `EngineConfig.build`.
+def build_engine(config: EngineConfig, warn: Warn = quiet, check_stop: CheckStop = never_stop) -> Engine:
+    """Make the engine of a run: in this process, or in config.actors of their own. warn: as for `EngineConfig.build`. check_stop:
+    called while actors start; what it raises ends that.
 
     Raises UsageError where a package that it needs is not installed.
     """
-    return ActorEngine(config, warn) if config.actors else config.build(warn)
+    return ActorEngine(config, Pool(config, warn, check_stop)) if config.actors else config.build(warn)
 
 
 class ActorEngine(Engine):
     """Writes the rollouts of a call in several processes; the same tokens, however many these are, and whichever of them end."""
 
-    def __init__(self, config: EngineConfig, warn: Warn = quiet) -> None:
-        """Nothing is started before `start`. Raises UsageError for a missing package, or more than this machine has."""
-        require_ray()
-        if not os.environ.get(ADDRESS):
-            require_processes(config.actors, "engine.actors")
-            require_threads(config.actor_threads, THREADS)
-        self._config, self._warn = config, warn
+    def __init__(self, config: EngineConfig, pool: Pool) -> None:
+        """pool: its actors, which nothing has started yet."""
+        self._config, self._pool = config, pool
         self._here = config.build()  # never computes: it knows which states are possible
         self._state = self._here.state_dict()
         self._agreed = False  # whether the state is what an actor has found
-        self._session: Session | None = None
-        self._pool: Pool | None = None
         self._base: dict[str, Tensor] = {}  # what the actors have of a policy that learns next to it
         self._version: int | None = None
         self._calls = 0
 
     def start(self, spec: ModelSpec) -> None:
         """Start Ray and the actors. Raises OutgrowError where they do not start, UsageError where Ray has no room for them."""
-        self._session = Session(self._config.actors)
-        self._pool = Pool(self._config, spec, self._warn)
+        self._pool.start(spec)
         super().start(spec)
 
     def load_weights(self, weights: Mapping[str, Tensor], version: int) -> None:
@@ -74,7 +64,7 @@ class ActorEngine(Engine):
         self._load(learned, bool(base), version)
 
     def sleep(self) -> None:
-        if self._pool is not None and self._pool.actors:
+        if self._pool.actors:
             self._pool.each("sleep")
         self._version = None
 
@@ -111,10 +101,7 @@ class ActorEngine(Engine):
         return groups
 
     def close(self) -> None:
-        if self._pool is not None:
-            self._pool.close()
-        if self._session is not None:
-            self._session.close()
+        self._pool.close()
 
     def state_dict(self) -> dict[str, Any]:
         return self._state
@@ -135,7 +122,7 @@ class ActorEngine(Engine):
         self._version = version
 
     def _running(self) -> Pool:
-        assert self._pool is not None, "start() comes first"
+        assert self.spec is not None, "start() comes first"
         if not self._pool.actors:
             raise OutgrowError("no actor is left to write rollouts")
         return self._pool

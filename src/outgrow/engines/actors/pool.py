@@ -9,12 +9,14 @@ import sys
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
-from ...core.callbacks import Warn, Written
+from ...core.callbacks import CheckStop, Warn, Written, never_stop
 from ...core.errors import OutgrowError, UsageError
+from ...core.processes import require_processes
+from ...core.threads import require_threads
 from ...policy import ModelSpec
 from .actor import Actor
-from .session import ADDRESS
-from .worker import Reply, Worker
+from .session import ADDRESS, Session, require_ray
+from .worker import THREADS, Reply, Worker
 
 if TYPE_CHECKING:
     from ..engine import EngineConfig
@@ -30,14 +32,27 @@ _SETTLE_S = 30.0
 class Pool:
     """Actors, each with an engine of its own. One that ends or hangs is left out; the calls of the others go on."""
 
-    def __init__(self, config: EngineConfig, spec: ModelSpec, warn: Warn) -> None:
-        """Make config.actors of them, and wait until they are there. warn: told of each that is lost.
-
-        Raises UsageError where Ray has not got what they need, OutgrowError where none starts.
+    def __init__(self, config: EngineConfig, warn: Warn, check_stop: CheckStop = never_stop) -> None:
+        """Nothing is started before `start`. warn: told of each that is lost. check_stop: called while they start, and take or free
+        weights; it may raise. Raises UsageError for a missing package, or more than this machine has.
         """
-        self._warn = warn
+        require_ray()
+        if not os.environ.get(ADDRESS):
+            require_processes(config.actors, "engine.actors")
+            require_threads(config.actor_threads, THREADS)
+        self._config, self._warn, self._check_stop = config, warn, check_stop
+        self._session: Session | None = None
+        self.actors: list[Actor] = []
         self._asked: dict[Any, Actor] = {}
         self._progress: dict[Actor, Written] = {}
+
+    def start(self, spec: ModelSpec) -> None:
+        """Start Ray and the actors, and wait until they are there.
+
+        Raises UsageError where Ray has not got what they need, OutgrowError where it or none of them starts.
+        """
+        config = self._config
+        self._session = Session(config.actors, self._check_stop)
         options = _options(config, spec)
         import ray
 
@@ -54,11 +69,12 @@ class Pool:
     def each(self, method: str, *arguments: Any, of: Sequence[Actor] | None = None) -> dict[Actor, Any]:
         """Call a method of every actor (or of these), and return what each says that is still there.
 
-        Raises what `checked` raises, and OutgrowError where no actor is left.
+        Raises what `checked` and `check_stop` raise, and OutgrowError where no actor is left.
         """
         running = {actor.call(method, *arguments): actor for actor in (self.actors if of is None else of)}
         said = {}
         while running:
+            self._check_stop()
             for actor, value in self.poll(running, _SLOWEST_START_S):
                 if value is not None:
                     said[actor] = self.checked(actor, value)
@@ -130,10 +146,12 @@ class Pool:
         return said
 
     def close(self) -> None:
-        """End every actor."""
+        """End every actor, and leave Ray."""
         for actor in self.actors:
             actor.kill()
         self.actors = []
+        if self._session is not None:
+            self._session.close()
 
     def _lose(self, actor: Actor, why: str, error: BaseException | None = None) -> None:
         """Leave an actor out. Raises OutgrowError where it was the last one."""

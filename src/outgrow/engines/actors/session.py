@@ -2,9 +2,10 @@
 
 What Ray does to a process that starts it, and what is done about it here:
 
-- its own handler of SIGTERM takes the place of a run's: ours are set again;
+- its own handler of SIGTERM takes the place of a run's: it is not set;
+- it hears no stop while it starts, which takes from 3 to 30 seconds: it looks for one;
 - its servers are in the run's process group, so that a signal to the group would end them before the run has saved: they are
-  started so that they never see one;
+  started so that they never see one; it would then wait a second for each at its end: they are ended at once;
 - it writes a token into the home folder, which may be read-only: it is given one;
 - it leaves a folder among the temporary files: that is removed (`folder`);
 - its processes run at a lower priority than the run: at the same;
@@ -17,24 +18,21 @@ from __future__ import annotations
 
 import os
 import secrets
-import signal
 import socket
-import threading
-import time
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 from importlib.util import find_spec
+from subprocess import Popen
 from typing import Any
 
-from ...core.children import signals_blocked
+from ...core.callbacks import CheckStop, never_stop
 from ...core.environment import environment
 from ...core.errors import OutgrowError, UsageError, first_line, install_hint, reason
 from .folder import session_folder
+from .rays_start import SLOWEST_START_S, in_other_ways
 
 ADDRESS = "RAY_ADDRESS"
-_ASKED_TO_STOP = (signal.SIGTERM, signal.SIGINT, signal.SIGHUP)
 _QUIET = 40  # logging.ERROR
-_SLOWEST_START_S = 300
 _ANSWER_S = 10
 _VISIBLE, _RANKS = "CUDA_VISIBLE_DEVICES", "LOCAL_WORLD_SIZE"  # torchrun sets the second
 _TOKEN = secrets.token_hex(32)  # of the process, not of a session: Ray reads it once, and a second one would be refused
@@ -52,8 +50,9 @@ class Session:
     _open = 0
     _ours: ExitStack | None = None
 
-    def __init__(self, actors: int) -> None:
-        """Start or join it, unless this process has done so already. actors: processes to get ready on this machine.
+    def __init__(self, actors: int, check_stop: CheckStop = never_stop) -> None:
+        """Start or join it, unless this process has done so already. actors: processes to get ready on this machine. check_stop:
+        called while it starts; what it raises ends the start.
 
         Raises UsageError where Ray is not installed or does not answer, OutgrowError where it does not start.
         """
@@ -62,11 +61,7 @@ class Session:
 
         if not ray.is_initialized():
             stack = ExitStack()
-            try:
-                stack.enter_context(_joined() if os.environ.get(ADDRESS) else _started(actors))
-            except OutgrowError:
-                stack.close()
-                raise
+            stack.enter_context(_joined(check_stop) if os.environ.get(ADDRESS) else _started(actors, check_stop))
             Session._ours = stack
         Session._open += 1
         self._closed = False
@@ -83,21 +78,21 @@ class Session:
 
 
 @contextmanager
-def _started(actors: int) -> Iterator[None]:
+def _started(actors: int, check_stop: CheckStop) -> Iterator[None]:
     """Run Ray on this machine inside, for this process alone."""
     settings = {
         "RAY_worker_niceness": "0",
         "RAY_USAGE_STATS_ENABLED": "0",
         "RAY_ENABLE_UV_RUN_RUNTIME_ENV": "0",  # actors have this process's environment, not one that uv makes
         "RAY_ACCEL_ENV_VAR_OVERRIDE_ON_ZERO": "0",
-        "RAY_agent_register_timeout_ms": str(1000 * _SLOWEST_START_S),
-        "RAY_worker_register_timeout_seconds": str(_SLOWEST_START_S),
+        "RAY_agent_register_timeout_ms": str(1000 * SLOWEST_START_S),
+        "RAY_worker_register_timeout_seconds": str(SLOWEST_START_S),
         "RAY_AUTH_TOKEN": os.environ.get("RAY_AUTH_TOKEN", _TOKEN),
     }
     with session_folder() as folder, environment(**settings):
         # num_cpus is how many processes are got ready; actors ask for none of them here, so none waits in silence for a core.
-        with signals_blocked(), environment(**_beside_the_learner()):
-            _init(address="local", include_dashboard=False, _temp_dir=folder, num_cpus=actors)
+        with environment(**_beside_the_learner()):
+            _init(check_stop, address="local", include_dashboard=False, _temp_dir=folder, num_cpus=actors)
         try:
             yield
         finally:
@@ -115,10 +110,10 @@ def _beside_the_learner() -> dict[str, str]:
 
 
 @contextmanager
-def _joined() -> Iterator[None]:
+def _joined(check_stop: CheckStop) -> Iterator[None]:
     """Be connected inside to the cluster that RAY_ADDRESS names."""
     _require_answer(os.environ[ADDRESS])
-    _init(address=os.environ[ADDRESS])
+    _init(check_stop, address=os.environ[ADDRESS])
     try:
         yield
     finally:
@@ -136,46 +131,35 @@ def _require_answer(address: str) -> None:
         raise UsageError(f"{ADDRESS}={address}: no Ray answers there ({reason(error)}); start it, or unset {ADDRESS}") from error
 
 
-def _init(**settings: Any) -> None:
+def _init(check_stop: CheckStop, **settings: Any) -> None:
     import ray
 
-    main = threading.current_thread() is threading.main_thread()
-    before = {number: signal.getsignal(number) for number in _ASKED_TO_STOP} if main else {}
+    servers: list[Popen[bytes]] = []
+    stops: list[Exception] = []
+
+    def look() -> None:
+        try:
+            check_stop()
+        except Exception as stop:
+            stops.append(stop)
+            raise
+
     try:
-        with _patient_and_quiet():
+        with in_other_ways(look, servers):
+            look()
             ray.init(log_to_driver=False, logging_level=_QUIET, **settings)
-    except Exception as error:  # Ray raises errors of many types
+    except BaseException as error:
+        for server in servers:
+            server.kill()
+            server.wait()
+        if stops:
+            raise stops[0] from None
+        if not isinstance(error, Exception):  # Ray raises errors of many types
+            raise
         raise OutgrowError(f"Ray did not start: {first_line(error)}; set engine.actors=0 to go on without it") from error
-    finally:
-        for number, handler in before.items():
-            signal.signal(number, handler)
 
 
 def _shutdown() -> None:
     import ray
 
     ray.shutdown()
-
-
-@contextmanager
-def _patient_and_quiet() -> Iterator[None]:
-    """Let a Ray that starts inside wait longer for its servers, and print nothing of its own. Neither is one of its settings."""
-    from ray._private import services, worker
-
-    asked, listen = services.get_node, worker.listen_error_messages
-
-    def get_node(*about: Any) -> Any:
-        end = time.monotonic() + _SLOWEST_START_S
-        while True:
-            try:
-                return asked(*about)
-            except RuntimeError:
-                if time.monotonic() > end:
-                    raise
-                time.sleep(0.1)
-
-    services.get_node, worker.listen_error_messages = get_node, lambda *_: None
-    try:
-        yield
-    finally:
-        services.get_node, worker.listen_error_messages = asked, listen
