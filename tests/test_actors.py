@@ -21,6 +21,7 @@ import torch
 from hypothesis import given
 from hypothesis import strategies as st
 
+import outgrow.engines.actors.waiting
 from helpers.odd_engine import HANGS, LIES, RAISES, OddEngineConfig
 from helpers.runs import SMALL, Silent, fingerprint
 from outgrow.config import load_recipe
@@ -40,6 +41,7 @@ from outgrow.engines.actors.folder import place_for, remove_left, session_folder
 from outgrow.engines.actors.packed import packed, unpacked
 from outgrow.engines.actors.pool import _options
 from outgrow.engines.actors.session import Session, _beside_the_learner, _require_answer
+from outgrow.engines.actors.waiting import Waiting
 from outgrow.engines.actors.weights import merged, split
 from outgrow.engines.actors.worker import Birth, Call, Worker
 from outgrow.ledger import Ledger
@@ -211,6 +213,22 @@ def test_actors_are_kept_off_the_gpus_that_learn_where_others_are_left(monkeypat
             if value is not None:
                 monkeypatch.setenv(name, value)
         assert _beside_the_learner().get("CUDA_VISIBLE_DEVICES") == left, (count, named, ranks)
+
+
+def test_a_wait_for_a_cluster_is_told_after_20_seconds_when_one_comes_and_ever_more_rarely():
+    now, told = [0.0], []
+    waiting = Waiting(
+        3, {"CPU": 2, "GPU": 0.5}, 900, lambda: {"CPU": 1.0}, lambda line: told.append((now[0], line)), lambda: now[0]
+    )
+    there = 0
+    for second in range(900):
+        now[0] = float(second)
+        there = {100: 1, 101: 2, 880: 3}.get(second, there)
+        waiting.look(there)
+    assert [second for second, _ in told] == [20, 40, 80, 100, 101, 160, 320, 640]
+    assert told[3][1].startswith("1 of 3 actors have started after 1 min 40 s: the cluster that RAY_ADDRESS names ")
+    assert "(free cores: 1, each takes 2; free GPUs: 0, each takes 0.5)" in told[0][1]
+    assert "waiting up to 15 min" in told[0][1] and "Ctrl-C ends that" in told[0][1]
 
 
 def test_the_last_line_is_of_the_output_that_was_written_last_and_not_rays(tmp_path):
@@ -425,6 +443,35 @@ def test_a_cluster_without_room_is_one_line_and_no_silent_wait(ray_here, shipped
     with pytest.raises(UsageError, match=r"engine\.actors=3 with engine.actor_threads=4 ask for 12 cores, and the cluster has 2"):
         _options(NativeEngineConfig(actors=3, actor_threads=4), shipped.spec())
     assert _options(TransformersEngineConfig(actors=2), shipped.spec())["num_cpus"] == 1
+
+
+def test_a_wait_for_a_taken_cluster_is_told_and_a_stop_ends_it(ray_here, shipped, monkeypatch):
+    """Another program has the only two cores."""
+    import ray
+
+    monkeypatch.setenv("RAY_ADDRESS", "somewhere:6379")
+    monkeypatch.setattr(outgrow.engines.actors.waiting, "_FIRST_S", 0.1)
+
+    class Other:
+        def there(self):
+            return True
+
+    other, told = ray.remote(num_cpus=2)(Other).remote(), []
+    ray.get(other.there.remote())
+
+    def stop():
+        if told:
+            raise Stop
+
+    engine = build_engine(NativeEngineConfig(actors=2), told.append, stop)
+    try:
+        with pytest.raises(Stop):
+            sync(engine, shipped, 0)
+        assert told[0].startswith("0 of 2 actors have started") and "(free cores: 0, each takes 1)" in told[0]
+    finally:
+        engine.close()
+        ray.kill(other)
+    assert not workers()
 
 
 class EndsAllAtStep(Silent):

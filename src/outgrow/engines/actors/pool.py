@@ -6,7 +6,7 @@ import math
 import os
 import pickle
 import sys
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 from ...core.callbacks import CheckStop, Warn, Written, never_stop
@@ -16,6 +16,7 @@ from ...core.threads import require_threads
 from ...policy import ModelSpec
 from .actor import Actor
 from .session import ADDRESS, Session, require_ray
+from .waiting import Waiting
 from .worker import THREADS, Reply, Worker
 
 if TYPE_CHECKING:
@@ -61,13 +62,17 @@ class Pool:
             Actor(number, remote.options(**options).remote(sys.path, config.actor_threads))
             for number in range(1, config.actors + 1)
         ]
-        for actor, birth in self.each("born").items():
+        for actor, birth in self.each("born", meanwhile=self._told_of_room(options)).items():
             actor.birth = birth
         plain = config.model_copy(update={"actors": 0})
         self.each("start", pickle.dumps(plain), pickle.dumps(spec))
 
-    def each(self, method: str, *arguments: Any, of: Sequence[Actor] | None = None) -> dict[Actor, Any]:
+    def each(
+        self, method: str, *arguments: Any, of: Sequence[Actor] | None = None, meanwhile: Callable[[int], None] | None = None
+    ) -> dict[Actor, Any]:
         """Call a method of every actor (or of these), and return what each says that is still there.
+
+        meanwhile: called with how many have answered, as often as there is time. Default: nothing.
 
         Raises what `checked` and `check_stop` raise, and OutgrowError where no actor is left.
         """
@@ -78,6 +83,8 @@ class Pool:
             for actor, value in self.poll(running, _SLOWEST_START_S):
                 if value is not None:
                     said[actor] = self.checked(actor, value)
+            if meanwhile:
+                meanwhile(len(said))
         return said
 
     def poll(self, running: dict[Any, Actor], limit: float) -> list[tuple[Actor, Any]]:
@@ -152,6 +159,15 @@ class Pool:
         self.actors = []
         if self._session is not None:
             self._session.close()
+
+    def _told_of_room(self, options: Mapping[str, Any]) -> Callable[[int], None] | None:
+        """Return what tells a person that a cluster has no room yet; None on this machine, where no actor waits for any."""
+        if not os.environ.get(ADDRESS):
+            return None
+        import ray
+
+        needs = {name: options[key] for name, key in (("CPU", "num_cpus"), ("GPU", "num_gpus")) if key in options}
+        return Waiting(self._config.actors, needs, _SLOWEST_START_S, ray.available_resources, self._warn).look
 
     def _lose(self, actor: Actor, why: str, error: BaseException | None = None) -> None:
         """Leave an actor out. Raises OutgrowError where it was the last one."""
