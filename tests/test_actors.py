@@ -33,6 +33,7 @@ from outgrow.engines import (
     NativeEngineConfig,
     TransformersEngineConfig,
     build_engine,
+    build_engines,
     sync,
 )
 from outgrow.engines.actors.actor import Actor
@@ -44,6 +45,7 @@ from outgrow.engines.actors.session import Session, _beside_the_learner, _requir
 from outgrow.engines.actors.waiting import Waiting
 from outgrow.engines.actors.weights import merged, split
 from outgrow.engines.actors.worker import Birth, Call, Worker
+from outgrow.engines.native.layouts import has_int8
 from outgrow.ledger import Ledger
 from outgrow.policy import Policy, Sampling
 from outgrow.policy.lora import add_adapter
@@ -141,13 +143,13 @@ def test_an_error_comes_back_as_what_it_was(own_code, untrained):
     import pickle
 
     worker = Worker(sys.path, threads=1)
-    assert worker.start(pickle.dumps(OddEngineConfig()), pickle.dumps(untrained.spec())).kind == ""
+    assert worker.start(pickle.dumps([OddEngineConfig()]), pickle.dumps(untrained.spec())).kind == ""
     call = Call(1, [[5]], 1, Sampling(max_tokens=RAISES), [0])
     bug = worker.generate(call, {})
     assert (bug.kind, bug.error) == ("bug", "OddError: this is not that") and "odd_engine.py" in bug.trace
     native = Worker(sys.path, threads=1)
-    native.start(pickle.dumps(NativeEngineConfig()), pickle.dumps(untrained.spec()))
-    native.load(split(untrained)[1], False, 0, {})
+    native.start(pickle.dumps([NativeEngineConfig()]), pickle.dumps(untrained.spec()))
+    native.load(0, split(untrained)[1], False, 0, {})
     long = native.generate(Call(1, [[5] * 9], 1, Sampling(max_tokens=10**6), [0]), {})
     assert long.kind == "usage" and "sampling.max_tokens=1000000 leaves no room" in long.error
     assert pickle.loads(pickle.dumps(long)) == long
@@ -178,7 +180,7 @@ def test_more_than_the_machine_has_is_one_line_before_anything_is_made(monkeypat
             cluster.setenv("RAY_ADDRESS", "somewhere:6379")
             build_engine(NativeEngineConfig(**settings))  # the cluster is asked, once it is joined
     worker = Worker([], 10**6)
-    assert "engine.actor_threads = 1,000,000" in worker.sleep().error
+    assert "engine.actor_threads = 1,000,000" in worker.sleep(0).error
 
 
 def test_ray_is_imported_only_where_actors_start():
@@ -335,12 +337,13 @@ def request_of(policy, count=12):
     return GenerationRequest(prompts, 4, SAMPLING, list(range(count)), expected_tokens=[10.0 + number for number in range(count)])
 
 
-def in_this_process(policy, request, rows):
-    """What one engine here writes, call by call."""
+def in_this_process(policy, request, rows, version=7, weights="exact", state=None):
+    """What one engine here writes, call by call. state: of the engine that it is compared with, whose layouts it takes."""
     groups = {}
     with deterministic(1):
-        engine = NativeEngine()
-        sync(engine, policy, 7)
+        engine = NativeEngine(weights=weights)
+        engine.load_state_dict(state or {})
+        sync(engine, policy, version)
         for places in calls_of([*map(len, request.prompts)], request.expected_tokens, request.n, rows):
             prompts, seeds = [request.prompts[place] for place in places], [request.seeds[place] for place in places]
             groups |= zip(places, engine.generate(GenerationRequest(prompts, request.n, request.sampling, seeds)), strict=True)
@@ -381,21 +384,19 @@ def test_three_two_and_one_actor_write_the_same_tokens_and_one_that_ends_loses_n
 
 
 def test_versions_adapters_a_stop_and_a_hang(ray_here, own_code, untrained, tmp_path):
-    """One actor does all of it: what it wrote with, what it was sent, what ends its call, and what ends it."""
+    """One actor does all of it: what it wrote with, what it was sent, in which numbers, what ends its call, and what ends it."""
     import ray
 
     policy = adapted(untrained)
     request = request_of(policy, 3)
-    engine = build_engine(NativeEngineConfig(actors=1, actor_rows=64))
+    numbers = "int8" if has_int8(torch.empty(1)) else "exact"
+    fast, engine = build_engines(NativeEngineConfig(actors=1, actor_rows=64, weights=numbers))
     put, sizes = ray.put, []
     try:
         ray.put = lambda value: sizes.append(len(__import__("pickle").dumps(value))) or put(value)
         for version in (3, 4):
             sync(engine, policy, version)
-            assert engine.generate(request) == [
-                [type(rollout)(**{**vars(rollout), "weights_version": version}) for rollout in group]
-                for group in in_this_process(policy, request, 64)
-            ]
+            assert engine.generate(request) == in_this_process(policy, request, 64, version)
             with torch.no_grad():
                 next(weight for name, weight in policy.model.named_parameters() if ".lora_B." in name).add_(0.05)
         assert len(sizes) == 3 and max(sizes[1:]) < sizes[0] / 3, "the base goes once, the adapter each time"
@@ -407,9 +408,18 @@ def test_versions_adapters_a_stop_and_a_hang(ray_here, own_code, untrained, tmp_
             engine.generate(GenerationRequest(request.prompts, 200, Sampling(max_tokens=80), request.seeds), after(2, stop))
         assert len(engine.generate(request)) == 3, "the call that was stopped is in nobody's way"
         engine.sleep()
+        sync(fast, policy, 5)
+        written = fast.generate(request)
+        assert written == in_this_process(policy, request, 64, 5, numbers, fast.state_dict())
+        assert (written == in_this_process(policy, request, 64, 5)) == (numbers == "exact")
+        fast.sleep()
+        sync(engine, policy, 5)
+        assert engine.generate(request) == in_this_process(policy, request, 64, 5), "each has weights of its own"
+        assert len(workers()) == 1
     finally:
         ray.put = put
         engine.close()
+        fast.close()
 
     engine = build_engine(OddEngineConfig(actors=1, actor_timeout_s=2))
     try:

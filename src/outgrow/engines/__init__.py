@@ -2,7 +2,7 @@
 address.
 """
 
-from .actors import ActorEngine, build_engine
+from .actors import ActorEngine, build_engine, build_engines
 from .chat_model import Answer, ChatModel, ChatRequest, Conversation, LocalModel, WrappedModel
 from .engine import Engine, EngineConfig, GenerationRequest, check_room, sync
 from .native import NativeEngine, NativeEngineConfig
@@ -42,6 +42,7 @@ __all__ = [
     "VLLMEngineConfig",
     "WrappedModel",
     "build_engine",
+    "build_engines",
     "check_room",
     "engine_for",
     "second_engine",

@@ -18,7 +18,7 @@ from ..core.fresh_folder import FreshFolder
 from ..core.json_lines import append_line, keep_lines_through, read_lines
 from ..core.plugins import plugins_imported
 from ..core.threads import require_threads
-from ..engines import build_engine
+from ..engines import build_engines
 from ..evaluate.measured import suites_of
 from ..evaluate.worse import early_end
 from ..policy import Policy
@@ -200,9 +200,7 @@ def _run(
             point_latest(checkpoint)  # a kill may have come before the link was set
         meter = Meter(files.timings, recipe.run.dollars_per_hour, began, budget)
         stack.callback(meter.close)
-        exact, warn = recipe.engine.exact(), once(watcher.warn)
-        engine = build_engine(recipe.engine, warn, interrupt.check_stop)
-        measuring = engine if exact == recipe.engine else build_engine(exact, warn, interrupt.check_stop)
+        engine, measuring = build_engines(recipe.engine, once(watcher.warn), interrupt.check_stop)
         engines = {"engine": engine} if measuring is engine else {"engine": engine, "measuring_engine": measuring}
         for each in engines.values():
             stack.callback(each.close)

@@ -24,26 +24,38 @@ if TYPE_CHECKING:
 
 
 def build_engine(config: EngineConfig, warn: Warn = quiet, check_stop: CheckStop = never_stop) -> Engine:
-    """Make the engine of a run: in this process, or in config.actors of their own. warn: as for `EngineConfig.build`. check_stop:
-    called while actors start; what it raises ends that.
+    """Make an engine: in this process, or in config.actors of their own. warn: as for `EngineConfig.build`. check_stop: called
+    while actors start; what it raises ends that.
 
     Raises UsageError where a package that it needs is not installed.
     """
-    return ActorEngine(config, Pool(config, warn, check_stop)) if config.actors else config.build(warn)
+    return ActorEngine(Pool([config], warn, check_stop), 0) if config.actors else config.build(warn)
+
+
+def build_engines(config: EngineConfig, warn: Warn = quiet, check_stop: CheckStop = never_stop) -> tuple[Engine, Engine]:
+    """Make the engine of a run, and the one that measures: the same where it is exact, else the two are in the same actors.
+
+    Arguments and errors are those of `build_engine`.
+    """
+    exact = config.exact()
+    if exact == config:
+        return (engine := build_engine(config, warn, check_stop)), engine
+    if config.actors and not config.one_per_process:
+        pool = Pool([config, exact], warn, check_stop)
+        return ActorEngine(pool, 0), ActorEngine(pool, 1)
+    return build_engine(config, warn, check_stop), build_engine(exact, warn, check_stop)
 
 
 class ActorEngine(Engine):
     """Writes the rollouts of a call in several processes; the same tokens, however many these are, and whichever of them end."""
 
-    def __init__(self, config: EngineConfig, pool: Pool) -> None:
-        """pool: its actors, which nothing has started yet."""
-        self._config, self._pool = config, pool
-        self._here = config.build()  # never computes: it knows which states are possible
+    def __init__(self, pool: Pool, place: int) -> None:
+        """pool: its actors, which nothing has started yet. place: which of their engines this is."""
+        self._pool, self._place, self._config = pool, place, pool.configs[place]
+        self._here = self._config.build()  # never computes: it knows which states are possible
         self._state = self._here.state_dict()
         self._agreed = False  # whether the state is what an actor has found
-        self._base: dict[str, Tensor] = {}  # what the actors have of a policy that learns next to it
         self._version: int | None = None
-        self._calls = 0
 
     def start(self, spec: ModelSpec) -> None:
         """Start Ray and the actors. Raises OutgrowError where they do not start, UsageError where Ray has no room for them."""
@@ -56,16 +68,16 @@ class ActorEngine(Engine):
     def load_policy(self, policy: Policy, version: int) -> None:
         """Send what learns; what stays as it is goes once."""
         base, learned = split(policy)
-        if base and not _same(base, self._base):
+        if base and not _same(base, self._pool.base):
             import ray
 
             self._running().each("base", ray.put(packed(base)))
-            self._base = base
+            self._pool.base = base
         self._load(learned, bool(base), version)
 
     def sleep(self) -> None:
         if self._pool.actors:
-            self._pool.each("sleep")
+            self._pool.each("sleep", self._place)
         self._version = None
 
     def generate(self, request: GenerationRequest, check_stop: CheckStop = never_stop) -> list[list[Rollout]]:
@@ -83,8 +95,9 @@ class ActorEngine(Engine):
                 for actor in pool.actors:
                     if waiting and actor not in places:
                         places[actor] = waiting.popleft()
-                        self._calls += 1
-                        running[actor.call("generate", _call(self._calls, request, places[actor]), self._state)] = actor
+                        pool.calls += 1
+                        call = _call(pool.calls, request, places[actor], self._place)
+                        running[actor.call("generate", call, self._state)] = actor
                 for actor, said in pool.poll(running, self._config.actor_timeout_s):
                     mine = places.pop(actor)
                     if said is None:
@@ -96,7 +109,7 @@ class ActorEngine(Engine):
                         groups[place] = self._of_this_version(actor, group)
                 request.on_written(_whole(groups) + pool.written(running))
         except BaseException:
-            pool.stop(running, self._calls)
+            pool.stop(running, pool.calls)
             raise
         return groups
 
@@ -116,9 +129,9 @@ class ActorEngine(Engine):
         pool, promise = self._running(), ray.put(learned)
         rest = list(pool.actors)
         while not self._agreed and rest:  # the first one measures what is fastest here, and the others take that over
-            for reply in pool.each("load", promise, on_base, version, self._state, of=[rest.pop(0)]).values():
+            for reply in pool.each("load", self._place, promise, on_base, version, self._state, of=[rest.pop(0)]).values():
                 self._state, self._agreed = reply.state, True
-        pool.each("load", promise, on_base, version, self._state, of=rest)
+        pool.each("load", self._place, promise, on_base, version, self._state, of=rest)
         self._version = version
 
     def _running(self) -> Pool:
@@ -136,9 +149,9 @@ class ActorEngine(Engine):
         return group
 
 
-def _call(number: int, request: GenerationRequest, places: list[int]) -> Call:
+def _call(number: int, request: GenerationRequest, places: list[int], engine: int) -> Call:
     prompts, seeds = [list(request.prompts[place]) for place in places], [request.seeds[place] for place in places]
-    return Call(number, prompts, request.n, request.sampling, seeds)
+    return Call(number, prompts, request.n, request.sampling, seeds, engine)
 
 
 def _whole(groups: list[list[Rollout]]) -> Written:

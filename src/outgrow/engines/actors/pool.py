@@ -20,6 +20,8 @@ from .waiting import Waiting
 from .worker import THREADS, Reply, Worker
 
 if TYPE_CHECKING:
+    from torch import Tensor
+
     from ..engine import EngineConfig
 
 _POLL_S = 0.5
@@ -31,27 +33,36 @@ _SETTLE_S = 30.0
 
 
 class Pool:
-    """Actors, each with an engine of its own. One that ends or hangs is left out; the calls of the others go on."""
+    """Actors, each with the engines of a run. One that ends or hangs is left out; the calls of the others go on."""
 
-    def __init__(self, config: EngineConfig, warn: Warn, check_stop: CheckStop = never_stop) -> None:
-        """Nothing is started before `start`. warn: told of each that is lost. check_stop: called while they start, and take or free
-        weights; it may raise. Raises UsageError for a missing package, or more than this machine has.
+    def __init__(self, configs: Sequence[EngineConfig], warn: Warn, check_stop: CheckStop = never_stop) -> None:
+        """Nothing is started before `start`. configs: of the engines; the first one says how many actors. warn: told of each that
+        is lost. check_stop: called while they start, and take or free weights; it may raise.
+
+        Raises UsageError for a missing package, or more than this machine has.
         """
         require_ray()
+        config = configs[0]
         if not os.environ.get(ADDRESS):
             require_processes(config.actors, "engine.actors")
             require_threads(config.actor_threads, THREADS)
-        self._config, self._warn, self._check_stop = config, warn, check_stop
+        self.configs, self._config, self._warn, self._check_stop = configs, config, warn, check_stop
+        self.base: dict[str, Tensor] = {}
+        """What the actors have of a policy that learns next to it."""
+        self.calls = 0
+        """Number of the last call to write rollouts."""
         self._session: Session | None = None
         self.actors: list[Actor] = []
         self._asked: dict[Any, Actor] = {}
         self._progress: dict[Actor, Written] = {}
 
     def start(self, spec: ModelSpec) -> None:
-        """Start Ray and the actors, and wait until they are there.
+        """Start Ray and the actors, and wait until they are there; nothing happens where another engine has done so.
 
         Raises UsageError where Ray has not got what they need, OutgrowError where it or none of them starts.
         """
+        if self._session is not None:
+            return
         config = self._config
         self._session = Session(config.actors, self._check_stop)
         options = _options(config, spec)
@@ -64,7 +75,7 @@ class Pool:
         ]
         for actor, birth in self.each("born", meanwhile=self._told_of_room(options)).items():
             actor.birth = birth
-        plain = config.model_copy(update={"actors": 0})
+        plain = [each.model_copy(update={"actors": 0}) for each in self.configs]
         self.each("start", pickle.dumps(plain), pickle.dumps(spec))
 
     def each(

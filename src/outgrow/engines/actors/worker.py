@@ -1,4 +1,4 @@
-"""What runs in an actor's process: one engine, and what is said back of each call.
+"""What runs in an actor's process: a run's engines, and what is said back of each call.
 
 Nothing of this file needs Ray. Errors go back as plain data: an exception whose `__init__` takes other arguments than it passes on
 cannot be sent between processes.
@@ -50,6 +50,8 @@ class Call:
     n: int
     sampling: Sampling
     seeds: Sequence[int]
+    engine: int = 0
+    """The place of the engine that writes it."""
 
 
 @dataclass(frozen=True)
@@ -74,14 +76,14 @@ class _Stopped(Exception):
 
 
 class Worker:
-    """One engine, with the weights and the settings that it is sent."""
+    """The engines of a run, with the weights and the settings that they are sent. Each call names one by its place."""
 
     def __init__(self, path: Sequence[str], threads: int) -> None:
         """path: where the run's process looks for modules. threads: of its sums."""
         sys.path.extend(folder for folder in path if folder not in sys.path)
         self._threads = threads
-        self._engine: Engine | None = None
-        self._state: dict[str, Any] | None = None
+        self._engines: list[Engine] = []
+        self._states: dict[int, dict[str, Any]] = {}
         self._base: dict[str, Tensor] = {}
         self._warnings: list[str] = []
         self._stopped = -1
@@ -93,11 +95,13 @@ class Worker:
         return Birth(os.getpid(), platform.node(), outputs)
 
     def start(self, settings: bytes, spec: bytes) -> Reply:
-        """Make the engine. settings, spec: pickled EngineConfig and ModelSpec, whose modules `path` may be needed for."""
+        """Make the engines. settings, spec: pickled list of EngineConfigs, and ModelSpec; their modules may be on `path`."""
 
         def work() -> None:
-            self._engine = pickle.loads(settings).build(self._warnings.append)
-            self._engine.start(_here(pickle.loads(spec)))
+            for config in pickle.loads(settings):
+                engine = config.build(self._warnings.append)
+                engine.start(_here(pickle.loads(spec)))
+                self._engines.append(engine)
 
         return self._reply(work)
 
@@ -109,15 +113,15 @@ class Worker:
 
         return self._reply(work)
 
-    def load(self, learned: Learned, on_base: bool, version: int, state: dict[str, Any]) -> Reply:
+    def load(self, place: int, learned: Learned, on_base: bool, version: int, state: dict[str, Any]) -> Reply:
         """Take these weights. on_base: whether they stand on the base. state: what every actor's engine computes with."""
 
         def work() -> None:
-            engine, spec = self._started()
-            self._take(state)
+            engine, spec = self._started(place)
+            self._take(place, state)
             engine.load_weights(merged(self._base if on_base else {}, learned, spec.device), version)
 
-        return self._reply(work)
+        return self._reply(work, place)
 
     def generate(self, call: Call, state: dict[str, Any]) -> Reply:
         """Write the rollouts of one call."""
@@ -129,16 +133,16 @@ class Worker:
                 raise _Stopped
 
         def work() -> None:
-            engine, _ = self._started()
-            self._take(state)
+            engine, _ = self._started(call.engine)
+            self._take(call.engine, state)
             request = GenerationRequest(call.prompts, call.n, call.sampling, call.seeds, self._tell)
             rollouts.extend(engine.generate(request, check_stop))
 
-        return self._reply(work, rollouts)
+        return self._reply(work, call.engine, rollouts)
 
-    def sleep(self) -> Reply:
-        """Free the weights."""
-        return self._reply(lambda: self._started()[0].sleep())
+    def sleep(self, place: int) -> Reply:
+        """Free the weights of one engine."""
+        return self._reply(lambda: self._started(place)[0].sleep(), place)
 
     def written(self) -> Written:
         """Say how far the call is. Answered while a call goes on, as `stop` is."""
@@ -148,19 +152,20 @@ class Worker:
         """End the call of this number, also where it has not begun: the two come by different ways."""
         self._stopped = number
 
-    def _started(self) -> tuple[Engine, Any]:
-        assert self._engine is not None and self._engine.spec is not None, "start() comes first"
-        return self._engine, self._engine.spec
+    def _started(self, place: int) -> tuple[Engine, Any]:
+        assert place < len(self._engines), "start() comes first"
+        engine = self._engines[place]
+        return engine, engine.spec
 
-    def _take(self, state: dict[str, Any]) -> None:
-        if state != self._state:
-            self._started()[0].load_state_dict(state)
+    def _take(self, place: int, state: dict[str, Any]) -> None:
+        if state != self._states.get(place):
+            self._started(place)[0].load_state_dict(state)
 
     def _tell(self, written: Written) -> None:
         self._written = written
 
-    def _reply(self, work: Callable[[], None], rollouts: list[list[Rollout]] | None = None) -> Reply:
-        """Do the work as a run does it, and tell what came of it."""
+    def _reply(self, work: Callable[[], None], place: int = 0, rollouts: list[list[Rollout]] | None = None) -> Reply:
+        """Do the work as a run does it, and tell what came of it, with the state of the engine at this place."""
         from ...core.determinism import deterministic
 
         kind, error, trace = "", "", ""
@@ -176,9 +181,9 @@ class Worker:
         except Exception as bug:
             kind, error, trace = "bug", f"{type(bug).__name__}: {first_line(bug)}", traceback.format_exc()
             print(trace, file=sys.stderr, flush=True)
-        self._state = self._engine.state_dict() if self._engine else {}
+        state = self._states[place] = self._engines[place].state_dict() if place < len(self._engines) else {}
         told, self._warnings[:] = list(self._warnings), []
-        return Reply(rollouts or [], self._state, told, kind, error, trace)  # type: ignore[arg-type]
+        return Reply(rollouts or [], state, told, kind, error, trace)  # type: ignore[arg-type]
 
 
 def _here(spec: Any) -> Any:
