@@ -82,7 +82,7 @@ arms = [
 
 _TIMES = {"wall_s", "seconds", "dollars", "created", "hours", "finished"}
 """Keys of JSON whose values differ between any two runs."""
-_LOGS = {"timings.jsonl", "sessions.jsonl", "warnings.jsonl", "lab.jsonl"}
+_LOGS = {"timings.jsonl", "actors.jsonl", "sessions.jsonl", "warnings.jsonl", "lab.jsonl"}
 """Files that say when something was done."""
 _SHOWN = {".html", ".md", ".png", ".svg"}
 """Pages and cards, which hold times and are made from the files that are compared."""

@@ -4,6 +4,7 @@ The traps: docs/guides/scale.md. Ray is started once for this file, in the proce
 """
 
 import importlib.util
+import json
 import os
 import shutil
 import signal
@@ -16,6 +17,7 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import psutil
+import pyarrow.parquet as pq
 import pytest
 import torch
 from hypothesis import given
@@ -315,10 +317,12 @@ def ray_here(tmp_path_factory):
     """Ray for this file, started as a run starts it: with a handler of SIGTERM, and a home folder that cannot be written."""
     home, before = os.environ.get("HOME"), signal.getsignal(signal.SIGTERM)
     os.environ["HOME"] = "/nonexistent"
-    signal.signal(signal.SIGTERM, handler := lambda *_: None)
+    heard = []
+    signal.signal(signal.SIGTERM, lambda *_: heard.append("SIGTERM"))
     session = Session(2)
     try:
-        assert signal.getsignal(signal.SIGTERM) is handler, "Ray's own handler would end a run before it is saved"
+        os.kill(os.getpid(), signal.SIGTERM)  # Ray's own handlers, in Python and in C++, would end a run before it is saved
+        assert heard == ["SIGTERM"]
         yield session
     finally:
         session.close()
@@ -361,7 +365,12 @@ def test_three_two_and_one_actor_write_the_same_tokens_and_one_that_ends_loses_n
         written = []
         assert engine.generate(GenerationRequest(**{**vars(request), "on_written": written.append})) == undisturbed
         assert written[-1].answers == request.rollouts
-        assert written[-1].tokens == sum(len(rollout.completion_ids) for group in undisturbed for rollout in group)
+        tokens = sum(len(rollout.completion_ids) for group in undisturbed for rollout in group)
+        assert written[-1].tokens == tokens
+        done = engine.work_done()
+        assert sum(work.tokens for work in done) == tokens and all(0 < work.seconds < 600 for work in done)
+        assert [work.name.partition(" (")[0] for work in done] == ["actor 1", "actor 2", "actor 3"]
+        assert {(work.version, work.lost) for work in done} == {(7, False)}
 
         for left in (2, 1):
             looks = []
@@ -373,6 +382,9 @@ def test_three_two_and_one_actor_write_the_same_tokens_and_one_that_ends_loses_n
 
             assert engine.generate(request, end_one_at_work) == undisturbed
             assert len(workers()) == left and len(told) == 3 - left
+            done = engine.work_done()
+            assert sum(work.tokens for work in done) == tokens and len(done) == 3, "the tokens of a call that was lost do not count"
+            assert [work.name for work in done if work.lost] == sorted(line.partition(" has ended")[0] for line in told)
             assert "has ended" in told[-1] and f"its prompts go to the {left} that are left" in told[-1]
         assert engine.generate(request) == undisturbed
         workers()[0].kill()
@@ -513,6 +525,12 @@ def test_a_run_whose_actors_all_end_is_saved_and_goes_on_to_the_same_bits(undist
     assert (RunFolder(broken).checkpoints / "latest").resolve().name.endswith("3"), "saved at the step that it had done"
     resume(broken, [], Silent())
     assert fingerprint(broken) == undisturbed
+    rows = [json.loads(line) for line in RunFolder(broken).actors.read_text().splitlines()]
+    assert [row["step"] for row in rows] == [1, 2, 3], "those of step 4 were written ahead, by actors that are gone"
+    for row in rows:
+        part = pq.read_table(RunFolder(broken).rollouts, filters=[("step", "==", row["step"])])
+        assert sum(actor["tokens"] for actor in row["actors"]) == sum(part["length"].to_pylist())
+        assert {actor["version"] for actor in row["actors"]} == {max(0, row["step"] - 2)}, "learn.ahead"
     assert not psutil.wait_procs(workers(), timeout=60)[1], "a run ends its actors"
 
 

@@ -283,7 +283,7 @@ def test_once_its_steps_are_over_a_step_is_that_of_rewards_alone_to_the_last_bit
     first = advanced(distilled, 1)
     assert "distill/kl_to_teacher" in first.metrics
     policies[1].model.load_state_dict(policies[0].model.state_dict())
-    plain.optimizer.adamw.load_state_dict(copy.deepcopy(distilled.optimizer.adamw.state_dict()))
+    plain.optimizer.load_tensors(copy.deepcopy(distilled.optimizer.tensors()))
     plain.ledger.record(distilled.ledger.visits())
     found = [advanced(job, 2).metrics for job in (distilled, plain)]
     assert found[0] == found[1]

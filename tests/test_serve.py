@@ -16,7 +16,9 @@ from helpers.serving import ask, servers
 from outgrow.cli.app import app
 from outgrow.core.errors import OutgrowError
 from outgrow.core.rollout_log import drop_parts_after, write_part
+from outgrow.engines.work import Work
 from outgrow.report.live.rollouts import VERDICTS, RolloutIndex, visits_of
+from outgrow.runs.work_log import drop_work_after, write_work
 
 PAYLOAD = "<script>document.title='owned'</script><img src=x onerror=\"document.title='owned'\"></pre>"
 CHROMIUM = next((path for name in ("chromium", "chromium-browser", "google-chrome") if (path := shutil.which(name))), None)
@@ -103,6 +105,28 @@ def test_every_page_escapes_what_a_model_wrote(folder, serving):
         status, page, headers = ask(port, f"/runs/good/{path}")
         assert status == 200 and PAYLOAD not in page and "owned" in page
         assert headers["Content-Security-Policy"] and headers["X-Content-Type-Options"] == "nosniff"
+
+
+def test_actors_of_the_latest_step_are_shown_and_what_they_are_called_is_text(folder, serving):
+    """Rates by hand: 3,000 tokens in 1.5 seconds, and nothing in none. A step that is done again takes the place of its lines."""
+    run, port = folder / "good", serving(folder)
+    assert 'id="actors"' not in ask(port, "/runs/good")[1]
+    write_work(run, 11, [Work("actor 1", 10, 1.0, 10)])
+    write_work(run, 12, [Work("actor 1 (process 5 on here)", 3000, 1.5, 11), Work(f"actor 2 {PAYLOAD}", 0, 0.0, None, lost=True)])
+    status, page, _ = ask(port, "/runs/good")
+    [shown] = re.findall(r'<section id="actors">.*?</section>', page, re.DOTALL)
+    rows = [re.findall(r"<t[dh][^>]*>(.*?)</t[dh]>", row, re.DOTALL) for row in re.findall(r"<tr>.*?</tr>", shown, re.DOTALL)]
+    assert status == 200 and "In step 12." in shown and PAYLOAD not in page
+    assert rows[1] == ["<bdi>actor 1 (process 5 on here)</bdi>", "2,000", "11", ""]
+    assert rows[2][0].startswith("<bdi>actor 2 &lt;script&gt;") and rows[2][1:] == ["–", "–", '<span class="loss">lost</span>']
+    drop_work_after(run, 11)
+    assert "In step 11." in ask(port, "/runs/good")[1]
+    (run / "actors.jsonl").write_text('{"step": 11, "actors": [{"name": 5}]}\n')
+    status, page, _ = ask(port, "/runs/good")
+    assert status == 500 and "actors.jsonl: cannot be read" in page
+    (run / "actors.jsonl").write_text("[]\n")
+    drop_work_after(run, 11)
+    assert ask(port, "/runs/good")[0] == 200
 
 
 def by_step(groups):

@@ -83,13 +83,13 @@ def learn(recipe, policy, reference, ranks=None):
 
 def held(rank, argument):
     """Return the bytes that a rank holds of the policy's weights and of their moments."""
-    moments = [value for state in rank.learner.optimizer.adamw.state.values() for value in state.values() if value.dim()]
+    moments = [value for value in rank.learner.optimizer.tensors().values() if value.dim()]
     return [sum(local(each).nbytes for each in every) for every in (rank.policy.model.parameters(), moments)]
 
 
 def loaded(rank, argument):
     """Return a digest of what a rank holds of the moments."""
-    return [local(value).double().sum().item() for state in rank.learner.optimizer.adamw.state.values() for value in state.values()]
+    return [local(value).double().sum().item() for value in rank.learner.optimizer.tensors().values()]
 
 
 def kept(rank, argument):

@@ -14,6 +14,7 @@ from ..core.errors import UsageError
 from ..core.registry import Component
 from ..policy import ModelSpec, Policy, Sampling
 from ..types import Rollout
+from .work import Work
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -89,6 +90,10 @@ class Engine(ABC):
     def close(self) -> None:
         """End the processes that it has started; nothing is asked of it afterwards. Default: it has none."""
         return
+
+    def work_done(self) -> list[Work]:
+        """Return what each of its processes has written since the last call, lost ones too. Default: it has none of its own."""
+        return []
 
     def state_dict(self) -> dict[str, Any]:
         """Return what a checkpoint keeps of the engine, as JSON values: sizes that memory lowered. Default: nothing."""

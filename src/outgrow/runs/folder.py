@@ -70,6 +70,11 @@ class RunFolder:
         return self.path / "timings.jsonl"
 
     @property
+    def actors(self) -> Path:
+        """A JSON line for each step of what each actor did; there only with `engine.actors`."""
+        return self.path / "actors.jsonl"
+
+    @property
     def warnings(self) -> Path:
         """A JSON line for each warning, with its time and step."""
         return self.path / "warnings.jsonl"

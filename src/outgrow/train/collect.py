@@ -8,6 +8,7 @@ from ..config import RLRecipe
 from ..core.callbacks import Answering, CheckStop, unwatched
 from ..core.rng import seed_from
 from ..engines import Engine, GenerationRequest
+from ..engines.work import Work
 from ..ledger import Ledger, ProblemStats
 from ..policy import Policy
 from ..types import GradedGroup, Problem, Rollout
@@ -28,12 +29,15 @@ class Collector:
         """
         self.recipe, self.policy, self.engine, self.verifier, self.ledger = recipe, policy, engine, verifier, ledger
         self.sources, self.shares, self.answering = sources, shares, answering
+        self.work: dict[int, list[Work]] = {}
+        """What each process of the engine did for a step, until that is on disk."""
 
     def collect(self, step: int, check_stop: CheckStop, lap: Lap) -> tuple[list[GradedGroup], list[GradedGroup]]:
         """Return the step's whole groups, and those that screening ended early.
 
         lap: called when generation or verification ends.
         """
+        self.engine.work_done()  # what it did before was a measurement
         taken: list[set[int]] = [set() for _ in self.sources]
         missing = list(self.shares)
         whole: list[GradedGroup] = []
@@ -47,6 +51,7 @@ class Collector:
             ):
                 (whole if len(group.rollouts) == self.recipe.learn.group_size else screened).append(group)
                 missing[source] -= group.mixed
+        self.work[step] = self.engine.work_done()
         return whole, screened
 
     def _pick(self, step: int, missing: Sequence[int], taken: list[set[int]]) -> list[tuple[int, Problem]]:

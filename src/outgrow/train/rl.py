@@ -25,6 +25,7 @@ from ..policy.unknown_characters import unknown_characters, warn_of_unknown
 from ..runs.folder import RunFolder
 from ..runs.practice_problems import distinct, shares, training_problems
 from ..runs.session import verifier_for
+from ..runs.work_log import drop_work_after, write_work
 from ..types import GradedGroup
 from .ahead import Collected, InBackground, deciding, taken_over
 from .collect import Collector, Lap
@@ -113,6 +114,7 @@ class RLJob:
         """See `Job.rewind`."""
         self.ledger.rewind(step)
         drop_parts_after(self.run, step)
+        drop_work_after(self.run, step)
         metrics = RunFolder(self.run).metrics
         self.idle = step - self._last_trained(metrics, step)
         self.alarms.rewind(metrics, step)
@@ -245,6 +247,7 @@ class RLJob:
 
         def commit() -> None:
             write_part(self.run, step, rows)
+            write_work(self.run, step, self.collector.work.pop(step, []))
             self.ledger.record(visits)
 
         return StepResult(metrics, clock.laps, commit, warning, alarms)

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import time
 from contextlib import suppress
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+from ..work import Work
 from .worker import Birth
 
 _ABOUT_RAY = (":actor_name:", ":job_id:", ":task_name:")  # lines that Ray writes into a process's output
@@ -21,6 +23,8 @@ class Actor:
         """number: from 1. handle: Ray's."""
         self.number, self._handle = number, handle
         self.birth: Birth | None = None
+        self.lost = False
+        self._work = Work("", 0, 0.0)  # since it was asked last
         self.began = time.monotonic()
 
     @property
@@ -43,6 +47,15 @@ class Actor:
     def seconds(self) -> float:
         """Seconds since its call began."""
         return time.monotonic() - self.began
+
+    def wrote(self, tokens: int, version: int) -> None:
+        """Count what its call, which is over now, has written."""
+        self._work = Work("", self._work.tokens + tokens, self._work.seconds + self.seconds, version)
+
+    def work_done(self) -> Work:
+        """Return what it has written since this was asked last."""
+        work, self._work = self._work, Work("", 0, 0.0, self._work.version)
+        return replace(work, name=self.name, lost=self.lost)
 
     def kill(self) -> None:
         """End its process."""

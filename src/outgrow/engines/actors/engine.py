@@ -11,6 +11,7 @@ from ...core.errors import OutgrowError
 from ...policy import ModelSpec, Policy
 from ...types import Rollout
 from ..engine import Engine, EngineConfig, GenerationRequest, check_room
+from ..work import Work
 from .deal import calls_of
 from .packed import packed
 from .pool import Pool
@@ -107,6 +108,7 @@ class ActorEngine(Engine):
                     self._state = reply.state
                     for place, group in zip(mine, reply.rollouts, strict=True):
                         groups[place] = self._of_this_version(actor, group)
+                    actor.wrote(_whole(reply.rollouts).tokens, self._version)
                 request.on_written(_whole(groups) + pool.written(running))
         except BaseException:
             pool.stop(running, pool.calls)
@@ -115,6 +117,9 @@ class ActorEngine(Engine):
 
     def close(self) -> None:
         self._pool.close()
+
+    def work_done(self) -> list[Work]:
+        return [actor.work_done() for actor in sorted([*self._pool.actors, *self._pool.lost], key=lambda actor: actor.number)]
 
     def state_dict(self) -> dict[str, Any]:
         return self._state

@@ -53,6 +53,7 @@ class Pool:
         """Number of the last call to write rollouts."""
         self._session: Session | None = None
         self.actors: list[Actor] = []
+        self.lost: list[Actor] = []
         self._asked: dict[Any, Actor] = {}
         self._progress: dict[Actor, Written] = {}
 
@@ -146,8 +147,7 @@ class Pool:
 
         _, late = ray.wait(list(running), num_returns=len(running), timeout=_SETTLE_S) if running else ([], [])
         for promise in late:
-            self.actors.remove(running[promise])
-            running[promise].kill()
+            self._leave_out(running[promise])
 
     def checked(self, actor: Actor, said: Any) -> Any:
         """Pass on what an actor said, and tell its warnings. Raises what its engine has raised, as the same kind of error."""
@@ -183,11 +183,16 @@ class Pool:
     def _lose(self, actor: Actor, why: str, error: BaseException | None = None) -> None:
         """Leave an actor out. Raises OutgrowError where it was the last one."""
         line = f"{actor.name} {why}; {actor.last_words()}"
-        actor.kill()
-        self.actors.remove(actor)
+        self._leave_out(actor)
         if not self.actors:
             raise OutgrowError(f"{line}; no actor is left") from error
         self._warn(f"{line}; its prompts go to the {len(self.actors)} that are left")
+
+    def _leave_out(self, actor: Actor) -> None:
+        actor.kill()
+        actor.lost = True
+        self.actors.remove(actor)
+        self.lost.append(actor)
 
 
 def _options(config: EngineConfig, spec: ModelSpec) -> dict[str, Any]:

@@ -19,6 +19,7 @@ from starlette.routing import Route
 from ...core.errors import DAMAGED, OutgrowError, reason
 from ...runs.folder import RunFolder
 from ...runs.warning_log import read_warnings
+from ...runs.work_log import latest_work
 from ..data import read_run
 from ..page import render
 from ..plotly_script import plotly_script
@@ -118,8 +119,8 @@ class _Pages:
         except (TypeError, ValueError) as error:
             raise OutgrowError(f"{RunFolder(run_view.path).sessions}: one of its values is damaged ({error})") from error
         return rendered(
-            request, "run", view=run_view, row=row, messages=lines, dropped=sum(line.dropped for line in log),
-            with_tag=partial(_with_tag, ()),
+            request, "run", view=run_view, row=row, work=latest_work(run_view.path), messages=lines,
+            dropped=sum(line.dropped for line in log), with_tag=partial(_with_tag, ()),
         )  # fmt: skip
 
     def report(self, request: Request) -> Response:

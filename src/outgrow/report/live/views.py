@@ -139,8 +139,8 @@ def _read_files(run: Path) -> list[Path]:
     files = RunFolder(run)
     evaluations = [files.evaluation("before"), files.evaluation("after"), *files.evals.glob("*/*.parquet")]
     return [
-        files.recipe, files.metrics, files.timings, files.sessions, files.warnings, *evaluations, files.calibration, files.drift,
-        files.worse
+        files.recipe, files.metrics, files.timings, files.sessions, files.warnings, files.actors, *evaluations, files.calibration,
+        files.drift, files.worse,
     ]  # fmt: skip
 
 
