@@ -43,6 +43,7 @@ from outgrow.engines.actors.deal import calls_of, deal
 from outgrow.engines.actors.folder import place_for, remove_left, session_folder
 from outgrow.engines.actors.packed import packed, unpacked
 from outgrow.engines.actors.pool import _options
+from outgrow.engines.actors.rays_start import in_other_ways
 from outgrow.engines.actors.session import Session, _beside_the_learner, _require_answer
 from outgrow.engines.actors.waiting import Waiting
 from outgrow.engines.actors.weights import merged, split
@@ -290,6 +291,21 @@ def test_the_folder_leaves_room_for_the_names_of_rays_sockets():
 
 class Stop(Exception):
     """What a check raises here that ends something."""
+
+
+def test_a_server_that_has_ended_is_not_waited_for(monkeypatch, tmp_path):
+    """Ray itself asks for it again and again."""
+    from ray._private import services
+
+    def not_yet(*_):
+        raise RuntimeError("no node yet")
+
+    monkeypatch.setattr(services, "get_node", not_yet)
+    (tmp_path / "raylet").symlink_to(shutil.which("true"))
+    ended = subprocess.Popen([str(tmp_path / "raylet"), "--of=Ray"])
+    ended.wait()
+    with in_other_ways(lambda: None, [ended]), pytest.raises(RuntimeError, match="its raylet has ended"):
+        services.get_node("node")
 
 
 def test_a_stop_is_heard_while_ray_starts_and_leaves_nothing_of_it(monkeypatch):

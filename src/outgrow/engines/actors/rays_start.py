@@ -10,6 +10,7 @@ import threading
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
+from pathlib import Path
 from subprocess import Popen
 from typing import Any
 
@@ -35,6 +36,8 @@ def in_other_ways(check_stop: CheckStop, servers: list[Popen[bytes]]) -> Iterato
             except RuntimeError:
                 if time.monotonic() > end:
                     raise
+                if ended := next((name for server in servers if (name := _ended(server))), ""):
+                    raise RuntimeError(f"its {ended} has ended") from None
                 time.sleep(0.1)
 
     def start_ray_process(*arguments: Any, **named: Any) -> Any:
@@ -58,6 +61,13 @@ def in_other_ways(check_stop: CheckStop, servers: list[Popen[bytes]]) -> Iterato
         (worker, "listen_error_messages", lambda *_: None),
     ):
         yield
+
+
+def _ended(server: Popen[bytes]) -> str:
+    """Return the name of a server without which Ray never starts, where it has ended; empty otherwise."""
+    assert isinstance(server.args, list)
+    name = Path(str(server.args[0])).name
+    return name if name in ("raylet", "gcs_server") and server.poll() is not None else ""
 
 
 @contextmanager
