@@ -6,14 +6,36 @@ from pathlib import Path
 from safetensors import SafetensorError
 
 from ..config.sections import RunSection
+from ..core.callbacks import Warn
 from ..core.errors import DAMAGED, OutgrowError, first_line
+from ..core.json_lines import read_lines
 from ..engines import Engine
-from ..runs.checkpoint import Checkpoint, save_checkpoint
+from ..runs.checkpoint import Checkpoint, newest_whole_checkpoint, save_checkpoint
 from ..runs.cost import Meter
 from ..runs.folder import RunFolder
 from ..runs.records import KEY, Records
 from .guard import Guard
 from .job import Job
+
+
+def newest_checkpoint(path: Path, warn: Warn) -> Checkpoint | None:
+    """Return what the run continues from; None at its start. warn: told what is lost.
+
+    Raises OutgrowError where every checkpoint is torn: starting over would drop all that the run has written.
+    """
+    checkpoint, warnings = newest_whole_checkpoint(path)
+    files = RunFolder(path)
+    if checkpoint is None and warnings:
+        raise OutgrowError(
+            f"{path}: no whole checkpoint to continue from ({'; '.join(warnings)}); restore one from a copy, or remove "
+            f"{files.checkpoints} to begin again at step 1, which drops what the run has written so far"
+        )
+    for warning in warnings:
+        warn(warning)
+    lost = len(read_lines(files.metrics)) if checkpoint is None else 0
+    if lost:
+        warn(f"{path}: no checkpoint yet, so the {lost} steps that it has done are dropped; it begins again at step 1")
+    return checkpoint
 
 
 class Checkpointer:

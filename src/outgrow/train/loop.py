@@ -15,7 +15,7 @@ from ..core.changes import changed_values, flat
 from ..core.determinism import deterministic
 from ..core.errors import OutgrowError, SpoiledError, UsageError
 from ..core.fresh_folder import FreshFolder
-from ..core.json_lines import append_line, keep_lines_through, read_lines
+from ..core.json_lines import append_line, keep_lines_through
 from ..core.plugins import plugins_imported
 from ..core.threads import require_threads
 from ..engines import build_engines
@@ -23,7 +23,7 @@ from ..evaluate.measured import suites_of
 from ..evaluate.worse import early_end
 from ..policy import Policy
 from ..policy.learnable import require_learnable
-from ..runs.checkpoint import Checkpoint, drop_checkpoints_after, newest_whole_checkpoint, point_latest
+from ..runs.checkpoint import drop_checkpoints_after, point_latest
 from ..runs.cost import Budget, BudgetReached, Meter
 from ..runs.folder import RunFolder, create_run, held, read_recipe, versions
 from ..runs.models import (
@@ -43,7 +43,7 @@ from ..runs.signals import Interrupt, StopRequested
 from ..runs.trackers import Track, require_packages, tracking
 from .before_after import Outcome
 from .changes import Changes, is_finished, record_data, require_more_steps, require_other_training
-from .checkpointer import Checkpointer
+from .checkpointer import Checkpointer, newest_checkpoint
 from .guard import Guard
 from .job import Job
 from .logged import LoggedWatcher
@@ -182,7 +182,7 @@ def _run(
             ended = None  # it goes on from the checkpoint that it ended with
         if ended and ended.policy_step is not None:
             drop_checkpoints_after(path, ended.policy_step)  # a kill may have come before
-        checkpoint = _newest_checkpoint(path, watcher)
+        checkpoint = newest_checkpoint(path, watcher.warn)
         if checkpoint is None:  # they were removed, to begin again
             ended = None
         else:
@@ -244,26 +244,6 @@ def _run(
         if not files.summary.exists():
             outcome.summarise(reference, policy, steps, job.rollouts(), partial(guard.conclude, ended))
         return False
-
-
-def _newest_checkpoint(path: Path, watcher: Watcher) -> Checkpoint | None:
-    """Return what the run continues from; None at its start. What is lost is told.
-
-    Raises OutgrowError where every checkpoint is torn: starting over would drop all that the run has written.
-    """
-    checkpoint, warnings = newest_whole_checkpoint(path)
-    files = RunFolder(path)
-    if checkpoint is None and warnings:
-        raise OutgrowError(
-            f"{path}: no whole checkpoint to continue from ({'; '.join(warnings)}); restore one from a copy, or remove "
-            f"{files.checkpoints} to begin again at step 1, which drops what the run has written so far"
-        )
-    for warning in warnings:
-        watcher.warn(warning)
-    lost = len(read_lines(files.metrics)) if checkpoint is None else 0
-    if lost:
-        watcher.warn(f"{path}: no checkpoint yet, so the {lost} steps that it has done are dropped; it begins again at step 1")
-    return checkpoint
 
 
 def _advance(
