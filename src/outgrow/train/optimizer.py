@@ -92,7 +92,8 @@ class Optimizer:
             raise ValueError(f"{min(others)} is of no weight that learns")
         for part in self._parts:
             known = {f"{name}/{moment}" for name in part.names for moment in part.moments}
-            tensors_to_optimizer(part.optimizer, part.names, {name: tensors[name] for name in sorted(known & tensors.keys())})
+            mine = {name: tensor for name, tensor in tensors.items() if name in known}
+            tensors_to_optimizer(part.optimizer, part.names, mine)
 
     def clear(self) -> None:
         """Clear the gradient."""
