@@ -6,10 +6,11 @@ import pyarrow.parquet as pq
 
 from helpers.flywheel import RecordedStages
 from helpers.r1 import WITH_FORMAT, make_r1
-from outgrow.core.json_lines import read_lines
+from outgrow.core.json_lines import read_lines, write_lines
 from outgrow.flywheel import load_flywheel
 from outgrow.flywheel.run import run_flywheel
 from outgrow.policy import load_policy
+from outgrow.problems.suites import suite
 from outgrow.runs.cost import Budget
 
 # As for its stages in tests of their own; an answer is the last number, which random letters have now and then.
@@ -26,7 +27,9 @@ def test_both_generations_run(data, small_r1, tmp_path):
     lines += [f"{stage}.{WITH_FORMAT}" for stage in ("teacher", "student")]
     lines += [f"teacher.policy.model={seven}", f"base.policy.model={small_r1}", f"first_base={small_r1}"]
     # A CPU is slow: few problems to measure on. Random letters seldom end in an answer, so many are drawn.
-    lines += ["suite=micro-validation", "extra_suites=[]", "samples=1", "patience=2", "data.keep=all", "data.k=24"]
+    rows = [{"question": problem.question, "answer": problem.answer} for problem in suite("micro-validation").load()[::6]]
+    write_lines(few := tmp_path / "few.jsonl", rows)
+    lines += [f"suite={few}", "extra_suites=[]", "samples=1", "patience=2", "data.keep=all", "data.k=24"]
     folder = tmp_path / "flywheel"
     result = run_flywheel(load_flywheel("r1-flywheel", lines), folder, RecordedStages(), Budget())
     first, second = result.generations
