@@ -25,26 +25,27 @@ from scale_model import Costs, Group, deal, writing_seconds
 from steps import TARGETS, WORKS
 
 _MODEL, _GROUP, _TOKENS, _CALL = "smollm2-135m", 8, 64, 16  # _CALL: rollouts of one call to an actor
+_ALL = 64  # rollouts of a step: one call, to compute as this process does
 _MEMORY = str(Path(__file__).with_name("scale_memory.py"))
 _SENT = 5  # times that weights are sent
 _STEPS = 4
 
 
-def writing(actors: int, threads: int) -> Found:
-    """Write the rollouts of a step twice; the second time is taken. actors: 0 for this process."""
+def writing(actors: int, threads: int, call: int) -> Found:
+    """Write the rollouts of a step twice; the second time is taken. actors: 0 for this process. call: rollouts of one call."""
     from outgrow.engines import GenerationRequest, NativeEngineConfig, build_engine
     from outgrow.policy import Sampling, load_policy
 
     policy = load_policy(_MODEL)
-    engine = build_engine(NativeEngineConfig(actors=actors, actor_threads=threads, actor_rows=_CALL))
+    engine = build_engine(NativeEngineConfig(actors=actors, actor_threads=threads, actor_rows=call))
     _threads(threads)
     try:
         engine.start(policy.spec())
         engine.load_policy(policy, 0)
         prompts = [policy.prompt_ids(question) for question in WORKS[_MODEL].questions]
         seconds, lengths = [], list[list[int]]()
-        for call in range(2):
-            seeds = [call * 100 + index for index in range(len(prompts))]
+        for turn in range(2):
+            seeds = [turn * 100 + index for index in range(len(prompts))]
             began = time.perf_counter()
             groups = engine.generate(GenerationRequest(prompts, _GROUP, Sampling(max_tokens=_TOKENS), seeds))
             seconds.append(time.perf_counter() - began)
@@ -107,7 +108,7 @@ def stepping(ahead: int) -> Found:
     from outgrow.train.loop import train
     from outgrow.train.watcher import SilentWatcher
 
-    ways = ["engine.actors=2", "engine.actor_threads=1", f"engine.actor_rows={_CALL}", "learn.ahead=1", "run.threads=1"]
+    ways = ["engine.actors=2", "engine.actor_threads=1", f"engine.actor_rows={_ALL // 2}", "learn.ahead=1", "run.threads=1"]
     settings = [
         f"policy.model={_MODEL}", "policy.lora.rank=16", f"learn.steps={_STEPS}", "learn.problems_per_step=8", "learn.group_size=8",
         "learn.old_logprobs=learner", f"sampling.max_tokens={_TOKENS}", "evaluate.every=0", "evaluate.samples=1",
@@ -159,7 +160,7 @@ def simulated(single: Found, written: list[tuple[int, list[int]]], actors: int, 
 
 
 SIDES = {
-    "writing": lambda chosen: writing(chosen.actors, chosen.threads),
+    "writing": lambda chosen: writing(chosen.actors, chosen.threads, chosen.call),
     "single": lambda chosen: single_calls(),
     "handing-over": lambda chosen: handing_over(),
     "stepping": lambda chosen: stepping(chosen.ahead),
@@ -171,6 +172,7 @@ def main() -> None:
     parser.add_argument("--side", choices=SIDES, help=argparse.SUPPRESS)
     parser.add_argument("--actors", type=int, default=0, help=argparse.SUPPRESS)
     parser.add_argument("--threads", type=int, default=1, help=argparse.SUPPRESS)
+    parser.add_argument("--call", type=int, default=_CALL, help=argparse.SUPPRESS)
     parser.add_argument("--ahead", type=int, default=0, help=argparse.SUPPRESS)
     parser.add_argument("--rounds", type=int, default=3)
     chosen = parser.parse_args()
@@ -224,7 +226,7 @@ def _round(cores: int) -> Found:
     return {
         "single": side("single"),
         "here": side("writing", "--threads", cores),
-        "all": side("writing", "--actors", 1, "--threads", cores),
+        "all": side("writing", "--actors", 1, "--threads", cores, "--call", _ALL),
         "one": side("writing", "--actors", 1),
         "two": side("writing", "--actors", 2),
         "four": side("writing", "--actors", 4),

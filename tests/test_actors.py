@@ -27,6 +27,7 @@ import outgrow.engines.actors.waiting
 from helpers.odd_engine import HANGS, LIES, RAISES, OddEngineConfig
 from helpers.runs import SMALL, Silent, fingerprint
 from outgrow.config import load_recipe
+from outgrow.core.callbacks import Note
 from outgrow.core.determinism import deterministic
 from outgrow.core.errors import OutgrowError, UsageError
 from outgrow.engines import (
@@ -44,7 +45,7 @@ from outgrow.engines.actors.folder import place_for, remove_left, session_folder
 from outgrow.engines.actors.packed import packed, unpacked
 from outgrow.engines.actors.pool import _options
 from outgrow.engines.actors.rays_start import in_other_ways
-from outgrow.engines.actors.session import Session, _beside_the_learner, _require_answer
+from outgrow.engines.actors.session import Session, _beside_the_learner, require_cluster
 from outgrow.engines.actors.waiting import Waiting
 from outgrow.engines.actors.weights import merged, split
 from outgrow.engines.actors.worker import Birth, Call, Worker
@@ -54,6 +55,7 @@ from outgrow.policy import Policy, Sampling
 from outgrow.policy.lora import add_adapter
 from outgrow.policy.lora_settings import LoRA
 from outgrow.runs.folder import RunFolder
+from outgrow.runs.models import check_engine
 from outgrow.train.loop import resume, train
 from outgrow.types import Problem, Visit
 
@@ -191,16 +193,28 @@ def test_ray_is_imported_only_where_actors_start():
     subprocess.run([sys.executable, "-c", f"{code}; assert 'ray' not in sys.modules"], check=True)
 
 
-def test_a_cluster_that_does_not_answer_is_one_line():
+def but_notes(told):
+    """Return a `Warn` that keeps what is wrong."""
+    return lambda line: isinstance(line, Note) or told.append(line)
+
+
+def test_a_cluster_that_does_not_answer_is_one_line(monkeypatch):
     """Ray itself asks for minutes, and prints what it tries."""
+
+    def required(address):
+        monkeypatch.setenv("RAY_ADDRESS", address)
+        require_cluster()
+
     with socket.create_server(("127.0.0.1", 0)) as server:
         port = server.getsockname()[1]
-        _require_answer(f"127.0.0.1:{port}")
+        required(f"127.0.0.1:{port}")
+    with pytest.raises(UsageError, match="no Ray answers there"):  # before anything is loaded
+        check_engine(load_recipe("micro", ["engine.actors=2"]))
     for address in (f"127.0.0.1:{port}", "127.0.0.1:99999"):
         with pytest.raises(UsageError, match=rf"RAY_ADDRESS={address}: no Ray answers there \(.*\); start it, or unset"):
-            _require_answer(address)
+            required(address)
     for address in ("auto", "local", "ray://there:10001"):
-        _require_answer(address)
+        required(address)
 
 
 def test_actors_are_kept_off_the_gpus_that_learn_where_others_are_left(monkeypatch):
@@ -374,7 +388,7 @@ def test_three_two_and_one_actor_write_the_same_tokens_and_one_that_ends_loses_n
     """Bit for bit what one engine in this process writes; the last one that ends is said, by name and with its last line."""
     request, told = request_of(shipped), []
     undisturbed = in_this_process(shipped, request, rows=8)
-    engine = build_engine(NativeEngineConfig(actors=3, actor_rows=8), told.append)
+    engine = build_engine(NativeEngineConfig(actors=3, actor_rows=8), but_notes(told))
     try:
         sync(engine, shipped, 7)
         assert len(workers()) == 3 and {worker.nice() for worker in workers()} == {psutil.Process().nice()}
@@ -401,7 +415,7 @@ def test_three_two_and_one_actor_write_the_same_tokens_and_one_that_ends_loses_n
             done = engine.work_done()
             assert sum(work.tokens for work in done) == tokens and len(done) == 3, "the tokens of a call that was lost do not count"
             assert [work.name for work in done if work.lost] == sorted(line.partition(" has ended")[0] for line in told)
-            assert "has ended" in told[-1] and f"its prompts go to the {left} that are left" in told[-1]
+            assert "has ended" in told[-1] and f"its prompts go to {left} other actor" in told[-1]
         assert engine.generate(request) == undisturbed
         workers()[0].kill()
         with pytest.raises(OutgrowError, match=r"actor \d \(process \d+ on .*\) has ended; .*; no actor is left"):
@@ -501,7 +515,7 @@ def test_a_wait_for_a_taken_cluster_is_told_and_a_stop_ends_it(ray_here, shipped
         if told:
             raise Stop
 
-    engine = build_engine(NativeEngineConfig(actors=2), told.append, stop)
+    engine = build_engine(NativeEngineConfig(actors=2), but_notes(told), stop)
     try:
         with pytest.raises(Stop):
             sync(engine, shipped, 0)

@@ -2,7 +2,7 @@
 address.
 """
 
-from .actors import ActorEngine, build_engine, build_engines
+from .actors import ActorEngine, build_engine, build_engines, require_cluster
 from .chat_model import Answer, ChatModel, ChatRequest, Conversation, LocalModel, WrappedModel
 from .engine import Engine, EngineConfig, GenerationRequest, check_room, sync
 from .native import NativeEngine, NativeEngineConfig
@@ -45,6 +45,7 @@ __all__ = [
     "build_engines",
     "check_room",
     "engine_for",
+    "require_cluster",
     "second_engine",
     "sync",
 ]

@@ -11,7 +11,7 @@ from ..core.callbacks import Warn
 from ..core.errors import UsageError
 from ..core.files import read_json
 from ..core.shell import command_line
-from ..engines import VLLMEngineConfig, build_engine, check_room
+from ..engines import VLLMEngineConfig, build_engine, check_room, require_cluster
 from ..engines.vllm import NO_MEMORY
 from ..policy import Policy, Sampling, load_policy
 from ..policy.load import placed, with_addition
@@ -98,6 +98,8 @@ def check_engine(recipe: Recipe) -> None:
     if isinstance(recipe.engine, VLLMEngineConfig) and has_memory(recipe.policy):
         raise UsageError(NO_MEMORY)
     build_engine(recipe.engine)
+    if recipe.engine.actors:
+        require_cluster()
 
 
 def has_memory(section: PolicySection) -> bool:

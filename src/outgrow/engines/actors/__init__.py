@@ -2,5 +2,6 @@
 
 from .deal import deal
 from .engine import ActorEngine, build_engine, build_engines
+from .session import require_cluster
 
-__all__ = ["ActorEngine", "build_engine", "build_engines", "deal"]
+__all__ = ["ActorEngine", "build_engine", "build_engines", "deal", "require_cluster"]

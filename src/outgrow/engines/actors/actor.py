@@ -67,12 +67,12 @@ class Actor:
     def last_words(self) -> str:
         """Return the last line of its output, in quotes, or why there is none, as the end of a message."""
         if self.birth is None:
-            return "it has put out nothing"
+            return "its process printed nothing"
         files = [Path(output) for output in self.birth.outputs]
         if not any(file.exists() for file in files):
             return "its output is on its machine"
         lines = [(file.stat().st_mtime, line) for file in files if file.exists() and (line := _last_line(file))]
-        return f'its last line: "{max(lines)[1]}"' if lines else "it has put out nothing"
+        return f'its last line: "{max(lines)[1]}"' if lines else "its process printed nothing"
 
 
 def _last_line(file: Path) -> str:

@@ -9,7 +9,8 @@ import sys
 from collections.abc import Callable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
-from ...core.callbacks import CheckStop, Warn, Written, never_stop
+from ...core.callbacks import CheckStop, Note, Warn, Written, never_stop
+from ...core.counted import counted
 from ...core.errors import OutgrowError, UsageError
 from ...core.processes import require_processes
 from ...core.threads import require_threads
@@ -65,6 +66,7 @@ class Pool:
         if self._session is not None:
             return
         config = self._config
+        self._warn(Note(f"starting {counted(config.actors, 'actor')} on Ray"))
         self._session = Session(config.actors, self._check_stop)
         options = _options(config, spec)
         import ray
@@ -186,7 +188,7 @@ class Pool:
         self._leave_out(actor)
         if not self.actors:
             raise OutgrowError(f"{line}; no actor is left") from error
-        self._warn(f"{line}; its prompts go to the {len(self.actors)} that are left")
+        self._warn(f"{line}; its prompts go to {counted(len(self.actors), 'other actor')}")
 
     def _leave_out(self, actor: Actor) -> None:
         actor.kill()

@@ -112,7 +112,7 @@ def _beside_the_learner() -> dict[str, str]:
 @contextmanager
 def _joined(check_stop: CheckStop) -> Iterator[None]:
     """Be connected inside to the cluster that RAY_ADDRESS names."""
-    _require_answer(os.environ[ADDRESS])
+    require_cluster()
     _init(check_stop, address=os.environ[ADDRESS])
     try:
         yield
@@ -120,8 +120,9 @@ def _joined(check_stop: CheckStop) -> Iterator[None]:
         _shutdown()
 
 
-def _require_answer(address: str) -> None:
-    """Raise UsageError where nobody listens at this address, if it is HOST:PORT: Ray asks for minutes, and hears no signal."""
+def require_cluster() -> None:
+    """Raise UsageError where RAY_ADDRESS is HOST:PORT and nobody listens there: Ray asks for minutes, and hears no signal."""
+    address = os.environ.get(ADDRESS, "")
     host, _, port = address.rpartition(":")
     if not host or "/" in host or not port.isdigit():
         return
