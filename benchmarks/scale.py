@@ -81,15 +81,20 @@ def single_calls() -> Found:
     return found
 
 
-def handing_over() -> Found:
-    """Send all weights, and then those of adapters of rank 16 next to them, to one actor."""
+def handing_over(actors: int) -> Found:
+    """Send all weights, and then those of adapters of rank 16 next to them, to one actor, until it is ready to write with them.
+
+    actors: 0 for an engine in this process, which lays the matrices out for its products just so.
+    """
     from outgrow.engines import NativeEngineConfig, build_engine
     from outgrow.policy import Policy, load_policy
     from outgrow.policy.lora import add_adapter
     from outgrow.policy.lora_settings import LoRA
 
     policy = load_policy(_MODEL)
-    engine = build_engine(NativeEngineConfig(actors=1))
+    cores = os.cpu_count() or 1
+    _threads(cores)
+    engine = build_engine(NativeEngineConfig(actors=actors, actor_threads=cores))
     try:
         engine.start(policy.spec())
         weights = policy.named_weights()
@@ -162,7 +167,7 @@ def simulated(single: Found, written: list[tuple[int, list[int]]], actors: int, 
 SIDES = {
     "writing": lambda chosen: writing(chosen.actors, chosen.threads, chosen.call),
     "single": lambda chosen: single_calls(),
-    "handing-over": lambda chosen: handing_over(),
+    "handing-over": lambda chosen: handing_over(chosen.actors),
     "stepping": lambda chosen: stepping(chosen.ahead),
 }
 
@@ -180,12 +185,22 @@ def main() -> None:
         print(json.dumps(SIDES[chosen.side](chosen)))
         return
     cores = os.cpu_count() or 1
-    rounds = [_round(cores) for _ in range(chosen.rounds)]
+    rounds: list[Found] = []
+    for _ in range(chosen.rounds):
+        rounds.append(_round(cores))
+        write("scale", table(rounds, cores), rounds=rounds)  # a round takes ten minutes, and may be the last one
+
+
+def table(rounds: list[Found], cores: int) -> list[Found]:
+    """Return the figures of these rounds."""
 
     def each(of: object) -> list[float]:
         return [of(found) for found in rounds]  # type: ignore[operator]
 
-    table = [
+    def beyond(of: str) -> list[float]:
+        return each(lambda f: f["handing_over"][of] - f["handed_over_here"][of])
+
+    return [
         row("rollouts a second: 2 actors of one thread / 1", each(lambda f: _ratio(f["two"], f["one"], "rollouts_a_second")), 1.6),
         row(
             "Ray's share of a step: one actor with all cores, less this process",
@@ -193,8 +208,10 @@ def main() -> None:
             0.05,
             least=False,
         ),
-        row("weights of 135M to an actor, seconds", each(lambda f: f["handing_over"]["weights"]), 0.3, least=False),
-        row("adapter of rank 16 to an actor, seconds", each(lambda f: f["handing_over"]["adapter"]), 0.05, least=False),
+        row("weights of 135M to an actor, seconds more than to an engine in this process", beyond("weights"), 0.3, least=False),
+        row("adapter of rank 16 to an actor, seconds more than to an engine in this process", beyond("adapter"), 0.05, least=False),
+        row("weights of 135M to an actor, seconds until it is ready", each(lambda f: f["handing_over"]["weights"])),
+        row("adapter of rank 16 to an actor, seconds until it is ready", each(lambda f: f["handing_over"]["adapter"])),
         row(
             "seconds a step: ahead with 2 actors / in turn",
             each(lambda f: _ratio(f["ahead"], f["in_turn"], "seconds")),
@@ -216,7 +233,6 @@ def main() -> None:
             for side, actors in (("one", 1), ("two", 2), ("four", 4))
         ),
     ]
-    write("scale", table, rounds=rounds)
 
 
 def _round(cores: int) -> Found:
@@ -230,7 +246,8 @@ def _round(cores: int) -> Found:
         "one": side("writing", "--actors", 1),
         "two": side("writing", "--actors", 2),
         "four": side("writing", "--actors", 4),
-        "handing_over": side("handing-over"),
+        "handing_over": side("handing-over", "--actors", 1),
+        "handed_over_here": side("handing-over"),
         "in_turn": side("stepping"),
         "ahead": side("stepping", "--ahead", 1),
         "memory": {ranks: in_process(_MEMORY, "--ranks", ranks)["peaks_gb"] for ranks in ("1", "2")},
