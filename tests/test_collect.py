@@ -18,6 +18,9 @@ class Engine:
     def __init__(self):
         self.calls = []
 
+    def work_done(self):
+        return []
+
     def generate(self, request, check_stop):
         check_stop()
         prompts, seeds = request.prompts, request.seeds
