@@ -50,7 +50,8 @@ def packed(tensors: Mapping[str, Tensor]) -> Packed:
     import torch
 
     places: dict[tuple[object, ...], int] = {}
-    pieces, arrays = [], []
+    pieces: list[Piece] = []
+    arrays: list[NDArray[Any]] = []
     for name, tensor in tensors.items():
         key = (tensor.data_ptr(), tensor.dtype, tensor.shape, tensor.stride(), tensor.device)
         if key not in places:
