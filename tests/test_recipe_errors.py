@@ -384,6 +384,14 @@ def test_a_type_in_a_table_that_does_not_exist_is_not_that_of_another():
     assert "engine.type" not in complaint_of("micro", ["kind=sft"])
 
 
+@pytest.mark.parametrize(("kind", "other"), [("engine", "actors=2"), ("curriculum", "screen=2"), ("advantage", "beta=0.1")])
+@pytest.mark.parametrize("first", [True, False])
+def test_a_type_that_does_not_exist_is_told_where_it_is_written(kind, other, first):
+    options = [f"{kind}.type=nothing", f"{kind}.{other}"]
+    with pytest.raises(UsageError, match=rf"^--set {kind}\.type=nothing: {kind}\.type: unknown "):
+        load_recipe("micro", options if first else options[::-1])
+
+
 def test_a_kind_that_does_not_fit_what_it_extends_is_told_at_its_own_line(tmp_path):
     file = tmp_path / "mine.toml"
     file.write_text('extends = "micro"\nseed = 3\nkind = "sft"\n')

@@ -26,6 +26,10 @@ class ComponentError(ValueError):
         self.whose, self.error, self.model = whose, error, model
 
 
+class UnknownTypeError(ValueError):
+    """The `type` of a table is the name of no component."""
+
+
 @dataclass(frozen=True)
 class Refusal:
     """One thing that validation refused."""
@@ -81,6 +85,8 @@ def _refusals(error: ValidationError, model: type[BaseModel], above: Path, whose
         if isinstance(cause, ComponentError):
             yield from _refusals(cause.error, cause.model, path, cause.whose)
             continue
+        if isinstance(cause, UnknownTypeError):  # of the table only this key is wrong, wherever the others are written
+            path = (*path, "type")
         said = str(cause) if row["type"] == "value_error" else ""
         kind = row["type"]
         if kind == "missing" and isinstance(path[-1], int):  # a list that is too short

@@ -12,7 +12,7 @@ from pydantic import BaseModel, ConfigDict, ValidationError
 
 from .errors import nearest
 from .plugins import imported, is_imported
-from .refusals import ComponentError
+from .refusals import ComponentError, UnknownTypeError
 from .stand_ins import stand_in
 
 
@@ -55,7 +55,7 @@ def build(
         raise ValueError(f"this {kind} needs a type, one of: {', '.join(sorted(known))}")
     found = known.get(name) if ":" not in name else _outside(name, base, kind, class_for)
     if found is None:
-        raise ValueError(f"unknown {kind} {name!r}{nearest(name, list(known))}")
+        raise UnknownTypeError(f"unknown {kind} {name!r}{nearest(name, list(known))}")
     try:
         return found.model_validate(dict(value))
     except ValidationError as error:
