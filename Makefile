@@ -49,7 +49,7 @@ bench: .venv/installed-test .venv-vllm/installed
 	$(BIN)/python benchmarks/growth.py
 	$(BIN)/python benchmarks/table.py
 
-# The same for a run of several processes: actors, ranks, writing ahead. It stays in benchmarks/results/scale.json and in docs/results/speed.md.
+# The same for a run of several processes: actors, ranks, writing ahead. It stays in benchmarks/results and in docs/results/speed.md.
 bench-scale: .venv/installed-test
 	$(BIN)/outgrow pull smollm2-135m
 	$(BIN)/python benchmarks/scale.py

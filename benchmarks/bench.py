@@ -64,6 +64,11 @@ def write(name: str, table: Sequence[Found], **more: Any) -> None:
     (RESULTS / f"{name}.json").write_text(json.dumps(found, indent=1) + "\n")
 
 
+def write_for_kind(name: str, table: Sequence[Found], **more: Any) -> None:
+    """The same for figures that depend on the kind of processor: each kind has a file of its own, as NAME.avx2.json."""
+    write(f"{name}.{instructions().lower().replace('-', '')}", table, **more)
+
+
 def median_seconds(work: Callable[[], Any], times: int = 5) -> float:
     """Of so many calls, after one to warm up."""
     work()
@@ -98,6 +103,8 @@ def decoding_limits() -> Found:
     packed = [torch.ops.mkldnn._reorder_linear_weight(weight) for weight in weights]
     bytes_ = [torch.ops.onednn.qlinear_prepack(weight.to(torch.int8), None) for weight in weights]
     scales, zeros = torch.ones(outputs), torch.zeros(outputs, dtype=torch.long)
+    values = [torch._make_per_channel_quantized_tensor(weight.to(torch.int8), scales, zeros, 0) for weight in weights]
+    for_fbgemm = [torch.ops.quantized.linear_prepack(value, None) for value in values]
 
     def plain() -> None:
         for weight in weights:
@@ -107,7 +114,11 @@ def decoding_limits() -> Found:
         for weight in packed:
             torch.ops.mkldnn._linear_pointwise(x, weight, None, "none", [], "")
 
-    def int8() -> None:
+    def fbgemm() -> None:
+        for weight in for_fbgemm:
+            torch.ops.quantized.linear_dynamic(x, weight, True)
+
+    def onednn() -> None:
         for weight in bytes_:
             torch.ops.onednn.qlinear_pointwise(byte, 1.0, 128, weight, scales, zeros, None, 1.0, 0, torch.float32, "none", [], "")
 
@@ -115,7 +126,7 @@ def decoding_limits() -> Found:
     large = torch.randn(10**8)
     return {
         "float32_gflops": max(_gflops(plain, work), _gflops(blocks, work)),
-        "int8_gflops": _gflops(int8, work),
+        "int8_gflops": max(_gflops(onednn, work), _gflops(fbgemm, work)),
         "read_gb_a_second": _gflops(large.sum, 4 * large.numel()),
     }
 
@@ -134,7 +145,19 @@ def _gflops(work: Callable[[], Any], operations: int) -> float:
 
 
 def processor() -> str:
-    """The processor's name, and whether it multiplies bfloat16 by itself."""
-    text = Path("/proc/cpuinfo").read_text() if Path("/proc/cpuinfo").exists() else ""
-    name = next((line.split(":", 1)[1].strip() for line in text.splitlines() if line.startswith("model name")), platform.machine())
-    return f"{name}, {'AMX' if 'amx_bf16' in text else 'AVX-512' if 'avx512f' in text else 'no AVX-512'}"
+    """The processor's name and kind."""
+    lines = _cpuinfo().splitlines()
+    name = next((line.split(":", 1)[1].strip() for line in lines if line.startswith("model name")), platform.machine())
+    return f"{name}, {instructions()}"
+
+
+def instructions() -> str:
+    """The kind of processor: the widest instructions that products use, AMX, AVX-512 or AVX2; elsewhere the machine's name."""
+    flags = set(_cpuinfo().split())
+    kinds = {"amx_bf16": "AMX", "avx512f": "AVX-512", "avx2": "AVX2"}
+    return next((kind for flag, kind in kinds.items() if flag in flags), platform.machine())
+
+
+def _cpuinfo() -> str:
+    file = Path("/proc/cpuinfo")
+    return file.read_text() if file.exists() else ""

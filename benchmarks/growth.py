@@ -1,7 +1,7 @@
 """How time and memory grow: rows decoded at once, lengths learned from, the vocabulary, the problems that a ledger knows.
 
     outgrow pull smollm2-135m
-    python benchmarks/growth.py            # writes benchmarks/results/growth.json; about ten minutes on 2 cores
+    python benchmarks/growth.py            # writes benchmarks/results/growth.avx2.json or so; about ten minutes on 2 cores
 
 Rows and lengths are SmolLM2-135M's; everything is float32. Peak memory of log-probabilities is that of a process of its own, less
 what it held before.
@@ -14,7 +14,7 @@ import tempfile
 from collections.abc import Callable
 from pathlib import Path
 
-from bench import Found, in_process, median_seconds, row, write
+from bench import Found, in_process, median_seconds, row, write_for_kind
 from steps import WORKS, held_gb, peak_gb
 
 ROWS = (8, 16, 32, 64, 128, 256)
@@ -154,7 +154,7 @@ def main() -> None:
         aim = {"must": 50.0, "least": False} if n == PROBLEMS[-1] else {}
         table.append(row(f"picking 64 of {n} problems, milliseconds", [found["milliseconds"]], **aim))
     table.append(row(f"problems and ledger of {PROBLEMS[-1]}, MB", [1000 * found["gb"]], 500, least=False))
-    write("growth", table, memory_gb={"ours": ours, "plain": plain})
+    write_for_kind("growth", table, memory_gb={"ours": ours, "plain": plain})
 
 
 if __name__ == "__main__":

@@ -1,6 +1,6 @@
 """Rollouts of a model of Qwen2.5-0.5B's shape: ours, exact and in int8, next to transformers' generate.
 
-    python benchmarks/rollouts_05b.py                 # 56 rows x 64 tokens; writes benchmarks/results/rollouts_05b.json
+    python benchmarks/rollouts_05b.py                 # 56 rows x 64 tokens; writes benchmarks/results/rollouts_05b.avx2.json or so
     python benchmarks/rollouts_05b.py --tokens 256    # the length of the aim
 
 The weights are random, so that nothing has to be fetched; speed does not depend on their values. 8 prompts of 96 tokens, 7 rollouts
@@ -13,7 +13,7 @@ import os
 import time
 
 import torch
-from bench import gemm_gflops, row, write
+from bench import gemm_gflops, row, write_for_kind
 from transformers import Qwen2Config, Qwen2ForCausalLM
 
 from outgrow.core.memory import keep_large_buffers
@@ -79,7 +79,7 @@ def main() -> None:
         row("the same, exact", over("exact", "generate")),
         row("0.5B shape, rollout tokens a second in int8", [found["int8"] for found in rounds], 90),
     ]
-    write("rollouts_05b", table, rounds=rounds, tokens=chosen.tokens)
+    write_for_kind("rollouts_05b", table, rounds=rounds, tokens=chosen.tokens)
 
 
 if __name__ == "__main__":

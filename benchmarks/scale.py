@@ -1,7 +1,7 @@
 """A run of several processes beside a run of one: actors, handing over weights, writing ahead, ranks.
 
     outgrow pull smollm2-135m
-    python benchmarks/scale.py                       # nothing else should run beside it; writes benchmarks/results/scale.json
+    python benchmarks/scale.py                       # by itself; writes benchmarks/results/scale.avx2.json or so
     python benchmarks/scale.py --rounds 1            # a first look
     python benchmarks/scale.py --side writing --actors 2 --threads 1
     python benchmarks/scale_memory.py --ranks 2      # what the row of memory compares, and how it is measured
@@ -20,7 +20,7 @@ import time
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
-from bench import Found, in_process, row, write
+from bench import Found, in_process, row, write_for_kind
 from scale_model import Costs, Group, deal, writing_seconds
 from steps import TARGETS, WORKS
 
@@ -188,7 +188,7 @@ def main() -> None:
     rounds: list[Found] = []
     for _ in range(chosen.rounds):
         rounds.append(_round(cores))
-        write("scale", table(rounds, cores), rounds=rounds)  # a round takes ten minutes, and may be the last one
+        write_for_kind("scale", table(rounds, cores), rounds=rounds)  # a round takes ten minutes, and may be the last one
 
 
 def table(rounds: list[Found], cores: int) -> list[Found]:

@@ -4,6 +4,7 @@ python benchmarks/table.py
 """
 
 import json
+from collections import Counter
 from pathlib import Path
 
 from bench import RESULTS, Found, told
@@ -22,30 +23,48 @@ NAMES = (
 )
 
 
-def line(found: Found, name: str) -> str:
+def line(found: Found, processor: str, name: str) -> str:
     """A row of the page's table."""
     spread = f"{found['median']:.3g}"
     if found["lowest"] < found["highest"]:
         spread += f" ({found['lowest']:.3g} to {found['highest']:.3g})"
-    if found["must"] is None:
-        return f"| {found['figure']} | | {spread} | | `{name}.json` |\n"
-    aim = f"{'≥' if found['least'] else '≤'} {found['must']:g}"
+    aim, verdict = "", ""
+    if found["must"] is not None:
+        aim = f"{'≥' if found['least'] else '≤'} {found['must']:g}"
+        verdict = "met" if found["met"] else "falls short"
     if "reach" in found:
         aim += f", reach for {found['reach']:g}"
-    verdict = "met" if found["met"] else "falls short"
-    return f"| {found['figure']} | {aim} | {spread} | {verdict} | `{name}.json` |\n"
+    cells = (found["figure"], aim, spread, verdict, processor, f"`{name}`")
+    return "".join(f"| {cell} " if cell else "| " for cell in cells) + "|\n"
+
+
+def kept(name: str, folder: Path = RESULTS) -> dict[str, Found]:
+    """What was measured on each kind of processor, by the file's name."""
+    return {file.name: json.loads(file.read_text()) for file in sorted(folder.glob(f"{name}.*.json"))}
+
+
+def merged(found: dict[str, Found]) -> str:
+    """The rows of some files, in the order of the first; of one figure those of each file together."""
+    rows: dict[tuple[str, int], str] = {}
+    for name, of_file in found.items():
+        counts = Counter[str]()
+        for each in of_file["table"]:
+            key = each["figure"], counts[each["figure"]]
+            counts[each["figure"]] += 1
+            rows[key] = rows.get(key, "") + line(each, of_file["machine"]["processor"].rsplit(", ", 1)[-1], name)
+    return "".join(rows.values())
 
 
 def main() -> None:
-    table = "| figure | aim | median (lowest to highest) | | in `benchmarks/results` |\n|---|---|---|---|---|\n"
+    table = "| figure | aim | median (lowest to highest) | | processor | in `benchmarks/results` |\n|---|---|---|---|---|---|\n"
     for name in NAMES:
-        if not (RESULTS / f"{name}.json").exists():
+        found = kept(name)
+        if not found:
             print(f"\n{name}: not measured yet")
-            continue
-        found = json.loads((RESULTS / f"{name}.json").read_text())
-        print(f"\n{name}: {found['machine']['processor']}, {found['machine']['cores']} cores")
-        print(*map(told, found["table"]), sep="\n")
-        table += "".join(line(row, name) for row in found["table"])
+        for file, of_file in found.items():
+            print(f"\n{file}: {of_file['machine']['processor']}, {of_file['machine']['cores']} cores")
+            print(*map(told, of_file["table"]), sep="\n")
+        table += merged(found)
     head, rest = PAGE.read_text().split(BEGINS)
     PAGE.write_text(head + BEGINS + table + ENDS + rest.split(ENDS)[1])
 

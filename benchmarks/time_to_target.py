@@ -26,7 +26,7 @@ from dataclasses import asdict, replace
 from importlib.metadata import version
 from pathlib import Path
 
-from bench import Found, in_process, processor, row, write
+from bench import Found, in_process, processor, row, write_for_kind
 from target_sides import SIDES, WORKS, Work, recipe_of
 from vs_trl import ALLOCATOR
 
@@ -67,7 +67,7 @@ def main() -> None:
             raise SystemExit("the two sides do not start from the same policy, or are not measured alike")
         pairs.append(pair)
     rows = table(chosen.work, pairs, bound, MUST if chosen.work == "micro" else None)
-    write(f"time_to_target_{chosen.work}", rows, target=asdict(work.target), trl_rate=rate, tried=tried, runs=pairs)
+    write_for_kind(f"time_to_target_{chosen.work}", rows, target=asdict(work.target), trl_rate=rate, tried=tried, runs=pairs)
 
 
 class Runs:

@@ -1,7 +1,7 @@
 """A training step beside TRL's: seconds, peak memory, and how near each part comes to this machine's limits.
 
     outgrow pull smollm2-135m
-    python benchmarks/vs_trl.py smollm2-135m    # both sides in turn; writes benchmarks/results/vs_trl_smollm2-135m.json
+    python benchmarks/vs_trl.py smollm2-135m    # both sides in turn; writes benchmarks/results/vs_trl_smollm2-135m.avx2.json or so
     python benchmarks/vs_trl.py micro
 
 smollm2-135m: LoRA of rank 16 on every linear layer, 8 problems x 8 rollouts of at most 128 tokens. micro: the shipped Llama of 3
@@ -20,7 +20,7 @@ import json
 from collections.abc import Callable
 from functools import partial
 
-from bench import Found, decoding_limits, gemm_gflops, in_process, row, write
+from bench import Found, decoding_limits, gemm_gflops, in_process, row, write_for_kind
 from steps import WORKS, Work, ours, trl
 
 ALLOCATOR = {
@@ -111,7 +111,7 @@ def main() -> None:
             row("both in bfloat16, rollout tokens a second: ours / TRL's", values(lambda r: rate(r[OURS16]) / rate(r[TRL16]))),
             row("seconds a step of ours, float32 / bfloat16", values(lambda r: r["ours"]["seconds"] / r[OURS16]["seconds"])),
         ]
-    write(f"vs_trl_{chosen.work}", table, rounds=rounds)
+    write_for_kind(f"vs_trl_{chosen.work}", table, rounds=rounds)
 
 
 if __name__ == "__main__":

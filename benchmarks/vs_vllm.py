@@ -2,7 +2,7 @@
 
     outgrow pull smollm2-135m
     make .venv-vllm/installed
-    python benchmarks/vs_vllm.py           # both sides in turn; writes benchmarks/results/vs_vllm.json
+    python benchmarks/vs_vllm.py           # both sides in turn; writes benchmarks/results/vs_vllm.avx2.json or so
 
 vLLM is asked as a user would ask it, without seeds and with the log-probabilities that training needs, eagerly (compiled code could
 not take new weights on a CPU), in its own environment. Each side is a process of its own: one call to warm up, then one that is
@@ -17,7 +17,7 @@ import time
 from importlib.metadata import version
 from pathlib import Path
 
-from bench import Found, in_process, row, write
+from bench import Found, in_process, row, write_for_kind
 from steps import WORKS
 
 WORK = WORKS["smollm2-135m"]
@@ -94,7 +94,7 @@ def main() -> None:
         for _ in range(chosen.rounds)
     ]
     ratios = [found["ours"]["tokens_a_second"] / found["vllm"]["tokens_a_second"] for found in rounds]
-    write("vs_vllm", [row("rollout tokens a second: ours / vLLM's on a CPU, eager", ratios, 0.9)], rounds=rounds)
+    write_for_kind("vs_vllm", [row("rollout tokens a second: ours / vLLM's on a CPU, eager", ratios, 0.9)], rounds=rounds)
 
 
 if __name__ == "__main__":

@@ -147,8 +147,8 @@ def test_the_table_says_what_did_not_arrive():
     assert (rows[0]["lowest"], rows[0]["median"], rows[0]["highest"]) == (1.0, 6.5, 12.0)
     assert "1 of 2" in rows[0]["figure"] and "10 min" in rows[0]["figure"]
     assert rows[-1]["highest"] == 0.2
-    assert "≥ 4, reach for 8 |" in table.line(rows[0], "x")
-    assert "reach" not in table.line(rows[1], "x")
+    assert "≥ 4, reach for 8 |" in table.line(rows[0], "AVX2", "x")
+    assert "reach" not in table.line(rows[1], "AVX2", "x")
 
 
 def test_a_benchmark_that_was_killed_goes_on_where_it_was(tmp_path, monkeypatch):
@@ -173,7 +173,19 @@ def test_a_benchmark_that_was_killed_goes_on_where_it_was(tmp_path, monkeypatch)
     assert len(started) == 4  # three rates, and ours at the first seed
     time_to_target.main()
     assert len(started) == len(set(started)) == 7
-    found = json.loads((tmp_path / "time_to_target_micro.json").read_text())
+    (found,) = table.kept("time_to_target_micro", tmp_path).values()
     assert found["trl_rate"] == max(WORKS["micro"].rates)  # it was the fastest
     assert found["table"][0]["median"] == pytest.approx((300 - found["trl_rate"]) / 50)
     assert found["machine"]["processor"] and found["versions"]["trl"]
+
+
+def test_a_figure_stands_once_for_each_kind_of_processor(tmp_path, monkeypatch):
+    monkeypatch.setattr(bench, "RESULTS", tmp_path)
+    for kind, first, second in (("AVX2", 1.0, 2.0), ("AMX", 3.0, 4.0)):
+        monkeypatch.setattr(bench, "instructions", lambda kind=kind: kind)
+        bench.write_for_kind("speed", [bench.row("same", [first], 2), bench.row("other", [9]), bench.row("same", [second], 2)])
+    bench.write("speedy", [bench.row("not of this name", [1])])
+    rows = [row.strip("|").split("|") for row in table.merged(table.kept("speed", tmp_path)).splitlines()]
+    found = [(cells[0].strip(), float(cells[2]), cells[4].strip()) for cells in rows]
+    same = [("same", 3.0, "AMX"), ("same", 1.0, "AVX2"), ("other", 9.0, "AMX"), ("other", 9.0, "AVX2")]
+    assert found == [*same, ("same", 4.0, "AMX"), ("same", 2.0, "AVX2")]
