@@ -222,6 +222,11 @@ def record(here):
     return json.loads(file.read_text())
 
 
+def test_a_run_that_is_refused_is_told_without_advice_on_its_audit(here, outgrow):
+    code, printed, complaint = outgrow("train", "micro", "--set", "engine.type=vllm")
+    assert (code, printed) == (2, "") and len(complaint.splitlines()) == 1
+
+
 def test_the_command_on_micro(here, outgrow):
     small = ["--problems", "12", "--samples", "4"]
     code, printed, complaint = outgrow("audit", "micro", *small)

@@ -92,8 +92,10 @@ class Terminal(Display):
 
     _task: "TaskID | None"  # the bar of the steps, once there are steps
 
-    def __init__(self, console: "Console") -> None:
+    def __init__(self, console: "Console", above: str = "") -> None:
+        """above: a line to print above the first part of a run. A run that is refused before is told in one line."""
         super().__init__(console)
+        self._above = above
         self._begin()
 
     def stage(self, text: str) -> None:
@@ -106,6 +108,9 @@ class Terminal(Display):
 
     def phase(self, text: str) -> None:
         """Print the name of a part of the run."""
+        if self._above:
+            self._line(self._above, "")
+            self._above = ""
         self._line(text, "bold")
 
     def warn(self, text: str) -> None:

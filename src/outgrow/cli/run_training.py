@@ -37,9 +37,8 @@ def start(name: str, kind: str, out: Path | None, overrides: list[str] | None, b
     from .audit_line import audit_line
     from .progress import Terminal
 
-    if isinstance(recipe, RLRecipe) and (line := audit_line(recipe, name, overrides or [])):
-        say(line)
-    with explain_end(path), with_ranks(), Terminal(console) as terminal:
+    audited = audit_line(recipe, name, overrides or []) if isinstance(recipe, RLRecipe) else None
+    with explain_end(path), with_ranks(), Terminal(console, above=audited or "") as terminal:
         train_run(recipe, path, terminal, limit)
     finish(path)
 
