@@ -4,6 +4,7 @@ import os
 import signal
 import sys
 import threading
+from functools import lru_cache
 from tempfile import TemporaryDirectory
 
 os.environ["HF_HUB_OFFLINE"] = "1"
@@ -23,6 +24,7 @@ from helpers.r1 import make_r1
 from helpers.server import Stub
 from outgrow.cli import main
 from outgrow.core.plugins import plugins_imported
+from outgrow.plan import machine
 from outgrow.policy import Policy, load_policy
 from outgrow.policy.micro import MicroInit, make_model, make_tokenizer
 
@@ -62,6 +64,17 @@ def small_r1(tmp_path_factory):
     folder = make_r1(tmp_path_factory.mktemp("small") / "r1")
     assert 1.5e6 < sum(weight.numel() for weight in load_policy(str(folder)).model.parameters()) < 2e6
     return folder
+
+
+@pytest.fixture(scope="session")
+def _rates_of_this_machine():
+    return lru_cache(machine._rate)
+
+
+@pytest.fixture
+def measured_once(monkeypatch, _rates_of_this_machine):
+    """`outgrow plan` measures how fast this machine multiplies, which takes seconds: here once for all tests of a process."""
+    monkeypatch.setattr(machine, "_rate", _rates_of_this_machine)
 
 
 @pytest.fixture

@@ -41,6 +41,7 @@ from outgrow.policy.lora import add_adapter, merged_lora
 from outgrow.policy.lora_settings import LoRA
 from outgrow.policy.packed_forward import hidden_states, pack
 
+pytestmark = pytest.mark.usefixtures("measured_once")
 R1 = "deepseek-ai/DeepSeek-R1-Distill-Qwen-1.5B"
 R1_7B = "deepseek-ai/DeepSeek-R1-Distill-Qwen-7B"
 TARGETS = LoRA().targets
@@ -557,14 +558,13 @@ def test_the_command_tells_all_of_it(outgrow):
     assert "604,160 parameters" in printed
     assert "165 steps of 64 problems × 8 = 512 rollouts" in printed
     assert "; fewer if the first 4 of a group agree\n" in printed
-    _, printed, _ = outgrow("plan", "micro", "--set", "curriculum={type='uniform',refill=2}")
-    assert "; up to 3 times this with refill\n" in printed
-    assert "fewer if" not in printed
-    _, printed, _ = outgrow("plan", "micro")
     for name in ("AdamW moments", "activations", "H100", "RTX 4090", "T4"):
         assert name in printed
     assert len(re.findall("^assumes", printed, re.M)) == 8
     assert "fits with" not in printed and "does not fit" not in printed
+    _, printed, _ = outgrow("plan", "micro", "--set", "curriculum={type='uniform',refill=2}")
+    assert "; up to 3 times this with refill\n" in printed
+    assert "fewer if" not in printed
 
 
 def test_a_run_that_does_not_fit_is_told_what_would(outgrow):

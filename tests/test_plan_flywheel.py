@@ -16,6 +16,7 @@ from outgrow.plan.models import KNOWN, shape_of
 from outgrow.plan.seconds import tuning_seconds
 from outgrow.problems.math import Math
 
+pytestmark = pytest.mark.usefixtures("measured_once")
 R1, R1_7B = "deepseek-ai/DeepSeek-R1-Distill-Qwen-1.5B", "deepseek-ai/DeepSeek-R1-Distill-Qwen-7B"
 CATALOG = load_gpu_catalog()
 H100 = next(place for place, gpu in enumerate(CATALOG.gpu) if gpu.name == "H100")

@@ -24,6 +24,7 @@ from outgrow.plan.shape import parameters
 from outgrow.plan.split import Split, split_bytes, split_of, split_seconds, splits
 from outgrow.plan.work import work_of
 
+pytestmark = pytest.mark.usefixtures("measured_once")
 R1 = "deepseek-ai/DeepSeek-R1-Distill-Qwen-1.5B"
 SHAPE = KNOWN[R1]
 ASSUMED = Assumptions(
