@@ -274,13 +274,13 @@ def test_merge_onto_a_full_disk_leaves_nothing(tmp_path):
         (["generate", "smollm2-135m", "1+1?"], 2, "outgrow pull smollm2-135m"),
     ],
 )
-def test_mistakes_at_the_terminal(command, code, message, tmp_path, monkeypatch):
+def test_mistakes_at_the_terminal(command, code, message, tmp_path, monkeypatch, outgrow):
     monkeypatch.setenv("OUTGROW_CACHE", str(tmp_path))
     monkeypatch.chdir(tmp_path)
-    done = subprocess.run([sys.executable, "-m", "outgrow", *command], capture_output=True, text=True, timeout=120)
-    assert done.returncode == code, done.stderr
-    assert message in done.stderr
-    assert "Traceback" not in done.stderr
+    ended, _, complaint = outgrow(*command)
+    assert ended == code, complaint
+    assert message in complaint
+    assert "Traceback" not in complaint
 
 
 PULL = """

@@ -10,7 +10,6 @@ import re
 import shutil
 import sqlite3
 import subprocess
-import sys
 from pathlib import Path
 from typing import Any
 
@@ -381,7 +380,7 @@ def test_other_suites_are_drawn_as_measured(tmp_path):
         write_report(path)
 
 
-def test_the_terminal_gets_no_control_characters_from_a_hostile_run(tmp_path):
+def test_the_terminal_gets_no_control_characters_from_a_hostile_run(tmp_path, outgrow):
     path = tmp_path / "\x1b[31mrun"
     text = "\x1b]0;owned\x07" + "\x1b[2J" + "answer is \\boxed{" * 600_000  # 10 MB
     write_recipe(path)
@@ -390,17 +389,16 @@ def test_the_terminal_gets_no_control_characters_from_a_hostile_run(tmp_path):
         Sample("p\x1b[1m", "f\x1b[1m", 1, text[:99], "7\x1b[1m", index, text, Verdict.WRONG, text[:50], 9) for index in range(-1, 2)
     ]
     save(path, "after", Evaluation(samples))
-    command = [sys.executable, "-m", "outgrow", "analyze", str(path), "--examples", "1"]
-    result = subprocess.run(command, capture_output=True, text=True, timeout=120)
-    assert result.returncode == 0, result.stderr
-    assert "unexplained" in result.stdout
-    assert not set("\x1b\x07") & set(result.stdout)
-    assert len(result.stdout) < 10_000
+    code, printed, complaint = outgrow("analyze", path, "--examples", 1)
+    assert code == 0, complaint
+    assert "unexplained" in printed
+    assert not set("\x1b\x07") & set(printed)
+    assert len(printed) < 10_000
     assert len(write_report(path).read_bytes()) < LIMIT
     (path / "evals" / "after.parquet").write_bytes((path / "evals" / "after.parquet").read_bytes()[:300])
-    result = subprocess.run(command, capture_output=True, text=True, timeout=120)
-    assert (result.returncode, "cannot read this evaluation" in result.stderr) == (1, True)
-    assert "Traceback" not in result.stderr
+    code, _, complaint = outgrow("analyze", path, "--examples", 1)
+    assert (code, "cannot read this evaluation" in complaint) == (1, True)
+    assert "Traceback" not in complaint
 
 
 def test_markup_in_chart_names_is_text_to_plotly_too(hostile):

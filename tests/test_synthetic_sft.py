@@ -1,8 +1,6 @@
 """Synthetic data as something to learn from: token for token what was sampled, by our own SFT and by TRL's."""
 
 import re
-import subprocess
-import sys
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
@@ -155,25 +153,22 @@ def test_where_it_cannot_be_used_is_said(folder, tmp_path, shipped):
         make_data(LocalModel(shipped, engine), verifier, request, tmp_path / "x")
 
 
-def test_the_command(tmp_path):
-    def outgrow(*args):
-        return subprocess.run([sys.executable, "-m", "outgrow", *map(str, args)], capture_output=True, text=True, timeout=120)
-
+def test_the_command(tmp_path, outgrow):
     out = tmp_path / "deep" / "made"
     recipe = tmp_path / "few.toml"
     recipe.write_text('extends = "micro"\nname = "few"\n[[problems]]\ntype = "micro"\nper_level = 6\n')
-    few = ["data", "micro-base", recipe, "--out", out, "--on", "micro"]
+    few = ["data", "micro-base", recipe, "--out", out, "--on", "micro-validation"]
     few += ["--set", "data.fields=['letters']", "--set", "data.levels=[1]", "--set", "data.k=2"]
-    done = outgrow(*few)
-    assert done.returncode == 0, done.stderr
+    code, printed, complaint = outgrow(*few)
+    assert code == 0, complaint
     rows = read_rows(out)
     assert {(one.field, one.level, one.n, one.generation) for one in rows} == {("letters", 1, 2, 1)}
-    assert f"{len(rows)} kept" in done.stdout
-    assert done.stdout.rstrip().endswith(str(out))
+    assert f"{len(rows)} kept" in printed
+    assert printed.rstrip().endswith(str(out))
     assert "outgrow data runs/first micro --out data/first" in CliRunner().invoke(app, ["data", "--help"]).stdout
-    again = outgrow(*few)
-    assert (again.returncode, again.stderr.count("\n")) == (2, 1)
-    assert "already exists" in again.stderr
+    code, _, complaint = outgrow(*few)
+    assert (code, complaint.count("\n")) == (2, 1)
+    assert "already exists" in complaint
     with pytest.raises(UsageError, match=r'data\.keep=some: .*"some"'):
         _section(["data.keep=some"])
     for other in ("learn.lr=1", "data=3"):
