@@ -134,11 +134,11 @@ def test_a_run_stopped_by_its_budget_ends_as_if_it_never_had_been(tmp_path, monk
             assert (path / "checkpoints" / "latest").resolve().name == f"step-{done:06d}"
             assert len(read_lines(path / "metrics.jsonl")) == done
             assert not (path / "summary.json").exists()
-            assert f"step {done} of 30" in Page(write_report(path)).text
+            assert f"step {done} of 18" in Page(write_report(path)).text
     resume(path, [], Silent())
     assert fingerprint(path) == fingerprint(whole)
     timings = read_lines(path / "timings.jsonl")
-    assert [row["step"] for row in timings if "learning" in row] == list(range(1, 31))
+    assert [row["step"] for row in timings if "learning" in row] == list(range(1, 19))
     assert sum("loading" in row for row in timings) == 4, "every session is paid for"
     summary = json.loads((path / "summary.json").read_text())
     assert summary["wall_s"] == pytest.approx(3600 * spent(timings, 0).hours, abs=1.0)

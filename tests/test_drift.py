@@ -9,6 +9,7 @@ import torch
 from helpers.runs import SMALL, Silent, go
 from outgrow.config import load_recipe
 from outgrow.core.errors import UsageError
+from outgrow.core.json_lines import write_lines
 from outgrow.evaluate import Evaluation
 from outgrow.evaluate.checkpoints import drift_of
 from outgrow.evaluate.drift import write_drift
@@ -34,37 +35,50 @@ def test_forward_kl_is_the_whole_divergence_of_each_token(shipped, untrained, le
     assert forward_kl(shipped, shipped, prompts, completions) == pytest.approx([0, 0], abs=1e-7)
 
 
+@pytest.fixture
+def suites(tmp_path):
+    """Two suites of twenty problems each."""
+    files = [tmp_path / "sums.jsonl", tmp_path / "products.jsonl"]
+    for sign, file in zip("+*", files, strict=True):
+        pairs = [(n, n + 5) for n in range(10, 30)]
+        write_lines(file, [{"question": f"{a}{sign}{b}=?", "answer": str(a + b if sign == "+" else a * b)} for a, b in pairs])
+    return [str(file) for file in files]
+
+
 @pytest.mark.parametrize("lora", [[], ["policy.lora={rank=4}"]])
-def test_drift_over_the_checkpoints_of_a_run(tmp_path, lora):
+def test_drift_over_the_checkpoints_of_a_run(tmp_path, suites, lora):
     path = tmp_path / "run"
-    go(path, ["learn.steps=6", "run.checkpoint_every=2", "evaluate.every=0", "learn.lr=5e-4", *lora])
-    rows = list(drift_of(path, ["micro-validation", "micro-lab"], 1, 0, lambda warn: None))
-    assert [(row.step, row.suite) for row in rows] == [(s, n) for s in (0, 2, 4, 6) for n in ("micro-validation", "micro-lab")]
-    last = next(row for row in rows if (row.step, row.suite) == (6, "micro-validation"))
+    go(
+        path,
+        ["learn.steps=6", "run.checkpoint_every=2", "evaluate.every=0", "learn.lr=5e-4", f"evaluate.suite={suites[0]}", *lora],
+    )
+    rows = list(drift_of(path, suites, 1, 0, lambda warn: None))
+    assert [(row.step, row.suite) for row in rows] == [(s, n) for s in (0, 2, 4, 6) for n in suites]
+    last = next(row for row in rows if (row.step, row.suite) == (6, suites[0]))
     before, after = (Evaluation.load(path / "evals" / f"{name}.parquet") for name in ("before", "after"))
     greedy = [{s.problem_id: s.right for s in one.samples if s.index < 0} for one in (before, after)]
-    # the run's own suite is micro-validation, with one sample: the same answers, drawn again
+    # the run's own suite is the first one, with one sample: the same answers, drawn again
     assert last.pass_at_1 == pytest.approx(after.summary()["pass@1"])
     assert last.change == pytest.approx(after.summary()["pass@1"] - before.summary()["pass@1"])
     assert last.turnover == pytest.approx(sum(greedy[0][id] != greedy[1][id] for id in greedy[0]) / len(greedy[0]))
-    kls = [row.kl for row in rows if row.suite == "micro-validation"]
-    assert kls[0] == 0 < kls[1] < kls[3]
+    kls = [row.kl for row in rows if row.suite == suites[0]]
+    assert kls[0] == 0 < min(kls[1:]) and len(set(kls)) == 4, "each checkpoint is another policy"
 
 
-def test_a_run_measures_the_other_suites_of_its_recipe(tmp_path):
+def test_a_run_measures_the_other_suites_of_its_recipe(tmp_path, suites):
     """The same figures as `outgrow drift` draws from its checkpoints, through a stop in the middle of the last measurement."""
-    path, suites = tmp_path / "run", ["micro-lab", "synthesis-unseen"]
+    path = tmp_path / "run"
     recipe = load_recipe(
         "micro",
         [*SMALL, "learn.steps=3", "evaluate.every=0", "learn.lr=5e-4", "policy.lora={rank=4}", f"evaluate.extra_suites={suites}"],
     )
     with pytest.raises(_Stopped):
-        train(recipe, path, _StopsAt("measuring after training on synthesis-unseen"))
+        train(recipe, path, _StopsAt(f"measuring after training on {suites[1]}"))
     assert not (path / "evals" / "drift.json").exists()
-    asked = Silent()
-    asked.phase = asked.notes.append
+    asked, phases = Silent(), []
+    asked.phase = phases.append
     resume(path, [], asked)
-    assert asked.notes == ["measuring after training on synthesis-unseen"]
+    assert phases == [f"measuring after training on {suites[1]}"]
     [*rows] = [row for row in drift_of(path, suites, 1, 0, lambda warn: None) if row.step in (0, 3)]
     kept = read_run(path).drift
     assert [(row.suite, row.step) for row in kept] == [(suite, step) for suite in suites for step in (0, 3)]
@@ -72,8 +86,8 @@ def test_a_run_measures_the_other_suites_of_its_recipe(tmp_path):
         other = next(one for one in rows if (one.suite, one.step) == (row.suite, row.step))
         assert asdict(row) == pytest.approx(asdict(other), abs=1e-6)
     write_drift(path, [replace(kept[1], pass_at_1=1.0)])
-    assert {row.pass_at_1 for row in read_run(path).drift if row.suite == "micro-lab"} == {1.0}
-    assert [row for row in read_run(path).drift if row.suite == "synthesis-unseen"] == kept[2:]
+    assert {row.pass_at_1 for row in read_run(path).drift if row.suite == suites[0]} == {1.0}
+    assert [row for row in read_run(path).drift if row.suite == suites[1]] == kept[2:]
     (path / "evals" / "drift.json").write_text("{")
     resume(path, ["learn.steps=4"], Silent())
     assert [(row.suite, row.step) for row in read_run(path).drift] == [(suite, step) for suite in suites for step in (0, 4)]

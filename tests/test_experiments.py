@@ -35,8 +35,8 @@ seeds = {seeds}
 baseline = "uniform"
 set = [
     "learn.steps=2", "learn.problems_per_step=3", "learn.group_size=3", "sampling.max_tokens=24", "evaluate.every=1",
-    "evaluate.validation_samples=1", "evaluate.samples=1", "evaluate.suite=micro-validation",
-    "evaluate.validation=micro-validation", "evaluate.validation_share=99.0",
+    "evaluate.validation_samples=1", "evaluate.samples=1", "evaluate.suite=held-out",
+    "evaluate.validation=held-out", "evaluate.validation_share=99.0",
     'problems=[{{type="micro",fields=["sum"],levels=[1,2,3],per_level=5}}]',
 ]
 measures = [{{ type = "rollouts_to", target = 0.5 }}, {{ type = "retention", problems = 3, samples = 1 }}]
@@ -370,13 +370,13 @@ PREPARED = """
 name = "base"
 recipe = "micro-base"
 set = ["learn.steps=2", "learn.batch_size=2", "policy.init={layers=1,hidden=16,feed_forward=16}", "evaluate.samples=1",
-    "evaluate.suite=micro-validation", "sampling.max_tokens=8"]
+    "evaluate.suite=held-out", "sampling.max_tokens=8"]
 
 [[prepare]]
 name = "teacher"
 recipe = "micro"
 set = ["policy.model=prepared:base", "learn.steps=1", "learn.problems_per_step=2", "learn.group_size=2", "sampling.max_tokens=8",
-    "evaluate.samples=1", "evaluate.suite=micro-validation", "evaluate.every=0", "learn.give_up_after=9"]
+    "evaluate.samples=1", "evaluate.suite=held-out", "evaluate.every=0", "learn.give_up_after=9"]
 """
 
 

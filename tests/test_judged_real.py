@@ -83,11 +83,12 @@ def test_a_judge_that_talks_nonsense_ends_the_run_and_another_one_takes_over(wor
     # A judge with random weights, in this process, and answers that some of them end before the limit.
     here = [f"judge.model={MERGED}", "judge.max_tokens=16", "judge.max_unscored=0", "sampling.max_tokens=64"]
     change = [f"policy.model={small_r1}", *QUICK, *here]
-    code, _, complaint = outgrow("train", "r1-1.5b-gsm8k-judged", *sets(change))
+    few = ["learn.problems_per_step=1", "learn.group_size=4"]
+    code, _, complaint = outgrow("train", "r1-1.5b-gsm8k-judged", *sets([*change, *few]))
     assert code == 1
     lines = [line for line in complaint.splitlines() if line]
     assert len(lines) == 1, complaint
-    assert re.search(rf"{MERGED} .*\d+ of 28 answers in 3 tries", lines[0])
+    assert re.search(rf"{MERGED} .*\d+ of 4 answers in 3 tries", lines[0])
     assert not STUDENT.exists(), "a start that fails leaves nothing"
 
     def score(body):

@@ -20,7 +20,7 @@ seeds = 2
 baseline = "uniform"
 set = [
     "learn.steps=200", "learn.problems_per_step=3", "learn.group_size=3", "sampling.max_tokens=24", "evaluate.every=0",
-    "evaluate.samples=1", "evaluate.suite=micro-validation", "learn.give_up_after=999",
+    "evaluate.samples=1", "evaluate.suite=held-out", "learn.give_up_after=999",
     'problems=[{type="micro",fields=["sum"],levels=[1,2,3],per_level=5}]',
 ]
 measures = [{ type = "rollouts_to", target = 0.5 }]

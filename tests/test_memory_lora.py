@@ -37,7 +37,7 @@ SFT = [
     'problems=[{type="recall",length=60,distance=[12,32],facts=1,count=60}]',
     "learn={steps=3,batch_size=4,lr=2e-2}",
     "sampling.max_tokens=16",
-    'evaluate={suite="micro-validation",extra_suites=[],samples=1}',
+    'evaluate={suite="held-out",extra_suites=[],samples=1}',
     "run={threads=1,checkpoint_every=1}",
 ]
 RL = [*SMALL, "policy.memory.window=128", "learn.steps=2", "learn.updates_per_step=1", "learn.lr=1e-2", "run.checkpoint_every=1"]

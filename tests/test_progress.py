@@ -255,7 +255,7 @@ def test_a_run_and_its_drift_say_how_far_their_measurements_are(outgrow, monkeyp
     code, out, err = outgrow("train", "micro", "--out", tmp_path / "run", *options)
     assert code == 0, err
     lines = lines_of(out)
-    for what in ("measuring before training on micro-validation", "step 1, validation", "step 2, rollout"):
+    for what in ("measuring before training on held-out", "step 1, validation", "step 2, rollout"):
         counted = [line for line in lines if line.startswith(f"{what}: ")]
         assert re.search(r": \d+ of \d+ answers, .*tokens/s, ETA ", counted[0]), lines
         assert " tokens/s, after " in counted[-1]
@@ -340,7 +340,10 @@ def test_a_step_larger_than_the_data_is_told_in_a_line(tmp_path, sources, words)
         file.write_text("".join(json.dumps(row) + "\n" for row in rows))
         tables.append(f'{{type="table",path="{file}"}}')
     watcher = Silent()
-    recipe = load_recipe("micro", [*SMALL, "learn.steps=1", "evaluate.every=0", f"problems=[{','.join(tables)}]"])
+    (tmp_path / "other.jsonl").write_text(json.dumps({"question": "1+1=?", "answer": "2"}))
+    measured = [f"evaluate.{what}={tmp_path / 'other.jsonl'}" for what in ("suite", "validation")]  # so that none is held out
+    one_step = ["learn.steps=1", "evaluate.every=0", f"problems=[{','.join(tables)}]"]
+    recipe = load_recipe("micro", [*SMALL, *measured, *one_step])
     train(recipe, tmp_path / "run", watcher)
     told = [note for note in watcher.notes if "problems_per_step" in note]
     assert len(told) == bool(words)

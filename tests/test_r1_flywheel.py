@@ -27,9 +27,9 @@ def test_both_generations_run(data, small_r1, tmp_path):
     lines += [f"{stage}.{WITH_FORMAT}" for stage in ("teacher", "student")]
     lines += [f"teacher.policy.model={seven}", f"base.policy.model={small_r1}", f"first_base={small_r1}"]
     # A CPU is slow: few problems to measure on. Random letters seldom end in an answer, so many are drawn.
-    rows = [{"question": problem.question, "answer": problem.answer} for problem in suite("micro-validation").load()[::6]]
+    rows = [{"question": problem.question, "answer": problem.answer} for problem in suite("micro-validation").load()[::24]]
     write_lines(few := tmp_path / "few.jsonl", rows)
-    lines += [f"suite={few}", "extra_suites=[]", "samples=1", "patience=2", "data.keep=all", "data.k=24"]
+    lines += [f"suite={few}", "extra_suites=[]", "samples=1", "patience=2", "data.keep=all", "data.k=8"]
     folder = tmp_path / "flywheel"
     result = run_flywheel(load_flywheel("r1-flywheel", lines), folder, RecordedStages(), Budget())
     first, second = result.generations

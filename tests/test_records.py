@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from helpers.runs import SMALL, Silent, start
+from helpers.runs import NONE_HELD_OUT, SMALL, Silent, start
 from outgrow.cli import main
 from outgrow.config import load_recipe
 from outgrow.core.errors import OutgrowError, UsageError
@@ -24,7 +24,7 @@ from outgrow.train.loop import resume, train
 
 pytestmark = pytest.mark.usefixtures("own_code")
 
-SHORT = ["learn.steps=4", "run.checkpoint_every=2", "evaluate.every=0", "evaluate.suite=micro-lab"]
+SHORT = ["learn.steps=4", "run.checkpoint_every=2", "evaluate.every=0"]
 
 
 @pytest.fixture(scope="module")
@@ -373,7 +373,7 @@ class Sums(Source):
 def test_changed_code_of_a_source_is_told(tmp_path, monkeypatch):
     (tmp_path / "sums_of_mine.py").write_text(SOURCE)
     monkeypatch.syspath_prepend(tmp_path)
-    recipe = load_recipe("micro", [*SMALL, *SHORT, "problems=[{type='sums_of_mine:Sums'}]"])
+    recipe = load_recipe("micro", [*SMALL, *SHORT, *NONE_HELD_OUT, "problems=[{type='sums_of_mine:Sums'}]"])
     train(recipe, tmp_path / "run", Silent())
     unfinish(tmp_path / "run")
     (tmp_path / "sums_of_mine.py").write_text(SOURCE.replace("str(n + 1)", "str(n + 2)"))

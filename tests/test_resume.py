@@ -19,7 +19,7 @@ from outgrow.core.errors import OutgrowError, UsageError
 from outgrow.core.files import link_atomic
 from outgrow.train.loop import resume, train
 
-STEPS = 30
+STEPS = 18
 
 
 @pytest.fixture(scope="module")
@@ -245,13 +245,14 @@ def test_a_climb_goes_on_to_the_last_bit(tmp_path):
 def test_everything_that_remembers_goes_on_to_the_last_bit(tmp_path):
     """A sampler with reviews, screening and refill, an advantage and a reward that look at the ledger, and Muon's momentum."""
     remembering = [
-        "learn.steps=12",
+        "learn.steps=9",
         "learn.optimizer=muon",
         "curriculum={type='frontier',refill=2,screen=2,retire_after=1,spacing=2,review=0.3}",
         "advantage={type='rpe'}",
         "rewards=[{type='accuracy'},{type='length_hapo',weight=0.2}]",
         "ledger={half_life=4.0}",
         'problems=[{type="micro",fields=["sum","letters"],levels=[1,3],per_level=6}]',
+        "evaluate.every=0",
     ]
     start(tmp_path / "whole", remembering).join()
     path = tmp_path / "broken"

@@ -18,6 +18,7 @@ def metrics(run):
 def test_arithmetic_takes_a_share_of_every_step_from_each_field(tmp_path):
     run = tmp_path / "run"
     change = ["policy.model=micro-base", "learn.steps=2", "evaluate.suite=arithmetic-validation", "evaluate.samples=1"]
+    change += ["sampling.max_tokens=24", "evaluate.every=0"]
     recipe = load_recipe("smollm2-135m-arithmetic", change)
     assert list(recipe.problems) == [arithmetic(field) for field in ARITHMETIC], "it is measured on other tasks than it practises"
     train(recipe, run, Silent())

@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from rich.console import Console
 
-from helpers.runs import SMALL, Silent
+from helpers.runs import NONE_HELD_OUT, SMALL, Silent
 from outgrow.cli.progress import Terminal
 from outgrow.config import load_recipe
 from outgrow.core.errors import OutgrowError
@@ -192,7 +192,7 @@ def lenient(monkeypatch):
 
 def test_a_verifier_that_changed_between_start_and_resume_is_told_and_recorded(tmp_path, monkeypatch):
     run, watcher = tmp_path / "run", Silent()
-    train(load_recipe("micro", [*SHORT, "learn.steps=3"]), run, Silent())
+    train(load_recipe("micro", [*SHORT, *NONE_HELD_OUT, "learn.steps=3"]), run, Silent())
     lenient(monkeypatch)
     resume(run, ["learn.steps=4"], watcher)
     [text] = [note for note in watcher.notes if note.startswith("ALARM")]

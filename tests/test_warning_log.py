@@ -7,7 +7,7 @@ from datetime import UTC, datetime
 import pytest
 
 from helpers.memory import memory_policy
-from helpers.runs import SMALL, Silent
+from helpers.runs import NONE_HELD_OUT, SMALL, Silent
 from outgrow.config import load_recipe, parse_recipe
 from outgrow.core.errors import OutgrowError, UsageError
 from outgrow.runs.cost import Budget, BudgetReached
@@ -17,7 +17,15 @@ from outgrow.train import loop
 from outgrow.train.logged import LoggedWatcher
 from outgrow.train.loop import _filled, resume, train
 
-CUT = [*SMALL, "learn.steps=3", "learn.give_up_after=3", "sampling.max_tokens=2", "run.checkpoint_every=1", "evaluate.every=0"]
+CUT = [
+    *SMALL,
+    *NONE_HELD_OUT,
+    "learn.steps=3",
+    "learn.give_up_after=3",
+    "sampling.max_tokens=2",
+    "run.checkpoint_every=1",
+    "evaluate.every=0",
+]
 GOOD = {"time": "2026-11-29T06:29:03+00:00", "step": 1, "text": "x", "dropped": 0}
 
 

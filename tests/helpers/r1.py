@@ -13,7 +13,7 @@ QUICK = [
     "learn.steps=2",
     "sampling.max_tokens=24",
     "policy.dtype=float32",
-    "evaluate.suite=micro-validation",
+    "evaluate.suite=held-out",
     "evaluate.samples=1",
     "run.keep_checkpoints=2",
 ]
