@@ -28,7 +28,7 @@ test: .venv/installed-test
 	$(BIN)/mypy
 	$(BIN)/mypy docs/generate.py
 	$(BIN)/lint-imports
-	HF_HUB_OFFLINE=1 $(BIN)/pytest -n 2 --dist worksteal
+	HF_HUB_OFFLINE=1 $(BIN)/pytest -n 3 --dist worksteal
 
 # What needs the public sets whole, which are not part of the project: OUTGROW_DATA=FOLDER make test-data, with FOLDER/gsm8k/train.jsonl
 # and the other files that tests/data/README.md names. `make test` reads the few rows of tests/data in their place.
