@@ -7,6 +7,7 @@ import statistics
 import subprocess
 import sys
 import time
+import warnings
 from collections.abc import Callable, Sequence
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
@@ -103,7 +104,9 @@ def decoding_limits() -> Found:
     packed = [torch.ops.mkldnn._reorder_linear_weight(weight) for weight in weights]
     bytes_ = [torch.ops.onednn.qlinear_prepack(weight.to(torch.int8), None) for weight in weights]
     scales, zeros = torch.ones(outputs), torch.zeros(outputs, dtype=torch.long)
-    values = [torch._make_per_channel_quantized_tensor(weight.to(torch.int8), scales, zeros, 0) for weight in weights]
+    with warnings.catch_warnings():  # torch 2.13 says that it will once be without such tensors
+        warnings.simplefilter("ignore", UserWarning)
+        values = [torch._make_per_channel_quantized_tensor(weight.to(torch.int8), scales, zeros, 0) for weight in weights]
     for_fbgemm = [torch.ops.quantized.linear_prepack(value, None) for value in values]
 
     def plain() -> None:
